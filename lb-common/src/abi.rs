@@ -1,0 +1,82 @@
+//! The number of the map layout, and the record that carries it in the pinned maps.
+
+use crate::{
+    Group, Listener, ListenerKey, Slot, Target, Traffic, VipKey, shared,
+    shared::{Layout, Shared as _},
+};
+
+/// The number of the layout of all pinned maps. It changes whenever a shared type, a map's name or
+/// a map's size changes; an agent refuses maps that carry another number.
+pub const ABI: u32 = 1;
+
+shared! {
+    /// The only element of the map `META`: whose maps these are.
+    pub struct Meta: 32 {
+        /// [`ABI`] of the agent that made the maps; 0 in maps that were never finished.
+        pub abi: u32,
+        /// Zero.
+        pub reserved: u32,
+        /// The seed of the flow hash; see [`crate::settings`].
+        pub hash_seed: [u64; 2],
+        /// Zero.
+        pub reserved_tail: u64,
+    }
+}
+
+/// Every type in the pinned maps; `tests/abi` compares it with its golden file.
+pub const LAYOUTS: &[Layout] = &[
+    Meta::LAYOUT,
+    ListenerKey::LAYOUT,
+    Listener::LAYOUT,
+    VipKey::LAYOUT,
+    Group::LAYOUT,
+    Slot::LAYOUT,
+    Target::LAYOUT,
+    Traffic::LAYOUT,
+];
+
+/// Names of the maps; the pins in bpffs have the same names.
+pub mod map {
+    /// `Array` of one [`super::Meta`].
+    pub const META: &str = "META";
+    /// `HashMap` from [`crate::ListenerKey`] to [`crate::Listener`].
+    pub const LISTENERS: &str = "LISTENERS";
+    /// `HashMap` from [`crate::VipKey`] to the number of listeners that have the address.
+    pub const VIPS: &str = "VIPS";
+    /// Mmapable `Array` of one [`crate::group::Groups`].
+    pub const GROUPS: &str = "GROUPS";
+    /// Mmapable `Array` of one [`crate::ring::Rings`].
+    pub const RINGS: &str = "RINGS";
+    /// Mmapable `Array` of one [`crate::target::Targets`].
+    pub const TARGETS: &str = "TARGETS";
+    /// `DevMapHash` from interface index to interface index.
+    pub const DEVICES: &str = "DEVICES";
+    /// `PerCpuArray` of [`crate::Traffic`], by listener id.
+    pub const LISTENER_TRAFFIC: &str = "LISTENER_TRAFFIC";
+    /// `PerCpuArray` of [`crate::Traffic`], by target id.
+    pub const TARGET_TRAFFIC: &str = "TARGET_TRAFFIC";
+    /// `PerCpuArray` of `u64`, by [`crate::counter`] index.
+    pub const COUNTERS: &str = "COUNTERS";
+
+    /// All of them.
+    pub const ALL: &[&str] = &[
+        META,
+        LISTENERS,
+        VIPS,
+        GROUPS,
+        RINGS,
+        TARGETS,
+        DEVICES,
+        LISTENER_TRAFFIC,
+        TARGET_TRAFFIC,
+        COUNTERS,
+    ];
+}
+
+/// Names of the programs in the BPF object.
+pub mod program {
+    /// The balancer.
+    pub const BALANCE: &str = "xelb_balance";
+    /// The target side's decapsulator.
+    pub const DECAP: &str = "xelb_decap";
+}

@@ -1,0 +1,138 @@
+//! The only list of what the data path counts: number, name and help of every counter.
+//!
+//! Numbers are part of the ABI: entries are appended, never removed or renumbered.
+
+use crate::limits;
+
+/// Entries of the map `COUNTERS`.
+pub const COUNTERS_MAX: usize = 128;
+
+/// Index of the first [`Counter`] in the map `COUNTERS`; the drop reasons stand before it.
+pub const COUNTERS_BASE: usize = 64;
+
+macro_rules! numbered {
+    (
+        $(#[$meta:meta])*
+        pub enum $name:ident { $( $variant:ident = $number:literal, $text:literal, $help:literal; )* }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum $name { $( #[doc = $help] $variant = $number, )* }
+
+        impl $name {
+            /// All of them, by number.
+            pub const ALL: &[Self] = &[ $( Self::$variant, )* ];
+
+            /// Its stable name, for programs.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $( Self::$variant => $text, )* }
+            }
+
+            /// What it means, for people.
+            #[must_use]
+            pub const fn help(self) -> &'static str {
+                match self { $( Self::$variant => $help, )* }
+            }
+        }
+
+        impl TryFrom<u8> for $name {
+            type Error = u8;
+
+            fn try_from(number: u8) -> Result<Self, u8> {
+                match number { $( $number => Ok(Self::$variant), )* other => Err(other) }
+            }
+        }
+    };
+}
+
+numbered! {
+    /// Why a packet was dropped. There is no drop without a reason.
+    pub enum DropReason {
+        Ipv4HeaderMalformed = 0, "ipv4_header_malformed",
+            "IPv4 header of a packet for a VIP is truncated or contradicts itself";
+        Ipv6HeaderMalformed = 1, "ipv6_header_malformed",
+            "IPv6 header of a packet for a VIP is truncated or contradicts itself";
+        ExtensionHeaderMalformed = 2, "extension_header_malformed",
+            "IPv6 extension header of a packet for a VIP is truncated";
+        ExtensionHeadersTooMany = 3, "extension_headers_too_many",
+            "a packet for a VIP has more than 7 IPv6 extension headers";
+        TransportHeaderMalformed = 4, "transport_header_malformed",
+            "TCP or UDP header of a packet for a VIP is truncated or contradicts itself";
+        RingMissing = 5, "ring_missing",
+            "the listener's target group has no ring (it has no targets)";
+        NoTarget = 6, "no_target",
+            "no target of the listener's target group may take traffic";
+        TargetMissing = 7, "target_missing",
+            "the ring names a target that does not exist: a fault of the agent";
+        NextHopUnresolved = 8, "next_hop_unresolved",
+            "the MAC address of the target's next hop is not known";
+        PacketTooBig = 9, "packet_too_big",
+            "the packet and its outer header do not fit the MTU towards the target";
+        HeadroomExhausted = 10, "headroom_exhausted",
+            "the driver left no room in front of the packet for an outer header";
+        ModeUnknown = 11, "mode_unknown",
+            "the target has a forwarding mode that this program does not know: a fault of the agent";
+        OuterHeaderMalformed = 12, "outer_header_malformed",
+            "decapsulation: the outer header is truncated or contradicts itself";
+        InnerHeaderMalformed = 13, "inner_header_malformed",
+            "decapsulation: what is inside is not the IP packet that the outer header announces";
+        EcnInvalid = 14, "ecn_invalid",
+            "decapsulation: outer header says congestion, inner one cannot carry it (RFC 6040)";
+    }
+}
+
+numbered! {
+    /// What is counted beside drops.
+    pub enum Counter {
+        FragmentPassed = 0, "fragment_passed",
+            "fragments of packets for a VIP, passed to the host's own stack";
+        Decapsulated = 1, "decapsulated",
+            "packets that the target side unwrapped";
+    }
+}
+
+impl DropReason {
+    /// Its index in the map `COUNTERS`.
+    #[must_use]
+    #[inline(always)]
+    pub const fn index(self) -> u32 {
+        self as u32
+    }
+}
+
+impl Counter {
+    /// Its index in the map `COUNTERS`.
+    #[must_use]
+    #[inline(always)]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "COUNTERS_BASE is below COUNTERS_MAX"
+    )]
+    pub const fn index(self) -> u32 {
+        COUNTERS_BASE as u32 + self as u32
+    }
+}
+
+const _: () = assert!(DropReason::ALL.len() <= COUNTERS_BASE);
+const _: () = assert!(COUNTERS_BASE + Counter::ALL.len() <= COUNTERS_MAX);
+const _: () = assert!(
+    limits::EXTENSION_HEADERS_MAX == 7,
+    "the help text names the limit"
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_dense_and_come_back() {
+        for (number, reason) in (0_u8..).zip(DropReason::ALL) {
+            assert_eq!(DropReason::try_from(number), Ok(*reason));
+        }
+        for (number, counter) in (0_u8..).zip(Counter::ALL) {
+            assert_eq!(Counter::try_from(number), Ok(*counter));
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! Words that the data path and the agent both speak: the types that cross the kernel border.
+//!
+//! It holds layouts, numbers and names; it deliberately holds no logic beyond packing them, and no
+//! allocation: the BPF program links it too.
+#![no_std]
+
+pub mod abi;
+pub mod address;
+pub mod counter;
+pub mod group;
+pub mod limits;
+pub mod listener;
+pub mod ring;
+pub mod settings;
+pub mod shared;
+pub mod target;
+pub mod traffic;
+
+pub use address::{Address, Family};
+pub use counter::{Counter, DropReason};
+pub use group::Group;
+pub use listener::{Listener, ListenerKey, VipKey};
+pub use ring::{RingRef, Slot};
+pub use target::{Mode, Target};
+pub use traffic::Traffic;

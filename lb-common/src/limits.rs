@@ -1,0 +1,45 @@
+//! Every map size and every bound of a loop, with its reason.
+
+/// Listeners. ELB allows 50 on a load balancer; a shared edge host serves many of those.
+pub const LISTENERS_MAX: usize = 4096;
+
+/// VIPs: each listener may have an address of its own.
+pub const VIPS_MAX: usize = LISTENERS_MAX;
+
+/// Target groups, number 0 not used. ELB allows 100 on a load balancer.
+pub const GROUPS_MAX: usize = 2048;
+
+/// Targets, number 0 not used. ELB allows 3,000 on a network load balancer. A power of two, so
+/// that the data path can mask an id instead of comparing it. Every target costs 129 bytes of map.
+pub const TARGETS_MAX: usize = 16_384;
+
+/// Slots of all rings together: 32 MiB. Enough for 512 groups of 40 targets (4,096 slots each) at
+/// half use, so that each can grow. A power of two, so that the data path can mask.
+pub const RING_SLOTS_MAX: usize = 1 << 22;
+
+/// Smallest ring, as log2 of its slots (DESIGN: 4,096).
+pub const RING_BITS_MIN: u8 = 12;
+
+/// Largest ring, as log2 of its slots: 100 slots a target for [`TARGETS_MAX`] targets.
+pub const RING_BITS_MAX: u8 = 21;
+
+/// Slots of a ring for each target in it, at least: shares then are within 1 % of the weights.
+pub const RING_SLOTS_PER_TARGET: usize = 100;
+
+/// Largest weight of a target.
+pub const WEIGHT_MAX: u32 = 1000;
+
+/// Interfaces that packets can leave by.
+pub const DEVICES_MAX: usize = 64;
+
+/// VLAN tags in front of a packet: a customer tag inside a service tag (IEEE 802.1ad).
+pub const VLAN_TAGS_MAX: usize = 2;
+
+/// IPv6 extension headers before the transport header. RFC 8200 lists six kinds, one of which may
+/// come twice; the Linux kernel accepts eight options headers by default.
+pub const EXTENSION_HEADERS_MAX: usize = 7;
+
+const _: () = assert!(TARGETS_MAX.is_power_of_two() && TARGETS_MAX <= 1 << 16);
+const _: () = assert!(GROUPS_MAX.is_power_of_two());
+const _: () = assert!(RING_SLOTS_MAX.is_power_of_two());
+const _: () = assert!(TARGETS_MAX * RING_SLOTS_PER_TARGET <= 1 << RING_BITS_MAX);

@@ -1,0 +1,152 @@
+//! Targets as the data path sees them: everything that a packet's new headers need.
+
+use crate::{Address, Family, limits::TARGETS_MAX, shared};
+
+/// How a packet reaches its target. In maps it is stored as its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Mode {
+    /// IP in IP (RFC 2003, RFC 2473).
+    Ipip = 1,
+    /// Destination MAC only: direct server return on the same layer 2.
+    L2dsr = 2,
+}
+
+impl TryFrom<u8> for Mode {
+    type Error = u8;
+
+    fn try_from(number: u8) -> Result<Self, u8> {
+        match number {
+            1 => Ok(Self::Ipip),
+            2 => Ok(Self::L2dsr),
+            other => Err(other),
+        }
+    }
+}
+
+/// State of a target, in ELB's words. In maps it is stored as its number; the data path does not
+/// read it, a restarted agent does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum TargetState {
+    /// Registered; its first health checks are under way.
+    Initial = 1,
+    /// It passes its health checks.
+    Healthy = 2,
+    /// It fails them.
+    Unhealthy = 3,
+    /// It keeps the flows it has and takes no new ones.
+    Draining = 4,
+    /// No listener uses its target group: it is not checked.
+    Unused = 5,
+}
+
+impl TryFrom<u8> for TargetState {
+    type Error = u8;
+
+    fn try_from(number: u8) -> Result<Self, u8> {
+        Ok(match number {
+            1 => Self::Initial,
+            2 => Self::Healthy,
+            3 => Self::Unhealthy,
+            4 => Self::Draining,
+            5 => Self::Unused,
+            other => return Err(other),
+        })
+    }
+}
+
+shared! {
+    /// One target: one cache line.
+    pub struct Target: 64 {
+        /// [`Target::VALID`] and [`Target::RESOLVED`].
+        pub flags: u16,
+        /// Id of its target group.
+        pub group: u16,
+        /// Its port, network byte order.
+        pub port: [u8; 2],
+        /// Largest IP packet that its next hop takes, in bytes.
+        pub mtu: u16,
+        /// Its address; in mode ipip the outer destination.
+        pub address: Address,
+        /// Destination MAC of its next hop.
+        pub destination_mac: [u8; 6],
+        /// MAC of the interface towards its next hop.
+        pub source_mac: [u8; 6],
+        /// Index of that interface.
+        pub interface: u32,
+        /// Number of its [`Mode`].
+        pub mode: u8,
+        /// Number of the [`Family`] of `address`.
+        pub family: u8,
+        /// Number of its [`TargetState`]; for the agent only.
+        pub state: u8,
+        /// Zero.
+        pub reserved: u8,
+        /// Ones' complement sum (RFC 1071), not inverted, of the outer IPv4 header's constant
+        /// fields as [`Target::constant_checksum`] gives it; 0 for IPv6.
+        pub outer_checksum: u16,
+        /// Zero.
+        pub reserved_tail: u16,
+        /// Outer source; its last 16 bits (bytes 2 and 3 for IPv4, 14 and 15 for IPv6) are taken
+        /// from the flow hash.
+        pub outer_source: Address,
+    }
+}
+
+impl Target {
+    /// Flag: the entry is in use.
+    pub const VALID: u16 = 1;
+    /// Flag: the next hop is known.
+    pub const RESOLVED: u16 = 2;
+
+    /// TTL and hop limit of outer headers (the IANA default of RFC 1700).
+    pub const OUTER_TTL: u8 = 64;
+
+    /// Whether the entry is in use.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_valid(&self) -> bool {
+        self.flags & Self::VALID != 0
+    }
+
+    /// Whether the next hop is known.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_resolved(&self) -> bool {
+        self.flags & Self::RESOLVED != 0
+    }
+
+    /// The sum of those 16-bit words of the outer IPv4 header that are the same for every packet
+    /// to this target: version and length with DSCP 0, flags (don't fragment), TTL, both addresses
+    /// (flow bits of the source zero). Total length, DSCP and ECN, protocol and flow bits are the
+    /// packet's to add.
+    #[must_use]
+    pub fn constant_checksum(&self) -> u16 {
+        if Family::try_from(self.family) != Ok(Family::V4) {
+            return 0;
+        }
+        let [s0, s1, ..] = self.outer_source.octets;
+        let [d0, d1, d2, d3] = self.address.first_four();
+        let mut sum: u32 = 0x4500
+            + 0x4000
+            + (u32::from(Self::OUTER_TTL) << 8)
+            + u32::from(u16::from_be_bytes([s0, s1]))
+            + u32::from(u16::from_be_bytes([d0, d1]))
+            + u32::from(u16::from_be_bytes([d2, d3]));
+        sum = (sum & 0xffff) + (sum >> 16);
+        sum = (sum & 0xffff) + (sum >> 16);
+        u16::try_from(sum).unwrap_or(u16::MAX)
+    }
+}
+
+/// The only element of the map `TARGETS`: every target twice. `active` says which of the two a
+/// packet reads; the agent writes the other one and then flips, so that no packet sees half of a
+/// change. It does not write the one that it flipped away from before a grace period has passed.
+#[repr(C)]
+pub struct Targets {
+    /// Both versions of every target, by id.
+    pub versions: [[Target; 2]; TARGETS_MAX],
+    /// Which version is active, by id: 0 or 1.
+    pub active: [u8; TARGETS_MAX],
+}

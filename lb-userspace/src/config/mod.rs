@@ -1,0 +1,5 @@
+//! Configuration: from text to a checked [`Config`], or to every error at once.
+
+mod model;
+
+pub use model::*;

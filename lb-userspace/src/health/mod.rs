@@ -1,0 +1,60 @@
+//! Health of targets: a pure state machine, probers behind one trait, and a scheduler.
+
+use std::time::Instant;
+
+use lb_common::target::TargetState;
+
+use crate::config::{HealthCheck, TargetKey};
+
+/// Why a target is in its state, in ELB's words; serialised as `Display` prints it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// `Elb.InitialHealthChecking`
+    InitialHealthChecking,
+    /// `Target.ResponseCodeMismatch`
+    ResponseCodeMismatch,
+    /// `Target.Timeout`
+    Timeout,
+    /// `Target.FailedHealthChecks`
+    FailedHealthChecks,
+    /// `Target.NotInUse`
+    NotInUse,
+    /// `Target.DeregistrationInProgress`
+    DeregistrationInProgress,
+    /// `Target.IpUnusable`: no route or no neighbour
+    IpUnusable,
+}
+
+/// Verdict of the health checks on one target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// `Initial`, `Healthy` or `Unhealthy`; the other states are the plan's to give.
+    pub state: TargetState,
+    /// Why; `None` when healthy.
+    pub reason: Option<Reason>,
+    /// What the last probe saw, for people; empty when healthy.
+    pub detail: String,
+}
+
+/// One target to check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckSpec {
+    /// The target.
+    pub target: TargetKey,
+    /// How.
+    pub check: HealthCheck,
+    /// What a former agent knew: the state to start from; `None` starts as `Initial`. Only read
+    /// when the check starts, so a change of it does not restart one.
+    pub resume: Option<TargetState>,
+}
+
+/// A verdict has changed.
+#[derive(Clone, Debug)]
+pub struct HealthEvent {
+    /// The target.
+    pub target: TargetKey,
+    /// The new verdict.
+    pub health: Health,
+    /// When the probe that decided it ended.
+    pub decided_at: Instant,
+}

@@ -1,0 +1,13 @@
+//! The agent and its command line, as a library so that tests reach each part.
+
+pub mod agent;
+pub mod api;
+pub mod cli;
+pub mod config;
+pub mod dataplane;
+pub mod health;
+pub mod maglev;
+pub mod next_hop;
+pub mod plan;
+pub mod reconcile;
+pub mod store;

@@ -1,0 +1,3 @@
+//! The binary `xelb`.
+
+fn main() {}

@@ -1,0 +1,25 @@
+//! The next hop of each target: interface, MAC addresses, MTU; resolved through netlink.
+
+/// Where a frame for a target goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NextHop {
+    /// Index of the interface it leaves by.
+    pub interface: u32,
+    /// MAC of that interface.
+    pub source_mac: [u8; 6],
+    /// MAC of the target, or of the router towards it.
+    pub destination_mac: [u8; 6],
+    /// Largest IP packet on the way, in bytes: the route's MTU, else the interface's.
+    pub mtu: u16,
+    /// Whether the target is on the link itself, not behind a router (`l2dsr` needs that).
+    pub on_link: bool,
+}
+
+/// What is known of an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NextHopState {
+    /// All of it.
+    Resolved(NextHop),
+    /// Not enough; the text says why, for people ("no route to 10.0.0.1").
+    Unresolved(String),
+}

@@ -1,0 +1,84 @@
+//! The content of the pinned maps as a value, and the operations that change it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use lb_common::{Listener, ListenerKey, RingRef, Slot, Target, VipKey};
+
+/// What the maps hold, or should hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tables {
+    /// Listeners by their exact address.
+    pub listeners: BTreeMap<ListenerKey, Listener>,
+    /// Every VIP of a listener.
+    pub vips: BTreeSet<VipKey>,
+    /// Target groups by id (1 to `GROUPS_MAX - 1`).
+    pub groups: BTreeMap<u16, GroupTable>,
+    /// Targets by id (1 to `TARGETS_MAX - 1`); only those with [`Target::VALID`].
+    pub targets: BTreeMap<u16, Target>,
+    /// Indices of the interfaces that packets may be redirected to.
+    pub devices: BTreeSet<u32>,
+}
+
+/// One target group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupTable {
+    /// Its name.
+    pub name: String,
+    /// Where its ring lies; [`RingRef::NONE`] for a group without a ring.
+    pub ring: RingRef,
+    /// The slots of its ring: `ring.len()` of them.
+    pub slots: Arc<[Slot]>,
+}
+
+/// One step towards other maps. Each is atomic for packets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MapOp {
+    /// Lets packets leave by an interface.
+    PutDevice(u32),
+    /// Forgets an interface.
+    RemoveDevice(u32),
+    /// Writes a target.
+    PutTarget {
+        /// Its id.
+        id: u16,
+        /// The entry.
+        target: Target,
+        /// The id was free: its counters start at zero.
+        fresh: bool,
+    },
+    /// Frees a target's id.
+    RemoveTarget(u16),
+    /// Writes slots, each at its index in [`lb_common::ring::Rings`].
+    WriteSlots(Vec<(u32, Slot)>),
+    /// Names a group and points it at its ring (one store for the ring).
+    PutGroup {
+        /// Its id.
+        id: u16,
+        /// Its name.
+        name: String,
+        /// Its ring.
+        ring: RingRef,
+    },
+    /// Frees a group's id.
+    RemoveGroup(u16),
+    /// Writes a listener.
+    PutListener {
+        /// Its key.
+        key: ListenerKey,
+        /// The entry.
+        listener: Listener,
+        /// The id was free: its counters start at zero.
+        fresh: bool,
+    },
+    /// Removes a listener.
+    RemoveListener(ListenerKey),
+    /// Adds a VIP.
+    PutVip(VipKey),
+    /// Removes a VIP.
+    RemoveVip(VipKey),
+    /// Waits until no packet can still read what earlier operations replaced or removed.
+    Quiesce,
+}

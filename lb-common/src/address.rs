@@ -5,11 +5,58 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::shared;
 
 shared! {
-    /// An IPv4 or IPv6 address in network byte order; an IPv4 address fills the first four bytes
-    /// and leaves the rest zero. The family stands beside it, in the type that holds it.
+    /// An IPv4 or IPv6 address: 16 bytes in network byte order, of which an IPv4 address fills the
+    /// first four and leaves the rest zero. The family stands beside it, in the type that holds it.
+    ///
+    /// Two words and not 16 bytes, since they are compared, copied and hashed as words.
     pub struct Address: 16 {
-        /// The bytes of the address.
-        pub octets: [u8; 16],
+        /// The bytes of the address, as words in memory order.
+        pub words: [u64; 2],
+    }
+
+    /// A number of 16 bits in network byte order, such as a port.
+    pub struct Be16: 2 {
+        /// As it lies in memory.
+        pub raw: u16,
+    }
+}
+
+shared! {
+    /// An Ethernet address.
+    pub struct Mac: 6 {
+        /// Its bytes, as 16-bit words in memory order.
+        pub words: [u16; 3],
+    }
+}
+
+impl From<[u8; 6]> for Mac {
+    fn from(octets: [u8; 6]) -> Self {
+        bytemuck::cast(octets)
+    }
+}
+
+impl Mac {
+    /// Its bytes.
+    #[must_use]
+    #[inline(always)]
+    pub fn octets(self) -> [u8; 6] {
+        bytemuck::cast(self)
+    }
+}
+
+impl Be16 {
+    /// From a number.
+    #[must_use]
+    #[inline(always)]
+    pub const fn new(number: u16) -> Self {
+        Self { raw: number.to_be() }
+    }
+
+    /// The number.
+    #[must_use]
+    #[inline(always)]
+    pub const fn get(self) -> u16 {
+        u16::from_be(self.raw)
     }
 }
 
@@ -41,23 +88,58 @@ impl Address {
     #[inline(always)]
     pub const fn v4(octets: [u8; 4]) -> Self {
         let [a, b, c, d] = octets;
-        Self {
-            octets: [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-        }
+        Self { words: [u64::from_ne_bytes([a, b, c, d, 0, 0, 0, 0]), 0] }
     }
 
     /// The IPv6 address with these bytes.
     #[must_use]
     #[inline(always)]
-    pub const fn v6(octets: [u8; 16]) -> Self {
-        Self { octets }
+    pub fn v6(octets: [u8; 16]) -> Self {
+        bytemuck::cast(octets)
+    }
+
+    /// The IPv4 address that these words of a header are.
+    #[must_use]
+    #[inline(always)]
+    pub fn from_v4_words([high, low]: [u16; 2]) -> Self {
+        Self { words: [bytemuck::cast([high, low, 0, 0]), 0] }
+    }
+
+    /// The IPv6 address that these words of a header are.
+    #[must_use]
+    #[inline(always)]
+    pub fn from_v6_words(words: [u16; 8]) -> Self {
+        bytemuck::cast(words)
+    }
+
+    /// It as words of an IPv4 header.
+    #[must_use]
+    #[inline(always)]
+    pub fn v4_words(self) -> [u16; 2] {
+        let [high, low, ..]: [u16; 8] = bytemuck::cast(self);
+        [high, low]
+    }
+
+    /// It as words of an IPv6 header.
+    #[must_use]
+    #[inline(always)]
+    pub fn v6_words(self) -> [u16; 8] {
+        bytemuck::cast(self)
+    }
+
+    /// Its bytes.
+    #[must_use]
+    #[inline(always)]
+    pub fn octets(self) -> [u8; 16] {
+        bytemuck::cast(self)
     }
 
     /// The first four bytes: all of an IPv4 address.
     #[must_use]
     #[inline(always)]
     pub const fn first_four(&self) -> [u8; 4] {
-        let [a, b, c, d, ..] = self.octets;
+        let [first, _] = self.words;
+        let [a, b, c, d, ..] = first.to_ne_bytes();
         [a, b, c, d]
     }
 
@@ -66,7 +148,7 @@ impl Address {
     pub fn to_ip(self, family: Family) -> IpAddr {
         match family {
             Family::V4 => IpAddr::V4(Ipv4Addr::from(self.first_four())),
-            Family::V6 => IpAddr::V6(Ipv6Addr::from(self.octets)),
+            Family::V6 => IpAddr::V6(Ipv6Addr::from(self.octets())),
         }
     }
 }

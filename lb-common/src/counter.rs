@@ -17,7 +17,8 @@ macro_rules! numbered {
     ) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[repr(u8)]
+        // 32 bits, so that whatever holds one is aligned on the stack of a BPF program.
+        #[repr(u32)]
         pub enum $name { $( #[doc = $help] $variant = $number, )* }
 
         impl $name {
@@ -37,10 +38,10 @@ macro_rules! numbered {
             }
         }
 
-        impl TryFrom<u8> for $name {
-            type Error = u8;
+        impl TryFrom<u32> for $name {
+            type Error = u32;
 
-            fn try_from(number: u8) -> Result<Self, u8> {
+            fn try_from(number: u32) -> Result<Self, u32> {
                 match number { $( $number => Ok(Self::$variant), )* other => Err(other) }
             }
         }
@@ -106,10 +107,7 @@ impl Counter {
     /// Its index in the map `COUNTERS`.
     #[must_use]
     #[inline(always)]
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "COUNTERS_BASE is below COUNTERS_MAX"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "COUNTERS_BASE is below COUNTERS_MAX")]
     pub const fn index(self) -> u32 {
         COUNTERS_BASE as u32 + self as u32
     }
@@ -117,10 +115,7 @@ impl Counter {
 
 const _: () = assert!(DropReason::ALL.len() <= COUNTERS_BASE);
 const _: () = assert!(COUNTERS_BASE + Counter::ALL.len() <= COUNTERS_MAX);
-const _: () = assert!(
-    limits::EXTENSION_HEADERS_MAX == 7,
-    "the help text names the limit"
-);
+const _: () = assert!(limits::EXTENSION_HEADERS_MAX == 7, "the help text names the limit");
 
 #[cfg(test)]
 mod tests {
@@ -128,10 +123,10 @@ mod tests {
 
     #[test]
     fn numbers_are_dense_and_come_back() {
-        for (number, reason) in (0_u8..).zip(DropReason::ALL) {
+        for (number, reason) in (0_u32..).zip(DropReason::ALL) {
             assert_eq!(DropReason::try_from(number), Ok(*reason));
         }
-        for (number, counter) in (0_u8..).zip(Counter::ALL) {
+        for (number, counter) in (0_u32..).zip(Counter::ALL) {
             assert_eq!(Counter::try_from(number), Ok(*counter));
         }
     }

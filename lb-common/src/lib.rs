@@ -16,7 +16,7 @@ pub mod shared;
 pub mod target;
 pub mod traffic;
 
-pub use address::{Address, Family};
+pub use address::{Address, Be16, Family, Mac};
 pub use counter::{Counter, DropReason};
 pub use group::Group;
 pub use listener::{Listener, ListenerKey, VipKey};

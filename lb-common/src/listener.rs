@@ -1,6 +1,6 @@
 //! What clients connect to.
 
-use crate::{Address, Family, shared};
+use crate::{Address, Be16, Family, shared};
 
 /// IP protocol numbers (IANA "Assigned Internet Protocol Numbers") that listeners can have.
 pub mod protocol {
@@ -12,15 +12,17 @@ pub mod protocol {
 
 shared! {
     /// The exact address of a listener.
-    pub struct ListenerKey: 20 {
+    pub struct ListenerKey: 24 {
         /// The VIP.
         pub address: Address,
-        /// The port, network byte order.
-        pub port: [u8; 2],
+        /// The port.
+        pub port: Be16,
         /// The IP protocol number; see [`protocol`].
         pub protocol: u8,
         /// Number of the [`Family`] of `address`.
         pub family: u8,
+        /// Zero.
+        pub reserved: u32,
     }
 
     /// What the data path knows of a listener.
@@ -34,13 +36,11 @@ shared! {
     }
 
     /// A VIP on its own, for packets without (readable) ports.
-    pub struct VipKey: 20 {
+    pub struct VipKey: 24 {
         /// The VIP.
         pub address: Address,
         /// Number of the [`Family`] of `address`.
-        pub family: u8,
-        /// Zero.
-        pub reserved: [u8; 3],
+        pub family: u64,
     }
 }
 
@@ -49,22 +49,21 @@ impl VipKey {
     #[must_use]
     #[inline(always)]
     pub const fn new(family: Family, address: Address) -> Self {
-        Self {
-            address,
-            family: family as u8,
-            reserved: [0; 3],
-        }
+        Self { address, family: family as u64 }
     }
 }
 
 impl ListenerKey {
+    /// The key of a listener.
+    #[must_use]
+    #[inline(always)]
+    pub const fn new(family: Family, address: Address, port: Be16, protocol: u8) -> Self {
+        Self { address, port, protocol, family: family as u8, reserved: 0 }
+    }
+
     /// The VIP of this listener.
     #[must_use]
     pub const fn vip(&self) -> VipKey {
-        VipKey {
-            address: self.address,
-            family: self.family,
-            reserved: [0; 3],
-        }
+        VipKey { address: self.address, family: self.family as u64 }
     }
 }

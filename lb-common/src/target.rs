@@ -1,6 +1,6 @@
 //! Targets as the data path sees them: everything that a packet's new headers need.
 
-use crate::{Address, Family, limits::TARGETS_MAX, shared};
+use crate::{Address, Be16, Family, Mac, limits::TARGETS_MAX, shared};
 
 /// How a packet reaches its target. In maps it is stored as its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -63,16 +63,16 @@ shared! {
         pub flags: u16,
         /// Id of its target group.
         pub group: u16,
-        /// Its port, network byte order.
-        pub port: [u8; 2],
+        /// Its port.
+        pub port: Be16,
         /// Largest IP packet that its next hop takes, in bytes.
         pub mtu: u16,
         /// Its address; in mode ipip the outer destination.
         pub address: Address,
         /// Destination MAC of its next hop.
-        pub destination_mac: [u8; 6],
+        pub destination_mac: Mac,
         /// MAC of the interface towards its next hop.
-        pub source_mac: [u8; 6],
+        pub source_mac: Mac,
         /// Index of that interface.
         pub interface: u32,
         /// Number of its [`Mode`].
@@ -126,7 +126,7 @@ impl Target {
         if Family::try_from(self.family) != Ok(Family::V4) {
             return 0;
         }
-        let [s0, s1, ..] = self.outer_source.octets;
+        let [s0, s1, ..] = self.outer_source.first_four();
         let [d0, d1, d2, d3] = self.address.first_four();
         let mut sum: u32 = 0x4500
             + 0x4000

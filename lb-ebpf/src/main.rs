@@ -1,3 +1,69 @@
-//! x
-#![no_std]
-#![no_main]
+//! The BPF binary: entry points, statics and the two adapters. The logic is in the library.
+#![cfg_attr(target_arch = "bpf", no_std, no_main)]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "map sizes, interface indices and header lengths are small by construction"
+)]
+
+mod kernel;
+
+use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
+use aya_log_ebpf::warn;
+use lb_common::DropReason;
+use lb_ebpf::{Packet as _, Verdict};
+
+use kernel::{
+    frame::Frame,
+    maps::DEVICES,
+    tables::{KernelDecapTables, KernelTables},
+};
+
+/// The balancer; attached to the interfaces that clients' packets arrive at.
+#[xdp]
+fn xelb_balance(context: XdpContext) -> u32 {
+    let mut frame = Frame::new(context);
+    match lb_ebpf::process(&mut frame, &KernelTables) {
+        Verdict::Pass => xdp_action::XDP_PASS,
+        Verdict::Drop(reason) => dropped(&frame, reason),
+        Verdict::Transmit => xdp_action::XDP_TX,
+        Verdict::Redirect(interface) => match DEVICES.redirect(interface, 0) {
+            Ok(action) | Err(action) => action,
+        },
+    }
+}
+
+/// The decapsulator; attached to the interface of a target that tunnel packets arrive at.
+#[xdp]
+fn xelb_decap(context: XdpContext) -> u32 {
+    let mut frame = Frame::new(context);
+    match lb_ebpf::decap::process(&mut frame, &KernelDecapTables) {
+        Verdict::Pass => xdp_action::XDP_PASS,
+        _ => xdp_action::XDP_DROP,
+    }
+}
+
+/// A fault of the agent is worth a line in its log; drops that packets cause are only counted.
+#[inline(always)]
+fn dropped(frame: &Frame, reason: DropReason) -> u32 {
+    if matches!(reason, DropReason::TargetMissing | DropReason::ModeUnknown) {
+        warn!(
+            frame.context(),
+            "dropped a packet of {} bytes: reason {}",
+            frame.len(),
+            reason as u32
+        );
+    }
+    xdp_action::XDP_DROP
+}
+
+#[cfg(target_arch = "bpf")]
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+/// The kernel only allows some helpers to programs with a GPL-compatible licence; MIT is one.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

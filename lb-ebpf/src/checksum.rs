@@ -1,0 +1,38 @@
+//! The Internet checksum (RFC 1071).
+
+use lb_common::Be16;
+
+/// Folds a sum of 16-bit words into one ones' complement word.
+#[must_use]
+#[inline(always)]
+pub const fn fold(sum: u32) -> u16 {
+    let sum = (sum & 0xffff) + (sum >> 16);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    (sum & 0xffff) as u16
+}
+
+/// A checksum after one 16-bit word that it covers has changed (RFC 1624, equation 3).
+#[must_use]
+#[inline(always)]
+pub const fn update(checksum: Be16, old: u16, new: u16) -> Be16 {
+    let sum = (!checksum.get()) as u32 + (!old) as u32 + new as u32;
+    Be16::new(!fold(sum))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whole(words: &[u16]) -> Be16 {
+        Be16::new(!fold(words.iter().map(|word| u32::from(*word)).sum()))
+    }
+
+    #[test]
+    fn an_update_gives_what_a_new_sum_gives() {
+        for (old, new) in [(0, 1), (0xffff, 0), (0x1234, 0xfedc), (7, 7)] {
+            let before = whole(&[0x4500, old, 0x8000]);
+            let after = whole(&[0x4500, new, 0x8000]);
+            assert_eq!(update(before, old, new), after);
+        }
+    }
+}

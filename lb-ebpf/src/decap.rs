@@ -1,0 +1,131 @@
+//! The target side: takes the outer header off (RFC 2003, RFC 2473; ECN by RFC 6040), so that a
+//! target needs no tunnel device. All four combinations of families.
+
+use lb_common::{Be16, Counter, DropReason, Family, VipKey};
+
+use crate::{
+    Packet, Verdict, Wire as _, checksum,
+    family::{IpFamily, V4, V6},
+    header::{Ethernet, Ipv4, Ipv6},
+    link::{self, Link},
+    parse::{Fault, FaultKind, IpPacket},
+    stats,
+    tables::DecapTables,
+    verdict::Stop,
+};
+
+/// Both ECN bits set: congestion experienced (RFC 3168).
+const CONGESTION_EXPERIENCED: u8 = 0b11;
+
+/// Unwraps a packet that is for this host, and leaves every other one untouched.
+#[inline(always)]
+pub fn process<P: Packet, T: DecapTables>(packet: &mut P, tables: &T) -> Verdict {
+    unwrap(packet, tables).unwrap_or_else(|stop| stats::stopped(stop, tables))
+}
+
+#[inline(always)]
+fn unwrap<P: Packet, T: DecapTables>(packet: &mut P, tables: &T) -> Result<Verdict, Stop> {
+    let link = link::parse(packet)?;
+    let offset = link.ip_offset();
+    let outer = match link.family {
+        Family::V4 => V4::parse(packet, offset),
+        Family::V6 => V6::parse(packet, offset),
+    }
+    .map_err(|fault| judge(fault, packet, &link, tables))?;
+    let inner_family = match outer.protocol {
+        V4::PROTOCOL => Family::V4,
+        V6::PROTOCOL => Family::V6,
+        _ => return Err(Stop::Pass),
+    };
+    if !tables.is_local(&VipKey::new(outer.family, outer.destination)) {
+        return Err(Stop::Pass);
+    }
+    let inner_offset = offset + outer.header_length;
+    match inner_family {
+        Family::V4 => open_v4(packet, inner_offset, &outer)?,
+        Family::V6 => open_v6(packet, inner_offset, &outer)?,
+    }
+    strip(packet, &link, outer.header_length, inner_family)?;
+    tables.count(Counter::Decapsulated.index());
+    Ok(Verdict::Pass)
+}
+
+/// Only a tunnel packet for this host is ours to drop: its outer header names the protocol.
+#[inline(always)]
+fn judge<P: Packet, T: DecapTables>(fault: Fault, packet: &P, link: &Link, tables: &T) -> Stop {
+    let FaultKind::Malformed(_) = fault.kind else {
+        return Stop::Pass;
+    };
+    let offset = link.ip_offset();
+    let protocol = match link.family {
+        Family::V4 => packet.get::<Ipv4>(offset).map(|ip| ip.protocol),
+        Family::V6 => packet.get::<Ipv6>(offset).map(|ip| ip.next_header),
+    };
+    if matches!(protocol, Some(V4::PROTOCOL | V6::PROTOCOL)) && tables.is_local(&fault.vip) {
+        Stop::Drop(DropReason::OuterHeaderMalformed)
+    } else {
+        Stop::Pass
+    }
+}
+
+/// Checks the inner IPv4 packet and carries congestion marks over to it.
+#[inline(always)]
+fn open_v4<P: Packet>(packet: &mut P, offset: usize, outer: &IpPacket) -> Result<(), DropReason> {
+    let room = usize::from(outer.length).wrapping_sub(outer.header_length);
+    let ip = packet.get_mut::<Ipv4>(offset).ok_or(DropReason::InnerHeaderMalformed)?;
+    let length = usize::from(ip.total_length.get());
+    let sound = ip.version() == 4
+        && ip.header_length() >= Ipv4::LEN
+        && length >= ip.header_length()
+        && length <= room;
+    if !sound {
+        return Err(DropReason::InnerHeaderMalformed);
+    }
+    if congestion_to_carry(outer.traffic_class, ip.traffic_class)? {
+        let word = |class| u16::from_be_bytes([ip.version_and_length, class]);
+        let marked = ip.traffic_class | CONGESTION_EXPERIENCED;
+        let checksum = checksum::update(ip.checksum, word(ip.traffic_class), word(marked));
+        (ip.traffic_class, ip.checksum) = (marked, checksum);
+    }
+    Ok(())
+}
+
+/// Checks the inner IPv6 packet and carries congestion marks over to it.
+#[inline(always)]
+fn open_v6<P: Packet>(packet: &mut P, offset: usize, outer: &IpPacket) -> Result<(), DropReason> {
+    let room = usize::from(outer.length).wrapping_sub(outer.header_length);
+    let ip = packet.get_mut::<Ipv6>(offset).ok_or(DropReason::InnerHeaderMalformed)?;
+    let length = usize::from(ip.payload_length.get()) + Ipv6::LEN;
+    if ip.version() != 6 || length > room {
+        return Err(DropReason::InnerHeaderMalformed);
+    }
+    if congestion_to_carry(outer.traffic_class, ip.traffic_class())? {
+        let [first, _] = &mut ip.version_class_label;
+        *first = Be16::new(first.get() | u16::from(CONGESTION_EXPERIENCED) << 4);
+    }
+    Ok(())
+}
+
+/// Whether the inner packet must be marked (RFC 6040, figure 4).
+#[inline(always)]
+const fn congestion_to_carry(outer: u8, inner: u8) -> Result<bool, DropReason> {
+    let (outer, inner) = (outer & 0b11, inner & 0b11);
+    if outer != CONGESTION_EXPERIENCED {
+        return Ok(false);
+    }
+    if inner == 0 { Err(DropReason::EcnInvalid) } else { Ok(inner != CONGESTION_EXPERIENCED) }
+}
+
+/// Moves the link layer over the outer header and cuts the front off.
+#[inline(always)]
+fn strip<P: Packet>(
+    packet: &mut P,
+    link: &Link,
+    outer_length: usize,
+    inner_family: Family,
+) -> Result<(), DropReason> {
+    let short = DropReason::OuterHeaderMalformed;
+    let ethernet = *packet.get::<Ethernet>(0).ok_or(short)?;
+    packet.shrink_head(outer_length).map_err(|_| short)?;
+    link.write(packet, ethernet.destination, ethernet.source, inner_family).ok_or(short)
+}

@@ -1,0 +1,59 @@
+//! The maps. Names and layouts are part of the ABI (`lb_common::abi`).
+
+use aya_ebpf::{
+    bindings::BPF_F_MMAPABLE,
+    macros::map,
+    maps::{Array, DevMapHash, HashMap, PerCpuArray},
+};
+use lb_common::{
+    Listener, ListenerKey, Traffic, VipKey,
+    abi::Meta,
+    counter::COUNTERS_MAX,
+    group::Groups,
+    limits::{DEVICES_MAX, LISTENERS_MAX, TARGETS_MAX, VIPS_MAX},
+    ring::Rings,
+    target::Targets,
+};
+
+/// Read by the agent only; here so that it is made and pinned with the others.
+#[map]
+static META: Array<Meta> = Array::pinned(1, 0);
+
+#[map]
+pub(crate) static LISTENERS: HashMap<ListenerKey, Listener> =
+    HashMap::pinned(LISTENERS_MAX as u32, 0);
+
+#[map]
+pub(crate) static VIPS: HashMap<VipKey, u32> = HashMap::pinned(VIPS_MAX as u32, 0);
+
+#[map]
+pub(crate) static GROUPS: Array<Groups> = Array::pinned(1, BPF_F_MMAPABLE);
+
+#[map]
+pub(crate) static RINGS: Array<Rings> = Array::pinned(1, BPF_F_MMAPABLE);
+
+#[map]
+pub(crate) static TARGETS: Array<Targets> = Array::pinned(1, BPF_F_MMAPABLE);
+
+#[map]
+pub(crate) static DEVICES: DevMapHash = DevMapHash::pinned(DEVICES_MAX as u32, 0);
+
+#[map]
+pub(crate) static LISTENER_TRAFFIC: PerCpuArray<Traffic> =
+    PerCpuArray::pinned(LISTENERS_MAX as u32, 0);
+
+#[map]
+pub(crate) static TARGET_TRAFFIC: PerCpuArray<Traffic> = PerCpuArray::pinned(TARGETS_MAX as u32, 0);
+
+#[map]
+pub(crate) static COUNTERS: PerCpuArray<u64> = PerCpuArray::pinned(COUNTERS_MAX as u32, 0);
+
+/// The target side's own addresses; not pinned, it lives as long as `xelb decap`.
+#[map]
+pub(crate) static DECAP_ADDRESSES: HashMap<VipKey, u32> =
+    HashMap::with_max_entries(VIPS_MAX as u32, 0);
+
+/// The target side's counters.
+#[map]
+pub(crate) static DECAP_COUNTERS: PerCpuArray<u64> =
+    PerCpuArray::with_max_entries(COUNTERS_MAX as u32, 0);

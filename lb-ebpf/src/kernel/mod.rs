@@ -1,0 +1,7 @@
+//! The kernel side of the two traits, for the binary only: kept tiny, since host tests cannot see
+//! it. Everything unsafe of the data path is here.
+
+pub(crate) mod frame;
+pub(crate) mod maps;
+pub(crate) mod settings;
+pub(crate) mod tables;

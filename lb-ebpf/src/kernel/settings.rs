@@ -1,0 +1,12 @@
+//! Load-time globals, as `lb_common::settings` lists them.
+
+/// See [`lb_common::settings::HASH_SEED`].
+#[unsafe(no_mangle)]
+static HASH_SEED: [u64; 2] = [0; 2];
+
+/// The seed that the agent set before it loaded the program.
+#[inline(always)]
+pub(crate) fn hash_seed() -> [u64; 2] {
+    // SAFETY: a static is valid; volatile, since the compiler must not believe the zeros above.
+    unsafe { core::ptr::read_volatile(&raw const HASH_SEED) }
+}

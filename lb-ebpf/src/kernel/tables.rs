@@ -1,0 +1,127 @@
+//! The BPF maps as [`Tables`].
+
+use core::ptr::read_volatile;
+
+use lb_common::{
+    Group, Listener, ListenerKey, RingRef, Slot, Target, Traffic, VipKey,
+    limits::{GROUPS_MAX, RING_SLOTS_MAX, TARGETS_MAX},
+};
+use lb_ebpf::{
+    Tables,
+    tables::{Count, DecapTables},
+};
+
+use super::{maps, settings};
+
+/// The maps of the balancer.
+pub(crate) struct KernelTables;
+
+/// The maps of the decapsulator.
+pub(crate) struct KernelDecapTables;
+
+impl Count for KernelTables {
+    #[inline(always)]
+    fn count(&self, index: u32) {
+        add_one(maps::COUNTERS.get_ptr_mut(index));
+    }
+}
+
+impl Tables for KernelTables {
+    #[inline(always)]
+    fn listener(&self, key: &ListenerKey) -> Option<Listener> {
+        // SAFETY: the pointer is into the map; a replaced entry stays readable until this run of
+        // the program ends (RCU).
+        maps::LISTENERS.get_ptr(key).map(|listener| unsafe { *listener })
+    }
+
+    #[inline(always)]
+    fn is_vip(&self, key: &VipKey) -> bool {
+        maps::VIPS.get_ptr(key).is_some()
+    }
+
+    #[inline(always)]
+    fn ring(&self, group: u16) -> RingRef {
+        let Some(groups) = maps::GROUPS.get_ptr(0) else {
+            return RingRef::NONE;
+        };
+        let index = usize::from(group) & (GROUPS_MAX - 1);
+        // SAFETY: masked, so inside the array; one aligned 8-byte load, as the agent stores it.
+        let word = unsafe {
+            let group = groups.cast::<Group>().add(index);
+            read_volatile(&raw const (*group).ring)
+        };
+        RingRef::from_word(word)
+    }
+
+    #[inline(always)]
+    fn slot(&self, index: usize) -> Slot {
+        let Some(rings) = maps::RINGS.get_ptr(0) else {
+            return Slot::default();
+        };
+        let index = index & (RING_SLOTS_MAX - 1);
+        // SAFETY: as in `ring`.
+        Slot::from_word(unsafe { read_volatile(rings.cast::<u64>().add(index)) })
+    }
+
+    #[inline(always)]
+    fn target(&self, id: u16) -> Option<&Target> {
+        let targets = maps::TARGETS.get_ptr(0)?;
+        let index = usize::from(id) & (TARGETS_MAX - 1);
+        // SAFETY: both indices are masked. The agent does not write the active version before a
+        // grace period has passed since it was flipped away from, so it is constant in this run.
+        let target = unsafe {
+            let active = (&raw const (*targets).active).cast::<u8>().add(index);
+            let version = usize::from(read_volatile(active)) & 1;
+            &*targets.cast::<Target>().add(index * 2 + version)
+        };
+        target.is_valid().then_some(target)
+    }
+
+    #[inline(always)]
+    fn hash_seed(&self) -> [u64; 2] {
+        settings::hash_seed()
+    }
+
+    #[inline(always)]
+    fn count_listener(&self, id: u16, bytes: u64) {
+        add_traffic(maps::LISTENER_TRAFFIC.get_ptr_mut(u32::from(id)), bytes);
+    }
+
+    #[inline(always)]
+    fn count_target(&self, id: u16, bytes: u64) {
+        add_traffic(maps::TARGET_TRAFFIC.get_ptr_mut(u32::from(id)), bytes);
+    }
+}
+
+impl Count for KernelDecapTables {
+    #[inline(always)]
+    fn count(&self, index: u32) {
+        add_one(maps::DECAP_COUNTERS.get_ptr_mut(index));
+    }
+}
+
+impl DecapTables for KernelDecapTables {
+    #[inline(always)]
+    fn is_local(&self, key: &VipKey) -> bool {
+        maps::DECAP_ADDRESSES.get_ptr(key).is_some()
+    }
+}
+
+#[inline(always)]
+fn add_one(counter: Option<*mut u64>) {
+    if let Some(counter) = counter {
+        // SAFETY: the pointer is into this CPU's part of the map, which only this run writes.
+        unsafe { *counter += 1 };
+    }
+}
+
+#[inline(always)]
+fn add_traffic(traffic: Option<*mut Traffic>, bytes: u64) {
+    if let Some(traffic) = traffic {
+        // SAFETY: as in `add_one`.
+        unsafe {
+            (*traffic).packets += 1;
+            (*traffic).bytes += bytes;
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! What the data path may do with a packet.
+
+use bytemuck::Pod;
+
+/// A header as it lies in a packet: any bytes are valid, at any even address.
+///
+/// Even, not any: the Ethernet header and everything after it have an even length and drivers put
+/// frames at even addresses, so words of 16 bits can be loaded at once; at any address, LLVM loads
+/// byte by byte. (LLVM 22 knows a feature for misaligned access. It also merges accesses to the
+/// stack into misaligned ones, which the verifier refuses.)
+pub trait Wire: Pod {
+    /// Its length in bytes.
+    const LEN: usize = {
+        assert!(align_of::<Self>() <= 2, "a header may lie at any even address");
+        size_of::<Self>()
+    };
+}
+
+/// There is no room in front of the packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadroomExhausted;
+
+/// One packet, from its Ethernet header on. References into it end where its head moves: the
+/// borrow checker refuses stale ones.
+pub trait Packet {
+    /// Its length in bytes.
+    fn len(&self) -> usize;
+
+    /// Whether it has no bytes at all.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Index of the interface that it came in by.
+    fn ingress(&self) -> u32;
+
+    /// The header at `offset`, which is even, if the packet is long enough.
+    fn get<T: Wire>(&self, offset: usize) -> Option<&T>;
+
+    /// The header at `offset`, which is even, to be changed, if the packet is long enough.
+    fn get_mut<T: Wire>(&mut self, offset: usize) -> Option<&mut T>;
+
+    /// Puts `bytes` undefined bytes, an even number, in front of the packet.
+    fn grow_head(&mut self, bytes: usize) -> Result<(), HeadroomExhausted>;
+
+    /// Removes `bytes` bytes, an even number, from its front; an error when it is not longer than that.
+    fn shrink_head(&mut self, bytes: usize) -> Result<(), HeadroomExhausted>;
+}

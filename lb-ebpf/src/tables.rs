@@ -1,0 +1,42 @@
+//! All that the data path may ask of the outside.
+
+use lb_common::{Listener, ListenerKey, RingRef, Slot, Target, VipKey};
+
+/// Named counters.
+pub trait Count {
+    /// Adds one to the counter at this index of the map `COUNTERS`.
+    fn count(&self, index: u32);
+}
+
+/// What the balancer asks.
+pub trait Tables: Count {
+    /// The listener with this exact key.
+    fn listener(&self, key: &ListenerKey) -> Option<Listener>;
+
+    /// Whether any listener has this address.
+    fn is_vip(&self, key: &VipKey) -> bool;
+
+    /// Where the ring of a target group lies; [`RingRef::NONE`] for an unknown group.
+    fn ring(&self, group: u16) -> RingRef;
+
+    /// The slot at this index of the ring array.
+    fn slot(&self, index: usize) -> Slot;
+
+    /// The target with this id, if there is one.
+    fn target(&self, id: u16) -> Option<&Target>;
+
+    /// The key of the flow hash.
+    fn hash_seed(&self) -> [u64; 2];
+
+    /// Counts a packet of `bytes` bytes for a listener.
+    fn count_listener(&self, id: u16, bytes: u64);
+
+    /// Counts a packet of `bytes` bytes for a target.
+    fn count_target(&self, id: u16, bytes: u64);
+}
+
+/// What the decapsulator asks.
+pub trait DecapTables: Count {
+    /// Whether this is an address of the host: only packets for it are unwrapped.
+    fn is_local(&self, key: &VipKey) -> bool;
+}

@@ -13,3 +13,7 @@ pub trait MapStore {
     /// Takes one step. After an error the step has happened or has not; trying again is safe.
     fn apply(&mut self, operation: &MapOp) -> Result<(), Self::Error>;
 }
+
+mod stats;
+
+pub use stats::{Stats, StatsError, StatsSource};

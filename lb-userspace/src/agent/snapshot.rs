@@ -1,0 +1,142 @@
+//! The agent's state as people and programs see it: what `get` and `status` print, and the JSON of
+//! the API. Field names are part of the API.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// All of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Version of the agent.
+    pub version: String,
+    /// ABI number of the maps.
+    pub abi: u32,
+    /// Process id of the agent.
+    pub pid: u32,
+    /// When the agent started, seconds since 1970.
+    pub started_at: u64,
+    /// `file` with its path, or `state directory` with its path and revision.
+    pub source: String,
+    /// Number of configurations applied since the agent started.
+    pub applied_count: u64,
+    /// The last error of applying a configuration; empty when the last one was applied.
+    pub last_error: String,
+    /// What an operator should look at, loudest first: fail open, generic XDP, no next hop.
+    pub warnings: Vec<String>,
+    /// Where the program is attached.
+    pub interfaces: Vec<AttachedInterface>,
+    /// Listeners, in the configuration's order.
+    pub listeners: Vec<ListenerView>,
+    /// Target groups, in the configuration's order.
+    pub target_groups: Vec<TargetGroupView>,
+    /// Targets, group by group in the configuration's order.
+    pub targets: Vec<TargetView>,
+    /// The health checker.
+    pub health: HealthStats,
+    /// What the maps hold.
+    pub maps: MapsView,
+}
+
+/// One interface.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttachedInterface {
+    /// Its name.
+    pub name: String,
+    /// Its index.
+    pub index: u32,
+    /// `native` or `generic`.
+    pub mode: String,
+    /// Why that mode.
+    pub reason: String,
+}
+
+/// One listener.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListenerView {
+    /// Its name.
+    pub name: String,
+    /// The VIP.
+    pub address: Option<IpAddr>,
+    /// Its port.
+    pub port: u16,
+    /// `tcp` or `udp`.
+    pub protocol: String,
+    /// The group that it forwards to.
+    pub target_group: String,
+    /// Index of its traffic counters.
+    pub id: u16,
+}
+
+/// One target group.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetGroupView {
+    /// Its name.
+    pub name: String,
+    /// `tcp` or `udp`.
+    pub protocol: String,
+    /// `ipip` or `l2dsr`.
+    pub forwarding: String,
+    /// Number of its targets.
+    pub targets: usize,
+    /// Number of those that are healthy.
+    pub healthy: usize,
+    /// Whether unhealthy targets are used because none is healthy.
+    pub fail_open: bool,
+    /// Number of slots of its ring; 0 without a ring.
+    pub ring_slots: usize,
+}
+
+/// One target.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TargetView {
+    /// Its group.
+    pub group: String,
+    /// Its address.
+    pub address: Option<IpAddr>,
+    /// Its port.
+    pub port: u16,
+    /// Its weight.
+    pub weight: u32,
+    /// `initial`, `healthy`, `unhealthy`, `draining` or `unused`.
+    pub state: String,
+    /// ELB's reason code; empty for a healthy target.
+    pub reason: String,
+    /// What the last probe saw, or what else is wrong; for people.
+    pub detail: String,
+    /// Whether `target drain` was asked for: a runtime override.
+    pub drained: bool,
+    /// Its part of the group's hash space, 0 to 1.
+    pub share: f64,
+    /// Index of its traffic counters.
+    pub id: u16,
+}
+
+/// The health checker.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthStats {
+    /// Targets that are checked.
+    pub checked_targets: u64,
+    /// Probes started.
+    pub probes: u64,
+    /// Probes that failed.
+    pub probes_failed: u64,
+    /// Worst delay of a probe's start, in milliseconds.
+    pub lateness_ms_max: u64,
+    /// Time from the end of the probe that decided the last change to its ring in the kernel, in
+    /// microseconds.
+    pub last_reaction_us: u64,
+}
+
+/// What the maps hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MapsView {
+    /// Listeners, and how many fit.
+    pub listeners: (usize, usize),
+    /// Target groups, and how many fit.
+    pub target_groups: (usize, usize),
+    /// Targets, and how many fit.
+    pub targets: (usize, usize),
+    /// Slots of all rings, and how many fit.
+    pub ring_slots: (usize, usize),
+}

@@ -1,0 +1,99 @@
+//! Reads counters from the pinned maps.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use aya::maps::{MapData, MapError, PerCpuArray};
+use lb_common::{Counter, DropReason, Traffic, abi::map};
+use thiserror::Error;
+
+/// What goes wrong.
+#[derive(Debug, Error)]
+#[error("cannot read the map {map} pinned in {folder}; is the data path loaded?")]
+pub struct StatsError {
+    map: &'static str,
+    folder: String,
+    #[source]
+    source: MapError,
+}
+
+/// Counters at one moment, summed over the CPUs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Traffic by listener id.
+    pub listeners: BTreeMap<u16, Traffic>,
+    /// Traffic by target id.
+    pub targets: BTreeMap<u16, Traffic>,
+    /// Dropped packets by reason, zeros included.
+    pub drops: Vec<(DropReason, u64)>,
+    /// The other counters, zeros included.
+    pub counters: Vec<(Counter, u64)>,
+}
+
+/// Where the counters are.
+#[derive(Clone, Debug)]
+pub struct StatsSource {
+    folder: PathBuf,
+}
+
+impl StatsSource {
+    /// The counters pinned in this folder.
+    #[must_use]
+    pub fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_path_buf() }
+    }
+
+    /// Reads the counters of these ids, and all the named ones.
+    pub fn read(&self, listeners: &[u16], targets: &[u16]) -> Result<Stats, StatsError> {
+        let counters: PerCpuArray<MapData, u64> = self.open(map::COUNTERS)?;
+        let named = |index: u32| -> Result<u64, StatsError> {
+            let values =
+                counters.get(&index, 0).map_err(|error| self.fail(map::COUNTERS, error))?;
+            Ok(values.iter().sum())
+        };
+        Ok(Stats {
+            listeners: self.traffic(map::LISTENER_TRAFFIC, listeners)?,
+            targets: self.traffic(map::TARGET_TRAFFIC, targets)?,
+            drops: DropReason::ALL
+                .iter()
+                .map(|reason| Ok((*reason, named(reason.index())?)))
+                .collect::<Result<_, _>>()?,
+            counters: Counter::ALL
+                .iter()
+                .map(|counter| Ok((*counter, named(counter.index())?)))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn traffic(
+        &self,
+        map: &'static str,
+        ids: &[u16],
+    ) -> Result<BTreeMap<u16, Traffic>, StatsError> {
+        let array: PerCpuArray<MapData, Traffic> = self.open(map)?;
+        ids.iter()
+            .map(|id| {
+                let values =
+                    array.get(&u32::from(*id), 0).map_err(|error| self.fail(map, error))?;
+                let sum = values.iter().fold(Traffic::default(), |sum, one| Traffic {
+                    packets: sum.packets + one.packets,
+                    bytes: sum.bytes + one.bytes,
+                });
+                Ok((*id, sum))
+            })
+            .collect()
+    }
+
+    fn open<V: aya::Pod>(&self, map: &'static str) -> Result<PerCpuArray<MapData, V>, StatsError> {
+        MapData::from_pin(self.folder.join(map))
+            .and_then(aya::maps::Map::from_map_data)
+            .and_then(PerCpuArray::try_from)
+            .map_err(|error| self.fail(map, error))
+    }
+
+    fn fail(&self, map: &'static str, source: MapError) -> StatsError {
+        StatsError { map, folder: self.folder.display().to_string(), source }
+    }
+}

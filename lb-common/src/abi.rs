@@ -58,8 +58,12 @@ pub mod map {
     /// `PerCpuArray` of `u64`, by [`crate::counter`] index.
     pub const COUNTERS: &str = "COUNTERS";
 
-    /// All of them.
-    pub const ALL: &[&str] = &[
+    /// `HashMap` of [`crate::VipKey`]: the addresses of a target, in the decapsulator's object; not
+    /// pinned.
+    pub const ADDRESSES: &str = "ADDRESSES";
+
+    /// The balancer's maps, all pinned.
+    pub const PINNED: &[&str] = &[
         META,
         LISTENERS,
         VIPS,
@@ -73,7 +77,7 @@ pub mod map {
     ];
 }
 
-/// Names of the programs in the BPF object.
+/// Names of the programs, each in a BPF object of its own.
 pub mod program {
     /// The balancer.
     pub const BALANCE: &str = "xelb_balance";

@@ -1,4 +1,5 @@
-//! The BPF binary: entry points, statics and the two adapters. The logic is in the library.
+//! The balancer's BPF binary: entry point, statics and the two adapters. The logic is in the
+//! library.
 #![cfg_attr(target_arch = "bpf", no_std, no_main)]
 #![expect(
     clippy::cast_possible_truncation,
@@ -13,11 +14,7 @@ use aya_log_ebpf::warn;
 use lb_common::DropReason;
 use lb_ebpf::{Packet as _, Verdict};
 
-use kernel::{
-    frame::Frame,
-    maps::DEVICES,
-    tables::{KernelDecapTables, KernelTables},
-};
+use kernel::{frame::Frame, maps::DEVICES, tables::KernelTables};
 
 /// The balancer; attached to the interfaces that clients' packets arrive at.
 #[xdp]
@@ -30,16 +27,6 @@ fn xelb_balance(context: XdpContext) -> u32 {
         Verdict::Redirect(interface) => match DEVICES.redirect(interface, 0) {
             Ok(action) | Err(action) => action,
         },
-    }
-}
-
-/// The decapsulator; attached to the interface of a target that tunnel packets arrive at.
-#[xdp]
-fn xelb_decap(context: XdpContext) -> u32 {
-    let mut frame = Frame::new(context);
-    match lb_ebpf::decap::process(&mut frame, &KernelDecapTables) {
-        Verdict::Pass => xdp_action::XDP_PASS,
-        _ => xdp_action::XDP_DROP,
     }
 }
 

@@ -15,6 +15,8 @@ impl Frame {
         Self(context)
     }
 
+    /// What the kernel gave to this run.
+    #[allow(dead_code, reason = "the decapsulator's binary does not log")]
     pub(crate) const fn context(&self) -> &XdpContext {
         &self.0
     }

@@ -47,13 +47,3 @@ pub(crate) static TARGET_TRAFFIC: PerCpuArray<Traffic> = PerCpuArray::pinned(TAR
 
 #[map]
 pub(crate) static COUNTERS: PerCpuArray<u64> = PerCpuArray::pinned(COUNTERS_MAX as u32, 0);
-
-/// The target side's own addresses; not pinned, it lives as long as `xelb decap`.
-#[map]
-pub(crate) static DECAP_ADDRESSES: HashMap<VipKey, u32> =
-    HashMap::with_max_entries(VIPS_MAX as u32, 0);
-
-/// The target side's counters.
-#[map]
-pub(crate) static DECAP_COUNTERS: PerCpuArray<u64> =
-    PerCpuArray::with_max_entries(COUNTERS_MAX as u32, 0);

@@ -1,4 +1,4 @@
-//! The kernel side of the two traits, for the binary only: kept tiny, since host tests cannot see
+//! The kernel side of the two traits, for the binaries only: kept tiny, since host tests cannot see
 //! it. Everything unsafe of the data path is here.
 
 pub(crate) mod frame;

@@ -6,18 +6,12 @@ use lb_common::{
     Group, Listener, ListenerKey, RingRef, Slot, Target, Traffic, VipKey,
     limits::{GROUPS_MAX, RING_SLOTS_MAX, TARGETS_MAX},
 };
-use lb_ebpf::{
-    Tables,
-    tables::{Count, DecapTables},
-};
+use lb_ebpf::{Tables, tables::Count};
 
 use super::{maps, settings};
 
 /// The maps of the balancer.
 pub(crate) struct KernelTables;
-
-/// The maps of the decapsulator.
-pub(crate) struct KernelDecapTables;
 
 impl Count for KernelTables {
     #[inline(always)]
@@ -90,20 +84,6 @@ impl Tables for KernelTables {
     #[inline(always)]
     fn count_target(&self, id: u16, bytes: u64) {
         add_traffic(maps::TARGET_TRAFFIC.get_ptr_mut(u32::from(id)), bytes);
-    }
-}
-
-impl Count for KernelDecapTables {
-    #[inline(always)]
-    fn count(&self, index: u32) {
-        add_one(maps::DECAP_COUNTERS.get_ptr_mut(index));
-    }
-}
-
-impl DecapTables for KernelDecapTables {
-    #[inline(always)]
-    fn is_local(&self, key: &VipKey) -> bool {
-        maps::DECAP_ADDRESSES.get_ptr(key).is_some()
     }
 }
 

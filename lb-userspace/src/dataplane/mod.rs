@@ -1,6 +1,29 @@
-//! The door to the kernel: maps, programs, pins.
+//! The door to the kernel: maps, programs, pins. Nothing else in the agent touches BPF.
+
+mod attach;
+pub mod decap;
+mod kernel;
+mod load;
+mod mapping;
+mod pins;
+mod preflight;
+mod stats;
+
+pub use attach::{Attached, XdpMode};
+pub use kernel::{KernelStore, StoreError};
+pub use load::{DataPath, LoadError, LoadOptions};
+pub use pins::{PinError, detach};
+pub use preflight::{Facts, PreflightError};
+pub use stats::{Stats, StatsError, StatsSource};
 
 use crate::plan::{MapOp, Tables};
+
+/// The balancer's BPF object.
+pub const OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/xelb-ebpf"));
+
+/// The decapsulator's BPF object.
+pub const DECAP_OBJECT: &[u8] =
+    aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/xelb-decap"));
 
 /// The maps, whatever holds them.
 pub trait MapStore {
@@ -13,7 +36,3 @@ pub trait MapStore {
     /// Takes one step. After an error the step has happened or has not; trying again is safe.
     fn apply(&mut self, operation: &MapOp) -> Result<(), Self::Error>;
 }
-
-mod stats;
-
-pub use stats::{Stats, StatsError, StatsSource};

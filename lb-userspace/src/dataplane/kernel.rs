@@ -1,0 +1,346 @@
+//! The pinned maps as a [`MapStore`].
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    os::fd::AsFd as _,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use aya::maps::{Array, DevMapHash, HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues};
+use lb_common::{
+    Group, Listener, ListenerKey, RingRef, Slot, Target, Traffic, VipKey,
+    abi::{Meta, map},
+    group::Groups,
+    limits::{GROUPS_MAX, RING_BITS_MAX, RING_SLOTS_MAX, TARGETS_MAX},
+    ring::Rings,
+    target::Targets,
+};
+use thiserror::Error;
+
+use super::{MapStore, mapping, mapping::Mapping};
+use crate::plan::{GroupTable, MapOp, Tables};
+
+/// What goes wrong with the maps.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// A system call on a map.
+    #[error("cannot {action} the map {map}")]
+    Map {
+        /// What was tried.
+        action: &'static str,
+        /// On which map.
+        map: &'static str,
+        /// Why not.
+        #[source]
+        source: MapError,
+    },
+    /// Mapping a map into memory.
+    #[error("cannot map {map} into memory")]
+    Mmap {
+        /// Which map.
+        map: &'static str,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// A number that does not fit its table: a fault of the plan.
+    #[error("{what} {number} does not fit its table")]
+    OutOfRange {
+        /// What kind of number.
+        what: &'static str,
+        /// The number.
+        number: usize,
+    },
+}
+
+/// The maps pinned in one folder.
+pub struct KernelStore {
+    meta: Array<MapData, Meta>,
+    listeners: HashMap<MapData, ListenerKey, Listener>,
+    vips: HashMap<MapData, VipKey, u32>,
+    devices: DevMapHash<MapData>,
+    listener_traffic: PerCpuArray<MapData, Traffic>,
+    target_traffic: PerCpuArray<MapData, Traffic>,
+    groups: Mapping<Groups>,
+    rings: Mapping<Rings>,
+    targets: Mapping<Targets>,
+    /// Targets whose inactive version packets may still read.
+    flipped: BTreeSet<u16>,
+}
+
+fn open<M: TryFrom<Map, Error = MapError>>(
+    folder: &Path,
+    map: &'static str,
+) -> Result<M, StoreError> {
+    MapData::from_pin(folder.join(map))
+        .and_then(Map::from_map_data)
+        .and_then(M::try_from)
+        .map_err(|source| StoreError::Map { action: "open", map, source })
+}
+
+fn open_mapping<T>(folder: &Path, map: &'static str) -> Result<Mapping<T>, StoreError> {
+    let data = MapData::from_pin(folder.join(map)).map_err(|source| StoreError::Map {
+        action: "open",
+        map,
+        source,
+    })?;
+    Mapping::new(data.fd().as_fd()).map_err(|source| StoreError::Mmap { map, source })
+}
+
+impl KernelStore {
+    /// Opens the maps that are pinned in `folder`.
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        Ok(Self {
+            meta: open(folder, map::META)?,
+            listeners: open(folder, map::LISTENERS)?,
+            vips: open(folder, map::VIPS)?,
+            devices: open(folder, map::DEVICES)?,
+            listener_traffic: open(folder, map::LISTENER_TRAFFIC)?,
+            target_traffic: open(folder, map::TARGET_TRAFFIC)?,
+            groups: open_mapping(folder, map::GROUPS)?,
+            rings: open_mapping(folder, map::RINGS)?,
+            targets: open_mapping(folder, map::TARGETS)?,
+            flipped: BTreeSet::new(),
+        })
+    }
+
+    /// Whose maps these are.
+    pub fn meta(&self) -> Result<Meta, StoreError> {
+        self.meta.get(&0, 0).map_err(|source| failed("read", map::META, source))
+    }
+
+    /// Says whose maps these are.
+    pub fn set_meta(&mut self, meta: Meta) -> Result<(), StoreError> {
+        self.meta.set(0, meta, 0).map_err(|source| failed("write", map::META, source))
+    }
+
+    fn group(&self, id: u16) -> Result<*mut Group, StoreError> {
+        let index = below(id.into(), GROUPS_MAX, "target group")?;
+        // SAFETY: inside the array.
+        Ok(unsafe { self.groups.element().cast::<Group>().add(index) })
+    }
+
+    /// The flag that says which version of a target is active.
+    fn active(&self, id: u16) -> Result<*mut u8, StoreError> {
+        let index = below(id.into(), TARGETS_MAX, "target")?;
+        // SAFETY: inside the array.
+        Ok(unsafe { (&raw mut (*self.targets.element()).active).cast::<u8>().add(index) })
+    }
+
+    /// One of the two versions of a target.
+    fn version(&self, id: u16, version: u8) -> Result<*mut Target, StoreError> {
+        let index = below(id.into(), TARGETS_MAX, "target")? * 2 + usize::from(version & 1);
+        // SAFETY: inside the array.
+        Ok(unsafe { self.targets.element().cast::<Target>().add(index) })
+    }
+
+    fn put_target(&mut self, id: u16, target: Target) -> Result<(), StoreError> {
+        if self.flipped.contains(&id) {
+            self.quiesce();
+        }
+        let active = self.active(id)?;
+        // SAFETY: `active` and `version` give places inside the mapping; no packet reads the
+        // inactive version, since a grace period has passed after it was last active.
+        unsafe {
+            let other = 1 - (active.read_volatile() & 1);
+            self.version(id, other)?.write_volatile(target);
+            mapping::publish(active, other);
+        }
+        self.flipped.insert(id);
+        Ok(())
+    }
+
+    fn write_slots(&self, slots: &[(u32, Slot)]) -> Result<(), StoreError> {
+        let words = self.rings.element().cast::<u64>();
+        for (index, slot) in slots {
+            let index = below(*index as usize, RING_SLOTS_MAX, "slot")?;
+            // SAFETY: inside the array; one aligned 8-byte store.
+            unsafe { words.add(index).write_volatile(slot.to_word()) };
+        }
+        Ok(())
+    }
+
+    fn put_group(&self, id: u16, name: &str, ring: RingRef) -> Result<(), StoreError> {
+        let named = Group::new(name, ring)
+            .ok_or(StoreError::OutOfRange { what: "length of a name", number: name.len() })?;
+        let group = self.group(id)?;
+        // SAFETY: inside the mapping; packets read only the ring, which is one word.
+        unsafe {
+            (&raw mut (*group).name).write_volatile(named.name);
+            mapping::publish(&raw mut (*group).ring, named.ring);
+        }
+        Ok(())
+    }
+
+    fn remove_group(&self, id: u16) -> Result<(), StoreError> {
+        let group = self.group(id)?;
+        // SAFETY: as in `put_group`.
+        unsafe {
+            mapping::publish(&raw mut (*group).ring, RingRef::NONE.to_word());
+            (&raw mut (*group).name).write_volatile(Group::default().name);
+        }
+        Ok(())
+    }
+
+    fn zero(
+        traffic: &mut PerCpuArray<MapData, Traffic>,
+        map: &'static str,
+        id: u16,
+    ) -> Result<(), StoreError> {
+        let cpus = aya::util::nr_cpus().map_err(|(_, source)| StoreError::Mmap { map, source })?;
+        let zeros = PerCpuValues::try_from(vec![Traffic::default(); cpus])
+            .map_err(|source| StoreError::Mmap { map, source })?;
+        traffic.set(id.into(), zeros, 0).map_err(|source| failed("write", map, source))
+    }
+
+    /// Waits until every run of the program that began before has ended.
+    fn quiesce(&mut self) {
+        grace_period();
+        self.flipped.clear();
+    }
+
+    fn read_groups(&self) -> Result<BTreeMap<u16, GroupTable>, StoreError> {
+        let mut groups = BTreeMap::new();
+        for id in 1..u16::try_from(GROUPS_MAX).unwrap_or(u16::MAX) {
+            // SAFETY: inside the mapping; only the agent writes groups.
+            let group = unsafe { self.group(id)?.read_volatile() };
+            if let Some(name) = group.name() {
+                let ring = sane(group.ring());
+                let table =
+                    GroupTable { name: name.to_owned(), ring, slots: self.read_slots(ring) };
+                groups.insert(id, table);
+            }
+        }
+        Ok(groups)
+    }
+
+    fn read_slots(&self, ring: RingRef) -> Arc<[Slot]> {
+        let words = self.rings.element().cast::<u64>();
+        (0..ring.len())
+            .map(|offset| {
+                // SAFETY: `sane` rings end inside the array.
+                let word = unsafe { words.add(ring.base() as usize + offset).read_volatile() };
+                Slot::from_word(word)
+            })
+            .collect()
+    }
+
+    fn read_targets(&self) -> Result<BTreeMap<u16, Target>, StoreError> {
+        let mut targets = BTreeMap::new();
+        for id in 1..u16::try_from(TARGETS_MAX).unwrap_or(u16::MAX) {
+            // SAFETY: inside the mapping; only the agent writes targets.
+            let target =
+                unsafe { self.version(id, self.active(id)?.read_volatile())?.read_volatile() };
+            if target.is_valid() {
+                targets.insert(id, target);
+            }
+        }
+        Ok(targets)
+    }
+}
+
+impl MapStore for KernelStore {
+    type Error = StoreError;
+
+    fn read(&self) -> Result<Tables, StoreError> {
+        let listeners = self.listeners.iter().collect::<Result<_, _>>();
+        let vips = self.vips.keys().collect::<Result<_, _>>();
+        let devices = self.devices.keys().collect::<Result<_, _>>();
+        Ok(Tables {
+            listeners: listeners.map_err(|source| failed("read", map::LISTENERS, source))?,
+            vips: vips.map_err(|source| failed("read", map::VIPS, source))?,
+            devices: devices.map_err(|source| failed("read", map::DEVICES, source))?,
+            groups: self.read_groups()?,
+            targets: self.read_targets()?,
+        })
+    }
+
+    fn apply(&mut self, operation: &MapOp) -> Result<(), StoreError> {
+        match operation {
+            MapOp::PutDevice(index) => self
+                .devices
+                .insert(*index, *index, None, 0)
+                .map_err(|error| failed("write", map::DEVICES, devmap_error(error))),
+            MapOp::RemoveDevice(index) => removed(map::DEVICES, self.devices.remove(*index)),
+            MapOp::PutTarget { id, target, fresh } => {
+                if *fresh {
+                    Self::zero(&mut self.target_traffic, map::TARGET_TRAFFIC, *id)?;
+                }
+                self.put_target(*id, *target)
+            }
+            MapOp::RemoveTarget(id) => self.put_target(*id, Target::default()),
+            MapOp::WriteSlots(slots) => self.write_slots(slots),
+            MapOp::PutGroup { id, name, ring } => self.put_group(*id, name, *ring),
+            MapOp::RemoveGroup(id) => self.remove_group(*id),
+            MapOp::PutListener { key, listener, fresh } => {
+                if *fresh {
+                    Self::zero(&mut self.listener_traffic, map::LISTENER_TRAFFIC, listener.id)?;
+                }
+                self.listeners
+                    .insert(key, listener, 0)
+                    .map_err(|source| failed("write", map::LISTENERS, source))
+            }
+            MapOp::RemoveListener(key) => removed(map::LISTENERS, self.listeners.remove(key)),
+            MapOp::PutVip(key) => {
+                self.vips.insert(key, 1, 0).map_err(|source| failed("write", map::VIPS, source))
+            }
+            MapOp::RemoveVip(key) => removed(map::VIPS, self.vips.remove(key)),
+            MapOp::Quiesce => {
+                self.quiesce();
+                Ok(())
+            }
+        }
+    }
+}
+
+fn failed(action: &'static str, map: &'static str, source: MapError) -> StoreError {
+    StoreError::Map { action, map, source }
+}
+
+/// Removing what is not there is what was wanted: a retry after a failure may find it gone.
+fn removed(map: &'static str, result: Result<(), MapError>) -> Result<(), StoreError> {
+    match result {
+        Err(MapError::KeyNotFound) => Ok(()),
+        Err(MapError::SyscallError(error))
+            if error.io_error.raw_os_error() == Some(libc::ENOENT) =>
+        {
+            Ok(())
+        }
+        other => other.map_err(|source| failed("remove from", map, source)),
+    }
+}
+
+fn devmap_error(error: aya::maps::xdp::XdpMapError) -> MapError {
+    match error {
+        aya::maps::xdp::XdpMapError::MapError(error) => error,
+        aya::maps::xdp::XdpMapError::ChainedProgramNotSupported => {
+            MapError::OutOfBounds { index: 0, max_entries: 0 }
+        }
+    }
+}
+
+fn below(number: usize, limit: usize, what: &'static str) -> Result<usize, StoreError> {
+    if number < limit { Ok(number) } else { Err(StoreError::OutOfRange { what, number }) }
+}
+
+/// A ring that ends inside the array; any other word counts as no ring.
+fn sane(ring: RingRef) -> RingRef {
+    let end = ring.base() as usize + ring.len();
+    if ring.bits() <= RING_BITS_MAX && end <= RING_SLOTS_MAX { ring } else { RingRef::NONE }
+}
+
+/// Waits for an RCU grace period: runs of XDP programs are read-side sections.
+///
+/// `MEMBARRIER_CMD_GLOBAL` is `synchronize_rcu` (kernel/sched/membarrier.c). A kernel booted with
+/// `nohz_full` refuses it; a tenth of a second is then far longer than any run of a program.
+fn grace_period() {
+    const MEMBARRIER_CMD_GLOBAL: libc::c_int = 1;
+    // SAFETY: a system call without pointers.
+    let result = unsafe { libc::syscall(libc::SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) };
+    if result != 0 {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}

@@ -1,0 +1,200 @@
+//! Loading the balancer: fresh, or on the maps that an agent before left pinned.
+
+use std::path::PathBuf;
+
+use aya::{
+    Ebpf, EbpfError, EbpfLoader,
+    programs::{ProgramError, Xdp},
+};
+use lb_common::{
+    abi::{ABI, Meta, program},
+    settings,
+};
+use thiserror::Error;
+
+use super::{
+    Attached, Facts, KernelStore, OBJECT, PreflightError, StoreError, XdpMode,
+    attach::{AttachError, attach_exactly, interface_index},
+    pins::{PinError, PinFolder},
+};
+
+/// What goes wrong while loading.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// The host cannot run xelb.
+    #[error(transparent)]
+    Preflight(#[from] PreflightError),
+    /// The folder of pins.
+    #[error(transparent)]
+    Pins(#[from] PinError),
+    /// The interfaces.
+    #[error(transparent)]
+    Attach(#[from] AttachError),
+    /// The maps.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The pinned maps are another version's.
+    #[error(
+        "the maps in {folder} have layout {found}, this xelb has layout {ABI}; run the xelb that \
+         made them, or remove them with `xelb detach --bpffs {folder}` (this stops forwarding until \
+         the agent runs again)"
+    )]
+    OtherAbi {
+        /// The folder.
+        folder: String,
+        /// Their number.
+        found: u32,
+    },
+    /// The object cannot be loaded.
+    #[error("cannot load the BPF object")]
+    Object(#[source] Box<EbpfError>),
+    /// The program cannot be loaded.
+    #[error("the kernel refuses the BPF program {name}")]
+    Program {
+        /// Its name.
+        name: &'static str,
+        /// Why.
+        #[source]
+        source: Box<ProgramError>,
+    },
+    /// The object lacks a program: a fault of the build.
+    #[error("the BPF object has no XDP program {name}")]
+    NoProgram {
+        /// Its name.
+        name: &'static str,
+    },
+    /// No random numbers.
+    #[error("cannot draw a random seed: {0}")]
+    Seed(std::io::Error),
+}
+
+/// How to load.
+#[derive(Clone, Debug)]
+pub struct LoadOptions {
+    /// Where maps and links are pinned.
+    pub bpffs: PathBuf,
+    /// Interfaces to attach to.
+    pub interfaces: Vec<String>,
+    /// How.
+    pub mode: XdpMode,
+    /// Seed of the flow hash; `None` keeps that of the pinned maps, or draws one.
+    pub hash_seed: Option<[u64; 2]>,
+}
+
+/// The loaded balancer. Dropping it leaves the data path running: maps and links are pinned.
+#[derive(Debug)]
+pub struct DataPath {
+    ebpf: Ebpf,
+    pins: PinFolder,
+    mode: XdpMode,
+    hash_seed: [u64; 2],
+    attached: Vec<Attached>,
+}
+
+impl DataPath {
+    /// Loads the balancer, on the pinned maps if there are any, and attaches it.
+    pub fn load(options: &LoadOptions) -> Result<(Self, KernelStore), LoadError> {
+        Facts::read()?.check()?;
+        // Before anything is made, so that a typing error leaves no trace.
+        for name in &options.interfaces {
+            interface_index(name)?;
+        }
+        let pins = PinFolder::open(&options.bpffs)?;
+        let former = former_seed(&pins)?;
+        let hash_seed = match (options.hash_seed, former) {
+            (Some(seed), Some(former)) if seed != former => {
+                tracing::warn!("hash_seed has changed: flows move to other targets once");
+                seed
+            }
+            (Some(seed), _) | (None, Some(seed)) => seed,
+            (None, None) => random_seed().map_err(LoadError::Seed)?,
+        };
+        let mut ebpf = EbpfLoader::new()
+            .default_map_pin_directory(pins.path())
+            .override_global(settings::HASH_SEED.name, &hash_seed, true)
+            .load(OBJECT)
+            .map_err(|error| LoadError::Object(Box::new(error)))?;
+        let mut store = KernelStore::open(pins.path())?;
+        store.set_meta(Meta { abi: ABI, hash_seed, ..Meta::default() })?;
+        load_program(&mut ebpf, program::BALANCE)?;
+        let mut data_path =
+            Self { ebpf, pins, mode: options.mode, hash_seed, attached: Vec::new() };
+        data_path.attach(&options.interfaces)?;
+        Ok((data_path, store))
+    }
+
+    /// Makes the program run on exactly these interfaces.
+    pub fn attach(&mut self, interfaces: &[String]) -> Result<(), LoadError> {
+        let program = load_program(&mut self.ebpf, program::BALANCE)?;
+        self.attached = attach_exactly(program, &self.pins, interfaces, self.mode)?;
+        for one in self.attached.iter().filter(|one| !one.native) {
+            tracing::warn!(
+                interface = one.name,
+                reason = one.reason,
+                "XDP runs in GENERIC mode: every packet takes the slow way through the kernel"
+            );
+        }
+        Ok(())
+    }
+
+    /// Where it is attached.
+    #[must_use]
+    pub fn attached(&self) -> &[Attached] {
+        &self.attached
+    }
+
+    /// Seed of the flow hash.
+    #[must_use]
+    pub const fn hash_seed(&self) -> [u64; 2] {
+        self.hash_seed
+    }
+
+    /// The loaded object, for its log.
+    pub const fn ebpf(&mut self) -> &mut Ebpf {
+        &mut self.ebpf
+    }
+}
+
+/// The XDP program with this name, loaded into the kernel.
+pub(super) fn load_program<'a>(
+    ebpf: &'a mut Ebpf,
+    name: &'static str,
+) -> Result<&'a mut Xdp, LoadError> {
+    let program = ebpf.program_mut(name).ok_or(LoadError::NoProgram { name })?;
+    let program: &mut Xdp = program.try_into().map_err(|_| LoadError::NoProgram { name })?;
+    if program.fd().is_err() {
+        program.load().map_err(|source| LoadError::Program { name, source: Box::new(source) })?;
+    }
+    Ok(program)
+}
+
+/// The seed of the pinned maps. Maps of a first start that did not get to its end are removed,
+/// maps with another layout are refused.
+fn former_seed(pins: &PinFolder) -> Result<Option<[u64; 2]>, LoadError> {
+    if !pins.has_maps() {
+        return Ok(None);
+    }
+    let meta = KernelStore::open(pins.path()).and_then(|store| store.meta());
+    match meta {
+        Ok(meta) if meta.abi == ABI => Ok(Some(meta.hash_seed)),
+        Ok(meta) if meta.abi != 0 => {
+            Err(LoadError::OtherAbi { folder: pins.path().display().to_string(), found: meta.abi })
+        }
+        Ok(_) | Err(_) => {
+            tracing::warn!(
+                folder = %pins.path().display(),
+                "removing the maps of an agent that did not finish its first start"
+            );
+            pins.clear()?;
+            Ok(None)
+        }
+    }
+}
+
+fn random_seed() -> std::io::Result<[u64; 2]> {
+    use std::io::Read as _;
+
+    let mut bytes = [0; 16];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytemuck::cast(bytes))
+}

@@ -1,1 +1,94 @@
-//! x
+//! Brings the maps to what the plan wants: plan, difference, operations in order, verification.
+//!
+//! It owns the store and what it believes the maps hold; it deliberately knows nothing of time: the
+//! agent says when to try again.
+
+use thiserror::Error;
+
+use crate::{
+    dataplane::MapStore,
+    plan::{self, MapOp, Plan, PlanError, Tables},
+};
+
+/// What goes wrong.
+#[derive(Debug, Error)]
+pub enum ReconcileError<E: std::error::Error + 'static> {
+    /// The wanted state does not fit the maps; nothing was changed.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The maps could not be written or read; some steps may have been taken.
+    #[error("cannot write the maps: {0}")]
+    Store(#[source] E),
+}
+
+/// What one reconciliation did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Operations that were applied.
+    pub operations: usize,
+    /// Slots that were written.
+    pub slots: usize,
+}
+
+/// The maps and what is known of them.
+#[derive(Debug)]
+pub struct Reconciler<S> {
+    store: S,
+    /// What the maps hold; `None` after a failure, until they have been read back.
+    current: Option<Tables>,
+}
+
+impl<S: MapStore> Reconciler<S> {
+    /// Takes the store over and reads what it holds.
+    pub fn new(store: S) -> Result<Self, S::Error> {
+        let current = store.read()?;
+        Ok(Self { store, current: Some(current) })
+    }
+
+    /// What the maps hold, read back if need be.
+    pub fn current(&mut self) -> Result<&Tables, S::Error> {
+        let current = match self.current.take() {
+            Some(current) => current,
+            None => self.store.read()?,
+        };
+        Ok(self.current.insert(current))
+    }
+
+    /// Plans without changing anything.
+    pub fn plan(
+        &mut self,
+        inputs: impl FnOnce(&Tables) -> Result<Plan, PlanError>,
+    ) -> Result<Plan, ReconcileError<S::Error>> {
+        let current = self.current().map_err(ReconcileError::Store)?;
+        Ok(inputs(current)?)
+    }
+
+    /// Makes the maps hold what `plan` wants. After a failure, the next call starts from what the
+    /// maps really hold.
+    pub fn apply(&mut self, plan: &Plan) -> Result<Changes, ReconcileError<S::Error>> {
+        let current = self.current().map_err(ReconcileError::Store)?;
+        let operations = plan::diff(current, &plan.tables);
+        let mut changes = Changes::default();
+        for operation in &operations {
+            if let Err(error) = self.store.apply(operation) {
+                self.current = None;
+                return Err(ReconcileError::Store(error));
+            }
+            changes.operations += 1;
+            if let MapOp::WriteSlots(slots) = operation {
+                changes.slots += slots.len();
+            }
+        }
+        self.current = Some(plan.tables.clone());
+        Ok(changes)
+    }
+
+    /// Reads the maps back; `false` when they do not hold what this agent wrote, as after somebody
+    /// else has changed them. The next reconciliation then mends them.
+    pub fn verify(&mut self) -> Result<bool, S::Error> {
+        let found = self.store.read()?;
+        let same = self.current.as_ref() == Some(&found);
+        self.current = Some(found);
+        Ok(same)
+    }
+}

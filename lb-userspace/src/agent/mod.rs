@@ -1,9 +1,18 @@
 //! The agent: one loop that owns the desired state, and what the API asks of it.
 
+mod balancer;
+mod lookup;
+mod options;
 mod request;
+mod resume;
+mod run;
 mod snapshot;
+mod source;
+mod view;
 
+pub use options::AgentOptions;
 pub use request::{AgentHandle, Outcome, Refusal, Request};
+pub use run::run;
 pub use snapshot::{
     AttachedInterface, HealthStats, ListenerView, MapsView, Snapshot, TargetGroupView, TargetView,
 };

@@ -96,9 +96,7 @@ impl DataPath {
     pub fn load(options: &LoadOptions) -> Result<(Self, KernelStore), LoadError> {
         Facts::read()?.check()?;
         // Before anything is made, so that a typing error leaves no trace.
-        for name in &options.interfaces {
-            interface_index(name)?;
-        }
+        exist(&options.interfaces)?;
         let pins = PinFolder::open(&options.bpffs)?;
         let former = former_seed(&pins)?;
         let hash_seed = match (options.hash_seed, former) {
@@ -121,6 +119,11 @@ impl DataPath {
             Self { ebpf, pins, mode: options.mode, hash_seed, attached: Vec::new() };
         data_path.attach(&options.interfaces)?;
         Ok((data_path, store))
+    }
+
+    /// Whether the program could run on these interfaces, as far as can be told without trying.
+    pub fn check(&self, interfaces: &[String]) -> Result<(), LoadError> {
+        exist(interfaces)
     }
 
     /// Makes the program run on exactly these interfaces.
@@ -153,6 +156,13 @@ impl DataPath {
     pub const fn ebpf(&mut self) -> &mut Ebpf {
         &mut self.ebpf
     }
+}
+
+fn exist(interfaces: &[String]) -> Result<(), LoadError> {
+    for name in interfaces {
+        interface_index(name)?;
+    }
+    Ok(())
 }
 
 /// The XDP program with this name, loaded into the kernel.

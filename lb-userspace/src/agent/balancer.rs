@@ -1,0 +1,187 @@
+//! The running balancer: the data path, its inputs (configuration, health, next hops, drains), and
+//! the one way from any change of them to the maps.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    config::{Config, TargetKey},
+    dataplane::{DataPath, KernelStore, LoadError, LoadOptions, StoreError},
+    health::{CheckSpec, Health, HealthEvent},
+    next_hop::NextHopState,
+    plan::{self, Inputs, Plan, RingCache},
+    reconcile::{ReconcileError, Reconciler},
+};
+
+use super::{AgentOptions, resume};
+
+/// Everything that exists once there is a configuration.
+#[derive(Debug)]
+pub(super) struct Balancer {
+    pub(super) data_path: DataPath,
+    pub(super) config: Config,
+    reconciler: Reconciler<KernelStore>,
+    rings: RingCache,
+    pub(super) health: BTreeMap<TargetKey, Health>,
+    pub(super) drained: BTreeSet<TargetKey>,
+    next_hops: BTreeMap<IpAddr, NextHopState>,
+    pub(super) plan: Plan,
+    /// Time from the end of a deciding probe to its ring in the kernel, for the last one.
+    pub(super) last_reaction: Duration,
+}
+
+impl Balancer {
+    /// Loads the data path, on what an agent before has left, and does not change it yet.
+    pub(super) fn start(options: &AgentOptions, config: Config) -> Result<Self, LoadError> {
+        let (data_path, store) = DataPath::load(&LoadOptions {
+            bpffs: options.bpffs.clone(),
+            interfaces: config.interfaces.clone(),
+            mode: options.xdp_mode,
+            hash_seed: config.hash_seed,
+        })?;
+        let mut reconciler = Reconciler::new(store)?;
+        let resumed = resume::resume(reconciler.current()?);
+        Ok(Self {
+            data_path,
+            config,
+            reconciler,
+            rings: RingCache::default(),
+            health: resumed.health,
+            drained: resumed.drained,
+            next_hops: resumed.next_hops,
+            plan: Plan::default(),
+            last_reaction: Duration::ZERO,
+        })
+    }
+
+    fn plan_for(
+        &mut self,
+        config: &Config,
+        drained: &BTreeSet<TargetKey>,
+    ) -> Result<Plan, ReconcileError<StoreError>> {
+        let Self { reconciler, rings, health, next_hops, .. } = self;
+        reconciler.plan(|previous| {
+            plan::compile(&Inputs { config, health, drained, next_hops, previous }, rings)
+        })
+    }
+
+    /// Plans with everything that is known now and brings the maps there.
+    pub(super) fn reconcile(&mut self) -> Result<(), ReconcileError<StoreError>> {
+        let (config, drained) = (self.config.clone(), self.drained.clone());
+        let plan = self.plan_for(&config, &drained)?;
+        let started = Instant::now();
+        let changes = self.reconciler.apply(&plan)?;
+        if changes.operations > 0 {
+            tracing::debug!(
+                operations = changes.operations,
+                slots = changes.slots,
+                took_us = started.elapsed().as_micros(),
+                "maps written"
+            );
+        }
+        for warning in plan.warnings.iter().filter(|warning| !self.plan.warnings.contains(warning))
+        {
+            tracing::warn!("{warning}");
+        }
+        for ended in self.plan.warnings.iter().filter(|warning| !plan.warnings.contains(warning)) {
+            tracing::info!("no longer true: {ended}");
+        }
+        self.plan = plan;
+        Ok(())
+    }
+
+    /// Whether a configuration could be taken over: it fits the maps, its interfaces exist.
+    pub(super) fn check(&mut self, config: &Config) -> Result<(), ConfigureError> {
+        let drained = self.drained.clone();
+        self.plan_for(config, &drained)?;
+        self.data_path.check(&config.interfaces)?;
+        Ok(())
+    }
+
+    /// Takes a configuration over. On an error nothing has changed.
+    pub(super) fn configure(&mut self, config: Config) -> Result<(), ConfigureError> {
+        self.check(&config)?;
+        if config.interfaces != self.config.interfaces {
+            self.data_path.attach(&config.interfaces)?;
+        }
+        if config.hash_seed.is_some_and(|seed| seed != self.data_path.hash_seed()) {
+            tracing::warn!("a new hash_seed takes effect when the agent starts again");
+        }
+        self.config = config;
+        let targets = self.targets();
+        self.health.retain(|target, _| targets.contains(target));
+        self.drained.retain(|target| targets.contains(target));
+        Ok(())
+    }
+
+    fn targets(&self) -> BTreeSet<TargetKey> {
+        let groups = self.config.target_groups.iter();
+        groups
+            .flat_map(|group| group.targets.iter().map(|target| key(&group.name, target)))
+            .collect()
+    }
+
+    /// What the health checker should do: check every target of a group that a listener uses.
+    pub(super) fn checks(&self) -> Vec<CheckSpec> {
+        let used: BTreeSet<&str> =
+            self.config.listeners.iter().map(|listener| listener.target_group.as_str()).collect();
+        let groups = self.config.target_groups.iter();
+        groups
+            .filter(|group| used.contains(group.name.as_str()))
+            .flat_map(|group| {
+                group.targets.iter().map(|target| {
+                    let target = key(&group.name, target);
+                    let resume = self.health.get(&target).map(|health| health.state);
+                    CheckSpec { target, check: group.health_check.clone(), resume }
+                })
+            })
+            .collect()
+    }
+
+    /// The addresses whose next hops are wanted.
+    pub(super) fn addresses(&self) -> BTreeSet<IpAddr> {
+        self.targets().into_iter().map(|target| target.address).collect()
+    }
+
+    /// Takes verdicts over; the time of the last one that decided something.
+    pub(super) fn judge(&mut self, event: HealthEvent) -> Instant {
+        let HealthEvent { target, health, decided_at } = event;
+        tracing::info!(
+            %target,
+            state = ?health.state,
+            reason = health.reason.map(tracing::field::debug),
+            detail = health.detail,
+            "health of a target has changed"
+        );
+        self.health.insert(target, health);
+        decided_at
+    }
+
+    /// Takes next hops over.
+    pub(super) fn route(&mut self, next_hops: BTreeMap<IpAddr, NextHopState>) {
+        self.next_hops = next_hops;
+    }
+
+    /// Whether the maps hold what this agent wrote.
+    pub(super) fn verify(&mut self) -> Result<bool, StoreError> {
+        self.reconciler.verify()
+    }
+}
+
+/// What goes wrong with a new configuration.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ConfigureError {
+    /// It does not fit the maps, or they cannot be read.
+    #[error(transparent)]
+    Plan(#[from] ReconcileError<StoreError>),
+    /// Its interfaces.
+    #[error(transparent)]
+    Interfaces(#[from] LoadError),
+}
+
+fn key(group: &str, target: &crate::config::Target) -> TargetKey {
+    TargetKey { group: group.to_owned(), address: target.address, port: target.port }
+}

@@ -1,0 +1,426 @@
+//! The loop: whatever changes (configuration, health, next hops, a request, a failed write) wakes
+//! it, and it brings the maps to what follows from all of it.
+
+use std::{
+    collections::BTreeMap,
+    net::IpAddr,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::{Context as _, Result};
+use lb_common::abi::ABI;
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::{mpsc, oneshot, watch},
+    time::{self, MissedTickBehavior},
+};
+
+use super::{
+    AgentHandle, AgentOptions, HealthStats, Outcome, Refusal, Request, Snapshot,
+    balancer::{Balancer, ConfigureError},
+    lookup,
+    source::{self, SETTLE, Source},
+    view,
+};
+use crate::{
+    api,
+    config::{self, Config, Document},
+    dataplane::StatsSource,
+    health::{HealthEvent, Scheduler},
+    next_hop::{NextHopState, Resolver},
+    reconcile::ReconcileError,
+    store::{Store, edit},
+};
+
+/// How often the maps are read back and compared with what should be in them.
+const VERIFY_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Waits between attempts after a failed write: from this, doubling, up to [`RETRY_MAX`].
+const RETRY_MIN: Duration = Duration::from_millis(50);
+const RETRY_MAX: Duration = Duration::from_secs(5);
+
+/// Runs an agent until SIGTERM or SIGINT. The data path goes on after it.
+pub async fn run(options: AgentOptions) -> Result<()> {
+    let mut agent = Agent::start(options).await?;
+    let outcome = agent.serve().await;
+    tracing::info!("stopped; the data path goes on (`xelb detach` removes it)");
+    outcome
+}
+
+type Ask = (Request, oneshot::Sender<Outcome>);
+
+struct Agent {
+    options: AgentOptions,
+    source: Source,
+    /// `None` until there is a configuration.
+    balancer: Option<Balancer>,
+    scheduler: Scheduler,
+    resolver: Resolver,
+    health_events: mpsc::UnboundedReceiver<HealthEvent>,
+    next_hops: mpsc::UnboundedReceiver<BTreeMap<IpAddr, NextHopState>>,
+    requests: mpsc::Receiver<Ask>,
+    snapshots: watch::Sender<Arc<Snapshot>>,
+    started_at: u64,
+    applied_count: u64,
+    last_error: String,
+    retry: Option<Duration>,
+}
+
+impl Agent {
+    async fn start(options: AgentOptions) -> Result<Self> {
+        let (source, initial) = open_source(&options)?;
+        let (health_sender, health_events) = mpsc::unbounded_channel();
+        let (hop_sender, next_hops) = mpsc::unbounded_channel();
+        let (ask, requests) = mpsc::channel(64);
+        let (snapshots, snapshot) = watch::channel(Arc::new(Snapshot::default()));
+        let listener = api::bind(&options.socket)?;
+        let resolver =
+            Resolver::start(hop_sender).context("cannot follow routes and neighbours")?;
+        let mut agent = Self {
+            source,
+            balancer: None,
+            scheduler: Scheduler::new(health_sender),
+            resolver,
+            health_events,
+            next_hops,
+            requests,
+            snapshots,
+            started_at: seconds_since_1970(),
+            applied_count: 0,
+            last_error: String::new(),
+            retry: None,
+            options,
+        };
+        if let Some(config) = initial {
+            agent.adopt(config).map_err(|refusal| anyhow::anyhow!(refusal.to_string()))?;
+        } else {
+            tracing::info!("no configuration yet; `xelb apply -f FILE` gives one");
+        }
+        agent.publish();
+        let handle = AgentHandle::new(ask, snapshot);
+        let stats = StatsSource::new(&agent.options.bpffs);
+        tokio::spawn(async move {
+            if let Err(error) = api::serve(listener, handle, stats, std::future::pending()).await {
+                tracing::error!(%error, "the API has stopped");
+            }
+        });
+        Ok(agent)
+    }
+
+    async fn serve(&mut self) -> Result<()> {
+        let mut signals = Signals::new()?;
+        let mut file_changes = match &self.source {
+            Source::File(path) => Some(source::watch(path).with_context(|| {
+                format!("cannot watch the configuration file {}", path.display())
+            })?),
+            Source::Store(_) => None,
+        };
+        let mut verify = time::interval(VERIFY_INTERVAL);
+        verify.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let retry = self.retry.unwrap_or(Duration::from_secs(3600));
+            tokio::select! {
+                biased;
+                () = signals.stop() => return Ok(()),
+                Some(event) = self.health_events.recv() => self.on_health(event),
+                Some(hops) = self.next_hops.recv() => self.on_next_hops(hops),
+                Some((request, answer)) = self.requests.recv() => {
+                    let outcome = self.on_request(request);
+                    self.publish();
+                    // The client may have gone away.
+                    let _unheard = answer.send(outcome);
+                }
+                Some(()) = async { file_changes.as_mut()?.1.recv().await } => {
+                    time::sleep(SETTLE).await;
+                    self.reload();
+                }
+                _ = signals.reload.recv() => self.reload(),
+                () = time::sleep(retry), if self.retry.is_some() => self.reconcile(None),
+                _ = verify.tick() => self.verify(),
+            }
+            self.publish();
+        }
+    }
+
+    fn on_health(&mut self, first: HealthEvent) {
+        let Some(balancer) = &mut self.balancer else { return };
+        let mut decided_at = None;
+        let mut next = Some(first);
+        while let Some(event) = next {
+            if self.scheduler.is_current(&event) {
+                decided_at = Some(balancer.judge(event));
+            }
+            next = self.health_events.try_recv().ok();
+        }
+        if decided_at.is_some() {
+            self.reconcile(decided_at);
+        }
+    }
+
+    fn on_next_hops(&mut self, mut hops: BTreeMap<IpAddr, NextHopState>) {
+        while let Ok(newer) = self.next_hops.try_recv() {
+            hops = newer;
+        }
+        if let Some(balancer) = &mut self.balancer {
+            balancer.route(hops);
+            self.reconcile(None);
+        }
+    }
+
+    fn on_request(&mut self, request: Request) -> Outcome {
+        match request {
+            Request::Apply(document) => {
+                self.source.editable()?;
+                self.change(&document, "apply")
+            }
+            Request::TargetAdd { group, address, port, weight } => {
+                let mut document = self.source.editable()?;
+                edit::target_add(&mut document, &group, address, port, weight).map_err(invalid)?;
+                self.change(&document, &format!("add target {address} to {group}"))
+            }
+            Request::TargetRemove { group, address, port } => {
+                let mut document = self.source.editable()?;
+                edit::target_remove(&mut document, &group, address, port).map_err(invalid)?;
+                self.change(&document, &format!("remove target {address} from {group}"))
+            }
+            Request::TargetWeight { group, address, port, weight } => {
+                let mut document = self.source.editable()?;
+                edit::target_weight(&mut document, &group, address, port, weight)
+                    .map_err(invalid)?;
+                self.change(&document, &format!("weight of {address} in {group}: {weight}"))
+            }
+            Request::TargetDrain { group, address, port, drain } => {
+                self.drain(&group, address, port, drain)
+            }
+        }
+    }
+
+    /// Makes a document the desired state: checked, kept, then put into the maps.
+    fn change(&mut self, document: &Document, what: &str) -> Outcome {
+        let (config, warnings) = config::validate(document).map_err(invalid)?;
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        self.check(&config)?;
+        let said = self.source.commit(document, what)?;
+        self.adopt(config)?;
+        Ok(said)
+    }
+
+    /// Says now what adopting a configuration would say, so that nothing is kept in vain.
+    fn check(&mut self, config: &Config) -> Result<(), Refusal> {
+        match &mut self.balancer {
+            Some(balancer) => balancer.check(config).map_err(refusal),
+            None => Ok(()),
+        }
+    }
+
+    fn drain(&mut self, group: &str, address: IpAddr, port: Option<u16>, drain: bool) -> Outcome {
+        let Some(balancer) = &mut self.balancer else {
+            return Err(Refusal::Invalid("there is no configuration yet".to_owned()));
+        };
+        let target = lookup::target(&balancer.config, group, address, port)?;
+        let changed = if drain {
+            balancer.drained.insert(target.clone())
+        } else {
+            balancer.drained.remove(&target)
+        };
+        self.reconcile(None);
+        Ok(match (drain, changed) {
+            (true, true) => format!("{target} is draining: it takes no new flows"),
+            (true, false) => format!("{target} is draining already"),
+            (false, true) => format!("{target} takes new flows again"),
+            (false, false) => format!("{target} was not draining"),
+        })
+    }
+
+    /// Takes a configuration over: data path, health checks, next hops, maps.
+    fn adopt(&mut self, config: Config) -> Result<(), Refusal> {
+        match &mut self.balancer {
+            Some(balancer) => balancer.configure(config).map_err(refusal)?,
+            None => {
+                let mut balancer = Balancer::start(&self.options, config).map_err(failed)?;
+                log_from_bpf(&mut balancer);
+                self.balancer = Some(balancer);
+            }
+        }
+        if let Some(balancer) = &self.balancer {
+            self.scheduler.set(balancer.checks());
+            self.resolver.watch(balancer.addresses());
+        }
+        self.applied_count += 1;
+        self.last_error.clear();
+        self.reconcile(None);
+        Ok(())
+    }
+
+    fn reload(&mut self) {
+        let Source::File(path) = &self.source else {
+            tracing::info!("SIGHUP: nothing to read again, the state directory is the source");
+            return;
+        };
+        match read_file(path) {
+            Ok(config) if self.balancer.as_ref().is_some_and(|now| now.config == config) => {}
+            Ok(config) => match self.adopt(config) {
+                Ok(()) => tracing::info!("configuration applied"),
+                Err(refusal) => self.keep_old(&refusal.to_string()),
+            },
+            Err(errors) => self.keep_old(&errors.to_string()),
+        }
+    }
+
+    fn keep_old(&mut self, error: &str) {
+        tracing::error!("the new configuration is refused, the old one stays:\n{error}");
+        error.clone_into(&mut self.last_error);
+    }
+
+    /// One attempt; a failure is tried again later.
+    fn reconcile(&mut self, decided_at: Option<Instant>) {
+        let Some(balancer) = &mut self.balancer else { return };
+        match balancer.reconcile() {
+            Ok(()) => {
+                self.retry = None;
+                if let Some(decided_at) = decided_at {
+                    balancer.last_reaction = decided_at.elapsed();
+                }
+            }
+            Err(error) => {
+                let wait = self.retry.map_or(RETRY_MIN, |wait| (wait * 2).min(RETRY_MAX));
+                let error = anyhow::Error::new(error);
+                tracing::error!("{error:#}; trying again in {wait:?}");
+                self.last_error = format!("{error:#}");
+                self.retry = Some(wait);
+            }
+        }
+    }
+
+    fn verify(&mut self) {
+        let Some(balancer) = &mut self.balancer else { return };
+        match balancer.verify() {
+            Ok(true) => {}
+            Ok(false) => {
+                tracing::warn!("the maps do not hold what this agent wrote; mending them");
+                self.reconcile(None);
+            }
+            Err(error) => {
+                tracing::error!("cannot verify the maps: {:#}", anyhow::Error::new(error))
+            }
+        }
+    }
+
+    fn publish(&self) {
+        let mut snapshot = Snapshot {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            abi: ABI,
+            pid: std::process::id(),
+            started_at: self.started_at,
+            source: self.source.describe(),
+            applied_count: self.applied_count,
+            last_error: self.last_error.clone(),
+            health: self.health_stats(),
+            ..Snapshot::default()
+        };
+        if let Some(balancer) = &self.balancer {
+            view::describe(balancer, &mut snapshot);
+        }
+        self.snapshots.send_replace(Arc::new(snapshot));
+    }
+
+    fn health_stats(&self) -> HealthStats {
+        let stats = self.scheduler.stats().snapshot();
+        let reaction = self.balancer.as_ref().map_or(Duration::ZERO, |b| b.last_reaction);
+        HealthStats {
+            checked_targets: self.scheduler.targets() as u64,
+            probes: stats.probes_started,
+            probes_failed: stats.probes_failed,
+            lateness_ms_max: u64::try_from(stats.lateness_max.as_millis()).unwrap_or(u64::MAX),
+            last_reaction_us: u64::try_from(reaction.as_micros()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    reload: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            reload: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// The source of truth and what it says now.
+fn open_source(options: &AgentOptions) -> Result<(Source, Option<Config>)> {
+    if let Some(path) = &options.config {
+        return Ok((Source::File(path.clone()), Some(read_file(path)?)));
+    }
+    let store = Store::open(&options.state_dir)?;
+    let config = match store.current() {
+        Some(revision) => Some(config::validate(&revision.document)?.0),
+        None => None,
+    };
+    Ok((Source::Store(store), config))
+}
+
+fn read_file(path: &Path) -> Result<Config, config::ConfigErrors> {
+    let (_, config, warnings) = config::load(path)?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(config)
+}
+
+/// Prints what the program in the kernel logs: only faults of the agent.
+fn log_from_bpf(balancer: &mut Balancer) {
+    use tokio::io::unix::AsyncFd;
+
+    let logger = match aya_log::EbpfLogger::init(balancer.data_path.ebpf()) {
+        Ok(logger) => logger,
+        Err(error) => {
+            tracing::warn!(%error, "the program in the kernel cannot log");
+            return;
+        }
+    };
+    tokio::spawn(async move {
+        let Ok(mut ready) = AsyncFd::new(logger) else { return };
+        while let Ok(mut guard) = ready.readable_mut().await {
+            guard.get_inner_mut().flush();
+            guard.clear_ready();
+        }
+    });
+}
+
+fn seconds_since_1970() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
+}
+
+fn invalid(error: impl std::fmt::Display) -> Refusal {
+    Refusal::Invalid(error.to_string())
+}
+
+fn failed(error: impl Into<anyhow::Error>) -> Refusal {
+    Refusal::Failed(format!("{:#}", error.into()))
+}
+
+/// What does not fit is the request's fault; what the kernel refuses is not.
+fn refusal(error: ConfigureError) -> Refusal {
+    match error {
+        ConfigureError::Plan(ReconcileError::Plan(error)) => invalid(error),
+        other => failed(other),
+    }
+}

@@ -1,0 +1,114 @@
+//! PURE: the agent's state as `get` and `status` show it.
+
+use std::collections::BTreeMap;
+
+use lb_common::{
+    limits::{GROUPS_MAX, LISTENERS_MAX, RING_SLOTS_MAX, TARGETS_MAX},
+    target::{Mode, TargetState},
+};
+
+use super::{
+    AttachedInterface, ListenerView, MapsView, Snapshot, TargetGroupView, TargetView,
+    balancer::Balancer,
+};
+use crate::{
+    dataplane::Attached,
+    plan::{GroupTable, TargetReport},
+};
+
+/// Fills what the balancer knows into a snapshot.
+pub(super) fn describe(balancer: &Balancer, snapshot: &mut Snapshot) {
+    let Balancer { data_path, config, plan, drained, .. } = balancer;
+    let tables = &plan.tables;
+    let groups: BTreeMap<&str, &GroupTable> =
+        tables.groups.values().map(|group| (group.name.as_str(), group)).collect();
+    snapshot.warnings.extend(plan.warnings.iter().cloned());
+    snapshot.warnings.extend(data_path.attached().iter().filter_map(generic_warning));
+    snapshot.interfaces = data_path.attached().iter().map(interface).collect();
+    snapshot.listeners = config
+        .listeners
+        .iter()
+        .map(|listener| ListenerView {
+            name: listener.name.clone(),
+            address: Some(listener.address),
+            port: listener.port,
+            protocol: listener.protocol.to_string(),
+            target_group: listener.target_group.clone(),
+            id: tables
+                .listeners
+                .get(&crate::plan::listener_key(listener))
+                .map_or(0, |entry| entry.id),
+        })
+        .collect();
+    snapshot.targets =
+        plan.targets.iter().map(|report| target(report, drained.contains(&report.key))).collect();
+    snapshot.target_groups = config
+        .target_groups
+        .iter()
+        .map(|group| {
+            let of_group = |report: &&TargetReport| report.key.group == group.name;
+            let reports: Vec<&TargetReport> = plan.targets.iter().filter(of_group).collect();
+            TargetGroupView {
+                name: group.name.clone(),
+                protocol: group.protocol.to_string(),
+                forwarding: mode_name(group.forwarding).to_owned(),
+                targets: reports.len(),
+                healthy: reports.iter().filter(|r| r.state == TargetState::Healthy).count(),
+                fail_open: reports.iter().any(|r| r.in_ring && r.state == TargetState::Unhealthy),
+                ring_slots: groups.get(group.name.as_str()).map_or(0, |table| table.ring.len()),
+            }
+        })
+        .collect();
+    snapshot.maps = MapsView {
+        listeners: (tables.listeners.len(), LISTENERS_MAX),
+        target_groups: (tables.groups.len(), GROUPS_MAX - 1),
+        targets: (tables.targets.len(), TARGETS_MAX - 1),
+        ring_slots: (tables.groups.values().map(|group| group.ring.len()).sum(), RING_SLOTS_MAX),
+    };
+}
+
+fn generic_warning(attached: &Attached) -> Option<String> {
+    let Attached { name, native, reason, .. } = attached;
+    (!native).then(|| format!("interface {name}: XDP runs in generic mode, slowly: {reason}"))
+}
+
+fn interface(attached: &Attached) -> AttachedInterface {
+    AttachedInterface {
+        name: attached.name.clone(),
+        index: attached.index,
+        mode: attached.mode().to_owned(),
+        reason: attached.reason.clone(),
+    }
+}
+
+fn target(report: &TargetReport, drained: bool) -> TargetView {
+    TargetView {
+        group: report.key.group.clone(),
+        address: Some(report.key.address),
+        port: report.key.port,
+        weight: report.weight,
+        state: state_name(report.state).to_owned(),
+        reason: report.reason.map(|reason| reason.to_string()).unwrap_or_default(),
+        detail: report.detail.clone(),
+        drained,
+        share: report.share,
+        id: report.id,
+    }
+}
+
+const fn state_name(state: TargetState) -> &'static str {
+    match state {
+        TargetState::Initial => "initial",
+        TargetState::Healthy => "healthy",
+        TargetState::Unhealthy => "unhealthy",
+        TargetState::Draining => "draining",
+        TargetState::Unused => "unused",
+    }
+}
+
+const fn mode_name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Ipip => "ipip",
+        Mode::L2dsr => "l2dsr",
+    }
+}

@@ -190,7 +190,7 @@ mod tests {
             (address, task)
         }
 
-        async fn serve(self, mut stream: TcpStream) -> std::io::Result<()> {
+        async fn serve(self, mut stream: TcpStream) -> io::Result<()> {
             match self {
                 Self::Closes => return Ok(()),
                 Self::Resets => return stream.set_zero_linger(),
@@ -224,7 +224,7 @@ mod tests {
     async fn outcome(address: SocketAddr) -> Outcome {
         let matcher = Matcher(vec![(200, 399)]);
         let deadline = Instant::now() + TIMEOUT;
-        super::probe(&probe_of(address), "/healthz?deep=1", &matcher, deadline).await
+        probe(&probe_of(address), "/healthz?deep=1", &matcher, deadline).await
     }
 
     async fn check(server: Server, ip: IpAddr, expected: Outcome) {

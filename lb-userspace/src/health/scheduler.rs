@@ -1,6 +1,8 @@
 //! Which targets are being checked: one task for each. What a probe does and what its outcome
 //! means is decided elsewhere.
 
+#[cfg(test)]
+mod cost;
 mod run;
 #[cfg(test)]
 mod tests;

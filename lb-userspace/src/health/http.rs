@@ -232,16 +232,7 @@ mod tests {
         let begin = Instant::now();
         assert_eq!(outcome(address).await, expected, "{server:?} on {ip}");
         let took = begin.elapsed();
-        if !matches!(
-            expected,
-            Outcome::Failure {
-                reason: Reason::Timeout,
-                ..
-            }
-        ) {
-            assert!(took < TIMEOUT / 2, "{server:?}: {took:?}");
-        }
-        assert!(took < TIMEOUT * 3 / 2, "{server:?}: {took:?}");
+        assert!(took < TIMEOUT * 2, "{server:?}: {took:?}");
         task.abort();
     }
 
@@ -262,7 +253,7 @@ mod tests {
         )*};
     }
 
-    const SILENT: &str = "connected, but no complete response head within 400ms";
+    const SILENT: &str = "connected, but no complete response head within 1s";
     const CUT: &str = "connection closed before a complete response head";
 
     servers! {

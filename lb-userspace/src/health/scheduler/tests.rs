@@ -310,6 +310,36 @@ async fn old_events_are_told_from_current_ones() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_death_is_detected_as_fast_as_the_documentation_says() {
+    // (how long a probe of a dead target takes to fail, and at most counts as)
+    let cases = [(QUICK, QUICK), (Duration::from_hours(1), TIMEOUT)];
+    for (failing, counted) in cases {
+        let death = Instant::now() + INTERVAL * 7;
+        let fake = Fake::new(move |_, _| {
+            if Instant::now() < death {
+                (QUICK, Outcome::Success)
+            } else {
+                (failing, Outcome::failed("dead"))
+            }
+        });
+        let (mut scheduler, mut events) = scheduler(fake);
+        scheduler.set(specs(1..1001));
+        sleep(INTERVAL * 20).await;
+        // 0.001 more at both ends, since timers tick once a millisecond.
+        let bounds = INTERVAL.mul_f64(0.949) + counted..=INTERVAL.mul_f64(2.051) + counted;
+        let mut deaths = 0;
+        while let Ok(event) = events.try_recv() {
+            if event.health.state == TargetState::Unhealthy {
+                let took = Instant::from_std(event.decided_at) - death;
+                assert!(bounds.contains(&took), "{took:?}");
+                deaths += 1;
+            }
+        }
+        assert_eq!(deaths, 1000);
+    }
+}
+
 /// Stands still inside a poll, where an abort cannot reach, until told to go on.
 struct Stuck {
     entered: blocking::SyncSender<()>,

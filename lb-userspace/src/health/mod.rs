@@ -1,8 +1,22 @@
 //! Health of targets: a pure state machine, probers behind one trait, and a scheduler.
 
+mod http;
+mod machine;
+mod probe;
+mod reason;
+mod schedule;
+mod scheduler;
+mod stats;
+mod tcp;
+
 use std::time::Instant;
 
 use lb_common::target::TargetState;
+
+pub use machine::Machine;
+pub use probe::{NetworkProber, Outcome, Probe, ProbeFuture, Prober};
+pub use scheduler::Scheduler;
+pub use stats::{SchedulerStats, StatsSnapshot};
 
 use crate::config::{HealthCheck, TargetKey};
 

@@ -1,0 +1,96 @@
+//! What a probe is and what it can end with. When probes run is the scheduler's affair, what their
+//! outcomes mean the machine's.
+
+use std::{net::SocketAddr, pin::Pin, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{Reason, http, tcp};
+use crate::config::{HealthCheck, HealthProtocol, TargetKey};
+
+/// What a probe ended with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The target did what was asked.
+    Success,
+    /// It did not.
+    Failure {
+        /// Why, in ELB's words.
+        reason: Reason,
+        /// What was seen, for people; never empty.
+        detail: String,
+    },
+    /// The probe could not be made, for a reason that lies with this host (no file descriptors, no
+    /// local ports, a local firewall) and says nothing about the target. It counts for nothing:
+    /// an agent in need must not declare all its targets dead.
+    Inconclusive {
+        /// What is wrong here, for people.
+        detail: String,
+    },
+}
+
+impl Outcome {
+    /// A failure with [`Reason::FailedHealthChecks`].
+    pub(super) fn failed(detail: impl Into<String>) -> Self {
+        Self::Failure {
+            reason: Reason::FailedHealthChecks,
+            detail: detail.into(),
+        }
+    }
+
+    /// A failure with [`Reason::Timeout`].
+    pub(super) fn timeout(detail: impl Into<String>) -> Self {
+        Self::Failure {
+            reason: Reason::Timeout,
+            detail: detail.into(),
+        }
+    }
+}
+
+/// What to probe, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// Where it goes to.
+    pub address: SocketAddr,
+    /// What it does.
+    pub protocol: HealthProtocol,
+    /// How long it may take, from the first packet to the outcome.
+    pub timeout: Duration,
+}
+
+impl Probe {
+    /// The probe of a target.
+    #[must_use]
+    pub fn new(target: &TargetKey, check: &HealthCheck) -> Self {
+        Self {
+            address: SocketAddr::new(target.address, check.port.unwrap_or(target.port)),
+            protocol: check.protocol.clone(),
+            timeout: check.timeout,
+        }
+    }
+}
+
+/// A probe under way. Dropping it closes its socket at once.
+pub type ProbeFuture<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
+
+/// Makes probes.
+pub trait Prober: Send + Sync + 'static {
+    /// Probes once. A prober says itself what it was waiting for when `deadline` came; one that
+    /// does not is cut off by the scheduler.
+    fn probe<'a>(&'a self, probe: &'a Probe, deadline: Instant) -> ProbeFuture<'a>;
+}
+
+/// Probes over the network, as [`HealthProtocol`] says.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NetworkProber;
+
+impl Prober for NetworkProber {
+    fn probe<'a>(&'a self, probe: &'a Probe, deadline: Instant) -> ProbeFuture<'a> {
+        match &probe.protocol {
+            HealthProtocol::Tcp => Box::pin(tcp::probe(probe, deadline)),
+            HealthProtocol::Http { path, matcher } => {
+                Box::pin(http::probe(probe, path, matcher, deadline))
+            }
+        }
+    }
+}

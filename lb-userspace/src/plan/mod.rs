@@ -1,5 +1,20 @@
 //! PURE: what the maps should hold, and the ordered operations that lead there.
 
+mod compile;
+mod diff;
+mod entry;
+mod ids;
+mod membership;
+mod model;
+mod rings;
+mod space;
 mod tables;
 
+#[cfg(test)]
+mod tests;
+
+pub use compile::{Inputs, Plan, PlanError, TargetReport, compile};
+pub use diff::diff;
+pub use model::{MapModel, faults};
+pub use rings::{RingCache, own};
 pub use tables::*;

@@ -1,0 +1,185 @@
+//! PURE: the ordered operations from the tables that are to the tables that should be.
+//!
+//! The order lets a packet see any state between two operations: what is pointed at is there
+//! before the pointer, and goes after it. It decides nothing about content: that is `compile`.
+
+use std::sync::Arc;
+
+use lb_common::{Target, target::TargetState};
+
+use super::{GroupTable, MapOp, Tables};
+
+/// The operations that turn `current` into `wanted`, to be applied in this order.
+///
+/// 1. Interfaces and targets that slots will need.
+/// 2. Slots, in place (only those that differ) or a whole ring in free space.
+/// 3. Groups: each flips to its new ring with one store.
+/// 4. VIPs, then listeners that use them; then those that go, in the other order; then groups that
+///    lose their ring.
+/// 5. Changes of targets that no slot waits for: states, next hops that are lost.
+/// 6. If anything was replaced that a packet may still read: [`MapOp::Quiesce`].
+/// 7. Groups, then targets, then interfaces that nothing names any more.
+///
+/// Ids and ring space that `wanted` gives out anew must not be in use in `current` (`compile` sees
+/// to that); what step 6 waited for may be given out by the next plan. After an error, and at
+/// start, nobody knows whether step 6 took place: then [`MapOp::Quiesce`] has to come first.
+#[must_use]
+pub fn diff(current: &Tables, wanted: &Tables) -> Vec<MapOp> {
+    let mut operations = Vec::new();
+    let mut late = Vec::new();
+
+    let new_devices = wanted.devices.difference(&current.devices);
+    operations.extend(new_devices.map(|interface| MapOp::PutDevice(*interface)));
+    put_targets(current, wanted, &mut operations, &mut late);
+    write_slots(current, wanted, &mut operations);
+    let ringless = put_groups(current, wanted, &mut operations);
+    put_listeners(current, wanted, &mut operations);
+    let replaces = remove_listeners(current, wanted, &mut operations);
+    operations.extend(ringless);
+    operations.extend(late);
+
+    let free = removals(current, wanted);
+    if !free.is_empty() || replaces || rings_move(current, wanted) {
+        operations.push(MapOp::Quiesce);
+    }
+    operations.extend(free);
+    operations
+}
+
+/// Targets that slots need go to `early`, the rest to `late`: a change of health reaches the ring
+/// before it reaches the entries that only a restarted agent reads.
+fn put_targets(current: &Tables, wanted: &Tables, early: &mut Vec<MapOp>, late: &mut Vec<MapOp>) {
+    for (id, target) in &wanted.targets {
+        let before = current.targets.get(id);
+        if before == Some(target) {
+            continue;
+        }
+        let list = match before {
+            Some(before) if only_informs(before, target) => &mut *late,
+            _ => &mut *early,
+        };
+        list.push(MapOp::PutTarget {
+            id: *id,
+            target: *target,
+            fresh: before.is_none(),
+        });
+    }
+}
+
+/// Whether a change of a target is better made after its slots have changed: it loses its next
+/// hop, or only its state differs.
+fn only_informs(before: &Target, after: &Target) -> bool {
+    let stateless = |target: &Target| Target {
+        state: TargetState::Initial as u8,
+        ..*target
+    };
+    let loses_next_hop = before.is_resolved() && !after.is_resolved();
+    loses_next_hop || stateless(before) == stateless(after)
+}
+
+/// The group in `current` whose ring `wanted` writes in place.
+fn in_place<'tables>(
+    current: &'tables Tables,
+    id: u16,
+    group: &GroupTable,
+) -> Option<&'tables GroupTable> {
+    current
+        .groups
+        .get(&id)
+        .filter(|before| before.ring == group.ring && before.slots.len() == group.slots.len())
+}
+
+fn write_slots(current: &Tables, wanted: &Tables, operations: &mut Vec<MapOp>) {
+    for (id, group) in &wanted.groups {
+        let indexed = (group.ring.base()..).zip(group.slots.iter().copied());
+        let slots: Vec<_> = match in_place(current, *id, group) {
+            Some(before) if Arc::ptr_eq(&before.slots, &group.slots) => continue,
+            Some(before) => indexed
+                .zip(before.slots.iter())
+                .filter(|((_, slot), before)| slot != *before)
+                .map(|(indexed, _)| indexed)
+                .collect(),
+            None => indexed.collect(),
+        };
+        if !slots.is_empty() {
+            operations.push(MapOp::WriteSlots(slots));
+        }
+    }
+}
+
+/// Puts new and changed groups; gives back those that lose their ring, which must wait until no
+/// listener that goes away points at them.
+fn put_groups(current: &Tables, wanted: &Tables, operations: &mut Vec<MapOp>) -> Vec<MapOp> {
+    let mut ringless = Vec::new();
+    for (id, group) in &wanted.groups {
+        let before = current.groups.get(id);
+        if before.is_some_and(|before| before.ring == group.ring && before.name == group.name) {
+            continue;
+        }
+        let put = MapOp::PutGroup {
+            id: *id,
+            name: group.name.clone(),
+            ring: group.ring,
+        };
+        if before.is_some() && group.ring.is_none() {
+            ringless.push(put);
+        } else {
+            operations.push(put);
+        }
+    }
+    ringless
+}
+
+fn put_listeners(current: &Tables, wanted: &Tables, operations: &mut Vec<MapOp>) {
+    let new_vips = wanted.vips.difference(&current.vips);
+    operations.extend(new_vips.map(|vip| MapOp::PutVip(*vip)));
+    for (key, listener) in &wanted.listeners {
+        let before = current.listeners.get(key);
+        if before != Some(listener) {
+            operations.push(MapOp::PutListener {
+                key: *key,
+                listener: *listener,
+                fresh: before.is_none_or(|before| before.id != listener.id),
+            });
+        }
+    }
+}
+
+/// Removes listeners; says whether a packet may still use the id of one.
+fn remove_listeners(current: &Tables, wanted: &Tables, operations: &mut Vec<MapOp>) -> bool {
+    let before = operations.len();
+    for key in current.listeners.keys() {
+        if !wanted.listeners.contains_key(key) {
+            operations.push(MapOp::RemoveListener(*key));
+        }
+    }
+    let removes = operations.len() > before;
+    let old_vips = current.vips.difference(&wanted.vips);
+    operations.extend(old_vips.map(|vip| MapOp::RemoveVip(*vip)));
+    removes
+}
+
+/// Whether a packet may still read a ring that its group has left.
+fn rings_move(current: &Tables, wanted: &Tables) -> bool {
+    current.groups.iter().any(|(id, before)| {
+        let after = wanted.groups.get(id);
+        !before.ring.is_none() && after.is_none_or(|after| after.ring != before.ring)
+    })
+}
+
+fn removals(current: &Tables, wanted: &Tables) -> Vec<MapOp> {
+    let mut operations = Vec::new();
+    for id in current.groups.keys() {
+        if !wanted.groups.contains_key(id) {
+            operations.push(MapOp::RemoveGroup(*id));
+        }
+    }
+    for id in current.targets.keys() {
+        if !wanted.targets.contains_key(id) {
+            operations.push(MapOp::RemoveTarget(*id));
+        }
+    }
+    let old_devices = current.devices.difference(&wanted.devices);
+    operations.extend(old_devices.map(|interface| MapOp::RemoveDevice(*interface)));
+    operations
+}

@@ -1,0 +1,77 @@
+//! The map entries of targets and listeners.
+
+use std::net::IpAddr;
+
+use lb_common::{Address, Family, Listener, ListenerKey, Mode, Target, target::TargetState};
+
+use crate::{
+    config::{self, Tunnel},
+    next_hop::NextHop,
+};
+
+/// The entry of a target; without a next hop it is not [`Target::RESOLVED`].
+pub(super) fn target(
+    config: &config::Target,
+    mode: Mode,
+    group: u16,
+    state: TargetState,
+    hop: Option<&NextHop>,
+    tunnel: &Tunnel,
+) -> Target {
+    let mut entry = Target {
+        flags: Target::VALID,
+        group,
+        port: config.port.to_be_bytes(),
+        address: config.address.into(),
+        mode: mode as u8,
+        family: Family::from(&config.address) as u8,
+        state: state as u8,
+        ..Target::default()
+    };
+    if let Some(hop) = hop {
+        entry.flags |= Target::RESOLVED;
+        entry.mtu = hop.mtu;
+        entry.destination_mac = hop.destination_mac;
+        entry.source_mac = hop.source_mac;
+        entry.interface = hop.interface;
+    }
+    if mode == Mode::Ipip {
+        entry.outer_source = outer_source(config.address, tunnel);
+        entry.outer_checksum = entry.constant_checksum();
+    }
+    entry
+}
+
+/// The outer source towards a target, the 16 bits that vary with the flow zero.
+fn outer_source(target: IpAddr, tunnel: &Tunnel) -> Address {
+    match target {
+        IpAddr::V4(_) => {
+            let [a, b, ..] = tunnel.source_ipv4.network().octets();
+            Address::v4([a, b, 0, 0])
+        }
+        IpAddr::V6(_) => {
+            let mut octets = tunnel.source_ipv6.network().octets();
+            octets[14..].fill(0);
+            Address::v6(octets)
+        }
+    }
+}
+
+/// The key of a listener.
+pub(super) fn listener_key(config: &config::Listener) -> ListenerKey {
+    ListenerKey {
+        address: config.address.into(),
+        port: config.port.to_be_bytes(),
+        protocol: config.protocol.number(),
+        family: Family::from(&config.address) as u8,
+    }
+}
+
+/// The entry of a listener.
+pub(super) fn listener(id: u16, group: u16) -> Listener {
+    Listener {
+        id,
+        group,
+        flags: 0,
+    }
+}

@@ -1,0 +1,195 @@
+//! The maps as flat arrays and hashes, in memory: what the fake store holds and tests reason with.
+//!
+//! It says what each [`MapOp`] does to the maps. It deliberately knows nothing of packets in
+//! flight, of double versions of targets, or of the kernel.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use lb_common::{Listener, ListenerKey, RingRef, Slot, Target, VipKey, limits::RING_SLOTS_MAX};
+
+use super::{GroupTable, MapOp, Tables};
+
+/// The content of the maps, also of what nothing points at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MapModel {
+    /// Listeners by key.
+    pub listeners: BTreeMap<ListenerKey, Listener>,
+    /// VIPs.
+    pub vips: BTreeSet<VipKey>,
+    /// Name and ring of each group.
+    pub groups: BTreeMap<u16, (String, RingRef)>,
+    /// Targets by id.
+    pub targets: BTreeMap<u16, Target>,
+    /// Interfaces.
+    pub devices: BTreeSet<u32>,
+    /// The slots of all rings, up to the last one ever written; those behind it are zero.
+    pub slots: Vec<Slot>,
+}
+
+impl MapModel {
+    /// Does what an operation does. Slots outside of the array are left out, as there is nothing
+    /// to write to.
+    pub fn apply(&mut self, operation: &MapOp) {
+        match operation {
+            MapOp::PutDevice(interface) => {
+                self.devices.insert(*interface);
+            }
+            MapOp::RemoveDevice(interface) => {
+                self.devices.remove(interface);
+            }
+            MapOp::PutTarget { id, target, .. } => {
+                self.targets.insert(*id, *target);
+            }
+            MapOp::RemoveTarget(id) => {
+                self.targets.remove(id);
+            }
+            MapOp::WriteSlots(slots) => self.write(slots),
+            MapOp::PutGroup { id, name, ring } => {
+                self.groups.insert(*id, (name.clone(), *ring));
+            }
+            MapOp::RemoveGroup(id) => {
+                self.groups.remove(id);
+            }
+            MapOp::PutListener { key, listener, .. } => {
+                self.listeners.insert(*key, *listener);
+            }
+            MapOp::RemoveListener(key) => {
+                self.listeners.remove(key);
+            }
+            MapOp::PutVip(vip) => {
+                self.vips.insert(*vip);
+            }
+            MapOp::RemoveVip(vip) => {
+                self.vips.remove(vip);
+            }
+            MapOp::Quiesce => {}
+        }
+    }
+
+    /// Writes slots, each at its index.
+    pub fn write(&mut self, slots: &[(u32, Slot)]) {
+        let end = slots.iter().map(|(index, _)| *index as usize + 1).max();
+        let end = end.unwrap_or(0).min(RING_SLOTS_MAX);
+        if self.slots.len() < end {
+            self.slots.resize(end, Slot::default());
+        }
+        for (index, slot) in slots {
+            if let Some(place) = self.slots.get_mut(*index as usize) {
+                *place = *slot;
+            }
+        }
+    }
+
+    /// The slots of a ring.
+    #[must_use]
+    pub fn ring(&self, ring: RingRef) -> Arc<[Slot]> {
+        let base = ring.base() as usize;
+        (base..base + ring.len())
+            .map(|index| self.slots.get(index).copied().unwrap_or_default())
+            .collect()
+    }
+
+    /// Everything, as a store reads it back.
+    #[must_use]
+    pub fn tables(&self) -> Tables {
+        let groups = self.groups.iter().map(|(id, (name, ring))| {
+            let table = GroupTable {
+                name: name.clone(),
+                ring: *ring,
+                slots: self.ring(*ring),
+            };
+            (*id, table)
+        });
+        Tables {
+            listeners: self.listeners.clone(),
+            vips: self.vips.clone(),
+            groups: groups.collect(),
+            targets: self.targets.clone(),
+            devices: self.devices.clone(),
+        }
+    }
+}
+
+impl From<&Tables> for MapModel {
+    fn from(tables: &Tables) -> Self {
+        let mut model = Self {
+            listeners: tables.listeners.clone(),
+            vips: tables.vips.clone(),
+            groups: BTreeMap::new(),
+            targets: tables.targets.clone(),
+            devices: tables.devices.clone(),
+            slots: Vec::new(),
+        };
+        for (id, group) in &tables.groups {
+            let slots: Vec<_> = (group.ring.base()..)
+                .zip(group.slots.iter().copied())
+                .collect();
+            model.write(&slots);
+            model.groups.insert(*id, (group.name.clone(), group.ring));
+        }
+        model
+    }
+}
+
+/// What is wrong with tables that packets may read right now, one text each; empty is well.
+///
+/// Every state between two operations of a plan passes, not only the last one.
+#[must_use]
+pub fn faults(tables: &Tables) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (key, listener) in &tables.listeners {
+        if !tables.groups.contains_key(&listener.group) {
+            faults.push(format!(
+                "listener {key:?} has the missing group {}",
+                listener.group
+            ));
+        }
+        if !tables.vips.contains(&key.vip()) {
+            faults.push(format!("listener {key:?} has no VIP entry"));
+        }
+    }
+    for (id, group) in &tables.groups {
+        let mut owners: BTreeSet<u16> = BTreeSet::new();
+        let mut last = 0;
+        for slot in group.slots.iter() {
+            if slot.current != last || slot.home != last {
+                owners.extend([slot.current, slot.home]);
+                last = slot.current;
+            }
+        }
+        owners.remove(&0);
+        for owner in owners {
+            match tables.targets.get(&owner) {
+                None => faults.push(format!(
+                    "a slot of {} has the missing target {owner}",
+                    group.name
+                )),
+                Some(target) if !target.is_valid() || target.group != *id => faults.push(format!(
+                    "a slot of {} has target {owner}, which is not its own",
+                    group.name
+                )),
+                Some(_) => {}
+            }
+        }
+        if group.slots.len() != group.ring.len() {
+            faults.push(format!(
+                "group {} has {} slots in {:?}",
+                group.name,
+                group.slots.len(),
+                group.ring
+            ));
+        }
+    }
+    for (id, target) in &tables.targets {
+        if target.is_resolved() && !tables.devices.contains(&target.interface) {
+            faults.push(format!(
+                "target {id} leaves by the missing interface {}",
+                target.interface
+            ));
+        }
+    }
+    faults
+}

@@ -12,19 +12,17 @@ use crate::{
     dataplane::{DataPath, KernelStore, LoadError, LoadOptions, StoreError},
     health::{CheckSpec, Health, HealthEvent},
     next_hop::NextHopState,
-    plan::{self, Inputs, Plan, RingCache},
+    plan::{self, Inputs, Plan},
     reconcile::{ReconcileError, Reconciler},
 };
 
 use super::{AgentOptions, resume};
 
 /// Everything that exists once there is a configuration.
-#[derive(Debug)]
 pub(super) struct Balancer {
     pub(super) data_path: DataPath,
     pub(super) config: Config,
     reconciler: Reconciler<KernelStore>,
-    rings: RingCache,
     pub(super) health: BTreeMap<TargetKey, Health>,
     pub(super) drained: BTreeSet<TargetKey>,
     next_hops: BTreeMap<IpAddr, NextHopState>,
@@ -48,7 +46,6 @@ impl Balancer {
             data_path,
             config,
             reconciler,
-            rings: RingCache::default(),
             health: resumed.health,
             drained: resumed.drained,
             next_hops: resumed.next_hops,
@@ -62,9 +59,23 @@ impl Balancer {
         config: &Config,
         drained: &BTreeSet<TargetKey>,
     ) -> Result<Plan, ReconcileError<StoreError>> {
-        let Self { reconciler, rings, health, next_hops, .. } = self;
+        let Self {
+            reconciler,
+            health,
+            next_hops,
+            plan,
+            ..
+        } = self;
+        let cache = &plan.cache;
         reconciler.plan(|previous| {
-            plan::compile(&Inputs { config, health, drained, next_hops, previous }, rings)
+            plan::compile(&Inputs {
+                config,
+                health,
+                drained,
+                next_hops,
+                previous,
+                cache,
+            })
         })
     }
 
@@ -82,11 +93,19 @@ impl Balancer {
                 "maps written"
             );
         }
-        for warning in plan.warnings.iter().filter(|warning| !self.plan.warnings.contains(warning))
+        for warning in plan
+            .warnings
+            .iter()
+            .filter(|warning| !self.plan.warnings.contains(warning))
         {
             tracing::warn!("{warning}");
         }
-        for ended in self.plan.warnings.iter().filter(|warning| !plan.warnings.contains(warning)) {
+        for ended in self
+            .plan
+            .warnings
+            .iter()
+            .filter(|warning| !plan.warnings.contains(warning))
+        {
             tracing::info!("no longer true: {ended}");
         }
         self.plan = plan;
@@ -107,7 +126,10 @@ impl Balancer {
         if config.interfaces != self.config.interfaces {
             self.data_path.attach(&config.interfaces)?;
         }
-        if config.hash_seed.is_some_and(|seed| seed != self.data_path.hash_seed()) {
+        if config
+            .hash_seed
+            .is_some_and(|seed| seed != self.data_path.hash_seed())
+        {
             tracing::warn!("a new hash_seed takes effect when the agent starts again");
         }
         self.config = config;
@@ -126,8 +148,12 @@ impl Balancer {
 
     /// What the health checker should do: check every target of a group that a listener uses.
     pub(super) fn checks(&self) -> Vec<CheckSpec> {
-        let used: BTreeSet<&str> =
-            self.config.listeners.iter().map(|listener| listener.target_group.as_str()).collect();
+        let used: BTreeSet<&str> = self
+            .config
+            .listeners
+            .iter()
+            .map(|listener| listener.target_group.as_str())
+            .collect();
         let groups = self.config.target_groups.iter();
         groups
             .filter(|group| used.contains(group.name.as_str()))
@@ -135,7 +161,11 @@ impl Balancer {
                 group.targets.iter().map(|target| {
                     let target = key(&group.name, target);
                     let resume = self.health.get(&target).map(|health| health.state);
-                    CheckSpec { target, check: group.health_check.clone(), resume }
+                    CheckSpec {
+                        target,
+                        check: group.health_check.clone(),
+                        resume,
+                    }
                 })
             })
             .collect()
@@ -143,12 +173,19 @@ impl Balancer {
 
     /// The addresses whose next hops are wanted.
     pub(super) fn addresses(&self) -> BTreeSet<IpAddr> {
-        self.targets().into_iter().map(|target| target.address).collect()
+        self.targets()
+            .into_iter()
+            .map(|target| target.address)
+            .collect()
     }
 
     /// Takes verdicts over; the time of the last one that decided something.
     pub(super) fn judge(&mut self, event: HealthEvent) -> Instant {
-        let HealthEvent { target, health, decided_at } = event;
+        let HealthEvent {
+            target,
+            health,
+            decided_at,
+        } = event;
         tracing::info!(
             %target,
             state = ?health.state,
@@ -183,5 +220,9 @@ pub(super) enum ConfigureError {
 }
 
 fn key(group: &str, target: &crate::config::Target) -> TargetKey {
-    TargetKey { group: group.to_owned(), address: target.address, port: target.port }
+    TargetKey {
+        group: group.to_owned(),
+        address: target.address,
+        port: target.port,
+    }
 }

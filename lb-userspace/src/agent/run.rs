@@ -94,7 +94,9 @@ impl Agent {
             options,
         };
         if let Some(config) = initial {
-            agent.adopt(config).map_err(|refusal| anyhow::anyhow!(refusal.to_string()))?;
+            agent
+                .adopt(config)
+                .map_err(|refusal| anyhow::anyhow!(refusal.to_string()))?;
         } else {
             tracing::info!("no configuration yet; `xelb apply -f FILE` gives one");
         }
@@ -145,7 +147,9 @@ impl Agent {
     }
 
     fn on_health(&mut self, first: HealthEvent) {
-        let Some(balancer) = &mut self.balancer else { return };
+        let Some(balancer) = &mut self.balancer else {
+            return;
+        };
         let mut decided_at = None;
         let mut next = Some(first);
         while let Some(event) = next {
@@ -175,25 +179,45 @@ impl Agent {
                 self.source.editable()?;
                 self.change(&document, "apply")
             }
-            Request::TargetAdd { group, address, port, weight } => {
+            Request::TargetAdd {
+                group,
+                address,
+                port,
+                weight,
+            } => {
                 let mut document = self.source.editable()?;
                 edit::target_add(&mut document, &group, address, port, weight).map_err(invalid)?;
                 self.change(&document, &format!("add target {address} to {group}"))
             }
-            Request::TargetRemove { group, address, port } => {
+            Request::TargetRemove {
+                group,
+                address,
+                port,
+            } => {
                 let mut document = self.source.editable()?;
                 edit::target_remove(&mut document, &group, address, port).map_err(invalid)?;
                 self.change(&document, &format!("remove target {address} from {group}"))
             }
-            Request::TargetWeight { group, address, port, weight } => {
+            Request::TargetWeight {
+                group,
+                address,
+                port,
+                weight,
+            } => {
                 let mut document = self.source.editable()?;
                 edit::target_weight(&mut document, &group, address, port, weight)
                     .map_err(invalid)?;
-                self.change(&document, &format!("weight of {address} in {group}: {weight}"))
+                self.change(
+                    &document,
+                    &format!("weight of {address} in {group}: {weight}"),
+                )
             }
-            Request::TargetDrain { group, address, port, drain } => {
-                self.drain(&group, address, port, drain)
-            }
+            Request::TargetDrain {
+                group,
+                address,
+                port,
+                drain,
+            } => self.drain(&group, address, port, drain),
         }
     }
 
@@ -262,7 +286,11 @@ impl Agent {
             return;
         };
         match read_file(path) {
-            Ok(config) if self.balancer.as_ref().is_some_and(|now| now.config == config) => {}
+            Ok(config)
+                if self
+                    .balancer
+                    .as_ref()
+                    .is_some_and(|now| now.config == config) => {}
             Ok(config) => match self.adopt(config) {
                 Ok(()) => tracing::info!("configuration applied"),
                 Err(refusal) => self.keep_old(&refusal.to_string()),
@@ -278,7 +306,9 @@ impl Agent {
 
     /// One attempt; a failure is tried again later.
     fn reconcile(&mut self, decided_at: Option<Instant>) {
-        let Some(balancer) = &mut self.balancer else { return };
+        let Some(balancer) = &mut self.balancer else {
+            return;
+        };
         match balancer.reconcile() {
             Ok(()) => {
                 self.retry = None;
@@ -287,7 +317,9 @@ impl Agent {
                 }
             }
             Err(error) => {
-                let wait = self.retry.map_or(RETRY_MIN, |wait| (wait * 2).min(RETRY_MAX));
+                let wait = self
+                    .retry
+                    .map_or(RETRY_MIN, |wait| (wait * 2).min(RETRY_MAX));
                 let error = anyhow::Error::new(error);
                 tracing::error!("{error:#}; trying again in {wait:?}");
                 self.last_error = format!("{error:#}");
@@ -297,7 +329,9 @@ impl Agent {
     }
 
     fn verify(&mut self) {
-        let Some(balancer) = &mut self.balancer else { return };
+        let Some(balancer) = &mut self.balancer else {
+            return;
+        };
         match balancer.verify() {
             Ok(true) => {}
             Ok(false) => {
@@ -330,12 +364,15 @@ impl Agent {
 
     fn health_stats(&self) -> HealthStats {
         let stats = self.scheduler.stats().snapshot();
-        let reaction = self.balancer.as_ref().map_or(Duration::ZERO, |b| b.last_reaction);
+        let reaction = self
+            .balancer
+            .as_ref()
+            .map_or(Duration::ZERO, |b| b.last_reaction);
         HealthStats {
             checked_targets: self.scheduler.targets() as u64,
             probes: stats.probes_started,
             probes_failed: stats.probes_failed,
-            lateness_ms_max: u64::try_from(stats.lateness_max.as_millis()).unwrap_or(u64::MAX),
+            lateness_ms_max: stats.lateness_max_us / 1000,
             last_reaction_us: u64::try_from(reaction.as_micros()).unwrap_or(u64::MAX),
         }
     }
@@ -397,7 +434,9 @@ fn log_from_bpf(balancer: &mut Balancer) {
         }
     };
     tokio::spawn(async move {
-        let Ok(mut ready) = AsyncFd::new(logger) else { return };
+        let Ok(mut ready) = AsyncFd::new(logger) else {
+            return;
+        };
         while let Ok(mut guard) = ready.readable_mut().await {
             guard.get_inner_mut().flush();
             guard.clear_ready();
@@ -406,7 +445,9 @@ fn log_from_bpf(balancer: &mut Balancer) {
 }
 
 fn seconds_since_1970() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |elapsed| elapsed.as_secs())
 }
 
 fn invalid(error: impl std::fmt::Display) -> Refusal {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use lb_common::{
-    Address, RingRef,
+    Address, Be16, RingRef,
     limits::{DEVICES_MAX, GROUPS_MAX, LISTENERS_MAX, RING_SLOTS_MAX, TARGETS_MAX},
     target::TargetState,
 };
@@ -160,7 +160,7 @@ fn check_limits(config: &Config) -> Result<(), PlanError> {
 }
 
 /// What finds a target again: group, family, address, port.
-type TargetPlace = (u16, u8, Address, [u8; 2]);
+type TargetPlace = (u16, u8, Address, Be16);
 
 /// A plan being made.
 struct Compiler<'run, 'inputs> {

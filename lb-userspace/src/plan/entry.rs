@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use lb_common::{Address, Family, Listener, ListenerKey, Mode, Target, target::TargetState};
+use lb_common::{Address, Be16, Family, Listener, ListenerKey, Mode, Target, target::TargetState};
 
 use crate::{
     config::{self, Tunnel},
@@ -21,7 +21,7 @@ pub(super) fn target(
     let mut entry = Target {
         flags: Target::VALID,
         group,
-        port: config.port.to_be_bytes(),
+        port: Be16::new(config.port),
         address: config.address.into(),
         mode: mode as u8,
         family: Family::from(&config.address) as u8,
@@ -31,8 +31,8 @@ pub(super) fn target(
     if let Some(hop) = hop {
         entry.flags |= Target::RESOLVED;
         entry.mtu = hop.mtu;
-        entry.destination_mac = hop.destination_mac;
-        entry.source_mac = hop.source_mac;
+        entry.destination_mac = hop.destination_mac.into();
+        entry.source_mac = hop.source_mac.into();
         entry.interface = hop.interface;
     }
     if mode == Mode::Ipip {
@@ -58,13 +58,14 @@ fn outer_source(target: IpAddr, tunnel: &Tunnel) -> Address {
 }
 
 /// The key of a listener.
-pub(super) fn listener_key(config: &config::Listener) -> ListenerKey {
-    ListenerKey {
-        address: config.address.into(),
-        port: config.port.to_be_bytes(),
-        protocol: config.protocol.number(),
-        family: Family::from(&config.address) as u8,
-    }
+#[must_use]
+pub fn listener_key(config: &config::Listener) -> ListenerKey {
+    ListenerKey::new(
+        Family::from(&config.address),
+        config.address.into(),
+        Be16::new(config.port),
+        config.protocol.number(),
+    )
 }
 
 /// The entry of a listener.

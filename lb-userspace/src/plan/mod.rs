@@ -15,6 +15,7 @@ mod tests;
 
 pub use compile::{Inputs, Plan, PlanError, TargetReport, compile};
 pub use diff::diff;
+pub use entry::listener_key;
 pub use model::{MapModel, faults};
 pub use rings::{RingCache, own};
 pub use tables::*;

@@ -111,11 +111,7 @@ impl Xelb {
                 // Waiting longer is no use, but this is rare: the limit may pass.
                 return Err(format!("it ended: {status}, see its log"));
             }
-            if !lab
-                .lb()
-                .has_xdp(LB_INTERFACE)
-                .map_err(|error| error.to_string())?
-            {
+            if !lab.lb().has_xdp(LB_INTERFACE).map_err(|error| error.to_string())? {
                 return Err(format!("no XDP program on {LB_INTERFACE}"));
             }
             self.targets(lab).map_err(|error| error.to_string())
@@ -146,8 +142,7 @@ impl Xelb {
     pub fn command(&self, lab: &Lab, arguments: &[&str]) -> Result<Finished> {
         let mut all = arguments.to_vec();
         all.extend(["--socket", SOCKET]);
-        lab.lb()
-            .finish(Task::new(&self.program, &all), COMMAND_LIMIT)
+        lab.lb().finish(Task::new(&self.program, &all), COMMAND_LIMIT)
     }
 
     /// Removes the data path.
@@ -158,9 +153,7 @@ impl Xelb {
 
     /// What `xelb get targets -o json` says.
     pub fn targets(&self, lab: &Lab) -> Result<Vec<TargetStatus>> {
-        let text = self
-            .command(lab, &["get", "targets", "-o", "json"])?
-            .success()?;
+        let text = self.command(lab, &["get", "targets", "-o", "json"])?.success()?;
         let mut targets = Vec::new();
         let answer: Value = serde_json::from_str(&text).map_err(|error| Error::Answer {
             what: format!("`xelb get targets -o json` is no JSON ({error})"),
@@ -175,11 +168,7 @@ impl Xelb {
         wait::until(&format!("{count} targets are healthy"), limit, || {
             let targets = self.targets(lab).map_err(|error| error.to_string())?;
             let all = targets.iter().all(|target| target.state == "healthy");
-            if all && targets.len() == count {
-                Ok(())
-            } else {
-                Err(format!("{targets:?}"))
-            }
+            if all && targets.len() == count { Ok(()) } else { Err(format!("{targets:?}")) }
         })
     }
 
@@ -222,9 +211,7 @@ pub fn configuration_path(lab: &Lab) -> PathBuf {
 /// Every object with an address and a state is a target, wherever it stands.
 fn collect_targets(value: &Value, targets: &mut Vec<TargetStatus>) {
     match value {
-        Value::Array(values) => values
-            .iter()
-            .for_each(|value| collect_targets(value, targets)),
+        Value::Array(values) => values.iter().for_each(|value| collect_targets(value, targets)),
         Value::Object(object) => {
             let text = |key: &str| object.get(key).and_then(Value::as_str);
             let address = text("address").and_then(|text| text.parse().ok());
@@ -236,9 +223,7 @@ fn collect_targets(value: &Value, targets: &mut Vec<TargetStatus>) {
                     state: state.to_owned(),
                 });
             } else {
-                object
-                    .values()
-                    .for_each(|value| collect_targets(value, targets));
+                object.values().for_each(|value| collect_targets(value, targets));
             }
         }
         _ => {}

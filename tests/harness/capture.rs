@@ -25,29 +25,17 @@ impl Capture {
         let label = format!("tcpdump-{}-{interface}", host.name());
         let output = lab.log(&label);
         // Without -Z it would change its user, and then forget to die with the lab.
-        let arguments = [
-            "-n",
-            "-l",
-            "-e",
-            "-t",
-            "-Z",
-            "root",
-            "-i",
-            interface,
-            "--immediate-mode",
-            filter,
-        ];
+        let arguments =
+            ["-n", "-l", "-e", "-t", "-Z", "root", "-i", interface, "--immediate-mode", filter];
         let process = host.spawn(Task::new("tcpdump", &arguments).log_to(&output)?)?;
         let capture = Self { process, output };
-        wait::until(
-            &format!("{label} listens"),
-            START_LIMIT,
-            || match fs::read_to_string(&capture.output) {
+        wait::until(&format!("{label} listens"), START_LIMIT, || {
+            match fs::read_to_string(&capture.output) {
                 Ok(text) if text.contains("listening on") => Ok(()),
                 Ok(text) => Err(text),
                 Err(error) => Err(error.to_string()),
-            },
-        )?;
+            }
+        })?;
         Ok(capture)
     }
 
@@ -56,10 +44,6 @@ impl Capture {
         self.process.stop(START_LIMIT)?;
         let text = fs::read_to_string(&self.output)
             .context(|| format!("reading {}", self.output.display()))?;
-        Ok(text
-            .lines()
-            .filter(|line| line.contains("ethertype"))
-            .map(str::to_owned)
-            .collect())
+        Ok(text.lines().filter(|line| line.contains("ethertype")).map(str::to_owned).collect())
     }
 }

@@ -123,24 +123,16 @@ impl Configuration {
     #[must_use]
     pub fn everything(forwarding: Forwarding, crossed: bool, targets: &[u8]) -> Self {
         let mut configuration = Self::default();
-        for (suffix, vip, same) in [
-            ("v4", VIP_V4.into(), TargetFamily::V4),
-            ("v6", VIP_V6.into(), TargetFamily::V6),
-        ] {
+        for (suffix, vip, same) in
+            [("v4", VIP_V4.into(), TargetFamily::V4), ("v6", VIP_V6.into(), TargetFamily::V6)]
+        {
             let family = if crossed { same.other() } else { same };
             for (service, protocol, port) in [("web", "tcp", web::PORT), ("echo", "udp", udp::PORT)]
             {
                 let name = format!("{service}-{suffix}");
                 configuration.add(
                     vip,
-                    Group {
-                        name,
-                        protocol,
-                        port,
-                        forwarding,
-                        family,
-                        targets: weighted(targets),
-                    },
+                    Group { name, protocol, port, forwarding, family, targets: weighted(targets) },
                 );
             }
         }
@@ -179,10 +171,7 @@ impl Configuration {
             writeln!(text, "    targets:")?;
             for (target, weight) in &group.targets {
                 let address = group.family.address(*target);
-                writeln!(
-                    text,
-                    "      - {{ address: \"{address}\", weight: {weight} }}"
-                )?;
+                writeln!(text, "      - {{ address: \"{address}\", weight: {weight} }}")?;
             }
             // The web server speaks for the whole target, its UDP service included.
             writeln!(
@@ -201,11 +190,8 @@ impl Configuration {
         }
         writeln!(text, "listeners:")?;
         for listener in &self.listeners {
-            let group = self
-                .groups
-                .iter()
-                .find(|group| group.name == listener.group)
-                .ok_or(fmt::Error)?;
+            let group =
+                self.groups.iter().find(|group| group.name == listener.group).ok_or(fmt::Error)?;
             writeln!(text, "  - name: {}", listener.name)?;
             writeln!(text, "    address: \"{}\"", listener.vip)?;
             writeln!(text, "    port: {}", group.port)?;
@@ -225,11 +211,7 @@ fn weighted(targets: &[u8]) -> Vec<(u8, u16)> {
 }
 
 fn listener(name: &str, vip: IpAddr, group: &str) -> Listener {
-    Listener {
-        name: name.to_owned(),
-        vip,
-        group: group.to_owned(),
-    }
+    Listener { name: name.to_owned(), vip, group: group.to_owned() }
 }
 
 #[cfg(test)]

@@ -50,15 +50,13 @@ impl Host {
                 let made = make_namespace(&label);
                 let usable = made.is_ok();
                 if ready.send(made).is_ok() && usable {
-                    queue.into_iter().for_each(|job| job());
+                    for job in queue {
+                        job();
+                    }
                 }
             })
             .context(|| format!("starting the thread of host {name}"))?;
-        let host = Self {
-            name: name.to_owned(),
-            jobs: Some(jobs),
-            worker: Some(worker),
-        };
+        let host = Self { name: name.to_owned(), jobs: Some(jobs), worker: Some(worker) };
         // The sender is dropped without a message only when the thread panicked.
         made.recv().unwrap_or_else(|_| {
             Err(crate::Error::Answer {
@@ -93,15 +91,14 @@ impl Host {
                 drop(sender.send(panic::catch_unwind(AssertUnwindSafe(job))));
             }))
         });
-        assert!(
-            matches!(sent, Some(Ok(()))),
-            "the thread of host {} ended early",
-            self.name
-        );
-        match result.recv() {
-            Ok(Ok(value)) => value,
-            Ok(Err(payload)) => panic::resume_unwind(payload),
-            Err(_) => panic!("the thread of host {} ended early", self.name),
+        let answer = match sent {
+            Some(Ok(())) => result.recv().ok(),
+            _ => None,
+        };
+        match answer {
+            Some(Ok(value)) => value,
+            Some(Err(payload)) => panic::resume_unwind(payload),
+            None => panic!("the thread of host {} ended early", self.name),
         }
     }
 
@@ -128,9 +125,7 @@ impl Host {
     pub fn finish(&self, task: Task, limit: Duration) -> Result<Finished> {
         let name = self.name.clone();
         let worker = self.thread("command", move || task.finish(&name, limit))?;
-        worker
-            .join()
-            .unwrap_or_else(|payload| panic::resume_unwind(payload))
+        worker.join().unwrap_or_else(|payload| panic::resume_unwind(payload))
     }
 
     /// Runs a command that must succeed; returns what it printed.
@@ -164,9 +159,7 @@ impl Host {
 
     /// Whether an XDP program is attached to an interface.
     pub fn has_xdp(&self, interface: &str) -> Result<bool> {
-        Ok(self
-            .ip(&format!("-d link show dev {interface}"))?
-            .contains("prog/xdp"))
+        Ok(self.ip(&format!("-d link show dev {interface}"))?.contains("prog/xdp"))
     }
 }
 
@@ -187,12 +180,6 @@ fn make_namespace(name: &str) -> Result<()> {
         .context(|| format!("making a network namespace for {name}"))?;
     let path = Path::new(NETNS_DIR).join(name);
     File::create(&path).context(|| format!("creating {}", path.display()))?;
-    mount(
-        Some("/proc/thread-self/ns/net"),
-        &path,
-        None::<&str>,
-        MsFlags::MS_BIND,
-        None::<&str>,
-    )
-    .context(|| format!("naming the network namespace {}", path.display()))
+    mount(Some("/proc/thread-self/ns/net"), &path, None::<&str>, MsFlags::MS_BIND, None::<&str>)
+        .context(|| format!("naming the network namespace {}", path.display()))
 }

@@ -28,10 +28,7 @@ pub fn get(server: SocketAddr, path: &str, limit: Duration) -> io::Result<Answer
     let mut stream = TcpStream::connect_timeout(&server, limit)?;
     stream.set_nodelay(true)?;
     stream.set_write_timeout(Some(remaining(deadline)?))?;
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n\r\n"
-    )?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n\r\n")?;
     let mut bytes = Vec::new();
     let mut chunk = [0; 16 * 1024];
     loop {
@@ -57,10 +54,7 @@ fn remaining(deadline: Instant) -> io::Result<Duration> {
 /// Understands a whole answer; one that was cut short is an error.
 fn parse(bytes: &[u8]) -> io::Result<Answer> {
     let cut = || io::Error::new(io::ErrorKind::UnexpectedEof, "the answer was cut short");
-    let end = bytes
-        .windows(4)
-        .position(|window| window == b"\r\n\r\n")
-        .ok_or_else(cut)?;
+    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").ok_or_else(cut)?;
     let head = String::from_utf8_lossy(&bytes[..end]);
     let body = &bytes[end + 4..];
     let status = head

@@ -62,12 +62,7 @@ impl Lab {
         let log_dir = sandbox.directory().join("log");
         fs::create_dir_all(&log_dir).context(|| format!("creating {}", log_dir.display()))?;
         let network = Network::build(&sandbox, targets)?;
-        let mut lab = Self {
-            responders: Vec::new(),
-            servers: Vec::new(),
-            network,
-            sandbox,
-        };
+        let mut lab = Self { responders: Vec::new(), servers: Vec::new(), network, sandbox };
         for number in 1..=targets {
             let server = WebServer::start(lab.target(number), lab.directory())?;
             lab.servers.push(Some(server));
@@ -193,10 +188,7 @@ impl Lab {
                 continue;
             }
             eprintln!("--- {} ({} lines)", path.display(), lines.len());
-            for line in lines
-                .iter()
-                .skip(lines.len().saturating_sub(LOG_LINES_SHOWN))
-            {
+            for line in lines.iter().skip(lines.len().saturating_sub(LOG_LINES_SHOWN)) {
                 eprintln!("    {line}");
             }
         }

@@ -40,11 +40,7 @@ impl Default for Pace {
     /// About 300 requests a second: enough that a gap of 10 ms shows, little enough that two cores
     /// have time for the rest.
     fn default() -> Self {
-        Self {
-            workers: 2,
-            pause: Duration::from_millis(5),
-            limit: Duration::from_secs(2),
-        }
+        Self { workers: 2, pause: Duration::from_millis(5), limit: Duration::from_secs(2) }
     }
 }
 
@@ -59,11 +55,7 @@ pub struct Load {
 impl Load {
     /// Starts load from each of these hosts to a server.
     pub fn start(clients: &[(&Host, SocketAddr)], pace: Pace) -> Result<Self> {
-        let mut load = Self {
-            stop: Arc::default(),
-            samples: Arc::default(),
-            workers: Vec::new(),
-        };
+        let mut load = Self { stop: Arc::default(), samples: Arc::default(), workers: Vec::new() };
         for (client, server) in clients {
             for _ in 0..pace.workers {
                 let (stop, samples) = (Arc::clone(&load.stop), Arc::clone(&load.samples));
@@ -78,12 +70,7 @@ impl Load {
     /// What has happened so far, in the order in which it ended.
     #[must_use]
     pub fn samples(&self) -> Samples {
-        Samples(
-            self.samples
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone(),
-        )
+        Samples(self.samples.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
     /// Lets the requests under way end; returns what has happened.
@@ -117,15 +104,8 @@ fn work(server: SocketAddr, pace: Pace, stop: &AtomicBool, samples: &Mutex<Vec<S
             Ok(answer) => Err(format!("status {}", answer.status)),
             Err(error) => Err(error.to_string()),
         };
-        let sample = Sample {
-            at,
-            took: at.elapsed(),
-            outcome,
-        };
-        samples
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(sample);
+        let sample = Sample { at, took: at.elapsed(), outcome };
+        samples.lock().unwrap_or_else(PoisonError::into_inner).push(sample);
         thread::sleep(pace.pause);
     }
 }
@@ -165,11 +145,7 @@ impl Samples {
     #[must_use]
     pub fn by_target(&self) -> BTreeMap<String, usize> {
         let mut answers = BTreeMap::new();
-        for target in self
-            .0
-            .iter()
-            .filter_map(|sample| sample.outcome.as_ref().ok())
-        {
+        for target in self.0.iter().filter_map(|sample| sample.outcome.as_ref().ok()) {
             *answers.entry(target.clone()).or_default() += 1;
         }
         answers
@@ -178,28 +154,17 @@ impl Samples {
     /// Those that failed.
     #[must_use]
     pub fn failures(&self) -> Vec<&Sample> {
-        self.0
-            .iter()
-            .filter(|sample| sample.outcome.is_err())
-            .collect()
+        self.0.iter().filter(|sample| sample.outcome.is_err()).collect()
     }
 
     /// Failures by what went wrong, for messages; empty when there were none.
     #[must_use]
     pub fn failure_summary(&self) -> String {
         let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
-        for error in self
-            .0
-            .iter()
-            .filter_map(|sample| sample.outcome.as_ref().err())
-        {
+        for error in self.0.iter().filter_map(|sample| sample.outcome.as_ref().err()) {
             *kinds.entry(error).or_default() += 1;
         }
-        kinds
-            .iter()
-            .map(|(kind, count)| format!("{count} x {kind}"))
-            .collect::<Vec<_>>()
-            .join(", ")
+        kinds.iter().map(|(kind, count)| format!("{count} x {kind}")).collect::<Vec<_>>().join(", ")
     }
 
     /// When the first answer of a target came.

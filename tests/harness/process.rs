@@ -95,15 +95,9 @@ impl Task {
                 Ok(())
             });
         }
-        let child = self
-            .command
-            .spawn()
-            .context(|| format!("starting `{}` on {host}", self.text))?;
-        Ok(Process {
-            child,
-            text: self.text,
-            host: host.to_owned(),
-        })
+        let child =
+            self.command.spawn().context(|| format!("starting `{}` on {host}", self.text))?;
+        Ok(Process { child, text: self.text, host: host.to_owned() })
     }
 
     /// Runs it from the calling thread to its end, at most `limit` long.
@@ -118,19 +112,12 @@ impl Task {
         }
         let [stdout, stderr] = [stdout, stderr].map(|reader| reader.join().unwrap_or_default());
         let status = status.map_err(|error| match error {
-            Error::Timeout { what, limit } => Error::Timeout {
-                what: format!("{what}; it had printed: {stdout}{stderr}"),
-                limit,
-            },
+            Error::Timeout { what, limit } => {
+                Error::Timeout { what: format!("{what}; it had printed: {stdout}{stderr}"), limit }
+            }
             other => other,
         })?;
-        Ok(Finished {
-            status,
-            stdout,
-            stderr,
-            text: process.text.clone(),
-            host: host.to_owned(),
-        })
+        Ok(Finished { status, stdout, stderr, text: process.text.clone(), host: host.to_owned() })
     }
 }
 
@@ -203,9 +190,7 @@ impl Process {
 
     /// How it ended; `None` while it runs.
     pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
-        self.child
-            .try_wait()
-            .context(|| format!("looking after `{}`", self.text))
+        self.child.try_wait().context(|| format!("looking after `{}`", self.text))
     }
 
     /// Waits until it ends by itself.

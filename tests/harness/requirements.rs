@@ -15,16 +15,8 @@ pub fn check(tools: &[&str]) -> Result<()> {
     if !nix::unistd::geteuid().is_root() {
         return Err(Error::NotRoot);
     }
-    let missing: Vec<&str> = tools
-        .iter()
-        .copied()
-        .filter(|tool| !is_installed(tool))
-        .collect();
-    if missing.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::ToolsMissing(missing.join(", ")))
-    }
+    let missing: Vec<&str> = tools.iter().copied().filter(|tool| !is_installed(tool)).collect();
+    if missing.is_empty() { Ok(()) } else { Err(Error::ToolsMissing(missing.join(", "))) }
 }
 
 /// Debian keeps administrators' programs in directories that are not in everyone's `PATH`.
@@ -37,11 +29,9 @@ fn is_installed(tool: &str) -> bool {
 #[must_use]
 pub fn search_path() -> String {
     let own = env::var("PATH").unwrap_or_default();
-    let system = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"]
-        .into_iter()
-        .filter(|directory| {
-            Path::new(directory).is_dir() && !own.split(':').any(|one| one == *directory)
-        });
+    let system = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"].into_iter().filter(|directory| {
+        Path::new(directory).is_dir() && !own.split(':').any(|one| one == *directory)
+    });
     [own.as_str()]
         .into_iter()
         .filter(|own| !own.is_empty())

@@ -40,9 +40,7 @@ where
         .name("lab".to_owned())
         .spawn(move || body(Sandbox::enter()?))
         .context(|| "starting the lab's thread".to_owned())?;
-    worker
-        .join()
-        .unwrap_or_else(|payload| panic::resume_unwind(payload))
+    worker.join().unwrap_or_else(|payload| panic::resume_unwind(payload))
 }
 
 impl Sandbox {
@@ -50,23 +48,11 @@ impl Sandbox {
         unshare(CloneFlags::CLONE_NEWNS)
             .context(|| "making a private mount namespace".to_owned())?;
         // Without this, what is mounted here would appear on the machine too.
-        mount(
-            NO_TEXT,
-            "/",
-            NO_TEXT,
-            MsFlags::MS_REC | MsFlags::MS_PRIVATE,
-            NO_TEXT,
-        )
-        .context(|| "making the mounts private".to_owned())?;
+        mount(NO_TEXT, "/", NO_TEXT, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NO_TEXT)
+            .context(|| "making the mounts private".to_owned())?;
         let sandbox = Self { _private: () };
-        mount(
-            Some("tmpfs"),
-            "/run",
-            Some("tmpfs"),
-            MsFlags::empty(),
-            Some("mode=0755"),
-        )
-        .context(|| "mounting a tmpfs on /run".to_owned())?;
+        mount(Some("tmpfs"), "/run", Some("tmpfs"), MsFlags::empty(), Some("mode=0755"))
+            .context(|| "mounting a tmpfs on /run".to_owned())?;
         mount(Some("bpf"), BPFFS, Some("bpf"), MsFlags::empty(), NO_TEXT)
             .context(|| format!("mounting a bpffs on {BPFFS}"))?;
         for directory in [NETNS_DIR, LAB_DIR] {

@@ -77,10 +77,7 @@ pub(crate) struct Network {
 impl Network {
     /// Builds it with `targets` targets.
     pub(crate) fn build(sandbox: &Sandbox, targets: u8) -> Result<Self> {
-        assert!(
-            (1..=TARGETS_MAX).contains(&targets),
-            "a lab has 1 to {TARGETS_MAX} targets"
-        );
+        assert!((1..=TARGETS_MAX).contains(&targets), "a lab has 1 to {TARGETS_MAX} targets");
         let switch = Host::new(sandbox, "switch")?;
         switch.ip("link add name br0 mtu 1600 type bridge stp_state 0 mcast_snooping 0")?;
         switch.ip("link set br0 up")?;
@@ -92,13 +89,7 @@ impl Network {
         let targets = (1..=targets)
             .map(|number| build_target(sandbox, &switch, number))
             .collect::<Result<_>>()?;
-        Ok(Self {
-            clients,
-            router,
-            switch,
-            lb,
-            targets,
-        })
+        Ok(Self { clients, router, switch, lb, targets })
     }
 }
 
@@ -117,21 +108,11 @@ fn build_client(sandbox: &Sandbox, router: &Host, number: u8) -> Result<Host> {
     let client = Host::new(sandbox, &format!("client{number}"))?;
     let port = format!("c{number}");
     connect(router, &port, &client, "eth0", CLIENT_MTU)?;
-    address(
-        router,
-        &port,
-        &[
-            &format!("10.1.{number}.1/24"),
-            &format!("fd00:1:{number}::1/64"),
-        ],
-    )?;
+    address(router, &port, &[&format!("10.1.{number}.1/24"), &format!("fd00:1:{number}::1/64")])?;
     address(
         &client,
         "eth0",
-        &[
-            &format!("{}/24", client_v4(number)),
-            &format!("{}/64", client_v6(number)),
-        ],
+        &[&format!("{}/24", client_v4(number)), &format!("{}/64", client_v6(number))],
     )?;
     client.ip(&format!("route add default via 10.1.{number}.1"))?;
     client.ip(&format!("-6 route add default via fd00:1:{number}::1"))?;
@@ -158,17 +139,10 @@ fn build_target(sandbox: &Sandbox, switch: &Host, number: u8) -> Result<Host> {
     address(
         &target,
         "eth0",
-        &[
-            &format!("{}/24", target_v4(number)),
-            &format!("{}/64", target_v6(number)),
-        ],
+        &[&format!("{}/24", target_v4(number)), &format!("{}/64", target_v6(number))],
     )?;
     default_routes(&target)?;
-    address(
-        &target,
-        "lo",
-        &[&format!("{VIP_V4}/32"), &format!("{VIP_V6}/128")],
-    )?;
+    address(&target, "lo", &[&format!("{VIP_V4}/32"), &format!("{VIP_V6}/128")])?;
     Ok(target)
 }
 
@@ -193,10 +167,7 @@ fn connect(left: &Host, port: &str, right: &Host, interface: &str, mtu: u16) -> 
         right.name()
     ))?;
     for (host, device) in [(left, port), (right, interface)] {
-        host.words(
-            "ethtool",
-            &format!("-K {device} tx off rx off tso off gso off gro off"),
-        )?;
+        host.words("ethtool", &format!("-K {device} tx off rx off tso off gso off gro off"))?;
         host.ip(&format!("link set {device} up"))?;
     }
     Ok(())

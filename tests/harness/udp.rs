@@ -61,10 +61,7 @@ impl Responder {
     /// Clients that asked, with the VIP that they asked, one entry a datagram.
     #[must_use]
     pub fn seen(&self) -> Vec<(SocketAddr, IpAddr)> {
-        self.seen
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -86,9 +83,7 @@ fn serve(name: &str, vip: IpAddr, socket: &UdpSocket, stop: &AtomicBool, seen: &
             // A time-out, or an ICMP error about an earlier answer.
             continue;
         };
-        seen.lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push((client, vip));
+        seen.lock().unwrap_or_else(PoisonError::into_inner).push((client, vip));
         let mut answer = format!("{name} ").into_bytes();
         answer.extend_from_slice(&datagram[..length]);
         if let Err(error) = socket.send_to(&answer, client) {

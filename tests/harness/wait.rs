@@ -22,10 +22,7 @@ pub fn until<T>(
         match look() {
             Ok(value) => return Ok(value),
             Err(seen) if started.elapsed() >= limit => {
-                return Err(Error::Timeout {
-                    what: format!("{what}; instead: {seen}"),
-                    limit,
-                });
+                return Err(Error::Timeout { what: format!("{what}; instead: {seen}"), limit });
             }
             Err(_) => thread::sleep(PAUSE),
         }

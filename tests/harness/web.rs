@@ -4,6 +4,7 @@
 //! and `PUT /upload/NAME` keeps what it gets as a file. Access logs are the proof of what arrived.
 
 use std::{
+    fmt::Write as _,
     fs,
     io::Read as _,
     net::IpAddr,
@@ -11,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use nix::sys::signal::Signal;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
@@ -71,17 +73,10 @@ impl WebServer {
         let prefix = directory.display().to_string();
         let configuration = configuration.display().to_string();
         let process = host.spawn(
-            Task::new(
-                "nginx",
-                &["-p", &prefix, "-c", &configuration, "-e", "stderr"],
-            )
-            .log_to(&log)?,
+            Task::new("nginx", &["-p", &prefix, "-c", &configuration, "-e", "stderr"])
+                .log_to(&log)?,
         )?;
-        let server = Self {
-            process,
-            access_log: directory.join("access.log"),
-            uploads,
-        };
+        let server = Self { process, access_log: directory.join("access.log"), uploads };
         wait::until(&format!("nginx on {name} answers"), START_LIMIT, || {
             host.run(|| http::get(([127, 0, 0, 1], PORT).into(), "/healthz", START_LIMIT))
                 .map_err(|error| error.to_string())
@@ -95,6 +90,11 @@ impl WebServer {
         self.process.pid()
     }
 
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        self.process.signal(signal)
+    }
+
     /// What it was asked, but for health checks.
     pub fn accesses(&self) -> Result<Vec<Access>> {
         let text = fs::read_to_string(&self.access_log)
@@ -105,11 +105,7 @@ impl WebServer {
     /// SHA-256 of a file that it was sent; `None` when it has no such file.
     pub fn upload_digest(&self, name: &str) -> Result<Option<String>> {
         let path = self.uploads.join(name);
-        if path.exists() {
-            digest(&path).map(Some)
-        } else {
-            Ok(None)
-        }
+        if path.exists() { digest(&path).map(Some) } else { Ok(None) }
     }
 }
 
@@ -122,10 +118,12 @@ pub fn random_file(lab_dir: &Path) -> PathBuf {
 /// SHA-256 of a file, in hexadecimal.
 pub fn digest(path: &Path) -> Result<String> {
     let bytes = fs::read(path).context(|| format!("reading {}", path.display()))?;
-    Ok(Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+    let mut text = String::new();
+    for byte in Sha256::digest(bytes) {
+        // Writing to a String cannot fail.
+        let _: std::fmt::Result = write!(text, "{byte:02x}");
+    }
+    Ok(text)
 }
 
 fn write_random(path: &Path) -> Result<()> {

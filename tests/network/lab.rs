@@ -4,7 +4,6 @@ use std::{
     env, fs,
     io::{BufRead as _, BufReader},
     net::IpAddr,
-    path::Path,
     process::{Command, Stdio},
     time::Duration,
 };
@@ -17,7 +16,10 @@ use lb_tests::{
     udp, wait, web,
 };
 
-use crate::{in_lab, machine};
+use crate::{
+    scene::{in_lab, machine},
+    traces::{Traces, is_alive},
+};
 
 const LIMIT: Duration = Duration::from_secs(2);
 
@@ -45,10 +47,7 @@ fn a_target_serves_the_vips_and_sees_the_client() -> anyhow::Result<()> {
     in_lab(3, |lab| {
         let router = lab.router();
         router.ip(&format!("route replace {VIP_V4}/32 via {}", target_v4(2)))?;
-        router.ip(&format!(
-            "-6 route replace {VIP_V6}/128 via {}",
-            target_v6(2)
-        ))?;
+        router.ip(&format!("-6 route replace {VIP_V6}/128 via {}", target_v6(2)))?;
         for vip in VIPS {
             let client = lab.client(1);
             let answer = client.run(move || http::get((vip, web::PORT).into(), "/vip", LIMIT))?;
@@ -57,16 +56,12 @@ fn a_target_serves_the_vips_and_sees_the_client() -> anyhow::Result<()> {
             assert_eq!(name, "t2", "{vip}");
             let server = lab.web_server(2).context("t2 has a web server")?;
             let accesses = server.accesses()?;
-            let expected = web::Access {
-                client: client_for(1, vip),
-                server: vip,
-                path: "/vip".to_owned(),
-            };
+            let expected =
+                web::Access { client: client_for(1, vip), server: vip, path: "/vip".to_owned() };
             assert!(accesses.contains(&expected), "{accesses:?}");
             let seen = lab.responder(2).seen();
             assert!(
-                seen.iter()
-                    .any(|(peer, asked)| peer.ip() == client_for(1, vip) && *asked == vip),
+                seen.iter().any(|(peer, asked)| peer.ip() == client_for(1, vip) && *asked == vip),
                 "{seen:?}"
             );
         }
@@ -74,27 +69,10 @@ fn a_target_serves_the_vips_and_sees_the_client() -> anyhow::Result<()> {
     })
 }
 
-/// What stands on the machine that a lab may not change: mounts and names of namespaces.
-fn traces() -> anyhow::Result<(String, Vec<String>)> {
-    let mounts = fs::read_to_string("/proc/self/mountinfo")?;
-    let names = match fs::read_dir("/run/netns") {
-        Ok(entries) => entries
-            .flatten()
-            .map(|entry| entry.file_name().to_string_lossy().into_owned())
-            .collect(),
-        Err(_) => Vec::new(),
-    };
-    Ok((mounts, names))
-}
-
-fn is_alive(pid: u32) -> bool {
-    Path::new(&format!("/proc/{pid}")).exists()
-}
-
 #[test]
 fn a_lab_whose_body_panics_leaves_nothing_behind() -> anyhow::Result<()> {
     let _machine = machine();
-    let before = traces()?;
+    let before = Traces::now()?;
     let (sender, pids) = std::sync::mpsc::channel();
     let panicked = std::panic::catch_unwind(move || {
         lab::run(2, move |lab| -> lb_tests::Result<()> {
@@ -109,7 +87,7 @@ fn a_lab_whose_body_panics_leaves_nothing_behind() -> anyhow::Result<()> {
     let (nginx, sleeper) = pids.recv()?;
     assert!(!is_alive(nginx.context("nginx ran")?));
     assert!(!is_alive(sleeper));
-    assert_eq!(traces()?, before);
+    assert_eq!(Traces::now()?.more_than(&before), "");
     Ok(())
 }
 
@@ -136,7 +114,7 @@ fn holder() -> anyhow::Result<()> {
 #[test]
 fn a_lab_whose_process_is_killed_leaves_nothing_behind() -> anyhow::Result<()> {
     let _machine = machine();
-    let before = traces()?;
+    let before = Traces::now()?;
     let mut holder = Command::new(env::current_exe()?)
         .args(["--exact", "lab::holder", "--ignored", "--nocapture"])
         .env("XELB_LAB_HOLDER", "1")
@@ -156,12 +134,10 @@ fn a_lab_whose_process_is_killed_leaves_nothing_behind() -> anyhow::Result<()> {
         .map(str::parse)
         .collect::<Result<_, _>>()?;
     assert_eq!(pids.len(), 2);
-    wait::until("the servers are gone", LIMIT, || {
-        match pids.iter().find(|pid| is_alive(**pid)) {
-            None => Ok(()),
-            Some(pid) => Err(format!("process {pid} is alive")),
-        }
+    wait::until("the servers are gone", LIMIT, || match pids.iter().find(|pid| is_alive(**pid)) {
+        None => Ok(()),
+        Some(pid) => Err(format!("process {pid} is alive")),
     })?;
-    assert_eq!(traces()?, before);
+    assert_eq!(Traces::now()?.more_than(&before), "");
     Ok(())
 }

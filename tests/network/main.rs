@@ -4,25 +4,13 @@
 //!
 //! One lab stands at a time: the tests measure times, and a machine may have few cores.
 
+mod agent_crash;
+mod demo;
+mod failover;
 mod lab;
-
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use lb_tests::{Lab, requirements};
-
-static MACHINE: Mutex<()> = Mutex::new(());
-
-/// The machine to oneself; a test that failed does not keep it.
-fn machine() -> MutexGuard<'static, ()> {
-    MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Runs `body` in a lab of its own.
-fn in_lab<T: Send + 'static>(
-    targets: u8,
-    body: impl FnOnce(&mut Lab) -> anyhow::Result<T> + Send + 'static,
-) -> anyhow::Result<T> {
-    let _machine = machine();
-    requirements::check(requirements::TEST_TOOLS)?;
-    lb_tests::lab::run(targets, body)
-}
+mod reload;
+mod scene;
+mod traces;
+mod traffic;
+mod transfer;
+mod wire;

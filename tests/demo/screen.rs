@@ -48,7 +48,7 @@ impl Screen {
 
     /// What was measured, or done.
     pub(crate) fn fact(&self, label: &str, value: impl fmt::Display) {
-        println!("   {label:<34}{}", self.paint("1", &value.to_string()));
+        println!("   {label:<38}{}", self.paint("1", &value.to_string()));
     }
 
     /// A command and what it printed.

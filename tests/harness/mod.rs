@@ -23,6 +23,7 @@ pub mod topology;
 pub mod udp;
 pub mod wait;
 pub mod web;
+pub mod xdp_pass;
 
 pub use agent::Xelb;
 pub use configuration::{Configuration, Forwarding};

@@ -12,7 +12,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::{error::Result, host::Host, sandbox::Sandbox};
+use crate::{error::Result, host::Host, sandbox::Sandbox, xdp_pass::XdpPass};
 
 /// The VIP of IPv4 clients.
 pub const VIP_V4: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 10);
@@ -72,6 +72,7 @@ pub(crate) struct Network {
     pub(crate) switch: Host,
     pub(crate) lb: Host,
     pub(crate) targets: Vec<Host>,
+    _pass: XdpPass,
 }
 
 impl Network {
@@ -85,11 +86,11 @@ impl Network {
         let clients = (1..=CLIENTS)
             .map(|number| build_client(sandbox, &router, number))
             .collect::<Result<_>>()?;
-        let lb = build_lb(sandbox, &switch)?;
+        let (lb, pass) = build_lb(sandbox, &switch)?;
         let targets = (1..=targets)
             .map(|number| build_target(sandbox, &switch, number))
             .collect::<Result<_>>()?;
-        Ok(Self { clients, router, switch, lb, targets })
+        Ok(Self { clients, router, switch, lb, targets, _pass: pass })
     }
 }
 
@@ -119,15 +120,13 @@ fn build_client(sandbox: &Sandbox, router: &Host, number: u8) -> Result<Host> {
     Ok(client)
 }
 
-fn build_lb(sandbox: &Sandbox, switch: &Host) -> Result<Host> {
+fn build_lb(sandbox: &Sandbox, switch: &Host) -> Result<(Host, XdpPass)> {
     let lb = Host::new(sandbox, "lb")?;
     plug(switch, &lb, LB_INTERFACE)?;
-    // What an XDP program transmits on one end of a veth pair is dropped by the other end unless
-    // that has a NAPI context, which GRO gives it (drivers/net/veth.c: veth_xdp_xmit).
-    switch.words("ethtool", "-K lb gro on")?;
+    let pass = XdpPass::attach(switch, "lb")?;
     address(&lb, LB_INTERFACE, &["10.0.0.2/24", "fd00::2/64"])?;
     default_routes(&lb)?;
-    Ok(lb)
+    Ok((lb, pass))
 }
 
 fn build_target(sandbox: &Sandbox, switch: &Host, number: u8) -> Result<Host> {

@@ -1,6 +1,6 @@
 //! What a lab or demo may leave on the machine, and must not.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fs};
 
 /// What stands on the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,9 +61,11 @@ impl Traces {
     }
 }
 
-/// Whether a process exists.
+/// Whether a process runs. One that has ended but was not yet reaped does not: that is up to the
+/// machine's init.
 pub(crate) fn is_alive(pid: u32) -> bool {
-    Path::new(&format!("/proc/{pid}")).exists()
+    fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z')))
 }
 
 /// Processes whose environment has this variable with this value.

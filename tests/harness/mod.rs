@@ -1,0 +1,33 @@
+//! The lab: hosts in network namespaces, real servers and clients in them, and `xelb` between.
+//!
+//! It is what the network tests and the demo stand on; it deliberately knows nothing of how `xelb`
+//! works inside, only its command line.
+//!
+//! Nothing in a lab has a name outside of it. Mounts (a tmpfs over `/run`, a bpffs) live in a
+//! private mount namespace, network namespaces are named under that tmpfs only, and every child
+//! process dies with the thread that started it. So the kernel removes a lab when its process
+//! ends, in whatever way that happens; [`lab::Lab`] merely does it sooner.
+
+pub mod agent;
+pub mod capture;
+pub mod configuration;
+pub mod error;
+pub mod host;
+pub mod http;
+pub mod lab;
+pub mod load;
+pub mod process;
+pub mod requirements;
+pub mod sandbox;
+pub mod topology;
+pub mod udp;
+pub mod wait;
+pub mod web;
+pub mod xdp_pass;
+
+pub use agent::Xelb;
+pub use configuration::{Configuration, Forwarding};
+pub use error::{Error, Result};
+pub use host::Host;
+pub use lab::Lab;
+pub use process::Process;

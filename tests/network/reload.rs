@@ -1,0 +1,121 @@
+//! The configuration file changes under load.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::ensure;
+use lb_tests::{
+    Configuration, Forwarding, Lab,
+    agent::write_configuration,
+    configuration::{Group, TargetFamily},
+    topology::{VIP_V4, target_v4},
+    udp, wait,
+};
+use nix::sys::signal::Signal;
+
+use crate::scene::{NOTICE_LIMIT, Scene, expect_no_failure, in_lab, load};
+
+const ROUNDS: usize = 6;
+/// Time between two reloads.
+const PAUSE: Duration = Duration::from_millis(300);
+/// Requests under way when a ring changes, at most: the workers of the load.
+const IN_FLIGHT_MAX: usize = 4;
+
+fn wait_target_count(lab: &Lab, scene: &Scene, count: usize) -> anyhow::Result<()> {
+    let what = format!("the agent shows {count} targets");
+    wait::until(&what, NOTICE_LIMIT, || match scene.xelb.targets(lab) {
+        Ok(targets) if targets.len() == count => Ok(()),
+        Ok(targets) => Err(format!("{targets:?}")),
+        Err(error) => Err(error.to_string()),
+    })?;
+    Ok(())
+}
+
+/// Another service comes and goes, by turns noticed by the agent itself and told by SIGHUP: nobody
+/// who uses the first service notices.
+#[test]
+fn a_reload_touches_only_what_differs() -> anyhow::Result<()> {
+    in_lab(3, |lab| {
+        let alone = Configuration::web(Forwarding::Ipip, &[1, 2, 3]);
+        let mut both = alone.clone();
+        both.add(
+            VIP_V4.into(),
+            Group {
+                name: "echo".to_owned(),
+                protocol: "udp",
+                port: udp::PORT,
+                forwarding: Forwarding::Ipip,
+                family: TargetFamily::V4,
+                targets: vec![(1, 100), (3, 50)],
+            },
+        );
+        let scene = Scene::start(lab, &alone)?;
+        let load = load(lab)?;
+        for round in 0..ROUNDS {
+            let next = if round % 2 == 0 { &both } else { &alone };
+            write_configuration(lab, next)?;
+            if round % 3 == 0 {
+                scene.agent.signal(Signal::SIGHUP)?;
+            }
+            wait_target_count(lab, &scene, next.target_count())?;
+            thread::sleep(PAUSE);
+        }
+        expect_no_failure(&load.finish(), 200);
+        Ok(())
+    })
+}
+
+/// Targets come and go. Until connections are kept through a change of the ring, those under way at
+/// that moment may break; no other may.
+#[test]
+fn targets_come_and_go_by_reload() -> anyhow::Result<()> {
+    in_lab(3, |lab| {
+        let scene = Scene::start(lab, &Configuration::web(Forwarding::Ipip, &[1, 2]))?;
+        let load = load(lab)?;
+        thread::sleep(PAUSE);
+        let begun = Instant::now();
+        write_configuration(lab, &Configuration::web(Forwarding::Ipip, &[1, 2, 3]))?;
+        scene.xelb.wait_state(lab, target_v4(3).into(), "healthy", NOTICE_LIMIT)?;
+        wait::until("t3 answers", NOTICE_LIMIT, || {
+            load.samples().since(begun).first_answer_of("t3").ok_or_else(|| "no".to_owned())
+        })?;
+        write_configuration(lab, &Configuration::web(Forwarding::Ipip, &[2, 3]))?;
+        wait_target_count(lab, &scene, 2)?;
+        thread::sleep(PAUSE);
+        let removed = Instant::now();
+        thread::sleep(PAUSE * 3);
+        let samples = load.finish();
+        let after = samples.since(removed);
+        expect_no_failure(&after, 50);
+        ensure!(!after.by_target().contains_key("t1"), "t1 is gone: {:?}", after.by_target());
+        let failed = samples.failures().len();
+        ensure!(
+            failed <= 2 * IN_FLIGHT_MAX,
+            "{failed} requests failed in two changes: {}",
+            samples.failure_summary()
+        );
+        Ok(())
+    })
+}
+
+/// A configuration with an error changes nothing.
+#[test]
+fn a_wrong_file_changes_nothing() -> anyhow::Result<()> {
+    in_lab(2, |lab| {
+        let scene = Scene::start(lab, &Configuration::web(Forwarding::Ipip, &[1, 2]))?;
+        let load = load(lab)?;
+        let mut wrong = Configuration::web(Forwarding::Ipip, &[1]);
+        wrong.listeners[0].vip = "0.0.0.0".parse()?;
+        wrong.groups[0].targets.push((1, 100));
+        write_configuration(lab, &wrong)?;
+        scene.agent.signal(Signal::SIGHUP)?;
+        thread::sleep(PAUSE * 3);
+        wait_target_count(lab, &scene, 2)?;
+        let samples = load.finish();
+        expect_no_failure(&samples, 100);
+        ensure!(samples.by_target().len() == 2, "{:?}", samples.by_target());
+        Ok(())
+    })
+}

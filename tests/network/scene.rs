@@ -1,0 +1,132 @@
+//! What the network tests have in common: a lab with `xelb` running in it.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use lb_tests::{
+    Configuration, Forwarding, Lab, Process, Xelb,
+    agent::write_configuration,
+    load::{Load, Pace, Samples},
+    requirements,
+    topology::VIPS,
+    web,
+};
+
+/// The longest that a single request may take.
+pub(crate) const REQUEST_LIMIT: Duration = Duration::from_secs(2);
+/// The longest that `xelb` may take to notice something.
+pub(crate) const NOTICE_LIMIT: Duration = Duration::from_secs(10);
+
+/// A way for packets to reach targets.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mode {
+    pub(crate) name: &'static str,
+    pub(crate) forwarding: Forwarding,
+    /// Targets are known by addresses of the other family than the VIP's.
+    pub(crate) crossed: bool,
+}
+
+pub(crate) const MODES: [Mode; 3] = [
+    Mode { name: "ipip, 4-in-4 and 6-in-6", forwarding: Forwarding::Ipip, crossed: false },
+    Mode { name: "ipip, 4-in-6 and 6-in-4", forwarding: Forwarding::Ipip, crossed: true },
+    Mode { name: "l2dsr", forwarding: Forwarding::L2dsr, crossed: false },
+];
+
+static MACHINE: Mutex<()> = Mutex::new(());
+
+/// The machine to oneself; a test that failed does not keep it.
+pub(crate) fn machine() -> MutexGuard<'static, ()> {
+    MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs `body` in a lab of its own.
+pub(crate) fn in_lab<T: Send + 'static>(
+    targets: u8,
+    body: impl FnOnce(&mut Lab) -> anyhow::Result<T> + Send + 'static,
+) -> anyhow::Result<T> {
+    let _machine = machine();
+    requirements::check(requirements::TEST_TOOLS)?;
+    lb_tests::lab::run(targets, body)
+}
+
+/// `xelb` in a lab: the agent on the balancer, decapsulators on the targets. They end when it is
+/// dropped.
+pub(crate) struct Scene {
+    pub(crate) xelb: Xelb,
+    pub(crate) agent: Process,
+    _decaps: Vec<Process>,
+}
+
+impl Scene {
+    /// Starts everything and waits until all targets of the configuration are healthy.
+    pub(crate) fn start(lab: &Lab, configuration: &Configuration) -> anyhow::Result<Self> {
+        let xelb = Xelb::find(None)?;
+        let tunnels = configuration.groups.iter().any(|group| group.forwarding == Forwarding::Ipip);
+        let decaps = lab
+            .targets()
+            .iter()
+            .filter(|_| tunnels)
+            .map(|target| xelb.decap(lab, target))
+            .collect::<Result<_, _>>()?;
+        write_configuration(lab, configuration)?;
+        let agent = xelb.agent(lab)?;
+        xelb.wait_healthy(lab, configuration.target_count(), NOTICE_LIMIT)?;
+        Ok(Self { xelb, agent, _decaps: decaps })
+    }
+}
+
+/// Runs `body` in each mode, with `targets` targets in a lab of its own, all services behind both
+/// VIPs.
+pub(crate) fn in_every_mode(
+    targets: u8,
+    body: fn(Mode, &Lab, &Scene) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    for mode in MODES {
+        in_lab(targets, move |lab| {
+            let numbers: Vec<u8> = (1..=targets).collect();
+            let configuration = Configuration::everything(mode.forwarding, mode.crossed, &numbers);
+            let scene = Scene::start(lab, &configuration)?;
+            body(mode, lab, &scene)
+        })
+        .with_context(|| format!("in mode {}", mode.name))?;
+    }
+    Ok(())
+}
+
+/// The web service at a VIP.
+pub(crate) fn web_at(vip: IpAddr) -> SocketAddr {
+    (vip, web::PORT).into()
+}
+
+/// Its URL.
+pub(crate) fn url(vip: IpAddr, path: &str) -> String {
+    format!("http://{}{path}", web_at(vip))
+}
+
+/// Load from client1 to the IPv4 VIP and from client2 to the IPv6 one.
+pub(crate) fn load(lab: &Lab) -> anyhow::Result<Load> {
+    let [v4, v6] = VIPS.map(web_at);
+    Ok(Load::start(&[(lab.client(1), v4), (lab.client(2), v6)], Pace::default())?)
+}
+
+/// Load from both clients to the IPv4 VIP.
+pub(crate) fn load_v4(lab: &Lab) -> anyhow::Result<Load> {
+    let [v4, _] = VIPS.map(web_at);
+    Ok(Load::start(&[(lab.client(1), v4), (lab.client(2), v4)], Pace::default())?)
+}
+
+/// Fails when a request did, or when there were fewer than `least`.
+pub(crate) fn expect_no_failure(samples: &Samples, least: usize) {
+    assert!(
+        samples.failures().is_empty(),
+        "{} of {} requests failed: {}",
+        samples.failures().len(),
+        samples.len(),
+        samples.failure_summary()
+    );
+    assert!(samples.len() >= least, "only {} requests in all", samples.len());
+}

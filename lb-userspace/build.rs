@@ -36,13 +36,9 @@ fn main() -> Result<()> {
 /// PATH, with the folder in front into which `cargo xtask setup` installs bpf-linker.
 fn search_path() -> Result<std::ffi::OsString> {
     let manifest = env::var("CARGO_MANIFEST_DIR").context("cargo sets CARGO_MANIFEST_DIR")?;
-    let workspace = Path::new(&manifest)
-        .parent()
-        .context("the package is in a workspace")?;
+    let workspace = Path::new(&manifest).parent().context("the package is in a workspace")?;
     let tools = workspace.join("target/tools/bin");
     let paths = env::var_os("PATH").unwrap_or_default();
-    let all: Vec<PathBuf> = std::iter::once(tools)
-        .chain(env::split_paths(&paths))
-        .collect();
+    let all: Vec<PathBuf> = std::iter::once(tools).chain(env::split_paths(&paths)).collect();
     env::join_paths(all).context("a folder in PATH has a colon in its name")
 }

@@ -49,9 +49,7 @@ impl Be16 {
     #[must_use]
     #[inline(always)]
     pub const fn new(number: u16) -> Self {
-        Self {
-            raw: number.to_be(),
-        }
+        Self { raw: number.to_be() }
     }
 
     /// The number.
@@ -90,9 +88,7 @@ impl Address {
     #[inline(always)]
     pub const fn v4(octets: [u8; 4]) -> Self {
         let [a, b, c, d] = octets;
-        Self {
-            words: [u64::from_ne_bytes([a, b, c, d, 0, 0, 0, 0]), 0],
-        }
+        Self { words: [u64::from_ne_bytes([a, b, c, d, 0, 0, 0, 0]), 0] }
     }
 
     /// The IPv6 address with these bytes.
@@ -106,9 +102,7 @@ impl Address {
     #[must_use]
     #[inline(always)]
     pub fn from_v4_words([high, low]: [u16; 2]) -> Self {
-        Self {
-            words: [bytemuck::cast([high, low, 0, 0]), 0],
-        }
+        Self { words: [bytemuck::cast([high, low, 0, 0]), 0] }
     }
 
     /// The IPv6 address that these words of a header are.

@@ -107,10 +107,7 @@ impl Counter {
     /// Its index in the map `COUNTERS`.
     #[must_use]
     #[inline(always)]
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "COUNTERS_BASE is below COUNTERS_MAX"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "COUNTERS_BASE is below COUNTERS_MAX")]
     pub const fn index(self) -> u32 {
         COUNTERS_BASE as u32 + self as u32
     }
@@ -118,10 +115,7 @@ impl Counter {
 
 const _: () = assert!(DropReason::ALL.len() <= COUNTERS_BASE);
 const _: () = assert!(COUNTERS_BASE + Counter::ALL.len() <= COUNTERS_MAX);
-const _: () = assert!(
-    limits::EXTENSION_HEADERS_MAX == 7,
-    "the help text names the limit"
-);
+const _: () = assert!(limits::EXTENSION_HEADERS_MAX == 7, "the help text names the limit");
 
 #[cfg(test)]
 mod tests {

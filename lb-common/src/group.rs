@@ -34,25 +34,15 @@ impl Group {
     /// The group with this ring and name; `None` when the name is longer than [`NAME_BYTES_MAX`].
     #[must_use]
     pub fn new(name: &str, ring: RingRef) -> Option<Self> {
-        let mut group = Self {
-            ring: ring.to_word(),
-            name: [0; NAME_BYTES_MAX],
-        };
-        group
-            .name
-            .get_mut(..name.len())?
-            .copy_from_slice(name.as_bytes());
+        let mut group = Self { ring: ring.to_word(), name: [0; NAME_BYTES_MAX] };
+        group.name.get_mut(..name.len())?.copy_from_slice(name.as_bytes());
         Some(group)
     }
 
     /// Its name; `None` when the number is free or the bytes are not UTF-8.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
-        let end = self
-            .name
-            .iter()
-            .position(|byte| *byte == 0)
-            .unwrap_or(NAME_BYTES_MAX);
+        let end = self.name.iter().position(|byte| *byte == 0).unwrap_or(NAME_BYTES_MAX);
         match self.name.get(..end) {
             None | Some([]) => None,
             Some(bytes) => core::str::from_utf8(bytes).ok(),

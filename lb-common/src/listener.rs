@@ -49,10 +49,7 @@ impl VipKey {
     #[must_use]
     #[inline(always)]
     pub const fn new(family: Family, address: Address) -> Self {
-        Self {
-            address,
-            family: family as u64,
-        }
+        Self { address, family: family as u64 }
     }
 }
 
@@ -61,21 +58,12 @@ impl ListenerKey {
     #[must_use]
     #[inline(always)]
     pub const fn new(family: Family, address: Address, port: Be16, protocol: u8) -> Self {
-        Self {
-            address,
-            port,
-            protocol,
-            family: family as u8,
-            reserved: 0,
-        }
+        Self { address, port, protocol, family: family as u8, reserved: 0 }
     }
 
     /// The VIP of this listener.
     #[must_use]
     pub const fn vip(&self) -> VipKey {
-        VipKey {
-            address: self.address,
-            family: self.family as u64,
-        }
+        VipKey { address: self.address, family: self.family as u64 }
     }
 }

@@ -25,12 +25,7 @@ impl Slot {
     /// A slot whose flows all belong to its owner.
     #[must_use]
     pub const fn unarmed(owner: u16) -> Self {
-        Self {
-            current: owner,
-            home: owner,
-            epoch: 0,
-            flags: 0,
-        }
+        Self { current: owner, home: owner, epoch: 0, flags: 0 }
     }
 
     /// The slot as one word in memory order, to be stored at once.
@@ -93,10 +88,7 @@ impl RingRef {
     /// Index of its first slot in [`Rings`].
     #[must_use]
     #[inline(always)]
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the low 32 bits are what is asked for"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "the low 32 bits are what is asked for")]
     pub const fn base(self) -> u32 {
         self.0 as u32
     }
@@ -104,10 +96,7 @@ impl RingRef {
     /// log2 of its number of slots.
     #[must_use]
     #[inline(always)]
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "bits 32 to 39 are what is asked for"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "bits 32 to 39 are what is asked for")]
     pub const fn bits(self) -> u8 {
         (self.0 >> 32) as u8
     }
@@ -159,12 +148,7 @@ mod tests {
 
     #[test]
     fn a_slot_survives_its_word() {
-        let slot = Slot {
-            current: 1,
-            home: 2,
-            epoch: 3,
-            flags: Slot::ARMED,
-        };
+        let slot = Slot { current: 1, home: 2, epoch: 3, flags: Slot::ARMED };
         assert_eq!(Slot::from_word(slot.to_word()), slot);
     }
 }

@@ -72,9 +72,7 @@ fn judge<P: Packet, T: DecapTables>(fault: Fault, packet: &P, link: &Link, table
 #[inline(always)]
 fn open_v4<P: Packet>(packet: &mut P, offset: usize, outer: &IpPacket) -> Result<(), DropReason> {
     let room = usize::from(outer.length).wrapping_sub(outer.header_length);
-    let ip = packet
-        .get_mut::<Ipv4>(offset)
-        .ok_or(DropReason::InnerHeaderMalformed)?;
+    let ip = packet.get_mut::<Ipv4>(offset).ok_or(DropReason::InnerHeaderMalformed)?;
     let length = usize::from(ip.total_length.get());
     let sound = ip.version() == 4
         && ip.header_length() >= Ipv4::LEN
@@ -96,9 +94,7 @@ fn open_v4<P: Packet>(packet: &mut P, offset: usize, outer: &IpPacket) -> Result
 #[inline(always)]
 fn open_v6<P: Packet>(packet: &mut P, offset: usize, outer: &IpPacket) -> Result<(), DropReason> {
     let room = usize::from(outer.length).wrapping_sub(outer.header_length);
-    let ip = packet
-        .get_mut::<Ipv6>(offset)
-        .ok_or(DropReason::InnerHeaderMalformed)?;
+    let ip = packet.get_mut::<Ipv6>(offset).ok_or(DropReason::InnerHeaderMalformed)?;
     let length = usize::from(ip.payload_length.get()) + Ipv6::LEN;
     if ip.version() != 6 || length > room {
         return Err(DropReason::InnerHeaderMalformed);
@@ -117,11 +113,7 @@ const fn congestion_to_carry(outer: u8, inner: u8) -> Result<bool, DropReason> {
     if outer != CONGESTION_EXPERIENCED {
         return Ok(false);
     }
-    if inner == 0 {
-        Err(DropReason::EcnInvalid)
-    } else {
-        Ok(inner != CONGESTION_EXPERIENCED)
-    }
+    if inner == 0 { Err(DropReason::EcnInvalid) } else { Ok(inner != CONGESTION_EXPERIENCED) }
 }
 
 /// Moves the link layer over the outer header and cuts the front off.
@@ -135,6 +127,5 @@ fn strip<P: Packet>(
     let short = DropReason::OuterHeaderMalformed;
     let ethernet = *packet.get::<Ethernet>(0).ok_or(short)?;
     packet.shrink_head(outer_length).map_err(|_| short)?;
-    link.write(packet, ethernet.destination, ethernet.source, inner_family)
-        .ok_or(short)
+    link.write(packet, ethernet.destination, ethernet.source, inner_family).ok_or(short)
 }

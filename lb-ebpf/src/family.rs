@@ -195,10 +195,7 @@ fn walk_extensions<P: Packet>(
     first: u8,
     vip: VipKey,
 ) -> Result<ChainEnd, Fault> {
-    let mut end = ChainEnd {
-        protocol: first,
-        header_length: Ipv6::LEN,
-    };
+    let mut end = ChainEnd { protocol: first, header_length: Ipv6::LEN };
     for _ in 0..EXTENSION_HEADERS_MAX {
         if !is_extension(end.protocol) {
             return Ok(end);

@@ -41,20 +41,13 @@ impl VecPacket {
         if let Some(room) = bytemuck::cast_slice_mut(&mut buffer).get_mut(HEADROOM..end) {
             room.copy_from_slice(frame);
         }
-        Self {
-            buffer,
-            head: HEADROOM,
-            end,
-            ingress,
-        }
+        Self { buffer, head: HEADROOM, end, ingress }
     }
 
     /// The frame as it is now.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        bytemuck::cast_slice(&self.buffer)
-            .get(self.head..self.end)
-            .unwrap_or_default()
+        bytemuck::cast_slice(&self.buffer).get(self.head..self.end).unwrap_or_default()
     }
 }
 

@@ -49,9 +49,7 @@ pub fn process<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Verdict {
 fn balance<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Result<Verdict, Stop> {
     let link = link::parse(packet)?;
     let datagram = parse::datagram(packet, &link).map_err(|fault| fault.judge(tables))?;
-    let listener = tables
-        .listener(&datagram.listener_key())
-        .ok_or(Stop::Pass)?;
+    let listener = tables.listener(&datagram.listener_key()).ok_or(Stop::Pass)?;
     let hash = flow_hash(&datagram, tables.hash_seed());
     let id = steer::target_of(&listener, hash, tables)?;
     let target = tables.target(id).ok_or(Stop::target_missing())?;

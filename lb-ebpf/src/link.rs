@@ -31,10 +31,7 @@ pub(crate) fn parse<P: Packet>(packet: &P) -> Result<Link, Stop> {
     }
     let mut link = Link {
         ether_type: ethernet.ether_type,
-        tags: [VlanTag {
-            control: Be16::new(0),
-            ether_type: Be16::new(0),
-        }; VLAN_TAGS_MAX],
+        tags: [VlanTag { control: Be16::new(0), ether_type: Be16::new(0) }; VLAN_TAGS_MAX],
         tag_count: 0,
         family: Family::V4,
     };
@@ -88,29 +85,18 @@ impl Link {
             Family::V6 => ether_type::IPV6,
         };
         let last = |index: u8, ether_type| {
-            if self.tag_count == index {
-                payload
-            } else {
-                ether_type
-            }
+            if self.tag_count == index { payload } else { ether_type }
         };
-        *packet.get_mut::<Ethernet>(0)? = Ethernet {
-            destination,
-            source,
-            ether_type: last(0, self.ether_type),
-        };
+        *packet.get_mut::<Ethernet>(0)? =
+            Ethernet { destination, source, ether_type: last(0, self.ether_type) };
         let [outer, inner] = self.tags;
         if self.tag_count > 0 {
-            *packet.get_mut::<VlanTag>(Ethernet::LEN)? = VlanTag {
-                control: outer.control,
-                ether_type: last(1, outer.ether_type),
-            };
+            *packet.get_mut::<VlanTag>(Ethernet::LEN)? =
+                VlanTag { control: outer.control, ether_type: last(1, outer.ether_type) };
         }
         if self.tag_count > 1 {
-            *packet.get_mut::<VlanTag>(Ethernet::LEN + VlanTag::LEN)? = VlanTag {
-                control: inner.control,
-                ether_type: payload,
-            };
+            *packet.get_mut::<VlanTag>(Ethernet::LEN + VlanTag::LEN)? =
+                VlanTag { control: inner.control, ether_type: payload };
         }
         Some(())
     }

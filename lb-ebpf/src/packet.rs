@@ -11,10 +11,7 @@ use bytemuck::Pod;
 pub trait Wire: Pod {
     /// Its length in bytes.
     const LEN: usize = {
-        assert!(
-            align_of::<Self>() <= 2,
-            "a header may lie at any even address"
-        );
+        assert!(align_of::<Self>() <= 2, "a header may lie at any even address");
         size_of::<Self>()
     };
 }

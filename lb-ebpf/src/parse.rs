@@ -39,12 +39,7 @@ impl Datagram {
     #[must_use]
     #[inline(always)]
     pub const fn listener_key(&self) -> ListenerKey {
-        ListenerKey::new(
-            self.family,
-            self.destination,
-            self.destination_port,
-            self.protocol,
-        )
+        ListenerKey::new(self.family, self.destination, self.destination_port, self.protocol)
     }
 }
 
@@ -82,25 +77,17 @@ pub(crate) enum FaultKind {
 
 impl Fault {
     /// A packet that is not ours, whatever its destination.
-    pub(crate) const NOT_OURS: Self = Self {
-        vip: VipKey::new(Family::V4, Address { words: [0; 2] }),
-        kind: FaultKind::NotOurs,
-    };
+    pub(crate) const NOT_OURS: Self =
+        Self { vip: VipKey::new(Family::V4, Address { words: [0; 2] }), kind: FaultKind::NotOurs };
 
     #[inline(always)]
     pub(crate) const fn malformed(vip: VipKey, reason: DropReason) -> Self {
-        Self {
-            vip,
-            kind: FaultKind::Malformed(reason),
-        }
+        Self { vip, kind: FaultKind::Malformed(reason) }
     }
 
     #[inline(always)]
     pub(crate) const fn fragment(vip: VipKey) -> Self {
-        Self {
-            vip,
-            kind: FaultKind::Fragment,
-        }
+        Self { vip, kind: FaultKind::Fragment }
     }
 
     /// Only what is for a VIP is ours to drop or count; everything else passes.

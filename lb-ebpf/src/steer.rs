@@ -22,16 +22,9 @@ pub fn flow_hash(datagram: &Datagram, seed: [u64; 2]) -> u64 {
     let [destination_low, destination_high] = datagram.destination.words.map(u64::to_le);
     match datagram.family {
         Family::V4 => siphash13(seed, &[source_low | destination_low << 32, tail]),
-        Family::V6 => siphash13(
-            seed,
-            &[
-                source_low,
-                source_high,
-                destination_low,
-                destination_high,
-                tail,
-            ],
-        ),
+        Family::V6 => {
+            siphash13(seed, &[source_low, source_high, destination_low, destination_high, tail])
+        }
     }
 }
 

@@ -42,10 +42,7 @@ impl<S: MapStore> Reconciler<S> {
     /// Takes the store over and reads what it holds.
     pub fn new(store: S) -> Result<Self, S::Error> {
         let current = store.read()?;
-        Ok(Self {
-            store,
-            current: Some(current),
-        })
+        Ok(Self { store, current: Some(current) })
     }
 
     /// What the maps hold, read back if need be.

@@ -44,11 +44,8 @@ fn wrap<P: Packet, F: IpFamily>(
     if usize::from(payload.length) + F::HEADER_LENGTH > usize::from(target.mtu) {
         return Err(DropReason::PacketTooBig);
     }
-    packet
-        .grow_head(F::HEADER_LENGTH)
-        .map_err(|_| DropReason::HeadroomExhausted)?;
-    link.write_towards(packet, target, F::FAMILY)
-        .ok_or(DropReason::HeadroomExhausted)?;
+    packet.grow_head(F::HEADER_LENGTH).map_err(|_| DropReason::HeadroomExhausted)?;
+    link.write_towards(packet, target, F::FAMILY).ok_or(DropReason::HeadroomExhausted)?;
     F::write_outer(packet, link.ip_offset(), target, payload)
         .map_err(|_| DropReason::HeadroomExhausted)
 }

@@ -16,9 +16,7 @@ pub(crate) fn write<P: Packet>(
     if datagram.length > target.mtu {
         return Err(DropReason::PacketTooBig);
     }
-    let ethernet = packet
-        .get_mut::<Ethernet>(0)
-        .ok_or(DropReason::HeadroomExhausted)?;
+    let ethernet = packet.get_mut::<Ethernet>(0).ok_or(DropReason::HeadroomExhausted)?;
     ethernet.destination = target.destination_mac;
     ethernet.source = target.source_mac;
     Ok(())

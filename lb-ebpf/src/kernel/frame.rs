@@ -38,11 +38,7 @@ impl Frame {
         // SAFETY: the context is the one that the kernel gave to this run; `&mut self` proves that
         // no reference into the frame is alive.
         let result = unsafe { bpf_xdp_adjust_head(self.0.as_ptr().cast(), delta) };
-        if result == 0 {
-            Ok(())
-        } else {
-            Err(HeadroomExhausted)
-        }
+        if result == 0 { Ok(()) } else { Err(HeadroomExhausted) }
     }
 }
 

@@ -25,9 +25,7 @@ impl Tables for KernelTables {
     fn listener(&self, key: &ListenerKey) -> Option<Listener> {
         // SAFETY: the pointer is into the map; a replaced entry stays readable until this run of
         // the program ends (RCU).
-        maps::LISTENERS
-            .get_ptr(key)
-            .map(|listener| unsafe { *listener })
+        maps::LISTENERS.get_ptr(key).map(|listener| unsafe { *listener })
     }
 
     #[inline(always)]

@@ -59,23 +59,10 @@ impl Balancer {
         config: &Config,
         drained: &BTreeSet<TargetKey>,
     ) -> Result<Plan, ReconcileError<StoreError>> {
-        let Self {
-            reconciler,
-            health,
-            next_hops,
-            plan,
-            ..
-        } = self;
+        let Self { reconciler, health, next_hops, plan, .. } = self;
         let cache = &plan.cache;
         reconciler.plan(|previous| {
-            plan::compile(&Inputs {
-                config,
-                health,
-                drained,
-                next_hops,
-                previous,
-                cache,
-            })
+            plan::compile(&Inputs { config, health, drained, next_hops, previous, cache })
         })
     }
 
@@ -93,19 +80,11 @@ impl Balancer {
                 "maps written"
             );
         }
-        for warning in plan
-            .warnings
-            .iter()
-            .filter(|warning| !self.plan.warnings.contains(warning))
+        for warning in plan.warnings.iter().filter(|warning| !self.plan.warnings.contains(warning))
         {
             tracing::warn!("{warning}");
         }
-        for ended in self
-            .plan
-            .warnings
-            .iter()
-            .filter(|warning| !plan.warnings.contains(warning))
-        {
+        for ended in self.plan.warnings.iter().filter(|warning| !plan.warnings.contains(warning)) {
             tracing::info!("no longer true: {ended}");
         }
         self.plan = plan;
@@ -126,10 +105,7 @@ impl Balancer {
         if config.interfaces != self.config.interfaces {
             self.data_path.attach(&config.interfaces)?;
         }
-        if config
-            .hash_seed
-            .is_some_and(|seed| seed != self.data_path.hash_seed())
-        {
+        if config.hash_seed.is_some_and(|seed| seed != self.data_path.hash_seed()) {
             tracing::warn!("a new hash_seed takes effect when the agent starts again");
         }
         self.config = config;
@@ -148,12 +124,8 @@ impl Balancer {
 
     /// What the health checker should do: check every target of a group that a listener uses.
     pub(super) fn checks(&self) -> Vec<CheckSpec> {
-        let used: BTreeSet<&str> = self
-            .config
-            .listeners
-            .iter()
-            .map(|listener| listener.target_group.as_str())
-            .collect();
+        let used: BTreeSet<&str> =
+            self.config.listeners.iter().map(|listener| listener.target_group.as_str()).collect();
         let groups = self.config.target_groups.iter();
         groups
             .filter(|group| used.contains(group.name.as_str()))
@@ -161,11 +133,7 @@ impl Balancer {
                 group.targets.iter().map(|target| {
                     let target = key(&group.name, target);
                     let resume = self.health.get(&target).map(|health| health.state);
-                    CheckSpec {
-                        target,
-                        check: group.health_check.clone(),
-                        resume,
-                    }
+                    CheckSpec { target, check: group.health_check.clone(), resume }
                 })
             })
             .collect()
@@ -173,19 +141,12 @@ impl Balancer {
 
     /// The addresses whose next hops are wanted.
     pub(super) fn addresses(&self) -> BTreeSet<IpAddr> {
-        self.targets()
-            .into_iter()
-            .map(|target| target.address)
-            .collect()
+        self.targets().into_iter().map(|target| target.address).collect()
     }
 
     /// Takes verdicts over; the time of the last one that decided something.
     pub(super) fn judge(&mut self, event: HealthEvent) -> Instant {
-        let HealthEvent {
-            target,
-            health,
-            decided_at,
-        } = event;
+        let HealthEvent { target, health, decided_at } = event;
         tracing::info!(
             %target,
             state = ?health.state,
@@ -220,9 +181,5 @@ pub(super) enum ConfigureError {
 }
 
 fn key(group: &str, target: &crate::config::Target) -> TargetKey {
-    TargetKey {
-        group: group.to_owned(),
-        address: target.address,
-        port: target.port,
-    }
+    TargetKey { group: group.to_owned(), address: target.address, port: target.port }
 }

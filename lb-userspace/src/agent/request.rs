@@ -85,20 +85,14 @@ impl AgentHandle {
         requests: mpsc::Sender<(Request, oneshot::Sender<Outcome>)>,
         snapshots: watch::Receiver<Arc<Snapshot>>,
     ) -> Self {
-        Self {
-            requests,
-            snapshots,
-        }
+        Self { requests, snapshots }
     }
 
     /// Asks for a change and waits until it has been carried out.
     pub async fn ask(&self, request: Request) -> Outcome {
         let stopped = || Refusal::Failed("the agent is stopping; try again".to_owned());
         let (answer, answered) = oneshot::channel();
-        self.requests
-            .send((request, answer))
-            .await
-            .map_err(|_| stopped())?;
+        self.requests.send((request, answer)).await.map_err(|_| stopped())?;
         answered.await.map_err(|_| stopped())?
     }
 

@@ -37,33 +37,17 @@ pub(super) fn resume(tables: &Tables) -> Resumed {
                 resumed.drained.insert(key);
             }
             Ok(state @ TargetState::Healthy) => {
-                resumed.health.insert(
-                    key,
-                    Health {
-                        state,
-                        reason: None,
-                        detail: String::new(),
-                    },
-                );
+                resumed.health.insert(key, Health { state, reason: None, detail: String::new() });
             }
             Ok(state @ TargetState::Unhealthy) => {
                 let reason = Some(Reason::FailedHealthChecks);
                 let detail = "unhealthy when the agent started".to_owned();
-                resumed.health.insert(
-                    key,
-                    Health {
-                        state,
-                        reason,
-                        detail,
-                    },
-                );
+                resumed.health.insert(key, Health { state, reason, detail });
             }
             _ => {}
         }
         if let (true, Ok(family)) = (target.is_resolved(), Family::try_from(target.family)) {
-            resumed
-                .next_hops
-                .insert(target.address.to_ip(family), next_hop_of(target));
+            resumed.next_hops.insert(target.address.to_ip(family), next_hop_of(target));
         }
     }
     resumed

@@ -94,9 +94,7 @@ impl Agent {
             options,
         };
         if let Some(config) = initial {
-            agent
-                .adopt(config)
-                .map_err(|refusal| anyhow::anyhow!(refusal.to_string()))?;
+            agent.adopt(config).map_err(|refusal| anyhow::anyhow!(refusal.to_string()))?;
         } else {
             tracing::info!("no configuration yet; `xelb apply -f FILE` gives one");
         }
@@ -179,45 +177,25 @@ impl Agent {
                 self.source.editable()?;
                 self.change(&document, "apply")
             }
-            Request::TargetAdd {
-                group,
-                address,
-                port,
-                weight,
-            } => {
+            Request::TargetAdd { group, address, port, weight } => {
                 let mut document = self.source.editable()?;
                 edit::target_add(&mut document, &group, address, port, weight).map_err(invalid)?;
                 self.change(&document, &format!("add target {address} to {group}"))
             }
-            Request::TargetRemove {
-                group,
-                address,
-                port,
-            } => {
+            Request::TargetRemove { group, address, port } => {
                 let mut document = self.source.editable()?;
                 edit::target_remove(&mut document, &group, address, port).map_err(invalid)?;
                 self.change(&document, &format!("remove target {address} from {group}"))
             }
-            Request::TargetWeight {
-                group,
-                address,
-                port,
-                weight,
-            } => {
+            Request::TargetWeight { group, address, port, weight } => {
                 let mut document = self.source.editable()?;
                 edit::target_weight(&mut document, &group, address, port, weight)
                     .map_err(invalid)?;
-                self.change(
-                    &document,
-                    &format!("weight of {address} in {group}: {weight}"),
-                )
+                self.change(&document, &format!("weight of {address} in {group}: {weight}"))
             }
-            Request::TargetDrain {
-                group,
-                address,
-                port,
-                drain,
-            } => self.drain(&group, address, port, drain),
+            Request::TargetDrain { group, address, port, drain } => {
+                self.drain(&group, address, port, drain)
+            }
         }
     }
 
@@ -286,11 +264,7 @@ impl Agent {
             return;
         };
         match read_file(path) {
-            Ok(config)
-                if self
-                    .balancer
-                    .as_ref()
-                    .is_some_and(|now| now.config == config) => {}
+            Ok(config) if self.balancer.as_ref().is_some_and(|now| now.config == config) => {}
             Ok(config) => match self.adopt(config) {
                 Ok(()) => tracing::info!("configuration applied"),
                 Err(refusal) => self.keep_old(&refusal.to_string()),
@@ -317,9 +291,7 @@ impl Agent {
                 }
             }
             Err(error) => {
-                let wait = self
-                    .retry
-                    .map_or(RETRY_MIN, |wait| (wait * 2).min(RETRY_MAX));
+                let wait = self.retry.map_or(RETRY_MIN, |wait| (wait * 2).min(RETRY_MAX));
                 let error = anyhow::Error::new(error);
                 tracing::error!("{error:#}; trying again in {wait:?}");
                 self.last_error = format!("{error:#}");
@@ -364,10 +336,7 @@ impl Agent {
 
     fn health_stats(&self) -> HealthStats {
         let stats = self.scheduler.stats().snapshot();
-        let reaction = self
-            .balancer
-            .as_ref()
-            .map_or(Duration::ZERO, |b| b.last_reaction);
+        let reaction = self.balancer.as_ref().map_or(Duration::ZERO, |b| b.last_reaction);
         HealthStats {
             checked_targets: self.scheduler.targets() as u64,
             probes: stats.probes_started,
@@ -445,9 +414,7 @@ fn log_from_bpf(balancer: &mut Balancer) {
 }
 
 fn seconds_since_1970() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |elapsed| elapsed.as_secs())
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
 }
 
 fn invalid(error: impl std::fmt::Display) -> Refusal {

@@ -49,10 +49,9 @@ impl Source {
                  follows it",
                 path.display()
             ))),
-            Self::Store(store) => Ok(store
-                .current()
-                .map(|revision| revision.document.clone())
-                .unwrap_or_default()),
+            Self::Store(store) => {
+                Ok(store.current().map(|revision| revision.document.clone()).unwrap_or_default())
+            }
         }
     }
 
@@ -77,10 +76,7 @@ pub(super) fn watch(
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         let concerned = event.is_ok_and(|event| {
             !event.kind.is_access()
-                && event
-                    .paths
-                    .iter()
-                    .any(|path| path.file_name() == name.as_deref())
+                && event.paths.iter().any(|path| path.file_name() == name.as_deref())
         });
         if concerned {
             // Full means that a change is already waiting to be looked at.

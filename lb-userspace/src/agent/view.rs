@@ -18,23 +18,12 @@ use crate::{
 
 /// Fills what the balancer knows into a snapshot.
 pub(super) fn describe(balancer: &Balancer, snapshot: &mut Snapshot) {
-    let Balancer {
-        data_path,
-        config,
-        plan,
-        drained,
-        ..
-    } = balancer;
+    let Balancer { data_path, config, plan, drained, .. } = balancer;
     let tables = &plan.tables;
-    let groups: BTreeMap<&str, &GroupTable> = tables
-        .groups
-        .values()
-        .map(|group| (group.name.as_str(), group))
-        .collect();
+    let groups: BTreeMap<&str, &GroupTable> =
+        tables.groups.values().map(|group| (group.name.as_str(), group)).collect();
     snapshot.warnings.extend(plan.warnings.iter().cloned());
-    snapshot
-        .warnings
-        .extend(data_path.attached().iter().filter_map(generic_warning));
+    snapshot.warnings.extend(data_path.attached().iter().filter_map(generic_warning));
     snapshot.interfaces = data_path.attached().iter().map(interface).collect();
     snapshot.listeners = config
         .listeners
@@ -51,11 +40,8 @@ pub(super) fn describe(balancer: &Balancer, snapshot: &mut Snapshot) {
                 .map_or(0, |entry| entry.id),
         })
         .collect();
-    snapshot.targets = plan
-        .targets
-        .iter()
-        .map(|report| target(report, drained.contains(&report.key)))
-        .collect();
+    snapshot.targets =
+        plan.targets.iter().map(|report| target(report, drained.contains(&report.key))).collect();
     snapshot.target_groups = config
         .target_groups
         .iter()
@@ -67,16 +53,9 @@ pub(super) fn describe(balancer: &Balancer, snapshot: &mut Snapshot) {
                 protocol: group.protocol.to_string(),
                 forwarding: mode_name(group.forwarding).to_owned(),
                 targets: reports.len(),
-                healthy: reports
-                    .iter()
-                    .filter(|r| r.state == TargetState::Healthy)
-                    .count(),
-                fail_open: reports
-                    .iter()
-                    .any(|r| r.in_ring && r.state == TargetState::Unhealthy),
-                ring_slots: groups
-                    .get(group.name.as_str())
-                    .map_or(0, |table| table.ring.len()),
+                healthy: reports.iter().filter(|r| r.state == TargetState::Healthy).count(),
+                fail_open: reports.iter().any(|r| r.in_ring && r.state == TargetState::Unhealthy),
+                ring_slots: groups.get(group.name.as_str()).map_or(0, |table| table.ring.len()),
             }
         })
         .collect();
@@ -84,20 +63,12 @@ pub(super) fn describe(balancer: &Balancer, snapshot: &mut Snapshot) {
         listeners: (tables.listeners.len(), LISTENERS_MAX),
         target_groups: (tables.groups.len(), GROUPS_MAX - 1),
         targets: (tables.targets.len(), TARGETS_MAX - 1),
-        ring_slots: (
-            tables.groups.values().map(|group| group.ring.len()).sum(),
-            RING_SLOTS_MAX,
-        ),
+        ring_slots: (tables.groups.values().map(|group| group.ring.len()).sum(), RING_SLOTS_MAX),
     };
 }
 
 fn generic_warning(attached: &Attached) -> Option<String> {
-    let Attached {
-        name,
-        native,
-        reason,
-        ..
-    } = attached;
+    let Attached { name, native, reason, .. } = attached;
     (!native).then(|| format!("interface {name}: XDP runs in generic mode, slowly: {reason}"))
 }
 
@@ -117,10 +88,7 @@ fn target(report: &TargetReport, drained: bool) -> TargetView {
         port: report.key.port,
         weight: report.weight,
         state: state_name(report.state).to_owned(),
-        reason: report
-            .reason
-            .map(|reason| reason.to_string())
-            .unwrap_or_default(),
+        reason: report.reason.map(|reason| reason.to_string()).unwrap_or_default(),
         detail: report.detail.clone(),
         drained,
         share: report.share,

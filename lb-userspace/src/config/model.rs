@@ -129,9 +129,7 @@ impl Matcher {
     /// Whether a status code is a success.
     #[must_use]
     pub fn matches(&self, status: u16) -> bool {
-        self.0
-            .iter()
-            .any(|(low, high)| (*low..=*high).contains(&status))
+        self.0.iter().any(|(low, high)| (*low..=*high).contains(&status))
     }
 }
 
@@ -163,15 +161,7 @@ pub struct TargetKey {
 
 impl fmt::Display for TargetKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            group,
-            address,
-            port,
-        } = self;
-        write!(
-            formatter,
-            "{group}/{}",
-            std::net::SocketAddr::new(*address, *port)
-        )
+        let Self { group, address, port } = self;
+        write!(formatter, "{group}/{}", std::net::SocketAddr::new(*address, *port))
     }
 }

@@ -32,9 +32,7 @@ impl FromStr for XdpMode {
             "auto" => Ok(Self::Auto),
             "native" => Ok(Self::Native),
             "generic" => Ok(Self::Generic),
-            other => Err(format!(
-                "{other} is not an XDP mode; use auto, native or generic"
-            )),
+            other => Err(format!("{other} is not an XDP mode; use auto, native or generic")),
         }
     }
 }
@@ -119,9 +117,8 @@ const fn mode_name(native: bool) -> &'static str {
 
 /// Index of the interface with this name.
 pub(super) fn interface_index(name: &str) -> Result<u32, AttachError> {
-    nix::net::if_::if_nametoindex(name).map_err(|_| AttachError::NoInterface {
-        name: name.to_owned(),
-    })
+    nix::net::if_::if_nametoindex(name)
+        .map_err(|_| AttachError::NoInterface { name: name.to_owned() })
 }
 
 /// Attaches to `name` and returns the link, unpinned.
@@ -159,11 +156,7 @@ fn create_link(
     index: u32,
     native: bool,
 ) -> Result<FdLink, AttachError> {
-    let mode = if native {
-        AyaMode::Driver
-    } else {
-        AyaMode::Skb
-    };
+    let mode = if native { AyaMode::Driver } else { AyaMode::Skb };
     let fail = |source| explain(name, native, source);
     let id = program.attach_to_if_index(index, mode).map_err(fail)?;
     let link = program.take_link(id).map_err(fail)?;
@@ -171,10 +164,7 @@ fn create_link(
 }
 
 fn link_error(name: &str, error: &LinkError) -> AttachError {
-    AttachError::Link {
-        name: name.to_owned(),
-        reason: error.to_string(),
-    }
+    AttachError::Link { name: name.to_owned(), reason: error.to_string() }
 }
 
 /// Turns the kernel's number into what the operator can do about it.
@@ -188,11 +178,7 @@ fn explain(name: &str, native: bool, source: ProgramError) -> AttachError {
         Some(libc::EBUSY | libc::EEXIST) => AttachError::Busy { name },
         Some(number @ (libc::EOPNOTSUPP | libc::EINVAL | libc::ERANGE)) => {
             let reason = io::Error::from_raw_os_error(number).to_string();
-            AttachError::Unsupported {
-                name,
-                mode: mode_name(native),
-                reason,
-            }
+            AttachError::Unsupported { name, mode: mode_name(native), reason }
         }
         _ => AttachError::Program { name, source },
     }
@@ -206,21 +192,13 @@ struct LinkPin {
 }
 
 fn link_path(pins: &PinFolder, attached: &Attached) -> PathBuf {
-    pins.path().join(format!(
-        "{LINK_PREFIX}{}_{}",
-        attached.index,
-        attached.mode()
-    ))
+    pins.path().join(format!("{LINK_PREFIX}{}_{}", attached.index, attached.mode()))
 }
 
 fn parse_pin(path: PathBuf) -> Option<LinkPin> {
     let name = path.file_name()?.to_str()?.strip_prefix(LINK_PREFIX)?;
     let (index, mode) = name.split_once('_')?;
-    Some(LinkPin {
-        index: index.parse().ok()?,
-        native: mode == "native",
-        path,
-    })
+    Some(LinkPin { index: index.parse().ok()?, native: mode == "native", path })
 }
 
 /// Makes the program run on exactly these interfaces: takes pinned links over by replacing their
@@ -252,10 +230,7 @@ pub(super) fn attach_exactly(
         };
         all.push(attached);
     }
-    for pin in pinned
-        .iter()
-        .filter(|pin| !indices.iter().any(|(_, index)| *index == pin.index))
-    {
+    for pin in pinned.iter().filter(|pin| !indices.iter().any(|(_, index)| *index == pin.index)) {
         remove_pin(&format!("number {}", pin.index), pin)?;
     }
     Ok(all)
@@ -275,11 +250,7 @@ fn take_over(program: &mut Xdp, name: &str, pin: &LinkPin) -> Option<Attached> {
     let replaced = PinnedLink::from_pin(&pin.path)
         .and_then(|pinned| XdpLink::try_from(FdLink::from(pinned)))
         .map_err(|error| error.to_string())
-        .and_then(|link| {
-            program
-                .attach_to_link(link)
-                .map_err(|error| error.to_string())
-        })
+        .and_then(|link| program.attach_to_link(link).map_err(|error| error.to_string()))
         .and_then(|id| program.take_link(id).map_err(|error| error.to_string()));
     match replaced {
         // The pin keeps the link; this process needs no descriptor of it.
@@ -293,11 +264,7 @@ fn take_over(program: &mut Xdp, name: &str, pin: &LinkPin) -> Option<Attached> {
             })
         }
         Err(error) => {
-            tracing::warn!(
-                interface = name,
-                error,
-                "the pinned link is dead; attaching anew"
-            );
+            tracing::warn!(interface = name, error, "the pinned link is dead; attaching anew");
             fs::remove_file(&pin.path).ok()?;
             None
         }
@@ -312,16 +279,11 @@ fn attach_and_pin(
 ) -> Result<Attached, AttachError> {
     let (attached, link) = attach(program, name, mode)?;
     link.pin(link_path(pins, &attached))
-        .map_err(|error| AttachError::Link {
-            name: name.to_owned(),
-            reason: error.to_string(),
-        })?;
+        .map_err(|error| AttachError::Link { name: name.to_owned(), reason: error.to_string() })?;
     Ok(attached)
 }
 
 fn remove_pin(name: &str, pin: &LinkPin) -> Result<(), AttachError> {
-    fs::remove_file(&pin.path).map_err(|error| AttachError::Link {
-        name: name.to_owned(),
-        reason: error.to_string(),
-    })
+    fs::remove_file(&pin.path)
+        .map_err(|error| AttachError::Link { name: name.to_owned(), reason: error.to_string() })
 }

@@ -57,34 +57,22 @@ pub struct Decapsulator {
 impl Decapsulator {
     /// Loads and attaches it.
     pub fn start(interface: &str, mode: XdpMode) -> Result<Self, DecapError> {
-        Facts::read()
-            .and_then(|facts| facts.check())
-            .map_err(LoadError::from)?;
+        Facts::read().and_then(|facts| facts.check()).map_err(LoadError::from)?;
         super::attach::interface_index(interface)?;
         let mut ebpf = EbpfLoader::new()
             .load(DECAP_OBJECT)
             .map_err(|error| LoadError::Object(Box::new(error)))?;
-        let missing = || MapError::InvalidName {
-            name: map::ADDRESSES.to_owned(),
-        };
+        let missing = || MapError::InvalidName { name: map::ADDRESSES.to_owned() };
         let addresses = ebpf
             .take_map(map::ADDRESSES)
             .ok_or_else(missing)
             .and_then(HashMap::try_from)
-            .map_err(|source| DecapError::Map {
-                map: map::ADDRESSES,
-                source,
-            })?;
+            .map_err(|source| DecapError::Map { map: map::ADDRESSES, source })?;
         let (attached, link) = {
             let program = load_program(&mut ebpf, program::DECAP)?;
             attach(program, interface, mode)?
         };
-        let mut started = Self {
-            ebpf,
-            _link: link,
-            attached,
-            addresses,
-        };
+        let mut started = Self { ebpf, _link: link, attached, addresses };
         started.refresh()?;
         Ok(started)
     }
@@ -98,15 +86,9 @@ impl Decapsulator {
     /// Makes the map hold exactly the host's addresses.
     pub fn refresh(&mut self) -> Result<(), DecapError> {
         let wanted = local_addresses()?;
-        let failed = |source| DecapError::Map {
-            map: map::ADDRESSES,
-            source,
-        };
-        let present: BTreeSet<VipKey> = self
-            .addresses
-            .keys()
-            .collect::<Result<_, _>>()
-            .map_err(failed)?;
+        let failed = |source| DecapError::Map { map: map::ADDRESSES, source };
+        let present: BTreeSet<VipKey> =
+            self.addresses.keys().collect::<Result<_, _>>().map_err(failed)?;
         for key in wanted.difference(&present) {
             self.addresses.insert(key, 1, 0).map_err(failed)?;
         }
@@ -118,27 +100,14 @@ impl Decapsulator {
 
     /// What it has counted, by name; zeros left out.
     pub fn counters(&self) -> Result<Vec<(&'static str, u64)>, DecapError> {
-        let failed = |source| DecapError::Map {
-            map: map::COUNTERS,
-            source,
-        };
-        let missing = || MapError::InvalidName {
-            name: map::COUNTERS.to_owned(),
-        };
-        let map: &Map = self
-            .ebpf
-            .map(map::COUNTERS)
-            .ok_or_else(missing)
-            .map_err(failed)?;
+        let failed = |source| DecapError::Map { map: map::COUNTERS, source };
+        let missing = || MapError::InvalidName { name: map::COUNTERS.to_owned() };
+        let map: &Map = self.ebpf.map(map::COUNTERS).ok_or_else(missing).map_err(failed)?;
         let array: aya::maps::PerCpuArray<&MapData, u64> = map.try_into().map_err(failed)?;
         let named = DropReason::ALL
             .iter()
             .map(|reason| (reason.name(), reason.index()))
-            .chain(
-                Counter::ALL
-                    .iter()
-                    .map(|counter| (counter.name(), counter.index())),
-            );
+            .chain(Counter::ALL.iter().map(|counter| (counter.name(), counter.index())));
         let mut counters = Vec::new();
         for (name, index) in named {
             let sum: u64 = array.get(&index, 0).map_err(failed)?.iter().sum();

@@ -78,11 +78,7 @@ fn open<M: TryFrom<Map, Error = MapError>>(
     MapData::from_pin(folder.join(map))
         .and_then(Map::from_map_data)
         .and_then(M::try_from)
-        .map_err(|source| StoreError::Map {
-            action: "open",
-            map,
-            source,
-        })
+        .map_err(|source| StoreError::Map { action: "open", map, source })
 }
 
 fn open_mapping<T>(folder: &Path, map: &'static str) -> Result<Mapping<T>, StoreError> {
@@ -113,16 +109,12 @@ impl KernelStore {
 
     /// Whose maps these are.
     pub fn meta(&self) -> Result<Meta, StoreError> {
-        self.meta
-            .get(&0, 0)
-            .map_err(|source| failed("read", map::META, source))
+        self.meta.get(&0, 0).map_err(|source| failed("read", map::META, source))
     }
 
     /// Says whose maps these are.
     pub fn set_meta(&mut self, meta: Meta) -> Result<(), StoreError> {
-        self.meta
-            .set(0, meta, 0)
-            .map_err(|source| failed("write", map::META, source))
+        self.meta.set(0, meta, 0).map_err(|source| failed("write", map::META, source))
     }
 
     fn group(&self, id: u16) -> Result<*mut Group, StoreError> {
@@ -135,11 +127,7 @@ impl KernelStore {
     fn active(&self, id: u16) -> Result<*mut u8, StoreError> {
         let index = below(id.into(), TARGETS_MAX, "target")?;
         // SAFETY: inside the array.
-        Ok(unsafe {
-            (&raw mut (*self.targets.element()).active)
-                .cast::<u8>()
-                .add(index)
-        })
+        Ok(unsafe { (&raw mut (*self.targets.element()).active).cast::<u8>().add(index) })
     }
 
     /// One of the two versions of a target.
@@ -176,10 +164,8 @@ impl KernelStore {
     }
 
     fn put_group(&self, id: u16, name: &str, ring: RingRef) -> Result<(), StoreError> {
-        let named = Group::new(name, ring).ok_or(StoreError::OutOfRange {
-            what: "length of a name",
-            number: name.len(),
-        })?;
+        let named = Group::new(name, ring)
+            .ok_or(StoreError::OutOfRange { what: "length of a name", number: name.len() })?;
         let group = self.group(id)?;
         // SAFETY: inside the mapping; packets read only the ring, which is one word.
         unsafe {
@@ -207,9 +193,7 @@ impl KernelStore {
         let cpus = aya::util::nr_cpus().map_err(|(_, source)| StoreError::Mmap { map, source })?;
         let zeros = PerCpuValues::try_from(vec![Traffic::default(); cpus])
             .map_err(|source| StoreError::Mmap { map, source })?;
-        traffic
-            .set(id.into(), zeros, 0)
-            .map_err(|source| failed("write", map, source))
+        traffic.set(id.into(), zeros, 0).map_err(|source| failed("write", map, source))
     }
 
     /// Waits until every run of the program that began before has ended.
@@ -225,11 +209,8 @@ impl KernelStore {
             let group = unsafe { self.group(id)?.read_volatile() };
             if let Some(name) = group.name() {
                 let ring = sane(group.ring());
-                let table = GroupTable {
-                    name: name.to_owned(),
-                    ring,
-                    slots: self.read_slots(ring),
-                };
+                let table =
+                    GroupTable { name: name.to_owned(), ring, slots: self.read_slots(ring) };
                 groups.insert(id, table);
             }
         }
@@ -251,10 +232,8 @@ impl KernelStore {
         let mut targets = BTreeMap::new();
         for id in 1..u16::try_from(TARGETS_MAX).unwrap_or(u16::MAX) {
             // SAFETY: inside the mapping; only the agent writes targets.
-            let target = unsafe {
-                self.version(id, self.active(id)?.read_volatile())?
-                    .read_volatile()
-            };
+            let target =
+                unsafe { self.version(id, self.active(id)?.read_volatile())?.read_volatile() };
             if target.is_valid() {
                 targets.insert(id, target);
             }
@@ -296,27 +275,18 @@ impl MapStore for KernelStore {
             MapOp::WriteSlots(slots) => self.write_slots(slots),
             MapOp::PutGroup { id, name, ring } => self.put_group(*id, name, *ring),
             MapOp::RemoveGroup(id) => self.remove_group(*id),
-            MapOp::PutListener {
-                key,
-                listener,
-                fresh,
-            } => {
+            MapOp::PutListener { key, listener, fresh } => {
                 if *fresh {
-                    Self::zero(
-                        &mut self.listener_traffic,
-                        map::LISTENER_TRAFFIC,
-                        listener.id,
-                    )?;
+                    Self::zero(&mut self.listener_traffic, map::LISTENER_TRAFFIC, listener.id)?;
                 }
                 self.listeners
                     .insert(key, listener, 0)
                     .map_err(|source| failed("write", map::LISTENERS, source))
             }
             MapOp::RemoveListener(key) => removed(map::LISTENERS, self.listeners.remove(key)),
-            MapOp::PutVip(key) => self
-                .vips
-                .insert(key, 1, 0)
-                .map_err(|source| failed("write", map::VIPS, source)),
+            MapOp::PutVip(key) => {
+                self.vips.insert(key, 1, 0).map_err(|source| failed("write", map::VIPS, source))
+            }
             MapOp::RemoveVip(key) => removed(map::VIPS, self.vips.remove(key)),
             MapOp::Quiesce => {
                 self.quiesce();
@@ -327,11 +297,7 @@ impl MapStore for KernelStore {
 }
 
 fn failed(action: &'static str, map: &'static str, source: MapError) -> StoreError {
-    StoreError::Map {
-        action,
-        map,
-        source,
-    }
+    StoreError::Map { action, map, source }
 }
 
 /// Removing what is not there is what was wanted: a retry after a failure may find it gone.
@@ -350,29 +316,20 @@ fn removed(map: &'static str, result: Result<(), MapError>) -> Result<(), StoreE
 fn devmap_error(error: aya::maps::xdp::XdpMapError) -> MapError {
     match error {
         aya::maps::xdp::XdpMapError::MapError(error) => error,
-        aya::maps::xdp::XdpMapError::ChainedProgramNotSupported => MapError::OutOfBounds {
-            index: 0,
-            max_entries: 0,
-        },
+        aya::maps::xdp::XdpMapError::ChainedProgramNotSupported => {
+            MapError::OutOfBounds { index: 0, max_entries: 0 }
+        }
     }
 }
 
 fn below(number: usize, limit: usize, what: &'static str) -> Result<usize, StoreError> {
-    if number < limit {
-        Ok(number)
-    } else {
-        Err(StoreError::OutOfRange { what, number })
-    }
+    if number < limit { Ok(number) } else { Err(StoreError::OutOfRange { what, number }) }
 }
 
 /// A ring that ends inside the array; any other word counts as no ring.
 fn sane(ring: RingRef) -> RingRef {
     let end = ring.base() as usize + ring.len();
-    if ring.bits() <= RING_BITS_MAX && end <= RING_SLOTS_MAX {
-        ring
-    } else {
-        RingRef::NONE
-    }
+    if ring.bits() <= RING_BITS_MAX && end <= RING_SLOTS_MAX { ring } else { RingRef::NONE }
 }
 
 /// Waits for an RCU grace period: runs of XDP programs are read-side sections.

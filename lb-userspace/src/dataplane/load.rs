@@ -113,19 +113,10 @@ impl DataPath {
             .load(OBJECT)
             .map_err(|error| LoadError::Object(Box::new(error)))?;
         let mut store = KernelStore::open(pins.path())?;
-        store.set_meta(Meta {
-            abi: ABI,
-            hash_seed,
-            ..Meta::default()
-        })?;
+        store.set_meta(Meta { abi: ABI, hash_seed, ..Meta::default() })?;
         load_program(&mut ebpf, program::BALANCE)?;
-        let mut data_path = Self {
-            ebpf,
-            pins,
-            mode: options.mode,
-            hash_seed,
-            attached: Vec::new(),
-        };
+        let mut data_path =
+            Self { ebpf, pins, mode: options.mode, hash_seed, attached: Vec::new() };
         data_path.attach(&options.interfaces)?;
         Ok((data_path, store))
     }
@@ -179,17 +170,10 @@ pub(super) fn load_program<'a>(
     ebpf: &'a mut Ebpf,
     name: &'static str,
 ) -> Result<&'a mut Xdp, LoadError> {
-    let program = ebpf
-        .program_mut(name)
-        .ok_or(LoadError::NoProgram { name })?;
-    let program: &mut Xdp = program
-        .try_into()
-        .map_err(|_| LoadError::NoProgram { name })?;
+    let program = ebpf.program_mut(name).ok_or(LoadError::NoProgram { name })?;
+    let program: &mut Xdp = program.try_into().map_err(|_| LoadError::NoProgram { name })?;
     if program.fd().is_err() {
-        program.load().map_err(|source| LoadError::Program {
-            name,
-            source: Box::new(source),
-        })?;
+        program.load().map_err(|source| LoadError::Program { name, source: Box::new(source) })?;
     }
     Ok(program)
 }
@@ -203,10 +187,9 @@ fn former_seed(pins: &PinFolder) -> Result<Option<[u64; 2]>, LoadError> {
     let meta = KernelStore::open(pins.path()).and_then(|store| store.meta());
     match meta {
         Ok(meta) if meta.abi == ABI => Ok(Some(meta.hash_seed)),
-        Ok(meta) if meta.abi != 0 => Err(LoadError::OtherAbi {
-            folder: pins.path().display().to_string(),
-            found: meta.abi,
-        }),
+        Ok(meta) if meta.abi != 0 => {
+            Err(LoadError::OtherAbi { folder: pins.path().display().to_string(), found: meta.abi })
+        }
         Ok(_) | Err(_) => {
             tracing::warn!(
                 folder = %pins.path().display(),

@@ -33,21 +33,9 @@ impl<T> Mapping<T> {
             .ok_or_else(|| io::Error::other("an empty map"))?;
         let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: a new mapping at an address that the kernel chooses.
-        let address = unsafe {
-            mmap(
-                None,
-                length,
-                protection,
-                MapFlags::MAP_SHARED,
-                fd.as_fd(),
-                0,
-            )
-        }?;
-        Ok(Self {
-            element: address.cast(),
-            length,
-            kind: PhantomData,
-        })
+        let address =
+            unsafe { mmap(None, length, protection, MapFlags::MAP_SHARED, fd.as_fd(), 0) }?;
+        Ok(Self { element: address.cast(), length, kind: PhantomData })
     }
 
     /// The element, for `&raw` places only: never make a reference into shared memory.

@@ -25,6 +25,10 @@ pub const OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "
 pub const DECAP_OBJECT: &[u8] =
     aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/xelb-decap"));
 
+/// The packet generator's BPF object, for measurements.
+pub const GENERATOR_OBJECT: &[u8] =
+    aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/xelb-generate"));
+
 /// The maps, whatever holds them.
 pub trait MapStore {
     /// What goes wrong.

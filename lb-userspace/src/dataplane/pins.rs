@@ -62,24 +62,15 @@ pub(super) struct PinFolder {
 
 fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> PinError {
     let path = path.display().to_string();
-    move |source| PinError::Io {
-        action,
-        path,
-        source,
-    }
+    move |source| PinError::Io { action, path, source }
 }
 
 impl PinFolder {
     /// Makes the folder if need be, and locks it.
     pub(super) fn open(path: &Path) -> Result<Self, PinError> {
-        let existing = path
-            .ancestors()
-            .find(|folder| folder.is_dir())
-            .unwrap_or(path);
+        let existing = path.ancestors().find(|folder| folder.is_dir()).unwrap_or(path);
         if !statfs(existing).is_ok_and(|info| info.filesystem_type() == BPF_FS) {
-            return Err(PinError::NotBpffs {
-                folder: path.display().to_string(),
-            });
+            return Err(PinError::NotBpffs { folder: path.display().to_string() });
         }
         fs::DirBuilder::new()
             .recursive(true)
@@ -92,13 +83,10 @@ impl PinFolder {
     fn lock(path: &Path) -> Result<Self, PinError> {
         let file = File::open(path).map_err(io_error("open", path))?;
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => Ok(Self {
-                path: path.to_path_buf(),
-                _lock: lock,
-            }),
-            Err((_, nix::Error::EWOULDBLOCK)) => Err(PinError::InUse {
-                folder: path.display().to_string(),
-            }),
+            Ok(lock) => Ok(Self { path: path.to_path_buf(), _lock: lock }),
+            Err((_, nix::Error::EWOULDBLOCK)) => {
+                Err(PinError::InUse { folder: path.display().to_string() })
+            }
             Err((_, error)) => Err(io_error("lock", path)(error.into())),
         }
     }

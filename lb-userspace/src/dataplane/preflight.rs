@@ -64,18 +64,13 @@ impl Facts {
             .find_map(|line| line.strip_prefix("CapEff:"))
             .and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
             .ok_or_else(|| unreadable("no line CapEff".to_owned()))?;
-        Ok(Self {
-            kernel_release: uname.release().to_string_lossy().into_owned(),
-            capabilities,
-        })
+        Ok(Self { kernel_release: uname.release().to_string_lossy().into_owned(), capabilities })
     }
 
     /// Says what is wrong, if anything is.
     pub fn check(&self) -> Result<(), PreflightError> {
         if version(&self.kernel_release) < KERNEL_MIN {
-            return Err(PreflightError::KernelTooOld {
-                found: self.kernel_release.clone(),
-            });
+            return Err(PreflightError::KernelTooOld { found: self.kernel_release.clone() });
         }
         let missing: Vec<&str> = CAPABILITIES
             .iter()
@@ -85,9 +80,7 @@ impl Facts {
         if missing.is_empty() {
             Ok(())
         } else {
-            Err(PreflightError::NotPermitted {
-                missing: missing.join(", "),
-            })
+            Err(PreflightError::NotPermitted { missing: missing.join(", ") })
         }
     }
 }
@@ -105,27 +98,14 @@ mod tests {
     use super::*;
 
     fn facts(release: &str, capabilities: u64) -> Facts {
-        Facts {
-            kernel_release: release.to_owned(),
-            capabilities,
-        }
+        Facts { kernel_release: release.to_owned(), capabilities }
     }
 
     #[test]
     fn old_kernels_are_refused() {
-        for release in [
-            "2.6.78",
-            "4.19.0-27-amd64",
-            "5.15.0",
-            "6.0.19",
-            "garbage",
-            "",
-        ] {
+        for release in ["2.6.78", "4.19.0-27-amd64", "5.15.0", "6.0.19", "garbage", ""] {
             let error = facts(release, u64::MAX).check().unwrap_err();
-            assert!(
-                error.to_string().contains("xelb needs 6.1 or newer"),
-                "{release}: {error}"
-            );
+            assert!(error.to_string().contains("xelb needs 6.1 or newer"), "{release}: {error}");
         }
         for release in ["6.1.0-13-amd64", "6.18.44", "7.0-rc1", "10.0"] {
             assert_eq!(facts(release, u64::MAX).check(), Ok(()), "{release}");

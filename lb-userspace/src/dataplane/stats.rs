@@ -42,18 +42,15 @@ impl StatsSource {
     /// The counters pinned in this folder.
     #[must_use]
     pub fn new(folder: &Path) -> Self {
-        Self {
-            folder: folder.to_path_buf(),
-        }
+        Self { folder: folder.to_path_buf() }
     }
 
     /// Reads the counters of these ids, and all the named ones.
     pub fn read(&self, listeners: &[u16], targets: &[u16]) -> Result<Stats, StatsError> {
         let counters: PerCpuArray<MapData, u64> = self.open(map::COUNTERS)?;
         let named = |index: u32| -> Result<u64, StatsError> {
-            let values = counters
-                .get(&index, 0)
-                .map_err(|error| self.fail(map::COUNTERS, error))?;
+            let values =
+                counters.get(&index, 0).map_err(|error| self.fail(map::COUNTERS, error))?;
             Ok(values.iter().sum())
         };
         Ok(Stats {
@@ -78,9 +75,8 @@ impl StatsSource {
         let array: PerCpuArray<MapData, Traffic> = self.open(map)?;
         ids.iter()
             .map(|id| {
-                let values = array
-                    .get(&u32::from(*id), 0)
-                    .map_err(|error| self.fail(map, error))?;
+                let values =
+                    array.get(&u32::from(*id), 0).map_err(|error| self.fail(map, error))?;
                 let sum = values.iter().fold(Traffic::default(), |sum, one| Traffic {
                     packets: sum.packets + one.packets,
                     bytes: sum.bytes + one.bytes,
@@ -98,10 +94,6 @@ impl StatsSource {
     }
 
     fn fail(&self, map: &'static str, source: MapError) -> StatsError {
-        StatsError {
-            map,
-            folder: self.folder.display().to_string(),
-            source,
-        }
+        StatsError { map, folder: self.folder.display().to_string(), source }
     }
 }

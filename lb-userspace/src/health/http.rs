@@ -39,9 +39,7 @@ pub(super) async fn probe(
     let request = match request(probe, path) {
         Ok(request) => request,
         Err(error) => {
-            return Outcome::failed(format!(
-                "cannot ask for {path:?}: {error}; correct the path"
-            ));
+            return Outcome::failed(format!("cannot ask for {path:?}: {error}; correct the path"));
         }
     };
     let stream = match tcp::connect(probe, Purpose::Talk, deadline).await {
@@ -73,10 +71,8 @@ async fn exchange(
     request: Request<Empty<Bytes>>,
     deadline: Instant,
 ) -> hyper::Result<u16> {
-    let (mut sender, connection) = http1::Builder::new()
-        .max_buf_size(HEAD_BYTES_MAX)
-        .handshake(io)
-        .await?;
+    let (mut sender, connection) =
+        http1::Builder::new().max_buf_size(HEAD_BYTES_MAX).handshake(io).await?;
     let answer = pin!(async move {
         let response = sender.send_request(request).await?;
         let status = response.status().as_u16();
@@ -110,13 +106,7 @@ fn judge(status: u16, matcher: &Matcher) -> Outcome {
     let ranges: Vec<String> = matcher
         .0
         .iter()
-        .map(|(low, high)| {
-            if low == high {
-                low.to_string()
-            } else {
-                format!("{low}-{high}")
-            }
-        })
+        .map(|(low, high)| if low == high { low.to_string() } else { format!("{low}-{high}") })
         .collect();
     Outcome::Failure {
         reason: Reason::ResponseCodeMismatch,
@@ -237,10 +227,7 @@ mod tests {
     }
 
     fn mismatch(detail: &str) -> Outcome {
-        Outcome::Failure {
-            reason: Reason::ResponseCodeMismatch,
-            detail: detail.to_owned(),
-        }
+        Outcome::Failure { reason: Reason::ResponseCodeMismatch, detail: detail.to_owned() }
     }
 
     macro_rules! servers {
@@ -296,10 +283,8 @@ mod tests {
         for ip in [V4, V6] {
             let (address, _task) = Server::Closes.start(ip).await;
             let seen = outcome(address).await;
-            let possible = [
-                Outcome::failed(CUT),
-                Outcome::failed("connection reset by the target"),
-            ];
+            let possible =
+                [Outcome::failed(CUT), Outcome::failed("connection reset by the target")];
             assert!(possible.contains(&seen), "{seen:?}");
         }
     }
@@ -310,10 +295,7 @@ mod tests {
             let listener = TcpListener::bind((ip, 0)).await.unwrap();
             let address = listener.local_addr().unwrap();
             drop(listener);
-            assert_eq!(
-                outcome(address).await,
-                Outcome::failed("connection refused")
-            );
+            assert_eq!(outcome(address).await, Outcome::failed("connection refused"));
         }
     }
 
@@ -357,10 +339,7 @@ mod tests {
     async fn the_outcome_names_what_was_expected() {
         let cases = [
             (vec![(200, 200)], "status 503, expected 200"),
-            (
-                vec![(200, 299), (404, 404)],
-                "status 503, expected 200-299,404",
-            ),
+            (vec![(200, 299), (404, 404)], "status 503, expected 200-299,404"),
         ];
         for (ranges, detail) in cases {
             assert_eq!(judge(503, &Matcher(ranges)), mismatch(detail));
@@ -375,9 +354,6 @@ mod tests {
             panic!("{seen:?}");
         };
         assert_eq!(reason, Reason::FailedHealthChecks);
-        assert!(
-            detail.starts_with("cannot ask for \"no path\": "),
-            "{detail}"
-        );
+        assert!(detail.starts_with("cannot ask for \"no path\": "), "{detail}");
     }
 }

@@ -35,12 +35,8 @@ impl Machine {
                 detail: "not probed yet".to_owned(),
             },
         };
-        let mut machine = Self {
-            healthy_threshold: 0,
-            unhealthy_threshold: 0,
-            health,
-            contrary: 0,
-        };
+        let mut machine =
+            Self { healthy_threshold: 0, unhealthy_threshold: 0, health, contrary: 0 };
         machine.adopt(check);
         machine
     }
@@ -69,11 +65,9 @@ impl Machine {
         }
         self.contrary = 0;
         self.health = match outcome {
-            Outcome::Failure { reason, detail } => Health {
-                state,
-                reason: Some(*reason),
-                detail: detail.clone(),
-            },
+            Outcome::Failure { reason, detail } => {
+                Health { state, reason: Some(*reason), detail: detail.clone() }
+            }
             _ => healthy(),
         };
         Some(self.health.clone())
@@ -125,11 +119,7 @@ impl Machine {
 }
 
 const fn healthy() -> Health {
-    Health {
-        state: TargetState::Healthy,
-        reason: None,
-        detail: String::new(),
-    }
+    Health { state: TargetState::Healthy, reason: None, detail: String::new() }
 }
 
 #[cfg(test)]
@@ -157,13 +147,8 @@ mod tests {
         match letter {
             's' => Outcome::Success,
             'f' => Outcome::failed("refused"),
-            't' => Outcome::Failure {
-                reason: Reason::Timeout,
-                detail: "late".to_owned(),
-            },
-            _ => Outcome::Inconclusive {
-                detail: "no file descriptors".to_owned(),
-            },
+            't' => Outcome::Failure { reason: Reason::Timeout, detail: "late".to_owned() },
+            _ => Outcome::Inconclusive { detail: "no file descriptors".to_owned() },
         }
     }
 
@@ -186,11 +171,7 @@ mod tests {
             if letter != '?' {
                 since.push(if letter == 's' { 's' } else { 'f' });
             }
-            let up = if state == 'I' {
-                1
-            } else {
-                check.healthy_threshold
-            };
+            let up = if state == 'I' { 1 } else { check.healthy_threshold };
             let good = "s".repeat(up as usize);
             let bad = "f".repeat(check.unhealthy_threshold as usize);
             let next = if letter == '?' {
@@ -248,13 +229,7 @@ mod tests {
             (3, 2, None, "ff", ".U"),
             (3, 2, Some(TargetState::Healthy), "fsfsff", ".....U"),
             (3, 2, Some(TargetState::Healthy), "f?f", "..U"),
-            (
-                3,
-                2,
-                Some(TargetState::Unhealthy),
-                "ssfssftsss",
-                ".........H",
-            ),
+            (3, 2, Some(TargetState::Unhealthy), "ssfssftsss", ".........H"),
             (3, 2, Some(TargetState::Unhealthy), "s?s?s", "....H"),
             (1, 1, Some(TargetState::Healthy), "fsf", "UHU"),
             (3, 2, Some(TargetState::Draining), "s", "H"),
@@ -269,10 +244,7 @@ mod tests {
                     verdict.map_or('.', |health| letter_of(health.state))
                 })
                 .collect();
-            assert_eq!(
-                verdicts, expected,
-                "{up}/{down} from {resume:?}: {outcomes}"
-            );
+            assert_eq!(verdicts, expected, "{up}/{down} from {resume:?}: {outcomes}");
         }
     }
 

@@ -32,18 +32,12 @@ pub enum Outcome {
 impl Outcome {
     /// A failure with [`Reason::FailedHealthChecks`].
     pub(super) fn failed(detail: impl Into<String>) -> Self {
-        Self::Failure {
-            reason: Reason::FailedHealthChecks,
-            detail: detail.into(),
-        }
+        Self::Failure { reason: Reason::FailedHealthChecks, detail: detail.into() }
     }
 
     /// A failure with [`Reason::Timeout`].
     pub(super) fn timeout(detail: impl Into<String>) -> Self {
-        Self::Failure {
-            reason: Reason::Timeout,
-            detail: detail.into(),
-        }
+        Self::Failure { reason: Reason::Timeout, detail: detail.into() }
     }
 }
 

@@ -31,12 +31,7 @@ impl Schedule {
     pub(super) fn new(start: Instant, interval: Duration, mut random: Random) -> Self {
         let interval = interval.max(INTERVAL_MIN);
         let point = start + random.below(interval.min(FIRST_PROBE_WAIT_MAX));
-        Self {
-            interval,
-            point,
-            due: point,
-            random,
-        }
+        Self { interval, point, due: point, random }
     }
 
     /// When the next probe should start.
@@ -112,10 +107,7 @@ mod tests {
                 assert!(wait < span, "{wait:?} of {interval:?}");
                 tenths[usize::try_from(wait.as_nanos() * 10 / span.as_nanos()).unwrap()] += 1;
             }
-            assert!(
-                tenths.iter().all(|count| (60..=140).contains(count)),
-                "{tenths:?}"
-            );
+            assert!(tenths.iter().all(|count| (60..=140).contains(count)), "{tenths:?}");
         }
     }
 
@@ -142,23 +134,13 @@ mod tests {
     #[test]
     fn missed_points_are_skipped() {
         // (end of a probe, in intervals after it was due; next probe, likewise)
-        let cases = [
-            (0.1, 1.0),
-            (1.0, 1.0),
-            (1.4, 1.0),
-            (1.6, 2.0),
-            (7.4, 7.0),
-            (100.7, 101.0),
-        ];
+        let cases = [(0.1, 1.0), (1.0, 1.0), (1.4, 1.0), (1.6, 2.0), (7.4, 7.0), (100.7, 101.0)];
         for (end, expected) in cases {
             let mut schedule = Schedule::new(Instant::now(), INTERVAL, random(2));
             let first = schedule.due();
             schedule.advance(first + INTERVAL.mul_f64(end));
             let next = (schedule.due() - first).as_secs_f64() / INTERVAL.as_secs_f64();
-            assert!(
-                (next - expected).abs() < 0.026,
-                "{end}: {next}, not {expected}"
-            );
+            assert!((next - expected).abs() < 0.026, "{end}: {next}, not {expected}");
         }
     }
 

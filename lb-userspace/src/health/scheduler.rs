@@ -58,12 +58,7 @@ impl Scheduler {
     /// A scheduler with a prober of the caller's choice.
     #[must_use]
     pub fn with_prober(events: UnboundedSender<HealthEvent>, prober: Arc<dyn Prober>) -> Self {
-        Self {
-            events,
-            prober,
-            stats: Arc::default(),
-            targets: HashMap::new(),
-        }
+        Self { events, prober, stats: Arc::default(), targets: HashMap::new() }
     }
 
     /// Checks exactly these targets from now on. Must be called inside a tokio runtime.

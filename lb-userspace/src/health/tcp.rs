@@ -87,9 +87,7 @@ fn refusal(error: &io::Error) -> Outcome {
             | libc::ENOMEM
             | libc::EINVAL
             | libc::EAFNOSUPPORT,
-        ) => Outcome::Inconclusive {
-            detail: format!("cannot connect from this host: {error}"),
-        },
+        ) => Outcome::Inconclusive { detail: format!("cannot connect from this host: {error}") },
         _ => Outcome::failed(describe(error)),
     }
 }
@@ -124,11 +122,7 @@ pub(super) mod tests {
     pub(in crate::health) const TIMEOUT: Duration = Duration::from_secs(1);
 
     pub(in crate::health) fn probe_of(address: SocketAddr) -> Probe {
-        Probe {
-            address,
-            protocol: HealthProtocol::Tcp,
-            timeout: TIMEOUT,
-        }
+        Probe { address, protocol: HealthProtocol::Tcp, timeout: TIMEOUT }
     }
 
     async fn outcome(address: SocketAddr) -> Outcome {
@@ -208,10 +202,7 @@ pub(super) mod tests {
         let stream = socket.connect(address).await.unwrap();
         assert!(is_self(&stream, address));
         let (_listener, address) = listener(Ipv4Addr::LOCALHOST.into()).await;
-        assert!(!is_self(
-            &TcpStream::connect(address).await.unwrap(),
-            address
-        ));
+        assert!(!is_self(&TcpStream::connect(address).await.unwrap(), address));
     }
 
     #[test]

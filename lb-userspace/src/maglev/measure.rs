@@ -90,11 +90,9 @@ fn shares() {
         let steps: Vec<u32> = (0_u32..).map(|i| i * 617 % 1000 + 1).take(n).collect();
         let mut one = vec![1; n];
         one[0] = 1000;
-        for (name, weights) in [
-            ("equal", vec![1; n]),
-            ("1 to 1000", steps),
-            ("one of 1000, rest 1", one),
-        ] {
+        for (name, weights) in
+            [("equal", vec![1; n]), ("1 to 1000", steps), ("one of 1000, rest 1", one)]
+        {
             let members = members(9, &weights);
             let owners = ring(&members);
             let total: u32 = weights.iter().sum();
@@ -151,12 +149,7 @@ fn extremes() {
             let doubled: Vec<u16> = before.iter().flat_map(|owner| [*owner, *owner]).collect();
             values[3].push(moved(&doubled, &build(&all, bits + 1), 0));
         }
-        let changes = [
-            "remove or add",
-            "weight 100 to 1",
-            "weight 100 to 1000",
-            "doubling",
-        ];
+        let changes = ["remove or add", "weight 100 to 1", "weight 100 to 1000", "doubling"];
         for (change, mut values) in changes.into_iter().zip(values) {
             values.sort_by(f64::total_cmp);
             let mean = values.iter().sum::<f64>() / part(values.len(), 1);

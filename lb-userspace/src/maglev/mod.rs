@@ -79,10 +79,7 @@ pub fn build(members: &[Member], bits: u8) -> Vec<u16> {
     let mut sorted: Vec<Member> = members
         .iter()
         .filter(|member| member.id != 0 && member.weight != 0)
-        .map(|member| Member {
-            weight: member.weight.min(WEIGHT_MAX),
-            ..*member
-        })
+        .map(|member| Member { weight: member.weight.min(WEIGHT_MAX), ..*member })
         .collect();
     // Ids decide only between two targets whose identities collide (1 in 2^64).
     sorted.sort_unstable_by_key(|member| (member.identity, member.weight, member.id));
@@ -90,10 +87,8 @@ pub fn build(members: &[Member], bits: u8) -> Vec<u16> {
     let quotas = quota::quotas(&weights, owners.len());
 
     let mut turns = Turns::new(&weights, &quotas);
-    let mut preferences: Vec<Preference> = sorted
-        .iter()
-        .map(|member| Preference::new(member, bits))
-        .collect();
+    let mut preferences: Vec<Preference> =
+        sorted.iter().map(|member| Preference::new(member, bits)).collect();
     let mut free = Free::new(bits);
     while let Some(turn) = turns.next() {
         let preference = &mut preferences[turn];
@@ -121,10 +116,7 @@ struct Free {
 impl Free {
     fn new(bits: u8) -> Self {
         let cells = cell_bits(bits);
-        Self {
-            left: vec![1 << (bits - cells); 1 << cells],
-            full: [0; 1 << (RING_BITS_MIN - 6)],
-        }
+        Self { left: vec![1 << (bits - cells); 1 << cells], full: [0; 1 << (RING_BITS_MIN - 6)] }
     }
 
     fn is_full(&self, cell: u32) -> bool {

@@ -20,19 +20,11 @@ struct Claim {
 impl Ord for Claim {
     fn cmp(&self, other: &Self) -> Ordering {
         let quotient = (self.weight * other.divisor).cmp(&(other.weight * self.divisor));
-        let quotient = if self.smallest {
-            quotient.reverse()
-        } else {
-            quotient
-        };
+        let quotient = if self.smallest { quotient.reverse() } else { quotient };
         // A heap gives the greatest first; of equals, the first member is to win a slot and the
         // last one to lose one.
         let place = self.member.cmp(&other.member);
-        quotient.then(if self.smallest {
-            place
-        } else {
-            place.reverse()
-        })
+        quotient.then(if self.smallest { place } else { place.reverse() })
     }
 }
 
@@ -61,11 +53,7 @@ pub(super) fn quotas(weights: &[u32], slots: usize) -> Vec<u32> {
     let smallest = sum > slots;
     let claim = |member: usize, quota: u64| Claim {
         weight: u64::from(weights[member]),
-        divisor: if smallest {
-            2 * quota - 1
-        } else {
-            2 * quota + 1
-        },
+        divisor: if smallest { 2 * quota - 1 } else { 2 * quota + 1 },
         member,
         smallest,
     };
@@ -85,10 +73,7 @@ pub(super) fn quotas(weights: &[u32], slots: usize) -> Vec<u32> {
             claims.push(claim(member, *quota));
         }
     }
-    quotas
-        .into_iter()
-        .map(|quota| u32::try_from(quota).unwrap_or(u32::MAX))
-        .collect()
+    quotas.into_iter().map(|quota| u32::try_from(quota).unwrap_or(u32::MAX)).collect()
 }
 
 #[cfg(test)]

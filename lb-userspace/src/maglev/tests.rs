@@ -50,11 +50,7 @@ fn check_shares(members: &[Member], owners: &[u16]) {
     for owner in owners {
         *slots.entry(*owner).or_default() += 1;
     }
-    assert_eq!(
-        slots.len(),
-        members.len(),
-        "everyone has a slot, nobody has none"
-    );
+    assert_eq!(slots.len(), members.len(), "everyone has a slot, nobody has none");
     for member in members {
         let share =
             f64::from(member.weight) / f64::from(total) * f64::from(1 << owners.len().ilog2());
@@ -163,10 +159,7 @@ fn equal_weights_are_within_one_slot() {
             slots[usize::from(owner)] += 1;
         }
         let (least, most) = (slots[1..].iter().min(), slots[1..].iter().max());
-        assert!(
-            most.unwrap() - least.unwrap() <= 1,
-            "n={n}: {least:?} to {most:?}"
-        );
+        assert!(most.unwrap() - least.unwrap() <= 1, "n={n}: {least:?} to {most:?}");
     }
 }
 
@@ -187,11 +180,7 @@ fn sizes_are_powers_of_two_and_only_grow() {
         (1, Some(200), 21),
     ];
     for (targets, previous, bits) in cases {
-        assert_eq!(
-            ring_bits(targets, previous),
-            bits,
-            "{targets} targets, {previous:?} before"
-        );
+        assert_eq!(ring_bits(targets, previous), bits, "{targets} targets, {previous:?} before");
     }
 }
 
@@ -203,30 +192,12 @@ fn odd_members() {
     one[0].weight = 0;
     assert_eq!(build(&one, 12), vec![0; 4096], "weight 0 takes nothing");
     let crowd = members(1, &[1; 20]);
-    assert!(
-        build(&crowd, 4).iter().all(|owner| *owner != 0),
-        "more members than slots"
-    );
-    let twins = [
-        one[0],
-        Member {
-            id: 2,
-            weight: 3,
-            ..one[0]
-        },
-        Member {
-            id: 1,
-            weight: 3,
-            ..one[0]
-        },
-    ];
+    assert!(build(&crowd, 4).iter().all(|owner| *owner != 0), "more members than slots");
+    let twins =
+        [one[0], Member { id: 2, weight: 3, ..one[0] }, Member { id: 1, weight: 3, ..one[0] }];
     let mut reversed = twins;
     reversed.reverse();
-    assert_eq!(
-        build(&twins, 12),
-        build(&reversed, 12),
-        "colliding identities"
-    );
+    assert_eq!(build(&twins, 12), build(&reversed, 12), "colliding identities");
 }
 
 /// The same on every machine: hashes of rings, each slot as two bytes, little-endian.
@@ -238,46 +209,23 @@ fn rings_are_the_golden_ones() {
         weight: u32::from(last) * 10,
     };
     let cases = [
-        (
-            "three equal",
-            members(0, &[1; 3]),
-            12,
-            0x2169_d5a7_1e03_3919,
-        ),
+        ("three equal", members(0, &[1; 3]), 12, 0x2169_d5a7_1e03_3919),
         (
             "forty, weights 1 to 40",
             members(0, &(1..=40).collect::<Vec<_>>()),
             12,
             0xc7d6_cd2b_ac75_3f1c,
         ),
-        (
-            "a thousand equal",
-            members(7, &[100; 1000]),
-            17,
-            0xf21f_fb2f_c993_9212,
-        ),
-        (
-            "IPv6, weights 10 to 90, grown",
-            (1..=9).map(v6).collect(),
-            15,
-            0xb2ba_fd9e_7dfd_a37c_u64,
-        ),
+        ("a thousand equal", members(7, &[100; 1000]), 17, 0xf21f_fb2f_c993_9212),
+        ("IPv6, weights 10 to 90, grown", (1..=9).map(v6).collect(), 15, 0xb2ba_fd9e_7dfd_a37c_u64),
     ];
     let mut found = Vec::new();
     for (name, members, bits, golden) in cases {
-        let bytes: Vec<u8> = build(&members, bits)
-            .iter()
-            .flat_map(|owner| owner.to_le_bytes())
-            .collect();
+        let bytes: Vec<u8> =
+            build(&members, bits).iter().flat_map(|owner| owner.to_le_bytes()).collect();
         let hash = SipHasher24::new_with_keys(0, 0).hash(&bytes);
         found.push((name, hash, golden));
     }
-    let wrong: Vec<_> = found
-        .iter()
-        .filter(|(_, hash, golden)| hash != golden)
-        .collect();
-    assert!(
-        wrong.is_empty(),
-        "a fleet of mixed versions would disagree: {wrong:#x?}"
-    );
+    let wrong: Vec<_> = found.iter().filter(|(_, hash, golden)| hash != golden).collect();
+    assert!(wrong.is_empty(), "a fleet of mixed versions would disagree: {wrong:#x?}");
 }

@@ -33,10 +33,7 @@ struct Round {
     last: u32,
 }
 
-const EMPTY: Round = Round {
-    first: NOBODY,
-    last: NOBODY,
-};
+const EMPTY: Round = Round { first: NOBODY, last: NOBODY };
 
 /// Gives the member of each turn, by its position.
 pub(super) struct Turns {

@@ -199,9 +199,7 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
                 warnings: Vec::new(),
                 cache: RingCache::default(),
             },
-            used: listeners
-                .map(|listener| listener.target_group.as_str())
-                .collect(),
+            used: listeners.map(|listener| listener.target_group.as_str()).collect(),
             known_groups,
             known_targets,
             groups: BTreeMap::new(),
@@ -224,11 +222,8 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
             let warnings = membership::warnings(group, &verdicts);
             self.plan.warnings.extend(warnings);
         }
-        let mut table = GroupTable {
-            name: group.name.clone(),
-            ring: RingRef::NONE,
-            slots: [].into(),
-        };
+        let mut table =
+            GroupTable { name: group.name.clone(), ring: RingRef::NONE, slots: [].into() };
         if used && !group.targets.is_empty() {
             let members = self.members(first, &membership::in_ring(&verdicts));
             self.ring(id, &mut table, members, first)?;
@@ -246,11 +241,8 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
     ) -> Result<Vec<Verdict<'inputs>>, PlanError> {
         let mut verdicts = Vec::with_capacity(group.targets.len());
         for target in &group.targets {
-            let key = TargetKey {
-                group: group.name.clone(),
-                address: target.address,
-                port: target.port,
-            };
+            let key =
+                TargetKey { group: group.name.clone(), address: target.address, port: target.port };
             let verdict = membership::judge(self.inputs, group, target, &key, used);
             let entry = entry::target(
                 target,
@@ -263,10 +255,7 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
             let place = (group_id, entry.family, entry.address, entry.port);
             let id = match self.known_targets.get(&place) {
                 Some(id) => *id,
-                None => self
-                    .target_ids
-                    .take()
-                    .ok_or_else(|| no_room("targets", TARGETS_MAX))?,
+                None => self.target_ids.take().ok_or_else(|| no_room("targets", TARGETS_MAX))?,
             };
             self.plan.tables.targets.insert(id, entry);
             self.plan.targets.push(TargetReport {
@@ -315,16 +304,10 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
             });
         let targets = self.plan.targets.len() - first;
         let bits = maglev::ring_bits(targets, previous.map(|group| group.ring.bits()));
-        let place = previous
-            .map(|group| group.ring)
-            .filter(|ring| ring.bits() == bits);
-        table.ring =
-            place
-                .or_else(|| self.space.take(bits))
-                .ok_or_else(|| PlanError::NoRoomForRing {
-                    group: table.name.clone(),
-                    slots: 1 << bits,
-                })?;
+        let place = previous.map(|group| group.ring).filter(|ring| ring.bits() == bits);
+        table.ring = place.or_else(|| self.space.take(bits)).ok_or_else(|| {
+            PlanError::NoRoomForRing { group: table.name.clone(), slots: 1 << bits }
+        })?;
         let ring = self.inputs.cache.ring(&table.name, members, bits, previous);
         table.slots = ring.slots();
         let members = self.plan.targets.iter_mut().skip(first);
@@ -349,9 +332,7 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
             let key = entry::listener_key(listener);
             let id = match previous.get(&key) {
                 Some(known) => known.id,
-                None => ids
-                    .take()
-                    .ok_or_else(|| no_room("listeners", LISTENERS_MAX))?,
+                None => ids.take().ok_or_else(|| no_room("listeners", LISTENERS_MAX))?,
             };
             let tables = &mut self.plan.tables;
             tables.vips.insert(key.vip());
@@ -363,10 +344,7 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
     /// Packets may leave by every interface that a target is reached through.
     fn devices(&mut self) -> Result<(), PlanError> {
         let tables = &mut self.plan.tables;
-        let resolved = tables
-            .targets
-            .values()
-            .filter(|target| target.is_resolved());
+        let resolved = tables.targets.values().filter(|target| target.is_resolved());
         tables.devices = resolved.map(|target| target.interface).collect();
         let count = tables.devices.len();
         if count > DEVICES_MAX {
@@ -387,8 +365,5 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
 }
 
 fn no_room(what: &'static str, size: usize) -> PlanError {
-    PlanError::NoRoomToReplace {
-        what,
-        limit: size - 1,
-    }
+    PlanError::NoRoomToReplace { what, limit: size - 1 }
 }

@@ -58,21 +58,14 @@ fn put_targets(current: &Tables, wanted: &Tables, early: &mut Vec<MapOp>, late: 
             Some(before) if only_informs(before, target) => &mut *late,
             _ => &mut *early,
         };
-        list.push(MapOp::PutTarget {
-            id: *id,
-            target: *target,
-            fresh: before.is_none(),
-        });
+        list.push(MapOp::PutTarget { id: *id, target: *target, fresh: before.is_none() });
     }
 }
 
 /// Whether a change of a target is better made after its slots have changed: it loses its next
 /// hop, or only its state differs.
 fn only_informs(before: &Target, after: &Target) -> bool {
-    let stateless = |target: &Target| Target {
-        state: TargetState::Initial as u8,
-        ..*target
-    };
+    let stateless = |target: &Target| Target { state: TargetState::Initial as u8, ..*target };
     let loses_next_hop = before.is_resolved() && !after.is_resolved();
     loses_next_hop || stateless(before) == stateless(after)
 }
@@ -116,11 +109,7 @@ fn put_groups(current: &Tables, wanted: &Tables, operations: &mut Vec<MapOp>) ->
         if before.is_some_and(|before| before.ring == group.ring && before.name == group.name) {
             continue;
         }
-        let put = MapOp::PutGroup {
-            id: *id,
-            name: group.name.clone(),
-            ring: group.ring,
-        };
+        let put = MapOp::PutGroup { id: *id, name: group.name.clone(), ring: group.ring };
         if before.is_some() && group.ring.is_none() {
             ringless.push(put);
         } else {

@@ -70,9 +70,5 @@ pub fn listener_key(config: &config::Listener) -> ListenerKey {
 
 /// The entry of a listener.
 pub(super) fn listener(id: u16, group: u16) -> Listener {
-    Listener {
-        id,
-        group,
-        flags: 0,
-    }
+    Listener { id, group, flags: 0 }
 }

@@ -14,10 +14,7 @@ pub(super) struct Ids {
 impl Ids {
     /// The numbers from 1 to `limit - 1`, without those that are used.
     pub(super) fn new(used: impl Iterator<Item = u16>, limit: usize) -> Self {
-        let mut ids = Self {
-            used: vec![false; limit],
-            lowest: 1,
-        };
+        let mut ids = Self { used: vec![false; limit], lowest: 1 };
         for id in used {
             if let Some(place) = ids.used.get_mut(usize::from(id)) {
                 *place = true;
@@ -28,11 +25,7 @@ impl Ids {
 
     /// The lowest free number, which is used from now on.
     pub(super) fn take(&mut self) -> Option<u16> {
-        let free = self
-            .used
-            .get(self.lowest..)?
-            .iter()
-            .position(|used| !used)?;
+        let free = self.used.get(self.lowest..)?.iter().position(|used| !used)?;
         let id = self.lowest + free;
         if let Some(place) = self.used.get_mut(id) {
             *place = true;

@@ -62,12 +62,7 @@ pub(super) fn judge<'inputs>(
     }
     if !used {
         let detail = format!("no listener forwards to target group {}", group.name);
-        return verdict(
-            TargetState::Unused,
-            Some(Reason::NotInUse),
-            detail,
-            Candidate::Out,
-        );
+        return verdict(TargetState::Unused, Some(Reason::NotInUse), detail, Candidate::Out);
     }
     let (state, reason, detail) = match inputs.health.get(key) {
         Some(health) => (health.state, health.reason, health.detail.clone()),
@@ -99,9 +94,7 @@ fn usable_hop<'inputs>(
 ) -> Result<&'inputs NextHop, String> {
     let address = target.address;
     match inputs.next_hops.get(&address) {
-        None => Err(format!(
-            "the next hop of {address} is still being looked up"
-        )),
+        None => Err(format!("the next hop of {address} is still being looked up")),
         Some(NextHopState::Unresolved(why)) => Err(why.clone()),
         Some(NextHopState::Resolved(hop)) if group.forwarding == Mode::L2dsr && !hop.on_link => {
             Err(format!(
@@ -115,16 +108,8 @@ fn usable_hop<'inputs>(
 
 /// Which of a group's targets are in its ring, in their order.
 pub(super) fn in_ring(verdicts: &[Verdict<'_>]) -> Vec<bool> {
-    let has = |candidate| {
-        verdicts
-            .iter()
-            .any(|verdict| verdict.candidate == candidate)
-    };
-    let taken = if has(Candidate::InService) {
-        Candidate::InService
-    } else {
-        Candidate::FailOpen
-    };
+    let has = |candidate| verdicts.iter().any(|verdict| verdict.candidate == candidate);
+    let taken = if has(Candidate::InService) { Candidate::InService } else { Candidate::FailOpen };
     let candidates = verdicts.iter().map(|verdict| verdict.candidate);
     candidates.map(|candidate| candidate == taken).collect()
 }
@@ -134,9 +119,7 @@ pub(super) fn warnings(group: &TargetGroup, verdicts: &[Verdict<'_>]) -> Vec<Str
     let name = &group.name;
     let count = |candidate| {
         let verdicts = verdicts.iter();
-        verdicts
-            .filter(|verdict| verdict.candidate == candidate)
-            .count()
+        verdicts.filter(|verdict| verdict.candidate == candidate).count()
     };
     let all = verdicts.len();
     let mut warnings = Vec::new();

@@ -96,11 +96,7 @@ impl MapModel {
     #[must_use]
     pub fn tables(&self) -> Tables {
         let groups = self.groups.iter().map(|(id, (name, ring))| {
-            let table = GroupTable {
-                name: name.clone(),
-                ring: *ring,
-                slots: self.ring(*ring),
-            };
+            let table = GroupTable { name: name.clone(), ring: *ring, slots: self.ring(*ring) };
             (*id, table)
         });
         Tables {
@@ -124,9 +120,7 @@ impl From<&Tables> for MapModel {
             slots: Vec::new(),
         };
         for (id, group) in &tables.groups {
-            let slots: Vec<_> = (group.ring.base()..)
-                .zip(group.slots.iter().copied())
-                .collect();
+            let slots: Vec<_> = (group.ring.base()..).zip(group.slots.iter().copied()).collect();
             model.write(&slots);
             model.groups.insert(*id, (group.name.clone(), group.ring));
         }
@@ -142,10 +136,7 @@ pub fn faults(tables: &Tables) -> Vec<String> {
     let mut faults = Vec::new();
     for (key, listener) in &tables.listeners {
         if !tables.groups.contains_key(&listener.group) {
-            faults.push(format!(
-                "listener {key:?} has the missing group {}",
-                listener.group
-            ));
+            faults.push(format!("listener {key:?} has the missing group {}", listener.group));
         }
         if !tables.vips.contains(&key.vip()) {
             faults.push(format!("listener {key:?} has no VIP entry"));
@@ -163,10 +154,9 @@ pub fn faults(tables: &Tables) -> Vec<String> {
         owners.remove(&0);
         for owner in owners {
             match tables.targets.get(&owner) {
-                None => faults.push(format!(
-                    "a slot of {} has the missing target {owner}",
-                    group.name
-                )),
+                None => {
+                    faults.push(format!("a slot of {} has the missing target {owner}", group.name))
+                }
                 Some(target) if !target.is_valid() || target.group != *id => faults.push(format!(
                     "a slot of {} has target {owner}, which is not its own",
                     group.name
@@ -185,10 +175,8 @@ pub fn faults(tables: &Tables) -> Vec<String> {
     }
     for (id, target) in &tables.targets {
         if target.is_resolved() && !tables.devices.contains(&target.interface) {
-            faults.push(format!(
-                "target {id} leaves by the missing interface {}",
-                target.interface
-            ));
+            faults
+                .push(format!("target {id} leaves by the missing interface {}", target.interface));
         }
     }
     faults

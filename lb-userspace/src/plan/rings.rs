@@ -111,10 +111,7 @@ fn count(members: &[Member], owners: &[u16]) -> Arc<[u32]> {
     for owner in owners {
         counts[usize::from(*owner)] += 1;
     }
-    members
-        .iter()
-        .map(|member| counts[usize::from(member.id)])
-        .collect()
+    members.iter().map(|member| counts[usize::from(member.id)]).collect()
 }
 
 #[cfg(test)]
@@ -123,23 +120,12 @@ mod tests {
 
     #[test]
     fn slots_keep_their_epoch() {
-        let slot = |owner, epoch| Slot {
-            epoch,
-            ..Slot::unarmed(owner)
-        };
-        let armed = Slot {
-            current: 2,
-            home: 1,
-            epoch: 9,
-            flags: Slot::ARMED,
-        };
+        let slot = |owner, epoch| Slot { epoch, ..Slot::unarmed(owner) };
+        let armed = Slot { current: 2, home: 1, epoch: 9, flags: Slot::ARMED };
         let previous = [slot(1, 7), armed];
         let cases: &[(&[u16], &[Slot])] = &[
             (&[3, 2], &[slot(3, 7), slot(2, 9)]),
-            (
-                &[1, 2, 3, 4],
-                &[slot(1, 7), slot(2, 7), slot(3, 9), slot(4, 9)],
-            ),
+            (&[1, 2, 3, 4], &[slot(1, 7), slot(2, 7), slot(3, 9), slot(4, 9)]),
             (&[5], &[slot(5, 0)]),
             (&[], &[]),
         ];

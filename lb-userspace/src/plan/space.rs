@@ -13,9 +13,7 @@ pub(super) struct Space {
 impl Space {
     /// The array without the space of these rings.
     pub(super) fn new(rings: impl Iterator<Item = RingRef>) -> Self {
-        let mut space = Self {
-            taken: vec![false; RING_SLOTS_MAX >> RING_BITS_MIN],
-        };
+        let mut space = Self { taken: vec![false; RING_SLOTS_MAX >> RING_BITS_MIN] };
         for ring in rings.filter(|ring| !ring.is_none()) {
             let first = ring.base() as usize >> RING_BITS_MIN;
             let end = (ring.base() as usize + (1_usize << ring.bits().min(32)))
@@ -31,10 +29,8 @@ impl Space {
     /// Takes space for a ring of `1 << bits` slots; `None` when there is none of that size.
     pub(super) fn take(&mut self, bits: u8) -> Option<RingRef> {
         let length = 1_usize << bits.checked_sub(RING_BITS_MIN)?;
-        let index = self
-            .taken
-            .chunks_exact(length)
-            .position(|blocks| blocks.iter().all(|taken| !taken))?;
+        let index =
+            self.taken.chunks_exact(length).position(|blocks| blocks.iter().all(|taken| !taken))?;
         let first = index * length;
         self.taken.get_mut(first..first + length)?.fill(true);
         let base = u32::try_from(first << RING_BITS_MIN).ok()?;

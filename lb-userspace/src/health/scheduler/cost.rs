@@ -40,11 +40,7 @@ async fn cost_of_no_probes() {
 async fn cost_of_tcp_probes() {
     let any = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
     let listener = TcpListener::bind(any).unwrap();
-    measure(
-        Arc::new(NetworkProber),
-        listener.local_addr().unwrap().port(),
-    )
-    .await;
+    measure(Arc::new(NetworkProber), listener.local_addr().unwrap().port()).await;
 }
 
 /// Checks addresses of 127.1.0.0/16 once a second each.
@@ -90,11 +86,6 @@ fn resident_kib() -> u64 {
 /// User and system time of this process, in hundredths of a second.
 fn cpu_ticks() -> u64 {
     let stat = fs::read_to_string("/proc/self/stat").unwrap();
-    let fields: Vec<_> = stat
-        .rsplit(')')
-        .next()
-        .unwrap()
-        .split_whitespace()
-        .collect();
+    let fields: Vec<_> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
     fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
 }

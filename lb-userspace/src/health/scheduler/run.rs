@@ -37,8 +37,7 @@ impl Run {
             let due = self.schedule.due().max(ready);
             sleep_until(due).await;
             let started = Instant::now();
-            self.stats
-                .count_started(started.saturating_duration_since(due));
+            self.stats.count_started(started.saturating_duration_since(due));
             let outcome = self.probe_until(started + self.probe.timeout).await;
             let ended = Instant::now();
             self.count(&outcome);
@@ -96,11 +95,8 @@ impl Run {
         let Some(health) = life.machine.observe(outcome) else {
             return true;
         };
-        let event = HealthEvent {
-            target: self.target.clone(),
-            health,
-            decided_at: ended.into_std(),
-        };
+        let event =
+            HealthEvent { target: self.target.clone(), health, decided_at: ended.into_std() };
         self.events.send(event).is_ok()
     }
 }

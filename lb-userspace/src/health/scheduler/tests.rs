@@ -71,11 +71,7 @@ fn address(number: u16) -> SocketAddr {
 }
 
 fn key(number: u16) -> TargetKey {
-    TargetKey {
-        group: "web".to_owned(),
-        address: Ipv4Addr::LOCALHOST.into(),
-        port: number,
-    }
+    TargetKey { group: "web".to_owned(), address: Ipv4Addr::LOCALHOST.into(), port: number }
 }
 
 pub(super) fn spec(number: u16) -> CheckSpec {
@@ -120,9 +116,7 @@ fn scheduler(prober: Arc<dyn Prober>) -> (Scheduler, Events) {
 }
 
 fn states(events: &mut Events) -> Vec<TargetState> {
-    std::iter::from_fn(|| events.try_recv().ok())
-        .map(|event| event.health.state)
-        .collect()
+    std::iter::from_fn(|| events.try_recv().ok()).map(|event| event.health.state).collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -141,10 +135,7 @@ async fn verdicts_follow_the_thresholds() {
     for (resume, outcomes, expected) in cases {
         let (mut scheduler, mut events) = scheduler(Fake::new(script(outcomes)));
         scheduler.set(vec![CheckSpec { resume, ..spec(1) }]);
-        assert_eq!(
-            scheduler.health(&key(1)).unwrap().state,
-            resume.unwrap_or(Initial)
-        );
+        assert_eq!(scheduler.health(&key(1)).unwrap().state, resume.unwrap_or(Initial));
         sleep(INTERVAL * 20).await;
         assert_eq!(states(&mut events), expected, "{resume:?} {outcomes}");
     }
@@ -176,10 +167,7 @@ async fn every_one_of_1000_targets_is_checked_at_its_pace() {
     for number in 1..1001 {
         let calls = fake.calls(number);
         let first = calls[0] - start;
-        assert!(
-            first <= FIRST_PROBE_WAIT_MAX + Duration::from_millis(2),
-            "{first:?}"
-        );
+        assert!(first <= FIRST_PROBE_WAIT_MAX + Duration::from_millis(2), "{first:?}");
         // No drift: after 100 intervals there have been 100 probes, however long each took.
         assert!((100..=101).contains(&calls.len()), "{}", calls.len());
         for pair in calls.windows(2) {
@@ -188,15 +176,8 @@ async fn every_one_of_1000_targets_is_checked_at_its_pace() {
         }
     }
     let stats = scheduler.stats().snapshot();
-    assert!(
-        (100_000..=101_000).contains(&stats.probes_started),
-        "{stats:?}"
-    );
-    assert_eq!(
-        (stats.probes_failed, stats.probes_late),
-        (0, 0),
-        "{stats:?}"
-    );
+    assert!((100_000..=101_000).contains(&stats.probes_started), "{stats:?}");
+    assert_eq!((stats.probes_failed, stats.probes_late), (0, 0), "{stats:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -228,10 +209,8 @@ async fn a_changed_check_goes_on_without_a_flap() {
     let before = fake.calls(2);
 
     let mut changed = spec(1);
-    changed.check.protocol = HealthProtocol::Http {
-        path: "/".to_owned(),
-        matcher: Matcher(vec![(200, 200)]),
-    };
+    changed.check.protocol =
+        HealthProtocol::Http { path: "/".to_owned(), matcher: Matcher(vec![(200, 200)]) };
     changed.check.port = Some(9);
     changed.check.interval = INTERVAL * 2;
     scheduler.set(vec![changed, spec(2)]);
@@ -244,10 +223,7 @@ async fn a_changed_check_goes_on_without_a_flap() {
     assert!((10..=11).contains(&calls.len()), "{}", calls.len());
     assert_eq!(fake.calls(1).len(), 1, "the old check must end");
     let gap = fake.calls(2)[before.len()] - before[before.len() - 1];
-    assert!(
-        gap >= INTERVAL.mul_f64(0.949),
-        "an unchanged check restarted: {gap:?}"
-    );
+    assert!(gap >= INTERVAL.mul_f64(0.949), "an unchanged check restarted: {gap:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -304,10 +280,7 @@ async fn old_events_are_told_from_current_ones() {
     scheduler.set(vec![]);
     assert!(!scheduler.is_current(&event));
     scheduler.set(specs(1..2));
-    assert!(
-        !scheduler.is_current(&event),
-        "the new target has no verdict yet"
-    );
+    assert!(!scheduler.is_current(&event), "the new target has no verdict yet");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,33 @@
+//! Measurements of xelb, printed with their conditions. Not tests: this tells numbers and judges
+//! none of them.
+
+mod datapath;
+
+use clap::{Parser, Subcommand};
+
+/// Measures xelb.
+#[derive(Parser)]
+#[command(name = "xelb-bench")]
+struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Nanoseconds a packet of the balancer's program, net of the generator.
+    Datapath {
+        /// Interleaved repetitions of every case.
+        #[arg(long, default_value_t = 9)]
+        repetitions: usize,
+        /// Packets of one repetition.
+        #[arg(long, default_value_t = 500_000)]
+        packets: u32,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().what {
+        What::Datapath { repetitions, packets } => datapath::run(repetitions, packets),
+    }
+}

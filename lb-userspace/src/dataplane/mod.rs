@@ -1,5 +1,7 @@
 //! The door to the kernel: maps, programs, pins.
 
+pub mod fake;
+
 use crate::plan::{MapOp, Tables};
 
 /// The maps, whatever holds them.

@@ -16,6 +16,8 @@ pub use pins::{PinError, detach};
 pub use preflight::{Facts, PreflightError};
 pub use stats::{Stats, StatsError, StatsSource};
 
+pub mod fake;
+
 use crate::plan::{MapOp, Tables};
 
 /// The balancer's BPF object.

@@ -1,0 +1,151 @@
+//! What the tests of plans share: a small world that is quickly described.
+
+mod properties;
+mod rules;
+mod sizes;
+mod speed;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    time::Duration,
+};
+
+use lb_common::{Mode, target::TargetState};
+
+use super::*;
+use crate::{
+    config::{
+        Config, HealthCheck, HealthProtocol, Listener, Protocol, Target, TargetGroup, TargetKey,
+        Tunnel,
+    },
+    health::{Health, Reason},
+    next_hop::{NextHop, NextHopState},
+};
+
+/// All that a plan depends on but for what was before.
+#[derive(Clone, Debug)]
+struct World {
+    config: Config,
+    health: BTreeMap<TargetKey, Health>,
+    drained: BTreeSet<TargetKey>,
+    next_hops: BTreeMap<IpAddr, NextHopState>,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            config: Config {
+                interfaces: vec!["eth0".to_owned()],
+                tunnel: Tunnel {
+                    source_ipv4: "172.16.0.0/16".parse().unwrap(),
+                    source_ipv6: "100::/64".parse().unwrap(),
+                },
+                hash_seed: None,
+                target_groups: Vec::new(),
+                listeners: Vec::new(),
+            },
+            health: BTreeMap::new(),
+            drained: BTreeSet::new(),
+            next_hops: BTreeMap::new(),
+        }
+    }
+
+    fn group(&mut self, name: &str, forwarding: Mode) -> &mut Self {
+        self.config.target_groups.push(TargetGroup {
+            name: name.to_owned(),
+            protocol: Protocol::Tcp,
+            port: 80,
+            forwarding,
+            targets: Vec::new(),
+            health_check: HealthCheck {
+                protocol: HealthProtocol::Tcp,
+                port: None,
+                interval: Duration::from_secs(5),
+                timeout: Duration::from_secs(2),
+                healthy_threshold: 3,
+                unhealthy_threshold: 2,
+            },
+            deregistration_delay: Duration::ZERO,
+        });
+        self
+    }
+
+    /// Adds a target to the last group; its next hop is known unless `next_hops` says otherwise.
+    fn target(&mut self, address: IpAddr, weight: u32, health: Option<TargetState>) -> TargetKey {
+        let group = self.config.target_groups.last_mut().unwrap();
+        group.targets.push(Target {
+            address,
+            port: 80,
+            weight,
+        });
+        let key = TargetKey {
+            group: group.name.clone(),
+            address,
+            port: 80,
+        };
+        if let Some(state) = health {
+            self.health.insert(key.clone(), verdict(state));
+        }
+        let hop = NextHopState::Resolved(hop(1, true));
+        self.next_hops.entry(address).or_insert(hop);
+        key
+    }
+
+    fn listener(&mut self, address: &str, group: &str) -> &mut Self {
+        self.config.listeners.push(Listener {
+            name: format!("{address}-{group}"),
+            address: address.parse().unwrap(),
+            port: 80,
+            protocol: Protocol::Tcp,
+            target_group: group.to_owned(),
+        });
+        self
+    }
+
+    fn plan(&self, previous: &Tables, cache: &RingCache) -> Result<Plan, PlanError> {
+        compile(&Inputs {
+            config: &self.config,
+            health: &self.health,
+            drained: &self.drained,
+            next_hops: &self.next_hops,
+            previous,
+            cache,
+        })
+    }
+
+    fn first_plan(&self) -> Result<Plan, PlanError> {
+        self.plan(&Tables::default(), &RingCache::default())
+    }
+}
+
+fn verdict(state: TargetState) -> Health {
+    Health {
+        state,
+        reason: match state {
+            TargetState::Healthy => None,
+            TargetState::Unhealthy => Some(Reason::Timeout),
+            _ => Some(Reason::InitialHealthChecking),
+        },
+        detail: match state {
+            TargetState::Unhealthy => "no answer within 2 s".to_owned(),
+            _ => String::new(),
+        },
+    }
+}
+
+fn hop(interface: u32, on_link: bool) -> NextHop {
+    NextHop {
+        interface,
+        source_mac: [2, 0, 0, 0, 0, 1],
+        destination_mac: [2, 0, 0, 0, 0, 2],
+        mtu: 1500,
+        on_link,
+    }
+}
+
+/// 10.0.x.y, from a number.
+fn v4(number: u16) -> IpAddr {
+    let [high, low] = number.to_be_bytes();
+    IpAddr::from([10, 0, high, low])
+}

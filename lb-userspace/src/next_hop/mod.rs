@@ -1,4 +1,20 @@
-//! The next hop of each target: interface, MAC addresses, MTU; resolved through netlink.
+//! The next hop of each target: interface, MAC addresses, MTU; resolved through netlink and
+//! followed as the host's network changes.
+//!
+//! [`Resolver`] is the door. It deliberately decides nothing about targets: what it does not know
+//! it reports, with the reason, and what to do about that is for its user.
+//!
+//! `resolve` and `keep` are pure, `decode` turns bytes into their types, `netlink` is the only
+//! place that talks to the kernel, `watch` is the loop that joins them.
+
+mod decode;
+mod keep;
+mod netlink;
+mod resolve;
+mod watch;
+
+pub use netlink::ResolverError;
+pub use watch::Resolver;
 
 /// Where a frame for a target goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

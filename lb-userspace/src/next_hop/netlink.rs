@@ -1,0 +1,397 @@
+//! The two netlink sockets: one for requests, one for events. I/O only; what the bytes mean is
+//! `decode`'s to say.
+//!
+//! It deliberately uses plain sockets instead of rtnetlink's connection: that one sends one
+//! request per wake-up, and a reply that it cannot decode leaves its request waiting forever. Here
+//! many requests go in one datagram, and each ends with its sequence number, decodable or not.
+
+use std::{collections::BTreeMap, io, net::IpAddr, time::Duration};
+
+use netlink_packet_core::{
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_MULTIPART, NLM_F_REQUEST,
+    NetlinkHeader, NetlinkMessage, NetlinkPayload,
+};
+use netlink_packet_route::{
+    AddressFamily, RouteNetlinkMessage,
+    link::{LinkAttribute, LinkExtentMask, LinkMessage},
+    neighbour::{NeighbourAttribute, NeighbourExtFlags, NeighbourFlags, NeighbourMessage},
+    route::{RouteAttribute, RouteMessage},
+};
+use netlink_sys::{AsyncSocket, AsyncSocketExt, SocketAddr, TokioSocket, protocols::NETLINK_ROUTE};
+use nix::sys::socket::{setsockopt, sockopt::RcvBufForce};
+
+use super::{
+    decode::{self, Event, Message},
+    keep::Ask,
+    resolve::{Link, Neighbour, NeighbourKey, Route},
+};
+
+/// Why next hops cannot be followed.
+#[derive(Debug, thiserror::Error)]
+pub enum ResolverError {
+    /// It was started outside a tokio runtime.
+    #[error("next hops can only be followed inside a tokio runtime (this is a fault of xelb)")]
+    NoRuntime(#[source] tokio::runtime::TryCurrentError),
+    /// The kernel gave no socket.
+    #[error(
+        "cannot open a netlink socket to follow routes and neighbours; is AF_NETLINK allowed \
+         (systemd: RestrictAddressFamilies)?"
+    )]
+    Socket(#[source] io::Error),
+    /// The kernel does not tell about changes.
+    #[error("cannot subscribe to netlink group {group} to follow routes and neighbours")]
+    Subscribe {
+        /// Name of the group, as in linux/rtnetlink.h.
+        group: &'static str,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// What changes next hops, with names for people.
+const GROUPS: [(u32, &str); 9] = [
+    (libc::RTNLGRP_LINK, "RTNLGRP_LINK"),
+    (libc::RTNLGRP_NEIGH, "RTNLGRP_NEIGH"),
+    (libc::RTNLGRP_IPV4_IFADDR, "RTNLGRP_IPV4_IFADDR"),
+    (libc::RTNLGRP_IPV4_ROUTE, "RTNLGRP_IPV4_ROUTE"),
+    (libc::RTNLGRP_IPV4_RULE, "RTNLGRP_IPV4_RULE"),
+    (libc::RTNLGRP_IPV6_IFADDR, "RTNLGRP_IPV6_IFADDR"),
+    (libc::RTNLGRP_IPV6_ROUTE, "RTNLGRP_IPV6_ROUTE"),
+    (libc::RTNLGRP_IPV6_RULE, "RTNLGRP_IPV6_RULE"),
+    (libc::RTNLGRP_NEXTHOP, "RTNLGRP_NEXTHOP"),
+];
+
+/// The one that old kernels (before 5.3) do not have; they have no nexthop objects either.
+const GROUP_OPTIONAL: u32 = libc::RTNLGRP_NEXTHOP;
+
+/// The kernel's datagrams are at most 32 KiB (commit d35c99ff77ec, Linux 4.9).
+const DATAGRAM_BYTES_MAX: usize = 64 * 1024;
+
+/// Room for bursts of events: 1,000 neighbours that change at once take about 1 MiB of the
+/// kernel's accounting.
+const RECEIVE_BYTES: usize = 4 * 1024 * 1024;
+
+/// Requests in one datagram. Their replies wait in the socket's buffer, at about 1 KiB each.
+const BATCH_MAX: usize = 64;
+
+/// The kernel answers at once; longer than this means that a reply was lost.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The socket for requests.
+pub(super) struct Requests {
+    socket: TokioSocket,
+    sequence: u32,
+    buffer: Vec<u8>,
+}
+
+/// The socket for events.
+pub(super) struct Events {
+    socket: TokioSocket,
+    buffer: Vec<u8>,
+}
+
+/// Everything that the kernel said to one request.
+struct Reply<T> {
+    values: Vec<T>,
+    errno: Option<i32>,
+    done: bool,
+}
+
+impl Events {
+    /// Subscribes in the network namespace of the calling thread.
+    pub(super) fn open() -> Result<Self, ResolverError> {
+        let mut socket = open()?;
+        for (group, name) in GROUPS {
+            match socket.socket_mut().add_membership(group) {
+                Err(source) if group != GROUP_OPTIONAL => {
+                    return Err(ResolverError::Subscribe {
+                        group: name,
+                        source,
+                    });
+                }
+                _ => {}
+            }
+        }
+        let buffer = Vec::with_capacity(DATAGRAM_BYTES_MAX);
+        Ok(Self { socket, buffer })
+    }
+
+    /// Waits for the next events. Safe to cancel: nothing is lost.
+    pub(super) async fn next(&mut self) -> io::Result<Vec<Event>> {
+        match receive(&self.socket, &mut self.buffer).await {
+            Ok(()) => Ok(decode::messages(&self.buffer)
+                .filter_map(decode::event)
+                .collect()),
+            Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => Ok(vec![Event::Overrun]),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Requests {
+    /// Opens it in the network namespace of the calling thread.
+    pub(super) fn open() -> Result<Self, ResolverError> {
+        Ok(Self {
+            socket: open()?,
+            sequence: 0,
+            buffer: Vec::with_capacity(DATAGRAM_BYTES_MAX),
+        })
+    }
+
+    /// All interfaces, by index.
+    pub(super) async fn links(&mut self) -> io::Result<BTreeMap<u32, Link>> {
+        let mut message = LinkMessage::default();
+        // Statistics are most of a link's message, and nobody here reads them.
+        message
+            .attributes
+            .push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+        let request = RouteNetlinkMessage::GetLink(message);
+        self.dump(request, |message| {
+            (message.kind == libc::RTM_NEWLINK)
+                .then(|| decode::link(message.payload))
+                .flatten()
+        })
+        .await
+        .map(BTreeMap::from_iter)
+    }
+
+    /// All neighbours of both families.
+    pub(super) async fn neighbours(&mut self) -> io::Result<BTreeMap<NeighbourKey, Neighbour>> {
+        let request = RouteNetlinkMessage::GetNeighbour(NeighbourMessage::default());
+        self.dump(request, |message| {
+            (message.kind == libc::RTM_NEWNEIGH)
+                .then(|| decode::neighbour(message.payload))
+                .flatten()
+        })
+        .await
+        .map(BTreeMap::from_iter)
+    }
+
+    /// How packets to these addresses would go, in their order.
+    pub(super) async fn routes(&mut self, addresses: &[IpAddr]) -> io::Result<Vec<Route>> {
+        let requests = addresses
+            .iter()
+            .map(|address| (route_request(*address), NLM_F_REQUEST))
+            .collect();
+        let replies = self.exchange(requests, |message| {
+            (message.kind == libc::RTM_NEWROUTE)
+                .then(|| decode::route(message.payload).unwrap_or(Route::Failed(libc::EBADMSG)))
+        });
+        Ok(replies
+            .await?
+            .into_iter()
+            .map(
+                |reply| match (reply.errno, reply.values.into_iter().next()) {
+                    (None, Some(route)) => route,
+                    (None, None) => Route::Failed(libc::EBADMSG),
+                    (Some(errno), _) => decode::route_refusal(errno),
+                },
+            )
+            .collect())
+    }
+
+    /// Asks the kernel to resolve neighbours and to keep them; the errno of each, if it refused.
+    pub(super) async fn keep(&mut self, asks: &[Ask]) -> io::Result<Vec<Option<i32>>> {
+        let flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE;
+        let requests = asks
+            .iter()
+            .map(|ask| (neighbour_request(ask, true), flags))
+            .collect();
+        let replies = self.exchange(requests, |_| None::<()>).await?;
+        Ok(replies.into_iter().map(|reply| reply.errno).collect())
+    }
+
+    /// Takes the mark "managed" off neighbours. It neither waits nor reads the answer, so that a
+    /// destructor may do it; the kernel handles a request while it is being sent.
+    pub(super) fn release(&mut self, asks: &[Ask]) {
+        for batch in asks.chunks(BATCH_MAX) {
+            let mut datagram = Vec::new();
+            for ask in batch {
+                self.sequence = self.sequence.wrapping_add(1);
+                let request = neighbour_request(ask, false);
+                encode(request, NLM_F_REQUEST, self.sequence, &mut datagram);
+            }
+            let sent = self
+                .socket
+                .socket_ref()
+                .send_to(&datagram, &SocketAddr::new(0, 0), 0);
+            if let Err(error) = sent {
+                tracing::debug!(%error, "neighbours stay marked as managed");
+            }
+        }
+    }
+
+    async fn dump<T>(
+        &mut self,
+        request: RouteNetlinkMessage,
+        decode: fn(Message<'_>) -> Option<T>,
+    ) -> io::Result<Vec<T>> {
+        let request = vec![(request, NLM_F_REQUEST | NLM_F_DUMP)];
+        let replies = self.exchange(request, decode).await?;
+        let mut values = Vec::new();
+        for reply in replies {
+            if let Some(errno) = reply.errno {
+                return Err(io::Error::from_raw_os_error(errno));
+            }
+            values.extend(reply.values);
+        }
+        Ok(values)
+    }
+
+    /// Sends requests, many in a datagram, and gathers what the kernel says to each.
+    async fn exchange<T>(
+        &mut self,
+        requests: Vec<(RouteNetlinkMessage, u16)>,
+        decode: fn(Message<'_>) -> Option<T>,
+    ) -> io::Result<Vec<Reply<T>>> {
+        let mut requests = requests.into_iter();
+        let mut replies = Vec::new();
+        loop {
+            let first = self.sequence.wrapping_add(1);
+            let mut batch = Vec::new();
+            let mut datagram = Vec::new();
+            for (request, flags) in requests.by_ref().take(BATCH_MAX) {
+                self.sequence = self.sequence.wrapping_add(1);
+                encode(request, flags, self.sequence, &mut datagram);
+                batch.push(Reply::new());
+            }
+            if batch.is_empty() {
+                return Ok(replies);
+            }
+            let kernel = SocketAddr::new(0, 0);
+            self.socket.send_to(&datagram, &kernel).await?;
+            tokio::time::timeout(REPLY_TIMEOUT, self.collect(first, &mut batch, decode)).await??;
+            replies.append(&mut batch);
+        }
+    }
+
+    /// Reads until each reply of a batch is complete. Answers to earlier requests, which a
+    /// time-out may leave behind, are skipped.
+    async fn collect<T>(
+        &mut self,
+        first: u32,
+        batch: &mut [Reply<T>],
+        decode: fn(Message<'_>) -> Option<T>,
+    ) -> io::Result<()> {
+        while batch.iter().any(|reply| !reply.done) {
+            receive(&self.socket, &mut self.buffer).await?;
+            for message in decode::messages(&self.buffer) {
+                let index = usize::try_from(message.sequence.wrapping_sub(first));
+                let Some(reply) = index.ok().and_then(|index| batch.get_mut(index)) else {
+                    continue;
+                };
+                reply.take(message, decode);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<T> Reply<T> {
+    const fn new() -> Self {
+        Self {
+            values: Vec::new(),
+            errno: None,
+            done: false,
+        }
+    }
+
+    fn take(&mut self, message: Message<'_>, decode: fn(Message<'_>) -> Option<T>) {
+        if message.flags & NLM_F_DUMP_INTR != 0 {
+            // The table changed during the dump: what it gave may have holes.
+            self.errno = Some(libc::EINTR);
+        }
+        match i32::from(message.kind) {
+            libc::NLMSG_ERROR | libc::NLMSG_DONE => {
+                self.done = true;
+                let code = message.payload.first_chunk().copied();
+                let code = code.map_or(0, i32::from_ne_bytes);
+                if code < 0 {
+                    self.errno = Some(-code);
+                }
+            }
+            _ => {
+                self.values.extend(decode(message));
+                self.done |= message.flags & NLM_F_MULTIPART == 0;
+            }
+        }
+    }
+}
+
+fn open() -> Result<TokioSocket, ResolverError> {
+    // TokioSocket::new panics outside a runtime.
+    tokio::runtime::Handle::try_current().map_err(ResolverError::NoRuntime)?;
+    let mut socket = TokioSocket::new(NETLINK_ROUTE).map_err(ResolverError::Socket)?;
+    socket
+        .socket_mut()
+        .bind_auto()
+        .map_err(ResolverError::Socket)?;
+    // Without CAP_NET_ADMIN the default has to do: a burst then costs a resync.
+    if let Err(error) = setsockopt(socket.socket_ref(), RcvBufForce, &RECEIVE_BYTES) {
+        tracing::debug!(%error, "netlink socket keeps its default buffer");
+    }
+    Ok(socket)
+}
+
+/// Reads one datagram of the kernel; those of other processes are skipped.
+async fn receive(socket: &TokioSocket, buffer: &mut Vec<u8>) -> io::Result<()> {
+    loop {
+        buffer.clear();
+        if socket.recv_from(buffer).await?.port_number() == 0 {
+            return Ok(());
+        }
+    }
+}
+
+fn encode(request: RouteNetlinkMessage, flags: u16, sequence: u32, datagram: &mut Vec<u8>) {
+    let mut header = NetlinkHeader::default();
+    header.flags = flags;
+    header.sequence_number = sequence;
+    let mut message = NetlinkMessage::new(header, NetlinkPayload::from(request));
+    message.finalize();
+    let start = datagram.len();
+    // Messages in a datagram start at multiples of 4 (NLMSG_ALIGN).
+    datagram.resize(start + message.buffer_len().next_multiple_of(4), 0);
+    if let Some(room) = datagram.get_mut(start..start + message.buffer_len()) {
+        message.serialize(room);
+    }
+}
+
+fn family(address: IpAddr) -> AddressFamily {
+    match address {
+        IpAddr::V4(_) => AddressFamily::Inet,
+        IpAddr::V6(_) => AddressFamily::Inet6,
+    }
+}
+
+fn route_request(address: IpAddr) -> RouteNetlinkMessage {
+    let mut message = RouteMessage::default();
+    message.header.address_family = family(address);
+    message.header.destination_prefix_length = if address.is_ipv4() { 32 } else { 128 };
+    message
+        .attributes
+        .push(RouteAttribute::Destination(address.into()));
+    RouteNetlinkMessage::GetRoute(message)
+}
+
+/// NTF_USE makes the kernel resolve an entry without changing its state. It goes with the mark,
+/// too: kernels before 5.16 do not know that, and without NTF_USE would reset the entry's state.
+fn neighbour_request(ask: &Ask, managed: bool) -> RouteNetlinkMessage {
+    let (interface, address) = ask.key;
+    let mut message = NeighbourMessage::default();
+    message.header.family = family(address);
+    message.header.ifindex = interface;
+    message.header.flags = NeighbourFlags::Use;
+    if ask.learned {
+        message.header.flags |= NeighbourFlags::ExtLearned;
+    }
+    message
+        .attributes
+        .push(NeighbourAttribute::Destination(address.into()));
+    if managed {
+        let flags = NeighbourExtFlags::Managed;
+        message.attributes.push(NeighbourAttribute::ExtFlags(flags));
+    }
+    RouteNetlinkMessage::NewNeighbour(message)
+}

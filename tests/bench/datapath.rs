@@ -181,12 +181,14 @@ impl Generator {
             .override_global("ADDRESS_OFFSET", &offset, true)
             .override_global("EVERY_PACKET_NEW", &u32::from(all_new), true)
             .load(GENERATOR_OBJECT)?;
-        let words: Vec<u64> = bytemuck::pod_collect_to_vec(&frame);
-        let template: [u64; FRAME_LENGTH / 8] = words
+        let bytes: [u8; FRAME_LENGTH] = frame
+            .as_slice()
             .try_into()
-            .map_err(|_| anyhow::anyhow!("the frame is not {FRAME_LENGTH} bytes"))?;
-        Array::try_from(ebpf.map_mut("TEMPLATE").context("no map TEMPLATE")?)?
-            .set(0, template, 0)?;
+            .with_context(|| format!("the frame is not {FRAME_LENGTH} bytes"))?;
+        let template: [u64; FRAME_LENGTH / 8] = bytemuck::cast(bytes);
+        let map = ebpf.map_mut("TEMPLATE").context("no map TEMPLATE")?;
+        let mut templates: Array<_, [u64; FRAME_LENGTH / 8]> = Array::try_from(map)?;
+        templates.set(0, template, 0)?;
         let reflect = xdp(&mut ebpf, "xelb_reflect")?.try_clone()?;
         xdp(&mut ebpf, "xelb_generate")?;
         Ok(Self { ebpf, generate: "xelb_generate".to_owned(), reflect, frame })

@@ -43,15 +43,11 @@ impl Grace {
                 }
             }
             MapOp::RemoveDevice(interface) if self.devices.contains(interface) => {
-                harm.push(format!(
-                    "interface {interface} goes while packets may still use it"
-                ));
+                harm.push(format!("interface {interface} goes while packets may still use it"));
             }
-            MapOp::PutListener {
-                key,
-                listener,
-                fresh,
-            } => self.put_listener(model, key, *listener, *fresh, &mut harm),
+            MapOp::PutListener { key, listener, fresh } => {
+                self.put_listener(model, key, *listener, *fresh, &mut harm)
+            }
             MapOp::RemoveListener(key) => {
                 if let Some(before) = model.listeners.get(key) {
                     self.listeners.insert(before.id);
@@ -78,9 +74,7 @@ impl Grace {
     ) {
         let before = model.targets.get(&id);
         if fresh != before.is_none() {
-            harm.push(format!(
-                "target {id} is put with fresh {fresh}, which is wrong"
-            ));
+            harm.push(format!("target {id} is put with fresh {fresh}, which is wrong"));
         }
         if before.is_none() && self.reaches_target(model, id) {
             harm.push(format!("target id {id} is given out too early"));
@@ -101,10 +95,7 @@ impl Grace {
         harm: &mut Vec<String>,
     ) {
         if fresh && self.listeners.contains(&listener.id) {
-            harm.push(format!(
-                "listener id {} is given out too early",
-                listener.id
-            ));
+            harm.push(format!("listener id {} is given out too early", listener.id));
         }
         let mut others = model.listeners.iter().filter(|(other, _)| *other != key);
         if others.any(|(_, other)| other.id == listener.id) {
@@ -122,11 +113,7 @@ impl Grace {
         let mut clashes = 0;
         for (index, slot) in slots {
             if covers(&live, *index) {
-                let before = model
-                    .slots
-                    .get(*index as usize)
-                    .copied()
-                    .unwrap_or_default();
+                let before = model.slots.get(*index as usize).copied().unwrap_or_default();
                 if before.current != slot.current {
                     self.targets.insert(before.current);
                 }
@@ -135,9 +122,7 @@ impl Grace {
             }
         }
         if clashes > 0 {
-            harm.push(format!(
-                "{clashes} slots are reused while packets may still read them"
-            ));
+            harm.push(format!("{clashes} slots are reused while packets may still read them"));
         }
     }
 
@@ -145,26 +130,18 @@ impl Grace {
     fn leave(&mut self, model: &MapModel, group: u16, ring: RingRef) {
         if self.reaches_group(model, group) {
             self.rings.push(ring);
-            self.targets
-                .extend(model.ring(ring).iter().map(|slot| slot.current));
+            self.targets.extend(model.ring(ring).iter().map(|slot| slot.current));
         }
     }
 
     fn reaches_group(&self, model: &MapModel, id: u16) -> bool {
-        self.groups.contains(&id)
-            || model
-                .listeners
-                .values()
-                .any(|listener| listener.group == id)
+        self.groups.contains(&id) || model.listeners.values().any(|listener| listener.group == id)
     }
 
     /// Whether a packet may be on its way to a target that no current slot names. (That a current
     /// one does is a fault of the tables, and theirs to find.)
     fn reaches_target(&self, model: &MapModel, id: u16) -> bool {
-        let former = self
-            .groups
-            .iter()
-            .filter_map(|group| model.groups.get(group));
+        let former = self.groups.iter().filter_map(|group| model.groups.get(group));
         self.targets.contains(&id)
             || former
                 .flat_map(|(_, ring)| model.ring(*ring).to_vec())
@@ -175,9 +152,7 @@ impl Grace {
 /// First slot and end of each ring.
 fn spans(rings: impl Iterator<Item = RingRef>) -> BTreeMap<u32, usize> {
     let rings = rings.filter(|ring| !ring.is_none());
-    rings
-        .map(|ring| (ring.base(), ring.base() as usize + ring.len()))
-        .collect()
+    rings.map(|ring| (ring.base(), ring.base() as usize + ring.len())).collect()
 }
 
 fn covers(spans: &BTreeMap<u32, usize>, index: u32) -> bool {

@@ -74,16 +74,8 @@ impl World {
     /// Adds a target to the last group; its next hop is known unless `next_hops` says otherwise.
     fn target(&mut self, address: IpAddr, weight: u32, health: Option<TargetState>) -> TargetKey {
         let group = self.config.target_groups.last_mut().unwrap();
-        group.targets.push(Target {
-            address,
-            port: 80,
-            weight,
-        });
-        let key = TargetKey {
-            group: group.name.clone(),
-            address,
-            port: 80,
-        };
+        group.targets.push(Target { address, port: 80, weight });
+        let key = TargetKey { group: group.name.clone(), address, port: 80 };
         if let Some(state) = health {
             self.health.insert(key.clone(), verdict(state));
         }

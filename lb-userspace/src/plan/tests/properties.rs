@@ -16,20 +16,10 @@ use crate::dataplane::{
 
 /// The pools are small, so that worlds overlap: the same target comes, goes and changes.
 const GROUPS: [&str; 4] = ["a", "b", "c", "d"];
-const VIPS: [&str; 5] = [
-    "203.0.113.1",
-    "203.0.113.2",
-    "203.0.113.3",
-    "2001:db8::1",
-    "2001:db8::2",
-];
+const VIPS: [&str; 5] = ["203.0.113.1", "203.0.113.2", "203.0.113.3", "2001:db8::1", "2001:db8::2"];
 
 fn address(number: u16) -> IpAddr {
-    if number % 4 == 3 {
-        IpAddr::from([0x2001, 0xdb8, 1, 0, 0, 0, 0, number])
-    } else {
-        v4(number)
-    }
+    if number % 4 == 3 { IpAddr::from([0x2001, 0xdb8, 1, 0, 0, 0, 0, number]) } else { v4(number) }
 }
 
 #[derive(Clone, Debug)]
@@ -44,12 +34,7 @@ fn targets() -> impl Strategy<Value = Vec<RandomTarget>> {
     let weight = prop_oneof![4 => Just(1_u32), 1 => Just(0), 1 => Just(7), 1 => Just(1000)];
     let target = |number| {
         (number, weight.clone(), 0_u8..8, prop::bool::weighted(0.1)).prop_map(
-            |(number, weight, health, drained)| RandomTarget {
-                number,
-                weight,
-                health,
-                drained,
-            },
+            |(number, weight, health, drained)| RandomTarget { number, weight, health, drained },
         )
     };
     prop_oneof![
@@ -136,10 +121,7 @@ fn routes(tables: &Tables, group: u16) -> Routes {
             let place = ring.slot_of(hash).checked_sub(ring.base() as usize)?;
             let target = tables.targets.get(&table.slots.get(place)?.current)?;
             let family = target.family.try_into().ok()?;
-            Some((
-                u16::from_be_bytes(target.port),
-                target.address.to_ip(family),
-            ))
+            Some((u16::from_be_bytes(target.port), target.address.to_ip(family)))
         })
         .collect()
 }
@@ -148,19 +130,13 @@ fn routes(tables: &Tables, group: u16) -> Routes {
 fn check_routes(before: &Tables, now: &Tables, after: &Tables, at: usize) {
     for (key, listener) in &now.listeners {
         let of = |tables: &Tables, key: &ListenerKey| {
-            tables
-                .listeners
-                .get(key)
-                .map(|listener| routes(tables, listener.group))
+            tables.listeners.get(key).map(|listener| routes(tables, listener.group))
         };
         let known = [
             of(before, key),
             of(after, key),
             // Its former group, which has changed as well.
-            before
-                .listeners
-                .get(key)
-                .map(|listener| routes(after, listener.group)),
+            before.listeners.get(key).map(|listener| routes(after, listener.group)),
             // A group that loses its ring, and does so after listeners have changed.
             after
                 .groups
@@ -196,15 +172,8 @@ fn carry_out(maps: &FakeMaps, wanted: &Tables) -> Vec<MapOp> {
 
 /// Ids of all that has one.
 fn ids(plan: &Plan) -> BTreeMap<String, u16> {
-    let targets = plan
-        .targets
-        .iter()
-        .map(|report| (report.key.to_string(), report.id));
-    let groups = plan
-        .tables
-        .groups
-        .iter()
-        .map(|(id, group)| (group.name.clone(), *id));
+    let targets = plan.targets.iter().map(|report| (report.key.to_string(), report.id));
+    let groups = plan.tables.groups.iter().map(|(id, group)| (group.name.clone(), *id));
     let listeners = plan.tables.listeners.iter();
     let listeners = listeners.map(|(key, listener)| (format!("{key:?}"), listener.id));
     targets.chain(groups).chain(listeners).collect()
@@ -213,10 +182,7 @@ fn ids(plan: &Plan) -> BTreeMap<String, u16> {
 fn check_ids(before: &Plan, after: &Plan) {
     let later = ids(after);
     for (name, id) in ids(before) {
-        assert!(
-            later.get(&name).is_none_or(|later| *later == id),
-            "{name} had id {id}"
-        );
+        assert!(later.get(&name).is_none_or(|later| *later == id), "{name} had id {id}");
     }
 }
 
@@ -236,9 +202,7 @@ fn unplaced(tables: &Tables) -> Tables {
 /// A new agent: it knows nothing but the maps.
 fn restart(maps: &FakeMaps, world: &World) -> Plan {
     maps.open().apply(&MapOp::Quiesce).unwrap();
-    world
-        .plan(&maps.open().read().unwrap(), &RingCache::default())
-        .unwrap()
+    world.plan(&maps.open().read().unwrap(), &RingCache::default()).unwrap()
 }
 
 proptest! {

@@ -24,20 +24,9 @@ enum Hop {
     Behind,
 }
 
-const HEALTHY: Given = Given {
-    health: Some(Healthy),
-    weight: None,
-    drained: false,
-    hop: None,
-};
-const UNHEALTHY: Given = Given {
-    health: Some(Unhealthy),
-    ..HEALTHY
-};
-const NEW: Given = Given {
-    health: None,
-    ..HEALTHY
-};
+const HEALTHY: Given = Given { health: Some(Healthy), weight: None, drained: false, hop: None };
+const UNHEALTHY: Given = Given { health: Some(Unhealthy), ..HEALTHY };
+const NEW: Given = Given { health: None, ..HEALTHY };
 
 struct Case {
     name: &'static str,
@@ -62,9 +51,7 @@ fn check(case: &Case) {
                 world.next_hops.insert(address, state);
             }
             Some(Hop::Behind) => {
-                world
-                    .next_hops
-                    .insert(address, NextHopState::Resolved(hop(2, false)));
+                world.next_hops.insert(address, NextHopState::Resolved(hop(2, false)));
             }
         }
         let key = world.target(address, given.weight.unwrap_or(1), given.health);
@@ -79,58 +66,23 @@ fn check(case: &Case) {
         world.listener("203.0.113.1", "web");
     }
     let plan = world.first_plan().unwrap();
-    let found: Vec<_> = plan
-        .targets
-        .iter()
-        .map(|report| (report.state, report.reason, report.in_ring))
-        .collect();
+    let found: Vec<_> =
+        plan.targets.iter().map(|report| (report.state, report.reason, report.in_ring)).collect();
     assert_eq!(found, case.expected, "{}", case.name);
     assert_eq!(plan.warnings, case.warnings, "{}", case.name);
 
     let group = &plan.tables.groups[&1];
-    let slots = |id: u16| {
-        group
-            .slots
-            .iter()
-            .filter(|slot| **slot == Slot::unarmed(id))
-            .count()
-    };
+    let slots = |id: u16| group.slots.iter().filter(|slot| **slot == Slot::unarmed(id)).count();
     for report in &plan.targets {
-        assert_eq!(
-            slots(report.id) > 0,
-            report.in_ring,
-            "{}: {}",
-            case.name,
-            report.key
-        );
+        assert_eq!(slots(report.id) > 0, report.in_ring, "{}: {}", case.name, report.key);
         let share = f64::from(u32::try_from(slots(report.id)).unwrap()) / 4096.0;
-        assert!(
-            (report.share - share).abs() < 1e-9,
-            "{}: {report:?}",
-            case.name
-        );
-        assert_eq!(
-            plan.tables.targets[&report.id].state, report.state as u8,
-            "{}",
-            case.name
-        );
+        assert!((report.share - share).abs() < 1e-9, "{}: {report:?}", case.name);
+        assert_eq!(plan.tables.targets[&report.id].state, report.state as u8, "{}", case.name);
     }
     let has_ring = case.used && !case.targets.is_empty();
-    assert_eq!(
-        group.ring,
-        if has_ring {
-            RingRef::new(0, 12)
-        } else {
-            RingRef::NONE
-        }
-    );
+    assert_eq!(group.ring, if has_ring { RingRef::new(0, 12) } else { RingRef::NONE });
     let in_ring = plan.targets.iter().any(|report| report.in_ring);
-    assert_eq!(
-        slots(0),
-        if has_ring && !in_ring { 4096 } else { 0 },
-        "{}",
-        case.name
-    );
+    assert_eq!(slots(0), if has_ring && !in_ring { 4096 } else { 0 }, "{}", case.name);
     assert_eq!(faults(&plan.tables), Vec::<String>::new(), "{}", case.name);
 }
 
@@ -140,10 +92,7 @@ fn membership_and_states() {
     const CHECKING: Option<Reason> = Some(Reason::InitialHealthChecking);
     const UNUSABLE: Option<Reason> = Some(Reason::IpUnusable);
     const LEAVING: Option<Reason> = Some(Reason::DeregistrationInProgress);
-    const DRAINED: Given = Given {
-        drained: true,
-        ..HEALTHY
-    };
+    const DRAINED: Given = Given { drained: true, ..HEALTHY };
     let case = |name, targets, expected, warnings| Case {
         name,
         used: true,
@@ -155,16 +104,7 @@ fn membership_and_states() {
     let cases = [
         case(
             "healthy ones take traffic, others do not",
-            &[
-                HEALTHY,
-                UNHEALTHY,
-                NEW,
-                DRAINED,
-                Given {
-                    weight: Some(0),
-                    ..HEALTHY
-                },
-            ],
+            &[HEALTHY, UNHEALTHY, NEW, DRAINED, Given { weight: Some(0), ..HEALTHY }],
             &[
                 (Healthy, None, true),
                 (Unhealthy, TIMEOUT, false),
@@ -191,14 +131,8 @@ fn membership_and_states() {
             &[
                 UNHEALTHY,
                 NEW,
-                Given {
-                    drained: true,
-                    ..UNHEALTHY
-                },
-                Given {
-                    weight: Some(0),
-                    ..UNHEALTHY
-                },
+                Given { drained: true, ..UNHEALTHY },
+                Given { weight: Some(0), ..UNHEALTHY },
             ],
             &[
                 (Unhealthy, TIMEOUT, true),
@@ -210,13 +144,7 @@ fn membership_and_states() {
         ),
         case(
             "initial targets get nothing before their first success",
-            &[
-                NEW,
-                Given {
-                    health: Some(Initial),
-                    ..NEW
-                },
-            ],
+            &[NEW, Given { health: Some(Initial), ..NEW }],
             &[(Initial, CHECKING, false); 2],
             &[
                 "target group web: no target may take traffic (2 waiting for the first health check); \
@@ -226,53 +154,30 @@ fn membership_and_states() {
         case(
             "no next hop",
             &[
-                Given {
-                    hop: Some(Hop::Unresolved),
-                    ..HEALTHY
-                },
-                Given {
-                    hop: Some(Hop::Unknown),
-                    ..UNHEALTHY
-                },
+                Given { hop: Some(Hop::Unresolved), ..HEALTHY },
+                Given { hop: Some(Hop::Unknown), ..UNHEALTHY },
                 HEALTHY,
             ],
-            &[
-                (Healthy, UNUSABLE, false),
-                (Unhealthy, UNUSABLE, false),
-                (Healthy, None, true),
-            ],
-            &[
-                "target group web: 2 of 3 targets have no usable next hop and take no traffic \
+            &[(Healthy, UNUSABLE, false), (Unhealthy, UNUSABLE, false), (Healthy, None, true)],
+            &["target group web: 2 of 3 targets have no usable next hop and take no traffic \
                (10.0.0.1: no route to 10.0.0.1; 10.0.0.2: the next hop of 10.0.0.2 is still being \
-               looked up)",
-            ],
+               looked up)"],
         ),
         Case {
             mode: Mode::L2dsr,
             ..case(
                 "l2dsr behind a router",
-                &[
-                    Given {
-                        hop: Some(Hop::Behind),
-                        ..HEALTHY
-                    },
-                    HEALTHY,
-                ],
+                &[Given { hop: Some(Hop::Behind), ..HEALTHY }, HEALTHY],
                 &[(Healthy, UNUSABLE, false), (Healthy, None, true)],
-                &[
-                    "target group web: 1 of 2 targets have no usable next hop and take no traffic \
+                &["target group web: 1 of 2 targets have no usable next hop and take no traffic \
                    (10.0.0.1: 10.0.0.1 is behind a router, and l2dsr reaches only targets on the \
                    same layer 2: use forwarding ipip, or connect this host to the network of the \
-                   target)",
-                ],
+                   target)"],
             )
         },
         case(
             "ipip behind a router",
-            &[Given {
-                hop: Some(Hop::Behind),
-                ..HEALTHY
-            }],
+            &[Given { hop: Some(Hop::Behind), ..HEALTHY }],
             &[(Healthy, None, true)],
             &[],
         ),
@@ -281,10 +186,7 @@ fn membership_and_states() {
             ..case(
                 "no listener",
                 &[HEALTHY, DRAINED],
-                &[
-                    (Unused, Some(Reason::NotInUse), false),
-                    (Draining, LEAVING, false),
-                ],
+                &[(Unused, Some(Reason::NotInUse), false), (Draining, LEAVING, false)],
                 &[],
             )
         },
@@ -292,10 +194,8 @@ fn membership_and_states() {
             "no targets",
             &[],
             &[],
-            &[
-                "target group web: it has no targets; packets for its listeners are dropped and \
-               counted as ring_missing",
-            ],
+            &["target group web: it has no targets; packets for its listeners are dropped and \
+               counted as ring_missing"],
         ),
     ];
     cases.iter().for_each(check);
@@ -315,17 +215,9 @@ fn entries_hold_what_packets_need() {
         state: Healthy as u8,
         ..Target::default()
     };
-    let v4 = Target {
-        address: Address::v4([10, 0, 0, 1]),
-        family: Family::V4 as u8,
-        ..resolved
-    };
+    let v4 = Target { address: Address::v4([10, 0, 0, 1]), family: Family::V4 as u8, ..resolved };
     let v6_address: IpAddr = "2001:db8::1".parse().unwrap();
-    let v6 = Target {
-        address: v6_address.into(),
-        family: Family::V6 as u8,
-        ..resolved
-    };
+    let v6 = Target { address: v6_address.into(), family: Family::V6 as u8, ..resolved };
     let ipip = Mode::Ipip as u8;
     let l2dsr = Mode::L2dsr as u8;
     let mut v6_source = [0; 16];
@@ -348,18 +240,9 @@ fn entries_hold_what_packets_need() {
             Mode::Ipip,
             v6_address,
             true,
-            Target {
-                mode: ipip,
-                outer_source: Address::v6(v6_source),
-                ..v6
-            },
+            Target { mode: ipip, outer_source: Address::v6(v6_source), ..v6 },
         ),
-        (
-            Mode::L2dsr,
-            super::v4(1),
-            true,
-            Target { mode: l2dsr, ..v4 },
-        ),
+        (Mode::L2dsr, super::v4(1), true, Target { mode: l2dsr, ..v4 }),
         (
             Mode::L2dsr,
             v6_address,

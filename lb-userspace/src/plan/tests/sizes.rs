@@ -47,22 +47,13 @@ fn what_does_not_fit_is_refused() {
     let mut dangling = of_targets(1..2);
     dangling.listener("203.0.113.2", "wbe");
     let cases = [
-        (
-            listeners,
-            "the configuration has 4097 listeners, and the maps hold 4095: remove some",
-        ),
-        (
-            groups,
-            "the configuration has 2048 target groups, and the maps hold 2047: remove some",
-        ),
+        (listeners, "the configuration has 4097 listeners, and the maps hold 4095: remove some"),
+        (groups, "the configuration has 2048 target groups, and the maps hold 2047: remove some"),
         (
             of_targets(0..number(TARGETS_MAX)),
             "the configuration has 16384 targets, and the maps hold 16383: remove some",
         ),
-        (
-            devices,
-            "the configuration has 65 interfaces towards targets, and the maps hold 64:",
-        ),
+        (devices, "the configuration has 65 interfaces towards targets, and the maps hold 64:"),
         (
             rings,
             "target group 1024 needs a ring of 4096 slots, and no free space of that length is left",
@@ -82,13 +73,8 @@ fn what_does_not_fit_is_refused() {
 fn old_and_new_must_fit_together() {
     let half = number(TARGETS_MAX) / 2;
     let before = of_targets(0..half + 1).first_plan().unwrap();
-    let error = of_targets(half + 1..2 * half + 1)
-        .plan(&before.tables, &before.cache)
-        .unwrap_err();
-    let expected = PlanError::NoRoomToReplace {
-        what: "targets",
-        limit: TARGETS_MAX - 1,
-    };
+    let error = of_targets(half + 1..2 * half + 1).plan(&before.tables, &before.cache).unwrap_err();
+    let expected = PlanError::NoRoomToReplace { what: "targets", limit: TARGETS_MAX - 1 };
     assert_eq!(error, expected);
 }
 
@@ -123,14 +109,9 @@ fn a_change_of_health_writes_slots_first_and_waits_for_nothing() {
     world.health.insert(key, verdict(Unhealthy));
     let after = world.plan(&before.tables, &before.cache).unwrap();
     match diff(&before.tables, &after.tables).as_slice() {
-        [
-            MapOp::WriteSlots(slots),
-            MapOp::PutTarget {
-                id: 4,
-                fresh: false,
-                ..
-            },
-        ] => assert!((400..600).contains(&slots.len()), "{} slots", slots.len()),
+        [MapOp::WriteSlots(slots), MapOp::PutTarget { id: 4, fresh: false, .. }] => {
+            assert!((400..600).contains(&slots.len()), "{} slots", slots.len())
+        }
         other => panic!("{} operations", other.len()),
     }
 }
@@ -138,15 +119,11 @@ fn a_change_of_health_writes_slots_first_and_waits_for_nothing() {
 #[test]
 fn an_unchanged_group_costs_nothing() {
     let mut world = of_targets(1..11);
-    world
-        .group("other", Mode::Ipip)
-        .target(v4(99), 1, Some(Healthy));
+    world.group("other", Mode::Ipip).target(v4(99), 1, Some(Healthy));
     world.listener("203.0.113.2", "other");
     let before = world.first_plan().unwrap();
     let gone = world.config.target_groups[1].targets.pop().unwrap();
-    world.config.target_groups[1]
-        .targets
-        .push(Target { weight: 2, ..gone });
+    world.config.target_groups[1].targets.push(Target { weight: 2, ..gone });
     let after = world.plan(&before.tables, &before.cache).unwrap();
     let slots = |plan: &Plan| std::sync::Arc::clone(&plan.tables.groups[&1].slots);
     assert!(std::sync::Arc::ptr_eq(&slots(&before), &slots(&after)));

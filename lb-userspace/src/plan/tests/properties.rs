@@ -121,7 +121,7 @@ fn routes(tables: &Tables, group: u16) -> Routes {
             let place = ring.slot_of(hash).checked_sub(ring.base() as usize)?;
             let target = tables.targets.get(&table.slots.get(place)?.current)?;
             let family = target.family.try_into().ok()?;
-            Some((u16::from_be_bytes(target.port), target.address.to_ip(family)))
+            Some((target.port.get(), target.address.to_ip(family)))
         })
         .collect()
 }

@@ -1,6 +1,6 @@
 //! Who takes traffic, what state targets are shown in, and what people are told.
 
-use lb_common::{
+use lb_common::{Be16, Mac, 
     Address, Family, Mode, RingRef, Slot, Target,
     target::TargetState::{self, Draining, Healthy, Initial, Unhealthy, Unused},
 };
@@ -207,10 +207,10 @@ fn entries_hold_what_packets_need() {
     let resolved = Target {
         flags: Target::VALID | Target::RESOLVED,
         group: 1,
-        port: [0, 80],
+        port: Be16::new(80),
         mtu: 1500,
-        destination_mac: hop.destination_mac,
-        source_mac: hop.source_mac,
+        destination_mac: hop.destination_mac.into(),
+        source_mac: hop.source_mac.into(),
         interface: 7,
         state: Healthy as u8,
         ..Target::default()
@@ -251,8 +251,8 @@ fn entries_hold_what_packets_need() {
                 mode: l2dsr,
                 flags: Target::VALID,
                 mtu: 0,
-                destination_mac: [0; 6],
-                source_mac: [0; 6],
+                destination_mac: Mac::default(),
+                source_mac: Mac::default(),
                 interface: 0,
                 ..v6
             },

@@ -205,11 +205,7 @@ pub(super) fn route(payload: &[u8]) -> Option<Route> {
             _ => {}
         }
     }
-    Some(Route::Unicast {
-        interface: interface?,
-        gateway,
-        mtu,
-    })
+    Some(Route::Unicast { interface: interface?, gateway, mtu })
 }
 
 /// What an errno as the answer to RTM_GETROUTE means.
@@ -247,14 +243,14 @@ fn link_header(payload: &[u8]) -> Option<LinkHeader> {
 
 /// Attributes behind a header of some length, as (type, value).
 fn attributes(payload: &[u8], header: usize) -> impl Iterator<Item = (u16, &[u8])> {
-    NlasIterator::new(payload.get(header..).unwrap_or_default())
-        .map_while(Result::ok)
-        .filter_map(|attribute| {
+    NlasIterator::new(payload.get(header..).unwrap_or_default()).map_while(Result::ok).filter_map(
+        |attribute| {
             let (kind, length) = (attribute.kind(), usize::from(attribute.length()));
             // `value()` would borrow from the iterator's item, not from the payload.
             let value = attribute.into_inner().get(4..length)?;
             Some((kind, value))
-        })
+        },
+    )
 }
 
 fn address(family: AddressFamily, value: &[u8]) -> Option<IpAddr> {

@@ -77,10 +77,7 @@ impl Keeper {
 
     /// Every neighbour whose mark is ours: to be taken off at the end.
     pub(super) fn ours(&self, neighbours: &Neighbours) -> Vec<Ask> {
-        self.cares
-            .iter()
-            .filter_map(|(key, care)| release(*key, care, neighbours))
-            .collect()
+        self.cares.iter().filter_map(|(key, care)| release(*key, care, neighbours)).collect()
     }
 
     /// What is due now; each is taken as asked.
@@ -114,10 +111,7 @@ impl Keeper {
 
     /// When [`Keeper::due`] will next have something, if nothing changes until then.
     pub(super) fn next_due(&self, neighbours: &Neighbours, now: Instant) -> Option<Instant> {
-        self.cares
-            .iter()
-            .filter_map(|(key, care)| due_at(care, neighbours.get(key), now))
-            .min()
+        self.cares.iter().filter_map(|(key, care)| due_at(care, neighbours.get(key), now)).min()
     }
 
     /// Notes how the kernel answered a request: an errno, or `None`. Says whether that is news.
@@ -137,16 +131,13 @@ fn release(key: NeighbourKey, care: &Care, neighbours: &Neighbours) -> Option<As
     // An entry that is not there (yet) may be one whose event is still under way.
     let neighbour = neighbours.get(&key);
     let fixed = neighbour.is_some_and(Neighbour::is_fixed);
-    (care.ours && !fixed).then_some(Ask {
-        key,
-        learned: neighbour.is_some_and(|neighbour| neighbour.learned),
-    })
+    (care.ours && !fixed)
+        .then_some(Ask { key, learned: neighbour.is_some_and(|neighbour| neighbour.learned) })
 }
 
 fn due_at(care: &Care, neighbour: Option<&Neighbour>, now: Instant) -> Option<Instant> {
-    let silent_for = care
-        .silent_since
-        .map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+    let silent_for =
+        care.silent_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
     let pause = pause(neighbour, silent_for)?;
     Some(care.asked.map_or(now, |asked| asked + pause))
 }

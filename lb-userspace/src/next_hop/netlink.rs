@@ -105,10 +105,7 @@ impl Events {
         for (group, name) in GROUPS {
             match socket.socket_mut().add_membership(group) {
                 Err(source) if group != GROUP_OPTIONAL => {
-                    return Err(ResolverError::Subscribe {
-                        group: name,
-                        source,
-                    });
+                    return Err(ResolverError::Subscribe { group: name, source });
                 }
                 _ => {}
             }
@@ -120,9 +117,7 @@ impl Events {
     /// Waits for the next events. Safe to cancel: nothing is lost.
     pub(super) async fn next(&mut self) -> io::Result<Vec<Event>> {
         match receive(&self.socket, &mut self.buffer).await {
-            Ok(()) => Ok(decode::messages(&self.buffer)
-                .filter_map(decode::event)
-                .collect()),
+            Ok(()) => Ok(decode::messages(&self.buffer).filter_map(decode::event).collect()),
             Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => Ok(vec![Event::Overrun]),
             Err(error) => Err(error),
         }
@@ -132,25 +127,17 @@ impl Events {
 impl Requests {
     /// Opens it in the network namespace of the calling thread.
     pub(super) fn open() -> Result<Self, ResolverError> {
-        Ok(Self {
-            socket: open()?,
-            sequence: 0,
-            buffer: Vec::with_capacity(DATAGRAM_BYTES_MAX),
-        })
+        Ok(Self { socket: open()?, sequence: 0, buffer: Vec::with_capacity(DATAGRAM_BYTES_MAX) })
     }
 
     /// All interfaces, by index.
     pub(super) async fn links(&mut self) -> io::Result<BTreeMap<u32, Link>> {
         let mut message = LinkMessage::default();
         // Statistics are most of a link's message, and nobody here reads them.
-        message
-            .attributes
-            .push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+        message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
         let request = RouteNetlinkMessage::GetLink(message);
         self.dump(request, |message| {
-            (message.kind == libc::RTM_NEWLINK)
-                .then(|| decode::link(message.payload))
-                .flatten()
+            (message.kind == libc::RTM_NEWLINK).then(|| decode::link(message.payload)).flatten()
         })
         .await
         .map(BTreeMap::from_iter)
@@ -170,10 +157,8 @@ impl Requests {
 
     /// How packets to these addresses would go, in their order.
     pub(super) async fn routes(&mut self, addresses: &[IpAddr]) -> io::Result<Vec<Route>> {
-        let requests = addresses
-            .iter()
-            .map(|address| (route_request(*address), NLM_F_REQUEST))
-            .collect();
+        let requests =
+            addresses.iter().map(|address| (route_request(*address), NLM_F_REQUEST)).collect();
         let replies = self.exchange(requests, |message| {
             (message.kind == libc::RTM_NEWROUTE)
                 .then(|| decode::route(message.payload).unwrap_or(Route::Failed(libc::EBADMSG)))
@@ -181,23 +166,18 @@ impl Requests {
         Ok(replies
             .await?
             .into_iter()
-            .map(
-                |reply| match (reply.errno, reply.values.into_iter().next()) {
-                    (None, Some(route)) => route,
-                    (None, None) => Route::Failed(libc::EBADMSG),
-                    (Some(errno), _) => decode::route_refusal(errno),
-                },
-            )
+            .map(|reply| match (reply.errno, reply.values.into_iter().next()) {
+                (None, Some(route)) => route,
+                (None, None) => Route::Failed(libc::EBADMSG),
+                (Some(errno), _) => decode::route_refusal(errno),
+            })
             .collect())
     }
 
     /// Asks the kernel to resolve neighbours and to keep them; the errno of each, if it refused.
     pub(super) async fn keep(&mut self, asks: &[Ask]) -> io::Result<Vec<Option<i32>>> {
         let flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE;
-        let requests = asks
-            .iter()
-            .map(|ask| (neighbour_request(ask, true), flags))
-            .collect();
+        let requests = asks.iter().map(|ask| (neighbour_request(ask, true), flags)).collect();
         let replies = self.exchange(requests, |_| None::<()>).await?;
         Ok(replies.into_iter().map(|reply| reply.errno).collect())
     }
@@ -212,10 +192,7 @@ impl Requests {
                 let request = neighbour_request(ask, false);
                 encode(request, NLM_F_REQUEST, self.sequence, &mut datagram);
             }
-            let sent = self
-                .socket
-                .socket_ref()
-                .send_to(&datagram, &SocketAddr::new(0, 0), 0);
+            let sent = self.socket.socket_ref().send_to(&datagram, &SocketAddr::new(0, 0), 0);
             if let Err(error) = sent {
                 tracing::debug!(%error, "neighbours stay marked as managed");
             }
@@ -290,11 +267,7 @@ impl Requests {
 
 impl<T> Reply<T> {
     const fn new() -> Self {
-        Self {
-            values: Vec::new(),
-            errno: None,
-            done: false,
-        }
+        Self { values: Vec::new(), errno: None, done: false }
     }
 
     fn take(&mut self, message: Message<'_>, decode: fn(Message<'_>) -> Option<T>) {
@@ -323,10 +296,7 @@ fn open() -> Result<TokioSocket, ResolverError> {
     // TokioSocket::new panics outside a runtime.
     tokio::runtime::Handle::try_current().map_err(ResolverError::NoRuntime)?;
     let mut socket = TokioSocket::new(NETLINK_ROUTE).map_err(ResolverError::Socket)?;
-    socket
-        .socket_mut()
-        .bind_auto()
-        .map_err(ResolverError::Socket)?;
+    socket.socket_mut().bind_auto().map_err(ResolverError::Socket)?;
     // Without CAP_NET_ADMIN the default has to do: a burst then costs a resync.
     if let Err(error) = setsockopt(socket.socket_ref(), RcvBufForce, &RECEIVE_BYTES) {
         tracing::debug!(%error, "netlink socket keeps its default buffer");
@@ -369,9 +339,7 @@ fn route_request(address: IpAddr) -> RouteNetlinkMessage {
     let mut message = RouteMessage::default();
     message.header.address_family = family(address);
     message.header.destination_prefix_length = if address.is_ipv4() { 32 } else { 128 };
-    message
-        .attributes
-        .push(RouteAttribute::Destination(address.into()));
+    message.attributes.push(RouteAttribute::Destination(address.into()));
     RouteNetlinkMessage::GetRoute(message)
 }
 
@@ -386,9 +354,7 @@ fn neighbour_request(ask: &Ask, managed: bool) -> RouteNetlinkMessage {
     if ask.learned {
         message.header.flags |= NeighbourFlags::ExtLearned;
     }
-    message
-        .attributes
-        .push(NeighbourAttribute::Destination(address.into()));
+    message.attributes.push(NeighbourAttribute::Destination(address.into()));
     if managed {
         let flags = NeighbourExtFlags::Managed;
         message.attributes.push(NeighbourAttribute::ExtFlags(flags));

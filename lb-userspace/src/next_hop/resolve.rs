@@ -64,10 +64,7 @@ impl Neighbour {
 
     /// Whether it is configured, not learned by asking: nobody but its owner may touch it.
     pub(super) fn is_fixed(&self) -> bool {
-        matches!(
-            self.state,
-            NeighbourState::Permanent | NeighbourState::Noarp
-        )
+        matches!(self.state, NeighbourState::Permanent | NeighbourState::Noarp)
     }
 }
 
@@ -118,9 +115,7 @@ struct Path<'a> {
 
 /// The neighbour that an address depends on, if its way is usable so far.
 pub(super) fn neighbour_of(address: IpAddr, network: &Network) -> Option<NeighbourKey> {
-    path(address, network)
-        .ok()
-        .map(|path| (path.interface, path.neighbour))
+    path(address, network).ok().map(|path| (path.interface, path.neighbour))
 }
 
 /// What is known of an address. `refusal` is the errno with which the kernel refused to resolve
@@ -153,9 +148,7 @@ pub(super) fn within(
     addresses: &BTreeSet<IpAddr>,
     prefix: IpNet,
 ) -> impl Iterator<Item = IpAddr> + '_ {
-    addresses
-        .range(prefix.network()..=prefix.broadcast())
-        .copied()
+    addresses.range(prefix.network()..=prefix.broadcast()).copied()
 }
 
 fn path(address: IpAddr, network: &Network) -> Result<Path<'_>, String> {
@@ -163,16 +156,10 @@ fn path(address: IpAddr, network: &Network) -> Result<Path<'_>, String> {
         return Err(format!("the route to {address} is not known yet"));
     };
     let (interface, gateway, route_mtu) = match route {
-        Route::Unicast {
-            interface,
-            gateway,
-            mtu,
-        } => (*interface, *gateway, *mtu),
+        Route::Unicast { interface, gateway, mtu } => (*interface, *gateway, *mtu),
         Route::Local => return Err(own(address)),
         Route::NotOneHost(kind) => {
-            return Err(format!(
-                "{address} is a {kind} address; a target must be one host"
-            ));
+            return Err(format!("{address} is a {kind} address; a target must be one host"));
         }
         Route::Encapsulated => {
             return Err(format!(
@@ -186,9 +173,7 @@ fn path(address: IpAddr, network: &Network) -> Result<Path<'_>, String> {
         }
     };
     let Some(link) = network.links.get(&interface) else {
-        return Err(format!(
-            "the interface towards {address} (index {interface}) does not exist"
-        ));
+        return Err(format!("the interface towards {address} (index {interface}) does not exist"));
     };
     let source_mac = usable_link(link).map_err(|fault| match fault {
         LinkFault::Loopback => own(address),
@@ -244,11 +229,8 @@ fn mtu(route: Option<u32>, link: u32) -> u16 {
 /// Why a neighbour has no MAC.
 fn silence(address: IpAddr, path: &Path<'_>, refusal: Option<i32>) -> String {
     let (neighbour, name) = (path.neighbour, &path.link.name);
-    let role = if path.on_link {
-        String::new()
-    } else {
-        format!(", the gateway towards {address}")
-    };
+    let role =
+        if path.on_link { String::new() } else { format!(", the gateway towards {address}") };
     let family = if neighbour.is_ipv4() { "ipv4" } else { "ipv6" };
     match refusal {
         Some(libc::ENOBUFS) => format!(

@@ -91,11 +91,7 @@ struct Stale {
 
 impl Stale {
     fn everything() -> Self {
-        Self {
-            tables: true,
-            all_routes: true,
-            routes: BTreeSet::new(),
-        }
+        Self { tables: true, all_routes: true, routes: BTreeSet::new() }
     }
 }
 
@@ -148,16 +144,11 @@ impl Watcher {
     }
 
     fn wake_at(&self) -> Instant {
-        [self.settle_at, self.retry_at]
-            .into_iter()
-            .flatten()
-            .fold(self.resync_at, Instant::min)
+        [self.settle_at, self.retry_at].into_iter().flatten().fold(self.resync_at, Instant::min)
     }
 
     fn watch(&mut self, addresses: BTreeSet<IpAddr>) {
-        self.network
-            .routes
-            .retain(|address, _| addresses.contains(address));
+        self.network.routes.retain(|address, _| addresses.contains(address));
         self.addresses = addresses;
         self.settle_at = Some(Instant::now());
     }
@@ -196,9 +187,7 @@ impl Watcher {
             }
             Event::Route(prefix) => {
                 let before = self.stale.routes.len();
-                self.stale
-                    .routes
-                    .extend(resolve::within(&self.addresses, prefix));
+                self.stale.routes.extend(resolve::within(&self.addresses, prefix));
                 self.stale.routes.len() != before
             }
             Event::Routing => {
@@ -240,9 +229,7 @@ impl Watcher {
             }
             return true;
         }
-        self.retry_at = self
-            .keeper
-            .next_due(&self.network.neighbours, Instant::now());
+        self.retry_at = self.keeper.next_due(&self.network.neighbours, Instant::now());
         self.tell()
     }
 

@@ -1,7 +1,7 @@
 //! Who takes traffic, what state targets are shown in, and what people are told.
 
-use lb_common::{Be16, Mac, 
-    Address, Family, Mode, RingRef, Slot, Target,
+use lb_common::{
+    Address, Be16, Family, Mac, Mode, RingRef, Slot, Target,
     target::TargetState::{self, Draining, Healthy, Initial, Unhealthy, Unused},
 };
 

@@ -31,11 +31,23 @@ shared! {
 
 impl From<[u8; 6]> for Mac {
     fn from(octets: [u8; 6]) -> Self {
-        bytemuck::cast(octets)
+        Self::new(octets)
     }
 }
 
 impl Mac {
+    /// The address with these bytes.
+    #[must_use]
+    pub const fn new([a, b, c, d, e, f]: [u8; 6]) -> Self {
+        Self {
+            words: [
+                u16::from_ne_bytes([a, b]),
+                u16::from_ne_bytes([c, d]),
+                u16::from_ne_bytes([e, f]),
+            ],
+        }
+    }
+
     /// Its bytes.
     #[must_use]
     #[inline(always)]

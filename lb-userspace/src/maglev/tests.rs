@@ -78,7 +78,7 @@ fn weights() -> impl Strategy<Value = Vec<u32>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn each_target_has_its_share(weights in weights(), network in 0_u8..255) {
@@ -120,7 +120,8 @@ proptest! {
         let mut rest = all.clone();
         let gone = rest.remove(pick.index(n));
         let more = moved(&build(&all, bits), &build(&rest, bits), gone.id);
-        prop_assert!(more <= 0.035, "n={n}: {more} of the slots moved beyond its own share");
+        let most = if n <= 20 { 0.025 } else { 0.035 };
+        prop_assert!(more <= most, "n={n}: {more} of the slots moved beyond its own share");
     }
 
     #[test]

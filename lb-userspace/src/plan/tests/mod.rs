@@ -1,5 +1,6 @@
 //! What the tests of plans share: a small world that is quickly described.
 
+mod entries;
 mod properties;
 mod rules;
 mod sizes;
@@ -126,7 +127,7 @@ fn verdict(state: TargetState) -> Health {
     }
 }
 
-fn hop(interface: u32, on_link: bool) -> NextHop {
+const fn hop(interface: u32, on_link: bool) -> NextHop {
     NextHop {
         interface,
         source_mac: [2, 0, 0, 0, 0, 1],

@@ -135,8 +135,15 @@ fn check_routes(before: &Tables, now: &Tables, after: &Tables, at: usize) {
         let known = [
             of(before, key),
             of(after, key),
-            // Its former group, which has changed as well.
-            before.listeners.get(key).map(|listener| routes(after, listener.group)),
+            // Its former group, which has changed as well; that it has lost its ring must not be
+            // seen.
+            before
+                .listeners
+                .get(key)
+                .filter(|listener| {
+                    after.groups.get(&listener.group).is_some_and(|group| !group.ring.is_none())
+                })
+                .map(|listener| routes(after, listener.group)),
             // A group that loses its ring, and does so after listeners have changed.
             after
                 .groups

@@ -28,7 +28,9 @@ pub fn get(server: SocketAddr, path: &str, limit: Duration) -> io::Result<Answer
     let mut stream = TcpStream::connect_timeout(&server, limit)?;
     stream.set_nodelay(true)?;
     stream.set_write_timeout(Some(remaining(deadline)?))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n\r\n")?;
+    // In one segment, as a browser would send it.
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
     let mut bytes = Vec::new();
     let mut chunk = [0; 16 * 1024];
     loop {

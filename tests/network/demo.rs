@@ -16,7 +16,7 @@ use nix::{
 
 use crate::{
     scene::machine,
-    traces::{Traces, processes_with},
+    traces::{BpfObjects, Traces, processes_with},
 };
 
 /// "Ends by itself in under a minute."
@@ -69,14 +69,20 @@ impl Demo {
         }
     }
 
-    fn expect_nothing_left(&self, before: &Traces) -> anyhow::Result<()> {
+    /// What it has loaded into the kernel by now.
+    fn loaded(&self) -> BpfObjects {
+        BpfObjects::held_by(&processes_with(TAG, &self.tag))
+    }
+
+    fn expect_nothing_left(&self, before: &Traces, loaded: &BpfObjects) -> anyhow::Result<()> {
         wait::until("nothing of the demo is left", GONE_LIMIT, || {
             let processes = processes_with(TAG, &self.tag);
             let more = Traces::now().map_err(|error| error.to_string())?.more_than(before);
-            if processes.is_empty() && more.is_empty() {
+            let loaded = loaded.still_loaded();
+            if processes.is_empty() && more.is_empty() && loaded.is_empty() {
                 Ok(())
             } else {
-                Err(format!("processes {processes:?}; {more}"))
+                Err(format!("processes {processes:?}; {loaded:?}; {more}"))
             }
         })?;
         Ok(())
@@ -89,7 +95,10 @@ fn the_demo_ends_by_itself_and_leaves_nothing() -> anyhow::Result<()> {
     let before = Traces::now()?;
     let started = Instant::now();
     let mut demo = Demo::start("whole")?;
-    let text = demo.read_until(None)?;
+    let mut text = demo.read_until(Some("2. "))?;
+    let loaded = demo.loaded();
+    ensure!(!loaded.is_empty(), "the demo has loaded nothing:\n{text}");
+    text.push_str(&demo.read_until(None)?);
     let status = demo.child.wait()?;
     ensure!(status.success(), "it ended with {status}:\n{text}");
     ensure!(started.elapsed() < DEMO_LIMIT, "it took {:?}", started.elapsed());
@@ -97,7 +106,7 @@ fn the_demo_ends_by_itself_and_leaves_nothing() -> anyhow::Result<()> {
         ensure!(text.contains(expected), "no {expected:?} in:\n{text}");
     }
     ensure!(!text.contains('\x1b'), "colours where there is no terminal:\n{text}");
-    demo.expect_nothing_left(&before)
+    demo.expect_nothing_left(&before, &loaded)
 }
 
 /// Killed, or told to end, at its start and in steps where much is going on.
@@ -122,10 +131,11 @@ fn a_demo_that_is_killed_leaves_nothing() -> anyhow::Result<()> {
             demo.read_until(heading).with_context(|| point.clone())?;
         }
         thread::sleep(Duration::from_millis(delay_ms));
+        let loaded = demo.loaded();
         kill(Pid::from_raw(i32::try_from(demo.child.id())?), signal)?;
         let status = demo.child.wait()?;
         ensure!(!status.success(), "{point}: it ended well");
-        demo.expect_nothing_left(&before).with_context(|| point.clone())?;
+        demo.expect_nothing_left(&before, &loaded).with_context(|| point.clone())?;
     }
     Ok(())
 }

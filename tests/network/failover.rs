@@ -8,21 +8,24 @@ use std::{
 use anyhow::{Context as _, ensure};
 use lb_tests::{
     Configuration, Forwarding, Lab,
-    load::{Load, Samples},
-    topology::target_v4,
+    load::{Load, Pace, Samples},
+    topology::{VIPS, target_v4},
     wait,
 };
 use nix::sys::signal::Signal;
 
-use crate::scene::{NOTICE_LIMIT, Scene, expect_no_failure, in_lab, load};
+use crate::scene::{NOTICE_LIMIT, Scene, expect_no_failure, in_lab, web_at};
 
 const VICTIM: u8 = 2;
 /// How long each state is watched.
 const WATCH: Duration = Duration::from_millis(1500);
 /// Two checks of 200 ms, the last with its time-out, jitter, and a busy machine.
 const DETECTION_LIMIT: Duration = Duration::from_secs(2);
+/// The longest that a request may take: short, so that those that hang at a target that does are
+/// over soon after it has left.
+const REQUEST_LIMIT: Duration = Duration::from_millis(400);
 /// A request that was sent before the ring changed may still end after it.
-const IN_FLIGHT: Duration = Duration::from_millis(50);
+const IN_FLIGHT: Duration = Duration::from_millis(500);
 
 /// What is sent from now on, for a while.
 fn watch(load: &Load) -> Samples {
@@ -46,10 +49,11 @@ fn in_scene(body: fn(&mut Lab, &Scene, &Load) -> anyhow::Result<()>) -> anyhow::
                 configuration.listeners.truncate(1);
             }
             let scene = Scene::start(lab, &configuration)?;
-            let load = match forwarding {
-                Forwarding::Ipip => load(lab)?,
-                Forwarding::L2dsr => crate::scene::load_v4(lab)?,
-            };
+            let [v4, v6] = VIPS.map(web_at);
+            // In mode l2dsr the group, of IPv4 targets, has a listener for IPv4 only.
+            let second = if forwarding == Forwarding::Ipip { v6 } else { v4 };
+            let pace = Pace { limit: REQUEST_LIMIT, ..Pace::default() };
+            let load = Load::start(&[(lab.client(1), v4), (lab.client(2), second)], pace)?;
             let samples = watch(&load);
             expect_no_failure(&samples, 50);
             expect_answers_of(&samples, &["t1", "t2", "t3"])?;

@@ -113,12 +113,6 @@ pub(crate) fn load(lab: &Lab) -> anyhow::Result<Load> {
     Ok(Load::start(&[(lab.client(1), v4), (lab.client(2), v6)], Pace::default())?)
 }
 
-/// Load from both clients to the IPv4 VIP.
-pub(crate) fn load_v4(lab: &Lab) -> anyhow::Result<Load> {
-    let [v4, _] = VIPS.map(web_at);
-    Ok(Load::start(&[(lab.client(1), v4), (lab.client(2), v4)], Pace::default())?)
-}
-
 /// Fails when a request did, or when there were fewer than `least`.
 pub(crate) fn expect_no_failure(samples: &Samples, least: usize) {
     assert!(

@@ -9,10 +9,6 @@ pub(crate) struct Traces {
     mounts: String,
     /// Names of network namespaces.
     namespaces: BTreeSet<String>,
-    /// Ids of BPF programs that are ours by name.
-    programs: BTreeSet<u32>,
-    /// Ids of BPF maps that are ours by name.
-    maps: BTreeSet<u32>,
 }
 
 impl Traces {
@@ -26,36 +22,16 @@ impl Traces {
             // It does not exist before somebody uses `ip netns`.
             Err(_) => BTreeSet::new(),
         };
-        Ok(Self {
-            mounts: fs::read_to_string("/proc/self/mountinfo")?,
-            namespaces,
-            programs: aya::programs::loaded_programs()
-                .flatten()
-                .filter(|program| {
-                    program.name_as_str().is_some_and(|name| name.starts_with("xelb_"))
-                })
-                .map(|program| program.id())
-                .collect(),
-            // One map stands for all: they are pinned and unpinned together.
-            maps: aya::maps::loaded_maps()
-                .flatten()
-                .filter(|map| map.name_as_str() == Some(lb_common::abi::map::RINGS))
-                .map(|map| map.id())
-                .collect(),
-        })
+        Ok(Self { mounts: fs::read_to_string("/proc/self/mountinfo")?, namespaces })
     }
 
     /// What stands now and did not stand `before`, for people; empty when there is nothing.
     pub(crate) fn more_than(&self, before: &Self) -> String {
         let mounts = (self.mounts != before.mounts).then(|| format!("mounts: {}", self.mounts));
         let namespaces = self.namespaces.difference(&before.namespaces);
-        let programs = self.programs.difference(&before.programs);
-        let maps = self.maps.difference(&before.maps);
         mounts
             .into_iter()
             .chain(namespaces.map(|name| format!("namespace {name}")))
-            .chain(programs.map(|id| format!("BPF program {id}")))
-            .chain(maps.map(|id| format!("BPF map {id}")))
             .collect::<Vec<_>>()
             .join("\n")
     }
@@ -83,4 +59,49 @@ pub(crate) fn processes_with(variable: &str, value: &str) -> Vec<u32> {
             })
         })
         .collect()
+}
+
+/// Ids of BPF programs and maps. They are looked up by id, not by name: others on the machine may
+/// load programs of the same names meanwhile.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct BpfObjects {
+    programs: BTreeSet<u32>,
+    maps: BTreeSet<u32>,
+}
+
+impl BpfObjects {
+    /// Those that these processes have open, themselves or through a link.
+    pub(crate) fn held_by(pids: &[u32]) -> Self {
+        let mut objects = Self::default();
+        for pid in pids {
+            // A process may end while it is looked at.
+            let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fdinfo")) else { continue };
+            for text in entries.flatten().filter_map(|entry| fs::read_to_string(entry.path()).ok())
+            {
+                for (key, id) in text.lines().filter_map(|line| line.split_once(':')) {
+                    match (key, id.trim().parse()) {
+                        ("prog_id", Ok(id)) => objects.programs.insert(id),
+                        ("map_id", Ok(id)) => objects.maps.insert(id),
+                        _ => false,
+                    };
+                }
+            }
+        }
+        objects
+    }
+
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.programs.is_empty() && self.maps.is_empty()
+    }
+
+    /// Those of them that are loaded now.
+    pub(crate) fn still_loaded(&self) -> Self {
+        let programs = aya::programs::loaded_programs().flatten().map(|program| program.id());
+        let maps = aya::maps::loaded_maps().flatten().map(|map| map.id());
+        Self {
+            programs: programs.filter(|id| self.programs.contains(id)).collect(),
+            maps: maps.filter(|id| self.maps.contains(id)).collect(),
+        }
+    }
 }

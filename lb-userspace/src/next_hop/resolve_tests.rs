@@ -1,1 +1,331 @@
+//! Cases of `resolve`: what the kernel said -> what is known.
 
+use super::*;
+
+const HOST: [u8; 6] = [2, 0, 0, 0, 0, 1];
+const PEER: [u8; 6] = [2, 0, 0, 0, 0, 9];
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().expect("an address")
+}
+
+fn ethernet() -> Link {
+    Link {
+        name: "eth0".to_owned(),
+        up: true,
+        running: true,
+        loopback: false,
+        vlan: false,
+        mac: Some(HOST),
+        mtu: 1500,
+    }
+}
+
+fn neighbour(state: NeighbourState) -> Neighbour {
+    Neighbour {
+        state,
+        mac: Some(PEER),
+        managed: true,
+        learned: false,
+    }
+}
+
+fn direct() -> Route {
+    Route::Unicast {
+        interface: 2,
+        gateway: None,
+        mtu: None,
+    }
+}
+
+fn via(gateway: &str) -> Route {
+    Route::Unicast {
+        interface: 2,
+        gateway: Some(ip(gateway)),
+        mtu: None,
+    }
+}
+
+fn with_mtu(mtu: u32) -> Route {
+    Route::Unicast {
+        interface: 2,
+        gateway: None,
+        mtu: Some(mtu),
+    }
+}
+
+fn hop(mtu: u16, on_link: bool) -> NextHopState {
+    NextHopState::Resolved(NextHop {
+        interface: 2,
+        source_mac: HOST,
+        destination_mac: PEER,
+        mtu,
+        on_link,
+    })
+}
+
+fn reason(text: &str) -> NextHopState {
+    NextHopState::Unresolved(text.to_owned())
+}
+
+struct Case {
+    target: &'static str,
+    link: Link,
+    route: Option<Route>,
+    neighbour: Option<(&'static str, Neighbour)>,
+    refusal: Option<i32>,
+}
+
+/// A target on the link that answers.
+fn good() -> Case {
+    Case {
+        target: "10.0.0.9",
+        link: ethernet(),
+        route: Some(direct()),
+        neighbour: Some(("10.0.0.9", neighbour(NeighbourState::Reachable))),
+        refusal: None,
+    }
+}
+
+#[track_caller]
+fn check(case: Case, wanted: &NextHopState) {
+    let target = ip(case.target);
+    let network = Network {
+        links: BTreeMap::from([(2, case.link)]),
+        neighbours: case
+            .neighbour
+            .map(|(address, neighbour)| ((2, ip(address)), neighbour))
+            .into_iter()
+            .collect(),
+        routes: case
+            .route
+            .map(|route| (target, route))
+            .into_iter()
+            .collect(),
+    };
+    assert_eq!(resolve(target, &network, |_| case.refusal), *wanted);
+}
+
+#[test]
+fn every_state_of_a_neighbour() {
+    let silent = reason("no answer to ARP/neighbour discovery for 10.0.0.9 on eth0");
+    for (state, usable) in [
+        (NeighbourState::Reachable, true),
+        (NeighbourState::Stale, true),
+        (NeighbourState::Delay, true),
+        (NeighbourState::Probe, true),
+        (NeighbourState::Permanent, true),
+        (NeighbourState::Noarp, true),
+        (NeighbourState::Incomplete, false),
+        (NeighbourState::Failed, false),
+        (NeighbourState::None, false),
+        (NeighbourState::Other(0x300), false),
+    ] {
+        let wanted = if usable { &hop(1500, true) } else { &silent };
+        let case = Case {
+            neighbour: Some(("10.0.0.9", neighbour(state))),
+            ..good()
+        };
+        check(case, wanted);
+    }
+    let missing = Case {
+        neighbour: None,
+        ..good()
+    };
+    check(missing, &silent);
+    let without_mac = Neighbour {
+        mac: None,
+        ..neighbour(NeighbourState::Noarp)
+    };
+    let case = Case {
+        neighbour: Some(("10.0.0.9", without_mac)),
+        ..good()
+    };
+    check(case, &silent);
+}
+
+#[test]
+fn gateways() {
+    for (target, gateway, on_link) in [
+        ("10.0.0.9", "10.0.0.1", false),
+        ("2001:db8::9", "fe80::1", false),
+        // RFC 5549: the gateway of an IPv4 route may have an IPv6 address.
+        ("10.0.0.9", "fe80::1", false),
+        // A route that names the target itself as its gateway.
+        ("10.0.0.9", "10.0.0.9", true),
+    ] {
+        let case = Case {
+            target,
+            route: Some(via(gateway)),
+            neighbour: Some((gateway, neighbour(NeighbourState::Stale))),
+            ..good()
+        };
+        check(case, &hop(1500, on_link));
+    }
+    // The target's own entry does not stand in for its gateway's.
+    let case = Case {
+        route: Some(via("10.0.0.1")),
+        ..good()
+    };
+    let silent = "no answer to ARP/neighbour discovery for 10.0.0.1 on eth0, \
+                  the gateway towards 10.0.0.9";
+    check(case, &reason(silent));
+}
+
+#[test]
+fn mtus() {
+    for (route, link, wanted) in [
+        (None, 1500, 1500),
+        (Some(1400), 1500, 1400),
+        (Some(0), 1500, 1500),
+        // An interface drops what exceeds its own.
+        (Some(9000), 1500, 1500),
+        (None, 9000, 9000),
+        (None, 65_536, 65_535),
+    ] {
+        let case = Case {
+            link: Link {
+                mtu: link,
+                ..ethernet()
+            },
+            route: Some(route.map_or_else(direct, with_mtu)),
+            ..good()
+        };
+        check(case, &hop(wanted, true));
+    }
+}
+
+#[test]
+fn routes_that_lead_nowhere() {
+    for (route, wanted) in [
+        (Route::Missing, "no route to 10.0.0.9"),
+        (
+            Route::Local,
+            "10.0.0.9 is an address of this host; a target must be another host",
+        ),
+        (
+            Route::NotOneHost("broadcast"),
+            "10.0.0.9 is a broadcast address; a target must be one host",
+        ),
+        (
+            Route::Encapsulated,
+            "the route to 10.0.0.9 wraps packets (MPLS, SRv6 or the like): not supported",
+        ),
+        (
+            Route::Failed(libc::ENOMEM),
+            "the kernel cannot route 10.0.0.9: Cannot allocate memory (os error 12)",
+        ),
+        (
+            Route::Unicast {
+                interface: 7,
+                gateway: None,
+                mtu: None,
+            },
+            "the interface towards 10.0.0.9 (index 7) does not exist",
+        ),
+    ] {
+        let case = Case {
+            route: Some(route),
+            ..good()
+        };
+        check(case, &reason(wanted));
+    }
+    let case = Case {
+        route: None,
+        ..good()
+    };
+    check(case, &reason("the route to 10.0.0.9 is not known yet"));
+}
+
+#[test]
+fn links_that_frames_cannot_leave_by() {
+    let is = |change: fn(&mut Link)| {
+        let mut link = ethernet();
+        change(&mut link);
+        link
+    };
+    for (link, wanted) in [
+        (is(|link| link.up = false), "interface eth0 is down"),
+        (
+            is(|link| link.running = false),
+            "interface eth0 has no carrier",
+        ),
+        (
+            is(|link| {
+                link.name = "eth0.5".to_owned();
+                link.vlan = true;
+            }),
+            "target is behind VLAN interface eth0.5: not supported by this version",
+        ),
+        (
+            is(|link| link.mac = None),
+            "interface eth0 is not Ethernet: targets are reached over Ethernet only",
+        ),
+        (
+            is(|link| link.loopback = true),
+            "10.0.0.9 is an address of this host; a target must be another host",
+        ),
+    ] {
+        let case = Case { link, ..good() };
+        check(case, &reason(wanted));
+    }
+}
+
+#[test]
+fn refusals_of_the_kernel() {
+    for (target, errno, wanted) in [
+        (
+            "10.0.0.9",
+            libc::ENOBUFS,
+            "the kernel's neighbour table has no room for 10.0.0.9 on eth0: \
+             raise sysctl net.ipv4.neigh.default.gc_thresh3",
+        ),
+        (
+            "2001:db8::9",
+            libc::ENOBUFS,
+            "the kernel's neighbour table has no room for 2001:db8::9 on eth0: \
+             raise sysctl net.ipv6.neigh.default.gc_thresh3",
+        ),
+        (
+            "10.0.0.9",
+            libc::EPERM,
+            "the kernel refuses to resolve 10.0.0.9 on eth0: \
+             Operation not permitted (os error 1)",
+        ),
+    ] {
+        let case = Case {
+            target,
+            neighbour: None,
+            refusal: Some(errno),
+            ..good()
+        };
+        check(case, &reason(wanted));
+    }
+    // A neighbour that is there does not need the kernel's help.
+    let case = Case {
+        refusal: Some(libc::EPERM),
+        ..good()
+    };
+    check(case, &hop(1500, true));
+}
+
+#[test]
+fn addresses_in_a_prefix() {
+    let all: BTreeSet<IpAddr> = ["9.255.255.255", "10.0.0.1", "10.0.255.9", "10.1.0.0", "::1"]
+        .map(ip)
+        .into();
+    for (prefix, wanted) in [
+        ("10.0.0.0/16", vec!["10.0.0.1", "10.0.255.9"]),
+        (
+            "0.0.0.0/0",
+            vec!["9.255.255.255", "10.0.0.1", "10.0.255.9", "10.1.0.0"],
+        ),
+        ("::/0", vec!["::1"]),
+        ("10.1.0.0/32", vec!["10.1.0.0"]),
+        ("192.0.2.0/24", vec![]),
+    ] {
+        let prefix = prefix.parse().expect("a prefix");
+        let wanted: Vec<IpAddr> = wanted.into_iter().map(ip).collect();
+        assert_eq!(within(&all, prefix).collect::<Vec<_>>(), wanted, "{prefix}");
+    }
+}

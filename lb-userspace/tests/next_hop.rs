@@ -62,11 +62,7 @@ fn targets_behind_gateways_resolve() {
         observer.watch(&cases.map(|(target, _)| target));
         for (target, mtu) in cases {
             let hop = observer.until_resolved(target, SOON).await;
-            assert_eq!(
-                (hop.destination_mac, hop.mtu, hop.on_link),
-                (mac, mtu, false),
-                "{target}"
-            );
+            assert_eq!((hop.destination_mac, hop.mtu, hop.on_link), (mac, mtu, false), "{target}");
         }
     });
 }
@@ -104,9 +100,7 @@ fn a_cable_that_is_pulled_and_plugged_is_followed() {
         observer.until_resolved("fd09::2", SOON).await;
         lab.peer("link set v1 down");
         for target in ["10.9.0.2", "fd09::2"] {
-            observer
-                .until_reason(target, "interface v0 has no carrier", SOON)
-                .await;
+            observer.until_reason(target, "interface v0 has no carrier", SOON).await;
         }
         lab.peer("link set v1 up");
         lab.peer("addr replace fd09::2/64 dev v1 nodad");
@@ -115,9 +109,7 @@ fn a_cable_that_is_pulled_and_plugged_is_followed() {
         }
         lab.host("link set v0 down");
         // The kernel removes the routes of an interface that is down.
-        observer
-            .until_reason("10.9.0.2", "no route to 10.9.0.2", SOON)
-            .await;
+        observer.until_reason("10.9.0.2", "no route to 10.9.0.2", SOON).await;
     });
 }
 
@@ -156,10 +148,7 @@ fn a_new_entry_in_the_table_is_told_in_milliseconds() {
         times.sort();
         println!("from the table to the update: {times:?}");
         let limit = Duration::from_millis(20);
-        assert!(
-            times[4] < limit,
-            "median of {times:?} is not under {limit:?}"
-        );
+        assert!(times[4] < limit, "median of {times:?} is not under {limit:?}");
     });
 }
 
@@ -235,9 +224,7 @@ fn a_thousand_addresses_resolve_in_well_under_a_second() {
         let took = observer
             .until_all(SOON, |states| {
                 states.len() == 1000
-                    && states
-                        .values()
-                        .all(|state| matches!(state, NextHopState::Resolved(_)))
+                    && states.values().all(|state| matches!(state, NextHopState::Resolved(_)))
             })
             .await;
         println!("1,000 addresses resolved in {took:?}");

@@ -40,7 +40,7 @@ impl Balancer {
             mode: options.xdp_mode,
             hash_seed: config.hash_seed,
         })?;
-        let mut reconciler = Reconciler::new(store)?;
+        let mut reconciler = Reconciler::new(store);
         let resumed = resume::resume(reconciler.current()?);
         Ok(Self {
             data_path,

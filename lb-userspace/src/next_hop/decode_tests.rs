@@ -23,12 +23,7 @@ fn bytes(message: &impl Emitable) -> Vec<u8> {
 }
 
 fn message(kind: u16, payload: &[u8]) -> Message<'_> {
-    Message {
-        kind,
-        flags: 0,
-        sequence: 0,
-        payload,
-    }
+    Message { kind, flags: 0, sequence: 0, payload }
 }
 
 fn ethernet(attributes: Vec<LinkAttribute>) -> LinkMessage {
@@ -77,26 +72,11 @@ fn links() {
     let mut port = ethernet(usual(&MAC));
     port.header.interface_family = AddressFamily::Bridge;
     let partial = ethernet(vec![LinkAttribute::IfName("wlan0".to_owned())]);
-    let without_mac = Link {
-        mac: None,
-        ..eth0()
-    };
-    let lo = Link {
-        up: false,
-        running: false,
-        loopback: true,
-        ..without_mac.clone()
-    };
+    let without_mac = Link { mac: None, ..eth0() };
+    let lo = Link { up: false, running: false, loopback: true, ..without_mac.clone() };
     for (name, message, wanted) in [
         ("Ethernet", ethernet(usual(&MAC)), Some(eth0())),
-        (
-            "VLAN",
-            vlan,
-            Some(Link {
-                vlan: true,
-                ..eth0()
-            }),
-        ),
+        ("VLAN", vlan, Some(Link { vlan: true, ..eth0() })),
         ("VXLAN", vxlan, Some(eth0())),
         ("tunnel", tunnel, Some(without_mac.clone())),
         ("InfiniBand", infiniband, Some(without_mac)),
@@ -127,21 +107,15 @@ fn an_attribute_of_an_unknown_shape_hides_nothing() {
     let mut bytes = bytes(&ethernet(usual(&MAC)));
     // IFLA_CARRIER_CHANGES (35) of one byte instead of four.
     bytes.extend([5, 0, 35, 0, 0xff, 0, 0, 0]);
-    assert!(
-        LinkMessage::parse(&bytes).is_err(),
-        "it would hide the link"
-    );
+    assert!(LinkMessage::parse(&bytes).is_err(), "it would hide the link");
     assert_eq!(link(&bytes), Some((2, eth0())));
 }
 
 fn neighbour_message(address: &str, state: NeighbourState) -> NeighbourMessage {
     let address = ip(address);
     let mut message = NeighbourMessage::default();
-    message.header.family = if address.is_ipv4() {
-        AddressFamily::Inet
-    } else {
-        AddressFamily::Inet6
-    };
+    message.header.family =
+        if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
     message.header.ifindex = 2;
     message.header.state = state;
     message.attributes = vec![
@@ -197,28 +171,16 @@ fn route_message(kind: RouteType, attributes: Vec<RouteAttribute>) -> Vec<u8> {
 
 #[test]
 fn routes() {
-    let unicast = |gateway: Option<&str>, mtu| Route::Unicast {
-        interface: 2,
-        gateway: gateway.map(ip),
-        mtu,
-    };
+    let unicast =
+        |gateway: Option<&str>, mtu| Route::Unicast { interface: 2, gateway: gateway.map(ip), mtu };
     let four = |text: &str| RouteAttribute::Gateway(ip(text).into());
     let metrics = vec![RouteMetric::Advmss(1400), RouteMetric::Mtu(1450)];
     for (attributes, wanted) in [
         (vec![], unicast(None, None)),
         (vec![four("10.0.0.1")], unicast(Some("10.0.0.1"), None)),
-        (
-            vec![RouteAttribute::Via(ip("fe80::1").into())],
-            unicast(Some("fe80::1"), None),
-        ),
-        (
-            vec![RouteAttribute::Metrics(metrics)],
-            unicast(None, Some(1450)),
-        ),
-        (
-            vec![RouteAttribute::EncapType(RouteLwEnCapType::Mpls)],
-            Route::Encapsulated,
-        ),
+        (vec![RouteAttribute::Via(ip("fe80::1").into())], unicast(Some("fe80::1"), None)),
+        (vec![RouteAttribute::Metrics(metrics)], unicast(None, Some(1450))),
+        (vec![RouteAttribute::EncapType(RouteLwEnCapType::Mpls)], Route::Encapsulated),
     ] {
         let attributes = [vec![RouteAttribute::Oif(2)], attributes].concat();
         let bytes = route_message(RouteType::Unicast, attributes);
@@ -293,10 +255,7 @@ fn cut_and_random_messages_do_not_panic() {
     let whole = [
         bytes(&ethernet(usual(&MAC))),
         bytes(&neighbour_message("10.0.0.9", NeighbourState::Stale)),
-        route_message(
-            RouteType::Unicast,
-            vec![RouteAttribute::Metrics(vec![RouteMetric::Mtu(1)])],
-        ),
+        route_message(RouteType::Unicast, vec![RouteAttribute::Metrics(vec![RouteMetric::Mtu(1)])]),
     ];
     for payload in &whole {
         for end in 0..payload.len() {

@@ -2,19 +2,12 @@
 
 use super::*;
 
-const KEY: (u32, std::net::IpAddr) = (
-    2,
-    std::net::IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 9)),
-);
+const KEY: (u32, std::net::IpAddr) =
+    (2, std::net::IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 9)));
 
 fn entry(state: NeighbourState, managed: bool) -> Neighbour {
     let known = !matches!(state, NeighbourState::Incomplete | NeighbourState::Failed);
-    Neighbour {
-        state,
-        mac: known.then_some([2, 0, 0, 0, 0, 9]),
-        managed,
-        learned: false,
-    }
+    Neighbour { state, mac: known.then_some([2, 0, 0, 0, 0, 9]), managed, learned: false }
 }
 
 fn table(neighbour: Option<Neighbour>) -> Neighbours {
@@ -57,46 +50,14 @@ fn when_a_neighbour_is_asked_for() {
     let silent: Vec<u64> = [first(), vec![34, 39, 44]].concat();
     for (name, neighbour, wanted) in [
         ("no entry", None, silent.clone()),
-        (
-            "failed",
-            Some(entry(NeighbourState::Failed, true)),
-            silent.clone(),
-        ),
-        (
-            "incomplete, kernel before 5.16",
-            Some(entry(NeighbourState::Incomplete, false)),
-            silent,
-        ),
-        (
-            "the kernel is at it",
-            Some(entry(NeighbourState::Incomplete, true)),
-            vec![],
-        ),
-        (
-            "managed",
-            Some(entry(NeighbourState::Reachable, true)),
-            vec![],
-        ),
-        (
-            "managed and stale",
-            Some(entry(NeighbourState::Stale, true)),
-            vec![],
-        ),
-        (
-            "kernel before 5.16",
-            Some(entry(NeighbourState::Stale, false)),
-            vec![0, 15, 30, 45],
-        ),
-        (
-            "permanent",
-            Some(entry(NeighbourState::Permanent, false)),
-            vec![],
-        ),
-        (
-            "no ARP on the interface",
-            Some(entry(NeighbourState::Noarp, false)),
-            vec![],
-        ),
+        ("failed", Some(entry(NeighbourState::Failed, true)), silent.clone()),
+        ("incomplete, kernel before 5.16", Some(entry(NeighbourState::Incomplete, false)), silent),
+        ("the kernel is at it", Some(entry(NeighbourState::Incomplete, true)), vec![]),
+        ("managed", Some(entry(NeighbourState::Reachable, true)), vec![]),
+        ("managed and stale", Some(entry(NeighbourState::Stale, true)), vec![]),
+        ("kernel before 5.16", Some(entry(NeighbourState::Stale, false)), vec![0, 15, 30, 45]),
+        ("permanent", Some(entry(NeighbourState::Permanent, false)), vec![]),
+        ("no ARP on the interface", Some(entry(NeighbourState::Noarp, false)), vec![]),
     ] {
         assert_eq!(asked_at(neighbour, 45), wanted, "{name}");
     }
@@ -122,12 +83,7 @@ fn a_neighbour_that_answered_is_tried_often_again_when_it_falls_silent() {
 fn only_our_own_mark_is_taken_off() {
     let none = BTreeSet::new();
     for (name, before, after, wanted) in [
-        (
-            "asked for a new entry",
-            None,
-            Some(entry(NeighbourState::Reachable, true)),
-            true,
-        ),
+        ("asked for a new entry", None, Some(entry(NeighbourState::Reachable, true)), true),
         ("asked for, and its event is under way", None, None, true),
         (
             "marked by somebody else, who also has it probed",
@@ -135,12 +91,7 @@ fn only_our_own_mark_is_taken_off() {
             Some(entry(NeighbourState::Reachable, true)),
             false,
         ),
-        (
-            "made permanent meanwhile",
-            None,
-            Some(entry(NeighbourState::Permanent, false)),
-            false,
-        ),
+        ("made permanent meanwhile", None, Some(entry(NeighbourState::Permanent, false)), false),
         (
             "never asked for",
             Some(entry(NeighbourState::Permanent, false)),
@@ -162,15 +113,9 @@ fn only_our_own_mark_is_taken_off() {
 #[test]
 fn a_mark_of_a_control_plane_is_kept() {
     let mut keeper = keeper();
-    let learned = Neighbour {
-        learned: true,
-        ..entry(NeighbourState::Stale, false)
-    };
+    let learned = Neighbour { learned: true, ..entry(NeighbourState::Stale, false) };
     let asks = keeper.due(&table(Some(learned)), Instant::now());
-    let ask = Ask {
-        key: KEY,
-        learned: true,
-    };
+    let ask = Ask { key: KEY, learned: true };
     assert_eq!(asks, [ask]);
     assert_eq!(keeper.ours(&table(Some(learned))), [ask]);
 }

@@ -22,36 +22,19 @@ fn ethernet() -> Link {
 }
 
 fn neighbour(state: NeighbourState) -> Neighbour {
-    Neighbour {
-        state,
-        mac: Some(PEER),
-        managed: true,
-        learned: false,
-    }
+    Neighbour { state, mac: Some(PEER), managed: true, learned: false }
 }
 
 fn direct() -> Route {
-    Route::Unicast {
-        interface: 2,
-        gateway: None,
-        mtu: None,
-    }
+    Route::Unicast { interface: 2, gateway: None, mtu: None }
 }
 
 fn via(gateway: &str) -> Route {
-    Route::Unicast {
-        interface: 2,
-        gateway: Some(ip(gateway)),
-        mtu: None,
-    }
+    Route::Unicast { interface: 2, gateway: Some(ip(gateway)), mtu: None }
 }
 
 fn with_mtu(mtu: u32) -> Route {
-    Route::Unicast {
-        interface: 2,
-        gateway: None,
-        mtu: Some(mtu),
-    }
+    Route::Unicast { interface: 2, gateway: None, mtu: Some(mtu) }
 }
 
 fn hop(mtu: u16, on_link: bool) -> NextHopState {
@@ -97,11 +80,7 @@ fn check(case: Case, wanted: &NextHopState) {
             .map(|(address, neighbour)| ((2, ip(address)), neighbour))
             .into_iter()
             .collect(),
-        routes: case
-            .route
-            .map(|route| (target, route))
-            .into_iter()
-            .collect(),
+        routes: case.route.map(|route| (target, route)).into_iter().collect(),
     };
     assert_eq!(resolve(target, &network, |_| case.refusal), *wanted);
 }
@@ -122,25 +101,13 @@ fn every_state_of_a_neighbour() {
         (NeighbourState::Other(0x300), false),
     ] {
         let wanted = if usable { &hop(1500, true) } else { &silent };
-        let case = Case {
-            neighbour: Some(("10.0.0.9", neighbour(state))),
-            ..good()
-        };
+        let case = Case { neighbour: Some(("10.0.0.9", neighbour(state))), ..good() };
         check(case, wanted);
     }
-    let missing = Case {
-        neighbour: None,
-        ..good()
-    };
+    let missing = Case { neighbour: None, ..good() };
     check(missing, &silent);
-    let without_mac = Neighbour {
-        mac: None,
-        ..neighbour(NeighbourState::Noarp)
-    };
-    let case = Case {
-        neighbour: Some(("10.0.0.9", without_mac)),
-        ..good()
-    };
+    let without_mac = Neighbour { mac: None, ..neighbour(NeighbourState::Noarp) };
+    let case = Case { neighbour: Some(("10.0.0.9", without_mac)), ..good() };
     check(case, &silent);
 }
 
@@ -163,10 +130,7 @@ fn gateways() {
         check(case, &hop(1500, on_link));
     }
     // The target's own entry does not stand in for its gateway's.
-    let case = Case {
-        route: Some(via("10.0.0.1")),
-        ..good()
-    };
+    let case = Case { route: Some(via("10.0.0.1")), ..good() };
     let silent = "no answer to ARP/neighbour discovery for 10.0.0.1 on eth0, \
                   the gateway towards 10.0.0.9";
     check(case, &reason(silent));
@@ -184,10 +148,7 @@ fn mtus() {
         (None, 65_536, 65_535),
     ] {
         let case = Case {
-            link: Link {
-                mtu: link,
-                ..ethernet()
-            },
+            link: Link { mtu: link, ..ethernet() },
             route: Some(route.map_or_else(direct, with_mtu)),
             ..good()
         };
@@ -199,10 +160,7 @@ fn mtus() {
 fn routes_that_lead_nowhere() {
     for (route, wanted) in [
         (Route::Missing, "no route to 10.0.0.9"),
-        (
-            Route::Local,
-            "10.0.0.9 is an address of this host; a target must be another host",
-        ),
+        (Route::Local, "10.0.0.9 is an address of this host; a target must be another host"),
         (
             Route::NotOneHost("broadcast"),
             "10.0.0.9 is a broadcast address; a target must be one host",
@@ -216,24 +174,14 @@ fn routes_that_lead_nowhere() {
             "the kernel cannot route 10.0.0.9: Cannot allocate memory (os error 12)",
         ),
         (
-            Route::Unicast {
-                interface: 7,
-                gateway: None,
-                mtu: None,
-            },
+            Route::Unicast { interface: 7, gateway: None, mtu: None },
             "the interface towards 10.0.0.9 (index 7) does not exist",
         ),
     ] {
-        let case = Case {
-            route: Some(route),
-            ..good()
-        };
+        let case = Case { route: Some(route), ..good() };
         check(case, &reason(wanted));
     }
-    let case = Case {
-        route: None,
-        ..good()
-    };
+    let case = Case { route: None, ..good() };
     check(case, &reason("the route to 10.0.0.9 is not known yet"));
 }
 
@@ -246,10 +194,7 @@ fn links_that_frames_cannot_leave_by() {
     };
     for (link, wanted) in [
         (is(|link| link.up = false), "interface eth0 is down"),
-        (
-            is(|link| link.running = false),
-            "interface eth0 has no carrier",
-        ),
+        (is(|link| link.running = false), "interface eth0 has no carrier"),
         (
             is(|link| {
                 link.name = "eth0.5".to_owned();
@@ -293,33 +238,21 @@ fn refusals_of_the_kernel() {
              Operation not permitted (os error 1)",
         ),
     ] {
-        let case = Case {
-            target,
-            neighbour: None,
-            refusal: Some(errno),
-            ..good()
-        };
+        let case = Case { target, neighbour: None, refusal: Some(errno), ..good() };
         check(case, &reason(wanted));
     }
     // A neighbour that is there does not need the kernel's help.
-    let case = Case {
-        refusal: Some(libc::EPERM),
-        ..good()
-    };
+    let case = Case { refusal: Some(libc::EPERM), ..good() };
     check(case, &hop(1500, true));
 }
 
 #[test]
 fn addresses_in_a_prefix() {
-    let all: BTreeSet<IpAddr> = ["9.255.255.255", "10.0.0.1", "10.0.255.9", "10.1.0.0", "::1"]
-        .map(ip)
-        .into();
+    let all: BTreeSet<IpAddr> =
+        ["9.255.255.255", "10.0.0.1", "10.0.255.9", "10.1.0.0", "::1"].map(ip).into();
     for (prefix, wanted) in [
         ("10.0.0.0/16", vec!["10.0.0.1", "10.0.255.9"]),
-        (
-            "0.0.0.0/0",
-            vec!["9.255.255.255", "10.0.0.1", "10.0.255.9", "10.1.0.0"],
-        ),
+        ("0.0.0.0/0", vec!["9.255.255.255", "10.0.0.1", "10.0.255.9", "10.1.0.0"]),
         ("::/0", vec!["::1"]),
         ("10.1.0.0/32", vec!["10.1.0.0"]),
         ("192.0.2.0/24", vec![]),

@@ -32,10 +32,7 @@ impl Lab {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("xelbnh{}x{number}", std::process::id());
         // From here on its destructor cleans up, however far this gets.
-        let lab = Self {
-            host: format!("{name}h"),
-            peer: format!("{name}p"),
-        };
+        let lab = Self { host: format!("{name}h"), peer: format!("{name}p") };
         for namespace in [&lab.host, &lab.peer] {
             ip(&format!("netns add {namespace}"));
             // Neighbour discovery has no source address before duplicate address detection is
@@ -55,9 +52,7 @@ impl Lab {
     /// Joins host and peer by one more cable; both ends are up.
     pub(crate) fn cable(&self, at_host: &str, at_peer: &str) {
         let peer = &self.peer;
-        self.host(&format!(
-            "link add {at_host} type veth peer name {at_peer} netns {peer}"
-        ));
+        self.host(&format!("link add {at_host} type veth peer name {at_peer} netns {peer}"));
         self.host(&format!("link set {at_host} up"));
         self.peer(&format!("link set {at_peer} up"));
     }
@@ -76,10 +71,7 @@ impl Lab {
     pub(crate) fn host_batch(&self, lines: &str) {
         let file = std::env::temp_dir().join(format!("{}.batch", self.host));
         std::fs::write(&file, lines).expect("write the batch file");
-        let done = Command::new("ip")
-            .args(["-n", &self.host, "-batch"])
-            .arg(&file)
-            .output();
+        let done = Command::new("ip").args(["-n", &self.host, "-batch"]).arg(&file).output();
         drop(std::fs::remove_file(&file));
         let done = done.expect("run ip -batch");
         assert!(done.status.success(), "ip -batch: {done:?}");
@@ -128,11 +120,7 @@ impl Drop for Lab {
     fn drop(&mut self) {
         for namespace in [&self.host, &self.peer] {
             // It may not exist; a destructor must not panic.
-            drop(
-                Command::new("ip")
-                    .args(["netns", "del", namespace])
-                    .output(),
-            );
+            drop(Command::new("ip").args(["netns", "del", namespace]).output());
         }
     }
 }
@@ -167,8 +155,7 @@ impl Observer {
         wanted: impl Fn(&NextHopState) -> bool,
     ) -> Duration {
         let address = address(text);
-        self.until_all(within, |states| states.get(&address).is_some_and(&wanted))
-            .await
+        self.until_all(within, |states| states.get(&address).is_some_and(&wanted)).await
     }
 
     pub(crate) async fn until_all(
@@ -189,10 +176,7 @@ impl Observer {
     }
 
     pub(crate) async fn until_resolved(&mut self, text: &str, within: Duration) -> NextHop {
-        self.until(text, within, |state| {
-            matches!(state, NextHopState::Resolved(_))
-        })
-        .await;
+        self.until(text, within, |state| matches!(state, NextHopState::Resolved(_))).await;
         match self.last.get(&address(text)) {
             Some(NextHopState::Resolved(hop)) => *hop,
             other => panic!("{text} was just resolved, now it is {other:?}"),
@@ -252,8 +236,5 @@ fn interface(line: &str) -> (u32, [u8; 6]) {
         .flat_map(|mac| mac.split(':'))
         .map(|byte| u8::from_str_radix(byte, 16).expect("a MAC"))
         .collect();
-    (
-        index.expect("an index"),
-        mac.try_into().expect("a MAC of six bytes"),
-    )
+    (index.expect("an index"), mac.try_into().expect("a MAC of six bytes"))
 }

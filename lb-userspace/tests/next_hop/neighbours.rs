@@ -52,10 +52,7 @@ fn the_end_of_the_runtime_releases_neighbours_too() {
         std::mem::forget(observer);
     });
     let entry = lab.host("neigh show 10.9.0.2");
-    assert!(
-        !entry.is_empty() && !entry.contains("managed"),
-        "the entry is {entry:?}"
-    );
+    assert!(!entry.is_empty() && !entry.contains("managed"), "the entry is {entry:?}");
 }
 
 #[test]
@@ -87,11 +84,7 @@ fn nothing_is_told_when_nothing_is_different() {
         // Nothing is watched, nothing is told.
         lab.host("addr add 10.40.0.1/16 dev v0");
         let quiet = Duration::from_millis(200);
-        assert!(
-            tokio::time::timeout(quiet, observer.updates.recv())
-                .await
-                .is_err()
-        );
+        assert!(tokio::time::timeout(quiet, observer.updates.recv()).await.is_err());
 
         observer.watch(&["10.9.0.2"]);
         observer.until_resolved("10.9.0.2", SOON).await;

@@ -1,44 +1,105 @@
-//! Builds the BPF object, so that `xelb` is one file to copy.
+//! Builds the BPF objects of the data path, which `xelb` embeds: one file to copy.
+//!
+//! It downloads and installs nothing: that is `cargo xtask setup`. The objects lie
+//! in `$OUT_DIR`.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-};
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow, bail};
 use aya_build::{Package, Toolchain};
 
-/// The toolchain of rust-toolchain.toml.
-const TOOLCHAIN: &str = "1.95.0";
+/// The toolchain's pin; the BPF objects are built with the same compiler as the agent, because the
+/// LLVM of bpf-linker must be the compiler's.
+const TOOLCHAIN_FILE: &str = include_str!("../rust-toolchain.toml");
 
-fn main() -> Result<()> {
-    println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rerun-if-changed=../lb-ebpf");
-    println!("cargo:rerun-if-changed=../lb-common");
-    let path = search_path()?;
-    let found = env::split_paths(&path).any(|folder| folder.join("bpf-linker").is_file());
-    anyhow::ensure!(found, "bpf-linker not found; run `cargo xtask setup`");
-    // SAFETY: build scripts have one thread.
-    unsafe {
-        env::set_var("PATH", path);
-        // Stable compilers build core for BPF only when told that it may break.
-        env::set_var("RUSTC_BOOTSTRAP", "1");
+/// CPU v3 (Linux 5.1): 32-bit arithmetic and jumps. It costs nothing, since an XDP link needs
+/// Linux 5.9 anyway; the default of the target is v1.
+const BPF_FLAGS: &str = "-Ctarget-cpu=v3";
+
+/// Directories above `OUT_DIR` among which the target directory is looked for.
+const TARGET_DIR_DEPTH_MAX: usize = 6;
+
+fn main() -> ExitCode {
+    match build() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("cargo::error={error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn build() -> Result<()> {
+    // aya-build reports changes of lb-ebpf by itself.
+    for path in ["../lb-common", "../Cargo.toml", "../Cargo.lock"] {
+        println!("cargo::rerun-if-changed={path}");
+    }
+    let target_dir = target_dir()?;
+    let path = search_path(&target_dir)?;
+    let settings: [(&str, OsString); 7] = [
+        ("PATH", path),
+        // The core library is built for BPF, which a stable compiler does only on request.
+        ("RUSTC_BOOTSTRAP", "1".into()),
+        // aya-build overwrites RUSTFLAGS; the flags of the profile it leaves alone.
+        ("CARGO_UNSTABLE_PROFILE_RUSTFLAGS", "true".into()),
+        ("CARGO_PROFILE_RELEASE_RUSTFLAGS", BPF_FLAGS.into()),
+        // Procedural macros run on this machine, which is no BPF CPU.
+        ("CARGO_PROFILE_RELEASE_BUILD_OVERRIDE_RUSTFLAGS", "".into()),
+        // Only the compiler's warnings and errors; cargo shows each line of this as a warning.
+        ("CARGO_TERM_QUIET", "true".into()),
+        // One core library for every profile of the agent, and for clippy.
+        ("CARGO_BUILD_BUILD_DIR", target_dir.join("bpf").into()),
+    ];
+    for (name, value) in settings {
+        // SAFETY: this program has one thread until aya-build starts its own, later.
+        unsafe { env::set_var(name, value) };
     }
     let package = Package {
         name: "lb-ebpf",
         root_dir: "../lb-ebpf",
+        no_default_features: false,
         features: &["kernel"],
-        ..Package::default()
     };
-    aya_build::build_ebpf([package], Toolchain::Custom(TOOLCHAIN))
+    aya_build::build_ebpf([package], Toolchain::Custom(toolchain()?))
+        .context("the BPF objects were not built; the compiler's messages are above")
 }
 
-/// PATH, with the folder in front into which `cargo xtask setup` installs bpf-linker.
-fn search_path() -> Result<std::ffi::OsString> {
-    let manifest = env::var("CARGO_MANIFEST_DIR").context("cargo sets CARGO_MANIFEST_DIR")?;
-    let workspace = Path::new(&manifest).parent().context("the package is in a workspace")?;
-    let tools = workspace.join("target/tools/bin");
-    let paths = env::var_os("PATH").unwrap_or_default();
-    let all: Vec<PathBuf> = std::iter::once(tools).chain(env::split_paths(&paths)).collect();
-    env::join_paths(all).context("a folder in PATH has a colon in its name")
+/// The channel that rust-toolchain.toml pins.
+fn toolchain() -> Result<&'static str> {
+    TOOLCHAIN_FILE
+        .lines()
+        .find_map(|line| line.strip_prefix("channel = \"")?.strip_suffix('"'))
+        .ok_or_else(|| anyhow!("rust-toolchain.toml names no channel"))
+}
+
+/// Cargo's target directory, wherever CARGO_TARGET_DIR, a configuration or an option put it.
+fn target_dir() -> Result<PathBuf> {
+    let out_dir = PathBuf::from(env::var_os("OUT_DIR").context("OUT_DIR is not set")?);
+    let above = out_dir
+        .ancestors()
+        .take(TARGET_DIR_DEPTH_MAX)
+        .find(|dir| dir.join("CACHEDIR.TAG").exists() || dir.join("tools/bin/bpf-linker").exists());
+    if let Some(dir) = above {
+        return Ok(dir.to_owned());
+    }
+    let manifest_dir =
+        env::var_os("CARGO_MANIFEST_DIR").context("CARGO_MANIFEST_DIR is not set")?;
+    Ok(Path::new(&manifest_dir).join("../target"))
+}
+
+/// PATH, with the tools of `cargo xtask setup` first.
+fn search_path(target_dir: &Path) -> Result<OsString> {
+    let tools = target_dir.join("tools/bin");
+    let inherited = env::var_os("PATH").unwrap_or_default();
+    let mut dirs: Vec<PathBuf> = env::split_paths(&inherited).collect();
+    dirs.insert(0, tools);
+    let Some(linker) = dirs.iter().map(|dir| dir.join("bpf-linker")).find(|file| file.is_file())
+    else {
+        bail!("bpf-linker not found; run `cargo xtask setup`");
+    };
+    println!("cargo::rerun-if-changed={}", linker.display());
+    env::join_paths(dirs).context("a directory in PATH has a colon in its name")
 }

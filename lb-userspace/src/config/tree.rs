@@ -1,0 +1,238 @@
+//! The configuration as it is written: a tree of values, each with its line. It knows no keys.
+
+use std::{fmt, marker::PhantomData};
+
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{Error as _, MapAccess, SeqAccess, Visitor},
+    ser::{SerializeMap as _, SerializeSeq as _},
+};
+use serde_saphyr::Spanned;
+
+/// One value and where it stands.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Node {
+    pub(super) value: Value,
+    /// Line in the file, from 1; 0 when it did not come from a file.
+    pub(super) line: usize,
+}
+
+/// What YAML and JSON have in common.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) enum Value {
+    #[default]
+    Null,
+    Bool(bool),
+    Integer(i64),
+    Float(f64),
+    Text(String),
+    List(Vec<Node>),
+    /// Keys in the order of the file.
+    Map(Vec<(Node, Node)>),
+}
+
+impl Value {
+    /// What it is, for messages.
+    pub(super) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "nothing",
+            Self::Bool(_) => "a truth value",
+            Self::Integer(_) => "a number",
+            Self::Float(_) => "a fraction",
+            Self::Text(_) => "a text",
+            Self::List(_) => "a list",
+            Self::Map(_) => "a section with keys",
+        }
+    }
+}
+
+impl Node {
+    /// A text that did not come from a file.
+    pub(super) fn text(text: &str) -> Self {
+        Self {
+            value: Value::Text(text.to_owned()),
+            line: 0,
+        }
+    }
+
+    /// A number that did not come from a file.
+    pub(super) fn integer(number: impl Into<i64>) -> Self {
+        Self {
+            value: Value::Integer(number.into()),
+            line: 0,
+        }
+    }
+
+    /// The text, if it is one.
+    pub(super) const fn as_text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Text(text) => Some(text.as_str()),
+            _ => None,
+        }
+    }
+
+    /// The entry of a section.
+    pub(super) fn get(&self, key: &str) -> Option<&Self> {
+        match &self.value {
+            Value::Map(entries) => entries
+                .iter()
+                .find(|(name, _)| name.as_text() == Some(key))
+                .map(|(_, value)| value),
+            _ => None,
+        }
+    }
+
+    /// The entry of a section, to be changed.
+    pub(super) fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
+        match &mut self.value {
+            Value::Map(entries) => entries
+                .iter_mut()
+                .find(|(name, _)| name.as_text() == Some(key))
+                .map(|(_, value)| value),
+            _ => None,
+        }
+    }
+
+    /// Sets the entry of a section.
+    pub(super) fn set(&mut self, key: &str, value: Self) {
+        if let Some(present) = self.get_mut(key) {
+            *present = value;
+        } else if let Value::Map(entries) = &mut self.value {
+            entries.push((Self::text(key), value));
+        }
+    }
+}
+
+impl Serialize for Node {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.value {
+            Value::Null => serializer.serialize_unit(),
+            Value::Bool(truth) => serializer.serialize_bool(*truth),
+            Value::Integer(number) => serializer.serialize_i64(*number),
+            Value::Float(number) => serializer.serialize_f64(*number),
+            Value::Text(text) => serializer.serialize_str(text),
+            Value::List(items) => {
+                let mut list = serializer.serialize_seq(Some(items.len()))?;
+                for item in items {
+                    list.serialize_element(item)?;
+                }
+                list.end()
+            }
+            Value::Map(entries) => {
+                let mut map = serializer.serialize_map(Some(entries.len()))?;
+                for (key, value) in entries {
+                    map.serialize_entry(key, value)?;
+                }
+                map.end()
+            }
+        }
+    }
+}
+
+/// A node without a line, from a format that has none.
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = deserializer.deserialize_any(Values::<Self>(PhantomData))?;
+        Ok(Self { value, line: 0 })
+    }
+}
+
+/// A node of a YAML file, with its line.
+pub(super) struct Located(pub(super) Node);
+
+impl From<Located> for Node {
+    fn from(located: Located) -> Self {
+        located.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Located {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Spanned {
+            value, referenced, ..
+        } = Spanned::<LocatedValue>::deserialize(deserializer)?;
+        let line = usize::try_from(referenced.line()).unwrap_or(0);
+        Ok(Self(Node {
+            value: value.0,
+            line,
+        }))
+    }
+}
+
+struct LocatedValue(Value);
+
+impl<'de> Deserialize<'de> for LocatedValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer
+            .deserialize_any(Values::<Located>(PhantomData))
+            .map(Self)
+    }
+}
+
+/// Builds values whose children are read as `C`.
+struct Values<C>(PhantomData<C>);
+
+impl<'de, C: Deserialize<'de> + Into<Node>> Visitor<'de> for Values<C> {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, truth: bool) -> Result<Value, E> {
+        Ok(Value::Bool(truth))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
+        Ok(Value::Integer(number))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Value, E> {
+        i64::try_from(number)
+            .map(Value::Integer)
+            .map_err(|_| E::custom(format!("{number} is too large")))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Value, E> {
+        Ok(Value::Float(number))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::Text(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element::<C>()? {
+            list.push(item.into());
+        }
+        Ok(Value::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut map: Vec<(Node, Node)> = Vec::new();
+        while let Some(key) = entries.next_key::<C>()? {
+            let key: Node = key.into();
+            let Some(name) = key.as_text() else {
+                return Err(A::Error::custom(format!(
+                    "a key is {}; keys are texts",
+                    key.value.kind()
+                )));
+            };
+            if map.iter().any(|(former, _)| former.as_text() == Some(name)) {
+                return Err(A::Error::custom(format!("the key `{name}` stands here twice")));
+            }
+            let value = entries.next_value::<C>()?;
+            map.push((key, value.into()));
+        }
+        Ok(Value::Map(map))
+    }
+}

@@ -1,0 +1,243 @@
+//! PURE: single values of the configuration, and what is wrong with them.
+
+use std::{net::IpAddr, ops::RangeInclusive, time::Duration};
+
+use ipnet::{Ipv4Net, Ipv6Net};
+use lb_common::{group::NAME_BYTES_MAX, limits::WEIGHT_MAX, target::Mode};
+
+use super::{
+    model::{Matcher, Protocol},
+    tree::{Node, Value},
+};
+
+type Read<T> = Result<T, String>;
+
+fn wrong(node: &Node, wanted: &str) -> String {
+    match &node.value {
+        Value::Text(text) => format!("`{text}` is not {wanted}"),
+        Value::Integer(number) => format!("{number} is not {wanted}"),
+        Value::Float(number) => format!("{number} is not {wanted}"),
+        Value::Bool(truth) => format!("{truth} is not {wanted}"),
+        other => format!("must be {wanted}, not {}", other.kind()),
+    }
+}
+
+pub(super) fn text(node: &Node) -> Read<String> {
+    node.as_text()
+        .map(str::to_owned)
+        .ok_or_else(|| wrong(node, "a text"))
+}
+
+/// A whole number in a range.
+pub(super) fn number(node: &Node, range: RangeInclusive<u32>) -> Read<u32> {
+    let wanted = format!("a number from {} to {}", range.start(), range.end());
+    match &node.value {
+        Value::Integer(number) => u32::try_from(*number)
+            .ok()
+            .filter(|number| range.contains(number))
+            .ok_or_else(|| wrong(node, &wanted)),
+        _ => Err(wrong(node, &wanted)),
+    }
+}
+
+pub(super) fn weight(node: &Node) -> Read<u32> {
+    number(node, 0..=WEIGHT_MAX)
+}
+
+pub(super) fn port(node: &Node) -> Read<u16> {
+    let number = number(node, 1..=u32::from(u16::MAX))?;
+    u16::try_from(number).map_err(|_| wrong(node, "a port"))
+}
+
+/// The port of a listener: one number in this version.
+pub(super) fn listener_port(node: &Node) -> Read<u16> {
+    match node.as_text() {
+        Some("all") => Err("all ports are not available in this version; name one port".to_owned()),
+        Some(text) if text.contains('-') => Err(
+            "port ranges are not available in this version; use one listener a port".to_owned(),
+        ),
+        _ => port(node),
+    }
+}
+
+/// `traffic-port`, which is `None`, or a number.
+pub(super) fn check_port(node: &Node) -> Read<Option<u16>> {
+    if node.as_text() == Some("traffic-port") {
+        return Ok(None);
+    }
+    port(node)
+        .map(Some)
+        .map_err(|_| wrong(node, "`traffic-port` or a number from 1 to 65535"))
+}
+
+pub(super) fn name(node: &Node) -> Read<String> {
+    let name = text(node)?;
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.chars().all(allowed) {
+        return Err(format!(
+            "`{name}` is not a name: 1 to {NAME_BYTES_MAX} letters, digits, dots, dashes and \
+             underscores"
+        ));
+    }
+    Ok(name)
+}
+
+/// A name of an interface, by the kernel's rules (dev_valid_name).
+pub(super) fn interface(node: &Node) -> Read<String> {
+    let name = text(node)?;
+    let bad = |c: char| c == '/' || c == ':' || c.is_whitespace();
+    if name.is_empty() || name.len() > 15 || name == "." || name == ".." || name.contains(bad) {
+        return Err(format!("`{name}` is not the name of an interface"));
+    }
+    Ok(name)
+}
+
+/// An address that a listener or target can have.
+pub(super) fn address(node: &Node) -> Read<IpAddr> {
+    let text = text(node)?;
+    let address: IpAddr = text
+        .parse()
+        .map_err(|_| format!("`{text}` is not an IPv4 or IPv6 address"))?;
+    let fault = match address {
+        _ if address.is_unspecified() => Some("the unspecified address"),
+        _ if address.is_multicast() => Some("a multicast address"),
+        _ if address.is_loopback() => Some("a loopback address"),
+        IpAddr::V4(v4) if v4.is_broadcast() => Some("the broadcast address"),
+        IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => {
+            Some("an IPv4-mapped address; write it as IPv4")
+        }
+        IpAddr::V6(v6) if v6.is_unicast_link_local() => {
+            Some("a link-local address, which names no host without an interface")
+        }
+        _ => None,
+    };
+    match fault {
+        Some(fault) => Err(format!("{text} is {fault}")),
+        None => Ok(address),
+    }
+}
+
+/// Such as `300ms`, `5s`, `2m`, within a range.
+pub(super) fn duration(node: &Node, range: RangeInclusive<Duration>) -> Read<Duration> {
+    let wanted = "a duration such as `300ms`, `5s` or `2m`";
+    let text = node.as_text().ok_or_else(|| wrong(node, wanted))?;
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let (number, unit) = text.split_at(digits.len());
+    let number: u64 = number.parse().map_err(|_| wrong(node, wanted))?;
+    let duration = match unit {
+        "ms" => Duration::from_millis(number),
+        "s" => Duration::from_secs(number),
+        "m" => Duration::from_secs(number.saturating_mul(60)),
+        "h" => Duration::from_secs(number.saturating_mul(3600)),
+        _ => return Err(wrong(node, wanted)),
+    };
+    if !range.contains(&duration) {
+        let (low, high) = (range.start(), range.end());
+        return Err(format!("{text} is not between {low:?} and {high:?}"));
+    }
+    Ok(duration)
+}
+
+pub(super) fn mode(node: &Node) -> Read<Mode> {
+    match node.as_text() {
+        Some("ipip") => Ok(Mode::Ipip),
+        Some("l2dsr") => Ok(Mode::L2dsr),
+        Some(mode @ ("gue" | "nat" | "fullnat")) => {
+            Err(format!("{mode} is not available in this version; use ipip or l2dsr"))
+        }
+        _ => Err(wrong(node, "a forwarding mode: ipip or l2dsr")),
+    }
+}
+
+pub(super) fn protocol(node: &Node) -> Read<Protocol> {
+    match node.as_text() {
+        Some("tcp") => Ok(Protocol::Tcp),
+        Some("udp") => Ok(Protocol::Udp),
+        Some(name @ ("quic" | "http" | "https" | "grpc")) => {
+            Err(format!("{name} is not available in this version; use tcp or udp"))
+        }
+        _ => Err(wrong(node, "a protocol: tcp or udp")),
+    }
+}
+
+/// What a probe speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ProbeKind {
+    Tcp,
+    Http,
+}
+
+pub(super) fn probe(node: &Node) -> Read<ProbeKind> {
+    match node.as_text() {
+        Some("tcp") => Ok(ProbeKind::Tcp),
+        Some("http") => Ok(ProbeKind::Http),
+        Some(name @ ("https" | "grpc" | "udp" | "icmp" | "exec")) => Err(format!(
+            "{name} health checks are not available in this version; use tcp or http"
+        )),
+        _ => Err(wrong(node, "a health check: tcp or http")),
+    }
+}
+
+pub(super) fn http_path(node: &Node) -> Read<String> {
+    let path = text(node)?;
+    let printable = |c: char| c.is_ascii_graphic() && c != '#';
+    if !path.starts_with('/') || path.len() > 1024 || !path.chars().all(printable) {
+        return Err(format!(
+            "`{path}` is not a path: it begins with `/` and has no blanks, at most 1024 characters"
+        ));
+    }
+    Ok(path)
+}
+
+/// `200`, `"200-399"`, `"200,204,300-399"`.
+pub(super) fn matcher(node: &Node) -> Read<Matcher> {
+    let wanted = "a matcher such as 200, \"200-399\" or \"200,204\", with codes from 100 to 599";
+    let text = match &node.value {
+        Value::Integer(number) => number.to_string(),
+        _ => text(node).map_err(|_| wrong(node, wanted))?,
+    };
+    let code = |text: &str| {
+        let code: u16 = text.trim().parse().ok()?;
+        (100..=599).contains(&code).then_some(code)
+    };
+    let range = |part: &str| match part.split_once('-') {
+        Some((low, high)) => Some((code(low)?, code(high)?)).filter(|(low, high)| low <= high),
+        None => code(part).map(|code| (code, code)),
+    };
+    let ranges: Option<Vec<(u16, u16)>> = text.split(',').map(range).collect();
+    ranges.map(Matcher).ok_or_else(|| wrong(node, wanted))
+}
+
+/// A prefix whose last 16 bits of address may vary.
+pub(super) fn source_ipv4(node: &Node) -> Read<Ipv4Net> {
+    let prefix: Ipv4Net = text(node)?
+        .parse()
+        .map_err(|_| wrong(node, "an IPv4 prefix such as 172.16.0.0/16"))?;
+    if prefix.prefix_len() > 16 || prefix.trunc() != prefix {
+        return Err(wrong(node, "a prefix of at most 16 bits without host bits"));
+    }
+    Ok(prefix)
+}
+
+/// A prefix whose last 16 bits of address may vary.
+pub(super) fn source_ipv6(node: &Node) -> Read<Ipv6Net> {
+    let prefix: Ipv6Net = text(node)?
+        .parse()
+        .map_err(|_| wrong(node, "an IPv6 prefix such as 100::/64"))?;
+    if prefix.prefix_len() > 112 || prefix.trunc() != prefix {
+        return Err(wrong(node, "a prefix of at most 112 bits without host bits"));
+    }
+    Ok(prefix)
+}
+
+/// 32 hexadecimal digits: two words.
+pub(super) fn hash_seed(node: &Node) -> Read<[u64; 2]> {
+    let wanted = "a seed: 32 hexadecimal digits in quotes, as `openssl rand -hex 16` prints them";
+    let text = node.as_text().ok_or_else(|| wrong(node, wanted))?;
+    if text.len() != 32 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(wrong(node, wanted));
+    }
+    let word = |digits| u64::from_str_radix(digits, 16).map_err(|_| wrong(node, wanted));
+    let (high, low) = text.split_at(16);
+    Ok([word(high)?, word(low)?])
+}

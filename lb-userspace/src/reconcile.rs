@@ -39,17 +39,20 @@ pub struct Reconciler<S> {
 }
 
 impl<S: MapStore> Reconciler<S> {
-    /// Takes the store over and reads what it holds.
-    pub fn new(store: S) -> Result<Self, S::Error> {
-        let current = store.read()?;
-        Ok(Self { store, current: Some(current) })
+    /// Takes the store over; what it holds is read when it is needed.
+    pub const fn new(store: S) -> Self {
+        Self { store, current: None }
     }
 
     /// What the maps hold, read back if need be.
     pub fn current(&mut self) -> Result<&Tables, S::Error> {
         let current = match self.current.take() {
             Some(current) => current,
-            None => self.store.read()?,
+            None => {
+                // Whoever wrote last may not have come to the wait at the end of its operations.
+                self.store.apply(&MapOp::Quiesce)?;
+                self.store.read()?
+            }
         };
         Ok(self.current.insert(current))
     }

@@ -100,7 +100,8 @@ fn a_cable_that_is_pulled_and_plugged_is_followed() {
         observer.until_resolved("fd09::2", SOON).await;
         lab.peer("link set v1 down");
         for target in ["10.9.0.2", "fd09::2"] {
-            observer.until_reason(target, "interface v0 has no carrier", SOON).await;
+            // The kernel reports carriers once a second (net/core/link_watch.c).
+            observer.until_reason(target, "interface v0 has no carrier", RETRIED).await;
         }
         lab.peer("link set v1 up");
         lab.peer("addr replace fd09::2/64 dev v1 nodad");
@@ -180,11 +181,29 @@ fn route_changes_are_followed() {
             observer.until_reason(target, &missing, SOON).await;
             lab.host(&format!("route add default via {here}"));
             observer.until_mac(target, first, SOON).await;
-            // A rule can send it elsewhere without any route changing.
+            // A rule can send it elsewhere without any route changing; that of the table is over.
             lab.host(&format!("route add default via {there} table 77"));
+            tokio::time::sleep(Duration::from_millis(100)).await;
             lab.host(&format!("{family} rule add to {target} lookup 77"));
             observer.until_mac(target, second, SOON).await;
         }
+    });
+}
+
+#[test]
+fn an_interface_that_goes_down_takes_its_routes_along() {
+    let lab = Lab::new();
+    // With IPv6, addresses that go away would tell. IPv4 routes go without an event of theirs.
+    lab.host("addr flush dev v0 scope link");
+    lab.host("addr del fd09::1/64 dev v0");
+    lab.run(async |mut observer| {
+        observer.watch(&["10.9.0.2"]);
+        observer.until_resolved("10.9.0.2", SOON).await;
+        lab.host("link set v0 down");
+        let reason = "no route to 10.9.0.2";
+        observer.until_reason("10.9.0.2", reason, SOON).await;
+        lab.host("link set v0 up");
+        observer.until_resolved("10.9.0.2", RETRIED).await;
     });
 }
 

@@ -31,7 +31,7 @@ use crate::{
     health::{HealthEvent, Scheduler},
     next_hop::{NextHopState, Resolver},
     reconcile::ReconcileError,
-    store::{Store, edit},
+    store::Store,
 };
 
 /// How often the maps are read back and compared with what should be in them.
@@ -123,7 +123,8 @@ impl Agent {
             let retry = self.retry.unwrap_or(Duration::from_secs(3600));
             tokio::select! {
                 biased;
-                () = signals.stop() => return Ok(()),
+                _ = signals.terminate.recv() => return Ok(()),
+                _ = signals.interrupt.recv() => return Ok(()),
                 Some(event) = self.health_events.recv() => self.on_health(event),
                 Some(hops) = self.next_hops.recv() => self.on_next_hops(hops),
                 Some((request, answer)) = self.requests.recv() => {
@@ -179,18 +180,17 @@ impl Agent {
             }
             Request::TargetAdd { group, address, port, weight } => {
                 let mut document = self.source.editable()?;
-                edit::target_add(&mut document, &group, address, port, weight).map_err(invalid)?;
+                document.add_target(&group, address, port, weight).map_err(invalid)?;
                 self.change(&document, &format!("add target {address} to {group}"))
             }
             Request::TargetRemove { group, address, port } => {
                 let mut document = self.source.editable()?;
-                edit::target_remove(&mut document, &group, address, port).map_err(invalid)?;
+                document.remove_target(&group, address, port).map_err(invalid)?;
                 self.change(&document, &format!("remove target {address} from {group}"))
             }
             Request::TargetWeight { group, address, port, weight } => {
                 let mut document = self.source.editable()?;
-                edit::target_weight(&mut document, &group, address, port, weight)
-                    .map_err(invalid)?;
+                document.weigh_target(&group, address, port, weight).map_err(invalid)?;
                 self.change(&document, &format!("weight of {address} in {group}: {weight}"))
             }
             Request::TargetDrain { group, address, port, drain } => {
@@ -360,13 +360,6 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             reload: signal(SignalKind::hangup())?,
         })
-    }
-
-    async fn stop(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
     }
 }
 

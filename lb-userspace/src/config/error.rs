@@ -22,10 +22,7 @@ pub struct ConfigError {
 
 impl ConfigError {
     pub(super) fn new(at: &At, message: impl Into<String>) -> Self {
-        Self {
-            at: at.clone(),
-            message: message.into(),
-        }
+        Self { at: at.clone(), message: message.into() }
     }
 
     /// Its path, such as `target_groups[0].name`; empty for the whole.
@@ -60,10 +57,7 @@ pub struct ConfigErrors {
 impl ConfigErrors {
     pub(super) fn new(source_name: &str, mut errors: Vec<ConfigError>) -> Self {
         errors.sort_by_key(|error| error.at.line);
-        Self {
-            source_name: source_name.to_owned(),
-            errors,
-        }
+        Self { source_name: source_name.to_owned(), errors }
     }
 
     /// All of them.

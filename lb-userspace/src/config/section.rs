@@ -20,9 +20,7 @@ impl Findings {
     }
 
     pub(super) fn warn(&self, at: &At, message: impl Into<String>) {
-        self.warnings
-            .borrow_mut()
-            .push(Warning(ConfigError::new(at, message)));
+        self.warnings.borrow_mut().push(Warning(ConfigError::new(at, message)));
     }
 }
 
@@ -47,55 +45,33 @@ impl<'a> Section<'a> {
             Value::Map(entries) => entries,
             Value::Null => &[],
             other => {
-                findings.error(
-                    &at,
-                    format!("must be a section with keys, not {}", other.kind()),
-                );
+                findings.error(&at, format!("must be a section with keys, not {}", other.kind()));
                 return None;
             }
         };
-        Some(Self {
-            at,
-            entries,
-            asked: RefCell::default(),
-            findings,
-        })
+        Some(Self { at, entries, asked: RefCell::default(), findings })
     }
 
     fn path(&self, key: &str) -> String {
-        if self.at.path.is_empty() {
-            key.to_owned()
-        } else {
-            format!("{}.{key}", self.at.path)
-        }
+        if self.at.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.at.path) }
     }
 
     /// The value of a key, if it is there and not empty.
     pub(super) fn entry(&self, key: &'static str) -> Option<Entry<'a>> {
         self.asked.borrow_mut().push(key);
-        let (name, node) = self
-            .entries
-            .iter()
-            .find(|(name, _)| name.as_text() == Some(key))?;
+        let (name, node) = self.entries.iter().find(|(name, _)| name.as_text() == Some(key))?;
         if node.value == Value::Null {
             return None;
         }
         let line = if node.line == 0 { name.line } else { node.line };
-        Some(Entry {
-            node,
-            at: At {
-                path: self.path(key),
-                line,
-            },
-        })
+        Some(Entry { node, at: At { path: self.path(key), line } })
     }
 
     /// The value of a key that must be there.
     pub(super) fn required(&self, key: &'static str, example: &str) -> Option<Entry<'a>> {
         let entry = self.entry(key);
         if entry.is_none() {
-            self.findings
-                .error(&self.at, format!("`{key}` is missing; for example `{example}`"));
+            self.findings.error(&self.at, format!("`{key}` is missing; for example `{example}`"));
         }
         entry
     }
@@ -124,23 +100,15 @@ impl<'a> Section<'a> {
         entry: Entry<'_>,
         read: impl FnOnce(&Node) -> Result<T, String>,
     ) -> Option<T> {
-        read(entry.node)
-            .map_err(|message| self.findings.error(&entry.at, message))
-            .ok()
+        read(entry.node).map_err(|message| self.findings.error(&entry.at, message)).ok()
     }
 
     /// The section under a key; an empty one when it is not there.
     pub(super) fn section(&self, key: &'static str) -> Option<Section<'a>> {
-        const EMPTY: &Node = &Node {
-            value: Value::Null,
-            line: 0,
-        };
+        const EMPTY: &Node = &Node { value: Value::Null, line: 0 };
         let entry = self.entry(key).unwrap_or_else(|| Entry {
             node: EMPTY,
-            at: At {
-                path: self.path(key),
-                line: self.at.line,
-            },
+            at: At { path: self.path(key), line: self.at.line },
         });
         Section::new(entry.node, entry.at, self.findings)
     }
@@ -151,10 +119,7 @@ impl<'a> Section<'a> {
             return Vec::new();
         };
         let Value::List(items) = &node.value else {
-            self.findings.error(
-                &at,
-                format!("must be a list, not {}", node.value.kind()),
-            );
+            self.findings.error(&at, format!("must be a list, not {}", node.value.kind()));
             return Vec::new();
         };
         let place = |index: usize, item: &Node| At {
@@ -164,10 +129,7 @@ impl<'a> Section<'a> {
         items
             .iter()
             .enumerate()
-            .map(|(index, node)| Entry {
-                node,
-                at: place(index, node),
-            })
+            .map(|(index, node)| Entry { node, at: place(index, node) })
             .collect()
     }
 
@@ -179,10 +141,7 @@ impl<'a> Section<'a> {
             if asked.contains(&key) {
                 continue;
             }
-            let at = At {
-                path: self.path(key),
-                line: name.line,
-            };
+            let at = At { path: self.path(key), line: name.line };
             let message = match nearest(key, &asked) {
                 Some(known) => format!("unknown key; did you mean `{known}`?"),
                 None => format!("unknown key; known are {}", list_of(&asked)),

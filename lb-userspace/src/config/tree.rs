@@ -49,18 +49,12 @@ impl Value {
 impl Node {
     /// A text that did not come from a file.
     pub(super) fn text(text: &str) -> Self {
-        Self {
-            value: Value::Text(text.to_owned()),
-            line: 0,
-        }
+        Self { value: Value::Text(text.to_owned()), line: 0 }
     }
 
     /// A number that did not come from a file.
     pub(super) fn integer(number: impl Into<i64>) -> Self {
-        Self {
-            value: Value::Integer(number.into()),
-            line: 0,
-        }
+        Self { value: Value::Integer(number.into()), line: 0 }
     }
 
     /// The text, if it is one.
@@ -74,10 +68,9 @@ impl Node {
     /// The entry of a section.
     pub(super) fn get(&self, key: &str) -> Option<&Self> {
         match &self.value {
-            Value::Map(entries) => entries
-                .iter()
-                .find(|(name, _)| name.as_text() == Some(key))
-                .map(|(_, value)| value),
+            Value::Map(entries) => {
+                entries.iter().find(|(name, _)| name.as_text() == Some(key)).map(|(_, value)| value)
+            }
             _ => None,
         }
     }
@@ -90,6 +83,29 @@ impl Node {
                 .find(|(name, _)| name.as_text() == Some(key))
                 .map(|(_, value)| value),
             _ => None,
+        }
+    }
+
+    /// The list under a key of a section, made if there is none. What is no section becomes one.
+    pub(super) fn list_mut(&mut self, key: &str) -> &mut Vec<Self> {
+        if !matches!(self.value, Value::Map(_)) {
+            self.value = Value::Map(Vec::new());
+        }
+        let Value::Map(entries) = &mut self.value else {
+            unreachable!("it has just been made a map");
+        };
+        let index =
+            entries.iter().position(|(name, _)| name.as_text() == Some(key)).unwrap_or_else(|| {
+                entries.push((Self::text(key), Self::default()));
+                entries.len() - 1
+            });
+        let node = &mut entries[index].1;
+        if !matches!(node.value, Value::List(_)) {
+            node.value = Value::List(Vec::new());
+        }
+        match &mut node.value {
+            Value::List(items) => items,
+            _ => unreachable!("it has just been made a list"),
         }
     }
 
@@ -148,14 +164,9 @@ impl From<Located> for Node {
 
 impl<'de> Deserialize<'de> for Located {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Spanned {
-            value, referenced, ..
-        } = Spanned::<LocatedValue>::deserialize(deserializer)?;
+        let Spanned { value, referenced, .. } = Spanned::<LocatedValue>::deserialize(deserializer)?;
         let line = usize::try_from(referenced.line()).unwrap_or(0);
-        Ok(Self(Node {
-            value: value.0,
-            line,
-        }))
+        Ok(Self(Node { value: value.0, line }))
     }
 }
 
@@ -163,9 +174,7 @@ struct LocatedValue(Value);
 
 impl<'de> Deserialize<'de> for LocatedValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer
-            .deserialize_any(Values::<Located>(PhantomData))
-            .map(Self)
+        deserializer.deserialize_any(Values::<Located>(PhantomData)).map(Self)
     }
 }
 

@@ -23,9 +23,7 @@ fn wrong(node: &Node, wanted: &str) -> String {
 }
 
 pub(super) fn text(node: &Node) -> Read<String> {
-    node.as_text()
-        .map(str::to_owned)
-        .ok_or_else(|| wrong(node, "a text"))
+    node.as_text().map(str::to_owned).ok_or_else(|| wrong(node, "a text"))
 }
 
 /// A whole number in a range.
@@ -53,9 +51,9 @@ pub(super) fn port(node: &Node) -> Read<u16> {
 pub(super) fn listener_port(node: &Node) -> Read<u16> {
     match node.as_text() {
         Some("all") => Err("all ports are not available in this version; name one port".to_owned()),
-        Some(text) if text.contains('-') => Err(
-            "port ranges are not available in this version; use one listener a port".to_owned(),
-        ),
+        Some(text) if text.contains('-') => {
+            Err("port ranges are not available in this version; use one listener a port".to_owned())
+        }
         _ => port(node),
     }
 }
@@ -65,9 +63,7 @@ pub(super) fn check_port(node: &Node) -> Read<Option<u16>> {
     if node.as_text() == Some("traffic-port") {
         return Ok(None);
     }
-    port(node)
-        .map(Some)
-        .map_err(|_| wrong(node, "`traffic-port` or a number from 1 to 65535"))
+    port(node).map(Some).map_err(|_| wrong(node, "`traffic-port` or a number from 1 to 65535"))
 }
 
 pub(super) fn name(node: &Node) -> Read<String> {
@@ -95,9 +91,8 @@ pub(super) fn interface(node: &Node) -> Read<String> {
 /// An address that a listener or target can have.
 pub(super) fn address(node: &Node) -> Read<IpAddr> {
     let text = text(node)?;
-    let address: IpAddr = text
-        .parse()
-        .map_err(|_| format!("`{text}` is not an IPv4 or IPv6 address"))?;
+    let address: IpAddr =
+        text.parse().map_err(|_| format!("`{text}` is not an IPv4 or IPv6 address"))?;
     let fault = match address {
         _ if address.is_unspecified() => Some("the unspecified address"),
         _ if address.is_multicast() => Some("a multicast address"),
@@ -171,9 +166,9 @@ pub(super) fn probe(node: &Node) -> Read<ProbeKind> {
     match node.as_text() {
         Some("tcp") => Ok(ProbeKind::Tcp),
         Some("http") => Ok(ProbeKind::Http),
-        Some(name @ ("https" | "grpc" | "udp" | "icmp" | "exec")) => Err(format!(
-            "{name} health checks are not available in this version; use tcp or http"
-        )),
+        Some(name @ ("https" | "grpc" | "udp" | "icmp" | "exec")) => {
+            Err(format!("{name} health checks are not available in this version; use tcp or http"))
+        }
         _ => Err(wrong(node, "a health check: tcp or http")),
     }
 }
@@ -210,9 +205,8 @@ pub(super) fn matcher(node: &Node) -> Read<Matcher> {
 
 /// A prefix whose last 16 bits of address may vary.
 pub(super) fn source_ipv4(node: &Node) -> Read<Ipv4Net> {
-    let prefix: Ipv4Net = text(node)?
-        .parse()
-        .map_err(|_| wrong(node, "an IPv4 prefix such as 172.16.0.0/16"))?;
+    let prefix: Ipv4Net =
+        text(node)?.parse().map_err(|_| wrong(node, "an IPv4 prefix such as 172.16.0.0/16"))?;
     if prefix.prefix_len() > 16 || prefix.trunc() != prefix {
         return Err(wrong(node, "a prefix of at most 16 bits without host bits"));
     }
@@ -221,9 +215,8 @@ pub(super) fn source_ipv4(node: &Node) -> Read<Ipv4Net> {
 
 /// A prefix whose last 16 bits of address may vary.
 pub(super) fn source_ipv6(node: &Node) -> Read<Ipv6Net> {
-    let prefix: Ipv6Net = text(node)?
-        .parse()
-        .map_err(|_| wrong(node, "an IPv6 prefix such as 100::/64"))?;
+    let prefix: Ipv6Net =
+        text(node)?.parse().map_err(|_| wrong(node, "an IPv6 prefix such as 100::/64"))?;
     if prefix.prefix_len() > 112 || prefix.trunc() != prefix {
         return Err(wrong(node, "a prefix of at most 112 bits without host bits"));
     }

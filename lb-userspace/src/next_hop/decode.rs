@@ -15,7 +15,7 @@ use netlink_packet_route::{
     route::{RouteHeader, RouteType, RouteVia},
 };
 
-use super::resolve::{Link, Neighbour, NeighbourKey, Route};
+use super::resolve::{Link, LinkKind, Neighbour, NeighbourKey, Route};
 
 const LINK_HEADER_LEN: usize = 16;
 const NEIGHBOUR_HEADER_LEN: usize = 12;
@@ -116,32 +116,34 @@ const RTM_DELNEXTHOP: u16 = 105;
 /// such (ports of bridges, events of wireless devices).
 pub(super) fn link(payload: &[u8]) -> Option<(u32, Link)> {
     let header = link_header(payload)?;
-    let has = |flag| header.flags.contains(flag);
-    let mut link = Link {
-        name: String::new(),
-        up: has(LinkFlags::Up),
-        running: has(LinkFlags::Running),
-        loopback: has(LinkFlags::Loopback),
-        vlan: false,
-        mac: None,
-        mtu: 0,
-    };
+    let (mut name, mut mtu, mut mac, mut vlan) = (String::new(), None, None, false);
     for (kind, value) in attributes(payload, LINK_HEADER_LEN) {
         match kind {
-            IFLA_IFNAME => link.name = text(value),
-            IFLA_MTU => link.mtu = number(value)?,
-            IFLA_ADDRESS if header.link_layer_type == LinkLayerType::Ether => {
-                link.mac = value.try_into().ok();
-            }
+            IFLA_IFNAME => name = text(value),
+            IFLA_MTU => mtu = number(value),
+            IFLA_ADDRESS => mac = value.try_into().ok(),
             IFLA_LINKINFO => {
-                link.vlan = attributes(value, 0)
+                vlan = attributes(value, 0)
                     .any(|(kind, value)| kind == IFLA_INFO_KIND && text(value) == "vlan");
             }
             _ => {}
         }
     }
-    // Messages about one aspect only (IFLA_WIRELESS) do not have it.
-    (link.mtu != 0).then_some((header.index, link))
+    let kind = match (header.link_layer_type, mac) {
+        _ if header.flags.contains(LinkFlags::Loopback) => LinkKind::Loopback,
+        _ if vlan => LinkKind::Vlan,
+        (LinkLayerType::Ether, Some(mac)) => LinkKind::Ethernet(mac),
+        _ => LinkKind::Other,
+    };
+    let link = Link {
+        name,
+        up: header.flags.contains(LinkFlags::Up),
+        running: header.flags.contains(LinkFlags::Running),
+        kind,
+        // Messages about one aspect only (IFLA_WIRELESS) do not have it.
+        mtu: mtu?,
+    };
+    Some((header.index, link))
 }
 
 /// A neighbour, from RTM_NEWNEIGH or RTM_DELNEIGH; `None` for bridges' forwarding entries.

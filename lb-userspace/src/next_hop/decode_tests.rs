@@ -48,9 +48,7 @@ fn eth0() -> Link {
         name: "eth0".to_owned(),
         up: true,
         running: true,
-        loopback: false,
-        vlan: false,
-        mac: Some(MAC),
+        kind: LinkKind::Ethernet(MAC),
         mtu: 1500,
     }
 }
@@ -60,8 +58,8 @@ fn links() {
     let kind = |kind| LinkAttribute::LinkInfo(vec![LinkInfo::Kind(kind)]);
     let mut vlan = ethernet(usual(&MAC));
     vlan.attributes.push(kind(InfoKind::Vlan));
-    let mut vxlan = ethernet(usual(&MAC));
-    vxlan.attributes.push(kind(InfoKind::Vxlan));
+    let mut overlay = ethernet(usual(&MAC));
+    overlay.attributes.push(kind(InfoKind::Vxlan));
     let mut tunnel = ethernet(usual(&[10, 0, 0, 1]));
     tunnel.header.link_layer_type = LinkLayerType::Tunnel;
     let mut infiniband = ethernet(usual(&[1; 20]));
@@ -72,14 +70,14 @@ fn links() {
     let mut port = ethernet(usual(&MAC));
     port.header.interface_family = AddressFamily::Bridge;
     let partial = ethernet(vec![LinkAttribute::IfName("wlan0".to_owned())]);
-    let without_mac = Link { mac: None, ..eth0() };
-    let lo = Link { up: false, running: false, loopback: true, ..without_mac.clone() };
+    let of = |kind| Link { kind, ..eth0() };
+    let lo = Link { up: false, running: false, ..of(LinkKind::Loopback) };
     for (name, message, wanted) in [
         ("Ethernet", ethernet(usual(&MAC)), Some(eth0())),
-        ("VLAN", vlan, Some(Link { vlan: true, ..eth0() })),
-        ("VXLAN", vxlan, Some(eth0())),
-        ("tunnel", tunnel, Some(without_mac.clone())),
-        ("InfiniBand", infiniband, Some(without_mac)),
+        ("VLAN", vlan, Some(of(LinkKind::Vlan))),
+        ("VXLAN", overlay, Some(eth0())),
+        ("tunnel", tunnel, Some(of(LinkKind::Other))),
+        ("InfiniBand", infiniband, Some(of(LinkKind::Other))),
         ("loopback", loopback, Some(lo)),
         ("port of a bridge", port, None),
         ("event of a wireless device", partial, None),
@@ -262,10 +260,10 @@ fn cut_and_random_messages_do_not_panic() {
             for kind in 0..=110 {
                 drop(event(message(kind, &payload[..end])));
             }
-            drop(route(&payload[..end]));
+            let _ = route(&payload[..end]);
             let mut changed = payload.clone();
             changed[end] ^= 0xff;
-            drop(route(&changed));
+            let _ = route(&changed);
             drop(link(&changed));
             let _ = neighbour(&changed);
         }

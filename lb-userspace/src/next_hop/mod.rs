@@ -4,10 +4,12 @@
 //! [`Resolver`] is the door. It deliberately decides nothing about targets: what it does not know
 //! it reports, with the reason, and what to do about that is for its user.
 //!
-//! `resolve` and `keep` are pure, `decode` turns bytes into their types, `netlink` is the only
+//! `resolve` and `keep` are pure, `decode` and `encode` are the kernel's
+//! language, `netlink` is the only
 //! place that talks to the kernel, `watch` is the loop that joins them.
 
 mod decode;
+mod encode;
 mod keep;
 mod netlink;
 mod resolve;

@@ -9,19 +9,14 @@ use std::{collections::BTreeMap, io, net::IpAddr, time::Duration};
 
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_MULTIPART, NLM_F_REQUEST,
-    NetlinkHeader, NetlinkMessage, NetlinkPayload,
 };
-use netlink_packet_route::{
-    AddressFamily, RouteNetlinkMessage,
-    link::{LinkAttribute, LinkExtentMask, LinkMessage},
-    neighbour::{NeighbourAttribute, NeighbourExtFlags, NeighbourFlags, NeighbourMessage},
-    route::{RouteAttribute, RouteMessage},
-};
+use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{AsyncSocket, AsyncSocketExt, SocketAddr, TokioSocket, protocols::NETLINK_ROUTE};
 use nix::sys::socket::{setsockopt, sockopt::RcvBufForce};
 
 use super::{
     decode::{self, Event, Message},
+    encode,
     keep::Ask,
     resolve::{Link, Neighbour, NeighbourKey, Route},
 };
@@ -72,6 +67,10 @@ const DATAGRAM_BYTES_MAX: usize = 64 * 1024;
 /// kernel's accounting.
 const RECEIVE_BYTES: usize = 4 * 1024 * 1024;
 
+/// Events that an overrun throws away at most: more than the buffer holds, so that only a host
+/// that makes them faster than they are thrown away gets there.
+const DISCARD_MAX: usize = 1 << 16;
+
 /// Requests in one datagram. Their replies wait in the socket's buffer, at about 1 KiB each.
 const BATCH_MAX: usize = 64;
 
@@ -118,8 +117,24 @@ impl Events {
     pub(super) async fn next(&mut self) -> io::Result<Vec<Event>> {
         match receive(&self.socket, &mut self.buffer).await {
             Ok(()) => Ok(decode::messages(&self.buffer).filter_map(decode::event).collect()),
-            Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => Ok(vec![Event::Overrun]),
+            Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                self.discard();
+                Ok(vec![Event::Overrun])
+            }
             Err(error) => Err(error),
+        }
+    }
+
+    /// Throws away what waits. After an overrun the oldest events are there and the newest are
+    /// not: taken in after everything was asked anew, they would put the past back for good.
+    fn discard(&mut self) {
+        for _ in 0..DISCARD_MAX {
+            self.buffer.clear();
+            let received = self.socket.socket_ref().recv_from(&mut self.buffer, 0);
+            // Losing more meanwhile (ENOBUFS) changes nothing.
+            if received.is_err_and(|error| error.raw_os_error() != Some(libc::ENOBUFS)) {
+                return;
+            }
         }
     }
 }
@@ -132,11 +147,7 @@ impl Requests {
 
     /// All interfaces, by index.
     pub(super) async fn links(&mut self) -> io::Result<BTreeMap<u32, Link>> {
-        let mut message = LinkMessage::default();
-        // Statistics are most of a link's message, and nobody here reads them.
-        message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
-        let request = RouteNetlinkMessage::GetLink(message);
-        self.dump(request, |message| {
+        self.dump(encode::all_links(), |message| {
             (message.kind == libc::RTM_NEWLINK).then(|| decode::link(message.payload)).flatten()
         })
         .await
@@ -145,8 +156,7 @@ impl Requests {
 
     /// All neighbours of both families.
     pub(super) async fn neighbours(&mut self) -> io::Result<BTreeMap<NeighbourKey, Neighbour>> {
-        let request = RouteNetlinkMessage::GetNeighbour(NeighbourMessage::default());
-        self.dump(request, |message| {
+        self.dump(encode::all_neighbours(), |message| {
             (message.kind == libc::RTM_NEWNEIGH)
                 .then(|| decode::neighbour(message.payload))
                 .flatten()
@@ -158,7 +168,7 @@ impl Requests {
     /// How packets to these addresses would go, in their order.
     pub(super) async fn routes(&mut self, addresses: &[IpAddr]) -> io::Result<Vec<Route>> {
         let requests =
-            addresses.iter().map(|address| (route_request(*address), NLM_F_REQUEST)).collect();
+            addresses.iter().map(|address| (encode::route(*address), NLM_F_REQUEST)).collect();
         let replies = self.exchange(requests, |message| {
             (message.kind == libc::RTM_NEWROUTE)
                 .then(|| decode::route(message.payload).unwrap_or(Route::Failed(libc::EBADMSG)))
@@ -177,7 +187,7 @@ impl Requests {
     /// Asks the kernel to resolve neighbours and to keep them; the errno of each, if it refused.
     pub(super) async fn keep(&mut self, asks: &[Ask]) -> io::Result<Vec<Option<i32>>> {
         let flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE;
-        let requests = asks.iter().map(|ask| (neighbour_request(ask, true), flags)).collect();
+        let requests = asks.iter().map(|ask| (encode::neighbour(ask, true), flags)).collect();
         let replies = self.exchange(requests, |_| None::<()>).await?;
         Ok(replies.into_iter().map(|reply| reply.errno).collect())
     }
@@ -189,8 +199,8 @@ impl Requests {
             let mut datagram = Vec::new();
             for ask in batch {
                 self.sequence = self.sequence.wrapping_add(1);
-                let request = neighbour_request(ask, false);
-                encode(request, NLM_F_REQUEST, self.sequence, &mut datagram);
+                let request = encode::neighbour(ask, false);
+                encode::append(request, NLM_F_REQUEST, self.sequence, &mut datagram);
             }
             let sent = self.socket.socket_ref().send_to(&datagram, &SocketAddr::new(0, 0), 0);
             if let Err(error) = sent {
@@ -230,7 +240,7 @@ impl Requests {
             let mut datagram = Vec::new();
             for (request, flags) in requests.by_ref().take(BATCH_MAX) {
                 self.sequence = self.sequence.wrapping_add(1);
-                encode(request, flags, self.sequence, &mut datagram);
+                encode::append(request, flags, self.sequence, &mut datagram);
                 batch.push(Reply::new());
             }
             if batch.is_empty() {
@@ -312,52 +322,4 @@ async fn receive(socket: &TokioSocket, buffer: &mut Vec<u8>) -> io::Result<()> {
             return Ok(());
         }
     }
-}
-
-fn encode(request: RouteNetlinkMessage, flags: u16, sequence: u32, datagram: &mut Vec<u8>) {
-    let mut header = NetlinkHeader::default();
-    header.flags = flags;
-    header.sequence_number = sequence;
-    let mut message = NetlinkMessage::new(header, NetlinkPayload::from(request));
-    message.finalize();
-    let start = datagram.len();
-    // Messages in a datagram start at multiples of 4 (NLMSG_ALIGN).
-    datagram.resize(start + message.buffer_len().next_multiple_of(4), 0);
-    if let Some(room) = datagram.get_mut(start..start + message.buffer_len()) {
-        message.serialize(room);
-    }
-}
-
-fn family(address: IpAddr) -> AddressFamily {
-    match address {
-        IpAddr::V4(_) => AddressFamily::Inet,
-        IpAddr::V6(_) => AddressFamily::Inet6,
-    }
-}
-
-fn route_request(address: IpAddr) -> RouteNetlinkMessage {
-    let mut message = RouteMessage::default();
-    message.header.address_family = family(address);
-    message.header.destination_prefix_length = if address.is_ipv4() { 32 } else { 128 };
-    message.attributes.push(RouteAttribute::Destination(address.into()));
-    RouteNetlinkMessage::GetRoute(message)
-}
-
-/// NTF_USE makes the kernel resolve an entry without changing its state. It goes with the mark,
-/// too: kernels before 5.16 do not know that, and without NTF_USE would reset the entry's state.
-fn neighbour_request(ask: &Ask, managed: bool) -> RouteNetlinkMessage {
-    let (interface, address) = ask.key;
-    let mut message = NeighbourMessage::default();
-    message.header.family = family(address);
-    message.header.ifindex = interface;
-    message.header.flags = NeighbourFlags::Use;
-    if ask.learned {
-        message.header.flags |= NeighbourFlags::ExtLearned;
-    }
-    message.attributes.push(NeighbourAttribute::Destination(address.into()));
-    if managed {
-        let flags = NeighbourExtFlags::Managed;
-        message.attributes.push(NeighbourAttribute::ExtFlags(flags));
-    }
-    RouteNetlinkMessage::NewNeighbour(message)
 }

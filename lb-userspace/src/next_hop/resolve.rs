@@ -22,14 +22,23 @@ pub(super) struct Link {
     pub(super) up: bool,
     /// Operational: it has a carrier (IFF_RUNNING, RFC 2863).
     pub(super) running: bool,
-    /// It is the loopback interface.
-    pub(super) loopback: bool,
-    /// It is a VLAN on a parent interface.
-    pub(super) vlan: bool,
-    /// Its MAC; `None` unless it is Ethernet.
-    pub(super) mac: Option<[u8; 6]>,
+    /// What frames it carries.
+    pub(super) kind: LinkKind,
     /// Largest IP packet, in bytes.
     pub(super) mtu: u32,
+}
+
+/// What frames an interface carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LinkKind {
+    /// Ethernet; its MAC.
+    Ethernet([u8; 6]),
+    /// Those of a VLAN on a parent interface.
+    Vlan,
+    /// Those of this host to itself.
+    Loopback,
+    /// Anything else: tunnels, InfiniBand, ...
+    Other,
 }
 
 /// Names a neighbour: index of an interface, and an address on its link.
@@ -175,10 +184,7 @@ fn path(address: IpAddr, network: &Network) -> Result<Path<'_>, String> {
     let Some(link) = network.links.get(&interface) else {
         return Err(format!("the interface towards {address} (index {interface}) does not exist"));
     };
-    let source_mac = usable_link(link).map_err(|fault| match fault {
-        LinkFault::Loopback => own(address),
-        LinkFault::Other(reason) => reason,
-    })?;
+    let source_mac = source_mac(address, link)?;
     Ok(Path {
         interface,
         link,
@@ -189,29 +195,21 @@ fn path(address: IpAddr, network: &Network) -> Result<Path<'_>, String> {
     })
 }
 
-enum LinkFault {
-    Loopback,
-    Other(String),
-}
-
-/// The MAC of a link that frames can leave by.
-fn usable_link(link: &Link) -> Result<[u8; 6], LinkFault> {
+/// The MAC of a link, if frames can leave by it.
+fn source_mac(address: IpAddr, link: &Link) -> Result<[u8; 6], String> {
     let name = &link.name;
-    if link.loopback {
-        return Err(LinkFault::Loopback);
+    match link.kind {
+        LinkKind::Loopback => Err(own(address)),
+        _ if !link.up => Err(format!("interface {name} is down")),
+        _ if !link.running => Err(format!("interface {name} has no carrier")),
+        LinkKind::Vlan => {
+            Err(format!("target is behind VLAN interface {name}: not supported by this version"))
+        }
+        LinkKind::Other => {
+            Err(format!("interface {name} is not Ethernet: targets are reached over Ethernet only"))
+        }
+        LinkKind::Ethernet(mac) => Ok(mac),
     }
-    let reason = if !link.up {
-        format!("interface {name} is down")
-    } else if !link.running {
-        format!("interface {name} has no carrier")
-    } else if link.vlan {
-        format!("target is behind VLAN interface {name}: not supported by this version")
-    } else if let Some(mac) = link.mac {
-        return Ok(mac);
-    } else {
-        format!("interface {name} is not Ethernet: targets are reached over Ethernet only")
-    };
-    Err(LinkFault::Other(reason))
 }
 
 fn own(address: IpAddr) -> String {

@@ -14,9 +14,7 @@ fn ethernet() -> Link {
         name: "eth0".to_owned(),
         up: true,
         running: true,
-        loopback: false,
-        vlan: false,
-        mac: Some(HOST),
+        kind: LinkKind::Ethernet(HOST),
         mtu: 1500,
     }
 }
@@ -198,16 +196,16 @@ fn links_that_frames_cannot_leave_by() {
         (
             is(|link| {
                 link.name = "eth0.5".to_owned();
-                link.vlan = true;
+                link.kind = LinkKind::Vlan;
             }),
             "target is behind VLAN interface eth0.5: not supported by this version",
         ),
         (
-            is(|link| link.mac = None),
+            is(|link| link.kind = LinkKind::Other),
             "interface eth0 is not Ethernet: targets are reached over Ethernet only",
         ),
         (
-            is(|link| link.loopback = true),
+            is(|link| link.kind = LinkKind::Loopback),
             "10.0.0.9 is an address of this host; a target must be another host",
         ),
     ] {

@@ -51,7 +51,7 @@ impl Resolver {
         // Events first: what changes after the first dump is then seen for sure.
         let events = Events::open()?;
         let requests = Requests::open()?;
-        let (addresses, changes) = watch::channel(BTreeSet::new());
+        let (addresses, wishes) = watch::channel(BTreeSet::new());
         let watcher = Watcher {
             requests,
             updates,
@@ -65,7 +65,7 @@ impl Resolver {
             retry_at: None,
             rest_until: Instant::now(),
         };
-        let task = tokio::spawn(watcher.run(events, changes));
+        let task = tokio::spawn(watcher.run(events, wishes));
         Ok(Self { addresses, task })
     }
 
@@ -114,11 +114,11 @@ struct Watcher {
 }
 
 impl Watcher {
-    async fn run(mut self, mut events: Events, mut changes: watch::Receiver<BTreeSet<IpAddr>>) {
-        if changes.changed().await.is_err() {
+    async fn run(mut self, mut events: Events, mut wishes: watch::Receiver<BTreeSet<IpAddr>>) {
+        if wishes.changed().await.is_err() {
             return;
         }
-        self.watch(changes.borrow_and_update().clone());
+        self.watch(wishes.borrow_and_update().clone());
         loop {
             let wake_at = self.wake_at();
             tokio::select! {
@@ -129,11 +129,11 @@ impl Watcher {
                         return;
                     }
                 }
-                changed = changes.changed() => {
+                changed = wishes.changed() => {
                     if changed.is_err() {
                         return;
                     }
-                    self.watch(changes.borrow_and_update().clone());
+                    self.watch(wishes.borrow_and_update().clone());
                 }
                 batch = events.next() => match batch {
                     Ok(batch) => self.absorb(batch),
@@ -281,14 +281,16 @@ impl Watcher {
         self.requests.release(&released);
         let due = self.keeper.due(&self.network.neighbours, Instant::now());
         let refusals = self.requests.keep(&due).await?;
-        for (ask, refusal) in due.iter().zip(refusals) {
-            if self.keeper.answered(ask.key, refusal)
-                && let Some(errno) = refusal
-            {
-                let (interface, neighbour) = ask.key;
-                let error = io::Error::from_raw_os_error(errno);
-                tracing::warn!(%neighbour, interface, %error, "the kernel refuses to resolve");
-            }
+        let mut news = due
+            .iter()
+            .zip(refusals)
+            .filter(|(ask, refusal)| self.keeper.answered(ask.key, *refusal))
+            .filter_map(|(ask, refusal)| Some((ask.key, refusal?)));
+        if let Some(((interface, neighbour), errno)) = news.next() {
+            // One line, also when the table has no room for a thousand.
+            let others = news.count();
+            let error = io::Error::from_raw_os_error(errno);
+            tracing::warn!(%neighbour, interface, %error, others, "the kernel refuses to resolve");
         }
         Ok(())
     }

@@ -44,7 +44,7 @@ pub struct Inputs<'inputs> {
 }
 
 /// What should be.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct Plan {
     /// What the maps should hold.

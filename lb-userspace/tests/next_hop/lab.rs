@@ -104,7 +104,7 @@ impl Lab {
                 .expect("build a runtime");
             runtime.block_on(async {
                 let observer = Observer::start();
-                tokio::time::timeout(Duration::from_secs(60), test(observer))
+                tokio::time::timeout(Duration::from_mins(1), test(observer))
                     .await
                     .expect("the test ends within a minute");
             });
@@ -169,7 +169,9 @@ impl Observer {
             match tokio::time::timeout(left, self.updates.recv()).await {
                 Ok(Some(states)) => self.last = states,
                 Ok(None) => panic!("the resolver is gone; it last said {:#?}", self.last),
-                Err(_) => panic!("not within {within:?}; it last said {:#?}", self.last),
+                Err(elapsed) => {
+                    panic!("{elapsed} after {within:?}; it last said {:#?}", self.last)
+                }
             }
         }
         start.elapsed()

@@ -94,7 +94,7 @@ impl Balancer {
     /// Whether a configuration could be taken over: it fits the maps, its interfaces exist.
     pub(super) fn check(&mut self, config: &Config) -> Result<(), ConfigureError> {
         let drained = self.drained.clone();
-        self.plan_for(config, &drained)?;
+        let _fits = self.plan_for(config, &drained)?;
         self.data_path.check(&config.interfaces)?;
         Ok(())
     }

@@ -1,1 +1,17 @@
-//! x
+//! REST and JSON over the Unix socket: the only way that the command line speaks to an agent.
+
+mod client;
+mod model;
+mod server;
+mod socket;
+
+#[cfg(test)]
+mod tests;
+
+pub use client::{Client, ClientError};
+pub use model::{
+    CounterView, DropView, ErrorBody, ListenerTraffic, Said, StatsView, TargetAdd, TargetPatch,
+    TargetTraffic,
+};
+pub use server::serve;
+pub use socket::{BindError, bind};

@@ -1,1 +1,137 @@
-//! x
+//! The command line: flags to requests, answers to output. No logic of its own.
+
+mod agent;
+mod apply;
+mod completions;
+mod decap;
+mod detach;
+mod get;
+mod output;
+mod stats;
+mod status;
+mod table;
+mod target;
+
+use std::{future::Future, path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{api::ClientError, config::ConfigErrors, dataplane::XdpMode};
+
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed at run time; 2 wrong usage or invalid \
+                          configuration (nothing was changed).";
+
+/// xelb, an elastic load balancer: an XDP program spreads flows over targets, an agent checks their
+/// health, this command line manages both.
+#[derive(Debug, Parser)]
+#[command(name = "xelb", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Agent(agent::Agent),
+    Apply(apply::Apply),
+    Get(get::Get),
+    #[command(subcommand)]
+    Target(target::Target),
+    Status(status::Status),
+    Stats(stats::Stats),
+    Decap(decap::Decap),
+    Detach(detach::Detach),
+    Completions(completions::Completions),
+}
+
+/// Which agent.
+#[derive(Debug, Args)]
+struct Socket {
+    /// Socket of the agent
+    #[arg(
+        long,
+        value_name = "PATH",
+        default_value = "/run/xelb/xelb.sock",
+        env = "XELB_SOCKET",
+        global = true
+    )]
+    socket: PathBuf,
+}
+
+impl Socket {
+    fn client(&self) -> crate::api::Client {
+        crate::api::Client::new(&self.socket)
+    }
+}
+
+/// How XDP programs are attached.
+#[derive(Debug, Args)]
+struct Attach {
+    /// Where XDP runs: `native` in the driver, `generic` in the kernel's stack (works everywhere,
+    /// slower), `auto` native if the driver can
+    #[arg(long, value_name = "MODE", default_value = "auto")]
+    xdp_mode: XdpMode,
+}
+
+/// Runs what was asked for, and says what became of it in the exit code.
+#[must_use]
+pub fn run(arguments: Arguments) -> ExitCode {
+    let result = match arguments.command {
+        Command::Agent(command) => command.run(),
+        Command::Apply(command) => wait_for(command.run()),
+        Command::Get(command) => wait_for(command.run()),
+        Command::Target(command) => wait_for(command.run()),
+        Command::Status(command) => wait_for(command.run()),
+        Command::Stats(command) => wait_for(command.run()),
+        Command::Decap(command) => command.run(),
+        Command::Detach(command) => command.run(),
+        Command::Completions(command) => command.run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}", shown(&error));
+            ExitCode::from(exit_code(&error))
+        }
+    }
+}
+
+/// What stands on the error output. The errors of a configuration name their file already.
+fn shown(error: &anyhow::Error) -> String {
+    match error.downcast_ref::<ConfigErrors>() {
+        Some(errors) => errors.to_string(),
+        None => format!("error: {error:#}"),
+    }
+}
+
+/// 2 for what the user must change in what he asked for, 1 for everything else.
+fn exit_code(error: &anyhow::Error) -> u8 {
+    let invalid =
+        error.is::<ConfigErrors>() || matches!(error.downcast_ref(), Some(ClientError::Invalid(_)));
+    if invalid { 2 } else { 1 }
+}
+
+/// Runs a request on a runtime of one thread: it waits for one answer.
+fn wait_for(request: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(request)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn exit_codes_tell_whose_fault_it_is() {
+        let invalid = anyhow::Error::new(ClientError::Invalid("no group".to_owned()));
+        let failed = anyhow::Error::new(ClientError::Failed("busy".to_owned()));
+        let config = anyhow::Error::new(crate::config::parse("", "x.yaml").unwrap_err());
+        assert_eq!([invalid, failed, config].map(|error| exit_code(&error)), [2, 1, 2]);
+    }
+}

@@ -1,0 +1,216 @@
+//! The command line's side of the API.
+
+use std::{
+    io::{self, ErrorKind},
+    net::IpAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper::{body::Bytes, client::conn::http1};
+use hyper_util::rt::TokioIo;
+use serde::{Serialize, de::DeserializeOwned};
+use thiserror::Error;
+use tokio::{net::UnixStream, time::timeout};
+
+use super::{ErrorBody, Said, StatsView, TargetAdd, TargetPatch};
+use crate::{agent::Snapshot, config::Document};
+
+/// Longest time that an answer may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why there is no answer, or not the wanted one.
+#[derive(Debug, Error)]
+pub enum ClientError {
+    /// Nobody answers.
+    #[error(
+        "no agent answers at {path} ({source}); is `xelb agent` running? --socket names another \
+         place"
+    )]
+    NoAgent {
+        /// The socket.
+        path: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The socket is somebody else's.
+    #[error("not permitted to use {path}; run as root, or as a member of the socket's group")]
+    NotPermitted {
+        /// The socket.
+        path: String,
+    },
+    /// The agent does not answer in time.
+    #[error("the agent at {path} has not answered for {} s", TIMEOUT.as_secs())]
+    TimedOut {
+        /// The socket.
+        path: String,
+    },
+    /// What came is not an answer of an agent.
+    #[error("the answer from {path} makes no sense: {reason}; do agent and CLI have one version?")]
+    Garbled {
+        /// The socket.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The request is wrong: exit code 2.
+    #[error("{0}")]
+    Invalid(String),
+    /// The agent could not do it: exit code 1.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// A way to the agent at one socket.
+#[derive(Clone, Debug)]
+pub struct Client {
+    socket: PathBuf,
+}
+
+impl Client {
+    /// The agent at this socket.
+    #[must_use]
+    pub fn new(socket: &Path) -> Self {
+        Self { socket: socket.to_path_buf() }
+    }
+
+    /// The agent's state.
+    pub async fn status(&self) -> Result<Snapshot, ClientError> {
+        self.ask(Method::GET, "/v1/status", None::<&()>).await
+    }
+
+    /// The counters.
+    pub async fn stats(&self) -> Result<StatsView, ClientError> {
+        self.ask(Method::GET, "/v1/stats", None::<&()>).await
+    }
+
+    /// Makes this the desired state.
+    pub async fn apply(&self, document: &Document) -> Result<String, ClientError> {
+        self.change(Method::PUT, "/v1/config", Some(document)).await
+    }
+
+    /// Registers a target.
+    pub async fn target_add(&self, group: &str, target: &TargetAdd) -> Result<String, ClientError> {
+        let path = format!("/v1/target-groups/{}/targets", escape(group));
+        self.change(Method::POST, &path, Some(target)).await
+    }
+
+    /// Deregisters a target.
+    pub async fn target_remove(
+        &self,
+        group: &str,
+        address: IpAddr,
+        port: Option<u16>,
+    ) -> Result<String, ClientError> {
+        let path = target_path(group, address, port);
+        self.change(Method::DELETE, &path, None::<&()>).await
+    }
+
+    /// Changes a target.
+    pub async fn target_patch(
+        &self,
+        group: &str,
+        address: IpAddr,
+        port: Option<u16>,
+        patch: &TargetPatch,
+    ) -> Result<String, ClientError> {
+        let path = target_path(group, address, port);
+        self.change(Method::PATCH, &path, Some(patch)).await
+    }
+
+    async fn change(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<String, ClientError> {
+        let Said { message } = self.ask(method, path, body).await?;
+        Ok(message)
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<T, ClientError> {
+        let body = match body {
+            Some(body) => serde_json::to_vec(body).map_err(|error| self.garbled(&error))?,
+            None => Vec::new(),
+        };
+        let answer = timeout(TIMEOUT, self.send(method, path, body))
+            .await
+            .map_err(|_| ClientError::TimedOut { path: self.socket.display().to_string() })?;
+        let (status, bytes) = answer?;
+        if status.is_success() {
+            return serde_json::from_slice(&bytes).map_err(|error| self.garbled(&error));
+        }
+        let ErrorBody { error } =
+            serde_json::from_slice(&bytes).map_err(|_| self.garbled(&status))?;
+        Err(if status.is_client_error() {
+            ClientError::Invalid(error)
+        } else {
+            ClientError::Failed(error)
+        })
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<(StatusCode, Bytes), ClientError> {
+        let stream =
+            UnixStream::connect(&self.socket).await.map_err(|error| self.unreachable(error))?;
+        let (mut sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(|error| self.garbled(&error))?;
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "xelb")
+            .header("content-type", "application/json")
+            .body(Full::new(Bytes::from(body)))
+            .map_err(|error| self.garbled(&error))?;
+        let exchange = async {
+            let response = sender.send_request(request).await?;
+            let status = response.status();
+            let bytes = response.into_body().collect().await?.to_bytes();
+            drop(sender);
+            Ok::<_, hyper::Error>((status, bytes))
+        };
+        let (_, answer) = tokio::join!(connection, exchange);
+        answer.map_err(|error| self.garbled(&error))
+    }
+
+    fn unreachable(&self, source: io::Error) -> ClientError {
+        let path = self.socket.display().to_string();
+        match source.kind() {
+            ErrorKind::PermissionDenied => ClientError::NotPermitted { path },
+            _ => ClientError::NoAgent { path, source },
+        }
+    }
+
+    fn garbled(&self, reason: &impl ToString) -> ClientError {
+        ClientError::Garbled { path: self.socket.display().to_string(), reason: reason.to_string() }
+    }
+}
+
+fn target_path(group: &str, address: IpAddr, port: Option<u16>) -> String {
+    let query = port.map_or_else(String::new, |port| format!("?port={port}"));
+    format!("/v1/target-groups/{}/targets/{address}{query}", escape(group))
+}
+
+/// A name as a part of a path (RFC 3986): whatever is not unreserved is written as its bytes.
+fn escape(name: &str) -> String {
+    let mut escaped = String::new();
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    escaped
+}

@@ -1,0 +1,107 @@
+//! Bodies of requests and responses. Field names are part of the API; see docs/api.md. What `get`
+//! and `status` show is [`crate::agent::Snapshot`].
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// `POST /v1/target-groups/{group}/targets`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TargetAdd {
+    /// Its address.
+    pub address: IpAddr,
+    /// Its port; the group's when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// Its weight; 100 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<u32>,
+}
+
+/// `PATCH /v1/target-groups/{group}/targets/{address}`: exactly one of the two.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TargetPatch {
+    /// A new weight.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<u32>,
+    /// Whether it should drain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<bool>,
+}
+
+/// What was done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// One line for people.
+    pub message: String,
+}
+
+/// Why nothing was done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorBody {
+    /// For people; several lines when several things are wrong.
+    pub error: String,
+}
+
+/// `GET /v1/stats`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatsView {
+    /// Traffic of each listener.
+    pub listeners: Vec<ListenerTraffic>,
+    /// Traffic of each target.
+    pub targets: Vec<TargetTraffic>,
+    /// Dropped packets by reason, zeros included.
+    pub drops: Vec<DropView>,
+    /// Other counters, zeros included.
+    pub counters: Vec<CounterView>,
+}
+
+/// Traffic of a listener since it was configured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListenerTraffic {
+    /// Its name.
+    pub name: String,
+    /// Packets forwarded.
+    pub packets: u64,
+    /// Bytes of their IP packets as they arrived.
+    pub bytes: u64,
+}
+
+/// Traffic of a target since it was registered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetTraffic {
+    /// Its group.
+    pub group: String,
+    /// Its address.
+    pub address: Option<IpAddr>,
+    /// Its port.
+    pub port: u16,
+    /// Packets forwarded to it.
+    pub packets: u64,
+    /// Bytes of their IP packets as they arrived.
+    pub bytes: u64,
+}
+
+/// Packets dropped for one reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DropView {
+    /// Its stable name.
+    pub reason: String,
+    /// Packets.
+    pub packets: u64,
+    /// What it means.
+    pub help: String,
+}
+
+/// One other counter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CounterView {
+    /// Its stable name.
+    pub name: String,
+    /// Its value.
+    pub value: u64,
+    /// What it means.
+    pub help: String,
+}

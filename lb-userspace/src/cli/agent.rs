@@ -1,0 +1,51 @@
+//! `xelb agent`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Attach;
+use crate::agent::{self, AgentOptions};
+
+/// Run the agent: it loads the data path, checks targets and writes the maps
+///
+/// With --config, the file is the source of truth: it is read at the start, when it changes and on
+/// SIGHUP. Without it, the state directory is: `xelb apply` and `xelb target` change it.
+///
+/// The data path goes on when the agent stops, and the next agent takes it over; `xelb detach`
+/// removes it.
+///
+/// Example: xelb agent --config /etc/xelb.yaml
+#[derive(Debug, Args)]
+pub(super) struct Agent {
+    /// Configuration file, YAML or JSON
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where the desired state is kept without --config
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/xelb", conflicts_with = "config")]
+    state_dir: PathBuf,
+    /// Where maps and links are pinned
+    #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf/xelb")]
+    bpffs: PathBuf,
+    /// Socket of the API
+    #[arg(long, value_name = "PATH", default_value = "/run/xelb/xelb.sock")]
+    socket: PathBuf,
+    #[command(flatten)]
+    attach: Attach,
+}
+
+impl Agent {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let options = AgentOptions {
+            config: self.config,
+            state_dir: self.state_dir,
+            bpffs: self.bpffs,
+            socket: self.socket,
+            xdp_mode: self.attach.xdp_mode,
+        };
+        tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?
+            .block_on(agent::run(options))
+    }
+}

@@ -1,0 +1,34 @@
+//! `xelb apply`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Socket, output};
+use crate::config;
+
+/// Make a configuration the desired state of an agent that runs without --config
+///
+/// The file is checked as a whole first: all errors are printed, each with its line, and nothing is
+/// changed.
+///
+/// Example: xelb apply -f xelb.yaml
+#[derive(Debug, Args)]
+pub(super) struct Apply {
+    /// Configuration file, YAML or JSON
+    #[arg(short, long, value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    socket: Socket,
+}
+
+impl Apply {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let (document, _, warnings) = config::load(&self.file)?;
+        for warning in warnings {
+            eprintln!("warning: {warning}");
+        }
+        let said = self.socket.client().apply(&document).await?;
+        output::print(&format!("{said}\n"))
+    }
+}

@@ -1,0 +1,32 @@
+//! `xelb detach`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::output;
+use crate::dataplane;
+
+/// Remove the data path: its programs, links and maps; nothing else does
+///
+/// Packets for VIPs then go to this host's own stack. Stop the agent first.
+///
+/// Example: xelb detach
+#[derive(Debug, Args)]
+pub(super) struct Detach {
+    /// Where maps and links are pinned
+    #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf/xelb")]
+    bpffs: PathBuf,
+}
+
+impl Detach {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let folder = self.bpffs.display();
+        let said = if dataplane::detach(&self.bpffs)? {
+            format!("the data path pinned in {folder} is removed\n")
+        } else {
+            format!("nothing is pinned in {folder}\n")
+        };
+        output::print(&said)
+    }
+}

@@ -1,0 +1,87 @@
+//! `xelb stats`.
+
+use clap::Args;
+
+use super::{
+    Socket,
+    output::Format,
+    table::{Table, bytes, socket},
+};
+use crate::api::StatsView;
+
+/// Show traffic of listeners and targets, and why packets were dropped
+///
+/// Example: xelb stats
+#[derive(Debug, Args)]
+pub(super) struct Stats {
+    /// Show counters that are zero, too
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    format: Format,
+    #[command(flatten)]
+    socket: Socket,
+}
+
+impl Stats {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let stats = self.socket.client().stats().await?;
+        self.format.print(&stats, |stats| render(stats, self.all))
+    }
+}
+
+fn render(stats: &StatsView, all: bool) -> String {
+    let mut listeners = Table::new(&["LISTENER", "PACKETS", "BYTES"]);
+    for one in &stats.listeners {
+        listeners.row([one.name.clone(), one.packets.to_string(), bytes(one.bytes)]);
+    }
+    let mut targets = Table::new(&["GROUP", "TARGET", "PACKETS", "BYTES"]);
+    for one in &stats.targets {
+        targets.row([
+            one.group.clone(),
+            socket(one.address, one.port),
+            one.packets.to_string(),
+            bytes(one.bytes),
+        ]);
+    }
+    let mut drops = Table::new(&["DROPPED FOR", "PACKETS", "WHAT IT MEANS"]);
+    for one in stats.drops.iter().filter(|one| all || one.packets > 0) {
+        drops.row([one.reason.clone(), one.packets.to_string(), one.help.clone()]);
+    }
+    let mut others = Table::new(&["COUNTER", "VALUE", "WHAT IT MEANS"]);
+    for one in stats.counters.iter().filter(|one| all || one.value > 0) {
+        others.row([one.name.clone(), one.value.to_string(), one.help.clone()]);
+    }
+    [
+        listeners.render("no listeners"),
+        targets.render("no targets"),
+        drops.render("no packet was dropped"),
+        others.render("no other counter is above zero"),
+    ]
+    .join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{DropView, ListenerTraffic};
+
+    #[test]
+    fn zeros_are_shown_on_demand() {
+        let stats = StatsView {
+            listeners: vec![ListenerTraffic { name: "web".to_owned(), packets: 12, bytes: 3456 }],
+            drops: vec![DropView {
+                reason: "no_target".to_owned(),
+                packets: 0,
+                help: "none may take traffic".to_owned(),
+            }],
+            ..StatsView::default()
+        };
+        assert_eq!(
+            render(&stats, false),
+            "LISTENER  PACKETS   BYTES\nweb            12  3.4 kB\n\nno targets\n\n\
+             no packet was dropped\n\nno other counter is above zero\n"
+        );
+        assert!(render(&stats, true).contains("no_target          0  none may take traffic"));
+    }
+}

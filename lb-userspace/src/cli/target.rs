@@ -1,0 +1,139 @@
+//! `xelb target`.
+
+use std::net::{IpAddr, SocketAddr};
+
+use clap::{Args, Subcommand};
+
+use super::{Socket, output};
+use crate::api::{TargetAdd, TargetPatch};
+
+/// Register, deregister, weigh and drain targets
+#[derive(Debug, Subcommand)]
+pub(super) enum Target {
+    /// Register a target; it gets traffic after its first successful health check
+    ///
+    /// Example: xelb target add web 10.0.1.13 --weight 50
+    Add {
+        #[command(flatten)]
+        which: Which,
+        /// 0 to 1000; its share is its weight among those of its group [default: 100]
+        #[arg(long, value_name = "N")]
+        weight: Option<u32>,
+    },
+    /// Deregister a target; its flows move at once (drain it first to let them end)
+    ///
+    /// Example: xelb target remove web 10.0.1.13
+    Remove {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Change the weight of a target
+    ///
+    /// Example: xelb target weight web 10.0.1.13 200
+    Weight {
+        #[command(flatten)]
+        which: Which,
+        /// 0 to 1000; 0 takes no traffic
+        #[arg(value_name = "N")]
+        weight: u32,
+    },
+    /// Let a target take no new flows; a runtime override that the configuration does not know
+    ///
+    /// Example: xelb target drain web 10.0.1.13
+    Drain {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// End the draining of a target
+    ///
+    /// Example: xelb target undrain web 10.0.1.13
+    Undrain {
+        #[command(flatten)]
+        which: Which,
+    },
+}
+
+/// Which target.
+#[derive(Debug, Args)]
+pub(super) struct Which {
+    /// Name of its target group
+    group: String,
+    /// Its address, with its port if that is not the group's
+    #[arg(value_name = "ADDRESS[:PORT]", value_parser = parse_place)]
+    place: Place,
+    #[command(flatten)]
+    socket: Socket,
+}
+
+/// An address, and a port if one is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    address: IpAddr,
+    port: Option<u16>,
+}
+
+fn parse_place(text: &str) -> Result<Place, String> {
+    if let Ok(socket) = text.parse::<SocketAddr>() {
+        return Ok(Place { address: socket.ip(), port: Some(socket.port()) });
+    }
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    bare.parse().map(|address| Place { address, port: None }).map_err(|_| {
+        "not ADDRESS or ADDRESS:PORT; for example 10.0.1.13 or [2001:db8::13]:80".to_owned()
+    })
+}
+
+impl Target {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let said = match self {
+            Self::Add { which, weight } => {
+                let Place { address, port } = which.place;
+                let target = TargetAdd { address, port, weight };
+                which.socket.client().target_add(&which.group, &target).await?
+            }
+            Self::Remove { which } => {
+                let Place { address, port } = which.place;
+                which.socket.client().target_remove(&which.group, address, port).await?
+            }
+            Self::Weight { which, weight } => {
+                let patch = TargetPatch { weight: Some(weight), drain: None };
+                change(which, patch).await?
+            }
+            Self::Drain { which } => drain(which, true).await?,
+            Self::Undrain { which } => drain(which, false).await?,
+        };
+        output::print(&format!("{said}\n"))
+    }
+}
+
+async fn drain(which: Which, drain: bool) -> anyhow::Result<String> {
+    let patch = TargetPatch { weight: None, drain: Some(drain) };
+    change(which, patch).await
+}
+
+async fn change(which: Which, patch: TargetPatch) -> anyhow::Result<String> {
+    let Place { address, port } = which.place;
+    let client = which.socket.client();
+    Ok(client.target_patch(&which.group, address, port, &patch).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_read() {
+        for (text, address, port) in [
+            ("10.0.1.13", "10.0.1.13", None),
+            ("10.0.1.13:80", "10.0.1.13", Some(80)),
+            ("2001:db8::13", "2001:db8::13", None),
+            ("[2001:db8::13]", "2001:db8::13", None),
+            ("[2001:db8::13]:8080", "2001:db8::13", Some(8080)),
+        ] {
+            let address = address.parse().unwrap();
+            assert_eq!(parse_place(text), Ok(Place { address, port }), "{text}");
+        }
+        for text in ["", "web", "10.0.1", "10.0.1.13:", "10.0.1.13:99999", "[::1"] {
+            assert!(parse_place(text).is_err(), "{text}");
+        }
+    }
+}

@@ -83,13 +83,10 @@ impl Xelb {
     /// [`write_configuration`] comes before.
     pub fn agent(&self, lab: &Lab) -> Result<Process> {
         let configuration = configuration_path(lab).display().to_string();
-        let state_dir = lab.directory().join("state");
-        fs::create_dir_all(&state_dir).context(|| format!("creating {}", state_dir.display()))?;
         if let Some(directory) = Path::new(SOCKET).parent() {
             fs::create_dir_all(directory)
                 .context(|| format!("creating {}", directory.display()))?;
         }
-        let state_dir = state_dir.display().to_string();
         let arguments = [
             "agent",
             "--config",
@@ -98,8 +95,6 @@ impl Xelb {
             PIN_DIR,
             "--socket",
             SOCKET,
-            "--state-dir",
-            &state_dir,
             "--xdp-mode",
             "native",
         ];

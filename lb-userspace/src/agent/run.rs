@@ -384,11 +384,10 @@ fn read_file(path: &Path) -> Result<Config, config::ConfigErrors> {
     Ok(config)
 }
 
-/// Prints what the program in the kernel logs: only faults of the agent.
+/// Prints what the program in the kernel logs: only faults of the agent, so once a second is soon
+/// enough.
 fn log_from_bpf(balancer: &mut Balancer) {
-    use tokio::io::unix::AsyncFd;
-
-    let logger = match aya_log::EbpfLogger::init(balancer.data_path.ebpf()) {
+    let mut logger = match aya_log::EbpfLogger::init(balancer.data_path.ebpf()) {
         Ok(logger) => logger,
         Err(error) => {
             tracing::warn!(%error, "the program in the kernel cannot log");
@@ -396,12 +395,10 @@ fn log_from_bpf(balancer: &mut Balancer) {
         }
     };
     tokio::spawn(async move {
-        let Ok(mut ready) = AsyncFd::new(logger) else {
-            return;
-        };
-        while let Ok(mut guard) = ready.readable_mut().await {
-            guard.get_inner_mut().flush();
-            guard.clear_ready();
+        let mut tick = time::interval(Duration::from_secs(1));
+        loop {
+            tick.tick().await;
+            logger.flush();
         }
     });
 }

@@ -6,7 +6,7 @@ use axum::{
     Json, Router,
     body::Bytes,
     extract::{DefaultBodyLimit, Path, Query, State},
-    http::StatusCode,
+    http::{StatusCode, Uri},
     response::{IntoResponse, Response},
     routing::{get, patch, post, put},
 };
@@ -122,7 +122,7 @@ fn body<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, Failure> {
         .map_err(|error| Failure(StatusCode::BAD_REQUEST, format!("the body is wrong: {error}")))
 }
 
-async fn unknown(uri: axum::http::Uri) -> Failure {
+async fn unknown(uri: Uri) -> Failure {
     Failure(StatusCode::NOT_FOUND, format!("there is nothing at {}", uri.path()))
 }
 

@@ -24,6 +24,10 @@ impl Capture {
     pub fn start(lab: &Lab, host: &Host, interface: &str, filter: &str) -> Result<Self> {
         let label = format!("tcpdump-{}-{interface}", host.name());
         let output = lab.log(&label);
+        // Logs are appended to; a former capture's packets are not this one's.
+        if output.exists() {
+            fs::remove_file(&output).context(|| format!("removing {}", output.display()))?;
+        }
         // Without -Z it would change its user, and then forget to die with the lab.
         let arguments =
             ["-n", "-l", "-e", "-t", "-Z", "root", "-i", interface, "--immediate-mode", filter];

@@ -1,7 +1,7 @@
 //! Builds the BPF objects of the data path, which `xelb` embeds: one file to copy.
 //!
-//! It downloads and installs nothing: that is `cargo xtask setup`. The objects lie
-//! in `$OUT_DIR`.
+//! It downloads and installs nothing: that is `cargo xtask setup`. The objects lie in
+//! `$OUT_DIR`.
 
 use std::env;
 use std::ffi::OsString;
@@ -11,12 +11,13 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, anyhow, bail};
 use aya_build::{Package, Toolchain};
 
-/// The toolchain's pin; the BPF objects are built with the same compiler as the agent, because the
-/// LLVM of bpf-linker must be the compiler's.
+/// The toolchain's pin, for the case that cargo does not say which toolchain it belongs to.
 const TOOLCHAIN_FILE: &str = include_str!("../rust-toolchain.toml");
 
 /// CPU v3 (Linux 5.1): 32-bit arithmetic and jumps. It costs nothing, since an XDP link needs
 /// Linux 5.9 anyway; the default of the target is v1.
+///
+/// LLVM's feature for misaligned access is deliberately not used: see ARCHITECTURE.md.
 const BPF_FLAGS: &str = "-Ctarget-cpu=v3";
 
 /// Directories above `OUT_DIR` among which the target directory is looked for.
@@ -63,15 +64,20 @@ fn build() -> Result<()> {
         no_default_features: false,
         features: &["kernel"],
     };
-    aya_build::build_ebpf([package], Toolchain::Custom(toolchain()?))
+    aya_build::build_ebpf([package], Toolchain::Custom(&toolchain()?))
         .context("the BPF objects were not built; the compiler's messages are above")
 }
 
-/// The channel that rust-toolchain.toml pins.
-fn toolchain() -> Result<&'static str> {
+/// The toolchain that compiles the agent too: the LLVM of bpf-linker is the compiler's.
+fn toolchain() -> Result<String> {
+    // Set by rustup, for whatever cargo starts.
+    if let Ok(name) = env::var("RUSTUP_TOOLCHAIN") {
+        return Ok(name);
+    }
     TOOLCHAIN_FILE
         .lines()
         .find_map(|line| line.strip_prefix("channel = \"")?.strip_suffix('"'))
+        .map(str::to_owned)
         .ok_or_else(|| anyhow!("rust-toolchain.toml names no channel"))
 }
 
@@ -85,9 +91,9 @@ fn target_dir() -> Result<PathBuf> {
     if let Some(dir) = above {
         return Ok(dir.to_owned());
     }
-    let manifest_dir =
-        env::var_os("CARGO_MANIFEST_DIR").context("CARGO_MANIFEST_DIR is not set")?;
-    Ok(Path::new(&manifest_dir).join("../target"))
+    let package = env::var_os("CARGO_MANIFEST_DIR").context("CARGO_MANIFEST_DIR is not set")?;
+    let root = Path::new(&package).parent().context("the package has no workspace")?;
+    Ok(root.join("target"))
 }
 
 /// PATH, with the tools of `cargo xtask setup` first.

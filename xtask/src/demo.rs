@@ -1,18 +1,33 @@
-//! Shows xelb on real traffic.
+//! `cargo xtask demo`: builds `xelb` and the demo, and becomes the demo.
+//!
+//! What is shown lives in lb-tests, with the lab that it uses; this is only the way there.
 
-use anyhow::Result;
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt as _;
 
-use crate::{
-    process::{self, cargo},
-    setup,
-};
+use anyhow::{Result, anyhow, bail};
+use clap::Args;
 
-/// Builds xelb and runs the demo of `tests/demo`.
-pub(crate) fn run(arguments: &[String]) -> Result<()> {
-    process::require_root("the demo")?;
-    setup::build_tools()?;
-    setup::lab_tools()?;
-    println!("demo: building xelb");
-    process::run(cargo().args(["build", "--quiet", "--bin", "xelb", "--bin", "xelb-demo"]))?;
-    process::run(cargo().args(["run", "--quiet", "--bin", "xelb-demo", "--"]).args(arguments))
+use crate::setup;
+use crate::workspace::{self, Workspace, is_root};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Passed on to the demo, for instance `--keep` (leaves it up); `-- --help` lists them
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
+    arguments: Vec<OsString>,
+}
+
+pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
+    if !is_root()? {
+        bail!("the demo makes network namespaces and loads BPF programs: run it as root");
+    }
+    setup::ensure(workspace, setup::LAB_NEEDS)?;
+    workspace::run(&mut workspace.cargo(["build", "--quiet", "--package", "lb-userspace"]))?;
+    let mut demo =
+        workspace.cargo(["run", "--quiet", "--package", "lb-tests", "--bin", "xelb-demo", "--"]);
+    demo.args(&arguments.arguments);
+    // This process, then cargo's, become the demo's: signals reach it, and its exit code is ours.
+    let error = demo.exec();
+    Err(anyhow!(error).context(format!("cannot run {}", workspace::shown(&demo))))
 }

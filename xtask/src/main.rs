@@ -1,21 +1,26 @@
-//! What a developer of xelb runs. Every subcommand sets up what it needs.
+//! What a developer of xelb runs: `cargo xtask setup | build-ebpf | demo | test | bench | tidy`.
+//!
+//! One subcommand a file; each installs what it needs of `setup` by itself. Nothing here is part
+//! of the product: what operators run is `xelb`.
 
 mod bench;
 mod build_ebpf;
 mod demo;
-mod process;
 mod setup;
-mod stages;
 mod test;
 mod tidy;
+mod workspace;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-/// Builds, shows and tests xelb.
+use crate::workspace::Workspace;
+
+/// Builds, tests and shows xelb.
 #[derive(Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, about)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -23,56 +28,69 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Installs what building and testing need: Rust components, bpf-linker (inside target/),
-    /// Debian packages. Does nothing when all is there.
+    /// Installs what the other commands need: rust-src, bpf-linker (inside target/), lab programs
     Setup,
-    /// Builds the BPF objects and says where they are and how big.
+    /// Builds the BPF object and says where it is, its size and its number of instructions
     BuildEbpf,
-    /// Shows xelb on real traffic between network namespaces; needs root; under a minute.
-    Demo {
-        /// Passed on to the demo; `--keep` leaves the lab up to play with.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<String>,
-    },
-    /// Runs all tests, or only the named stages; needs root.
-    Test {
-        /// Stages to run, in their order; all of them when none is named.
-        #[arg(value_enum)]
-        stages: Vec<stages::Stage>,
-        /// Goes on after a stage has failed.
-        #[arg(long)]
-        keep_going: bool,
-    },
-    /// Measures; `cargo xtask bench --help` says what.
-    Bench {
-        /// Passed on to the benchmark.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<String>,
-    },
-    /// Checks the rules of the code base that a program can check.
+    /// Shows the load balancer at work, in network namespaces of this machine (as root)
+    Demo(demo::Arguments),
+    /// Runs every check and test, or the stages that are named (the later ones as root)
+    Test(test::Arguments),
+    /// Measures the data path or the agent, and prints the numbers (as root)
+    Bench(bench::Arguments),
+    /// Checks what a program can check of the project's style
     Tidy,
 }
 
-/// The folder of the workspace.
-fn workspace() -> PathBuf {
-    let manifest = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    manifest.parent().map_or(manifest.clone(), PathBuf::from)
-}
-
 fn main() -> ExitCode {
-    let result = match Arguments::parse().command {
-        Command::Setup => setup::run(),
-        Command::BuildEbpf => build_ebpf::run(),
-        Command::Demo { arguments } => demo::run(&arguments),
-        Command::Test { stages, keep_going } => test::run(&stages, keep_going),
-        Command::Bench { arguments } => bench::run(&arguments),
-        Command::Tidy => tidy::run(),
-    };
-    match result {
+    let arguments = Arguments::parse();
+    match run(arguments.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    let workspace = Workspace::find()?;
+    match command {
+        Command::Setup => setup::run(&workspace),
+        Command::BuildEbpf => build_ebpf::run(&workspace),
+        Command::Demo(arguments) => demo::run(&workspace, &arguments),
+        Command::Test(arguments) => test::run(&workspace, &arguments),
+        Command::Bench(arguments) => bench::run(&workspace, &arguments),
+        Command::Tidy => tidy::run(&workspace),
+    }
+}
+
+/// The names of all subcommands, for the check that README.md names only what exists.
+fn subcommand_names() -> Vec<String> {
+    use clap::CommandFactory as _;
+    Arguments::command()
+        .get_subcommands()
+        .map(|command| command.get_name().to_owned())
+        .chain(["help".to_owned()])
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::{Arguments, subcommand_names};
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn subcommands_are_named_with_dashes() {
+        assert_eq!(
+            subcommand_names(),
+            ["setup", "build-ebpf", "demo", "test", "bench", "tidy", "help"]
+        );
     }
 }

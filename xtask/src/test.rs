@@ -1,65 +1,151 @@
-//! Runs the stages, and says at the end what passed and how long it took.
+//! `cargo xtask test`: every check and test of the project, as stages in order.
+//!
+//! It stops at the first stage that fails unless told otherwise, and ends with a table and one
+//! closing line. What a stage does is a row of [`stage::STAGES`].
+
+mod stage;
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use clap::Args;
 
-use crate::{
-    process::{self},
-    setup,
-    stages::Stage,
-    tidy,
-};
+use self::stage::{Environment, Stage};
+use crate::setup;
+use crate::workspace::{Workspace, human, is_root};
 
-/// Runs `wanted`, or all stages.
-pub(crate) fn run(wanted: &[Stage], keep_going: bool) -> Result<()> {
-    process::require_root("the tests")?;
-    setup::build_tools()?;
-    setup::lab_tools()?;
-    let all: Vec<Stage> = Stage::ALL
-        .into_iter()
-        .filter(|stage| wanted.is_empty() || wanted.contains(stage))
-        .collect();
-    let mut results = Vec::new();
-    for stage in &all {
-        println!("== {}", stage.name());
-        let started = Instant::now();
-        let result = run_stage(*stage);
-        if let Err(error) = &result {
-            println!("FAILED: {error:#}");
-        }
-        let failed = result.is_err();
-        results.push((*stage, started.elapsed(), result));
-        if failed && !keep_going {
-            break;
-        }
-    }
-    summary(&all, &results)
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The stages to run, in their usual order; all of them if none is named
+    #[arg(value_name = "STAGE", value_parser = stage::parse)]
+    stages: Vec<&'static Stage>,
+
+    /// Go on after a stage that failed
+    #[arg(long)]
+    keep_going: bool,
+
+    /// Privileged tests that run at the same time [default: by the number of CPUs]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u8).range(1..))]
+    threads: Option<u8>,
 }
 
-fn run_stage(stage: Stage) -> Result<()> {
-    if stage == Stage::Tidy {
-        return tidy::run();
-    }
-    stage.commands().iter_mut().try_for_each(process::run)
+/// What became of a stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Passed,
+    Failed,
+    NotRun,
 }
 
-fn summary(all: &[Stage], results: &[(Stage, Duration, Result<()>)]) -> Result<()> {
-    println!();
-    for stage in all {
-        let result = results.iter().find(|(ran, ..)| ran == stage);
-        let (verdict, seconds) = match result {
-            Some((_, took, Ok(()))) => ("passed", took.as_secs_f64()),
-            Some((_, took, Err(_))) => ("FAILED", took.as_secs_f64()),
-            None => ("not run", 0.0),
+/// A line of the closing table.
+struct Row {
+    stage: &'static str,
+    outcome: Outcome,
+    duration: Duration,
+}
+
+pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
+    let start = Instant::now();
+    let stages = stage::selected(&arguments.stages);
+    let privileged: Vec<&str> =
+        stages.iter().filter(|stage| stage.privileged).map(|stage| stage.name).collect();
+    if !privileged.is_empty() && !is_root()? {
+        bail!(
+            "{} make network namespaces and load BPF programs: run this as root, or name other \
+             stages (`cargo xtask test --help` lists them)",
+            privileged.join(", ")
+        );
+    }
+    let environment = Environment::new(workspace, arguments.threads);
+    let mut rows: Vec<Row> = Vec::new();
+    for stage in stages {
+        let skip = !arguments.keep_going && rows.iter().any(|row| row.outcome == Outcome::Failed);
+        rows.push(if skip { not_run(stage) } else { run_stage(stage, &environment) });
+    }
+    print!("{}", table(&rows));
+    closing(&rows, start.elapsed()).map(|line| println!("{line}"))
+}
+
+fn not_run(stage: &Stage) -> Row {
+    Row { stage: stage.name, outcome: Outcome::NotRun, duration: Duration::ZERO }
+}
+
+fn run_stage(stage: &Stage, environment: &Environment<'_>) -> Row {
+    println!("\n==== {}: {}", stage.name, stage.purpose);
+    let start = Instant::now();
+    let result = setup::ensure(environment.workspace, stage.needs)
+        .and_then(|()| (stage.action)(environment));
+    let duration = start.elapsed();
+    let outcome = match result {
+        Ok(()) => {
+            println!("==== {}: passed ({})", stage.name, human(duration));
+            Outcome::Passed
+        }
+        Err(error) => {
+            println!("==== {}: FAILED ({}): {error:#}", stage.name, human(duration));
+            Outcome::Failed
+        }
+    };
+    Row { stage: stage.name, outcome, duration }
+}
+
+fn table(rows: &[Row]) -> String {
+    let mut table = String::from("\n");
+    for Row { stage, outcome, duration } in rows {
+        let (word, duration) = match outcome {
+            Outcome::Passed => ("passed", human(*duration)),
+            Outcome::Failed => ("FAILED", human(*duration)),
+            Outcome::NotRun => ("not run", String::new()),
         };
-        println!("{:<10} {verdict:<8} {seconds:>7.1} s", stage.name());
+        let line = format!("{stage:<12} {word:<8} {duration:>12}");
+        table.push_str(line.trim_end());
+        table.push('\n');
     }
-    let total: Duration = results.iter().map(|(_, took, _)| *took).sum();
-    let passed = results.iter().filter(|(.., result)| result.is_ok()).count();
-    if passed < all.len() {
-        bail!("{passed} of {} stages passed, in {} s", all.len(), total.as_secs());
+    table
+}
+
+/// The last line; an error if any stage failed.
+fn closing(rows: &[Row], duration: Duration) -> Result<String> {
+    let with = |outcome| rows.iter().filter(move |row| row.outcome == outcome);
+    let failed: Vec<&str> = with(Outcome::Failed).map(|row| row.stage).collect();
+    let passed = with(Outcome::Passed).count();
+    let duration = human(duration);
+    if failed.is_empty() {
+        let plural = if passed == 1 { "stage" } else { "stages" };
+        return Ok(format!("test: {passed} {plural} passed ({duration})"));
     }
-    println!("all {passed} stages passed, in {} s", total.as_secs());
-    Ok(())
+    bail!("test: FAILED: {} ({passed} of {} passed, {duration})", failed.join(", "), rows.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(stage: &'static str, outcome: Outcome, seconds: u64) -> Row {
+        Row { stage, outcome, duration: Duration::from_secs(seconds) }
+    }
+
+    #[test]
+    fn the_table_has_a_line_for_every_stage() {
+        let rows = [
+            row("fmt", Outcome::Passed, 1),
+            row("clippy", Outcome::Failed, 75),
+            row("unit", Outcome::NotRun, 0),
+        ];
+        let expected = "\nfmt          passed          1.0 s\n\
+                        clippy       FAILED     1 min 15 s\n\
+                        unit         not run\n";
+        assert_eq!(table(&rows), expected);
+    }
+
+    #[test]
+    fn the_closing_line_names_what_failed() {
+        let second = Duration::from_secs(1);
+        let passed = [row("fmt", Outcome::Passed, 1), row("unit", Outcome::Passed, 1)];
+        assert_eq!(closing(&passed, second).unwrap(), "test: 2 stages passed (1.0 s)");
+        assert_eq!(closing(&passed[..1], second).unwrap(), "test: 1 stage passed (1.0 s)");
+        let failed = [row("fmt", Outcome::Failed, 1), row("unit", Outcome::NotRun, 0)];
+        let message = closing(&failed, second).unwrap_err().to_string();
+        assert_eq!(message, "test: FAILED: fmt (0 of 2 passed, 1.0 s)");
+    }
 }

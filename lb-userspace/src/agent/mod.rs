@@ -1,11 +1,13 @@
 //! The agent: one loop that owns the desired state, and what the API asks of it.
 
 mod balancer;
+mod kernel_log;
 mod lookup;
 mod options;
 mod request;
 mod resume;
 mod run;
+mod signals;
 mod snapshot;
 mod source;
 mod view;

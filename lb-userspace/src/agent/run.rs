@@ -12,7 +12,6 @@ use std::{
 use anyhow::{Context as _, Result};
 use lb_common::abi::ABI;
 use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc, oneshot, watch},
     time::{self, MissedTickBehavior},
 };
@@ -20,7 +19,8 @@ use tokio::{
 use super::{
     AgentHandle, AgentOptions, HealthStats, Outcome, Refusal, Request, Snapshot,
     balancer::{Balancer, ConfigureError},
-    lookup,
+    kernel_log, lookup,
+    signals::Signals,
     source::{self, SETTLE, Source},
     view,
 };
@@ -244,7 +244,7 @@ impl Agent {
             Some(balancer) => balancer.configure(config).map_err(refusal)?,
             None => {
                 let mut balancer = Balancer::start(&self.options, config).map_err(failed)?;
-                log_from_bpf(&mut balancer);
+                kernel_log::follow(balancer.data_path.ebpf());
                 self.balancer = Some(balancer);
             }
         }
@@ -347,22 +347,6 @@ impl Agent {
     }
 }
 
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    reload: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            reload: signal(SignalKind::hangup())?,
-        })
-    }
-}
-
 /// The source of truth and what it says now.
 fn open_source(options: &AgentOptions) -> Result<(Source, Option<Config>)> {
     if let Some(path) = &options.config {
@@ -382,25 +366,6 @@ fn read_file(path: &Path) -> Result<Config, config::ConfigErrors> {
         tracing::warn!("{warning}");
     }
     Ok(config)
-}
-
-/// Prints what the program in the kernel logs: only faults of the agent, so once a second is soon
-/// enough.
-fn log_from_bpf(balancer: &mut Balancer) {
-    let mut logger = match aya_log::EbpfLogger::init(balancer.data_path.ebpf()) {
-        Ok(logger) => logger,
-        Err(error) => {
-            tracing::warn!(%error, "the program in the kernel cannot log");
-            return;
-        }
-    };
-    tokio::spawn(async move {
-        let mut tick = time::interval(Duration::from_secs(1));
-        loop {
-            tick.tick().await;
-            logger.flush();
-        }
-    });
 }
 
 fn seconds_since_1970() -> u64 {

@@ -1,0 +1,161 @@
+//! The programs that the lab's hosts run, from Debian packages. On other distributions they are
+//! only looked for: their package names are not known here.
+
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::process;
+
+use anyhow::{Context as _, Result, bail};
+
+use super::Outcome;
+use crate::workspace::{self, Workspace, find_in_path, is_root};
+
+/// A Debian package, a program of it, and what the lab does with it.
+struct Package {
+    name: &'static str,
+    program: &'static str,
+    purpose: &'static str,
+}
+
+const fn package(name: &'static str, program: &'static str, purpose: &'static str) -> Package {
+    Package { name, program, purpose }
+}
+
+const PACKAGES: [Package; 9] = [
+    package("iproute2", "ip", "network namespaces, links and routes"),
+    package("ethtool", "ethtool", "offloads of links"),
+    package("tcpdump", "tcpdump", "what a target received"),
+    package("nginx-light", "nginx", "HTTP servers"),
+    package("curl", "curl", "HTTP clients"),
+    package("iperf3", "iperf3", "throughput"),
+    package("wrk", "wrk", "many connections"),
+    package("bpftool", "bpftool", "what the kernel holds"),
+    package("python3-minimal", "python3", "small servers"),
+];
+
+/// Installs the packages that are missing.
+pub(super) fn ensure(workspace: &Workspace) -> Result<Outcome> {
+    if find_in_path("dpkg-query").is_none() || find_in_path("apt-get").is_none() {
+        return only_programs();
+    }
+    let missing = missing_packages(&installed_packages(workspace)?);
+    if missing.is_empty() {
+        return Ok(Outcome::Present("the Debian packages of the lab".to_owned()));
+    }
+    let names = missing.join(" ");
+    if !is_root()? {
+        bail!("packages are missing: as root, run `apt-get install {names}`");
+    }
+    println!("setup: installing Debian packages: {names}");
+    let _policy = ServicePolicy::forbid()?;
+    apt_get(workspace, &["update", "--quiet=2"])?;
+    let install = ["install", "--quiet=2", "--yes", "--no-install-recommends"];
+    apt_get(workspace, &[&install[..], &missing[..]].concat())?;
+    if missing.contains(&"nginx-light") && Path::new("/run/systemd/system").exists() {
+        // The lab starts its own servers; the machine's must not appear at the next boot.
+        workspace::run(workspace.program("systemctl").args(["--quiet", "disable", "nginx"]))?;
+    }
+    Ok(Outcome::Installed(format!("Debian packages: {names}")))
+}
+
+fn apt_get(workspace: &Workspace, arguments: &[&str]) -> Result<()> {
+    let mut command = workspace.program("apt-get");
+    command
+        .args(arguments)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        // An unattended upgrade may hold the lock for a while.
+        .args(["-o", "DPkg::Lock::Timeout=120"]);
+    workspace::run(&mut command).context("the lab's programs come from Debian packages")
+}
+
+/// What `dpkg-query` says of the packages: lines of "name status".
+fn installed_packages(workspace: &Workspace) -> Result<String> {
+    let mut query = workspace.program("dpkg-query");
+    query.args(["--show", "--showformat", "${Package} ${db:Status-Status}\n"]);
+    query.args(PACKAGES.map(|package| package.name));
+    // It fails when it does not know one of them, which is no error here.
+    let output = query.output().context("cannot run dpkg-query")?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn missing_packages(statuses: &str) -> Vec<&'static str> {
+    let installed = |name: &str| statuses.lines().any(|line| line == format!("{name} installed"));
+    PACKAGES.iter().map(|package| package.name).filter(|name| !installed(name)).collect()
+}
+
+fn only_programs() -> Result<Outcome> {
+    let missing: Vec<String> = PACKAGES
+        .iter()
+        .filter(|package| find_in_path(package.program).is_none())
+        .map(|package| format!("{} ({})", package.program, package.purpose))
+        .collect();
+    if missing.is_empty() {
+        return Ok(Outcome::Present("the programs of the lab".to_owned()));
+    }
+    bail!(
+        "this is no Debian, and programs are missing: {}; install them and try again",
+        missing.join(", ")
+    )
+}
+
+/// While it lives, installing a package starts no server: Debian's maintainer scripts ask this
+/// file (invoke-rc.d(8)). A policy that the machine has already is left alone.
+struct ServicePolicy {
+    ours: bool,
+}
+
+const POLICY_PATH: &str = "/usr/sbin/policy-rc.d";
+
+impl ServicePolicy {
+    fn forbid() -> Result<Self> {
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o755).open(POLICY_PATH);
+        match file {
+            Ok(mut file) => {
+                let policy = Self { ours: true };
+                // Should this process be killed, the file that stays forbids nothing.
+                let script = format!(
+                    "#!/bin/sh\n# of cargo xtask setup; may be removed\n\
+                     kill -0 {} 2>/dev/null && exit 101\nexit 0\n",
+                    process::id()
+                );
+                file.write_all(script.as_bytes())
+                    .with_context(|| format!("cannot write {POLICY_PATH}"))?;
+                Ok(policy)
+            }
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Self { ours: false }),
+            Err(error) => Err(error).with_context(|| format!("cannot create {POLICY_PATH}")),
+        }
+    }
+}
+
+impl Drop for ServicePolicy {
+    fn drop(&mut self) {
+        if self.ours
+            && let Err(error) = fs::remove_file(POLICY_PATH)
+        {
+            eprintln!("setup: remove {POLICY_PATH} by hand: {error}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_installed_packages_count() {
+        let all: String = PACKAGES.map(|package| format!("{} installed\n", package.name)).concat();
+        let cases = [
+            (all.clone(), vec![]),
+            (all.replace("wrk installed", "wrk config-files"), vec!["wrk"]),
+            (all.replace("curl installed\n", ""), vec!["curl"]),
+            (all.replace("curl installed", "libcurl installed"), vec!["curl"]),
+        ];
+        for (statuses, expected) in cases {
+            assert_eq!(missing_packages(&statuses), expected, "{statuses}");
+        }
+        assert_eq!(missing_packages("").len(), PACKAGES.len());
+    }
+}

@@ -1,0 +1,191 @@
+//! The stages of `cargo xtask test`, as a table: cheap ones first, so that a mistake shows early.
+
+use std::env;
+
+use anyhow::{Result, anyhow};
+
+use crate::setup::{self, Need};
+use crate::tidy;
+use crate::workspace::{Workspace, run};
+
+/// One stage.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    /// Its name on the command line.
+    pub(super) name: &'static str,
+    /// What it shows.
+    pub(super) purpose: &'static str,
+    /// Whether it needs root.
+    pub(super) privileged: bool,
+    /// What must be installed for it.
+    pub(super) needs: &'static [Need],
+    /// What it does.
+    pub(super) action: fn(&Environment<'_>) -> Result<()>,
+}
+
+/// What stages are run with.
+pub(super) struct Environment<'a> {
+    pub(super) workspace: &'a Workspace,
+    /// Privileged tests at the same time.
+    threads: String,
+}
+
+/// Each privileged test starts a dozen of programs and watches the time that things take: side by
+/// side they would disturb each other.
+const THREADS: usize = 1;
+
+impl<'a> Environment<'a> {
+    pub(super) fn new(workspace: &'a Workspace, threads: Option<u8>) -> Self {
+        let threads = threads.map_or(THREADS, usize::from);
+        Self { workspace, threads: threads.to_string() }
+    }
+}
+
+pub(super) const STAGES: &[Stage] = &[
+    Stage {
+        name: "fmt",
+        purpose: "the code is formatted",
+        privileged: false,
+        needs: &[Need::Rustfmt],
+        action: |on| run(&mut on.workspace.cargo(["fmt", "--all", "--check"])),
+    },
+    Stage {
+        name: "tidy",
+        purpose: "what a program can check of the style",
+        privileged: false,
+        needs: &[],
+        action: |on| tidy::run(on.workspace),
+    },
+    Stage {
+        name: "clippy",
+        purpose: "no warning on the host",
+        privileged: false,
+        needs: &[Need::Clippy, Need::RustSource, Need::BpfLinker],
+        action: |on| {
+            let arguments = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+            run(&mut on.workspace.cargo(arguments))
+        },
+    },
+    Stage {
+        name: "clippy-bpf",
+        purpose: "no warning in the BPF binaries",
+        privileged: false,
+        needs: &[Need::Clippy, Need::RustSource],
+        action: clippy_bpf,
+    },
+    Stage {
+        name: "unit",
+        purpose: "unit and property tests of every crate",
+        privileged: false,
+        needs: setup::BPF_NEEDS,
+        action: unit,
+    },
+    Stage {
+        name: "lab",
+        purpose: "the lab that the next stages use",
+        privileged: true,
+        needs: setup::LAB_NEEDS,
+        action: |on| lab(on, &["--lib", "--bins"]),
+    },
+    Stage {
+        name: "datapath",
+        purpose: "packets, on the host and in the kernel",
+        privileged: true,
+        needs: setup::LAB_NEEDS,
+        action: |on| lab(on, &["--test", "datapath"]),
+    },
+    Stage {
+        name: "network",
+        purpose: "real connections through hosts in network namespaces",
+        privileged: true,
+        needs: setup::LAB_NEEDS,
+        action: |on| lab(on, &["--test", "network"]),
+    },
+    Stage {
+        name: "agent",
+        purpose: "configuration in, tables out; bad input; take-over",
+        privileged: true,
+        needs: setup::LAB_NEEDS,
+        action: |on| lab(on, &["--test", "agent"]),
+    },
+    Stage {
+        name: "abi",
+        purpose: "the layout of what kernel and agent share",
+        privileged: true,
+        needs: setup::LAB_NEEDS,
+        action: |on| lab(on, &["--test", "abi"]),
+    },
+];
+
+/// A stage of this name.
+pub(super) fn parse(name: &str) -> Result<&'static Stage> {
+    STAGES.iter().find(|stage| stage.name == name).ok_or_else(|| {
+        let names: Vec<&str> = STAGES.iter().map(|stage| stage.name).collect();
+        anyhow!("the stages are {}", names.join(", "))
+    })
+}
+
+/// The stages of that choice in the order of the table, each once; all if none is chosen.
+pub(super) fn selected(chosen: &[&'static Stage]) -> Vec<&'static Stage> {
+    let is_chosen = |stage: &Stage| {
+        chosen.is_empty() || chosen.iter().any(|candidate| candidate.name == stage.name)
+    };
+    STAGES.iter().filter(|stage| is_chosen(stage)).collect()
+}
+
+/// Clippy on the binaries that only BPF can compile; host stages see no line of it.
+fn clippy_bpf(on: &Environment<'_>) -> Result<()> {
+    let mut command = on.workspace.cargo(["clippy", "--package", "lb-ebpf", "--bins"]);
+    command
+        .args(["--features", "kernel", "--release", "--target", "bpfel-unknown-none"])
+        .args(["-Z", "build-std=core", "--", "-D", "warnings"])
+        .env("RUSTC_BOOTSTRAP", "1")
+        // As aya-build compiles it: the layouts of what kprobes and the like get depend on it.
+        .env("CARGO_ENCODED_RUSTFLAGS", format!("--cfg=bpf_target_arch=\"{}\"", env::consts::ARCH))
+        // Where the build of the object has its procedural macros already.
+        .env("CARGO_BUILD_BUILD_DIR", on.workspace.target_dir.join("bpf"));
+    run(&mut command)
+}
+
+fn unit(on: &Environment<'_>) -> Result<()> {
+    let mut command = on.workspace.cargo(["test"]);
+    for package in ["lb-common", "lb-ebpf", "lb-userspace", "xtask"] {
+        command.args(["--package", package]);
+    }
+    run(&mut command)
+}
+
+/// Test targets of lb-tests. They run `xelb` itself, which is therefore built first.
+fn lab(on: &Environment<'_>, targets: &[&str]) -> Result<()> {
+    run(&mut on.workspace.cargo(["build", "--package", "lb-userspace", "--bin", "xelb"]))?;
+    let mut command = on.workspace.cargo(["test", "--package", "lb-tests"]);
+    command.args(targets).args(["--", "--test-threads", &on.threads]);
+    run(&mut command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(stages: &[&Stage]) -> Vec<&'static str> {
+        stages.iter().map(|stage| stage.name).collect()
+    }
+
+    #[test]
+    fn stages_keep_their_order_and_run_once() {
+        let chosen = ["unit", "fmt", "unit"].map(|name| parse(name).unwrap());
+        assert_eq!(names(&selected(&chosen)), ["fmt", "unit"]);
+        assert_eq!(selected(&[]).len(), STAGES.len());
+    }
+
+    #[test]
+    fn an_unknown_stage_is_answered_with_the_known_ones() {
+        let message = parse("units").unwrap_err().to_string();
+        assert!(message.contains("unit, lab"), "{message}");
+    }
+
+    #[test]
+    fn what_needs_no_privilege_comes_first() {
+        assert!(STAGES.is_sorted_by_key(|stage| stage.privileged));
+    }
+}

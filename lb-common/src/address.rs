@@ -38,12 +38,13 @@ impl From<[u8; 6]> for Mac {
 impl Mac {
     /// The address with these bytes.
     #[must_use]
-    pub const fn new([a, b, c, d, e, f]: [u8; 6]) -> Self {
+    pub const fn new(octets: [u8; 6]) -> Self {
+        let [o0, o1, o2, o3, o4, o5] = octets;
         Self {
             words: [
-                u16::from_ne_bytes([a, b]),
-                u16::from_ne_bytes([c, d]),
-                u16::from_ne_bytes([e, f]),
+                u16::from_ne_bytes([o0, o1]),
+                u16::from_ne_bytes([o2, o3]),
+                u16::from_ne_bytes([o4, o5]),
             ],
         }
     }

@@ -46,13 +46,12 @@ impl<S: MapStore> Reconciler<S> {
 
     /// What the maps hold, read back if need be.
     pub fn current(&mut self) -> Result<&Tables, S::Error> {
-        let current = match self.current.take() {
-            Some(current) => current,
-            None => {
-                // Whoever wrote last may not have come to the wait at the end of its operations.
-                self.store.apply(&MapOp::Quiesce)?;
-                self.store.read()?
-            }
+        let current = if let Some(current) = self.current.take() {
+            current
+        } else {
+            // Whoever wrote last may not have come to the wait at the end of its operations.
+            self.store.apply(&MapOp::Quiesce)?;
+            self.store.read()?
         };
         Ok(self.current.insert(current))
     }

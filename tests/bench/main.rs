@@ -2,6 +2,7 @@
 //! none of them.
 
 mod datapath;
+mod reaction;
 
 use clap::{Parser, Subcommand};
 
@@ -24,10 +25,17 @@ enum What {
         #[arg(long, default_value_t = 500_000)]
         packets: u32,
     },
+    /// Time from the probe that decides over one of a thousand targets to the ring in the kernel.
+    Reaction {
+        /// Deaths.
+        #[arg(long, default_value_t = 50)]
+        rounds: u16,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().what {
         What::Datapath { repetitions, packets } => datapath::run(repetitions, packets),
+        What::Reaction { rounds } => reaction::run(rounds),
     }
 }

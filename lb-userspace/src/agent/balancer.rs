@@ -26,6 +26,8 @@ pub(super) struct Balancer {
     pub(super) health: BTreeMap<TargetKey, Health>,
     pub(super) drained: BTreeSet<TargetKey>,
     next_hops: BTreeMap<IpAddr, NextHopState>,
+    /// What the agent before knew, until netlink has found it, too.
+    former_hops: BTreeMap<IpAddr, NextHopState>,
     pub(super) plan: Plan,
     /// Time from the end of a deciding probe to its ring in the kernel, for the last one.
     pub(super) last_reaction: Duration,
@@ -48,7 +50,8 @@ impl Balancer {
             reconciler,
             health: resumed.health,
             drained: resumed.drained,
-            next_hops: resumed.next_hops,
+            next_hops: resumed.next_hops.clone(),
+            former_hops: resumed.next_hops,
             plan: Plan::default(),
             last_reaction: Duration::ZERO,
         })
@@ -158,9 +161,33 @@ impl Balancer {
         decided_at
     }
 
-    /// Takes next hops over.
-    pub(super) fn route(&mut self, next_hops: BTreeMap<IpAddr, NextHopState>) {
+    /// Takes next hops over. One that the agent before knew stays while netlink is still asking for
+    /// it: a restart must not take targets out.
+    pub(super) fn route(&mut self, mut next_hops: BTreeMap<IpAddr, NextHopState>) {
+        for (address, state) in &mut next_hops {
+            match state {
+                NextHopState::Resolved(_) => {
+                    self.former_hops.remove(address);
+                }
+                NextHopState::Unresolved(_) => {
+                    if let Some(former) = self.former_hops.get(address) {
+                        *state = former.clone();
+                    }
+                }
+            }
+        }
         self.next_hops = next_hops;
+    }
+
+    /// Lets go of what the agent before knew and netlink has not found since. Says whether there
+    /// was any.
+    pub(super) fn forget_former_hops(&mut self) -> bool {
+        let former = std::mem::take(&mut self.former_hops);
+        for address in former.keys() {
+            let asked = "no answer since the agent has started".to_owned();
+            self.next_hops.insert(*address, NextHopState::Unresolved(asked));
+        }
+        !former.is_empty()
     }
 
     /// Whether the maps hold what this agent wrote.

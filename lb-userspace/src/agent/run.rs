@@ -4,7 +4,6 @@
 use std::{
     collections::BTreeMap,
     net::IpAddr,
-    path::Path,
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -31,11 +30,13 @@ use crate::{
     health::{HealthEvent, Scheduler},
     next_hop::{NextHopState, Resolver},
     reconcile::ReconcileError,
-    store::Store,
 };
 
 /// How often the maps are read back and compared with what should be in them.
 const VERIFY_INTERVAL: Duration = Duration::from_secs(30);
+
+/// How often what `status` shows is brought up to date when nothing happens.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Waits between attempts after a failed write: from this, doubling, up to [`RETRY_MAX`].
 const RETRY_MIN: Duration = Duration::from_millis(50);
@@ -43,7 +44,8 @@ const RETRY_MAX: Duration = Duration::from_secs(5);
 
 /// Runs an agent until SIGTERM or SIGINT. The data path goes on after it.
 pub async fn run(options: AgentOptions) -> Result<()> {
-    let mut agent = Agent::start(options).await?;
+    raise_file_limit();
+    let mut agent = Agent::start(options)?;
     let outcome = agent.serve().await;
     tracing::info!("stopped; the data path goes on (`xelb detach` removes it)");
     outcome
@@ -69,8 +71,8 @@ struct Agent {
 }
 
 impl Agent {
-    async fn start(options: AgentOptions) -> Result<Self> {
-        let (source, initial) = open_source(&options)?;
+    fn start(options: AgentOptions) -> Result<Self> {
+        let (source, initial) = source::open(&options)?;
         let (health_sender, health_events) = mpsc::unbounded_channel();
         let (hop_sender, next_hops) = mpsc::unbounded_channel();
         let (ask, requests) = mpsc::channel(64);
@@ -117,10 +119,12 @@ impl Agent {
             })?),
             Source::Store(_) => None,
         };
-        let mut verify = time::interval(VERIFY_INTERVAL);
+        let mut verify = time::interval_at(time::Instant::now() + VERIFY_INTERVAL, VERIFY_INTERVAL);
         verify.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut refresh = time::interval(REFRESH_INTERVAL);
+        refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let retry = self.retry.unwrap_or(Duration::from_secs(3600));
+            let retry = self.retry.unwrap_or(RETRY_MAX);
             tokio::select! {
                 biased;
                 _ = signals.terminate.recv() => return Ok(()),
@@ -140,6 +144,8 @@ impl Agent {
                 _ = signals.reload.recv() => self.reload(),
                 () = time::sleep(retry), if self.retry.is_some() => self.reconcile(None),
                 _ = verify.tick() => self.verify(),
+                // What probes saw last changes without an event.
+                _ = refresh.tick() => {}
             }
             self.publish();
         }
@@ -240,13 +246,12 @@ impl Agent {
 
     /// Takes a configuration over: data path, health checks, next hops, maps.
     fn adopt(&mut self, config: Config) -> Result<(), Refusal> {
-        match &mut self.balancer {
-            Some(balancer) => balancer.configure(config).map_err(refusal)?,
-            None => {
-                let mut balancer = Balancer::start(&self.options, config).map_err(failed)?;
-                kernel_log::follow(balancer.data_path.ebpf());
-                self.balancer = Some(balancer);
-            }
+        if let Some(balancer) = &mut self.balancer {
+            balancer.configure(config).map_err(refusal)?;
+        } else {
+            let mut balancer = Balancer::start(&self.options, config).map_err(failed)?;
+            kernel_log::follow(balancer.data_path.ebpf());
+            self.balancer = Some(balancer);
         }
         if let Some(balancer) = &self.balancer {
             self.scheduler.set(balancer.checks());
@@ -263,7 +268,7 @@ impl Agent {
             tracing::info!("SIGHUP: nothing to read again, the state directory is the source");
             return;
         };
-        match read_file(path) {
+        match source::read_file(path) {
             Ok(config) if self.balancer.as_ref().is_some_and(|now| now.config == config) => {}
             Ok(config) => match self.adopt(config) {
                 Ok(()) => tracing::info!("configuration applied"),
@@ -304,6 +309,10 @@ impl Agent {
         let Some(balancer) = &mut self.balancer else {
             return;
         };
+        if balancer.forget_former_hops() {
+            self.reconcile(None);
+            return;
+        }
         match balancer.verify() {
             Ok(true) => {}
             Ok(false) => {
@@ -311,7 +320,7 @@ impl Agent {
                 self.reconcile(None);
             }
             Err(error) => {
-                tracing::error!("cannot verify the maps: {:#}", anyhow::Error::new(error))
+                tracing::error!("cannot verify the maps: {:#}", anyhow::Error::new(error));
             }
         }
     }
@@ -329,7 +338,7 @@ impl Agent {
             ..Snapshot::default()
         };
         if let Some(balancer) = &self.balancer {
-            view::describe(balancer, &mut snapshot);
+            view::describe(balancer, &self.scheduler, &mut snapshot);
         }
         self.snapshots.send_replace(Arc::new(snapshot));
     }
@@ -347,25 +356,15 @@ impl Agent {
     }
 }
 
-/// The source of truth and what it says now.
-fn open_source(options: &AgentOptions) -> Result<(Source, Option<Config>)> {
-    if let Some(path) = &options.config {
-        return Ok((Source::File(path.clone()), Some(read_file(path)?)));
-    }
-    let store = Store::open(&options.state_dir)?;
-    let config = match store.current() {
-        Some(revision) => Some(config::validate(&revision.document)?.0),
-        None => None,
-    };
-    Ok((Source::Store(store), config))
-}
+/// Every probe under way needs a descriptor.
+fn raise_file_limit() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-fn read_file(path: &Path) -> Result<Config, config::ConfigErrors> {
-    let (_, config, warnings) = config::load(path)?;
-    for warning in warnings {
-        tracing::warn!("{warning}");
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = raised {
+        tracing::warn!(%error, "cannot raise the limit of open files; many targets may need more");
     }
-    Ok(config)
 }
 
 fn seconds_since_1970() -> u64 {

@@ -5,11 +5,15 @@ use std::{
     time::Duration,
 };
 
+use anyhow::Result;
 use notify::{RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
 
-use super::Refusal;
-use crate::{config::Document, store::Store};
+use super::{AgentOptions, Refusal};
+use crate::{
+    config::{self, Config, Document},
+    store::Store,
+};
 
 /// Editors write a file in several steps; a change is read when nothing has happened for this long.
 pub(super) const SETTLE: Duration = Duration::from_millis(50);
@@ -42,7 +46,7 @@ impl Source {
     }
 
     /// The desired state, to be changed by a request.
-    pub(super) fn editable(&self) -> Result<Document, Refusal> {
+    pub(super) fn editable(&self) -> std::result::Result<Document, Refusal> {
         match self {
             Self::File(path) => Err(Refusal::Invalid(format!(
                 "this agent takes its configuration from {0}; change that file instead, the agent \
@@ -56,7 +60,11 @@ impl Source {
     }
 
     /// Keeps a new desired state.
-    pub(super) fn commit(&mut self, document: &Document, what: &str) -> Result<String, Refusal> {
+    pub(super) fn commit(
+        &mut self,
+        document: &Document,
+        what: &str,
+    ) -> std::result::Result<String, Refusal> {
         match self {
             Self::File(_) => Err(Refusal::Invalid("the configuration is a file".to_owned())),
             Self::Store(store) => store
@@ -67,11 +75,32 @@ impl Source {
     }
 }
 
+/// The source of truth and what it says now.
+pub(super) fn open(options: &AgentOptions) -> Result<(Source, Option<Config>)> {
+    if let Some(path) = &options.config {
+        return Ok((Source::File(path.clone()), Some(read_file(path)?)));
+    }
+    let store = Store::open(&options.state_dir)?;
+    let config = match store.current() {
+        Some(revision) => Some(config::validate(&revision.document)?.0),
+        None => None,
+    };
+    Ok((Source::Store(store), config))
+}
+
+pub(super) fn read_file(path: &Path) -> std::result::Result<Config, config::ConfigErrors> {
+    let (_, config, warnings) = config::load(path)?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(config)
+}
+
 /// Watches the folder of a file (editors replace files) and says when something happened to it.
 pub(super) fn watch(
     path: &Path,
 ) -> notify::Result<(notify::RecommendedWatcher, mpsc::Receiver<()>)> {
-    let (changed, changes) = mpsc::channel(1);
+    let (sender, changes) = mpsc::channel(1);
     let name = path.file_name().map(std::ffi::OsStr::to_os_string);
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         let concerned = event.is_ok_and(|event| {
@@ -80,7 +109,7 @@ pub(super) fn watch(
         });
         if concerned {
             // Full means that a change is already waiting to be looked at.
-            let _waiting = changed.try_send(());
+            let _waiting = sender.try_send(());
         }
     })?;
     let folder = match path.parent() {

@@ -13,11 +13,12 @@ use super::{
 };
 use crate::{
     dataplane::Attached,
+    health::Scheduler,
     plan::{GroupTable, TargetReport},
 };
 
 /// Fills what the balancer knows into a snapshot.
-pub(super) fn describe(balancer: &Balancer, snapshot: &mut Snapshot) {
+pub(super) fn describe(balancer: &Balancer, scheduler: &Scheduler, snapshot: &mut Snapshot) {
     let Balancer { data_path, config, plan, drained, .. } = balancer;
     let tables = &plan.tables;
     let groups: BTreeMap<&str, &GroupTable> =
@@ -40,8 +41,11 @@ pub(super) fn describe(balancer: &Balancer, snapshot: &mut Snapshot) {
                 .map_or(0, |entry| entry.id),
         })
         .collect();
-    snapshot.targets =
-        plan.targets.iter().map(|report| target(report, drained.contains(&report.key))).collect();
+    snapshot.targets = plan
+        .targets
+        .iter()
+        .map(|report| target(report, drained.contains(&report.key), scheduler))
+        .collect();
     snapshot.target_groups = config
         .target_groups
         .iter()
@@ -81,7 +85,11 @@ fn interface(attached: &Attached) -> AttachedInterface {
     }
 }
 
-fn target(report: &TargetReport, drained: bool) -> TargetView {
+fn target(report: &TargetReport, drained: bool, scheduler: &Scheduler) -> TargetView {
+    // The plan has what the deciding probe saw; the checker has what the last one saw.
+    let latest = scheduler
+        .health(&report.key)
+        .filter(|health| health.state == report.state && !health.detail.is_empty());
     TargetView {
         group: report.key.group.clone(),
         address: Some(report.key.address),
@@ -89,7 +97,7 @@ fn target(report: &TargetReport, drained: bool) -> TargetView {
         weight: report.weight,
         state: state_name(report.state).to_owned(),
         reason: report.reason.map(|reason| reason.to_string()).unwrap_or_default(),
-        detail: report.detail.clone(),
+        detail: latest.map_or_else(|| report.detail.clone(), |health| health.detail),
         drained,
         share: report.share,
         id: report.id,

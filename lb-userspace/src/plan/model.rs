@@ -155,7 +155,7 @@ pub fn faults(tables: &Tables) -> Vec<String> {
         for owner in owners {
             match tables.targets.get(&owner) {
                 None => {
-                    faults.push(format!("a slot of {} has the missing target {owner}", group.name))
+                    faults.push(format!("a slot of {} has the missing target {owner}", group.name));
                 }
                 Some(target) if !target.is_valid() || target.group != *id => faults.push(format!(
                     "a slot of {} has target {owner}, which is not its own",

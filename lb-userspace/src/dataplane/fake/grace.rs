@@ -46,7 +46,7 @@ impl Grace {
                 harm.push(format!("interface {interface} goes while packets may still use it"));
             }
             MapOp::PutListener { key, listener, fresh } => {
-                self.put_listener(model, key, *listener, *fresh, &mut harm)
+                self.put_listener(model, key, *listener, *fresh, &mut harm);
             }
             MapOp::RemoveListener(key) => {
                 if let Some(before) = model.listeners.get(key) {

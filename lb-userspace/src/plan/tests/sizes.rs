@@ -110,7 +110,7 @@ fn a_change_of_health_writes_slots_first_and_waits_for_nothing() {
     let after = world.plan(&before.tables, &before.cache).unwrap();
     match diff(&before.tables, &after.tables).as_slice() {
         [MapOp::WriteSlots(slots), MapOp::PutTarget { id: 4, fresh: false, .. }] => {
-            assert!((400..600).contains(&slots.len()), "{} slots", slots.len())
+            assert!((400..600).contains(&slots.len()), "{} slots", slots.len());
         }
         other => panic!("{} operations", other.len()),
     }

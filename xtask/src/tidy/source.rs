@@ -118,9 +118,9 @@ mod tests {
             ("lb-userspace/src/cli/get.rs", "//! a\nfn a() { println!(\"x\"); }\n", &[]),
             (agent, "//! a\n\nfn a() { unsafe { b() } }\n", &[3]),
             (agent, "//! a\nconst A: &str = \"unsafe println!\";\n", &[]),
-            ("lb-ebpf/src/packet.rs", "//! a\nunsafe fn a() {}\n", &[]),
+            ("lb-ebpf/src/main.rs", "//! a\nunsafe fn a() {}\n", &[]),
             ("lb-ebpf/src/kernel/maps.rs", "//! a\nunsafe fn a() {}\n", &[]),
-            ("lb-ebpf/src/packet.rs.rs", "//! a\nunsafe fn a() {}\n", &[2]),
+            ("lb-ebpf/src/packet.rs", "//! a\nunsafe fn a() {}\n", &[2]),
         ];
         for (path, text, expected) in cases {
             let lines: Vec<usize> = check(path, text).iter().map(|finding| finding.line).collect();

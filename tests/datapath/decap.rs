@@ -1,0 +1,213 @@
+//! The target side: what comes out of a tunnel packet, and what is left alone.
+
+use std::net::IpAddr;
+
+use etherparse::{IpNumber, Ipv4Header, Ipv6Header};
+use lb_common::{Counter, DropReason, Family};
+use lb_ebpf::Verdict;
+
+use crate::{
+    forwarding::{frames, kinds},
+    support::{
+        frames::{BALANCER_MAC, Frame, Packet, TARGET_MAC, TCP, UDP, shown},
+        world::{DecapWorld, PORT_TCP},
+    },
+};
+
+const TARGET_V4: [u8; 4] = [10, 0, 0, 11];
+const TARGET_V6: [u8; 16] = [0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x11];
+
+pub(crate) fn addresses() -> [IpAddr; 2] {
+    [TARGET_V4.into(), TARGET_V6.into()]
+}
+
+/// An outer header.
+#[derive(Clone, Copy)]
+pub(crate) struct Outer {
+    pub(crate) family: Family,
+    pub(crate) class: u8,
+    /// IPv4: words of options; IPv6: bytes of a destination options header.
+    pub(crate) more: usize,
+    pub(crate) fragment: bool,
+}
+
+/// The tunnel packet with `inner` in it.
+pub(crate) fn wrap(outer: Outer, inner: &Frame) -> Frame {
+    let protocol = match inner.family {
+        Family::V4 => 4,
+        Family::V6 => 41,
+    };
+    let length = inner.ip.len();
+    let mut bytes = Vec::new();
+    match outer.family {
+        Family::V4 => {
+            let total = u16::try_from(length).unwrap();
+            let source = [172, 16, 3, 4];
+            let mut ip = Ipv4Header::new(total, 64, IpNumber(protocol), source, TARGET_V4).unwrap();
+            if outer.more > 0 {
+                ip.options = vec![1; outer.more * 4].as_slice().try_into().unwrap();
+                ip.total_len += u16::try_from(outer.more * 4).unwrap();
+            }
+            ip.dscp = (outer.class >> 2).try_into().unwrap();
+            ip.ecn = (outer.class & 3).try_into().unwrap();
+            ip.more_fragments = outer.fragment;
+            ip.dont_fragment = !outer.fragment;
+            ip.write(&mut bytes).unwrap();
+        }
+        Family::V6 => {
+            let extension = outer.more + if outer.fragment { 8 } else { 0 };
+            let first = match (outer.fragment, outer.more) {
+                (true, _) => 44,
+                (false, 0) => protocol,
+                _ => 60,
+            };
+            let ip = Ipv6Header {
+                traffic_class: outer.class,
+                payload_length: u16::try_from(length + extension).unwrap(),
+                next_header: IpNumber(first),
+                hop_limit: 64,
+                source: [1; 16],
+                destination: TARGET_V6,
+                ..Ipv6Header::default()
+            };
+            bytes.extend(ip.to_bytes());
+            if outer.fragment {
+                bytes.extend([protocol, 0, 0, 1, 0, 0, 0, 0]);
+            } else if outer.more > 0 {
+                let mut options = vec![0; outer.more];
+                options[0] = protocol;
+                options[1] = u8::try_from(outer.more / 8 - 1).unwrap();
+                bytes.extend(options);
+            }
+        }
+    }
+    bytes.extend(&inner.ip);
+    Frame { family: outer.family, ip: bytes, ..inner.clone() }
+}
+
+pub(crate) const PLAIN: Outer = Outer { family: Family::V4, class: 0, more: 0, fragment: false };
+
+fn on_wire(frame: &Frame) -> Vec<u8> {
+    frame.between(BALANCER_MAC, TARGET_MAC)
+}
+
+fn check(
+    world: &mut DecapWorld,
+    name: &str,
+    given: &[u8],
+    expected: &[u8],
+    verdict: Verdict,
+    counted: &[&str],
+) {
+    let outcome = world.run(name, given);
+    assert_eq!(outcome.verdict, verdict, "{name}: {}", shown(given));
+    assert!(
+        outcome.frame == expected,
+        "{name}\ngiven {}\nexpected {}\ngot {}",
+        shown(given),
+        shown(expected),
+        shown(&outcome.frame)
+    );
+    let counted = counted.iter().map(|name| ((*name).to_owned(), 1)).collect();
+    assert_eq!(outcome.counted, counted, "{name}: counters");
+}
+
+fn unwraps(world: &mut DecapWorld, name: &str, given: &Frame, inner: &Frame) {
+    let counted = [Counter::Decapsulated.name()];
+    check(world, name, &on_wire(given), &on_wire(inner), Verdict::Pass, &counted);
+}
+
+fn untouched(world: &mut DecapWorld, name: &str, given: &[u8]) {
+    check(world, name, given, given, Verdict::Pass, &[]);
+}
+
+fn drops(world: &mut DecapWorld, name: &str, given: &Frame, reason: DropReason) {
+    let bytes = on_wire(given);
+    check(world, name, &bytes, &bytes, Verdict::Drop(reason), &[reason.name()]);
+}
+
+crate::support::world::in_sandbox! {
+    fn every_kind_of_packet_comes_out_as_it_went_in() {
+        let mut world = DecapWorld::new(&addresses());
+        for inner_family in [Family::V4, Family::V6] {
+            for protocol in [TCP, UDP] {
+                for (kind, packet) in kinds(inner_family, protocol) {
+                    for (layout, inner) in frames(&packet) {
+                        for family in [Family::V4, Family::V6] {
+                            for more in [0, 8] {
+                                let outer = Outer { family, more, ..PLAIN };
+                                let name = format!("{inner_family:?} {kind} {layout} in {family:?} {more}");
+                                // What is behind the inner packet stays behind it.
+                                unwraps(&mut world, &name, &wrap(outer, &inner), &inner);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn congestion_is_carried_over_by_rfc_6040() {
+        let mut world = DecapWorld::new(&addresses());
+        for family in [Family::V4, Family::V6] {
+            for inner_family in [Family::V4, Family::V6] {
+                for inner_ecn in 0..4 {
+                    for outer_ecn in 0..4 {
+                        let class = 0x2c << 2 | inner_ecn;
+                        let packet = Packet { class, ..Packet::new(inner_family, TCP, PORT_TCP) };
+                        let outer = Outer { family, class: outer_ecn, ..PLAIN };
+                        let given = wrap(outer, &packet.frame());
+                        let name = format!("{outer_ecn:02b} over {inner_ecn:02b}");
+                        if (outer_ecn, inner_ecn) == (3, 0) {
+                            drops(&mut world, &name, &given, DropReason::EcnInvalid);
+                            continue;
+                        }
+                        let marked = if outer_ecn == 3 { class | 3 } else { class };
+                        // Its checksum is etherparse's.
+                        let expected = Packet { class: marked, ..packet };
+                        unwraps(&mut world, &name, &given, &expected.frame());
+                    }
+                }
+            }
+        }
+    }
+
+    fn what_is_not_a_tunnel_packet_for_this_host_passes() {
+        let mut world = DecapWorld::new(&addresses());
+        for family in [Family::V4, Family::V6] {
+            let packet = Packet::new(family, TCP, PORT_TCP);
+            untouched(&mut world, "no tunnel", &on_wire(&packet.frame()));
+            let mut other = wrap(Outer { family, ..PLAIN }, &packet.frame());
+            let last = if family == Family::V4 { 19 } else { 39 };
+            other.ip[last] ^= 1;
+            untouched(&mut world, "another host's", &on_wire(&other));
+            let fragment = wrap(Outer { family, fragment: true, ..PLAIN }, &packet.frame());
+            untouched(&mut world, "fragment", &on_wire(&fragment));
+        }
+    }
+
+    fn malformed_tunnel_packets_are_dropped() {
+        let mut world = DecapWorld::new(&addresses());
+        for family in [Family::V4, Family::V6] {
+            let header = if family == Family::V4 { 20 } else { 40 };
+            for inner_family in [Family::V4, Family::V6] {
+                let packet = Packet::new(inner_family, TCP, PORT_TCP);
+                let good = wrap(Outer { family, ..PLAIN }, &packet.frame());
+                let bad = |edit: &dyn Fn(&mut Vec<u8>)| {
+                    let mut frame = good.clone();
+                    edit(&mut frame.ip);
+                    frame
+                };
+                let reason = DropReason::InnerHeaderMalformed;
+                let version = bad(&|ip| ip[header] ^= 0x70);
+                drops(&mut world, "inner version", &version, reason);
+                let field = if inner_family == Family::V4 { 2 } else { 4 };
+                let longer = bad(&|ip| ip[header + field] = 9);
+                drops(&mut world, "inner longer than outer", &longer, reason);
+                let outer = bad(&|ip| ip[if family == Family::V4 { 2 } else { 4 }] = 9);
+                let reason = DropReason::OuterHeaderMalformed;
+                drops(&mut world, "outer longer than frame", &outer, reason);
+            }
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The data path: every case on the host and in the kernel, against frames that an independent
+//! packet crate built.
+
+mod agreement;
+mod budget;
+mod decap;
+mod document;
+mod forwarding;
+mod hashing;
+mod refusals;
+mod support;

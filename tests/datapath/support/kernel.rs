@@ -1,0 +1,105 @@
+//! Programs in the kernel, run on one frame through `BPF_PROG_TEST_RUN`.
+
+use std::path::{Path, PathBuf};
+
+use aya::{
+    Ebpf, EbpfLoader,
+    maps::{HashMap, MapData, PerCpuArray},
+    programs::{TestRun as _, TestRunOptions, Xdp},
+};
+use lb_common::{
+    VipKey,
+    abi::{map, program},
+    settings,
+};
+use lb_tests::sandbox::BPFFS;
+use lb_userspace::dataplane::{DECAP_OBJECT, KernelStore, OBJECT};
+
+/// Least frame that TEST_RUN takes: an Ethernet header.
+pub(crate) const FRAME_BYTES_MIN: usize = 14;
+
+/// The seed of every test.
+pub(crate) const SEED: [u64; 2] = [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210];
+
+/// What a program did with a frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ran {
+    /// The XDP action.
+    pub(crate) action: u32,
+    pub(crate) frame: Vec<u8>,
+}
+
+fn run(ebpf: &mut Ebpf, name: &str, frame: &[u8]) -> Ran {
+    let program: &mut Xdp = ebpf.program_mut(name).unwrap().try_into().unwrap();
+    let mut out = vec![0; 4096];
+    let result = program
+        .test_run(TestRunOptions {
+            data_in: Some(frame),
+            data_out: Some(&mut out),
+            ..TestRunOptions::default()
+        })
+        .unwrap();
+    out.truncate(result.data_size_out as usize);
+    Ran { action: result.return_value, frame: out }
+}
+
+fn load(ebpf: &mut Ebpf, name: &str) {
+    let program: &mut Xdp = ebpf.program_mut(name).unwrap().try_into().unwrap();
+    program.load().unwrap();
+}
+
+/// The loaded balancer.
+pub(crate) struct Balancer {
+    pub(crate) ebpf: Ebpf,
+    pub(crate) store: KernelStore,
+    pub(crate) folder: PathBuf,
+}
+
+impl Balancer {
+    /// Loads it; the caller is in a sandbox.
+    pub(crate) fn load() -> Self {
+        let folder = Path::new(BPFFS).join("datapath");
+        std::fs::create_dir(&folder).unwrap();
+        let mut ebpf = EbpfLoader::new()
+            .default_map_pin_directory(&folder)
+            .override_global(settings::HASH_SEED.name, &SEED, true)
+            .load(OBJECT)
+            .unwrap();
+        load(&mut ebpf, program::BALANCE);
+        let store = KernelStore::open(&folder).unwrap();
+        Self { ebpf, store, folder }
+    }
+
+    pub(crate) fn run(&mut self, frame: &[u8]) -> Ran {
+        run(&mut self.ebpf, program::BALANCE, frame)
+    }
+}
+
+/// The loaded decapsulator.
+pub(crate) struct Decapsulator {
+    pub(crate) ebpf: Ebpf,
+}
+
+impl Decapsulator {
+    pub(crate) fn load(addresses: &[VipKey]) -> Self {
+        let mut ebpf = EbpfLoader::new().load(DECAP_OBJECT).unwrap();
+        load(&mut ebpf, program::DECAP);
+        let local = ebpf.map_mut(map::ADDRESSES).unwrap();
+        let mut local: HashMap<&mut MapData, VipKey, u32> = local.try_into().unwrap();
+        for address in addresses {
+            local.insert(address, 1, 0).unwrap();
+        }
+        Self { ebpf }
+    }
+
+    pub(crate) fn run(&mut self, frame: &[u8]) -> Ran {
+        run(&mut self.ebpf, program::DECAP, frame)
+    }
+
+    /// Sum over the CPUs of one counter.
+    pub(crate) fn counter(&self, index: u32) -> u64 {
+        let map = self.ebpf.map(map::COUNTERS).unwrap();
+        let counters: PerCpuArray<&MapData, u64> = map.try_into().unwrap();
+        counters.get(&index, 0).unwrap().iter().sum()
+    }
+}

@@ -95,6 +95,8 @@ pub(crate) fn kinds(family: Family, protocol: u8) -> Vec<(String, Packet)> {
     ] {
         add(name, Packet { extensions: vec![(number, length)], ..plain.clone() });
     }
+    let extensions = vec![(60, 1024), (43, 8)];
+    add("a header behind a long one", Packet { extensions, ..plain.clone() });
     let extensions = vec![(0, 8), (60, 8), (43, 8), (44, 8), (51, 16), (60, 8), (135, 8)];
     add("seven extension headers", Packet { extensions, ..plain.clone() });
     kinds

@@ -17,7 +17,7 @@ pub enum ReconcileError<E: std::error::Error + 'static> {
     #[error(transparent)]
     Plan(#[from] PlanError),
     /// The maps could not be written or read; some steps may have been taken.
-    #[error("cannot write the maps: {0}")]
+    #[error("cannot write the maps")]
     Store(#[source] E),
 }
 

@@ -26,14 +26,14 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 pub enum ClientError {
     /// Nobody answers.
     #[error(
-        "no agent answers at {path} ({source}); is `xelb agent` running? --socket names another \
+        "no agent answers at {path} ({reason}); is `xelb agent` running? --socket names another \
          place"
     )]
     NoAgent {
         /// The socket.
         path: String,
         /// Why not.
-        source: io::Error,
+        reason: io::Error,
     },
     /// The socket is somebody else's.
     #[error("not permitted to use {path}; run as root, or as a member of the socket's group")]
@@ -184,11 +184,11 @@ impl Client {
         answer.map_err(|error| self.garbled(&error))
     }
 
-    fn unreachable(&self, source: io::Error) -> ClientError {
+    fn unreachable(&self, reason: io::Error) -> ClientError {
         let path = self.socket.display().to_string();
-        match source.kind() {
+        match reason.kind() {
             ErrorKind::PermissionDenied => ClientError::NotPermitted { path },
-            _ => ClientError::NoAgent { path, source },
+            _ => ClientError::NoAgent { path, reason },
         }
     }
 

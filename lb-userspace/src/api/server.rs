@@ -156,9 +156,9 @@ async fn stats(State(context): State<Context>) -> Result<Json<StatsView>, Failur
     if snapshot.interfaces.is_empty() {
         return Ok(Json(StatsView::default()));
     }
-    view(&snapshot, &context.stats)
-        .map(Json)
-        .map_err(|error| Failure(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))
+    view(&snapshot, &context.stats).map(Json).map_err(|error| {
+        Failure(StatusCode::SERVICE_UNAVAILABLE, format!("{:#}", anyhow::Error::new(error)))
+    })
 }
 
 fn view(

@@ -117,7 +117,7 @@ impl Document {
     /// The list of targets of a group, made if need be, and the group's port.
     fn targets(&mut self, name: &str) -> Result<(&mut Vec<Node>, Option<u16>), EditError> {
         let known = self.group_names();
-        let absent = || EditError::NoGroup { name: name.to_owned(), known };
+        let absent = || EditError::NoGroup { name: name.to_owned(), known: known.clone() };
         let Some(Value::List(groups)) =
             self.0.get_mut("target_groups").map(|groups| &mut groups.value)
         else {
@@ -126,9 +126,10 @@ impl Document {
         let group = groups
             .iter_mut()
             .find(|group| group.get("name").and_then(Node::as_text) == Some(name))
-            .ok_or_else(absent)?;
+            .ok_or_else(&absent)?;
         let port = group.get("port").and_then(port_of);
-        let targets = group.list_mut("targets");
+        // A group is a section, so the list is there.
+        let targets = group.list_mut("targets").ok_or_else(&absent)?;
         Ok((targets, port))
     }
 

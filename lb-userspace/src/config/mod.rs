@@ -20,6 +20,7 @@ pub use model::*;
 
 use error::At;
 use section::Findings;
+use serde_saphyr::options::DuplicateKeyPolicy;
 
 /// Largest configuration file, in bytes: 10,000 targets need about one of these 16 MiB.
 pub const FILE_BYTES_MAX: u64 = 16 << 20;
@@ -55,7 +56,9 @@ fn read_text(path: &Path) -> Result<String, String> {
 
 /// Checks a configuration in YAML or JSON; `source` names it in messages.
 pub fn parse(text: &str, source: &str) -> Result<(Document, Config, Vec<Warning>), ConfigErrors> {
-    let root = serde_saphyr::from_str::<Option<tree::Located>>(text)
+    // Doubles are found with all other errors.
+    let options = serde_saphyr::options! { duplicate_keys: DuplicateKeyPolicy::PassThrough };
+    let root = serde_saphyr::from_str_with_options::<Option<tree::Located>>(text, options)
         .map_err(|error| syntax(&error, source))?;
     let document = root.map_or_else(Document::default, |root| Document(root.into()));
     let (config, warnings) = check(&document, source)?;
@@ -90,6 +93,12 @@ fn syntax(error: &serde_saphyr::Error, source: &str) -> ConfigErrors {
         error.location().and_then(|location| usize::try_from(location.line()).ok()).unwrap_or(0);
     let at = At { path: String::new(), line };
     let text = error.without_snippet().to_string();
-    let message = text.lines().next().unwrap_or_default().to_owned();
+    let message = text.lines().next().unwrap_or_default();
+    // The place stands in front already.
+    let message = message.split_once(" at line ").map_or(message, |(message, _)| message);
+    let message = match message.split_once("multiple YAML documents detected") {
+        Some(_) => "there is a second document; a configuration is one",
+        None => message,
+    };
     ConfigErrors::new(source, vec![ConfigError::new(&at, message)])
 }

@@ -12,26 +12,29 @@ use super::{
         Tunnel,
     },
     section::{Findings, Section},
-    tree::Node,
+    tree::{Node, Value},
     values::{self, ProbeKind},
 };
 
 const INTERVAL: Duration = Duration::from_secs(5);
 const TIMEOUT: Duration = Duration::from_secs(2);
-const PROBE_TIME_MIN: Duration = Duration::from_millis(10);
-const PROBE_TIME_MAX: Duration = Duration::from_secs(300);
+const INTERVAL_MIN: Duration = Duration::from_millis(100);
+const TIMEOUT_MIN: Duration = Duration::from_millis(10);
+const INTERVAL_MAX: Duration = Duration::from_mins(5);
 const HEALTHY_THRESHOLD: u32 = 3;
 const UNHEALTHY_THRESHOLD: u32 = 2;
 const WEIGHT: u32 = 100;
-const DEREGISTRATION_DELAY: Duration = Duration::from_secs(300);
-const DEREGISTRATION_DELAY_MAX: Duration = Duration::from_secs(3600);
-const SLOW_START_MAX: Duration = Duration::from_secs(900);
+const DEREGISTRATION_DELAY: Duration = Duration::from_mins(5);
+const DEREGISTRATION_DELAY_MAX: Duration = Duration::from_hours(1);
+const SLOW_START_MAX: Duration = Duration::from_mins(15);
 
 /// Where the parts of a configuration stand, in the order of the model.
 #[derive(Debug, Default)]
 pub(super) struct Places {
     pub(super) interfaces: Vec<At>,
     pub(super) groups: Vec<GroupPlaces>,
+    /// Names of target groups that have errors of their own.
+    pub(super) broken_groups: Vec<String>,
     pub(super) listeners: Vec<At>,
 }
 
@@ -61,7 +64,11 @@ pub(super) fn config(root: &Node, findings: &Findings) -> (Config, Places) {
     if let Some(section) = root.section("tunnel") {
         config.tunnel = tunnel(section);
     }
-    root.required("interfaces", "interfaces: [eth0]");
+    if let Some(entry) = root.required("interfaces", "interfaces: [eth0]")
+        && entry.node.value == Value::List(Vec::new())
+    {
+        findings.error(&entry.at, "is empty; name at least one interface");
+    }
     for entry in root.list("interfaces") {
         match values::interface(entry.node) {
             Ok(name) => {
@@ -77,6 +84,8 @@ pub(super) fn config(root: &Node, findings: &Findings) -> (Config, Places) {
         if let Some((group, targets)) = group {
             config.target_groups.push(group);
             places.groups.push(GroupPlaces { at, targets });
+        } else if let Some(name) = entry.node.get("name").and_then(Node::as_text) {
+            places.broken_groups.push(name.to_owned());
         }
     }
     for entry in root.list("listeners") {
@@ -160,9 +169,9 @@ fn health_check(group: &Section<'_>, protocol: Option<Protocol>) -> Option<Healt
     let section = group.section("health_check")?;
     let kind = section.read("protocol", values::probe).unwrap_or(ProbeKind::Tcp);
     let port = section.read("port", values::check_port).flatten();
-    let range = PROBE_TIME_MIN..=PROBE_TIME_MAX;
-    let duration = |key| section.read(key, |node| values::duration(node, range.clone()));
-    let (interval, timeout) = (duration("interval"), duration("timeout"));
+    let duration = |key, min| section.read(key, |node| values::duration(node, min..=INTERVAL_MAX));
+    let interval = duration("interval", INTERVAL_MIN);
+    let timeout = duration("timeout", TIMEOUT_MIN);
     let threshold = |key| section.read(key, |node| values::number(node, 1..=10));
     let healthy_threshold = threshold("healthy_threshold").unwrap_or(HEALTHY_THRESHOLD);
     let unhealthy_threshold = threshold("unhealthy_threshold").unwrap_or(UNHEALTHY_THRESHOLD);

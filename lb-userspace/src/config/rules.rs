@@ -7,9 +7,11 @@ use std::{
 
 use lb_common::{
     Family,
-    limits::{GROUPS_MAX, LISTENERS_MAX, TARGETS_MAX},
+    limits::{GROUPS_MAX, LISTENERS_MAX, RING_SLOTS_MAX, TARGETS_MAX},
     target::Mode,
 };
+
+use crate::maglev;
 
 use super::{
     error::At,
@@ -39,10 +41,6 @@ fn doubles<K: Ord, A>(items: impl Iterator<Item = (K, A)>, mut complain: impl Fn
 }
 
 fn interfaces(config: &Config, places: &Places, findings: &Findings) {
-    if config.interfaces.is_empty() && findings.errors.borrow().is_empty() {
-        let at = At { path: "interfaces".to_owned(), line: 0 };
-        findings.error(&at, "is empty; name at least one interface");
-    }
     doubles(config.interfaces.iter().zip(&places.interfaces), |name, at| {
         findings.error(at, format!("interface {name} is named twice"));
     });
@@ -53,11 +51,22 @@ fn groups(config: &Config, places: &Places, findings: &Findings) {
     doubles(named.zip(&places.groups), |name, group| {
         findings.error(&group.at, format!("there are two target groups named {name}"));
     });
+    let vips: BTreeSet<IpAddr> = config.listeners.iter().map(|one| one.address).collect();
     for (group, place) in config.target_groups.iter().zip(&places.groups) {
         let keys = group.targets.iter().map(|target| SocketAddr::new(target.address, target.port));
         doubles(keys.zip(&place.targets), |key, at| {
             findings.error(at, format!("target {key} is in the group {} twice", group.name));
         });
+        for (target, at) in group.targets.iter().zip(&place.targets) {
+            if vips.contains(&target.address) {
+                findings.error(at, format!("{} is the address of a listener", target.address));
+            }
+        }
+        if group.targets.iter().all(|target| target.weight == 0) && !group.targets.is_empty() {
+            let name = &group.name;
+            findings
+                .warn(&place.at, format!("all targets of {name} have weight 0: none gets traffic"));
+        }
         if group.targets.is_empty() {
             findings.warn(
                 &place.at,
@@ -87,6 +96,7 @@ fn listeners(config: &Config, places: &Places, findings: &Findings) {
     for (listener, at) in all() {
         match groups.get(listener.target_group.as_str()) {
             Some(index) => together(listener, at, *index, config, places, findings),
+            None if places.broken_groups.contains(&listener.target_group) => {}
             None => dangling(listener, at, &groups, findings),
         }
     }
@@ -126,7 +136,6 @@ fn together(
             ),
         );
     }
-    let vips: BTreeSet<IpAddr> = config.listeners.iter().map(|one| one.address).collect();
     for (target, target_at) in group.targets.iter().zip(&place.targets) {
         if target.port != listener.port {
             findings.error(
@@ -151,10 +160,6 @@ fn together(
                 ),
             );
         }
-        if vips.contains(&target.address) {
-            let message = format!("{} is the address of a listener", target.address);
-            findings.error(target_at, message);
-        }
     }
 }
 
@@ -167,10 +172,18 @@ const fn mode(group: &TargetGroup) -> &'static str {
 
 fn limits(config: &Config, findings: &Findings) {
     let targets = config.target_groups.iter().map(|group| group.targets.len());
+    let used: BTreeSet<&str> =
+        config.listeners.iter().map(|listener| listener.target_group.as_str()).collect();
+    let rings = config
+        .target_groups
+        .iter()
+        .filter(|group| used.contains(group.name.as_str()) && !group.targets.is_empty())
+        .map(|group| 1 << maglev::ring_bits(group.targets.len(), None));
     for (path, what, count, max) in [
         ("listeners", "listeners", config.listeners.len(), LISTENERS_MAX),
         ("target_groups", "target groups", config.target_groups.len(), GROUPS_MAX - 1),
         ("target_groups", "targets", targets.sum(), TARGETS_MAX - 1),
+        ("target_groups", "slots of their rings", rings.sum(), RING_SLOTS_MAX),
     ] {
         if count > max {
             let at = At { path: path.to_owned(), line: 0 };

@@ -1,6 +1,6 @@
 //! Reads the keys of one section, and collects what is wrong instead of stopping at it.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, collections::BTreeSet};
 
 use super::{
     error::{At, ConfigError, Warning},
@@ -28,7 +28,7 @@ impl Findings {
 pub(super) struct Section<'a> {
     pub(super) at: At,
     entries: &'a [(Node, Node)],
-    asked: RefCell<Vec<&'static str>>,
+    asked: RefCell<BTreeSet<&'static str>>,
     pub(super) findings: &'a Findings,
 }
 
@@ -49,16 +49,31 @@ impl<'a> Section<'a> {
                 return None;
             }
         };
-        Some(Self { at, entries, asked: RefCell::default(), findings })
+        let section = Self { at, entries, asked: RefCell::default(), findings };
+        section.complain_of_doubles();
+        Some(section)
+    }
+
+    fn complain_of_doubles(&self) {
+        let mut seen = BTreeSet::new();
+        for (name, _) in self.entries {
+            let key = name.as_text().unwrap_or_default();
+            if !seen.insert(key) {
+                let at = At { path: self.path(key), line: name.line };
+                self.findings.error(&at, "this key stands here twice");
+            }
+        }
     }
 
     fn path(&self, key: &str) -> String {
-        if self.at.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.at.path) }
+        // A key is one word in a message, whatever is in it.
+        let key = key.escape_debug();
+        if self.at.path.is_empty() { key.to_string() } else { format!("{}.{key}", self.at.path) }
     }
 
     /// The value of a key, if it is there and not empty.
     pub(super) fn entry(&self, key: &'static str) -> Option<Entry<'a>> {
-        self.asked.borrow_mut().push(key);
+        self.asked.borrow_mut().insert(key);
         let (name, node) = self.entries.iter().find(|(name, _)| name.as_text() == Some(key))?;
         if node.value == Value::Null {
             return None;
@@ -82,7 +97,7 @@ impl<'a> Section<'a> {
         key: &'static str,
         read: impl FnOnce(&Node) -> Result<T, String>,
     ) -> Option<T> {
-        self.take(self.entry(key)?, read)
+        self.take(&self.entry(key)?, read)
     }
 
     /// The same for a key that must be there.
@@ -92,12 +107,12 @@ impl<'a> Section<'a> {
         example: &str,
         read: impl FnOnce(&Node) -> Result<T, String>,
     ) -> Option<T> {
-        self.take(self.required(key, example)?, read)
+        self.take(&self.required(key, example)?, read)
     }
 
     fn take<T>(
         &self,
-        entry: Entry<'_>,
+        entry: &Entry<'_>,
         read: impl FnOnce(&Node) -> Result<T, String>,
     ) -> Option<T> {
         read(entry.node).map_err(|message| self.findings.error(&entry.at, message)).ok()
@@ -135,7 +150,7 @@ impl<'a> Section<'a> {
 
     /// Complains about keys that nobody asked for.
     pub(super) fn finish(self) {
-        let asked = self.asked.borrow();
+        let asked: Vec<&str> = self.asked.borrow().iter().copied().collect();
         for (name, _) in self.entries {
             let key = name.as_text().unwrap_or_default();
             if asked.contains(&key) {

@@ -86,26 +86,15 @@ impl Node {
         }
     }
 
-    /// The list under a key of a section, made if there is none. What is no section becomes one.
-    pub(super) fn list_mut(&mut self, key: &str) -> &mut Vec<Self> {
-        if !matches!(self.value, Value::Map(_)) {
-            self.value = Value::Map(Vec::new());
+    /// The list under a key of a section, made if there is none.
+    pub(super) fn list_mut(&mut self, key: &str) -> Option<&mut Vec<Self>> {
+        if !matches!(self.get(key), Some(Self { value: Value::List(_), .. })) {
+            let value = Value::List(Vec::new());
+            self.set(key, Self { value, line: 0 });
         }
-        let Value::Map(entries) = &mut self.value else {
-            unreachable!("it has just been made a map");
-        };
-        let index =
-            entries.iter().position(|(name, _)| name.as_text() == Some(key)).unwrap_or_else(|| {
-                entries.push((Self::text(key), Self::default()));
-                entries.len() - 1
-            });
-        let node = &mut entries[index].1;
-        if !matches!(node.value, Value::List(_)) {
-            node.value = Value::List(Vec::new());
-        }
-        match &mut node.value {
-            Value::List(items) => items,
-            _ => unreachable!("it has just been made a list"),
+        match self.get_mut(key).map(|node| &mut node.value) {
+            Some(Value::List(items)) => Some(items),
+            _ => None,
         }
     }
 
@@ -204,10 +193,9 @@ impl<'de, C: Deserialize<'de> + Into<Node>> Visitor<'de> for Values<C> {
         Ok(Value::Integer(number))
     }
 
-    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Value, E> {
-        i64::try_from(number)
-            .map(Value::Integer)
-            .map_err(|_| E::custom(format!("{number} is too large")))
+    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
+        // What is larger fits no key: its text makes a better message than its rounded value.
+        Ok(i64::try_from(number).map_or_else(|_| Value::Text(number.to_string()), Value::Integer))
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<Value, E> {
@@ -230,14 +218,9 @@ impl<'de, C: Deserialize<'de> + Into<Node>> Visitor<'de> for Values<C> {
         let mut map: Vec<(Node, Node)> = Vec::new();
         while let Some(key) = entries.next_key::<C>()? {
             let key: Node = key.into();
-            let Some(name) = key.as_text() else {
-                return Err(A::Error::custom(format!(
-                    "a key is {}; keys are texts",
-                    key.value.kind()
-                )));
-            };
-            if map.iter().any(|(former, _)| former.as_text() == Some(name)) {
-                return Err(A::Error::custom(format!("the key `{name}` stands here twice")));
+            if key.as_text().is_none() {
+                let message = format!("a key is {}; keys are texts", key.value.kind());
+                return Err(A::Error::custom(message));
             }
             let value = entries.next_value::<C>()?;
             map.push((key, value.into()));

@@ -210,6 +210,9 @@ pub(super) fn source_ipv4(node: &Node) -> Read<Ipv4Net> {
     if prefix.prefix_len() > 16 || prefix.trunc() != prefix {
         return Err(wrong(node, "a prefix of at most 16 bits without host bits"));
     }
+    if prefix.network().is_multicast() {
+        return Err(wrong(node, "a unicast prefix"));
+    }
     Ok(prefix)
 }
 
@@ -219,6 +222,9 @@ pub(super) fn source_ipv6(node: &Node) -> Read<Ipv6Net> {
         text(node)?.parse().map_err(|_| wrong(node, "an IPv6 prefix such as 100::/64"))?;
     if prefix.prefix_len() > 112 || prefix.trunc() != prefix {
         return Err(wrong(node, "a prefix of at most 112 bits without host bits"));
+    }
+    if prefix.network().is_multicast() {
+        return Err(wrong(node, "a unicast prefix"));
     }
     Ok(prefix)
 }

@@ -28,7 +28,7 @@ const LOCK_FILE: &str = "lock";
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// A file operation failed.
-    #[error("cannot {action} {path}: {source}")]
+    #[error("cannot {action} {path}")]
     Io {
         /// What was tried.
         action: &'static str,

@@ -167,7 +167,11 @@ fn health_check(group: &Section<'_>, protocol: Option<Protocol>) -> Option<Healt
         );
     }
     let section = group.section("health_check")?;
-    let kind = section.read("protocol", values::probe).unwrap_or(ProbeKind::Tcp);
+    let kind = match section.entry("protocol") {
+        None => Some(ProbeKind::Tcp),
+        // A wrong one says nothing about the other keys.
+        Some(_) => section.read("protocol", values::probe),
+    };
     let port = section.read("port", values::check_port).flatten();
     let duration = |key, min| section.read(key, |node| values::duration(node, min..=INTERVAL_MAX));
     let interval = duration("interval", INTERVAL_MIN);
@@ -187,15 +191,16 @@ fn health_check(group: &Section<'_>, protocol: Option<Protocol>) -> Option<Healt
     Some(HealthCheck { protocol, port, interval, timeout, healthy_threshold, unhealthy_threshold })
 }
 
-fn probe(section: &Section<'_>, kind: ProbeKind) -> HealthProtocol {
+fn probe(section: &Section<'_>, kind: Option<ProbeKind>) -> HealthProtocol {
     let path = section.read("path", values::http_path);
     let matcher = section.read("matcher", values::matcher);
     match kind {
-        ProbeKind::Http => HealthProtocol::Http {
+        Some(ProbeKind::Http) => HealthProtocol::Http {
             path: path.unwrap_or_else(|| "/".to_owned()),
             matcher: matcher.unwrap_or(Matcher(vec![(200, 399)])),
         },
-        ProbeKind::Tcp => {
+        None => HealthProtocol::Tcp,
+        Some(ProbeKind::Tcp) => {
             for key in ["path", "matcher"] {
                 if let Some(entry) = section.entry(key) {
                     section

@@ -116,8 +116,8 @@ impl Client {
         port: Option<u16>,
         patch: &TargetPatch,
     ) -> Result<String, ClientError> {
-        let path = target_path(group, address, port);
-        self.change(Method::PATCH, &path, Some(patch)).await
+        let uri = target_path(group, address, port);
+        self.change(Method::PATCH, &uri, Some(patch)).await
     }
 
     async fn change(
@@ -209,8 +209,12 @@ fn escape(name: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             escaped.push(char::from(byte));
         } else {
-            escaped.push_str(&format!("%{byte:02X}"));
+            escaped.extend(['%', hex_digit(byte >> 4), hex_digit(byte & 0xf)]);
         }
     }
     escaped
+}
+
+fn hex_digit(number: u8) -> char {
+    char::from_digit(number.into(), 16).unwrap_or('0')
 }

@@ -5,8 +5,9 @@ use std::{future::Future, io, net::IpAddr, sync::Arc, time::Duration};
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, Path, Query, State},
-    http::{StatusCode, Uri},
+    extract::{self, DefaultBodyLimit, Path, Query, State},
+    http::{StatusCode, Uri, header::CONTENT_LENGTH},
+    middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, patch, post, put},
 };
@@ -36,7 +37,7 @@ const CONNECTIONS_MAX: usize = 64;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Longest life of a connection, so that a client that stalls holds nothing for ever.
-const CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
+const CONNECTION_TIMEOUT: Duration = Duration::from_mins(1);
 
 #[derive(Clone)]
 struct Context {
@@ -90,8 +91,20 @@ fn routes(context: Context) -> Router {
             patch(target_patch).delete(target_remove),
         )
         .fallback(unknown)
+        .layer(middleware::from_fn(refuse_large))
         .layer(DefaultBodyLimit::max(body_bytes_max))
         .with_state(context)
+}
+
+/// Refuses a body that says itself that it is too large, instead of waiting for it.
+async fn refuse_large(request: extract::Request, next: Next) -> Response {
+    let length = request.headers().get(CONTENT_LENGTH);
+    let bytes = length.and_then(|text| text.to_str().ok()?.parse::<u64>().ok());
+    if bytes.is_some_and(|bytes| bytes > FILE_BYTES_MAX) {
+        let message = format!("the body is larger than {} MiB", FILE_BYTES_MAX >> 20);
+        return Failure(StatusCode::PAYLOAD_TOO_LARGE, message).into_response();
+    }
+    next.run(request).await
 }
 
 /// An answer that is not the one asked for.

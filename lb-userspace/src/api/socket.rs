@@ -3,7 +3,10 @@
 use std::{
     fs,
     io::{self, ErrorKind},
-    os::unix::{fs::PermissionsExt as _, net::UnixStream},
+    os::unix::{
+        fs::{FileTypeExt as _, PermissionsExt as _},
+        net::UnixStream,
+    },
     path::Path,
 };
 
@@ -50,7 +53,8 @@ pub fn bind(path: &Path) -> Result<UnixListener, BindError> {
         Ok(_) => {
             return Err(BindError::InUse { path: path.display().to_string() });
         }
-        Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+        // The kernel refuses connections to files that are no sockets, too: those stay.
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused && is_socket(path) => {
             fs::remove_file(path).map_err(failed("replace the dead socket"))?;
         }
         // Nothing there, or something that binding will name.
@@ -60,4 +64,8 @@ pub fn bind(path: &Path) -> Result<UnixListener, BindError> {
     fs::set_permissions(path, fs::Permissions::from_mode(SOCKET_MODE))
         .map_err(failed("set the permissions of"))?;
     Ok(listener)
+}
+
+fn is_socket(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket())
 }

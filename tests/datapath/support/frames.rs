@@ -115,7 +115,7 @@ impl Packet {
     }
 
     fn transport(&self) -> Vec<u8> {
-        let payload: Vec<u8> = (0..self.payload).map(|n| (n % 251) as u8).collect();
+        let payload: Vec<u8> = (0..=250).cycle().take(self.payload).collect();
         let mut bytes = match self.protocol {
             TCP => {
                 let mut tcp = TcpHeader::new(self.source_port, self.port, 7, 1000);

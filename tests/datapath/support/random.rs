@@ -21,7 +21,7 @@ impl Random {
     }
 
     pub(crate) fn byte(&mut self) -> u8 {
-        (self.next() >> 32) as u8
+        self.next().to_be_bytes()[3]
     }
 }
 

@@ -32,14 +32,15 @@ fn what_cannot_be_read_is_said() {
 
 #[test]
 fn bombs_are_bounded() {
-    let mut aliases = "a: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
-    for level in 1..12 {
-        let former = level - 1;
-        aliases +=
-            &format!("b{level}: &a{level} [{}]\n", vec![format!("*a{former}"); 10].join(", "));
-    }
+    let level = |level: usize| {
+        let former = format!("*a{}", level - 1);
+        format!("b{level}: &a{level} [{}]", vec![former; 10].join(", "))
+    };
+    let first = "a: &a0 [x, x, x, x, x, x, x, x, x, x]".to_owned();
+    let aliases = std::iter::once(first).chain((1..12).map(level)).collect::<Vec<_>>().join("\n");
     let deep = "[".repeat(100_000);
-    let wide: String = (0..60_000).map(|number| format!("k{number}: 1\n")).collect();
+    let keys: Vec<String> = (0..60_000).map(|number| format!("k{number}: 1")).collect();
+    let wide = keys.join("\n");
     for (name, text) in [("aliases", aliases), ("depth", deep), ("width", wide)] {
         let started = Instant::now();
         let errors = read(&text).unwrap_err();

@@ -104,6 +104,7 @@ fn generate(context: &XdpContext) -> Option<()> {
 }
 
 /// Makes the next packet and hands it to the program under test.
+#[expect(clippy::needless_pass_by_value, reason = "the macro calls it so")]
 #[xdp]
 fn xelb_generate(context: XdpContext) -> u32 {
     if generate(&context).is_none() {

@@ -34,12 +34,7 @@ fn xelb_balance(context: XdpContext) -> u32 {
 #[inline(always)]
 fn dropped(frame: &Frame, reason: DropReason) -> u32 {
     if matches!(reason, DropReason::TargetMissing | DropReason::ModeUnknown) {
-        warn!(
-            frame.context(),
-            "dropped a packet of {} bytes: reason {}",
-            frame.len(),
-            reason as u32
-        );
+        warn!(&frame.0, "dropped a packet of {} bytes: reason {}", frame.len(), reason as u32);
     }
     xdp_action::XDP_DROP
 }

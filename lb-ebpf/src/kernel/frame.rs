@@ -8,17 +8,11 @@ use lb_ebpf::{Packet, Wire, packet::HeadroomExhausted};
 const OFFSET_MAX: usize = 0x7fff;
 
 /// The frame of one run of the program.
-pub(crate) struct Frame(XdpContext);
+pub(crate) struct Frame(pub(crate) XdpContext);
 
 impl Frame {
     pub(crate) const fn new(context: XdpContext) -> Self {
         Self(context)
-    }
-
-    /// What the kernel gave to this run.
-    #[allow(dead_code, reason = "the decapsulator's binary does not log")]
-    pub(crate) const fn context(&self) -> &XdpContext {
-        &self.0
     }
 
     #[inline(always)]

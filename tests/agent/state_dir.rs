@@ -23,6 +23,13 @@ fn it_starts_empty_is_changed_by_commands_and_remembers() -> Result<()> {
 
         write(lab, &WEB.replace("      - { address: 10.0.0.12 }\n", ""))?;
         let path = configuration_path(lab).display().to_string();
+        let good = fs::read_to_string(&path)?;
+        write(lab, &good.replace("[eth0]", "[eth7]"))?;
+        let refused = xelb.command(lab, &["apply", "-f", &path])?;
+        fails(&refused, 1, &["interface eth7 does not exist"])?;
+        let status = json(lab, xelb, "status")?;
+        ensure!(status["source"].as_str().unwrap_or_default().ends_with("empty"), "{status}");
+        write(lab, &good)?;
         let said = says(lab, xelb, &format!("apply -f {path}"))?;
         ensure!(said == "revision 1: apply\n", "{said}");
         xelb.wait_healthy(lab, 1, LIMIT)?;

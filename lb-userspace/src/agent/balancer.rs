@@ -102,9 +102,9 @@ impl Balancer {
         Ok(())
     }
 
-    /// Takes a configuration over. On an error nothing has changed.
+    /// Takes a configuration over that [`Balancer::check`] had nothing against. On an error nothing
+    /// has changed.
     pub(super) fn configure(&mut self, config: Config) -> Result<(), ConfigureError> {
-        self.check(&config)?;
         if config.interfaces != self.config.interfaces {
             self.data_path.attach(&config.interfaces)?;
         }

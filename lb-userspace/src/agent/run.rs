@@ -47,6 +47,8 @@ pub async fn run(options: AgentOptions) -> Result<()> {
     raise_file_limit();
     let mut agent = Agent::start(options)?;
     let outcome = agent.serve().await;
+    // The next agent would replace it; this is for people who look.
+    let _gone = std::fs::remove_file(&agent.options.socket);
     tracing::info!("stopped; the data path goes on (`xelb detach` removes it)");
     outcome
 }
@@ -67,7 +69,8 @@ struct Agent {
     started_at: u64,
     applied_count: u64,
     last_error: String,
-    retry: Option<Duration>,
+    /// When a failed write is tried again, and how long that was waited for.
+    retry: Option<(time::Instant, Duration)>,
 }
 
 impl Agent {
@@ -119,12 +122,16 @@ impl Agent {
             })?),
             Source::Store(_) => None,
         };
+        if file_changes.is_some() {
+            // It may have changed between the first reading and the watch.
+            self.reload();
+        }
         let mut verify = time::interval_at(time::Instant::now() + VERIFY_INTERVAL, VERIFY_INTERVAL);
         verify.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut refresh = time::interval(REFRESH_INTERVAL);
         refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let retry = self.retry.unwrap_or(RETRY_MAX);
+            let retry_at = self.retry.map_or_else(time::Instant::now, |(at, _)| at);
             tokio::select! {
                 biased;
                 _ = signals.terminate.recv() => return Ok(()),
@@ -142,7 +149,7 @@ impl Agent {
                     self.reload();
                 }
                 _ = signals.reload.recv() => self.reload(),
-                () = time::sleep(retry), if self.retry.is_some() => self.reconcile(None),
+                () = time::sleep_until(retry_at), if self.retry.is_some() => self.reconcile(None),
                 _ = verify.tick() => self.verify(),
                 // What probes saw last changes without an event.
                 _ = refresh.tick() => {}
@@ -211,18 +218,21 @@ impl Agent {
         for warning in warnings {
             tracing::warn!("{warning}");
         }
-        self.check(&config)?;
+        self.prepare(&config)?;
         let said = self.source.commit(document, what)?;
         self.adopt(config)?;
         Ok(said)
     }
 
-    /// Says now what adopting a configuration would say, so that nothing is kept in vain.
-    fn check(&mut self, config: &Config) -> Result<(), Refusal> {
-        match &mut self.balancer {
-            Some(balancer) => balancer.check(config).map_err(refusal),
-            None => Ok(()),
+    /// Does now what adopting a configuration may fail at, so that nothing is kept in vain.
+    fn prepare(&mut self, config: &Config) -> Result<(), Refusal> {
+        if let Some(balancer) = &mut self.balancer {
+            return balancer.check(config).map_err(refusal);
         }
+        let mut balancer = Balancer::start(&self.options, config.clone()).map_err(failed)?;
+        kernel_log::follow(balancer.data_path.ebpf());
+        self.balancer = Some(balancer);
+        Ok(())
     }
 
     fn drain(&mut self, group: &str, address: IpAddr, port: Option<u16>, drain: bool) -> Outcome {
@@ -246,12 +256,9 @@ impl Agent {
 
     /// Takes a configuration over: data path, health checks, next hops, maps.
     fn adopt(&mut self, config: Config) -> Result<(), Refusal> {
+        self.prepare(&config)?;
         if let Some(balancer) = &mut self.balancer {
             balancer.configure(config).map_err(refusal)?;
-        } else {
-            let mut balancer = Balancer::start(&self.options, config).map_err(failed)?;
-            kernel_log::follow(balancer.data_path.ebpf());
-            self.balancer = Some(balancer);
         }
         if let Some(balancer) = &self.balancer {
             self.scheduler.set(balancer.checks());
@@ -296,11 +303,11 @@ impl Agent {
                 }
             }
             Err(error) => {
-                let wait = self.retry.map_or(RETRY_MIN, |wait| (wait * 2).min(RETRY_MAX));
+                let wait = self.retry.map_or(RETRY_MIN, |(_, wait)| (wait * 2).min(RETRY_MAX));
                 let error = anyhow::Error::new(error);
                 tracing::error!("{error:#}; trying again in {wait:?}");
                 self.last_error = format!("{error:#}");
-                self.retry = Some(wait);
+                self.retry = Some((time::Instant::now() + wait, wait));
             }
         }
     }

@@ -12,7 +12,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-use std::{fs::File, io::Read as _, path::Path};
+use std::{fs::File, io::Read as _, os::unix::fs::OpenOptionsExt as _, path::Path};
 
 pub use document::{Document, EditError};
 pub use error::{ConfigError, ConfigErrors, Warning};
@@ -38,7 +38,9 @@ pub fn load(path: &Path) -> Result<(Document, Config, Vec<Warning>), ConfigError
 
 fn read_text(path: &Path) -> Result<String, String> {
     let unreadable = |error: std::io::Error| format!("cannot read the file: {error}");
-    let file = File::open(path).map_err(unreadable)?;
+    // A pipe without a writer must not hold the agent up.
+    let mut options = File::options();
+    let file = options.read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(unreadable)?;
     if !file.metadata().map_err(unreadable)?.is_file() {
         return Err("is not a file".to_owned());
     }

@@ -23,6 +23,8 @@ fn what_cannot_be_read_is_said() {
     assert_eq!(said(&at("binary")), "FILE: is not UTF-8 text (line 2)");
     fs::write(at("large"), vec![b'#'; (16 << 20) + 1]).unwrap();
     assert_eq!(said(&at("large")), "FILE: is larger than 16 MiB");
+    nix::unistd::mkfifo(&at("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    assert_eq!(said(&at("pipe")), "FILE: is not a file");
     fs::write(at("empty"), "").unwrap();
     assert_eq!(
         said(&at("empty")),

@@ -6,9 +6,9 @@ use lb_common::{Be16, Counter, DropReason, Family, VipKey};
 use crate::{
     Packet, Verdict, Wire as _, checksum,
     family::{IpFamily, V4, V6},
+    fault::{Fault, FaultKind, IpPacket},
     header::{Ethernet, Ipv4, Ipv6},
     link::{self, Link},
-    parse::{Fault, FaultKind, IpPacket},
     stats,
     tables::DecapTables,
     verdict::Stop,

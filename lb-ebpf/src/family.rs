@@ -4,9 +4,9 @@ use lb_common::{Address, Be16, DropReason, Family, Target, VipKey, limits::EXTEN
 
 use crate::{
     Packet, Wire as _, checksum,
+    fault::{Fault, IpPacket},
     header::{Extension, Ipv4, Ipv6, next_header},
     packet::HeadroomExhausted,
-    parse::{Fault, IpPacket},
 };
 
 /// What an outer header needs beside its target.

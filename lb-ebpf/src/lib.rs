@@ -15,6 +15,7 @@
 pub mod checksum;
 pub mod decap;
 mod family;
+mod fault;
 pub mod forward;
 pub mod header;
 #[cfg(not(target_arch = "bpf"))]

@@ -2,10 +2,7 @@
 //!
 //! It decides content. In which order the maps get there is `diff`'s to say.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use lb_common::{
     Address, Be16, RingRef,
@@ -14,34 +11,16 @@ use lb_common::{
 };
 
 use super::{
-    GroupTable, RingCache, Tables, entry,
+    GroupTable, Inputs, RingCache, Tables, entry,
     ids::Ids,
     membership::{self, Verdict},
     space::{self, Space},
 };
 use crate::{
     config::{Config, TargetGroup, TargetKey},
-    health::{Health, Reason},
+    health::Reason,
     maglev::{self, Member},
-    next_hop::NextHopState,
 };
-
-/// All that a plan depends on: the same inputs give the same plan on every machine.
-#[derive(Clone, Copy, Debug)]
-pub struct Inputs<'inputs> {
-    /// What is wanted.
-    pub config: &'inputs Config,
-    /// Verdicts of the health checks; a target without one is initial.
-    pub health: &'inputs BTreeMap<TargetKey, Health>,
-    /// Targets that take no new flows.
-    pub drained: &'inputs BTreeSet<TargetKey>,
-    /// Next hops, by address of the target.
-    pub next_hops: &'inputs BTreeMap<IpAddr, NextHopState>,
-    /// What the maps hold: ids and rings are found again in it.
-    pub previous: &'inputs Tables,
-    /// The rings of the last plan. It saves time and changes nothing else; may be empty.
-    pub cache: &'inputs RingCache,
-}
 
 /// What should be.
 #[derive(Clone, Debug, Default)]

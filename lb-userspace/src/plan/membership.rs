@@ -2,7 +2,7 @@
 
 use lb_common::{Mode, target::TargetState};
 
-use super::compile::Inputs;
+use super::Inputs;
 use crate::{
     config::{Target, TargetGroup, TargetKey},
     health::Reason,

@@ -4,6 +4,7 @@ mod compile;
 mod diff;
 mod entry;
 mod ids;
+mod inputs;
 mod membership;
 mod model;
 mod rings;
@@ -13,9 +14,10 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
-pub use compile::{Inputs, Plan, PlanError, TargetReport, compile};
+pub use compile::{Plan, PlanError, TargetReport, compile};
 pub use diff::diff;
 pub use entry::listener_key;
+pub use inputs::Inputs;
 pub use model::{MapModel, faults};
 pub use rings::{RingCache, own};
 pub use tables::*;

@@ -1,0 +1,30 @@
+//! What a plan depends on.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use super::{RingCache, Tables};
+use crate::{
+    config::{Config, TargetKey},
+    health::Health,
+    next_hop::NextHopState,
+};
+
+/// All that a plan depends on: the same inputs give the same plan on every machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Inputs<'inputs> {
+    /// What is wanted.
+    pub config: &'inputs Config,
+    /// Verdicts of the health checks; a target without one is initial.
+    pub health: &'inputs BTreeMap<TargetKey, Health>,
+    /// Targets that take no new flows.
+    pub drained: &'inputs BTreeSet<TargetKey>,
+    /// Next hops, by address of the target.
+    pub next_hops: &'inputs BTreeMap<IpAddr, NextHopState>,
+    /// What the maps hold: ids and rings are found again in it.
+    pub previous: &'inputs Tables,
+    /// The rings of the last plan. It saves time and changes nothing else; may be empty.
+    pub cache: &'inputs RingCache,
+}

@@ -42,7 +42,7 @@ fn it_starts_empty_is_changed_by_commands_and_remembers() -> Result<()> {
         ensure!((0.74..=0.76).contains(&share), "{targets}");
         says(lab, xelb, "target weight web 10.0.0.12:80 100")?;
         let wrong = ["target", "weight", "web", "10.0.0.12", "1001"];
-        fails(&xelb.command(lab, &wrong)?, 2, &["1001 is not a number from 0 to 1000"])?;
+        fails(&xelb.command(lab, &wrong)?, 2, &["1001 is not a whole number from 0 to 1000"])?;
         let again = ["target", "add", "web", "10.0.0.12"];
         fails(&xelb.command(lab, &again)?, 2, &["has 10.0.0.12 already"])?;
         wait_json(lab, xelb, "get targets", |answer| answer[0]["share"] == 0.5)?;

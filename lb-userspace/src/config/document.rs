@@ -46,6 +46,12 @@ pub enum EditError {
         /// The target.
         target: String,
     },
+    /// What stands where the targets should is no list.
+    #[error("the targets of group {group} are not a list; correct it with `xelb apply`")]
+    NoList {
+        /// The group.
+        group: String,
+    },
     /// The address alone names several targets.
     #[error("target group {group} has {address} on several ports; name one as ADDRESS:PORT")]
     Ambiguous {
@@ -65,9 +71,9 @@ impl Document {
         port: Option<u16>,
         weight: Option<u32>,
     ) -> Result<(), EditError> {
-        let (targets, default) = self.targets(group)?;
+        let (node, default) = self.group(group)?;
         let wanted = port.or(default);
-        if targets.iter().any(|target| names(target, address, wanted, default)) {
+        if node.items("targets").iter().any(|target| names(target, address, wanted, default)) {
             return Err(EditError::Present {
                 group: group.to_owned(),
                 target: shown(address, port),
@@ -81,6 +87,9 @@ impl Document {
         if let Some(weight) = weight {
             target.set("weight", Node::integer(weight));
         }
+        let Some(targets) = node.list_mut("targets") else {
+            return Err(EditError::NoList { group: group.to_owned() });
+        };
         targets.push(target);
         Ok(())
     }
@@ -92,9 +101,11 @@ impl Document {
         address: IpAddr,
         port: Option<u16>,
     ) -> Result<(), EditError> {
-        let (targets, default) = self.targets(group)?;
-        let index = find(targets, group, address, port, default)?;
-        targets.remove(index);
+        let (node, default) = self.group(group)?;
+        let index = find(node.items("targets"), group, address, port, default)?;
+        if let Some(targets) = node.list_mut("targets") {
+            targets.remove(index);
+        }
         Ok(())
     }
 
@@ -106,41 +117,38 @@ impl Document {
         port: Option<u16>,
         weight: u32,
     ) -> Result<(), EditError> {
-        let (targets, default) = self.targets(group)?;
-        let index = find(targets, group, address, port, default)?;
-        if let Some(target) = targets.get_mut(index) {
+        let (node, default) = self.group(group)?;
+        let index = find(node.items("targets"), group, address, port, default)?;
+        if let Some(target) = node.list_mut("targets").and_then(|targets| targets.get_mut(index)) {
             target.set("weight", Node::integer(weight));
         }
         Ok(())
     }
 
-    /// The list of targets of a group, made if need be, and the group's port.
-    fn targets(&mut self, name: &str) -> Result<(&mut Vec<Node>, Option<u16>), EditError> {
-        let known = self.group_names();
-        let absent = || EditError::NoGroup { name: name.to_owned(), known: known.clone() };
-        let Some(Value::List(groups)) =
-            self.0.get_mut("target_groups").map(|groups| &mut groups.value)
-        else {
-            return Err(absent());
+    /// A target group and its port.
+    fn group(&mut self, name: &str) -> Result<(&mut Node, Option<u16>), EditError> {
+        let is_it = |group: &Node| group.get("name").and_then(Node::as_text) == Some(name);
+        let Some(index) = self.0.items("target_groups").iter().position(is_it) else {
+            return Err(self.no_group(name));
         };
+        let groups = self.0.list_mut("target_groups");
         let group = groups
-            .iter_mut()
-            .find(|group| group.get("name").and_then(Node::as_text) == Some(name))
-            .ok_or_else(&absent)?;
+            .and_then(|groups| groups.get_mut(index))
+            .ok_or_else(|| EditError::NoList { group: name.to_owned() })?;
         let port = group.get("port").and_then(port_of);
-        // A group is a section, so the list is there.
-        let targets = group.list_mut("targets").ok_or_else(&absent)?;
-        Ok((targets, port))
+        Ok((group, port))
     }
 
-    fn group_names(&self) -> String {
-        let Some(Value::List(groups)) = self.0.get("target_groups").map(|groups| &groups.value)
-        else {
-            return "there are none".to_owned();
-        };
+    fn no_group(&self, name: &str) -> EditError {
+        let groups = self.0.items("target_groups").iter();
         let names: Vec<&str> =
-            groups.iter().filter_map(|group| group.get("name").and_then(Node::as_text)).collect();
-        format!("there are {}", names.join(", "))
+            groups.filter_map(|group| group.get("name").and_then(Node::as_text)).collect();
+        let known = match names.as_slice() {
+            [] => "there are none".to_owned(),
+            [one] => format!("there is only {one}"),
+            several => format!("there are {}", several.join(", ")),
+        };
+        EditError::NoGroup { name: name.to_owned(), known }
     }
 }
 

@@ -4,6 +4,12 @@ use std::fmt;
 
 use thiserror::Error;
 
+/// Errors that are told at once; those beyond are left for the next try.
+pub(super) const ERRORS_MAX: usize = 200;
+
+/// Longest text of the configuration that a message repeats.
+const SHOWN_CHARACTERS_MAX: usize = 80;
+
 /// Where something stands in a configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct At {
@@ -11,6 +17,37 @@ pub(super) struct At {
     pub(super) path: String,
     /// From 1; 0 when there is no file.
     pub(super) line: usize,
+}
+
+impl At {
+    /// A line of the whole.
+    pub(super) const fn line(line: usize) -> Self {
+        Self { path: String::new(), line }
+    }
+
+    /// What stands under a key here.
+    pub(super) fn key(&self, key: &str, line: usize) -> Self {
+        let key = brief(key);
+        let path = if self.path.is_empty() { key } else { format!("{}.{key}", self.path) };
+        Self { path, line }
+    }
+}
+
+/// A text that somebody else wrote, for a message: on one line, and not too long.
+pub(super) fn brief(text: &str) -> String {
+    let mut characters = text.chars();
+    let mut brief = String::new();
+    for character in characters.by_ref().take(SHOWN_CHARACTERS_MAX) {
+        if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') {
+            brief.extend(character.escape_default());
+        } else {
+            brief.push(character);
+        }
+    }
+    if characters.next().is_some() {
+        brief.push_str("...");
+    }
+    brief
 }
 
 /// One thing that is wrong.
@@ -57,7 +94,14 @@ pub struct ConfigErrors {
 impl ConfigErrors {
     pub(super) fn new(source_name: &str, mut errors: Vec<ConfigError>) -> Self {
         errors.sort_by_key(|error| error.at.line);
+        // Two listeners on one group find the same.
+        errors.dedup();
         Self { source_name: source_name.to_owned(), errors }
+    }
+
+    /// A single error.
+    pub(super) fn one(source_name: &str, at: At, message: String) -> Self {
+        Self::new(source_name, vec![ConfigError { at, message }])
     }
 
     /// All of them.
@@ -82,6 +126,9 @@ impl fmt::Display for ConfigErrors {
                 }
             }
             write!(formatter, "{error}")?;
+        }
+        if self.errors.len() >= ERRORS_MAX {
+            write!(formatter, "\nno more than {ERRORS_MAX} errors are shown; there may be others")?;
         }
         Ok(())
     }

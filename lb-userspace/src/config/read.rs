@@ -12,7 +12,7 @@ use super::{
         Tunnel,
     },
     section::{Findings, Section},
-    tree::{Node, Value},
+    tree::Node,
     values::{self, ProbeKind},
 };
 
@@ -20,7 +20,7 @@ const INTERVAL: Duration = Duration::from_secs(5);
 const TIMEOUT: Duration = Duration::from_secs(2);
 const INTERVAL_MIN: Duration = Duration::from_millis(100);
 const TIMEOUT_MIN: Duration = Duration::from_millis(10);
-const INTERVAL_MAX: Duration = Duration::from_mins(5);
+const PROBE_TIME_MAX: Duration = Duration::from_mins(5);
 const HEALTHY_THRESHOLD: u32 = 3;
 const UNHEALTHY_THRESHOLD: u32 = 2;
 const WEIGHT: u32 = 100;
@@ -32,16 +32,28 @@ const SLOW_START_MAX: Duration = Duration::from_mins(15);
 #[derive(Debug, Default)]
 pub(super) struct Places {
     pub(super) interfaces: Vec<At>,
+    /// The whole list.
+    pub(super) all_groups: At,
     pub(super) groups: Vec<GroupPlaces>,
-    /// Names of target groups that have errors of their own.
-    pub(super) broken_groups: Vec<String>,
-    pub(super) listeners: Vec<At>,
+    /// Whether a group was left out: a listener may name it.
+    pub(super) group_missing: bool,
+    /// The whole list.
+    pub(super) all_listeners: At,
+    pub(super) listeners: Vec<ListenerPlaces>,
+}
+
+/// Where the parts of a listener stand.
+#[derive(Debug)]
+pub(super) struct ListenerPlaces {
+    pub(super) at: At,
+    pub(super) target_group: At,
 }
 
 /// Where the parts of a target group stand.
 #[derive(Debug)]
 pub(super) struct GroupPlaces {
     pub(super) at: At,
+    pub(super) port: At,
     pub(super) targets: Vec<At>,
 }
 
@@ -64,39 +76,63 @@ pub(super) fn config(root: &Node, findings: &Findings) -> (Config, Places) {
     if let Some(section) = root.section("tunnel") {
         config.tunnel = tunnel(section);
     }
-    if let Some(entry) = root.required("interfaces", "interfaces: [eth0]")
-        && entry.node.value == Value::List(Vec::new())
-    {
-        findings.error(&entry.at, "is empty; name at least one interface");
+    if root.required("interfaces", "interfaces: [eth0]").is_some() {
+        interfaces(&root, &mut config, &mut places);
     }
-    for entry in root.list("interfaces") {
+    target_groups(&root, &mut config, &mut places);
+    listeners(&root, &mut config, &mut places);
+    root.finish();
+    (config, places)
+}
+
+fn interfaces(root: &Section<'_>, config: &mut Config, places: &mut Places) {
+    let Some(list) = root.list("interfaces") else {
+        return;
+    };
+    if list.entries.is_empty() {
+        root.findings.error(&list.at, "is empty; name at least one interface");
+    }
+    for entry in list.entries {
         match values::interface(entry.node) {
             Ok(name) => {
                 config.interfaces.push(name);
                 places.interfaces.push(entry.at);
             }
-            Err(message) => findings.error(&entry.at, message),
+            Err(message) => root.findings.error(&entry.at, message),
         }
     }
-    for entry in root.list("target_groups") {
-        let at = entry.at.clone();
-        let group = Section::new(entry.node, entry.at, findings).and_then(target_group);
-        if let Some((group, targets)) = group {
-            config.target_groups.push(group);
-            places.groups.push(GroupPlaces { at, targets });
-        } else if let Some(name) = entry.node.get("name").and_then(Node::as_text) {
-            places.broken_groups.push(name.to_owned());
+}
+
+fn target_groups(root: &Section<'_>, config: &mut Config, places: &mut Places) {
+    let Some(list) = root.list("target_groups") else {
+        places.group_missing = root.entry("target_groups").is_some();
+        return;
+    };
+    places.all_groups = list.at;
+    for entry in list.entries {
+        match Section::new(entry.node, entry.at, root.findings).and_then(target_group) {
+            Some((group, place)) => {
+                config.target_groups.push(group);
+                places.groups.push(place);
+            }
+            None => places.group_missing = true,
         }
     }
-    for entry in root.list("listeners") {
+}
+
+fn listeners(root: &Section<'_>, config: &mut Config, places: &mut Places) {
+    let Some(list) = root.list("listeners") else {
+        return;
+    };
+    places.all_listeners = list.at;
+    for entry in list.entries {
         let at = entry.at.clone();
-        if let Some(listener) = Section::new(entry.node, entry.at, findings).and_then(listener) {
+        let read = Section::new(entry.node, entry.at, root.findings).and_then(listener);
+        if let Some((listener, target_group)) = read {
             config.listeners.push(listener);
-            places.listeners.push(at);
+            places.listeners.push(ListenerPlaces { at, target_group });
         }
     }
-    root.finish();
-    (config, places)
 }
 
 /// 172.16.0.0/16 as Katran has it, and the discard prefix of RFC 6666.
@@ -117,14 +153,16 @@ fn tunnel(section: Section<'_>) -> Tunnel {
     }
 }
 
-fn target_group(section: Section<'_>) -> Option<(TargetGroup, Vec<At>)> {
+fn target_group(section: Section<'_>) -> Option<(TargetGroup, GroupPlaces)> {
     let name = section.require("name", "name: web", values::name);
     let protocol = section.require("protocol", "protocol: tcp", values::protocol);
     let port = section.require("port", "port: 80", values::port);
     let forwarding = section.require("forwarding", "forwarding: ipip", values::mode);
+    let port_at = section.entry("port").map(|entry| entry.at);
+    let at = section.at.clone();
     let mut targets = Vec::new();
     let mut places = Vec::new();
-    for entry in section.list("targets") {
+    for entry in section.list("targets").map(|list| list.entries).unwrap_or_default() {
         let at = entry.at.clone();
         let read = Section::new(entry.node, entry.at, section.findings);
         if let Some(target) = read.and_then(|section| target(section, port)) {
@@ -145,7 +183,7 @@ fn target_group(section: Section<'_>) -> Option<(TargetGroup, Vec<At>)> {
             health_check: health_check?,
             deregistration_delay: delay?,
         },
-        places,
+        GroupPlaces { at, port: port_at?, targets: places },
     ))
 }
 
@@ -167,48 +205,61 @@ fn health_check(group: &Section<'_>, protocol: Option<Protocol>) -> Option<Healt
         );
     }
     let section = group.section("health_check")?;
-    let kind = match section.entry("protocol") {
-        None => Some(ProbeKind::Tcp),
-        // A wrong one says nothing about the other keys.
-        Some(_) => section.read("protocol", values::probe),
-    };
+    let protocol = probe(&section);
     let port = section.read("port", values::check_port).flatten();
-    let duration = |key, min| section.read(key, |node| values::duration(node, min..=INTERVAL_MAX));
-    let interval = duration("interval", INTERVAL_MIN);
-    let timeout = duration("timeout", TIMEOUT_MIN);
     let threshold = |key| section.read(key, |node| values::number(node, 1..=10));
     let healthy_threshold = threshold("healthy_threshold").unwrap_or(HEALTHY_THRESHOLD);
     let unhealthy_threshold = threshold("unhealthy_threshold").unwrap_or(UNHEALTHY_THRESHOLD);
-    let protocol = probe(&section, kind);
-    let interval = interval.unwrap_or(INTERVAL);
-    // A short interval alone must not be an error because of a default.
-    let timeout = timeout.unwrap_or_else(|| TIMEOUT.min(interval));
-    if timeout > interval {
-        let message = format!("timeout {timeout:?} is longer than the interval {interval:?}");
-        section.findings.error(&section.at, message);
-    }
+    let (interval, timeout) = times(&section);
     section.finish();
+    let protocol = protocol?;
     Some(HealthCheck { protocol, port, interval, timeout, healthy_threshold, unhealthy_threshold })
 }
 
-fn probe(section: &Section<'_>, kind: Option<ProbeKind>) -> HealthProtocol {
+/// The interval and the timeout of a health check.
+fn times(section: &Section<'_>) -> (Duration, Duration) {
+    let duration =
+        |key, min| section.read(key, |node| values::duration(node, min..=PROBE_TIME_MAX));
+    let (interval, timeout) =
+        (duration("interval", INTERVAL_MIN), duration("timeout", TIMEOUT_MIN));
+    let interval_wrong = interval.is_none() && section.entry("interval").is_some();
+    let interval = interval.unwrap_or(INTERVAL);
+    // A short interval alone must not be an error because of a default.
+    let Some(timeout) = timeout else {
+        return (interval, TIMEOUT.min(interval));
+    };
+    if timeout > interval
+        && !interval_wrong
+        && let Some(entry) = section.entry("timeout")
+    {
+        let (timeout, interval) = (values::shown(timeout), values::shown(interval));
+        section
+            .findings
+            .error(&entry.at, format!("{timeout} is longer than the interval, {interval}"));
+    }
+    (interval, timeout)
+}
+
+/// What a probe does; `None` when the protocol is wrong, since then nothing is known of the rest.
+fn probe(section: &Section<'_>) -> Option<HealthProtocol> {
+    let given = section.entry("protocol").is_some();
+    let kind = section.read("protocol", values::probe);
     let path = section.read("path", values::http_path);
     let matcher = section.read("matcher", values::matcher);
     match kind {
-        Some(ProbeKind::Http) => HealthProtocol::Http {
+        Some(ProbeKind::Http) => Some(HealthProtocol::Http {
             path: path.unwrap_or_else(|| "/".to_owned()),
             matcher: matcher.unwrap_or(Matcher(vec![(200, 399)])),
-        },
-        None => HealthProtocol::Tcp,
-        Some(ProbeKind::Tcp) => {
+        }),
+        None if given => None,
+        Some(ProbeKind::Tcp) | None => {
             for key in ["path", "matcher"] {
                 if let Some(entry) = section.entry(key) {
-                    section
-                        .findings
-                        .error(&entry.at, "belongs to `protocol: http`, this check is tcp");
+                    let message = "belongs to `protocol: http`; this check is tcp";
+                    section.findings.error(&entry.at, message);
                 }
             }
-            HealthProtocol::Tcp
+            Some(HealthProtocol::Tcp)
         }
     }
 }
@@ -218,7 +269,9 @@ fn attributes(section: Section<'_>) -> Duration {
     let delay = section.read("deregistration_delay", |node| {
         values::duration(node, Duration::ZERO..=DEREGISTRATION_DELAY_MAX)
     });
-    if let Some(entry) = section.entry("deregistration_delay") {
+    if delay.is_some()
+        && let Some(entry) = section.entry("deregistration_delay")
+    {
         section.findings.warn(
             &entry.at,
             "has no effect in this version: a target that is removed leaves at once; drain it first",
@@ -233,36 +286,36 @@ fn attributes(section: Section<'_>) -> Duration {
     section.read("stickiness", |node| match node.as_text() {
         Some("none") => Ok(()),
         Some("source_ip") => Err("source_ip is not available in this version; use none".to_owned()),
-        _ => Err("must be none".to_owned()),
+        _ => Err(values::wrong(node, "a stickiness: none")),
     });
     section.finish();
     delay.unwrap_or(DEREGISTRATION_DELAY)
 }
 
-fn listener(section: Section<'_>) -> Option<Listener> {
+fn listener(section: Section<'_>) -> Option<(Listener, At)> {
     let name = section.require("name", "name: web", values::name);
     let address = section.require("address", "address: 203.0.113.10", values::address);
     let port = section.require("port", "port: 80", values::listener_port);
     let protocol = section.require("protocol", "protocol: tcp", values::protocol);
-    let example = "default_action: { forward: { target_group: web } }";
-    let mut target_group = None;
-    if section.required("default_action", example).is_some()
-        && let Some(action) = section.section("default_action")
-    {
-        if action.required("forward", "forward: { target_group: web }").is_some()
-            && let Some(forward) = action.section("forward")
-        {
-            target_group = forward.require("target_group", "target_group: web", values::name);
-            forward.finish();
-        }
-        action.finish();
-    }
+    let target_group = default_action(&section);
     section.finish();
-    Some(Listener {
-        name: name?,
-        address: address?,
-        port: port?,
-        protocol: protocol?,
-        target_group: target_group?,
-    })
+    let (target_group, at) = target_group?;
+    let (name, address, port, protocol) = (name?, address?, port?, protocol?);
+    Some((Listener { name, address, port, protocol, target_group }, at))
+}
+
+/// The target group that a listener forwards to, and where it is named.
+fn default_action(listener: &Section<'_>) -> Option<(String, At)> {
+    let example = "default_action: { forward: { target_group: web } }";
+    listener.required("default_action", example)?;
+    let action = listener.section("default_action")?;
+    let forward = action
+        .required("forward", "forward: { target_group: web }")
+        .and_then(|_| action.section("forward"));
+    action.finish();
+    let forward = forward?;
+    let name = forward.require("target_group", "target_group: web", values::name);
+    let at = forward.entry("target_group").map(|entry| entry.at);
+    forward.finish();
+    name.zip(at)
 }

@@ -1,26 +1,40 @@
 //! Reads the keys of one section, and collects what is wrong instead of stopping at it.
 
-use std::{cell::RefCell, collections::BTreeSet};
+use std::cell::RefCell;
+
+use lb_common::group::NAME_BYTES_MAX;
 
 use super::{
-    error::{At, ConfigError, Warning},
+    error::{At, ConfigError, ERRORS_MAX, Warning},
     tree::{Node, Value},
 };
 
 /// What was found while reading.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    pub(super) errors: RefCell<Vec<ConfigError>>,
-    pub(super) warnings: RefCell<Vec<Warning>>,
+    errors: RefCell<Vec<ConfigError>>,
+    warnings: RefCell<Vec<Warning>>,
 }
 
 impl Findings {
     pub(super) fn error(&self, at: &At, message: impl Into<String>) {
-        self.errors.borrow_mut().push(ConfigError::new(at, message));
+        if !self.full() {
+            self.errors.borrow_mut().push(ConfigError::new(at, message));
+        }
     }
 
     pub(super) fn warn(&self, at: &At, message: impl Into<String>) {
         self.warnings.borrow_mut().push(Warning(ConfigError::new(at, message)));
+    }
+
+    /// Whether further errors are dropped: a person corrects these first.
+    pub(super) fn full(&self) -> bool {
+        self.errors.borrow().len() >= ERRORS_MAX
+    }
+
+    /// Errors and warnings, in the order in which they were found.
+    pub(super) fn into_parts(self) -> (Vec<ConfigError>, Vec<Warning>) {
+        (self.errors.into_inner(), self.warnings.into_inner())
     }
 }
 
@@ -28,7 +42,7 @@ impl Findings {
 pub(super) struct Section<'a> {
     pub(super) at: At,
     entries: &'a [(Node, Node)],
-    asked: RefCell<BTreeSet<&'static str>>,
+    asked: RefCell<Vec<&'static str>>,
     pub(super) findings: &'a Findings,
 }
 
@@ -36,6 +50,12 @@ pub(super) struct Section<'a> {
 pub(super) struct Entry<'a> {
     pub(super) node: &'a Node,
     pub(super) at: At,
+}
+
+/// A list and where it stands.
+pub(super) struct List<'a> {
+    pub(super) at: At,
+    pub(super) entries: Vec<Entry<'a>>,
 }
 
 impl<'a> Section<'a> {
@@ -49,37 +69,20 @@ impl<'a> Section<'a> {
                 return None;
             }
         };
-        let section = Self { at, entries, asked: RefCell::default(), findings };
-        section.complain_of_doubles();
-        Some(section)
-    }
-
-    fn complain_of_doubles(&self) {
-        let mut seen = BTreeSet::new();
-        for (name, _) in self.entries {
-            let key = name.as_text().unwrap_or_default();
-            if !seen.insert(key) {
-                let at = At { path: self.path(key), line: name.line };
-                self.findings.error(&at, "this key stands here twice");
-            }
-        }
-    }
-
-    fn path(&self, key: &str) -> String {
-        // A key is one word in a message, whatever is in it.
-        let key = key.escape_debug();
-        if self.at.path.is_empty() { key.to_string() } else { format!("{}.{key}", self.at.path) }
+        Some(Self { at, entries, asked: RefCell::default(), findings })
     }
 
     /// The value of a key, if it is there and not empty.
     pub(super) fn entry(&self, key: &'static str) -> Option<Entry<'a>> {
-        self.asked.borrow_mut().insert(key);
+        if !self.asked.borrow().contains(&key) {
+            self.asked.borrow_mut().push(key);
+        }
         let (name, node) = self.entries.iter().find(|(name, _)| name.as_text() == Some(key))?;
         if node.value == Value::Null {
             return None;
         }
-        let line = if node.line == 0 { name.line } else { node.line };
-        Some(Entry { node, at: At { path: self.path(key), line } })
+        // The line of the key: a block section or list begins only on the next one.
+        Some(Entry { node, at: self.at.key(key, name.line) })
     }
 
     /// The value of a key that must be there.
@@ -121,42 +124,40 @@ impl<'a> Section<'a> {
     /// The section under a key; an empty one when it is not there.
     pub(super) fn section(&self, key: &'static str) -> Option<Section<'a>> {
         const EMPTY: &Node = &Node { value: Value::Null, line: 0 };
-        let entry = self.entry(key).unwrap_or_else(|| Entry {
-            node: EMPTY,
-            at: At { path: self.path(key), line: self.at.line },
-        });
+        let entry = self
+            .entry(key)
+            .unwrap_or_else(|| Entry { node: EMPTY, at: self.at.key(key, self.at.line) });
         Section::new(entry.node, entry.at, self.findings)
     }
 
-    /// The items under a key; none when it is not there.
-    pub(super) fn list(&self, key: &'static str) -> Vec<Entry<'a>> {
-        let Some(Entry { node, at }) = self.entry(key) else {
-            return Vec::new();
-        };
+    /// The list under a key; `None` when there is none, an error as well when something else is there.
+    pub(super) fn list(&self, key: &'static str) -> Option<List<'a>> {
+        let Entry { node, at } = self.entry(key)?;
         let Value::List(items) = &node.value else {
             self.findings.error(&at, format!("must be a list, not {}", node.value.kind()));
-            return Vec::new();
+            return None;
         };
         let place = |index: usize, item: &Node| At {
             path: format!("{}[{index}]", at.path),
             line: if item.line == 0 { at.line } else { item.line },
         };
-        items
+        let entries = items
             .iter()
             .enumerate()
             .map(|(index, node)| Entry { node, at: place(index, node) })
-            .collect()
+            .collect();
+        Some(List { at, entries })
     }
 
     /// Complains about keys that nobody asked for.
     pub(super) fn finish(self) {
-        let asked: Vec<&str> = self.asked.borrow().iter().copied().collect();
+        let asked = self.asked.borrow();
         for (name, _) in self.entries {
             let key = name.as_text().unwrap_or_default();
             if asked.contains(&key) {
                 continue;
             }
-            let at = At { path: self.path(key), line: name.line };
+            let at = self.at.key(key, name.line);
             let message = match nearest(key, &asked) {
                 Some(known) => format!("unknown key; did you mean `{known}`?"),
                 None => format!("unknown key; known are {}", list_of(&asked)),
@@ -174,6 +175,9 @@ pub(super) fn list_of(names: &[&str]) -> String {
 
 /// The name that was probably meant: at most a third of its letters differ.
 pub(super) fn nearest<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
+    if name.len() > NAME_BYTES_MAX {
+        return None;
+    }
     known
         .iter()
         .map(|candidate| (distance(name, candidate), *candidate))

@@ -1,6 +1,6 @@
 //! The configuration as it is written: a tree of values, each with its line. It knows no keys.
 
-use std::{fmt, marker::PhantomData};
+use std::{collections::HashSet, fmt, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
@@ -86,15 +86,32 @@ impl Node {
         }
     }
 
-    /// The list under a key of a section, made if there is none.
+    /// The list under a key of a section, made if there is none; `None` when this is no section, or
+    /// something else is under the key.
     pub(super) fn list_mut(&mut self, key: &str) -> Option<&mut Vec<Self>> {
-        if !matches!(self.get(key), Some(Self { value: Value::List(_), .. })) {
-            let value = Value::List(Vec::new());
-            self.set(key, Self { value, line: 0 });
+        let Value::Map(entries) = &mut self.value else {
+            return None;
+        };
+        let index =
+            entries.iter().position(|(name, _)| name.as_text() == Some(key)).unwrap_or_else(|| {
+                entries.push((Self::text(key), Self::default()));
+                entries.len() - 1
+            });
+        let (_, node) = entries.get_mut(index)?;
+        if node.value == Value::Null {
+            node.value = Value::List(Vec::new());
         }
-        match self.get_mut(key).map(|node| &mut node.value) {
-            Some(Value::List(items)) => Some(items),
+        match &mut node.value {
+            Value::List(items) => Some(items),
             _ => None,
+        }
+    }
+
+    /// The items of the list under a key of a section; none when there is no such list.
+    pub(super) fn items(&self, key: &str) -> &[Self] {
+        match self.get(key).map(|node| &node.value) {
+            Some(Value::List(items)) => items,
+            _ => &[],
         }
     }
 
@@ -170,7 +187,7 @@ impl<'de> Deserialize<'de> for LocatedValue {
 /// Builds values whose children are read as `C`.
 struct Values<C>(PhantomData<C>);
 
-impl<'de, C: Deserialize<'de> + Into<Node>> Visitor<'de> for Values<C> {
+impl<'de, C: Child<'de>> Visitor<'de> for Values<C> {
     type Value = Value;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -193,9 +210,10 @@ impl<'de, C: Deserialize<'de> + Into<Node>> Visitor<'de> for Values<C> {
         Ok(Value::Integer(number))
     }
 
-    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
-        // What is larger fits no key: its text makes a better message than its rounded value.
-        Ok(i64::try_from(number).map_or_else(|_| Value::Text(number.to_string()), Value::Integer))
+    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Value, E> {
+        i64::try_from(number)
+            .map(Value::Integer)
+            .map_err(|_| E::custom(format!("the number {number} is too large")))
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<Value, E> {
@@ -216,15 +234,104 @@ impl<'de, C: Deserialize<'de> + Into<Node>> Visitor<'de> for Values<C> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut map: Vec<(Node, Node)> = Vec::new();
-        while let Some(key) = entries.next_key::<C>()? {
-            let key: Node = key.into();
-            if key.as_text().is_none() {
-                let message = format!("a key is {}; keys are texts", key.value.kind());
-                return Err(A::Error::custom(message));
+        let mut names = HashSet::new();
+        while let Some(key) = entries.next_key::<C::Key>()? {
+            let (name, line) = key.into();
+            if !names.insert(name.clone()) {
+                return Err(A::Error::custom(format!("the key `{name}` stands here twice")));
             }
             let value = entries.next_value::<C>()?;
-            map.push((key, value.into()));
+            map.push((Node { value: Value::Text(name), line }, value.into()));
         }
         Ok(Value::Map(map))
+    }
+}
+
+/// A child of a list or section.
+trait Child<'de>: Deserialize<'de> + Into<Node> {
+    /// A key of a section: a text and its line.
+    type Key: Deserialize<'de> + Into<(String, usize)>;
+}
+
+impl Child<'_> for Node {
+    type Key = Key;
+}
+
+impl Child<'_> for Located {
+    type Key = LocatedKey;
+}
+
+/// A key without a line.
+struct Key(String);
+
+impl From<Key> for (String, usize) {
+    fn from(key: Key) -> Self {
+        (key.0, 0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(KeyVisitor)
+    }
+}
+
+/// A key of a YAML file, with its line.
+struct LocatedKey(Spanned<Key>);
+
+impl From<LocatedKey> for (String, usize) {
+    fn from(key: LocatedKey) -> Self {
+        let line = usize::try_from(key.0.referenced.line()).unwrap_or(0);
+        (key.0.value.0, line)
+    }
+}
+
+impl<'de> Deserialize<'de> for LocatedKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Spanned::deserialize(deserializer).map(Self)
+    }
+}
+
+/// Takes texts, and numbers and truth values as they are written in JSON: no key is one, so that
+/// they end as unknown keys, with their path.
+struct KeyVisitor;
+
+impl<'de> Visitor<'de> for KeyVisitor {
+    type Value = Key;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a text as key")
+    }
+
+    fn visit_bool<E>(self, truth: bool) -> Result<Key, E> {
+        Ok(Key(truth.to_string()))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Key, E> {
+        Ok(Key(number.to_string()))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Key, E> {
+        Ok(Key(number.to_string()))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Key, E> {
+        Ok(Key(number.to_string()))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Key, E> {
+        Ok(Key(text.to_owned()))
+    }
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<Key, E> {
+        Err(E::custom("a key is empty; keys are texts"))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<Key, A::Error> {
+        Err(A::Error::custom("a key is a list; keys are texts"))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<Key, A::Error> {
+        Err(A::Error::custom("a key is a section; keys are texts"))
     }
 }

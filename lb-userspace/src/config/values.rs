@@ -6,15 +6,16 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use lb_common::{group::NAME_BYTES_MAX, limits::WEIGHT_MAX, target::Mode};
 
 use super::{
+    error::brief,
     model::{Matcher, Protocol},
     tree::{Node, Value},
 };
 
 type Read<T> = Result<T, String>;
 
-fn wrong(node: &Node, wanted: &str) -> String {
+pub(super) fn wrong(node: &Node, wanted: &str) -> String {
     match &node.value {
-        Value::Text(text) => format!("`{text}` is not {wanted}"),
+        Value::Text(text) => format!("`{}` is not {wanted}", brief(text)),
         Value::Integer(number) => format!("{number} is not {wanted}"),
         Value::Float(number) => format!("{number} is not {wanted}"),
         Value::Bool(truth) => format!("{truth} is not {wanted}"),
@@ -23,12 +24,17 @@ fn wrong(node: &Node, wanted: &str) -> String {
 }
 
 pub(super) fn text(node: &Node) -> Read<String> {
-    node.as_text().map(str::to_owned).ok_or_else(|| wrong(node, "a text"))
+    node.as_text().map(str::to_owned).ok_or_else(|| match node.value {
+        Value::Bool(_) | Value::Integer(_) | Value::Float(_) => {
+            wrong(node, "a text; put it in quotes")
+        }
+        _ => wrong(node, "a text"),
+    })
 }
 
 /// A whole number in a range.
 pub(super) fn number(node: &Node, range: RangeInclusive<u32>) -> Read<u32> {
-    let wanted = format!("a number from {} to {}", range.start(), range.end());
+    let wanted = format!("a whole number from {} to {}", range.start(), range.end());
     match &node.value {
         Value::Integer(number) => u32::try_from(*number)
             .ok()
@@ -63,17 +69,18 @@ pub(super) fn check_port(node: &Node) -> Read<Option<u16>> {
     if node.as_text() == Some("traffic-port") {
         return Ok(None);
     }
-    port(node).map(Some).map_err(|_| wrong(node, "`traffic-port` or a number from 1 to 65535"))
+    port(node)
+        .map(Some)
+        .map_err(|_| wrong(node, "`traffic-port` or a whole number from 1 to 65535"))
 }
 
 pub(super) fn name(node: &Node) -> Read<String> {
     let name = text(node)?;
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.chars().all(allowed) {
-        return Err(format!(
-            "`{name}` is not a name: 1 to {NAME_BYTES_MAX} letters, digits, dots, dashes and \
-             underscores"
-        ));
+        let wanted =
+            format!("a name: 1 to {NAME_BYTES_MAX} letters, digits, dots, dashes and underscores");
+        return Err(wrong(node, &wanted));
     }
     Ok(name)
 }
@@ -81,18 +88,21 @@ pub(super) fn name(node: &Node) -> Read<String> {
 /// A name of an interface, by the kernel's rules (dev_valid_name).
 pub(super) fn interface(node: &Node) -> Read<String> {
     let name = text(node)?;
-    let bad = |c: char| c == '/' || c == ':' || c.is_whitespace();
+    let bad = |c: char| c == '/' || c == ':' || c.is_whitespace() || c.is_control();
     if name.is_empty() || name.len() > 15 || name == "." || name == ".." || name.contains(bad) {
-        return Err(format!("`{name}` is not the name of an interface"));
+        return Err(wrong(
+            node,
+            "the name of an interface: 1 to 15 characters, no blanks, `/` or `:`",
+        ));
     }
     Ok(name)
 }
 
 /// An address that a listener or target can have.
 pub(super) fn address(node: &Node) -> Read<IpAddr> {
-    let text = text(node)?;
-    let address: IpAddr =
-        text.parse().map_err(|_| format!("`{text}` is not an IPv4 or IPv6 address"))?;
+    let wanted = "an IPv4 or IPv6 address";
+    let text = node.as_text().ok_or_else(|| wrong(node, wanted))?;
+    let address: IpAddr = text.parse().map_err(|_| wrong(node, wanted))?;
     let fault = match address {
         _ if address.is_unspecified() => Some("the unspecified address"),
         _ if address.is_multicast() => Some("a multicast address"),
@@ -116,8 +126,8 @@ pub(super) fn address(node: &Node) -> Read<IpAddr> {
 pub(super) fn duration(node: &Node, range: RangeInclusive<Duration>) -> Read<Duration> {
     let wanted = "a duration such as `300ms`, `5s` or `2m`";
     let text = node.as_text().ok_or_else(|| wrong(node, wanted))?;
-    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let (number, unit) = text.split_at(digits.len());
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
     let number: u64 = number.parse().map_err(|_| wrong(node, wanted))?;
     let duration = match unit {
         "ms" => Duration::from_millis(number),
@@ -128,9 +138,17 @@ pub(super) fn duration(node: &Node, range: RangeInclusive<Duration>) -> Read<Dur
     };
     if !range.contains(&duration) {
         let (low, high) = (range.start(), range.end());
-        return Err(format!("{text} is not between {low:?} and {high:?}"));
+        return Err(format!("{} is not between {} and {}", brief(text), shown(*low), shown(*high)));
     }
     Ok(duration)
+}
+
+/// A duration as a configuration has it.
+pub(super) fn shown(duration: Duration) -> String {
+    match (duration.as_secs(), duration.subsec_millis()) {
+        (seconds, 0) => format!("{seconds}s"),
+        _ => format!("{}ms", duration.as_millis()),
+    }
 }
 
 pub(super) fn mode(node: &Node) -> Read<Mode> {
@@ -177,9 +195,9 @@ pub(super) fn http_path(node: &Node) -> Read<String> {
     let path = text(node)?;
     let printable = |c: char| c.is_ascii_graphic() && c != '#';
     if !path.starts_with('/') || path.len() > 1024 || !path.chars().all(printable) {
-        return Err(format!(
-            "`{path}` is not a path: it begins with `/` and has no blanks, at most 1024 characters"
-        ));
+        let wanted =
+            "a path: it begins with `/`, has no blanks and no `#`, at most 1024 characters";
+        return Err(wrong(node, wanted));
     }
     Ok(path)
 }
@@ -192,7 +210,9 @@ pub(super) fn matcher(node: &Node) -> Read<Matcher> {
         _ => text(node).map_err(|_| wrong(node, wanted))?,
     };
     let code = |text: &str| {
-        let code: u16 = text.trim().parse().ok()?;
+        let text = text.trim();
+        let code: u16 =
+            text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())??;
         (100..=599).contains(&code).then_some(code)
     };
     let range = |part: &str| match part.split_once('-') {
@@ -205,26 +225,30 @@ pub(super) fn matcher(node: &Node) -> Read<Matcher> {
 
 /// A prefix whose last 16 bits of address may vary.
 pub(super) fn source_ipv4(node: &Node) -> Read<Ipv4Net> {
-    let prefix: Ipv4Net =
-        text(node)?.parse().map_err(|_| wrong(node, "an IPv4 prefix such as 172.16.0.0/16"))?;
-    if prefix.prefix_len() > 16 || prefix.trunc() != prefix {
+    let wanted = "an IPv4 prefix such as 172.16.0.0/16";
+    let text = node.as_text().ok_or_else(|| wrong(node, wanted))?;
+    let prefix: Ipv4Net = text.parse().map_err(|_| wrong(node, wanted))?;
+    let first = prefix.network();
+    if prefix.prefix_len() > 16 || first != prefix.addr() {
         return Err(wrong(node, "a prefix of at most 16 bits without host bits"));
     }
-    if prefix.network().is_multicast() {
-        return Err(wrong(node, "a unicast prefix"));
+    if first.is_unspecified() || first.is_loopback() || first.is_multicast() {
+        return Err(wrong(node, "a prefix that packets can come from"));
     }
     Ok(prefix)
 }
 
 /// A prefix whose last 16 bits of address may vary.
 pub(super) fn source_ipv6(node: &Node) -> Read<Ipv6Net> {
-    let prefix: Ipv6Net =
-        text(node)?.parse().map_err(|_| wrong(node, "an IPv6 prefix such as 100::/64"))?;
-    if prefix.prefix_len() > 112 || prefix.trunc() != prefix {
+    let wanted = "an IPv6 prefix such as 100::/64";
+    let text = node.as_text().ok_or_else(|| wrong(node, wanted))?;
+    let prefix: Ipv6Net = text.parse().map_err(|_| wrong(node, wanted))?;
+    let first = prefix.network();
+    if prefix.prefix_len() > 112 || first != prefix.addr() {
         return Err(wrong(node, "a prefix of at most 112 bits without host bits"));
     }
-    if prefix.network().is_multicast() {
-        return Err(wrong(node, "a unicast prefix"));
+    if first.is_unspecified() || first.is_multicast() {
+        return Err(wrong(node, "a prefix that packets can come from"));
     }
     Ok(prefix)
 }

@@ -28,7 +28,7 @@ const LOCK_FILE: &str = "lock";
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// A file operation failed.
-    #[error("cannot {action} {path}")]
+    #[error("cannot {action} {path}: {source}")]
     Io {
         /// What was tried.
         action: &'static str,
@@ -170,6 +170,8 @@ fn lock(dir: &Path) -> Result<Flock<File>, StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     fn document(text: &str) -> Document {
@@ -201,6 +203,51 @@ mod tests {
         assert!(error.starts_with("another xelb agent uses the state directory"), "{error}");
         drop(store);
         Store::open(dir.path()).unwrap();
+    }
+
+    /// Names of targets and the seed of the hash are nobody else's business.
+    #[test]
+    fn only_the_owner_reads_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state");
+        let mut store = Store::open(&path).unwrap();
+        store.commit(&document("{}"), "first").unwrap();
+        store.commit(&document("{}"), "second").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+        assert_eq!(format!("{:o}", mode(&path)), "700");
+        for name in [STATE_FILE, LOCK_FILE] {
+            assert_eq!(format!("{:o}", mode(&path.join(name))), "600", "{name}");
+        }
+        assert!(!path.join(NEW_FILE).exists());
+    }
+
+    /// What could not be written is not the current revision, and the next try has the same number.
+    #[test]
+    fn a_failed_commit_changes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(dir.path()).unwrap();
+        store.commit(&document("{}"), "first").unwrap();
+        let new = dir.path().join(NEW_FILE);
+        fs::create_dir(&new).unwrap();
+        let error = store.commit(&document("[]"), "second").unwrap_err().to_string();
+        let expected = format!("cannot make {}: Is a directory (os error 21)", new.display());
+        assert_eq!(error, expected);
+        assert_eq!(store.current().unwrap().what, "first");
+        fs::remove_dir(&new).unwrap();
+        assert_eq!(store.commit(&document("[]"), "second").unwrap(), 2);
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        fs::write(&path, "").unwrap();
+        let error = Store::open(&path).unwrap_err().to_string();
+        let expected = format!(
+            "cannot make the state directory {}: File exists (os error 17)",
+            path.display()
+        );
+        assert_eq!(error, expected);
     }
 
     #[test]

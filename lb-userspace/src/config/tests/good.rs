@@ -1,122 +1,243 @@
-//! Good configurations and what becomes of them.
+//! Good configurations, and what they mean.
 
 use std::time::Duration;
 
 use lb_common::target::Mode;
 
-use super::{BASE, read};
-use crate::config::{HealthProtocol, Matcher, Protocol, parse, validate};
+use super::{
+    super::{
+        Config, Document, HealthCheck, HealthProtocol, Listener, Matcher, Protocol, Target,
+        TargetGroup, Tunnel, parse, validate,
+    },
+    EXAMPLE, SMALL, with,
+};
 
-#[test]
-fn everything_is_read() {
-    let (config, warnings) = read(BASE).unwrap();
-    assert_eq!(warnings, []);
-    assert_eq!(config.interfaces, ["eth0"]);
-    let web = &config.target_groups[0];
-    assert_eq!((web.name.as_str(), web.port, web.forwarding), ("web", 80, Mode::Ipip));
-    let targets: Vec<(String, u16, u32)> =
-        web.targets.iter().map(|t| (t.address.to_string(), t.port, t.weight)).collect();
-    assert_eq!(targets, [("10.0.1.11".to_owned(), 80, 100), ("2001:db8::11".to_owned(), 80, 50)]);
-    let check = &web.health_check;
-    assert_eq!((check.interval, check.timeout), (Duration::from_secs(5), Duration::from_secs(2)));
-    assert_eq!((check.healthy_threshold, check.unhealthy_threshold, check.port), (3, 2, None));
-    let expected =
-        HealthProtocol::Http { path: "/healthz".to_owned(), matcher: Matcher(vec![(200, 399)]) };
-    assert_eq!(check.protocol, expected);
-    let dns = &config.target_groups[1];
-    assert_eq!((dns.protocol, dns.forwarding), (Protocol::Udp, Mode::L2dsr));
-    assert_eq!(dns.targets[0].weight, 100);
-    assert_eq!(config.listeners[1].target_group, "dns");
+fn config(text: &str) -> Config {
+    match parse(text, "xelb.yaml") {
+        Ok((_, config, _)) => config,
+        Err(errors) => panic!("{errors}\n{text}"),
+    }
 }
 
-#[test]
-fn json_gives_the_same_and_so_does_the_document() {
-    let (document, config, _) = parse(BASE, "xelb.yaml").unwrap();
-    let json = serde_json::to_string_pretty(&document).unwrap();
-    let (_, from_json, _) = parse(&json, "xelb.json").unwrap();
-    assert_eq!(from_json, config);
-    let again = serde_json::from_str(&json).unwrap();
-    assert_eq!(validate(&again).unwrap().0, config);
+fn target(address: &str, port: u16, weight: u32) -> Target {
+    Target { address: address.parse().unwrap(), port, weight }
 }
 
-#[test]
-fn defaults_are_those_of_the_documentation() {
-    let text = "interfaces: [eth0]\ntarget_groups:\n- { name: g, protocol: tcp, port: 1, \
-                forwarding: ipip, health_check: { protocol: http } }\n";
-    let (config, warnings) = read(text).unwrap();
-    let check = &config.target_groups[0].health_check;
-    let expected =
-        HealthProtocol::Http { path: "/".to_owned(), matcher: Matcher(vec![(200, 399)]) };
-    assert_eq!(check.protocol, expected);
-    assert_eq!((check.interval, check.timeout), (Duration::from_secs(5), Duration::from_secs(2)));
-    assert_eq!(config.tunnel.source_ipv4.to_string(), "172.16.0.0/16");
-    assert_eq!(config.tunnel.source_ipv6.to_string(), "100::/64");
-    assert_eq!(config.hash_seed, None);
-    let said: Vec<String> = warnings.iter().map(ToString::to_string).collect();
-    let expected =
-        "line 3: target_groups[0]: target group g has no targets: its packets are dropped";
-    assert_eq!(said, [expected]);
-}
-
-#[test]
-fn a_short_interval_shortens_the_default_timeout() {
-    let text = BASE.replace("interval: 5s", "interval: 500ms").replace("      timeout: 2s\n", "");
-    let check = read(&text).unwrap().0.target_groups[0].health_check.clone();
-    assert_eq!(check.timeout, Duration::from_millis(500));
-}
-
-#[test]
-fn what_has_no_effect_is_said() {
-    for (old, new, warning) in [
-        (
-            "      slow_start: 0s",
-            "      deregistration_delay: 60s",
-            "line 21: target_groups[0].attributes.deregistration_delay: has no effect in this \
-             version: a target that is removed leaves at once; drain it first",
-        ),
-        (
-            "      - { address: 10.0.1.21 }",
-            "      - { address: 10.0.1.21, weight: 0 }",
-            "line 23: target_groups[1]: all targets of dns have weight 0: none gets traffic",
-        ),
-    ] {
-        let (_, warnings) = read(&BASE.replace(old, new)).unwrap();
-        let said: Vec<String> = warnings.iter().map(ToString::to_string).collect();
-        assert_eq!(said, [warning]);
+/// What the example means.
+fn example() -> Config {
+    Config {
+        interfaces: vec!["eth0".to_owned()],
+        tunnel: Tunnel {
+            source_ipv4: "172.16.0.0/16".parse().unwrap(),
+            source_ipv6: "100::/64".parse().unwrap(),
+        },
+        hash_seed: None,
+        target_groups: vec![TargetGroup {
+            name: "web".to_owned(),
+            protocol: Protocol::Tcp,
+            port: 80,
+            forwarding: Mode::Ipip,
+            targets: vec![target("10.0.1.11", 80, 100), target("2001:db8::11", 80, 100)],
+            health_check: HealthCheck {
+                protocol: HealthProtocol::Http {
+                    path: "/healthz".to_owned(),
+                    matcher: Matcher(vec![(200, 399)]),
+                },
+                port: None,
+                interval: Duration::from_secs(5),
+                timeout: Duration::from_secs(2),
+                healthy_threshold: 3,
+                unhealthy_threshold: 2,
+            },
+            deregistration_delay: Duration::from_mins(5),
+        }],
+        listeners: vec![Listener {
+            name: "web".to_owned(),
+            address: "203.0.113.10".parse().unwrap(),
+            port: 80,
+            protocol: Protocol::Tcp,
+            target_group: "web".to_owned(),
+        }],
     }
 }
 
 #[test]
-fn matchers_and_seeds_are_read() {
-    for (text, ranges) in [
+fn the_example() {
+    let (document, config, warnings) = parse(EXAMPLE, "xelb.yaml").unwrap();
+    assert_eq!(config, example());
+    let warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        warnings,
+        [
+            "line 20: target_groups[0].attributes.deregistration_delay: has no effect in this version: \
+          a target that is removed leaves at once; drain it first"
+        ]
+    );
+    assert_eq!(validate(&document).unwrap().0, config);
+}
+
+#[test]
+fn what_is_left_out_has_its_default() {
+    let mut expected = example();
+    let group = expected.target_groups.first_mut().unwrap();
+    group.targets.pop();
+    group.health_check.protocol = HealthProtocol::Tcp;
+    assert_eq!(config(SMALL), expected);
+}
+
+/// The same in JSON, and as it is kept in the state directory and sent to the agent.
+#[test]
+fn json_means_the_same() {
+    for text in [EXAMPLE, SMALL] {
+        let (document, config, _) = parse(text, "").unwrap();
+        let json = serde_json::to_string_pretty(&document).unwrap();
+        let again: Document = serde_json::from_str(&json).unwrap();
+        assert_eq!(validate(&again).unwrap().0, config, "as a document");
+        assert_eq!(serde_json::to_string_pretty(&again).unwrap(), json, "keys keep their order");
+        assert_eq!(parse(&json, "xelb.json").unwrap().1, config, "as a file");
+    }
+}
+
+/// One group, two listeners: it may not translate ports, but its targets may say their own.
+#[test]
+fn ports_families_and_modes() {
+    let text =
+        with(SMALL, "    port: 80\n    forwarding: ipip", "    port: 53\n    forwarding: l2dsr");
+    let text = with(&text, "- address: 10.0.1.11", "- { address: 10.0.1.11, port: 80, weight: 0 }");
+    let group = config(&text).target_groups.remove(0);
+    assert_eq!((group.port, group.forwarding), (53, Mode::L2dsr));
+    assert_eq!(group.targets, [target("10.0.1.11", 80, 0)]);
+
+    let text = with(SMALL, "203.0.113.10", "2001:db8:ffff::1");
+    let listener = config(&text).listeners.remove(0);
+    assert_eq!(listener.address, "2001:db8:ffff::1".parse::<std::net::IpAddr>().unwrap());
+}
+
+#[test]
+fn values_and_their_forms() {
+    let check = |text: &str| {
+        let text =
+            with(SMALL, "    targets:", &format!("    health_check: {{ {text} }}\n    targets:"));
+        config(&text).target_groups.remove(0).health_check
+    };
+    assert_eq!(check("port: 8080").port, Some(8080));
+    // A short interval shortens the timeout that nobody asked for.
+    let short = check("interval: 250ms");
+    assert_eq!(
+        (short.interval, short.timeout),
+        (Duration::from_millis(250), Duration::from_millis(250))
+    );
+    assert_eq!(check("interval: 2m, timeout: 1m").interval, Duration::from_mins(2));
+    for (matcher, expected) in [
         ("200", vec![(200, 200)]),
+        ("\"204\"", vec![(204, 204)]),
         ("\"200,204, 300-399\"", vec![(200, 200), (204, 204), (300, 399)]),
     ] {
-        let (config, _) = read(&BASE.replace("\"200-399\"", text)).unwrap();
-        let HealthProtocol::Http { matcher, .. } = &config.target_groups[0].health_check.protocol
+        let HealthProtocol::Http { path, matcher } =
+            check(&format!("protocol: http, matcher: {matcher}")).protocol
         else {
-            panic!("an http check")
+            panic!("not http");
         };
-        assert_eq!(matcher.0, ranges);
+        assert_eq!((path.as_str(), matcher), ("/", Matcher(expected)));
     }
-    let seeded = format!("hash_seed: \"000102030405060708090a0b0c0d0e0f\"\n{BASE}");
-    let seed = read(&seeded).unwrap().0.hash_seed;
-    assert_eq!(seed, Some([0x0001_0203_0405_0607, 0x0809_0a0b_0c0d_0e0f]));
+    let seeded = config(&format!("hash_seed: \"0123456789abcdefFEDCBA9876543210\"\n{SMALL}"));
+    assert_eq!(seeded.hash_seed, Some([0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210]));
+    let tunnel = config(&format!(
+        "tunnel: {{ source_ipv4: 10.0.0.0/8, source_ipv6: \"fd00::/112\" }}\n{SMALL}"
+    ))
+    .tunnel;
+    assert_eq!(
+        (tunnel.source_ipv4.to_string(), tunnel.source_ipv6.to_string()),
+        ("10.0.0.0/8".to_owned(), "fd00::/112".to_owned())
+    );
 }
 
 #[test]
-fn examples_of_the_documentation_are_good() {
-    let pages =
-        [include_str!("../../../../docs/configuration.md"), include_str!("../../../../README.md")];
-    let mut examples = 0;
-    for page in pages {
-        for block in page.split("```yaml\n").skip(1) {
-            let example = block.split("```").next().unwrap();
-            if let Err(errors) = read(example) {
-                panic!("{errors}\n{example}");
-            }
-            examples += 1;
-        }
+fn udp_with_a_check_of_its_own() {
+    let text = SMALL.replace("protocol: tcp", "protocol: udp");
+    let text = with(
+        &text,
+        "    targets:",
+        "    health_check: { protocol: tcp, port: 8080 }\n    targets:",
+    );
+    let config = config(&text);
+    assert_eq!(config.target_groups[0].protocol, Protocol::Udp);
+    assert_eq!(config.listeners[0].protocol, Protocol::Udp);
+}
+
+/// YAML's own ways to say things twice, and names that other programs read as truth values.
+#[test]
+fn anchors_merges_and_words() {
+    let text =
+        SMALL.replace("name: web", "name: on").replace("target_group: web", "target_group: on");
+    assert_eq!(config(&text).target_groups[0].name, "on");
+    let text = with(
+        SMALL,
+        "  - name: web\n    protocol: tcp\n    port: 80\n    forwarding",
+        "  - name: other\n    protocol: tcp\n    port: 80\n    forwarding: ipip\n    health_check: &check { interval: 1s }\n  - name: web\n    protocol: tcp\n    port: 80\n    health_check: { <<: *check, timeout: 500ms }\n    forwarding",
+    );
+    let check = config(&text).target_groups.remove(1).health_check;
+    assert_eq!(
+        (check.interval, check.timeout),
+        (Duration::from_secs(1), Duration::from_millis(500))
+    );
+}
+
+#[test]
+fn nothing_to_balance_yet() {
+    let config = config("interfaces: [eth0, eth1]\ntarget_groups:\nlisteners: []\n");
+    assert_eq!(
+        (config.interfaces.len(), config.target_groups.len(), config.listeners.len()),
+        (2, 0, 0)
+    );
+}
+
+#[test]
+fn an_empty_group_is_warned_of() {
+    let text = with(SMALL, "    targets:\n      - address: 10.0.1.11\n", "");
+    let warnings: Vec<String> =
+        parse(&text, "").unwrap().2.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        warnings,
+        ["line 3: target_groups[0]: target group web has no targets: its packets are dropped"]
+    );
+}
+
+/// The yaml blocks of the manual: whole configurations.
+#[test]
+fn the_manual() {
+    let manual = include_str!("../../../../docs/configuration.md");
+    let blocks: Vec<&str> =
+        manual.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(blocks.len() >= 3, "{} yaml blocks", blocks.len());
+    for block in blocks {
+        config(block);
     }
-    assert!(examples >= 3, "{examples} examples");
+}
+
+#[test]
+fn rings_must_fit_together() {
+    let group = |number: usize| {
+        format!(
+            "- {{ name: g{number}, protocol: tcp, port: 80, forwarding: ipip, targets: [{{ address: \
+             10.0.0.1 }}] }}\n"
+        )
+    };
+    let listener = |number: usize| {
+        let (high, low) = (number / 250, number % 250);
+        format!(
+            "- {{ name: l{number}, address: 203.0.{high}.{low}, port: 80, protocol: tcp, \
+             default_action: {{ forward: {{ target_group: g{number} }} }} }}\n"
+        )
+    };
+    let text = |count: usize| {
+        let groups: Vec<String> = (1..=count).map(group).collect();
+        let listeners: Vec<String> = (1..=count).map(listener).collect();
+        let (groups, listeners) = (groups.concat(), listeners.concat());
+        format!("interfaces: [eth0]\ntarget_groups:\n{groups}listeners:\n{listeners}")
+    };
+    parse(&text(1024), "").unwrap();
+    let errors = parse(&text(1025), "").unwrap_err().to_string();
+    let expected = "4198400 slots of their rings are more than the 4194304 that fit";
+    assert!(errors.contains(expected), "{errors}");
 }

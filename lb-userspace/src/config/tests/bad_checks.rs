@@ -1,0 +1,122 @@
+//! Wrong health checks and attributes, and exactly what is said of each.
+
+/// The example with one piece changed, and what is said then; `~` stands for `xelb.yaml`.
+const CHANGED: &[(&str, &str, &str)] = &[
+    (
+        "protocol: http",
+        "protocol: https",
+        "~:11: target_groups[0].health_check.protocol: https health checks are not available in this version; use tcp or http",
+    ),
+    (
+        "protocol: http",
+        "protocol: tcp",
+        "~:12: target_groups[0].health_check.path: belongs to `protocol: http`; this check is tcp\n\
+             ~:18: target_groups[0].health_check.matcher: belongs to `protocol: http`; this check is tcp",
+    ),
+    (
+        "protocol: http",
+        "protocol: smtp",
+        "~:11: target_groups[0].health_check.protocol: `smtp` is not a health check: tcp or http",
+    ),
+    (
+        "path: /healthz",
+        "path: healthz",
+        "~:12: target_groups[0].health_check.path: `healthz` is not a path: it begins with `/`, has no blanks and no `#`, at most 1024 characters",
+    ),
+    (
+        "path: /healthz",
+        "path: \"/a b\"",
+        "~:12: target_groups[0].health_check.path: `/a b` is not a path: it begins with `/`, has no blanks and no `#`, at most 1024 characters",
+    ),
+    (
+        "port: traffic-port",
+        "port: traffic",
+        "~:13: target_groups[0].health_check.port: `traffic` is not `traffic-port` or a whole number from 1 to 65535",
+    ),
+    (
+        "interval: 5s",
+        "interval: 5",
+        "~:14: target_groups[0].health_check.interval: 5 is not a duration such as `300ms`, `5s` or `2m`",
+    ),
+    (
+        "interval: 5s",
+        "interval: 5 s",
+        "~:14: target_groups[0].health_check.interval: `5 s` is not a duration such as `300ms`, `5s` or `2m`",
+    ),
+    (
+        "interval: 5s",
+        "interval: 1ms",
+        "~:14: target_groups[0].health_check.interval: 1ms is not between 100ms and 300s",
+    ),
+    (
+        "interval: 5s",
+        "interval: 1500ms",
+        "~:15: target_groups[0].health_check.timeout: 2s is longer than the interval, 1500ms",
+    ),
+    (
+        "interval: 5s",
+        "interval: 18446744073709551615m",
+        "~:14: target_groups[0].health_check.interval: 18446744073709551615m is not between 100ms and 300s",
+    ),
+    (
+        "interval: 5s",
+        "interval: soon\n      timout: 1s",
+        "~:14: target_groups[0].health_check.interval: `soon` is not a duration such as `300ms`, `5s` or `2m`\n\
+             ~:15: target_groups[0].health_check.timout: unknown key; did you mean `timeout`?",
+    ),
+    (
+        "timeout: 2s",
+        "timeout: 10s",
+        "~:15: target_groups[0].health_check.timeout: 10s is longer than the interval, 5s",
+    ),
+    (
+        "healthy_threshold: 3\n",
+        "healthy_threshold: 0\n",
+        "~:16: target_groups[0].health_check.healthy_threshold: 0 is not a whole number from 1 to 10",
+    ),
+    (
+        "unhealthy_threshold: 2",
+        "unhealthy_threshold: 11",
+        "~:17: target_groups[0].health_check.unhealthy_threshold: 11 is not a whole number from 1 to 10",
+    ),
+    (
+        "matcher: \"200-399\"",
+        "matcher: \"399-200\"",
+        "~:18: target_groups[0].health_check.matcher: `399-200` is not a matcher such as 200, \"200-399\" or \"200,204\", with codes from 100 to 599",
+    ),
+    (
+        "matcher: \"200-399\"",
+        "matcher: [200]",
+        "~:18: target_groups[0].health_check.matcher: must be a matcher such as 200, \"200-399\" or \"200,204\", with codes from 100 to 599, not a list",
+    ),
+    (
+        "deregistration_delay: 300s",
+        "deregistration_delay: 2h",
+        "~:20: target_groups[0].attributes.deregistration_delay: 2h is not between 0s and 3600s",
+    ),
+    (
+        "slow_start: 0s",
+        "slow_start: 30s",
+        "~:21: target_groups[0].attributes.slow_start: slow start is not available in this version; use 0s",
+    ),
+    (
+        "stickiness: none",
+        "stickiness: source_ip",
+        "~:22: target_groups[0].attributes.stickiness: source_ip is not available in this version; use none",
+    ),
+    (
+        "stickiness: none",
+        "stickiness: cookie",
+        "~:22: target_groups[0].attributes.stickiness: `cookie` is not a stickiness: none",
+    ),
+    (
+        "stickiness: none",
+        "sticky: none",
+        "~:22: target_groups[0].attributes.sticky: unknown key; known are `deregistration_delay`, `slow_start`, `stickiness`",
+    ),
+];
+
+#[test]
+fn each_change_of_the_example() {
+    super::check_changes(CHANGED);
+}

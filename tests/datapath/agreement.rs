@@ -14,7 +14,7 @@ use crate::{
         random::{Random, frame},
         world::{
             DecapWorld, PORT_BAD_MODE, PORT_NO_OWNER, PORT_NO_RING, PORT_NO_TARGET,
-            PORT_UNRESOLVED, TARGET, World, agree, difference, target,
+            PORT_UNRESOLVED, Sides as _, TARGET, World, agree, difference, target,
         },
     },
 };

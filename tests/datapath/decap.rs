@@ -10,7 +10,7 @@ use crate::{
     forwarding::{frames, kinds},
     support::{
         frames::{BALANCER_MAC, Frame, Packet, TARGET_MAC, TCP, UDP, shown},
-        world::{DecapWorld, PORT_TCP},
+        world::{DecapWorld, PORT_TCP, Sides as _},
     },
 };
 

@@ -13,7 +13,7 @@ use crate::support::{
         shown,
     },
     kernel::SEED,
-    world::{INGRESS, PORT_TCP, PORT_UDP, TARGET, World, target},
+    world::{INGRESS, PORT_TCP, PORT_UDP, Sides as _, TARGET, World, target},
 };
 
 /// The flow hash, by the crate siphasher.

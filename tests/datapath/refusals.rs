@@ -7,7 +7,7 @@ use crate::support::{
     frames::{Frame, Packet, TCP, UDP, shown},
     world::{
         PORT_BAD_MODE, PORT_NO_OWNER, PORT_NO_RING, PORT_NO_TARGET, PORT_TCP, PORT_UDP,
-        PORT_UNRESOLVED, World,
+        PORT_UNRESOLVED, Sides as _, World,
     },
 };
 

@@ -71,7 +71,37 @@ pub(crate) struct Outcome {
     pub(crate) counted: BTreeMap<String, u64>,
 }
 
-/// Both sides.
+/// A program on host and kernel, with the same tables.
+pub(crate) trait Sides {
+    /// What the host's build does.
+    fn run_host(&self, frame: &[u8]) -> (Verdict, Vec<u8>);
+
+    /// What the kernel's build does.
+    fn run_kernel(&mut self, frame: &[u8]) -> Ran;
+
+    /// The host's counters that are not zero, by name.
+    fn host_counters(&self) -> BTreeMap<String, u64>;
+
+    /// The kernel's counters that are not zero, by name.
+    fn kernel_counters(&self) -> BTreeMap<String, u64>;
+
+    /// What both builds do; panics when they differ.
+    fn run(&mut self, name: &str, frame: &[u8]) -> Outcome {
+        let before = (self.host_counters(), self.kernel_counters());
+        let (verdict, bytes) = self.run_host(frame);
+        if frame.len() >= FRAME_BYTES_MIN {
+            agree(name, frame, verdict, &bytes, &self.run_kernel(frame));
+        }
+        let counted = difference(&before.0, &self.host_counters());
+        if frame.len() >= FRAME_BYTES_MIN {
+            let in_kernel = difference(&before.1, &self.kernel_counters());
+            assert_eq!(counted, in_kernel, "{name}: counters of host and kernel");
+        }
+        Outcome { verdict, frame: bytes, counted }
+    }
+}
+
+/// The balancer.
 pub(crate) struct World {
     pub(crate) host: MemoryTables,
     pub(crate) kernel: Balancer,
@@ -147,30 +177,20 @@ impl World {
         self.apply(&MapOp::PutListener { key, listener, fresh });
         self.apply(&MapOp::PutVip(key.vip()));
     }
+}
 
-    /// What the host's build does.
-    pub(crate) fn run_host(&self, frame: &[u8]) -> (Verdict, Vec<u8>) {
+impl Sides for World {
+    fn run_host(&self, frame: &[u8]) -> (Verdict, Vec<u8>) {
         let mut packet = VecPacket::new(frame, INGRESS);
         let verdict = lb_ebpf::process(&mut packet, &self.host);
         (verdict, packet.bytes().to_vec())
     }
 
-    /// What both builds do; panics when they differ.
-    pub(crate) fn run(&mut self, name: &str, frame: &[u8]) -> Outcome {
-        let before = (self.host_counters(), self.kernel_counters());
-        let (verdict, bytes) = self.run_host(frame);
-        if frame.len() >= FRAME_BYTES_MIN {
-            agree(name, frame, verdict, &bytes, &self.kernel.run(frame));
-        }
-        let counted = difference(&before.0, &self.host_counters());
-        if frame.len() >= FRAME_BYTES_MIN {
-            let in_kernel = difference(&before.1, &self.kernel_counters());
-            assert_eq!(counted, in_kernel, "{name}: counters of host and kernel");
-        }
-        Outcome { verdict, frame: bytes, counted }
+    fn run_kernel(&mut self, frame: &[u8]) -> Ran {
+        self.kernel.run(frame)
     }
 
-    pub(crate) fn host_counters(&self) -> BTreeMap<String, u64> {
+    fn host_counters(&self) -> BTreeMap<String, u64> {
         let counters = self.host.counters.borrow();
         let mut all = named(|index| counters.get(&index).copied().unwrap_or(0));
         add_traffic(&mut all, "listener", &self.host.listener_traffic.borrow());
@@ -178,7 +198,7 @@ impl World {
         all
     }
 
-    pub(crate) fn kernel_counters(&self) -> BTreeMap<String, u64> {
+    fn kernel_counters(&self) -> BTreeMap<String, u64> {
         let ids: Vec<u16> = (0..8).chain(100..108).collect();
         let stats = StatsSource::new(&self.kernel.folder).read(&ids, &ids).unwrap();
         let mut all = BTreeMap::new();
@@ -266,33 +286,25 @@ impl DecapWorld {
         };
         Self { host, kernel: Decapsulator::load(&keys) }
     }
+}
 
-    pub(crate) fn run_host(&self, frame: &[u8]) -> (Verdict, Vec<u8>) {
+impl Sides for DecapWorld {
+    fn run_host(&self, frame: &[u8]) -> (Verdict, Vec<u8>) {
         let mut packet = VecPacket::new(frame, INGRESS);
         let verdict = lb_ebpf::decap::process(&mut packet, &self.host);
         (verdict, packet.bytes().to_vec())
     }
 
-    pub(crate) fn run(&mut self, name: &str, frame: &[u8]) -> Outcome {
-        let before = (self.host_counters(), self.kernel_counters());
-        let (verdict, bytes) = self.run_host(frame);
-        if frame.len() >= FRAME_BYTES_MIN {
-            agree(name, frame, verdict, &bytes, &self.kernel.run(frame));
-        }
-        let counted = difference(&before.0, &self.host_counters());
-        if frame.len() >= FRAME_BYTES_MIN {
-            let in_kernel = difference(&before.1, &self.kernel_counters());
-            assert_eq!(counted, in_kernel, "{name}: counters of host and kernel");
-        }
-        Outcome { verdict, frame: bytes, counted }
+    fn run_kernel(&mut self, frame: &[u8]) -> Ran {
+        self.kernel.run(frame)
     }
 
-    pub(crate) fn host_counters(&self) -> BTreeMap<String, u64> {
+    fn host_counters(&self) -> BTreeMap<String, u64> {
         let counters = self.host.counters.borrow();
         named(|index| counters.get(&index).copied().unwrap_or(0))
     }
 
-    pub(crate) fn kernel_counters(&self) -> BTreeMap<String, u64> {
+    fn kernel_counters(&self) -> BTreeMap<String, u64> {
         named(|index| self.kernel.counter(index))
     }
 }

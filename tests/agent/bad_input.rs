@@ -2,6 +2,7 @@
 
 use anyhow::{Result, ensure};
 use lb_tests::{
+    Lab, Process, Xelb,
     agent::{PIN_DIR, SOCKET, configuration_path},
     process::Task,
 };
@@ -127,6 +128,8 @@ fn a_second_agent_is_refused_and_the_first_goes_on() -> Result<()> {
         ];
         let parts = ["interface eth0 already has an XDP program"];
         fails(&run(lab, xelb, &same_interface)?, 1, &parts)?;
+        let other = std::path::Path::new("/sys/fs/bpf/other");
+        ensure!(!other.exists(), "a failed first start leaves its folder");
         let parts = ["another xelb agent uses the maps in /sys/fs/bpf/xelb"];
         fails(&run(lab, xelb, &["detach", "--bpffs", PIN_DIR])?, 1, &parts)?;
         xelb.wait_healthy(lab, 2, LIMIT)?;
@@ -147,6 +150,24 @@ fn a_state_directory_has_one_agent() -> Result<()> {
     })
 }
 
+/// Another agent, on another interface.
+fn run_other_agent(lab: &Lab, xelb: &Xelb, interface: &str) -> Result<Process> {
+    let path = lab.directory().join("other.yaml");
+    std::fs::write(&path, format!("interfaces: [{interface}]\n"))?;
+    let path = path.display().to_string();
+    let arguments =
+        ["agent", "--config", &path, "--bpffs", "/sys/fs/bpf/other", "--socket", "/run/other.sock"];
+    let process =
+        lab.lb().spawn(Task::new(xelb.program(), &arguments).log_to(&lab.log("other"))?)?;
+    lb_tests::wait::until("the other agent is attached", LIMIT, || {
+        match lab.lb().has_xdp(interface) {
+            Ok(true) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })?;
+    Ok(process)
+}
+
 #[test]
 fn a_broken_reload_keeps_the_old_configuration() -> Result<()> {
     in_lab(|lab, xelb| {
@@ -165,6 +186,16 @@ fn a_broken_reload_keeps_the_old_configuration() -> Result<()> {
             status["last_error"].as_str().unwrap_or_default().contains("eth7 does not exist")
         })?;
         ensure!(crate::scene::tables()? == before, "the maps have changed");
+        // Another agent has the second of two new interfaces: the first is let go, too.
+        lab.lb().ip("link add third type veth peer name third-peer")?;
+        lab.lb().ip("link add fourth type veth peer name fourth-peer")?;
+        let mut other = run_other_agent(lab, xelb, "fourth")?;
+        write(lab, &WEB.replace("[eth0]", "[eth0, third, fourth]"))?;
+        wait_json(lab, xelb, "status", |status| {
+            status["last_error"].as_str().unwrap_or_default().contains("fourth already has an XDP")
+        })?;
+        ensure!(!lab.lb().has_xdp("third")?, "half of a refused configuration was applied");
+        other.stop(LIMIT)?;
         write(lab, &WEB.replace("10.0.0.12 }", "10.0.0.12, weight: 3 }"))?;
         let status = wait_json(lab, xelb, "status", |status| status["last_error"] == "")?;
         ensure!(status["applied_count"] == 2, "{status}");

@@ -57,12 +57,10 @@ impl Balancer {
         })
     }
 
-    fn plan_for(
-        &mut self,
-        config: &Config,
-        drained: &BTreeSet<TargetKey>,
-    ) -> Result<Plan, ReconcileError<StoreError>> {
-        let Self { reconciler, health, next_hops, plan, .. } = self;
+    /// The plan for another configuration, or for the present one.
+    fn plan_for(&mut self, other: Option<&Config>) -> Result<Plan, ReconcileError<StoreError>> {
+        let Self { reconciler, config, health, drained, next_hops, plan, .. } = self;
+        let config = other.unwrap_or(config);
         let cache = &plan.cache;
         reconciler.plan(|previous| {
             plan::compile(&Inputs { config, health, drained, next_hops, previous, cache })
@@ -71,8 +69,7 @@ impl Balancer {
 
     /// Plans with everything that is known now and brings the maps there.
     pub(super) fn reconcile(&mut self) -> Result<(), ReconcileError<StoreError>> {
-        let (config, drained) = (self.config.clone(), self.drained.clone());
-        let plan = self.plan_for(&config, &drained)?;
+        let plan = self.plan_for(None)?;
         let started = Instant::now();
         let changes = self.reconciler.apply(&plan)?;
         if changes.operations > 0 {
@@ -96,8 +93,7 @@ impl Balancer {
 
     /// Whether a configuration could be taken over: it fits the maps, its interfaces exist.
     pub(super) fn check(&mut self, config: &Config) -> Result<(), ConfigureError> {
-        let drained = self.drained.clone();
-        let _fits = self.plan_for(config, &drained)?;
+        let _fits = self.plan_for(Some(config))?;
         self.data_path.check(&config.interfaces)?;
         Ok(())
     }

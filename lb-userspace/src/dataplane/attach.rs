@@ -215,25 +215,53 @@ pub(super) fn attach_exactly(
         .collect::<Result<_, AttachError>>()?;
     let pinned: Vec<LinkPin> = pins.links()?.into_iter().filter_map(parse_pin).collect();
     let mut all = Vec::new();
+    let mut new_pins = Vec::new();
     for (name, index) in &indices {
-        let kept = match pinned.iter().find(|pin| pin.index == *index) {
-            Some(pin) if suits(mode, pin.native) => take_over(program, name, pin),
-            Some(pin) => {
-                remove_pin(name, pin)?;
-                None
+        let pin = pinned.iter().find(|pin| pin.index == *index);
+        match attach_one(program, pins, name, mode, pin) {
+            Ok((attached, new_pin)) => {
+                all.push(attached);
+                new_pins.extend(new_pin);
             }
-            None => None,
-        };
-        let attached = match kept {
-            Some(attached) => attached,
-            None => attach_and_pin(program, pins, name, mode)?,
-        };
-        all.push(attached);
+            Err(error) => {
+                // Nothing changes unless everything does.
+                for path in new_pins {
+                    if let Err(error) = fs::remove_file(&path) {
+                        tracing::warn!(%error, path = %path.display(), "cannot detach again");
+                    }
+                }
+                return Err(error);
+            }
+        }
     }
     for pin in pinned.iter().filter(|pin| !indices.iter().any(|(_, index)| *index == pin.index)) {
         remove_pin(&format!("number {}", pin.index), pin)?;
     }
     Ok(all)
+}
+
+/// Takes the pinned link of an interface over, or makes one; its path if it is new.
+fn attach_one(
+    program: &mut Xdp,
+    pins: &PinFolder,
+    name: &str,
+    mode: XdpMode,
+    pin: Option<&LinkPin>,
+) -> Result<(Attached, Option<PathBuf>), AttachError> {
+    match pin {
+        Some(pin) if suits(mode, pin.native) => {
+            if let Some(attached) = take_over(program, name, pin) {
+                return Ok((attached, None));
+            }
+        }
+        Some(pin) => remove_pin(name, pin)?,
+        None => {}
+    }
+    let (attached, link) = attach(program, name, mode)?;
+    let path = link_path(pins, &attached);
+    link.pin(&path)
+        .map_err(|error| AttachError::Link { name: name.to_owned(), reason: error.to_string() })?;
+    Ok((attached, Some(path)))
 }
 
 /// Whether a pinned link may stay. With `auto` any may: making it anew would lose packets.
@@ -269,18 +297,6 @@ fn take_over(program: &mut Xdp, name: &str, pin: &LinkPin) -> Option<Attached> {
             None
         }
     }
-}
-
-fn attach_and_pin(
-    program: &mut Xdp,
-    pins: &PinFolder,
-    name: &str,
-    mode: XdpMode,
-) -> Result<Attached, AttachError> {
-    let (attached, link) = attach(program, name, mode)?;
-    link.pin(link_path(pins, &attached))
-        .map_err(|error| AttachError::Link { name: name.to_owned(), reason: error.to_string() })?;
-    Ok(attached)
 }
 
 fn remove_pin(name: &str, pin: &LinkPin) -> Result<(), AttachError> {

@@ -15,7 +15,7 @@ use thiserror::Error;
 use super::{
     Attached, Facts, KernelStore, OBJECT, PreflightError, StoreError, XdpMode,
     attach::{AttachError, attach_exactly, interface_index},
-    pins::{PinError, PinFolder},
+    pins::{PinError, PinFolder, detach},
 };
 
 /// What goes wrong while loading.
@@ -107,14 +107,20 @@ impl DataPath {
             (Some(seed), _) | (None, Some(seed)) => seed,
             (None, None) => random_seed().map_err(LoadError::Seed)?,
         };
-        let mut ebpf = EbpfLoader::new()
-            .default_map_pin_directory(pins.path())
-            .override_global(settings::HASH_SEED.name, &hash_seed, true)
-            .load(OBJECT)
-            .map_err(|error| LoadError::Object(Box::new(error)))?;
-        let mut store = KernelStore::open(pins.path())?;
-        store.set_meta(Meta { abi: ABI, hash_seed, ..Meta::default() })?;
-        load_program(&mut ebpf, program::BALANCE)?;
+        let fresh = former.is_none();
+        let loaded = Self::load_on(pins, hash_seed, options);
+        if fresh && loaded.is_err() {
+            detach(&options.bpffs)?;
+        }
+        loaded
+    }
+
+    fn load_on(
+        pins: PinFolder,
+        hash_seed: [u64; 2],
+        options: &LoadOptions,
+    ) -> Result<(Self, KernelStore), LoadError> {
+        let (ebpf, store) = load_object(&pins, hash_seed)?;
         let mut data_path =
             Self { ebpf, pins, mode: options.mode, hash_seed, attached: Vec::new() };
         data_path.attach(&options.interfaces)?;
@@ -156,6 +162,19 @@ impl DataPath {
     pub const fn ebpf(&mut self) -> &mut Ebpf {
         &mut self.ebpf
     }
+}
+
+/// Loads maps and program, and says whose they are.
+fn load_object(pins: &PinFolder, hash_seed: [u64; 2]) -> Result<(Ebpf, KernelStore), LoadError> {
+    let mut ebpf = EbpfLoader::new()
+        .default_map_pin_directory(pins.path())
+        .override_global(settings::HASH_SEED.name, &hash_seed, true)
+        .load(OBJECT)
+        .map_err(|error| LoadError::Object(Box::new(error)))?;
+    let mut store = KernelStore::open(pins.path())?;
+    store.set_meta(Meta { abi: ABI, hash_seed, ..Meta::default() })?;
+    load_program(&mut ebpf, program::BALANCE)?;
+    Ok((ebpf, store))
 }
 
 fn exist(interfaces: &[String]) -> Result<(), LoadError> {

@@ -111,6 +111,12 @@ impl PinFolder {
         Ok(())
     }
 
+    /// Removes the folder with what is pinned in it.
+    pub(super) fn remove(&self) -> Result<(), PinError> {
+        self.clear()?;
+        fs::remove_dir(&self.path).map_err(io_error("remove", &self.path))
+    }
+
     /// Paths of the pinned links.
     pub(super) fn links(&self) -> Result<Vec<PathBuf>, PinError> {
         let entries = fs::read_dir(&self.path).map_err(io_error("read", &self.path))?;
@@ -129,7 +135,6 @@ pub fn detach(folder: &Path) -> Result<bool, PinError> {
     }
     let pins = PinFolder::open(folder)?;
     let found = pins.has_maps() || !pins.links()?.is_empty();
-    pins.clear()?;
-    fs::remove_dir(folder).map_err(io_error("remove", folder))?;
+    pins.remove()?;
     Ok(found)
 }

@@ -66,6 +66,8 @@ struct Agent {
     applied_count: u64,
     last_error: String,
     retry: Option<Duration>,
+    /// Removes the API's socket in the end.
+    _socket_file: api::SocketFile,
 }
 
 impl Agent {
@@ -75,7 +77,7 @@ impl Agent {
         let (hop_sender, next_hops) = mpsc::unbounded_channel();
         let (ask, requests) = mpsc::channel(64);
         let (snapshots, snapshot) = watch::channel(Arc::new(Snapshot::default()));
-        let listener = api::bind(&options.socket)?;
+        let (listener, socket_file) = api::bind(&options.socket)?;
         let resolver =
             Resolver::start(hop_sender).context("cannot follow routes and neighbours")?;
         let mut agent = Self {
@@ -91,6 +93,7 @@ impl Agent {
             applied_count: 0,
             last_error: String::new(),
             retry: None,
+            _socket_file: socket_file,
             options,
         };
         if let Some(config) = initial {
@@ -101,11 +104,7 @@ impl Agent {
         agent.publish();
         let handle = AgentHandle::new(ask, snapshot);
         let stats = StatsSource::new(&agent.options.bpffs);
-        tokio::spawn(async move {
-            if let Err(error) = api::serve(listener, handle, stats, std::future::pending()).await {
-                tracing::error!(%error, "the API has stopped");
-            }
-        });
+        tokio::spawn(api::serve(listener, handle, stats, std::future::pending()));
         Ok(agent)
     }
 

@@ -1,6 +1,7 @@
 //! The command line's side of the API.
 
 use std::{
+    error::Error,
     io::{self, ErrorKind},
     net::IpAddr,
     path::{Path, PathBuf},
@@ -8,7 +9,7 @@ use std::{
 };
 
 use http::{Method, Request, StatusCode};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use serde::{Serialize, de::DeserializeOwned};
@@ -20,6 +21,9 @@ use crate::{agent::Snapshot, config::Document};
 
 /// Longest time that an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Longest answer: the state of as many targets as the maps hold takes a third of it.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
 
 /// Why there is no answer, or not the wanted one.
 #[derive(Debug, Error)]
@@ -42,10 +46,15 @@ pub enum ClientError {
         path: String,
     },
     /// The agent does not answer in time.
-    #[error("the agent at {path} has not answered for {} s", TIMEOUT.as_secs())]
+    #[error(
+        "the agent at {path} has not answered for {waited:?}; what was asked may still be done, \
+         `xelb status` tells"
+    )]
     TimedOut {
         /// The socket.
         path: String,
+        /// How long it was waited for.
+        waited: Duration,
     },
     /// What came is not an answer of an agent.
     #[error("the answer from {path} makes no sense: {reason}; do agent and CLI have one version?")]
@@ -67,13 +76,21 @@ pub enum ClientError {
 #[derive(Clone, Debug)]
 pub struct Client {
     socket: PathBuf,
+    timeout: Duration,
 }
 
 impl Client {
     /// The agent at this socket.
     #[must_use]
     pub fn new(socket: &Path) -> Self {
-        Self { socket: socket.to_path_buf() }
+        Self { socket: socket.to_path_buf(), timeout: TIMEOUT }
+    }
+
+    /// The same with another limit on the time that an answer may take.
+    #[must_use]
+    pub const fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
     }
 
     /// The agent's state.
@@ -140,9 +157,10 @@ impl Client {
             Some(body) => serde_json::to_vec(body).map_err(|error| self.garbled(&error))?,
             None => Vec::new(),
         };
-        let answer = timeout(TIMEOUT, self.send(method, path, body))
-            .await
-            .map_err(|_| ClientError::TimedOut { path: self.socket.display().to_string() })?;
+        let answer = timeout(self.timeout, self.send(method, path, body)).await.map_err(|_| {
+            let path = self.socket.display().to_string();
+            ClientError::TimedOut { path, waited: self.timeout }
+        })?;
         let (status, bytes) = answer?;
         if status.is_success() {
             return serde_json::from_slice(&bytes).map_err(|error| self.garbled(&error));
@@ -176,9 +194,10 @@ impl Client {
         let exchange = async {
             let response = sender.send_request(request).await?;
             let status = response.status();
-            let bytes = response.into_body().collect().await?.to_bytes();
+            let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX);
+            let bytes = body.collect().await?.to_bytes();
             drop(sender);
-            Ok::<_, hyper::Error>((status, bytes))
+            Ok::<_, Box<dyn Error + Send + Sync>>((status, bytes))
         };
         let (_, answer) = tokio::join!(connection, exchange);
         answer.map_err(|error| self.garbled(&error))

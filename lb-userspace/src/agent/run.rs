@@ -230,9 +230,9 @@ impl Agent {
         };
         self.reconcile(None);
         Ok(match (drain, changed) {
-            (true, true) => format!("{target} is draining: it takes no new flows"),
+            (true, true) => format!("{target} is draining: its flows go to other targets"),
             (true, false) => format!("{target} is draining already"),
-            (false, true) => format!("{target} takes new flows again"),
+            (false, true) => format!("{target} takes flows again"),
             (false, false) => format!("{target} was not draining"),
         })
     }

@@ -30,8 +30,7 @@ const ANSWER_BYTES_MAX: usize = 64 << 20;
 pub enum ClientError {
     /// Nobody answers.
     #[error(
-        "no agent answers at {path} ({source}); is `xelb agent` running? --socket names another \
-         place"
+        "no agent answers at {path}; is `xelb agent` running? --socket names another place"
     )]
     NoAgent {
         /// The socket.

@@ -47,8 +47,6 @@ pub async fn run(options: AgentOptions) -> Result<()> {
     raise_file_limit();
     let mut agent = Agent::start(options)?;
     let outcome = agent.serve().await;
-    // The next agent would replace it; this is for people who look.
-    let _gone = std::fs::remove_file(&agent.options.socket);
     tracing::info!("stopped; the data path goes on (`xelb detach` removes it)");
     outcome
 }
@@ -71,6 +69,8 @@ struct Agent {
     last_error: String,
     /// When a failed write is tried again, and how long that was waited for.
     retry: Option<(time::Instant, Duration)>,
+    /// Removes the API's socket in the end.
+    _socket_file: api::SocketFile,
 }
 
 impl Agent {
@@ -80,7 +80,7 @@ impl Agent {
         let (hop_sender, next_hops) = mpsc::unbounded_channel();
         let (ask, requests) = mpsc::channel(64);
         let (snapshots, snapshot) = watch::channel(Arc::new(Snapshot::default()));
-        let listener = api::bind(&options.socket)?;
+        let (listener, socket_file) = api::bind(&options.socket)?;
         let resolver =
             Resolver::start(hop_sender).context("cannot follow routes and neighbours")?;
         let mut agent = Self {
@@ -96,6 +96,7 @@ impl Agent {
             applied_count: 0,
             last_error: String::new(),
             retry: None,
+            _socket_file: socket_file,
             options,
         };
         if let Some(config) = initial {
@@ -106,11 +107,7 @@ impl Agent {
         agent.publish();
         let handle = AgentHandle::new(ask, snapshot);
         let stats = StatsSource::new(&agent.options.bpffs);
-        tokio::spawn(async move {
-            if let Err(error) = api::serve(listener, handle, stats, std::future::pending()).await {
-                tracing::error!(%error, "the API has stopped");
-            }
-        });
+        tokio::spawn(api::serve(listener, handle, stats, std::future::pending()));
         Ok(agent)
     }
 
@@ -247,9 +244,9 @@ impl Agent {
         };
         self.reconcile(None);
         Ok(match (drain, changed) {
-            (true, true) => format!("{target} is draining: it takes no new flows"),
+            (true, true) => format!("{target} is draining: its flows go to other targets"),
             (true, false) => format!("{target} is draining already"),
-            (false, true) => format!("{target} takes new flows again"),
+            (false, true) => format!("{target} takes flows again"),
             (false, false) => format!("{target} was not draining"),
         })
     }

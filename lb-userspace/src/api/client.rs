@@ -1,6 +1,7 @@
 //! The command line's side of the API.
 
 use std::{
+    error::Error,
     io::{self, ErrorKind},
     net::IpAddr,
     path::{Path, PathBuf},
@@ -8,7 +9,7 @@ use std::{
 };
 
 use http::{Method, Request, StatusCode};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use serde::{Serialize, de::DeserializeOwned};
@@ -21,19 +22,21 @@ use crate::{agent::Snapshot, config::Document};
 /// Longest time that an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Longest answer: the state of as many targets as the maps hold takes a third of it.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
+
 /// Why there is no answer, or not the wanted one.
 #[derive(Debug, Error)]
 pub enum ClientError {
     /// Nobody answers.
     #[error(
-        "no agent answers at {path} ({reason}); is `xelb agent` running? --socket names another \
-         place"
+        "no agent answers at {path}; is `xelb agent` running? --socket names another place"
     )]
     NoAgent {
         /// The socket.
         path: String,
         /// Why not.
-        reason: io::Error,
+        source: io::Error,
     },
     /// The socket is somebody else's.
     #[error("not permitted to use {path}; run as root, or as a member of the socket's group")]
@@ -42,10 +45,15 @@ pub enum ClientError {
         path: String,
     },
     /// The agent does not answer in time.
-    #[error("the agent at {path} has not answered for {} s", TIMEOUT.as_secs())]
+    #[error(
+        "the agent at {path} has not answered for {waited:?}; what was asked may still be done, \
+         `xelb status` tells"
+    )]
     TimedOut {
         /// The socket.
         path: String,
+        /// How long it was waited for.
+        waited: Duration,
     },
     /// What came is not an answer of an agent.
     #[error("the answer from {path} makes no sense: {reason}; do agent and CLI have one version?")]
@@ -67,13 +75,21 @@ pub enum ClientError {
 #[derive(Clone, Debug)]
 pub struct Client {
     socket: PathBuf,
+    timeout: Duration,
 }
 
 impl Client {
     /// The agent at this socket.
     #[must_use]
     pub fn new(socket: &Path) -> Self {
-        Self { socket: socket.to_path_buf() }
+        Self { socket: socket.to_path_buf(), timeout: TIMEOUT }
+    }
+
+    /// The same with another limit on the time that an answer may take.
+    #[must_use]
+    pub const fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
     }
 
     /// The agent's state.
@@ -116,8 +132,8 @@ impl Client {
         port: Option<u16>,
         patch: &TargetPatch,
     ) -> Result<String, ClientError> {
-        let uri = target_path(group, address, port);
-        self.change(Method::PATCH, &uri, Some(patch)).await
+        let path = target_path(group, address, port);
+        self.change(Method::PATCH, &path, Some(patch)).await
     }
 
     async fn change(
@@ -140,9 +156,10 @@ impl Client {
             Some(body) => serde_json::to_vec(body).map_err(|error| self.garbled(&error))?,
             None => Vec::new(),
         };
-        let answer = timeout(TIMEOUT, self.send(method, path, body))
-            .await
-            .map_err(|_| ClientError::TimedOut { path: self.socket.display().to_string() })?;
+        let answer = timeout(self.timeout, self.send(method, path, body)).await.map_err(|_| {
+            let path = self.socket.display().to_string();
+            ClientError::TimedOut { path, waited: self.timeout }
+        })?;
         let (status, bytes) = answer?;
         if status.is_success() {
             return serde_json::from_slice(&bytes).map_err(|error| self.garbled(&error));
@@ -176,19 +193,20 @@ impl Client {
         let exchange = async {
             let response = sender.send_request(request).await?;
             let status = response.status();
-            let bytes = response.into_body().collect().await?.to_bytes();
+            let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX);
+            let bytes = body.collect().await?.to_bytes();
             drop(sender);
-            Ok::<_, hyper::Error>((status, bytes))
+            Ok::<_, Box<dyn Error + Send + Sync>>((status, bytes))
         };
         let (_, answer) = tokio::join!(connection, exchange);
         answer.map_err(|error| self.garbled(&error))
     }
 
-    fn unreachable(&self, reason: io::Error) -> ClientError {
+    fn unreachable(&self, source: io::Error) -> ClientError {
         let path = self.socket.display().to_string();
-        match reason.kind() {
+        match source.kind() {
             ErrorKind::PermissionDenied => ClientError::NotPermitted { path },
-            _ => ClientError::NoAgent { path, reason },
+            _ => ClientError::NoAgent { path, source },
         }
     }
 
@@ -209,12 +227,8 @@ fn escape(name: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             escaped.push(char::from(byte));
         } else {
-            escaped.extend(['%', hex_digit(byte >> 4), hex_digit(byte & 0xf)]);
+            escaped.push_str(&format!("%{byte:02X}"));
         }
     }
     escaped
-}
-
-fn hex_digit(number: u8) -> char {
-    char::from_digit(number.into(), 16).unwrap_or('0')
 }

@@ -1,9 +1,11 @@
 //! REST and JSON over the Unix socket: the only way that the command line speaks to an agent.
 
 mod client;
+mod extract;
 mod model;
 mod server;
 mod socket;
+mod stats;
 
 #[cfg(test)]
 mod tests;
@@ -14,4 +16,4 @@ pub use model::{
     TargetTraffic,
 };
 pub use server::serve;
-pub use socket::{BindError, bind};
+pub use socket::{BindError, SocketFile, bind};

@@ -1,15 +1,13 @@
-//! Making the agent's socket: one agent a socket, no leftovers in the way.
+//! Making and removing the agent's socket: one agent a socket, no leftovers in the way.
 
 use std::{
     fs,
     io::{self, ErrorKind},
-    os::unix::{
-        fs::{FileTypeExt as _, PermissionsExt as _},
-        net::UnixStream,
-    },
-    path::Path,
+    os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
 };
 
+use socket2::{Domain, SockAddr, Socket, Type};
 use thiserror::Error;
 use tokio::net::UnixListener;
 
@@ -28,6 +26,14 @@ pub enum BindError {
         /// The socket.
         path: String,
     },
+    /// Something else has the name. It is nobody's leftover, so it stays.
+    #[error(
+        "{path} is there and is not a socket; move it away, or give another path with --socket"
+    )]
+    NotASocket {
+        /// What is in the way.
+        path: String,
+    },
     /// A file operation failed.
     #[error("cannot {action} {path}")]
     Io {
@@ -40,8 +46,26 @@ pub enum BindError {
     },
 }
 
+/// The socket's file: removed when this is dropped, unless another agent has put its own there.
+#[derive(Debug)]
+pub struct SocketFile {
+    path: PathBuf,
+    /// Device and inode.
+    identity: (u64, u64),
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if identity(&self.path).ok() == Some(self.identity)
+            && let Err(error) = fs::remove_file(&self.path)
+        {
+            tracing::warn!(%error, "cannot remove {}", self.path.display());
+        }
+    }
+}
+
 /// Listens at `path`. A socket that nobody answers at is replaced.
-pub fn bind(path: &Path) -> Result<UnixListener, BindError> {
+pub fn bind(path: &Path) -> Result<(UnixListener, SocketFile), BindError> {
     let failed = |action| {
         let path = path.display().to_string();
         move |source| BindError::Io { action, path, source }
@@ -49,23 +73,45 @@ pub fn bind(path: &Path) -> Result<UnixListener, BindError> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(failed("make the folder of"))?;
     }
-    match UnixStream::connect(path) {
-        Ok(_) => {
-            return Err(BindError::InUse { path: path.display().to_string() });
-        }
-        // The kernel refuses connections to files that are no sockets, too: those stay.
-        Err(error) if error.kind() == ErrorKind::ConnectionRefused && is_socket(path) => {
-            fs::remove_file(path).map_err(failed("replace the dead socket"))?;
-        }
-        // Nothing there, or something that binding will name.
-        Err(_) => {}
-    }
+    make_way(path)?;
     let listener = UnixListener::bind(path).map_err(failed("listen at"))?;
+    let identity = identity(path).map_err(failed("look at"))?;
+    let file = SocketFile { path: path.to_path_buf(), identity };
     fs::set_permissions(path, fs::Permissions::from_mode(SOCKET_MODE))
         .map_err(failed("set the permissions of"))?;
-    Ok(listener)
+    Ok((listener, file))
 }
 
-fn is_socket(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket())
+fn make_way(path: &Path) -> Result<(), BindError> {
+    let shown = || path.display().to_string();
+    // A regular file refuses connections just as a dead socket does, hence this look first.
+    match fs::symlink_metadata(path) {
+        Ok(found) if !found.file_type().is_socket() => {
+            return Err(BindError::NotASocket { path: shown() });
+        }
+        _ => {}
+    }
+    match probe(path) {
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path)
+            .map_err(|source| BindError::Io {
+                action: "replace the dead socket",
+                path: shown(),
+                source,
+            }),
+        // A queue that is full belongs to an agent that is busy, not to a dead one.
+        Err(error) if error.kind() != ErrorKind::WouldBlock => Ok(()),
+        Ok(()) | Err(_) => Err(BindError::InUse { path: shown() }),
+    }
+}
+
+/// Connects without waiting.
+fn probe(path: &Path) -> io::Result<()> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.connect(&SockAddr::unix(path)?)
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let found = fs::symlink_metadata(path)?;
+    Ok((found.dev(), found.ino()))
 }

@@ -10,25 +10,26 @@ use crate::agent::{self, AgentOptions};
 /// Run the agent: it loads the data path, checks targets and writes the maps
 ///
 /// With --config, the file is the source of truth: it is read at the start, when it changes and on
-/// SIGHUP. Without it, the state directory is: `xelb apply` and `xelb target` change it.
+/// SIGHUP. Without it, the state directory is: `xelb apply` and `xelb target` change it, and a new
+/// agent starts from what it holds.
 ///
-/// The data path goes on when the agent stops, and the next agent takes it over; `xelb detach`
-/// removes it.
+/// Runs in the foreground until SIGTERM or SIGINT. The data path goes on when the agent stops, and
+/// the next agent takes it over; `xelb detach` removes it.
 ///
 /// Example: xelb agent --config /etc/xelb.yaml
 #[derive(Debug, Args)]
 pub(super) struct Agent {
-    /// Configuration file, YAML or JSON
+    /// Configuration file, YAML or JSON; excludes --state-dir
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Where the desired state is kept without --config
     #[arg(long, value_name = "DIR", default_value = "/var/lib/xelb", conflicts_with = "config")]
     state_dir: PathBuf,
-    /// Where maps and links are pinned
+    /// Where the data path is pinned, a folder in a BPF file system; one for each agent
     #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf/xelb")]
     bpffs: PathBuf,
-    /// Socket of the API
-    #[arg(long, value_name = "PATH", default_value = "/run/xelb/xelb.sock")]
+    /// Socket that the agent listens at; one for each agent
+    #[arg(long, value_name = "PATH", default_value = "/run/xelb/xelb.sock", env = "XELB_SOCKET")]
     socket: PathBuf,
     #[command(flatten)]
     attach: Attach,

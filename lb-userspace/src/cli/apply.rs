@@ -7,10 +7,10 @@ use clap::Args;
 use super::{Socket, output};
 use crate::config;
 
-/// Make a configuration the desired state of an agent that runs without --config
+/// Give a configuration to an agent that runs without --config
 ///
-/// The file is checked as a whole first: all errors are printed, each with its line, and nothing is
-/// changed.
+/// It replaces the whole configuration that the agent has. The file is checked first: if anything
+/// is wrong, all errors are printed, each with its line, and nothing is changed.
 ///
 /// Example: xelb apply -f xelb.yaml
 #[derive(Debug, Args)]

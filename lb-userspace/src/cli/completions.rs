@@ -5,12 +5,12 @@ use clap_complete::Shell;
 
 use super::{Arguments, output};
 
-/// Print completions for a shell
+/// Print a script that lets a shell complete xelb's commands and options
 ///
 /// Example: xelb completions bash > /etc/bash_completion.d/xelb
 #[derive(Debug, Args)]
 pub(super) struct Completions {
-    /// The shell
+    /// Shell that the script is for
     #[arg(value_enum)]
     shell: Shell,
 }

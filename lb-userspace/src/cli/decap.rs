@@ -8,14 +8,15 @@ use crate::dataplane::decap::{Decapsulator, REFRESH_INTERVAL};
 
 /// Unwrap tunnel packets on a target, so that it needs no tunnel device
 ///
-/// Runs until SIGTERM or SIGINT, then detaches. Only packets to an address of this host are
-/// unwrapped; what was inside goes to this host's stack, which must have the VIP
+/// Runs on targets of groups with `forwarding: ipip`, in the foreground until SIGTERM or SIGINT;
+/// then it detaches, and tunnel packets are no longer unwrapped. Only packets to an address of this
+/// host are; what was inside goes to this host's stack, which must have the VIP
 /// (`ip address add VIP/32 dev lo`).
 ///
 /// Example: xelb decap --interface eth0
 #[derive(Debug, Args)]
 pub(super) struct Decap {
-    /// Interface that tunnel packets arrive at
+    /// Network interface that tunnel packets arrive at
     #[arg(long, value_name = "IFACE")]
     interface: String,
     #[command(flatten)]

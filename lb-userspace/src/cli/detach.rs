@@ -7,14 +7,15 @@ use clap::Args;
 use super::output;
 use crate::dataplane;
 
-/// Remove the data path: its programs, links and maps; nothing else does
+/// Remove the data path that an agent leaves behind: its programs, links and maps
 ///
-/// Packets for VIPs then go to this host's own stack. Stop the agent first.
+/// Nothing else removes it. Packets for VIPs then go to this host's own stack. Stop the agent
+/// first.
 ///
 /// Example: xelb detach
 #[derive(Debug, Args)]
 pub(super) struct Detach {
-    /// Where maps and links are pinned
+    /// Where the data path is pinned: the --bpffs of its agent
     #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf/xelb")]
     bpffs: PathBuf,
 }

@@ -12,6 +12,8 @@ use crate::agent::{ListenerView, TargetGroupView, TargetView};
 /// Show listeners, target groups or targets
 ///
 /// Example: xelb get targets
+///
+/// Example: xelb get targets -o json
 #[derive(Debug, Args)]
 pub(super) struct Get {
     /// What to show

@@ -6,6 +6,8 @@ mod completions;
 mod decap;
 mod detach;
 mod get;
+#[cfg(test)]
+mod help_tests;
 mod output;
 mod stats;
 mod status;
@@ -18,13 +20,21 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{api::ClientError, config::ConfigErrors, dataplane::XdpMode};
 
-const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed at run time; 2 wrong usage or invalid \
-                          configuration (nothing was changed).";
+const AFTER_HELP: &str = "\
+Exit codes: 0 done; 1 failed at run time; 2 wrong usage or invalid configuration (nothing was
+changed).
+
+Environment: XELB_SOCKET is the default of --socket; XELB_LOG says what agent and decap log
+(error, warn, info, debug, trace; default info).";
 
 /// xelb, an elastic load balancer: an XDP program spreads flows over targets, an agent checks their
-/// health, this command line manages both.
+/// health, this command line manages both
+///
+/// Example: xelb agent --config /etc/xelb.yaml
+///
+/// Example: xelb get targets
 #[derive(Debug, Parser)]
-#[command(name = "xelb", version, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "xelb", version, after_help = AFTER_HELP, max_term_width = 100)]
 pub struct Arguments {
     #[command(subcommand)]
     command: Command,

@@ -11,10 +11,13 @@ use crate::api::StatsView;
 
 /// Show traffic of listeners and targets, and why packets were dropped
 ///
+/// Packets and bytes are those that arrived from clients and were forwarded; answers go past the
+/// balancer.
+///
 /// Example: xelb stats
 #[derive(Debug, Args)]
 pub(super) struct Stats {
-    /// Show counters that are zero, too
+    /// Show drops and counters that are zero, too (JSON has them always)
     #[arg(long)]
     all: bool,
     #[command(flatten)]

@@ -9,6 +9,9 @@ use crate::agent::Snapshot;
 
 /// Show how the agent and its data path are doing
 ///
+/// What an operator should look at stands at the end, behind WARNING. Warnings do not change the
+/// exit code.
+///
 /// Example: xelb status
 #[derive(Debug, Args)]
 pub(super) struct Status {

@@ -8,6 +8,11 @@ use super::{Socket, output};
 use crate::api::{TargetAdd, TargetPatch};
 
 /// Register, deregister, weigh and drain targets
+///
+/// `add`, `remove` and `weight` change the configuration of an agent that runs without --config;
+/// with it, change the file instead. `drain` and `undrain` work with every agent.
+///
+/// Example: xelb target add web 10.0.1.13
 #[derive(Debug, Subcommand)]
 pub(super) enum Target {
     /// Register a target; it gets traffic after its first successful health check
@@ -16,35 +21,38 @@ pub(super) enum Target {
     Add {
         #[command(flatten)]
         which: Which,
-        /// 0 to 1000; its share is its weight among those of its group [default: 100]
+        /// Its share of the flows relative to other targets: 0 (none) to 1000 [default: 100]
         #[arg(long, value_name = "N")]
         weight: Option<u32>,
     },
-    /// Deregister a target; its flows move at once (drain it first to let them end)
+    /// Deregister a target; its flows move to other targets at once
     ///
     /// Example: xelb target remove web 10.0.1.13
     Remove {
         #[command(flatten)]
         which: Which,
     },
-    /// Change the weight of a target
+    /// Change the weight of a target: its share of the flows relative to others of its group
     ///
     /// Example: xelb target weight web 10.0.1.13 200
     Weight {
         #[command(flatten)]
         which: Which,
-        /// 0 to 1000; 0 takes no traffic
+        /// New weight, 0 to 1000; a target with 0 takes no flows
         #[arg(value_name = "N")]
         weight: u32,
     },
-    /// Let a target take no new flows; a runtime override that the configuration does not know
+    /// Take a target out of service without deregistering it
+    ///
+    /// Its flows move to other targets at once. This is a runtime override: the configuration does
+    /// not change; it holds, also over restarts of the agent, until `xelb target undrain`.
     ///
     /// Example: xelb target drain web 10.0.1.13
     Drain {
         #[command(flatten)]
         which: Which,
     },
-    /// End the draining of a target
+    /// Put a drained target back into service
     ///
     /// Example: xelb target undrain web 10.0.1.13
     Undrain {
@@ -58,7 +66,8 @@ pub(super) enum Target {
 pub(super) struct Which {
     /// Name of its target group
     group: String,
-    /// Its address, with its port if that is not the group's
+    /// Address of the target, with its port if that is not the group's; IPv6 with a port is
+    /// `[ADDRESS]:PORT`
     #[arg(value_name = "ADDRESS[:PORT]", value_parser = parse_place)]
     place: Place,
     #[command(flatten)]

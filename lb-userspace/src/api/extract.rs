@@ -1,0 +1,140 @@
+//! What requests carry, and how it is refused: every error is JSON, also where axum would answer in
+//! plain text.
+
+use std::net::IpAddr;
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, Path, Query, Request, rejection::BytesRejection},
+    http::{StatusCode, request::Parts},
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, de::DeserializeOwned};
+
+use super::ErrorBody;
+use crate::{agent::Refusal, config::FILE_BYTES_MAX};
+
+/// An answer that is not the one asked for.
+#[derive(Debug)]
+pub(super) struct Failure(pub(super) StatusCode, pub(super) String);
+
+impl Failure {
+    pub(super) fn bad_request(message: impl Into<String>) -> Self {
+        Self(StatusCode::BAD_REQUEST, message.into())
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        (self.0, Json(ErrorBody { error: self.1 })).into_response()
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        let status = match &refusal {
+            Refusal::Invalid(_) => StatusCode::BAD_REQUEST,
+            Refusal::Failed(_) => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Self(status, refusal.to_string())
+    }
+}
+
+impl From<BytesRejection> for Failure {
+    fn from(rejection: BytesRejection) -> Self {
+        let status = rejection.status();
+        let message = if status == StatusCode::PAYLOAD_TOO_LARGE {
+            format!("the body is larger than {} MiB", FILE_BYTES_MAX >> 20)
+        } else {
+            format!("the body cannot be read: {}", rejection.body_text())
+        };
+        Self(status, message)
+    }
+}
+
+/// A body of JSON. The content type is not looked at: nothing else is spoken here.
+pub(super) struct Body<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+        let bytes = Bytes::from_request(request, state).await?;
+        serde_json::from_slice(&bytes)
+            .map(Self)
+            .map_err(|error| Failure::bad_request(format!("the body is wrong: {error}")))
+    }
+}
+
+/// A target group, by `{group}` of the path.
+pub(super) struct OfGroup(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for OfGroup {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        path(parts, state).await.map(Self)
+    }
+}
+
+/// A target, by `{group}` and `{address}` of the path and `port` of the query.
+pub(super) struct OfTarget {
+    pub(super) group: String,
+    pub(super) address: IpAddr,
+    pub(super) port: Option<u16>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WithPort {
+    port: Option<u16>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for OfTarget {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let (group, address): (String, String) = path(parts, state).await?;
+        let address = address
+            .parse()
+            .map_err(|_| Failure::bad_request(format!("`{address}` is not an IP address")))?;
+        let WithPort { port } = query(parts, state).await?;
+        Ok(Self { group, address, port })
+    }
+}
+
+/// Which targets are asked for: those of `group` of the query, or all.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    pub(super) group: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Wanted {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        query(parts, state).await
+    }
+}
+
+async fn path<T, S>(parts: &mut Parts, state: &S) -> Result<T, Failure>
+where
+    T: DeserializeOwned + Send,
+    S: Send + Sync,
+{
+    Path::from_request_parts(parts, state).await.map(|Path(parsed)| parsed).map_err(|rejection| {
+        Failure::bad_request(format!("the path is wrong: {}", rejection.body_text()))
+    })
+}
+
+async fn query<T, S>(parts: &mut Parts, state: &S) -> Result<T, Failure>
+where
+    T: DeserializeOwned,
+    S: Send + Sync,
+{
+    Query::from_request_parts(parts, state).await.map(|Query(parsed)| parsed).map_err(|rejection| {
+        Failure::bad_request(format!("the query is wrong: {}", rejection.body_text()))
+    })
+}

@@ -1,0 +1,80 @@
+//! PURE: counters by number to counters by name. Reading them is not done here.
+
+use lb_common::Traffic;
+
+use super::{CounterView, DropView, ListenerTraffic, StatsView, TargetTraffic};
+use crate::{agent::Snapshot, dataplane::Stats};
+
+/// The counters of what is in the snapshot, in its order.
+pub(super) fn view(snapshot: &Snapshot, stats: &Stats) -> StatsView {
+    let of = |traffic: Option<&Traffic>| traffic.copied().unwrap_or_default();
+    let listeners = snapshot.listeners.iter().map(|listener| {
+        let Traffic { packets, bytes } = of(stats.listeners.get(&listener.id));
+        ListenerTraffic { name: listener.name.clone(), packets, bytes }
+    });
+    let targets = snapshot.targets.iter().map(|target| {
+        let Traffic { packets, bytes } = of(stats.targets.get(&target.id));
+        TargetTraffic {
+            group: target.group.clone(),
+            address: target.address,
+            port: target.port,
+            packets,
+            bytes,
+        }
+    });
+    let drops = stats.drops.iter().map(|(reason, packets)| DropView {
+        reason: reason.name().to_owned(),
+        packets: *packets,
+        help: reason.help().to_owned(),
+    });
+    let counters = stats.counters.iter().map(|(counter, value)| CounterView {
+        name: counter.name().to_owned(),
+        value: *value,
+        help: counter.help().to_owned(),
+    });
+    StatsView {
+        listeners: listeners.collect(),
+        targets: targets.collect(),
+        drops: drops.collect(),
+        counters: counters.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use lb_common::{Counter, DropReason};
+
+    use super::*;
+    use crate::agent::{ListenerView, TargetView};
+
+    #[test]
+    fn counters_are_found_by_number_and_shown_by_name() {
+        let snapshot = Snapshot {
+            listeners: vec![
+                ListenerView { name: "web".to_owned(), id: 7, ..ListenerView::default() },
+                ListenerView { name: "dns".to_owned(), id: 2, ..ListenerView::default() },
+            ],
+            targets: vec![TargetView { port: 80, id: 9, ..TargetView::default() }],
+            ..Snapshot::default()
+        };
+        let stats = Stats {
+            listeners: BTreeMap::from([(7, Traffic { packets: 3, bytes: 180 })]),
+            targets: BTreeMap::from([(9, Traffic { packets: 2, bytes: 120 })]),
+            drops: vec![(DropReason::NoTarget, 5)],
+            counters: vec![(Counter::FragmentPassed, 1)],
+        };
+        let view = view(&snapshot, &stats);
+        let listeners: Vec<_> =
+            view.listeners.iter().map(|one| (one.name.as_str(), one.packets, one.bytes)).collect();
+        assert_eq!(listeners, [("web", 3, 180), ("dns", 0, 0)], "dns has not been counted yet");
+        assert_eq!((view.targets[0].port, view.targets[0].packets), (80, 2));
+        assert_eq!((view.drops[0].reason.as_str(), view.drops[0].packets), ("no_target", 5));
+        assert_eq!(
+            (view.counters[0].name.as_str(), view.counters[0].value),
+            ("fragment_passed", 1)
+        );
+        assert_eq!(view.drops[0].help, DropReason::NoTarget.help());
+    }
+}

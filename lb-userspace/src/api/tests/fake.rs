@@ -1,0 +1,188 @@
+//! The other sides: an agent that records what it is asked, a client that sends bytes.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::UnixStream,
+    sync::{mpsc, oneshot, watch},
+    task::JoinHandle,
+    time::timeout,
+};
+
+use crate::{
+    agent::{
+        AgentHandle, AttachedInterface, ListenerView, Outcome, Refusal, Request, Snapshot,
+        TargetGroupView, TargetView,
+    },
+    api::{
+        Client, SocketFile, bind,
+        server::{Limits, serve_within},
+    },
+    dataplane::StatsSource,
+};
+
+/// No test waits longer for anything.
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Limits that no test of an honest client runs into.
+pub(super) const ROOMY: Limits =
+    Limits { connections_max: 8, head_timeout: PATIENCE, connection_timeout: PATIENCE };
+
+/// What the agent that is played answers.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Answer {
+    Done,
+    Invalid,
+    Failed,
+    /// It stops without an answer.
+    Nothing,
+}
+
+/// A server with an agent that is played behind it.
+pub(super) struct Fake {
+    pub(super) socket: PathBuf,
+    pub(super) asked: Arc<Mutex<Vec<Request>>>,
+    pub(super) snapshots: watch::Sender<Arc<Snapshot>>,
+    stop: Option<oneshot::Sender<()>>,
+    server: JoinHandle<()>,
+    _file: SocketFile,
+    _folder: tempfile::TempDir,
+}
+
+impl Fake {
+    pub(super) fn start(answer: Answer) -> Self {
+        Self::start_within(ROOMY, answer)
+    }
+
+    pub(super) fn start_within(limits: Limits, answer: Answer) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("xelb.sock");
+        let (listener, file) = bind(&socket).unwrap();
+        let (ask, mut requests) = mpsc::channel::<(Request, oneshot::Sender<Outcome>)>(4);
+        let (snapshots, snapshot) = watch::channel(Arc::new(snapshot()));
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let record = Arc::clone(&asked);
+        tokio::spawn(async move {
+            while let Some((request, reply)) = requests.recv().await {
+                record.lock().unwrap().push(request);
+                let outcome = match answer {
+                    Answer::Done => Ok("done".to_owned()),
+                    Answer::Invalid => Err(Refusal::Invalid("no such group".to_owned())),
+                    Answer::Failed => Err(Refusal::Failed("the disk is full".to_owned())),
+                    Answer::Nothing => continue,
+                };
+                reply.send(outcome).unwrap();
+            }
+        });
+        let (stop, stopped) = oneshot::channel();
+        let stats = StatsSource::new(&folder.path().join("bpffs"));
+        let server = tokio::spawn(async move {
+            let shutdown = async { drop(stopped.await) };
+            serve_within(limits, listener, AgentHandle::new(ask, snapshot), stats, shutdown).await;
+        });
+        Self { socket, asked, snapshots, stop: Some(stop), server, _file: file, _folder: folder }
+    }
+
+    pub(super) fn client(&self) -> Client {
+        Client::new(&self.socket).with_timeout(PATIENCE)
+    }
+
+    /// What was asked so far, as debug text.
+    pub(super) fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().iter().map(|request| format!("{request:?}")).collect()
+    }
+
+    /// Sends a request of these parts, and reads the answer.
+    pub(super) async fn http(&self, method: &str, path: &str, body: &str) -> Response {
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: xelb\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        Response::parse(&self.exchange(format!("{head}{body}").as_bytes()).await)
+    }
+
+    /// Sends bytes, and reads all that comes until the server closes the connection.
+    pub(super) async fn exchange(&self, sent: &[u8]) -> Vec<u8> {
+        let stream = UnixStream::connect(&self.socket).await.unwrap();
+        let (mut reader, mut writer) = stream.into_split();
+        let mut answer = Vec::new();
+        let read = async {
+            let mut buffer = [0; 4096];
+            // A server that does not want all of it closes early, which may look like a reset.
+            while let Ok(length @ 1..) = reader.read(&mut buffer).await {
+                answer.extend_from_slice(&buffer[..length]);
+            }
+        };
+        let both = async { tokio::join!(read, writer.write_all(sent)) };
+        let (_, _written) = timeout(PATIENCE, both).await.expect("the server closes in the end");
+        answer
+    }
+
+    /// Tells the server to stop, and waits until it has.
+    pub(super) async fn stop(mut self) {
+        drop(self.stop.take());
+        timeout(PATIENCE, &mut self.server).await.expect("the server stops").unwrap();
+    }
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(super) struct Response {
+    pub(super) status: u16,
+    pub(super) head: String,
+    pub(super) body: Value,
+}
+
+impl Response {
+    fn parse(bytes: &[u8]) -> Self {
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
+        assert!(head.contains("content-type: application/json"), "{text}");
+        let body = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {text}"));
+        Self { status, head: head.to_owned(), body }
+    }
+
+    /// The text of an error; a body that is anything else is a failure.
+    pub(super) fn error(&self) -> &str {
+        let fields = self.body.as_object().expect("an object");
+        assert_eq!(fields.keys().collect::<Vec<_>>(), ["error"]);
+        self.body["error"].as_str().expect("a text")
+    }
+}
+
+/// A small balancer.
+pub(super) fn snapshot() -> Snapshot {
+    let target = |group: &str, last: u8| TargetView {
+        group: group.to_owned(),
+        address: Some([10, 0, 1, last].into()),
+        port: 80,
+        weight: 100,
+        state: "healthy".to_owned(),
+        share: 0.5,
+        id: u16::from(last),
+        ..TargetView::default()
+    };
+    let group =
+        |name: &str| TargetGroupView { name: name.to_owned(), ..TargetGroupView::default() };
+    Snapshot {
+        version: "1.2.3".to_owned(),
+        pid: 42,
+        listeners: vec![ListenerView { name: "web".to_owned(), ..ListenerView::default() }],
+        target_groups: vec![group("web"), group("dns")],
+        targets: vec![target("web", 11), target("web", 12), target("dns", 53)],
+        ..Snapshot::default()
+    }
+}
+
+/// The same, with a data path.
+pub(super) fn loaded() -> Snapshot {
+    let eth0 = AttachedInterface { name: "eth0".to_owned(), ..AttachedInterface::default() };
+    Snapshot { interfaces: vec![eth0], ..snapshot() }
+}

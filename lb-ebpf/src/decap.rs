@@ -17,6 +17,10 @@ use crate::{
 /// Both ECN bits set: congestion experienced (RFC 3168).
 const CONGESTION_EXPERIENCED: u8 = 0b11;
 
+/// ECN-capable transport, the first and the second of its code points (RFC 3168).
+const ECT_0: u8 = 0b10;
+const ECT_1: u8 = 0b01;
+
 /// Unwraps a packet that is for this host, and leaves every other one untouched.
 #[inline(always)]
 pub fn process<P: Packet, T: DecapTables>(packet: &mut P, tables: &T) -> Verdict {
@@ -81,9 +85,8 @@ fn open_v4<P: Packet>(packet: &mut P, offset: usize, outer: &IpPacket) -> Result
     if !sound {
         return Err(DropReason::InnerHeaderMalformed);
     }
-    if congestion_to_carry(outer.traffic_class, ip.traffic_class)? {
+    if let Some(marked) = class_to_carry(outer.traffic_class, ip.traffic_class)? {
         let word = |class| u16::from_be_bytes([ip.version_and_length, class]);
-        let marked = ip.traffic_class | CONGESTION_EXPERIENCED;
         let checksum = checksum::update(ip.checksum, word(ip.traffic_class), word(marked));
         (ip.traffic_class, ip.checksum) = (marked, checksum);
     }
@@ -99,21 +102,22 @@ fn open_v6<P: Packet>(packet: &mut P, offset: usize, outer: &IpPacket) -> Result
     if ip.version() != 6 || length > room {
         return Err(DropReason::InnerHeaderMalformed);
     }
-    if congestion_to_carry(outer.traffic_class, ip.traffic_class())? {
+    if let Some(marked) = class_to_carry(outer.traffic_class, ip.traffic_class())? {
         let [first, _] = &mut ip.version_class_label;
-        *first = Be16::new(first.get() | u16::from(CONGESTION_EXPERIENCED) << 4);
+        *first = Be16::new(first.get() & 0xf00f | u16::from(marked) << 4);
     }
     Ok(())
 }
 
-/// Whether the inner packet must be marked (RFC 6040, figure 4).
+/// The traffic class that the inner packet must get, if it is to change (RFC 6040, figure 4).
 #[inline(always)]
-const fn congestion_to_carry(outer: u8, inner: u8) -> Result<bool, DropReason> {
-    let (outer, inner) = (outer & 0b11, inner & 0b11);
-    if outer != CONGESTION_EXPERIENCED {
-        return Ok(false);
+const fn class_to_carry(outer: u8, inner: u8) -> Result<Option<u8>, DropReason> {
+    match (outer & 0b11, inner & 0b11) {
+        (CONGESTION_EXPERIENCED, 0) => Err(DropReason::EcnInvalid),
+        (CONGESTION_EXPERIENCED, ECT_0 | ECT_1) => Ok(Some(inner | CONGESTION_EXPERIENCED)),
+        (ECT_1, ECT_0) => Ok(Some(inner & !0b11 | ECT_1)),
+        _ => Ok(None),
     }
-    if inner == 0 { Err(DropReason::EcnInvalid) } else { Ok(inner != CONGESTION_EXPERIENCED) }
 }
 
 /// Moves the link layer over the outer header and cuts the front off.

@@ -135,7 +135,7 @@ impl IpFamily for V6 {
             return Err(Fault::malformed(vip, DropReason::Ipv6HeaderMalformed));
         }
         let length = payload_length + 40;
-        let end = walk_extensions(packet, offset, ip.next_header, vip)?;
+        let end = walk_extensions(packet, offset, ip.next_header, length.into(), vip)?;
         if end.header_length > usize::from(length) {
             return Err(Fault::malformed(vip, DropReason::ExtensionHeaderMalformed));
         }
@@ -187,12 +187,13 @@ struct ChainEnd {
     header_length: usize,
 }
 
-/// Follows the extension headers of the IPv6 packet at `offset`.
+/// Follows the extension headers of the IPv6 packet of `length` bytes at `offset`.
 #[inline(always)]
 fn walk_extensions<P: Packet>(
     packet: &P,
     offset: usize,
     first: u8,
+    length: usize,
     vip: VipKey,
 ) -> Result<ChainEnd, Fault> {
     let mut end = ChainEnd { protocol: first, header_length: Ipv6::LEN };
@@ -206,6 +207,10 @@ fn walk_extensions<P: Packet>(
         let extension = packet
             .get::<Extension>(at)
             .ok_or(Fault::malformed(vip, DropReason::ExtensionHeaderMalformed))?;
+        // What lies behind the packet is padding, whatever it looks like.
+        if end.header_length + Extension::LEN > length {
+            return Err(Fault::malformed(vip, DropReason::ExtensionHeaderMalformed));
+        }
         let units = usize::from(extension.length);
         end.header_length += match end.protocol {
             next_header::FRAGMENT if extension.is_fragment() => return Err(Fault::fragment(vip)),

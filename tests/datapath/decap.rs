@@ -162,7 +162,12 @@ crate::support::world::in_sandbox! {
                             drops(&mut world, &name, &given, DropReason::EcnInvalid);
                             continue;
                         }
-                        let marked = if outer_ecn == 3 { class | 3 } else { class };
+                        let marked = match (outer_ecn, inner_ecn) {
+                            (3, _) => class | 3,
+                            // ECT(1) over ECT(0) is carried over, too.
+                            (1, 2) => class & !3 | 1,
+                            _ => class,
+                        };
                         // Its checksum is etherparse's.
                         let expected = Packet { class: marked, ..packet };
                         unwraps(&mut world, &name, &given, &expected.frame());

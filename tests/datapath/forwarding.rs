@@ -190,18 +190,27 @@ crate::support::world::in_sandbox! {
         let mut away = target(Mode::L2dsr, [10, 0, 0, 11].into());
         away.interface = INGRESS + 1;
         world.set_target(TARGET, away);
-        // TEST_RUN takes redirects to interfaces that the map of devices has; loopback is one.
-        lb_userspace::dataplane::MapStore::apply(
-            &mut world.kernel.store,
-            &lb_userspace::plan::MapOp::PutDevice(INGRESS),
-        )
-        .unwrap();
         let frame = Packet::new(Family::V4, TCP, PORT_TCP).frame();
         let (verdict, bytes) = world.run_host(&frame.bytes());
         assert_eq!(verdict, Verdict::Redirect(INGRESS + 1));
-        let ran = world.kernel.run(&frame.bytes());
         // The interface is not in the map of devices: the kernel says XDP_ABORTED.
-        assert_eq!((ran.action, ran.frame), (0, bytes));
+        let ran = world.kernel.run(&frame.bytes());
+        assert_eq!((ran.action, &ran.frame), (0, &bytes));
+        // In a network namespace of this thread, the first interface that is made has that number.
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+        let made = std::process::Command::new("ip")
+            .args(["link", "add", "out", "type", "veth", "peer", "name", "out-peer"])
+            .status()
+            .unwrap();
+        assert!(made.success());
+        let index = nix::net::if_::if_nametoindex("out").unwrap();
+        away.interface = index;
+        world.set_target(TARGET, away);
+        let device = lb_userspace::plan::MapOp::PutDevice(index);
+        lb_userspace::dataplane::MapStore::apply(&mut world.kernel.store, &device).unwrap();
+        let outcome = world.run("redirect", &frame.bytes());
+        assert_eq!(outcome.verdict, Verdict::Redirect(index));
+        assert_eq!(outcome.frame, frame.between(BALANCER_MAC, TARGET_MAC));
     }
 
     fn what_does_not_fit_the_mtu_is_dropped() {

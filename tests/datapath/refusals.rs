@@ -128,6 +128,15 @@ crate::support::world::in_sandbox! {
         let long = Packet { extensions: vec![(60, 16)], ..packet.clone() };
         let frame = edited(&long, |ip| ip[41] = 200);
         malformed(&mut world, "extension beyond packet", &frame, DropReason::ExtensionHeaderMalformed);
+        // A fragment header that the packet announces, but only its padding has.
+        let mut behind = packet.frame();
+        behind.ip.truncate(44);
+        behind.ip[4..6].copy_from_slice(&[0, 4]);
+        behind.ip[6] = 60;
+        behind.ip[40..44].copy_from_slice(&[44, 0, 0, 0]);
+        behind.padding = 40;
+        let reason = DropReason::ExtensionHeaderMalformed;
+        malformed(&mut world, "extension in the padding", &behind, reason);
         let eight = Packet { extensions: vec![(60, 8); 8], ..packet };
         let reason = DropReason::ExtensionHeadersTooMany;
         malformed(&mut world, "eight extension headers", &eight.frame(), reason);

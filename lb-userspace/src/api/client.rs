@@ -29,9 +29,7 @@ const ANSWER_BYTES_MAX: usize = 64 << 20;
 #[derive(Debug, Error)]
 pub enum ClientError {
     /// Nobody answers.
-    #[error(
-        "no agent answers at {path}; is `xelb agent` running? --socket names another place"
-    )]
+    #[error("no agent answers at {path}; is `xelb agent` running? --socket names another place")]
     NoAgent {
         /// The socket.
         path: String,
@@ -132,8 +130,8 @@ impl Client {
         port: Option<u16>,
         patch: &TargetPatch,
     ) -> Result<String, ClientError> {
-        let path = target_path(group, address, port);
-        self.change(Method::PATCH, &path, Some(patch)).await
+        let uri = target_path(group, address, port);
+        self.change(Method::PATCH, &uri, Some(patch)).await
     }
 
     async fn change(
@@ -227,8 +225,12 @@ fn escape(name: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             escaped.push(char::from(byte));
         } else {
-            escaped.push_str(&format!("%{byte:02X}"));
+            escaped.extend(['%', hex_digit(byte >> 4), hex_digit(byte & 0xf)]);
         }
     }
     escaped
+}
+
+fn hex_digit(number: u8) -> char {
+    char::from_digit(number.into(), 16).unwrap_or('0')
 }

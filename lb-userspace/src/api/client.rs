@@ -29,9 +29,7 @@ const ANSWER_BYTES_MAX: usize = 64 << 20;
 #[derive(Debug, Error)]
 pub enum ClientError {
     /// Nobody answers.
-    #[error(
-        "no agent answers at {path}; is `xelb agent` running? --socket names another place"
-    )]
+    #[error("no agent answers at {path}; is `xelb agent` running? --socket names another place")]
     NoAgent {
         /// The socket.
         path: String,

@@ -20,7 +20,9 @@ fn commands() -> Vec<(String, Command)> {
     let mut next = 0;
     while let Some((name, command)) = all.get(next).cloned() {
         all.extend(
-            command.get_subcommands().map(|sub| (format!("{name} {}", sub.get_name()), sub.clone())),
+            command
+                .get_subcommands()
+                .map(|sub| (format!("{name} {}", sub.get_name()), sub.clone())),
         );
         next += 1;
     }
@@ -71,9 +73,9 @@ fn the_documentation_names_commands_that_exist() {
         // In code, `xelb` is always followed by a command or an option.
         let code = text.split('`').skip(1).step_by(2).filter(|code| !code.starts_with("sh\n"));
         let inline = code.filter_map(|code| code.strip_prefix("xelb "));
-        let lines = text.lines().filter_map(|line| {
-            line.strip_prefix("$ xelb ").or_else(|| line.strip_prefix("xelb "))
-        });
+        let lines = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("$ xelb ").or_else(|| line.strip_prefix("xelb ")));
         let mut seen = 0;
         for words in inline.chain(lines) {
             let first = words.split_whitespace().next().unwrap_or_default();
@@ -89,7 +91,8 @@ fn the_documentation_names_commands_that_exist() {
 fn examples_of_the_documentation_are_understood() {
     for path in [README, CLI] {
         for line in read(path).lines().filter_map(|line| line.strip_prefix("$ xelb ")) {
-            let words: Vec<&str> = line.split(" > ").next().unwrap_or_default().split(' ').collect();
+            let words: Vec<&str> =
+                line.split(" > ").next().unwrap_or_default().split(' ').collect();
             check(&words).unwrap_or_else(|error| panic!("{path}: xelb {line}: {error}"));
         }
     }
@@ -99,7 +102,10 @@ fn examples_of_the_documentation_are_understood() {
 fn every_command_and_option_is_documented() {
     let text = read(CLI);
     for (name, command) in commands() {
-        assert!(text.contains(&format!("`{name}")) || text.contains(&format!("\n{name}")), "{name}");
+        assert!(
+            text.contains(&format!("`{name}")) || text.contains(&format!("\n{name}")),
+            "{name}"
+        );
         for long in command.get_arguments().filter_map(clap::Arg::get_long) {
             assert!(text.contains(&format!("--{long}")), "{name} --{long}");
         }

@@ -58,7 +58,11 @@ impl<'a> Section<'a> {
 
     /// The value of a key, if it is there and not empty.
     pub(super) fn entry(&self, key: &'static str) -> Option<Entry<'a>> {
-        self.asked.borrow_mut().push(key);
+        let mut asked = self.asked.borrow_mut();
+        if !asked.contains(&key) {
+            asked.push(key);
+        }
+        drop(asked);
         let (name, node) = self.entries.iter().find(|(name, _)| name.as_text() == Some(key))?;
         if node.value == Value::Null {
             return None;

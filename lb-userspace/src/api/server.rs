@@ -45,7 +45,7 @@ pub(super) struct Limits {
 const LIMITS: Limits = Limits {
     connections_max: 64,
     head_timeout: Duration::from_secs(10),
-    connection_timeout: Duration::from_secs(60),
+    connection_timeout: Duration::from_mins(1),
 };
 
 /// Wait after a failed accept, which mostly means that file descriptors have run out.

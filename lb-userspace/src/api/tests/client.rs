@@ -31,7 +31,7 @@ async fn nobody_there() {
 #[tokio::test]
 async fn not_permitted() {
     let fake = Fake::start(Answer::Done);
-    fs::set_permissions(&fake.socket, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&fake.socket, fs::Permissions::from_mode(0o000)).unwrap();
     // Of this thread alone; root would be permitted everything.
     let me = geteuid();
     setfsuid(Uid::from_raw(65_534));

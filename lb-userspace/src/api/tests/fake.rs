@@ -120,7 +120,7 @@ impl Fake {
             }
         };
         let both = async { tokio::join!(read, writer.write_all(sent)) };
-        let (_, _written) = timeout(PATIENCE, both).await.expect("the server closes in the end");
+        let ((), _written) = timeout(PATIENCE, both).await.expect("the server closes in the end");
         answer
     }
 

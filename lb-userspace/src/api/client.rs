@@ -2,6 +2,7 @@
 
 use std::{
     error::Error,
+    fmt::Write as _,
     io::{self, ErrorKind},
     net::IpAddr,
     path::{Path, PathBuf},
@@ -128,10 +129,10 @@ impl Client {
         group: &str,
         address: IpAddr,
         port: Option<u16>,
-        patch: &TargetPatch,
+        change: &TargetPatch,
     ) -> Result<String, ClientError> {
-        let uri = target_path(group, address, port);
-        self.change(Method::PATCH, &uri, Some(patch)).await
+        let path = target_path(group, address, port);
+        self.change(Method::PATCH, &path, Some(change)).await
     }
 
     async fn change(
@@ -225,12 +226,9 @@ fn escape(name: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             escaped.push(char::from(byte));
         } else {
-            escaped.extend(['%', hex_digit(byte >> 4), hex_digit(byte & 0xf)]);
+            // Writing to a string does not fail.
+            let _written = write!(escaped, "%{byte:02X}");
         }
     }
     escaped
-}
-
-fn hex_digit(number: u8) -> char {
-    char::from_digit(number.into(), 16).unwrap_or('0')
 }

@@ -1,13 +1,14 @@
 //! The number of the map layout, and the record that carries it in the pinned maps.
 
 use crate::{
-    Group, Listener, ListenerKey, Slot, Target, Traffic, VipKey, shared,
+    Bucket, FragmentFlow, FragmentKey, Group, Listener, ListenerKey, PortRange, Slot, Switches,
+    Target, Traffic, VipKey, WideKey, WideListeners, shared,
     shared::{Layout, Shared as _},
 };
 
 /// The number of the layout of all pinned maps. It changes whenever a shared type, a map's name or
 /// a map's size changes; an agent refuses maps that carry another number.
-pub const ABI: u32 = 1;
+pub const ABI: u32 = 2;
 
 shared! {
     /// The only element of the map `META`: whose maps these are.
@@ -33,6 +34,13 @@ pub const LAYOUTS: &[Layout] = &[
     Slot::LAYOUT,
     Target::LAYOUT,
     Traffic::LAYOUT,
+    Switches::LAYOUT,
+    Bucket::LAYOUT,
+    WideKey::LAYOUT,
+    PortRange::LAYOUT,
+    WideListeners::LAYOUT,
+    FragmentKey::LAYOUT,
+    FragmentFlow::LAYOUT,
 ];
 
 /// Names of the maps; the pins in bpffs have the same names.
@@ -58,6 +66,18 @@ pub mod map {
     /// `PerCpuArray` of `u64`, by [`crate::counter`] index.
     pub const COUNTERS: &str = "COUNTERS";
 
+    /// Mmapable `Array` of one [`crate::Switches`].
+    pub const SWITCHES: &str = "SWITCHES";
+    /// `PerCpuArray` of [`crate::Bucket`], by [`crate::Limit`].
+    pub const LIMITS: &str = "LIMITS";
+    /// `LpmTrie` from [`crate::WideKey`] to [`crate::WideListeners`].
+    pub const WIDE_LISTENERS: &str = "WIDE_LISTENERS";
+    /// `LruHashMap` from [`crate::FragmentKey`] to [`crate::FragmentFlow`].
+    pub const FRAGMENTS: &str = "FRAGMENTS";
+
+    /// `LpmTrie` of [`crate::WideKey`]: who may send tunnel packets to a target, in the
+    /// decapsulator's object; not pinned.
+    pub const SOURCES: &str = "SOURCES";
     /// `HashMap` of [`crate::VipKey`]: the addresses of a target, in the decapsulator's object; not
     /// pinned.
     pub const ADDRESSES: &str = "ADDRESSES";
@@ -74,6 +94,10 @@ pub mod map {
         LISTENER_TRAFFIC,
         TARGET_TRAFFIC,
         COUNTERS,
+        SWITCHES,
+        LIMITS,
+        WIDE_LISTENERS,
+        FRAGMENTS,
     ];
 }
 

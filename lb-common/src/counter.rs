@@ -81,6 +81,14 @@ numbered! {
             "decapsulation: what is inside is not the IP packet that the outer header announces";
         EcnInvalid = 14, "ecn_invalid",
             "decapsulation: outer header says congestion, inner one cannot carry it (RFC 6040)";
+        OuterSourceRefused = 15, "outer_source_refused",
+            "decapsulation: the tunnel packet comes from an address that is not allowed";
+        FragmentUnmatched = 16, "fragment_unmatched",
+            "a fragment for a VIP came without, or before, the first fragment of its packet";
+        FragmentOverlap = 17, "fragment_overlap",
+            "a fragment for a VIP would overwrite the TCP header of the first one (RFC 1858)";
+        IcmpRateLimited = 18, "icmp_rate_limited",
+            "a ping to a VIP was not answered: there were more than the configuration allows";
     }
 }
 
@@ -88,9 +96,19 @@ numbered! {
     /// What is counted beside drops.
     pub enum Counter {
         FragmentPassed = 0, "fragment_passed",
-            "fragments of packets for a VIP, passed to the host's own stack";
+            "fragments for a VIP that are neither TCP nor UDP, passed to the host's own stack";
         Decapsulated = 1, "decapsulated",
-            "packets that the target side unwrapped";
+            "IP-in-IP packets that the target side unwrapped";
+        FragmentForwarded = 2, "fragment_forwarded",
+            "fragments that were forwarded, first ones included";
+        IcmpErrorForwarded = 3, "icmp_error_forwarded",
+            "ICMP errors for a VIP that were forwarded to the target of the flow in them";
+        EchoReplySent = 4, "echo_reply_sent",
+            "pings to a VIP that were answered";
+        TooBigSent = 5, "too_big_sent",
+            "senders that were told to send smaller packets (ICMP), for packet_too_big drops";
+        DecapsulatedGue = 6, "decapsulated_gue",
+            "GUE packets that the target side unwrapped";
     }
 }
 

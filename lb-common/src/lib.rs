@@ -7,19 +7,25 @@
 pub mod abi;
 pub mod address;
 pub mod counter;
+pub mod fragment;
 pub mod group;
 pub mod limits;
 pub mod listener;
 pub mod ring;
 pub mod settings;
 pub mod shared;
+pub mod switches;
 pub mod target;
 pub mod traffic;
+pub mod wide;
 
 pub use address::{Address, Be16, Family, Mac};
 pub use counter::{Counter, DropReason};
+pub use fragment::{FragmentFlow, FragmentKey};
 pub use group::Group;
 pub use listener::{Listener, ListenerKey, VipKey};
 pub use ring::{RingRef, Slot};
+pub use switches::{Bucket, Limit, Switches};
 pub use target::{Mode, Target};
 pub use traffic::Traffic;
+pub use wide::{PortRange, WideKey, WideListeners};

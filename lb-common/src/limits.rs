@@ -6,11 +6,23 @@ pub const LISTENERS_MAX: usize = 4096;
 /// VIPs: each listener may have an address of its own.
 pub const VIPS_MAX: usize = LISTENERS_MAX;
 
+/// Prefixes of addresses that listeners on port ranges, on all ports or on prefixes have.
+pub const WIDE_LISTENERS_MAX: usize = 1024;
+
+/// Such listeners that cover one address: a packet compares with each of them.
+pub const WIDE_RANGES_MAX: usize = 16;
+
+/// Fragmented packets whose first fragment is remembered; the oldest goes first.
+pub const FRAGMENTS_MAX: usize = 16_384;
+
+/// Prefixes that tunnel packets to a target may come from.
+pub const SOURCES_MAX: usize = 1024;
+
 /// Target groups, number 0 not used. ELB allows 100 on a load balancer.
 pub const GROUPS_MAX: usize = 2048;
 
 /// Targets, number 0 not used. ELB allows 3,000 on a network load balancer. A power of two, so
-/// that the data path can mask an id instead of comparing it. Every target costs 129 bytes of map.
+/// that the data path can mask an id instead of comparing it. Every target costs 257 bytes of map.
 pub const TARGETS_MAX: usize = 16_384;
 
 /// Slots of all rings together: 32 MiB. Enough for 512 groups of 40 targets (4,096 slots each) at

@@ -31,8 +31,10 @@ shared! {
         pub id: u16,
         /// Index of its target group.
         pub group: u16,
-        /// None defined yet: zero.
-        pub flags: u32,
+        /// Seconds after which a silent flow is forgotten.
+        pub idle_timeout: u16,
+        /// [`Listener::NAT`].
+        pub flags: u16,
     }
 
     /// A VIP on its own, for packets without (readable) ports.
@@ -42,6 +44,11 @@ shared! {
         /// Number of the [`Family`] of `address`.
         pub family: u64,
     }
+}
+
+impl Listener {
+    /// Flag: its target group has mode nat or fullnat.
+    pub const NAT: u16 = 1;
 }
 
 impl VipKey {

@@ -20,5 +20,19 @@ pub const HASH_SEED: Setting = Setting {
           meet one target; the same on every host of a fleet, so that all choose the same target",
 };
 
+/// Whether the decapsulator asks who sends tunnel packets.
+pub const CHECK_SOURCES: Setting = Setting {
+    name: "CHECK_SOURCES",
+    type_name: "u32",
+    why: "0: tunnel packets are unwrapped whoever sends them; 1: only those from prefixes in SOURCES",
+};
+
+/// Where the decapsulator takes GUE.
+pub const GUE_PORT: Setting = Setting {
+    name: "GUE_PORT",
+    type_name: "u16",
+    why: "UDP port at which GUE is unwrapped, in host byte order; 0 for none",
+};
+
 /// All of them.
-pub const ALL: &[Setting] = &[HASH_SEED];
+pub const ALL: &[Setting] = &[HASH_SEED, CHECK_SOURCES, GUE_PORT];

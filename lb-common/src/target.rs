@@ -10,6 +10,26 @@ pub enum Mode {
     Ipip = 1,
     /// Destination MAC only: direct server return on the same layer 2.
     L2dsr = 2,
+    /// IP in UDP (Generic UDP Encapsulation, draft-ietf-intarea-gue-09), without or with its header.
+    Gue = 3,
+    /// Destination address and port rewritten; replies come back through this host.
+    Nat = 4,
+    /// Source and destination rewritten; replies come back to an address of this host.
+    Fullnat = 5,
+}
+
+impl Mode {
+    /// Its name in the configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ipip => "ipip",
+            Self::L2dsr => "l2dsr",
+            Self::Gue => "gue",
+            Self::Nat => "nat",
+            Self::Fullnat => "fullnat",
+        }
+    }
 }
 
 impl TryFrom<u8> for Mode {
@@ -19,6 +39,9 @@ impl TryFrom<u8> for Mode {
         match number {
             1 => Ok(Self::Ipip),
             2 => Ok(Self::L2dsr),
+            3 => Ok(Self::Gue),
+            4 => Ok(Self::Nat),
+            5 => Ok(Self::Fullnat),
             other => Err(other),
         }
     }
@@ -57,17 +80,17 @@ impl TryFrom<u8> for TargetState {
 }
 
 shared! {
-    /// One target: one cache line.
-    pub struct Target: 64 {
-        /// [`Target::VALID`] and [`Target::RESOLVED`].
+    /// One target: two cache lines, of which packets that are only encapsulated read the first.
+    pub struct Target: 128 {
+        /// [`Target::VALID`], [`Target::RESOLVED`] and [`Target::ROUTABLE`].
         pub flags: u16,
-        /// Id of its target group.
-        pub group: u16,
-        /// Its port.
-        pub port: Be16,
         /// Largest IP packet that its next hop takes, in bytes.
         pub mtu: u16,
-        /// Its address; in mode ipip the outer destination.
+        /// VLAN tag towards its next hop (priority, drop eligibility, number); 0 is untagged.
+        pub vlan: Be16,
+        /// In mode gue: the UDP port that it takes tunnels at.
+        pub tunnel_port: Be16,
+        /// Its address; in the tunnel modes the outer destination.
         pub address: Address,
         /// Destination MAC of its next hop.
         pub destination_mac: Mac,
@@ -79,18 +102,26 @@ shared! {
         pub mode: u8,
         /// Number of the [`Family`] of `address`.
         pub family: u8,
-        /// Number of its [`TargetState`]; for the agent only.
-        pub state: u8,
+        /// In mode gue: the variant, 0 (with a header of 4 bytes) or 1 (without).
+        pub gue_variant: u8,
         /// Zero.
         pub reserved: u8,
         /// Ones' complement sum (RFC 1071), not inverted, of the outer IPv4 header's constant
         /// fields as [`Target::constant_checksum`] gives it; 0 for IPv6.
         pub outer_checksum: u16,
-        /// Zero.
-        pub reserved_tail: u16,
+        /// Largest TCP MSS that a SYN may offer to it, in bytes; 0 is any.
+        pub mss: u16,
         /// Outer source; its last 16 bits (bytes 2 and 3 for IPv4, 14 and 15 for IPv6) are taken
         /// from the flow hash.
         pub outer_source: Address,
+        /// Id of its target group.
+        pub group: u16,
+        /// Its port.
+        pub port: Be16,
+        /// Number of its [`TargetState`]; for the agent only.
+        pub state: u8,
+        /// Zero.
+        pub reserved_tail: [u8; 59],
     }
 }
 
@@ -99,6 +130,8 @@ impl Target {
     pub const VALID: u16 = 1;
     /// Flag: the next hop is known.
     pub const RESOLVED: u16 = 2;
+    /// Flag: flows that belong to it may go there: it is in service or draining.
+    pub const ROUTABLE: u16 = 4;
 
     /// TTL and hop limit of outer headers (the IANA default of RFC 1700).
     pub const OUTER_TTL: u8 = 64;
@@ -108,6 +141,13 @@ impl Target {
     #[inline(always)]
     pub const fn is_valid(&self) -> bool {
         self.flags & Self::VALID != 0
+    }
+
+    /// Whether flows that belong to it may go there.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_routable(&self) -> bool {
+        self.flags & Self::ROUTABLE != 0
     }
 
     /// Whether the next hop is known.

@@ -11,6 +11,17 @@ pub const fn fold(sum: u32) -> u16 {
     (sum & 0xffff) as u16
 }
 
+/// The sum of words in network byte order; at most 65,536 of them.
+#[must_use]
+#[inline(always)]
+pub fn sum(words: &[u16]) -> u32 {
+    let mut sum = 0;
+    for word in words {
+        sum += u32::from(u16::from_be(*word));
+    }
+    sum
+}
+
 /// A checksum after one 16-bit word that it covers has changed (RFC 1624, equation 3).
 #[must_use]
 #[inline(always)]

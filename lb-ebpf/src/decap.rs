@@ -1,5 +1,5 @@
-//! The target side: takes the outer header off (RFC 2003, RFC 2473; ECN by RFC 6040), so that a
-//! target needs no tunnel device. All four combinations of families.
+//! The target side: takes the outer headers off (RFC 2003, RFC 2473, GUE; ECN by RFC 6040), so that
+//! a target needs no tunnel device. All four combinations of families.
 
 use lb_common::{Be16, Counter, DropReason, Family, VipKey};
 
@@ -7,12 +7,15 @@ use crate::{
     Packet, Verdict, Wire as _, checksum,
     family::{IpFamily, V4, V6},
     fault::{Fault, FaultKind, IpPacket},
-    header::{Ethernet, Ipv4, Ipv6},
+    header::{Ethernet, Gue, Ipv4, Ipv6, Udp},
     link::{self, Link},
-    stats,
+    parse, stats,
     tables::DecapTables,
     verdict::Stop,
 };
+
+/// IP protocol number of UDP.
+const UDP: u8 = lb_common::listener::protocol::UDP;
 
 /// Both ECN bits set: congestion experienced (RFC 3168).
 const CONGESTION_EXPERIENCED: u8 = 0b11;
@@ -31,27 +34,80 @@ pub fn process<P: Packet, T: DecapTables>(packet: &mut P, tables: &T) -> Verdict
 fn unwrap<P: Packet, T: DecapTables>(packet: &mut P, tables: &T) -> Result<Verdict, Stop> {
     let link = link::parse(packet)?;
     let offset = link.ip_offset();
-    let outer = match link.family {
-        Family::V4 => V4::parse(packet, offset),
-        Family::V6 => V6::parse(packet, offset),
-    }
-    .map_err(|fault| judge(fault, packet, &link, tables))?;
-    let inner_family = match outer.protocol {
-        V4::PROTOCOL => Family::V4,
-        V6::PROTOCOL => Family::V6,
-        _ => return Err(Stop::Pass),
-    };
+    let outer = parse::ip(packet, &link).map_err(|fault| judge(fault, packet, &link, tables))?;
+    let tunnel = tunnel(packet, offset, &outer, tables)?;
     if !tables.is_local(&VipKey::new(outer.family, outer.destination)) {
         return Err(Stop::Pass);
     }
-    let inner_offset = offset + outer.header_length;
-    match inner_family {
-        Family::V4 => open_v4(packet, inner_offset, &outer)?,
-        Family::V6 => open_v6(packet, inner_offset, &outer)?,
+    if !tables.is_allowed(&VipKey::new(outer.family, outer.source)) {
+        return Err(DropReason::OuterSourceRefused.into());
     }
-    strip(packet, &link, outer.header_length, inner_family)?;
-    tables.count(Counter::Decapsulated.index());
+    let inner_offset = offset + tunnel.length;
+    let room = usize::from(outer.length).saturating_sub(tunnel.length);
+    match tunnel.family {
+        Family::V4 => open_v4(packet, inner_offset, room, outer.traffic_class)?,
+        Family::V6 => open_v6(packet, inner_offset, room, outer.traffic_class)?,
+    }
+    strip(packet, &link, &tunnel)?;
+    tables.count(tunnel.counter.index());
     Ok(Verdict::Pass)
+}
+
+/// What a tunnel packet has in front of the packet in it.
+struct Tunnel {
+    /// Which IP is inside.
+    family: Family,
+    /// Length of all outer headers in bytes.
+    length: usize,
+    /// What counts it.
+    counter: Counter,
+}
+
+/// Which tunnel this is; anything else is the host's.
+#[inline(always)]
+fn tunnel<P: Packet, T: DecapTables>(
+    packet: &P,
+    offset: usize,
+    outer: &IpPacket,
+    tables: &T,
+) -> Result<Tunnel, Stop> {
+    if outer.fragment.is_part() {
+        return Err(Stop::Pass);
+    }
+    let ipip =
+        |family| Ok(Tunnel { family, length: outer.header_length, counter: Counter::Decapsulated });
+    match outer.protocol {
+        V4::PROTOCOL => ipip(Family::V4),
+        V6::PROTOCOL => ipip(Family::V6),
+        UDP => gue(packet, offset, outer, tables),
+        _ => Err(Stop::Pass),
+    }
+}
+
+/// Generic UDP Encapsulation (draft-ietf-intarea-gue-09): variant 1, and variant 0 without control
+/// messages and optional fields; a socket of the host may understand the others.
+#[inline(always)]
+fn gue<P: Packet, T: DecapTables>(
+    packet: &P,
+    offset: usize,
+    outer: &IpPacket,
+    tables: &T,
+) -> Result<Tunnel, Stop> {
+    let udp_offset = offset + outer.header_length;
+    let udp = packet.get::<Udp>(udp_offset).ok_or(Stop::Pass)?;
+    if udp.destination_port != tables.gue_port() {
+        return Err(Stop::Pass);
+    }
+    let gue = packet.get::<Gue>(udp_offset + Udp::LEN).ok_or(Stop::Pass)?;
+    let shim = outer.header_length + Udp::LEN;
+    let tunnel = |family, length| Ok(Tunnel { family, length, counter: Counter::DecapsulatedGue });
+    match (gue.variant_and_length, gue.protocol, gue.flags.get()) {
+        (0, V4::PROTOCOL, 0) => tunnel(Family::V4, shim + Gue::LEN),
+        (0, V6::PROTOCOL, 0) => tunnel(Family::V6, shim + Gue::LEN),
+        (first, ..) if first >> 4 == 4 => tunnel(Family::V4, shim),
+        (first, ..) if first >> 4 == 6 => tunnel(Family::V6, shim),
+        _ => Err(Stop::Pass),
+    }
 }
 
 /// Only a tunnel packet for this host is ours to drop: its outer header names the protocol.
@@ -74,8 +130,12 @@ fn judge<P: Packet, T: DecapTables>(fault: Fault, packet: &P, link: &Link, table
 
 /// Checks the inner IPv4 packet and carries congestion marks over to it.
 #[inline(always)]
-fn open_v4<P: Packet>(packet: &mut P, offset: usize, outer: &IpPacket) -> Result<(), DropReason> {
-    let room = usize::from(outer.length).wrapping_sub(outer.header_length);
+fn open_v4<P: Packet>(
+    packet: &mut P,
+    offset: usize,
+    room: usize,
+    outer_class: u8,
+) -> Result<(), DropReason> {
     let ip = packet.get_mut::<Ipv4>(offset).ok_or(DropReason::InnerHeaderMalformed)?;
     let length = usize::from(ip.total_length.get());
     let sound = ip.version() == 4
@@ -85,7 +145,7 @@ fn open_v4<P: Packet>(packet: &mut P, offset: usize, outer: &IpPacket) -> Result
     if !sound {
         return Err(DropReason::InnerHeaderMalformed);
     }
-    if let Some(marked) = class_to_carry(outer.traffic_class, ip.traffic_class)? {
+    if let Some(marked) = class_to_carry(outer_class, ip.traffic_class)? {
         let word = |class| u16::from_be_bytes([ip.version_and_length, class]);
         let checksum = checksum::update(ip.checksum, word(ip.traffic_class), word(marked));
         (ip.traffic_class, ip.checksum) = (marked, checksum);
@@ -95,14 +155,18 @@ fn open_v4<P: Packet>(packet: &mut P, offset: usize, outer: &IpPacket) -> Result
 
 /// Checks the inner IPv6 packet and carries congestion marks over to it.
 #[inline(always)]
-fn open_v6<P: Packet>(packet: &mut P, offset: usize, outer: &IpPacket) -> Result<(), DropReason> {
-    let room = usize::from(outer.length).wrapping_sub(outer.header_length);
+fn open_v6<P: Packet>(
+    packet: &mut P,
+    offset: usize,
+    room: usize,
+    outer_class: u8,
+) -> Result<(), DropReason> {
     let ip = packet.get_mut::<Ipv6>(offset).ok_or(DropReason::InnerHeaderMalformed)?;
     let length = usize::from(ip.payload_length.get()) + Ipv6::LEN;
     if ip.version() != 6 || length > room {
         return Err(DropReason::InnerHeaderMalformed);
     }
-    if let Some(marked) = class_to_carry(outer.traffic_class, ip.traffic_class())? {
+    if let Some(marked) = class_to_carry(outer_class, ip.traffic_class())? {
         let [first, _] = &mut ip.version_class_label;
         *first = Be16::new(first.get() & 0xf00f | u16::from(marked) << 4);
     }
@@ -122,14 +186,10 @@ const fn class_to_carry(outer: u8, inner: u8) -> Result<Option<u8>, DropReason> 
 
 /// Moves the link layer over the outer header and cuts the front off.
 #[inline(always)]
-fn strip<P: Packet>(
-    packet: &mut P,
-    link: &Link,
-    outer_length: usize,
-    inner_family: Family,
-) -> Result<(), DropReason> {
+fn strip<P: Packet>(packet: &mut P, link: &Link, tunnel: &Tunnel) -> Result<(), DropReason> {
     let short = DropReason::OuterHeaderMalformed;
     let ethernet = *packet.get::<Ethernet>(0).ok_or(short)?;
-    packet.shrink_head(outer_length).map_err(|_| short)?;
-    link.write(packet, ethernet.destination, ethernet.source, inner_family).ok_or(short)
+    packet.shrink_head(tunnel.length).map_err(|_| short)?;
+    let link = Link { family: tunnel.family, ..*link };
+    link.write(packet, ethernet.destination, ethernet.source).ok_or(short)
 }

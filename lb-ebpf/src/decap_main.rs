@@ -1,6 +1,6 @@
 //! The decapsulator's BPF binary, for targets; apart from the balancer's, so that a target holds no
 //! rings. The logic is in the library.
-#![cfg_attr(target_arch = "bpf", no_std, no_main)]
+#![cfg_attr(target_arch = "bpf", no_std, no_main, feature(asm_experimental_arch))]
 #![expect(
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
@@ -10,13 +10,19 @@
 #[path = "kernel/frame.rs"]
 mod frame;
 
+use core::ptr::read_volatile;
+
 use aya_ebpf::{
-    bindings::xdp_action,
+    bindings::{BPF_F_NO_PREALLOC, xdp_action},
     macros::{map, xdp},
-    maps::{HashMap, PerCpuArray},
+    maps::{HashMap, LpmTrie, PerCpuArray, lpm_trie::Key},
     programs::XdpContext,
 };
-use lb_common::{VipKey, counter::COUNTERS_MAX, limits::VIPS_MAX};
+use lb_common::{
+    Be16, Family, VipKey, WideKey,
+    counter::COUNTERS_MAX,
+    limits::{SOURCES_MAX, VIPS_MAX},
+};
 use lb_ebpf::{
     Verdict, decap,
     tables::{Count, DecapTables},
@@ -28,6 +34,19 @@ static ADDRESSES: HashMap<VipKey, u32> = HashMap::with_max_entries(VIPS_MAX as u
 
 #[map]
 static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(COUNTERS_MAX as u32, 0);
+
+/// Who may send tunnel packets; asked when [`CHECK_SOURCES`] is set.
+#[map]
+static SOURCES: LpmTrie<WideKey, u32> =
+    LpmTrie::with_max_entries(SOURCES_MAX as u32, BPF_F_NO_PREALLOC);
+
+/// See [`lb_common::settings::CHECK_SOURCES`].
+#[unsafe(no_mangle)]
+static CHECK_SOURCES: u32 = 0;
+
+/// See [`lb_common::settings::GUE_PORT`].
+#[unsafe(no_mangle)]
+static GUE_PORT: u16 = 0;
 
 /// The maps of the decapsulator.
 struct KernelTables;
@@ -47,10 +66,27 @@ impl DecapTables for KernelTables {
     fn is_local(&self, key: &VipKey) -> bool {
         ADDRESSES.get_ptr(key).is_some()
     }
+
+    #[inline(always)]
+    fn is_allowed(&self, key: &VipKey) -> bool {
+        // SAFETY: a static; volatile, since it is set before the program is loaded.
+        if unsafe { read_volatile(&raw const CHECK_SOURCES) } == 0 {
+            return true;
+        }
+        let family = if key.family == Family::V4 as u64 { Family::V4 } else { Family::V6 };
+        let key = Key::new(WideKey::FAMILY_BITS + 128, WideKey::new(family, key.address));
+        SOURCES.get(key).is_some()
+    }
+
+    #[inline(always)]
+    fn gue_port(&self) -> Be16 {
+        // SAFETY: as above.
+        Be16::new(unsafe { read_volatile(&raw const GUE_PORT) })
+    }
 }
 
 /// Attached to the interface of a target that tunnel packets arrive at.
-#[xdp]
+#[xdp(frags)]
 fn xelb_decap(context: XdpContext) -> u32 {
     match decap::process(&mut frame::Frame::new(context), &KernelTables) {
         Verdict::Pass => xdp_action::XDP_PASS,

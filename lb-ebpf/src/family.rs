@@ -4,7 +4,7 @@ use lb_common::{Address, Be16, DropReason, Family, Target, VipKey, limits::EXTEN
 
 use crate::{
     Packet, Wire as _, checksum,
-    fault::{Fault, IpPacket},
+    fault::{Fault, Fragment, IpPacket},
     header::{Extension, Ipv4, Ipv6, next_header},
     packet::HeadroomExhausted,
 };
@@ -65,12 +65,9 @@ impl IpFamily for V4 {
         let sound = ip.version() == 4
             && header_length >= Ipv4::LEN
             && usize::from(length) >= header_length
-            && offset + usize::from(length) <= packet.len();
+            && packet.holds(offset + usize::from(length));
         if !sound {
             return Err(Fault::malformed(vip, DropReason::Ipv4HeaderMalformed));
-        }
-        if ip.is_fragment() {
-            return Err(Fault::fragment(vip));
         }
         Ok(IpPacket {
             family: Family::V4,
@@ -80,6 +77,11 @@ impl IpFamily for V4 {
             traffic_class: ip.traffic_class,
             length,
             header_length,
+            fragment: Fragment {
+                identification: u32::from(ip.identification.get()),
+                offset: ip.fragment_offset(),
+                more: ip.has_more_fragments(),
+            },
         })
     }
 
@@ -130,7 +132,7 @@ impl IpFamily for V6 {
         let sound = ip.version() == 6
             && payload_length != 0
             && payload_length <= u16::MAX - 40
-            && offset + Ipv6::LEN + usize::from(payload_length) <= packet.len();
+            && packet.holds(offset + Ipv6::LEN + usize::from(payload_length));
         if !sound {
             return Err(Fault::malformed(vip, DropReason::Ipv6HeaderMalformed));
         }
@@ -147,6 +149,7 @@ impl IpFamily for V6 {
             traffic_class: ip.traffic_class(),
             length,
             header_length: end.header_length,
+            fragment: end.fragment,
         })
     }
 
@@ -185,9 +188,11 @@ const fn low_bits(hash: u64) -> u16 {
 struct ChainEnd {
     protocol: u8,
     header_length: usize,
+    fragment: Fragment,
 }
 
-/// Follows the extension headers of the IPv6 packet of `length` bytes at `offset`.
+/// Follows the extension headers of the IPv6 packet of `length` bytes at `offset`; in a fragment
+/// that is not the first, as far as the fragment header.
 #[inline(always)]
 fn walk_extensions<P: Packet>(
     packet: &P,
@@ -196,7 +201,8 @@ fn walk_extensions<P: Packet>(
     length: usize,
     vip: VipKey,
 ) -> Result<ChainEnd, Fault> {
-    let mut end = ChainEnd { protocol: first, header_length: Ipv6::LEN };
+    let mut end =
+        ChainEnd { protocol: first, header_length: Ipv6::LEN, fragment: Fragment::default() };
     for _ in 0..EXTENSION_HEADERS_MAX {
         if !is_extension(end.protocol) {
             return Ok(end);
@@ -211,14 +217,14 @@ fn walk_extensions<P: Packet>(
         if end.header_length + Extension::LEN > length {
             return Err(Fault::malformed(vip, DropReason::ExtensionHeaderMalformed));
         }
-        let units = usize::from(extension.length);
-        end.header_length += match end.protocol {
-            next_header::FRAGMENT if extension.is_fragment() => return Err(Fault::fragment(vip)),
-            next_header::FRAGMENT => 8,
-            next_header::AUTHENTICATION => (units + 2) * 4,
-            _ => (units + 1) * 8,
-        };
+        end.header_length += extension.length_as(end.protocol);
+        if end.protocol == next_header::FRAGMENT {
+            end.fragment = extension.fragment();
+        }
         end.protocol = extension.next_header;
+        if end.fragment.offset != 0 {
+            return Ok(end);
+        }
     }
     if is_extension(end.protocol) {
         return Err(Fault::malformed(vip, DropReason::ExtensionHeadersTooMany));
@@ -226,8 +232,9 @@ fn walk_extensions<P: Packet>(
     Ok(end)
 }
 
+/// Whether this is the number of an extension header.
 #[inline(always)]
-const fn is_extension(protocol: u8) -> bool {
+pub(crate) const fn is_extension(protocol: u8) -> bool {
     matches!(
         protocol,
         next_header::HOP_BY_HOP

@@ -2,7 +2,7 @@
 
 use lb_common::{Address, DropReason, Family, VipKey};
 
-use crate::{Tables, verdict::Stop};
+use crate::{Tables, listener, verdict::Stop};
 
 /// An IP header that has been read, and where its payload starts.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +16,26 @@ pub(crate) struct IpPacket {
     pub(crate) length: u16,
     /// Length of header, options and extension headers in bytes.
     pub(crate) header_length: usize,
+    pub(crate) fragment: Fragment,
+}
+
+/// Which part of a packet this is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Fragment {
+    /// What all fragments of the packet have in common; meaningless in a whole packet.
+    pub(crate) identification: u32,
+    /// Where its payload belongs, in bytes.
+    pub(crate) offset: u16,
+    /// Whether others follow.
+    pub(crate) more: bool,
+}
+
+impl Fragment {
+    /// Whether it is one of several.
+    #[inline(always)]
+    pub(crate) const fn is_part(self) -> bool {
+        self.offset != 0 || self.more
+    }
 }
 
 /// What is wrong with a packet whose destination could be read.
@@ -28,27 +48,26 @@ pub(crate) struct Fault {
 /// Why a packet has no readable ports.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum FaultKind {
-    /// Not TCP or UDP, or no IP header at all: never ours.
+    /// Neither TCP nor UDP nor ICMP, or no IP header at all: never ours.
     NotOurs,
-    /// One fragment of several.
-    Fragment,
+    /// ICMP, or one fragment of several: see `exception.rs`.
+    Exception,
     /// It contradicts itself or is cut off.
     Malformed(DropReason),
 }
 
+const NO_VIP: VipKey = VipKey::new(Family::V4, Address { words: [0; 2] });
+
 impl Fault {
     /// A packet that is not ours, whatever its destination.
-    pub(crate) const NOT_OURS: Self =
-        Self { vip: VipKey::new(Family::V4, Address { words: [0; 2] }), kind: FaultKind::NotOurs };
+    pub(crate) const NOT_OURS: Self = Self { vip: NO_VIP, kind: FaultKind::NotOurs };
+
+    /// A packet that takes more than a look at its transport header.
+    pub(crate) const EXCEPTION: Self = Self { vip: NO_VIP, kind: FaultKind::Exception };
 
     #[inline(always)]
     pub(crate) const fn malformed(vip: VipKey, reason: DropReason) -> Self {
         Self { vip, kind: FaultKind::Malformed(reason) }
-    }
-
-    #[inline(always)]
-    pub(crate) const fn fragment(vip: VipKey) -> Self {
-        Self { vip, kind: FaultKind::Fragment }
     }
 
     /// Only what is for a VIP is ours to drop or count; everything else passes.
@@ -56,9 +75,14 @@ impl Fault {
     pub(crate) fn judge<T: Tables>(self, tables: &T) -> Stop {
         match self.kind {
             FaultKind::NotOurs => Stop::Pass,
-            _ if !tables.is_vip(&self.vip) => Stop::Pass,
-            FaultKind::Fragment => Stop::PassFragment,
-            FaultKind::Malformed(reason) => Stop::Drop(reason),
+            FaultKind::Exception => Stop::Exception,
+            FaultKind::Malformed(reason) => ours(&self.vip, Stop::Drop(reason), tables),
         }
     }
+}
+
+/// `stop` for what is for a VIP; everything else passes.
+#[inline(always)]
+pub(crate) fn ours<T: Tables>(vip: &VipKey, stop: Stop, tables: &T) -> Stop {
+    if listener::is_vip(vip, tables) { stop } else { Stop::Pass }
 }

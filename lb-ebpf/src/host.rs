@@ -3,16 +3,23 @@
 //! It is the host's stand-in for `kernel/`; nothing of it is in the BPF program.
 extern crate std;
 
-use std::{cell::RefCell, collections::BTreeMap, vec, vec::Vec};
+use std::{
+    cell::{Cell, RefCell},
+    collections::{BTreeMap, BTreeSet},
+    vec,
+    vec::Vec,
+};
 
 use lb_common::{
-    Listener, ListenerKey, RingRef, Slot, Target, Traffic, VipKey, counter::COUNTERS_MAX,
+    Be16, Bucket, Family, FragmentFlow, FragmentKey, Limit, Listener, ListenerKey, RingRef, Slot,
+    Switches, Target, Traffic, VipKey, WideKey, WideListeners, counter::COUNTERS_MAX,
     limits::RING_SLOTS_MAX,
 };
 
 use crate::{
-    Packet, Tables, Wire,
+    Datagram, Packet, Stages, Step, Tables, Verdict, Wire, limiter,
     packet::HeadroomExhausted,
+    stage,
     tables::{Count, DecapTables},
 };
 
@@ -52,8 +59,8 @@ impl VecPacket {
 }
 
 impl Packet for VecPacket {
-    fn len(&self) -> usize {
-        self.bytes().len()
+    fn holds(&self, length: usize) -> bool {
+        self.bytes().len() >= length
     }
 
     fn ingress(&self) -> u32 {
@@ -80,9 +87,17 @@ impl Packet for VecPacket {
         Ok(())
     }
 
+    fn shrink_tail(&mut self, length: usize) -> Result<(), HeadroomExhausted> {
+        if self.bytes().len() < length || length < 14 {
+            return Err(HeadroomExhausted);
+        }
+        self.end = self.head + length;
+        Ok(())
+    }
+
     fn shrink_head(&mut self, bytes: usize) -> Result<(), HeadroomExhausted> {
         // The kernel keeps at least an Ethernet header (bpf_xdp_adjust_head).
-        if self.len() < bytes + 14 {
+        if self.bytes().len() < bytes + 14 {
             return Err(HeadroomExhausted);
         }
         self.head += bytes;
@@ -111,6 +126,43 @@ pub struct MemoryTables {
     pub listener_traffic: RefCell<BTreeMap<u16, Traffic>>,
     /// Traffic of targets, by id.
     pub target_traffic: RefCell<BTreeMap<u16, Traffic>>,
+    /// Listeners on port ranges and prefixes, by prefix length (that of the key) and key.
+    pub wide_listeners: BTreeMap<(u32, WideKey), WideListeners>,
+    /// What is turned on.
+    pub switches: Switches,
+    /// What has been sent of what is limited.
+    pub buckets: RefCell<BTreeMap<u32, Bucket>>,
+    /// The monotonic clock, in nanoseconds.
+    pub now: Cell<u64>,
+    /// First fragments.
+    pub fragments: RefCell<BTreeMap<FragmentKey, FragmentFlow>>,
+    /// For the decapsulator: who may send tunnel packets, by prefix length; nobody asks when empty.
+    pub sources: BTreeSet<(u32, WideKey)>,
+    /// For the decapsulator: the UDP port of GUE.
+    pub gue_port: Be16,
+}
+
+/// Whether the first `length` bits of two keys are the same.
+fn same_prefix(length: u32, one: &WideKey, other: &WideKey) -> bool {
+    let bit = |key: &WideKey, number: u32| {
+        let byte = bytemuck::bytes_of(key).get(number as usize / 8).copied().unwrap_or(0);
+        byte >> (7 - number % 8) & 1
+    };
+    (0..length).all(|number| bit(one, number) == bit(other, number))
+}
+
+impl MemoryTables {
+    /// The entry with the longest prefix.
+    fn wide(&self, key: &VipKey) -> Option<&WideListeners> {
+        let key = wide_key(key)?;
+        let mut entries = self.wide_listeners.iter().rev();
+        entries.find(|((length, prefix), _)| same_prefix(*length, prefix, &key)).map(|(_, all)| all)
+    }
+}
+
+fn wide_key(key: &VipKey) -> Option<WideKey> {
+    let family = Family::try_from(u8::try_from(key.family).ok()?).ok()?;
+    Some(WideKey::new(family, key.address))
 }
 
 fn add(traffic: &RefCell<BTreeMap<u16, Traffic>>, id: u16, bytes: u64) {
@@ -134,6 +186,36 @@ impl Tables for MemoryTables {
 
     fn is_vip(&self, key: &VipKey) -> bool {
         self.addresses.contains_key(key)
+    }
+
+    fn wide_listener(&self, key: &VipKey, protocol: u8, port: u16) -> Option<Listener> {
+        self.wide(key)?.listener(protocol, port)
+    }
+
+    fn is_wide_vip(&self, key: &VipKey) -> bool {
+        self.wide(key).is_some()
+    }
+
+    fn switches(&self) -> Switches {
+        self.switches
+    }
+
+    fn allowed(&self, limit: Limit) -> bool {
+        let mut buckets = self.buckets.borrow_mut();
+        let bucket = buckets.entry(limit as u32).or_default();
+        limiter::take(bucket, self.now.get(), self.switches.icmp_rate)
+    }
+
+    fn now(&self) -> u64 {
+        self.now.get()
+    }
+
+    fn fragment(&self, key: &FragmentKey) -> Option<FragmentFlow> {
+        self.fragments.borrow().get(key).copied()
+    }
+
+    fn learn_fragment(&self, key: &FragmentKey, flow: &FragmentFlow) {
+        self.fragments.borrow_mut().insert(*key, *flow);
     }
 
     fn ring(&self, group: u16) -> RingRef {
@@ -162,8 +244,44 @@ impl Tables for MemoryTables {
     }
 }
 
+/// Here every stage is a call.
+impl<P: Packet> Stages<P> for MemoryTables {
+    fn balance(&self, packet: &mut P) -> Step {
+        stage::balance(packet, self)
+    }
+
+    fn exception(&self, packet: &mut P) -> Step {
+        stage::exception(packet, self)
+    }
+
+    fn deliver(&self, packet: &mut P, flow: &Datagram) -> Step {
+        stage::deliver(packet, flow, self)
+    }
+
+    fn too_big(&self, packet: &mut P, room: u16) -> Verdict {
+        stage::too_big(packet, room, self)
+    }
+
+    fn clamp(&self, packet: &mut P, offset: u32, mss: u16) {
+        stage::clamp(packet, offset, mss);
+    }
+}
+
 impl DecapTables for MemoryTables {
     fn is_local(&self, key: &VipKey) -> bool {
         self.addresses.contains_key(key)
+    }
+
+    fn is_allowed(&self, key: &VipKey) -> bool {
+        let key = wide_key(key);
+        let mut sources = self.sources.iter();
+        self.sources.is_empty()
+            || key.is_some_and(|key| {
+                sources.any(|(length, prefix)| same_prefix(*length, prefix, &key))
+            })
+    }
+
+    fn gue_port(&self) -> Be16 {
+        self.gue_port
     }
 }

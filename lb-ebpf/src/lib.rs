@@ -11,50 +11,63 @@
     clippy::panic,
     clippy::unreachable
 )]
+#![expect(clippy::cast_possible_truncation, reason = "lengths within a packet fit 16 bits")]
 
 pub mod checksum;
 pub mod decap;
+mod exception;
 mod family;
 mod fault;
 pub mod forward;
+mod fragment;
 pub mod header;
 #[cfg(not(target_arch = "bpf"))]
 pub mod host;
+mod icmp;
+pub mod limiter;
 mod link;
+mod listener;
 pub mod packet;
 mod parse;
 pub mod siphash;
+pub mod stage;
 mod stats;
 mod steer;
+mod step;
 pub mod tables;
 pub mod verdict;
 
 pub use packet::{Packet, Wire};
-pub use parse::Datagram;
+pub use parse::{Content, Datagram};
+pub use stage::Stages;
 pub use steer::flow_hash;
+pub use step::Step;
 pub use tables::Tables;
 pub use verdict::Verdict;
-
-use verdict::Stop;
 
 /// Decides on one packet, and rewrites it when it goes to a target.
 ///
 /// The life of a packet (each step may stop it): parse, listener, steer, forward, count. Nothing
 /// is written before the decision is complete; what is not for a listener passes untouched.
 #[inline(always)]
-pub fn process<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Verdict {
-    balance(packet, tables).unwrap_or_else(|stop| stats::stopped(stop, tables))
-}
-
-#[inline(always)]
-fn balance<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Result<Verdict, Stop> {
-    let link = link::parse(packet)?;
-    let datagram = parse::datagram(packet, &link).map_err(|fault| fault.judge(tables))?;
-    let listener = tables.listener(&datagram.listener_key()).ok_or(Stop::Pass)?;
-    let hash = flow_hash(&datagram, tables.hash_seed());
-    let id = steer::target_of(&listener, hash, tables)?;
-    let target = tables.target(id).ok_or(Stop::target_missing())?;
-    let verdict = forward::forward(packet, &link, &datagram, target, hash)?;
-    stats::forwarded(&listener, id, &datagram, tables);
-    Ok(verdict)
+pub fn process<P: Packet, S: Stages<P>>(packet: &mut P, stages: &S) -> Verdict {
+    let step = match stages.balance(packet) {
+        Step::Exception => stages.exception(packet),
+        step => step,
+    };
+    match step {
+        Step::Sent(sent) => {
+            if sent.mss != 0 {
+                stages.clamp(packet, u32::from(sent.transport) * 2, sent.mss);
+            }
+            match sent.interface {
+                0 => Verdict::Transmit,
+                interface => Verdict::Redirect(interface),
+            }
+        }
+        Step::TooBig(room) => stages.too_big(packet, room),
+        Step::Done(verdict) => verdict,
+        // Known to the first stage only.
+        Step::Exception => Verdict::Pass,
+    }
 }

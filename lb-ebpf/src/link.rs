@@ -5,17 +5,49 @@ use lb_common::{Be16, Family, Mac, Target, limits::VLAN_TAGS_MAX};
 use crate::{
     Packet, Wire as _,
     header::{Ethernet, VlanTag, ether_type},
+    packet::HeadroomExhausted,
     verdict::Stop,
 };
+
+/// One VLAN tag: its EtherType, and what it says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tag {
+    /// 802.1Q or 802.1ad.
+    pub(crate) ether_type: Be16,
+    /// Priority, drop eligibility, number.
+    pub(crate) control: Be16,
+}
+
+/// VLAN tags, the outer one first; only the first `count` are meant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tags {
+    pub(crate) tags: [Tag; VLAN_TAGS_MAX],
+    pub(crate) count: u8,
+}
+
+impl Tags {
+    /// The tag towards a next hop; 0 is none.
+    #[inline(always)]
+    pub(crate) fn of_vlan(control: Be16) -> Self {
+        let tag = Tag { ether_type: ether_type::VLAN, control };
+        Self { tags: [tag, Tag::default()], count: u8::from(control.raw != 0) }
+    }
+
+    /// Where the IP header starts behind them: 14, 18 or 22.
+    #[inline(always)]
+    pub(crate) const fn ip_offset(&self) -> usize {
+        match self.count {
+            0 => Ethernet::LEN,
+            1 => Ethernet::LEN + VlanTag::LEN,
+            _ => Ethernet::LEN + 2 * VlanTag::LEN,
+        }
+    }
+}
 
 /// What stands in front of the IP header.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Link {
-    /// What the Ethernet header says follows it.
-    ether_type: Be16,
-    /// VLAN tags, the outer one first; only the first `tag_count` are meant.
-    tags: [VlanTag; VLAN_TAGS_MAX],
-    tag_count: u8,
+    pub(crate) tags: Tags,
     /// Which IP follows.
     pub(crate) family: Family,
 }
@@ -29,29 +61,25 @@ pub(crate) fn parse<P: Packet>(packet: &P) -> Result<Link, Stop> {
     if u16::from_be(first) & 0x0100 != 0 {
         return Err(Stop::Pass);
     }
-    let mut link = Link {
-        ether_type: ethernet.ether_type,
-        tags: [VlanTag { control: Be16::new(0), ether_type: Be16::new(0) }; VLAN_TAGS_MAX],
-        tag_count: 0,
-        family: Family::V4,
-    };
+    let mut tags = Tags::default();
     let mut ether_type = ethernet.ether_type;
     let mut offset = Ethernet::LEN;
-    for tag in &mut link.tags {
+    for tag in &mut tags.tags {
         if !is_tag(ether_type) {
             break;
         }
-        *tag = *packet.get::<VlanTag>(offset).ok_or(Stop::Pass)?;
-        ether_type = tag.ether_type;
+        let header = packet.get::<VlanTag>(offset).ok_or(Stop::Pass)?;
+        *tag = Tag { ether_type, control: header.control };
+        ether_type = header.ether_type;
         offset += VlanTag::LEN;
-        link.tag_count += 1;
+        tags.count += 1;
     }
-    link.family = match ether_type {
+    let family = match ether_type {
         ether_type::IPV4 => Family::V4,
         ether_type::IPV6 => Family::V6,
         _ => return Err(Stop::Pass),
     };
-    Ok(link)
+    Ok(Link { tags, family })
 }
 
 #[inline(always)]
@@ -62,53 +90,57 @@ const fn is_tag(ether_type: Be16) -> bool {
 impl Link {
     /// Where the IP header starts: 14, 18 or 22.
     #[inline(always)]
-    pub(crate) fn ip_offset(&self) -> usize {
-        match self.tag_count {
-            0 => Ethernet::LEN,
-            1 => Ethernet::LEN + VlanTag::LEN,
-            _ => Ethernet::LEN + 2 * VlanTag::LEN,
-        }
+    pub(crate) const fn ip_offset(&self) -> usize {
+        self.tags.ip_offset()
     }
 
-    /// Writes the link layer at the head of a packet: MACs, the tags as they came, and `family` as
-    /// what follows. `None` when the packet is too short.
+    /// Replaces the link layer by one towards a target's next hop, with `overhead` undefined bytes
+    /// between it and the IP packet; `family` is what will stand there. Gives the offset of those
+    /// bytes: behind them the packet goes on.
+    #[inline(always)]
+    pub(crate) fn towards<P: Packet>(
+        &self,
+        packet: &mut P,
+        target: &Target,
+        family: Family,
+        overhead: usize,
+    ) -> Result<usize, HeadroomExhausted> {
+        let tags = Tags::of_vlan(target.vlan);
+        let link = Self { tags, family };
+        let (before, after) = (self.ip_offset(), tags.ip_offset() + overhead);
+        if after > before {
+            packet.grow_head(after - before)?;
+        } else if after < before {
+            packet.shrink_head(before - after)?;
+        }
+        link.write(packet, target.destination_mac, target.source_mac).ok_or(HeadroomExhausted)?;
+        Ok(tags.ip_offset())
+    }
+
+    /// Writes the link layer at the head of a packet. `None` when the packet is too short.
     #[inline(always)]
     pub(crate) fn write<P: Packet>(
         &self,
         packet: &mut P,
         destination: Mac,
         source: Mac,
-        family: Family,
     ) -> Option<()> {
-        let payload = match family {
+        let payload = match self.family {
             Family::V4 => ether_type::IPV4,
             Family::V6 => ether_type::IPV6,
         };
-        let last = |index: u8, ether_type| {
-            if self.tag_count == index { payload } else { ether_type }
-        };
-        *packet.get_mut::<Ethernet>(0)? =
-            Ethernet { destination, source, ether_type: last(0, self.ether_type) };
-        let [outer, inner] = self.tags;
-        if self.tag_count > 0 {
+        let Tags { tags: [outer, inner], count } = self.tags;
+        let first = if count == 0 { payload } else { outer.ether_type };
+        *packet.get_mut::<Ethernet>(0)? = Ethernet { destination, source, ether_type: first };
+        if count > 0 {
+            let ether_type = if count == 1 { payload } else { inner.ether_type };
             *packet.get_mut::<VlanTag>(Ethernet::LEN)? =
-                VlanTag { control: outer.control, ether_type: last(1, outer.ether_type) };
+                VlanTag { control: outer.control, ether_type };
         }
-        if self.tag_count > 1 {
+        if count > 1 {
             *packet.get_mut::<VlanTag>(Ethernet::LEN + VlanTag::LEN)? =
                 VlanTag { control: inner.control, ether_type: payload };
         }
         Some(())
-    }
-
-    /// [`Link::write`] towards a target's next hop.
-    #[inline(always)]
-    pub(crate) fn write_towards<P: Packet>(
-        &self,
-        packet: &mut P,
-        target: &Target,
-        family: Family,
-    ) -> Option<()> {
-        self.write(packet, target.destination_mac, target.source_mac, family)
     }
 }

@@ -23,13 +23,9 @@ pub struct HeadroomExhausted;
 /// One packet, from its Ethernet header on. References into it end where its head moves: the
 /// borrow checker refuses stale ones.
 pub trait Packet {
-    /// Its length in bytes.
-    fn len(&self) -> usize;
-
-    /// Whether it has no bytes at all.
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
+    /// Whether it has at least `length` bytes. A frame may lie in several buffers: [`Packet::get`]
+    /// reaches into the first one only.
+    fn holds(&self, length: usize) -> bool;
 
     /// Index of the interface that it came in by.
     fn ingress(&self) -> u32;
@@ -42,6 +38,9 @@ pub trait Packet {
 
     /// Puts `bytes` undefined bytes, an even number, in front of the packet.
     fn grow_head(&mut self, bytes: usize) -> Result<(), HeadroomExhausted>;
+
+    /// Cuts it off behind its first `length` bytes; an error when it is shorter.
+    fn shrink_tail(&mut self, length: usize) -> Result<(), HeadroomExhausted>;
 
     /// Removes `bytes` bytes, an even number, from its front; an error when it is not longer than that.
     fn shrink_head(&mut self, bytes: usize) -> Result<(), HeadroomExhausted>;

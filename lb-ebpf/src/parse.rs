@@ -8,8 +8,8 @@ use lb_common::{
 use crate::{
     Packet,
     family::{IpFamily, V4, V6},
-    fault::Fault,
-    header::{Tcp, Udp},
+    fault::{Fault, IpPacket},
+    header::{Tcp, Udp, icmp_v4, icmp_v6},
     link::Link,
 };
 
@@ -28,65 +28,140 @@ pub struct Datagram {
     pub traffic_class: u8,
     /// Length of the IP packet in bytes, its header included.
     pub length: u16,
+    /// Length of its IP header, options and extension headers in bytes.
+    pub header_length: u16,
     /// Source port.
     pub source_port: Be16,
     /// Destination port.
     pub destination_port: Be16,
+    /// Flags of its TCP header; zero for UDP.
+    pub tcp_flags: u8,
+    /// What it carries of the flow.
+    pub content: Content,
+}
+
+/// What a packet carries of its flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// A whole packet.
+    Whole,
+    /// The fragment with the transport header.
+    FirstFragment,
+    /// A fragment without it.
+    LaterFragment,
+    /// An ICMP error about a packet of the flow; source, ports and protocol are those of the flow.
+    IcmpError,
+}
+
+/// What a transport header says of the flow.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Transport {
+    pub(crate) source_port: Be16,
+    pub(crate) destination_port: Be16,
+    pub(crate) tcp_flags: u8,
 }
 
 impl Datagram {
+    /// From the headers of a packet of the flow.
+    #[inline(always)]
+    pub(crate) const fn new(
+        ip: &IpPacket,
+        protocol: u8,
+        transport: Transport,
+        content: Content,
+    ) -> Self {
+        Self {
+            family: ip.family,
+            source: ip.source,
+            destination: ip.destination,
+            protocol,
+            traffic_class: ip.traffic_class,
+            length: ip.length,
+            header_length: ip.header_length as u16,
+            source_port: transport.source_port,
+            destination_port: transport.destination_port,
+            tcp_flags: transport.tcp_flags,
+            content,
+        }
+    }
+
     /// The key of the listener that it is for, if there is one.
     #[must_use]
     #[inline(always)]
     pub const fn listener_key(&self) -> ListenerKey {
         ListenerKey::new(self.family, self.destination, self.destination_port, self.protocol)
     }
+
+    /// Whether it opens a TCP connection.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_syn(&self) -> bool {
+        self.tcp_flags & (Tcp::SYN | Tcp::ACK) == Tcp::SYN
+    }
 }
 
 /// Reads the IP and transport headers behind `link`.
 #[inline(always)]
 pub(crate) fn datagram<P: Packet>(packet: &P, link: &Link) -> Result<Datagram, Fault> {
-    let offset = link.ip_offset();
-    let ip = match link.family {
-        Family::V4 => V4::parse(packet, offset)?,
-        Family::V6 => V6::parse(packet, offset)?,
-    };
+    let ip = ip(packet, link)?;
+    if ip.fragment.is_part() {
+        return Err(Fault::EXCEPTION);
+    }
+    let transport = transport(packet, link, &ip)?;
+    Ok(Datagram::new(&ip, ip.protocol, transport, Content::Whole))
+}
+
+/// Reads the IP header behind `link`.
+#[inline(always)]
+pub(crate) fn ip<P: Packet>(packet: &P, link: &Link) -> Result<IpPacket, Fault> {
+    match link.family {
+        Family::V4 => V4::parse(packet, link.ip_offset()),
+        Family::V6 => V6::parse(packet, link.ip_offset()),
+    }
+}
+
+/// Reads the transport header behind `ip`.
+#[inline(always)]
+pub(crate) fn transport<P: Packet>(
+    packet: &P,
+    link: &Link,
+    ip: &IpPacket,
+) -> Result<Transport, Fault> {
     let malformed = Fault::malformed(
         VipKey::new(ip.family, ip.destination),
         DropReason::TransportHeaderMalformed,
     );
+    let offset = link.ip_offset() + ip.header_length;
     // Both operands are bounded by the parsers: a header of at most 14,320 bytes fits the packet.
-    let payload_length = usize::from(ip.length).wrapping_sub(ip.header_length);
-    let (source_port, destination_port) = match ip.protocol {
-        TCP => tcp_ports(packet, offset + ip.header_length, payload_length).ok_or(malformed)?,
-        UDP => udp_ports(packet, offset + ip.header_length, payload_length).ok_or(malformed)?,
-        _ => return Err(Fault::NOT_OURS),
-    };
-    Ok(Datagram {
-        family: ip.family,
-        source: ip.source,
-        destination: ip.destination,
-        protocol: ip.protocol,
-        traffic_class: ip.traffic_class,
-        length: ip.length,
-        source_port,
-        destination_port,
+    let length = usize::from(ip.length).wrapping_sub(ip.header_length);
+    match ip.protocol {
+        TCP => tcp(packet, offset, length).ok_or(malformed),
+        UDP => udp(packet, offset, length, ip.fragment.is_part()).ok_or(malformed),
+        icmp_v4::PROTOCOL | icmp_v6::PROTOCOL => Err(Fault::EXCEPTION),
+        _ => Err(Fault::NOT_OURS),
+    }
+}
+
+#[inline(always)]
+fn tcp<P: Packet>(packet: &P, offset: usize, length: usize) -> Option<Transport> {
+    let tcp = packet.get::<Tcp>(offset)?;
+    let sound = tcp.header_length() >= size_of::<Tcp>() && tcp.header_length() <= length;
+    sound.then_some(Transport {
+        source_port: tcp.source_port,
+        destination_port: tcp.destination_port,
+        tcp_flags: tcp.flags,
     })
 }
 
-type Ports = (Be16, Be16);
-
 #[inline(always)]
-fn tcp_ports<P: Packet>(packet: &P, offset: usize, length: usize) -> Option<Ports> {
-    let tcp = packet.get::<Tcp>(offset)?;
-    let sound = tcp.header_length() >= size_of::<Tcp>() && tcp.header_length() <= length;
-    sound.then_some((tcp.source_port, tcp.destination_port))
-}
-
-#[inline(always)]
-fn udp_ports<P: Packet>(packet: &P, offset: usize, length: usize) -> Option<Ports> {
+fn udp<P: Packet>(packet: &P, offset: usize, length: usize, part: bool) -> Option<Transport> {
     let udp = packet.get::<Udp>(offset)?;
     let claimed = usize::from(udp.length.get());
-    let sound = claimed >= size_of::<Udp>() && claimed <= length;
-    sound.then_some((udp.source_port, udp.destination_port))
+    let sound =
+        claimed >= size_of::<Udp>() && length >= size_of::<Udp>() && (part || claimed <= length);
+    sound.then_some(Transport {
+        source_port: udp.source_port,
+        destination_port: udp.destination_port,
+        tcp_flags: 0,
+    })
 }

@@ -1,22 +1,38 @@
 //! Counting: every drop has a name, every forwarded packet is counted twice (listener, target).
 
-use lb_common::{Counter, Listener};
+use lb_common::Listener;
 
-use crate::{Datagram, Tables, Verdict, tables::Count, verdict::Stop};
+use crate::{Datagram, Step, Tables, Verdict, step::Sent, tables::Count, verdict::Stop};
 
 /// Counts why a packet stopped, and says what becomes of it.
 #[inline(always)]
 pub(crate) fn stopped<C: Count>(stop: Stop, counters: &C) -> Verdict {
     match stop {
-        Stop::Pass => Verdict::Pass,
-        Stop::PassFragment => {
-            counters.count(Counter::FragmentPassed.index());
+        // The last two are other stages' to take care of; nothing is lost where they are not.
+        Stop::Pass | Stop::Exception | Stop::TooBig(_) => Verdict::Pass,
+        Stop::PassCounted(counter) => {
+            counters.count(counter.index());
             Verdict::Pass
+        }
+        Stop::Answer(counter) => {
+            counters.count(counter.index());
+            Verdict::Transmit
         }
         Stop::Drop(reason) => {
             counters.count(reason.index());
             Verdict::Drop(reason)
         }
+    }
+}
+
+/// The step that the outcome of a stage is.
+#[inline(always)]
+pub(crate) fn step<C: Count>(outcome: Result<Sent, Stop>, counters: &C) -> Step {
+    match outcome {
+        Ok(sent) => Step::Sent(sent),
+        Err(Stop::Exception) => Step::Exception,
+        Err(Stop::TooBig(room)) => Step::TooBig(room),
+        Err(stop) => Step::Done(stopped(stop, counters)),
     }
 }
 

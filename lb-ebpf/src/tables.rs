@@ -1,6 +1,9 @@
 //! All that the data path may ask of the outside.
 
-use lb_common::{Listener, ListenerKey, RingRef, Slot, Target, VipKey};
+use lb_common::{
+    Be16, FragmentFlow, FragmentKey, Limit, Listener, ListenerKey, RingRef, Slot, Switches, Target,
+    VipKey,
+};
 
 /// Named counters.
 pub trait Count {
@@ -15,6 +18,27 @@ pub trait Tables: Count {
 
     /// Whether any listener has this address.
     fn is_vip(&self, key: &VipKey) -> bool;
+
+    /// The listener on a port range or prefix that has this address, protocol and port.
+    fn wide_listener(&self, key: &VipKey, protocol: u8, port: u16) -> Option<Listener>;
+
+    /// Whether any listener on a port range or prefix has this address.
+    fn is_wide_vip(&self, key: &VipKey) -> bool;
+
+    /// What is turned on.
+    fn switches(&self) -> Switches;
+
+    /// Whether one more of these may be sent now; if so, it counts as sent.
+    fn allowed(&self, limit: Limit) -> bool;
+
+    /// The monotonic clock, in nanoseconds; may lag by a few milliseconds.
+    fn now(&self) -> u64;
+
+    /// What the first fragment of a packet has taught.
+    fn fragment(&self, key: &FragmentKey) -> Option<FragmentFlow>;
+
+    /// Remembers what the first fragment of a packet teaches.
+    fn learn_fragment(&self, key: &FragmentKey, flow: &FragmentFlow);
 
     /// Where the ring of a target group lies; [`RingRef::NONE`] for an unknown group.
     fn ring(&self, group: u16) -> RingRef;
@@ -39,4 +63,10 @@ pub trait Tables: Count {
 pub trait DecapTables: Count {
     /// Whether this is an address of the host: only packets for it are unwrapped.
     fn is_local(&self, key: &VipKey) -> bool;
+
+    /// Whether tunnel packets from this address are unwrapped.
+    fn is_allowed(&self, key: &VipKey) -> bool;
+
+    /// The UDP port that GUE is unwrapped at.
+    fn gue_port(&self) -> Be16;
 }

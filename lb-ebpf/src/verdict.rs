@@ -1,6 +1,8 @@
 //! What becomes of a packet, and the early exits that lead there.
 
-use lb_common::DropReason;
+use lb_common::{Counter, DropReason};
+
+use crate::packet::HeadroomExhausted;
 
 /// What becomes of a packet.
 #[must_use]
@@ -21,10 +23,16 @@ pub enum Verdict {
 pub enum Stop {
     /// It is not ours.
     Pass,
-    /// It is a fragment for a VIP.
-    PassFragment,
+    /// It is ICMP, or a fragment: more than its transport header has to be looked at.
+    Exception,
+    /// It is for the host's own stack, and counted.
+    PassCounted(Counter),
+    /// It has become an answer to its sender, and is counted.
+    Answer(Counter),
     /// It cannot be forwarded.
     Drop(DropReason),
+    /// It does not fit the way to its target, which takes IP packets of this many bytes.
+    TooBig(u16),
 }
 
 impl Stop {
@@ -39,5 +47,12 @@ impl From<DropReason> for Stop {
     #[inline(always)]
     fn from(reason: DropReason) -> Self {
         Self::Drop(reason)
+    }
+}
+
+impl From<HeadroomExhausted> for Stop {
+    #[inline(always)]
+    fn from(_: HeadroomExhausted) -> Self {
+        Self::Drop(DropReason::HeadroomExhausted)
     }
 }

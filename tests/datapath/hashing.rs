@@ -1,7 +1,7 @@
 //! The flow hash: the one of the crate siphasher, and evenly spread.
 
 use lb_common::{Address, Be16, Family};
-use lb_ebpf::{Datagram, flow_hash};
+use lb_ebpf::{Content, Datagram, flow_hash};
 
 use crate::{
     forwarding::flow_hash as reference,
@@ -23,6 +23,9 @@ fn datagram(packet: &Packet) -> Datagram {
         protocol: packet.protocol,
         traffic_class: packet.class,
         length: 0,
+        header_length: 0,
+        tcp_flags: 0,
+        content: Content::Whole,
         source_port: Be16::new(packet.source_port),
         destination_port: Be16::new(packet.port),
     }

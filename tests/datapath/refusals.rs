@@ -1,6 +1,6 @@
 //! What is not forwarded: passed untouched, or dropped with its reason. Nothing of it is changed.
 
-use lb_common::{Counter, DropReason, Family};
+use lb_common::{DropReason, Family};
 use lb_ebpf::Verdict;
 
 use crate::support::{
@@ -81,24 +81,6 @@ crate::support::world::in_sandbox! {
         let v4_in_v6 = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 203, 0, 113, 10];
         mapped.ip[24..40].copy_from_slice(&v4_in_v6);
         passes(&mut world, "mapped address", &mapped.bytes());
-    }
-
-    fn fragments_of_listeners_are_counted_and_passed() {
-        let mut world = World::new();
-        for family in [Family::V4, Family::V6] {
-            for fragment in [(0, true), (8, true), (8, false)] {
-                let packet = Packet {
-                    fragment: Some(fragment),
-                    extensions: vec![(44, 8)],
-                    ..Packet::new(family, UDP, PORT_UDP)
-                };
-                let counted = [Counter::FragmentPassed.name()];
-                let frame = packet.frame();
-                let name = format!("{family:?} fragment {fragment:?}");
-                check(&mut world, &name, &frame.bytes(), Verdict::Pass, &counted);
-                passes(&mut world, &format!("{name}, no VIP"), &elsewhere(&frame));
-            }
-        }
     }
 
     fn malformed_ipv4_is_dropped_for_vips_only() {

@@ -1,23 +1,17 @@
-//! Mode `l2dsr`: only the MAC addresses change; the target is on the same link and has the VIP.
+//! Mode `l2dsr`: only the link layer changes; the target is on the same link and has the VIP.
 
-use lb_common::{DropReason, Target};
+use lb_common::Target;
 
-use crate::{Datagram, Packet, header::Ethernet, link::Link};
+use crate::{Datagram, Packet, link::Link, verdict::Stop};
 
-/// Addresses the frame to the target.
+/// Addresses the frame to the target; gives the offset of the IP header.
 #[inline(always)]
-pub(crate) fn write<P: Packet>(
+pub(super) fn write<P: Packet>(
     packet: &mut P,
-    _link: &Link,
+    link: &Link,
     datagram: &Datagram,
     target: &Target,
-    _hash: u64,
-) -> Result<(), DropReason> {
-    if datagram.length > target.mtu {
-        return Err(DropReason::PacketTooBig);
-    }
-    let ethernet = packet.get_mut::<Ethernet>(0).ok_or(DropReason::HeadroomExhausted)?;
-    ethernet.destination = target.destination_mac;
-    ethernet.source = target.source_mac;
-    Ok(())
+) -> Result<usize, Stop> {
+    super::fits(datagram, target, 0)?;
+    Ok(link.towards(packet, target, datagram.family, 0)?)
 }

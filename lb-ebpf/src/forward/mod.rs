@@ -1,11 +1,19 @@
 //! The forwarding modes: one a file, same signature.
 
+mod gue;
 mod ipip;
 mod l2dsr;
+pub(crate) mod mss;
 
-use lb_common::{DropReason, Target, target::Mode};
+use lb_common::{DropReason, Family, Target, target::Mode};
 
-use crate::{Datagram, Packet, Verdict, link::Link};
+use crate::{
+    Content, Datagram, Packet,
+    family::{IpFamily as _, V4, V6},
+    link::Link,
+    step::Sent,
+    verdict::Stop,
+};
 
 /// Writes the headers that lead to `target` and says where the packet leaves.
 #[inline(always)]
@@ -15,19 +23,52 @@ pub(crate) fn forward<P: Packet>(
     datagram: &Datagram,
     target: &Target,
     hash: u64,
-) -> Result<Verdict, DropReason> {
+) -> Result<Sent, Stop> {
     if !target.is_resolved() {
-        return Err(DropReason::NextHopUnresolved);
+        return Err(DropReason::NextHopUnresolved.into());
     }
-    let interface = target.interface;
-    match Mode::try_from(target.mode) {
-        Ok(Mode::Ipip) => ipip::write(packet, link, datagram, target, hash)?,
-        Ok(Mode::L2dsr) => l2dsr::write(packet, link, datagram, target, hash)?,
-        Err(_) => return Err(DropReason::ModeUnknown),
+    let mode = Mode::try_from(target.mode).map_err(|_| DropReason::ModeUnknown)?;
+    let outer = Family::try_from(target.family).map_err(|_| DropReason::TargetMissing)?;
+    let (interface, mss) = (target.interface, target.mss);
+    let ip_offset = match (mode, outer) {
+        (Mode::Ipip, Family::V4) => ipip::write::<P, V4>(packet, link, datagram, target, hash)?,
+        (Mode::Ipip, Family::V6) => ipip::write::<P, V6>(packet, link, datagram, target, hash)?,
+        (Mode::Gue, Family::V4) => gue::write::<P, V4>(packet, link, datagram, target, hash)?,
+        (Mode::Gue, Family::V6) => gue::write::<P, V6>(packet, link, datagram, target, hash)?,
+        (Mode::L2dsr, _) => l2dsr::write(packet, link, datagram, target)?,
+        (Mode::Nat | Mode::Fullnat, _) => return Err(DropReason::ModeUnknown.into()),
+    };
+    let mut sent = Sent { interface: 0, mss: 0, transport: 0 };
+    if interface != packet.ingress() {
+        sent.interface = interface;
     }
-    if interface == packet.ingress() {
-        Ok(Verdict::Transmit)
-    } else {
-        Ok(Verdict::Redirect(interface))
+    let transport = ip_offset + usize::from(datagram.header_length);
+    // A SYN behind 400 bytes of extension headers is not worth more room in the word.
+    if mss != 0 && datagram.is_syn() && transport <= 2 * usize::from(u8::MAX) {
+        (sent.mss, sent.transport) = (mss, (transport / 2) as u8);
+    }
+    Ok(sent)
+}
+
+/// Whether the packet fits the MTU towards the target with `overhead` bytes more.
+#[inline(always)]
+fn fits(datagram: &Datagram, target: &Target, overhead: usize) -> Result<(), Stop> {
+    let room = usize::from(target.mtu).saturating_sub(overhead);
+    if usize::from(datagram.length) <= room {
+        return Ok(());
+    }
+    // Nobody is told about a message that itself tells of an error, or a part without ports.
+    Err(match datagram.content {
+        Content::Whole | Content::FirstFragment => Stop::TooBig(room as u16),
+        Content::LaterFragment | Content::IcmpError => Stop::Drop(DropReason::PacketTooBig),
+    })
+}
+
+/// The number of an IP packet as a payload.
+#[inline(always)]
+const fn payload_number(family: Family) -> u8 {
+    match family {
+        Family::V4 => V4::PROTOCOL,
+        Family::V6 => V6::PROTOCOL,
     }
 }

@@ -51,10 +51,17 @@ impl Ipv4 {
         (self.version_and_length as usize & 0xf) * 4
     }
 
-    /// Whether it is one fragment of several: more follow, or it is not the first.
+    /// Where the payload of a fragment belongs, in bytes.
     #[must_use]
     #[inline(always)]
-    pub const fn is_fragment(&self) -> bool {
-        self.fragment.get() & 0x3fff != 0
+    pub const fn fragment_offset(&self) -> u16 {
+        (self.fragment.get() & 0x1fff) << 3
+    }
+
+    /// Whether other fragments follow.
+    #[must_use]
+    #[inline(always)]
+    pub const fn has_more_fragments(&self) -> bool {
+        self.fragment.get() & 0x2000 != 0
     }
 }

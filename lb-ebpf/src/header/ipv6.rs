@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 use lb_common::Be16;
 
-use crate::Wire;
+use crate::{Wire, fault::Fragment};
 
 /// Next header numbers (IANA "Assigned Internet Protocol Numbers").
 pub mod next_header {
@@ -81,11 +81,25 @@ pub struct Extension {
 impl Wire for Extension {}
 
 impl Extension {
-    /// Whether, being a fragment header, it stands in one fragment of several; an atomic fragment
-    /// (RFC 6946) does not.
+    /// Its length in bytes, being a header with this number.
     #[must_use]
     #[inline(always)]
-    pub const fn is_fragment(&self) -> bool {
-        self.fragment.get() & 0xfff9 != 0
+    pub const fn length_as(&self, number: u8) -> usize {
+        let units = self.length as usize;
+        match number {
+            next_header::FRAGMENT => 8,
+            next_header::AUTHENTICATION => (units + 2) * 4,
+            _ => (units + 1) * 8,
+        }
+    }
+
+    /// What it says, being a fragment header; an atomic fragment (RFC 6946) is a whole packet.
+    #[inline(always)]
+    pub(crate) fn fragment(self) -> Fragment {
+        Fragment {
+            identification: u32::from_be(bytemuck::cast(self.rest)),
+            offset: self.fragment.get() & 0xfff8,
+            more: self.fragment.get() & 1 != 0,
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! TCP (RFC 9293) and UDP (RFC 768) headers.
+//! TCP (RFC 9293), UDP (RFC 768) and GUE (draft-ietf-intarea-gue-09) headers.
 
 use bytemuck::{Pod, Zeroable};
 use lb_common::Be16;
@@ -32,6 +32,15 @@ pub struct Tcp {
 impl Wire for Tcp {}
 
 impl Tcp {
+    /// Flags.
+    pub const FIN: u8 = 0x01;
+    /// See [`Tcp::FIN`].
+    pub const SYN: u8 = 0x02;
+    /// See [`Tcp::FIN`].
+    pub const RST: u8 = 0x04;
+    /// See [`Tcp::FIN`].
+    pub const ACK: u8 = 0x10;
+
     /// Length of the header with its options, in bytes: 0 to 60.
     #[must_use]
     #[inline(always)]
@@ -55,3 +64,58 @@ pub struct Udp {
 }
 
 impl Wire for Udp {}
+
+/// The first four bytes of TCP and UDP.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct Ports {
+    /// Source port.
+    pub source: Be16,
+    /// Destination port.
+    pub destination: Be16,
+}
+
+impl Wire for Ports {}
+
+/// Words of a packet, in network byte order.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct Words<const COUNT: usize> {
+    /// They.
+    pub words: [u16; COUNT],
+}
+
+impl<const COUNT: usize> Wire for Words<COUNT> {}
+
+/// A TCP option of four bytes, at any address.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct TcpOption {
+    /// Kind, length, value.
+    pub bytes: [u8; 4],
+}
+
+impl Wire for TcpOption {}
+
+/// The GUE header of variant 0 without optional fields.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct Gue {
+    /// Variant (2 bits), control flag, length of optional fields in words of 32 bits (5 bits).
+    pub variant_and_length: u8,
+    /// IP protocol number of what follows.
+    pub protocol: u8,
+    /// Which optional fields there are.
+    pub flags: Be16,
+}
+
+impl Wire for Gue {}
+
+impl Gue {
+    /// The header in front of a packet with this protocol number.
+    #[must_use]
+    #[inline(always)]
+    pub const fn new(protocol: u8) -> Self {
+        Self { variant_and_length: 0, protocol, flags: Be16::new(0) }
+    }
+}

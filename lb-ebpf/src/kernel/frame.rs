@@ -1,6 +1,13 @@
 //! An XDP frame as a [`Packet`].
 
-use aya_ebpf::{EbpfContext as _, helpers::generated::bpf_xdp_adjust_head, programs::XdpContext};
+use core::arch::asm;
+
+use aya_ebpf::{
+    EbpfContext as _,
+    bindings::xdp_md,
+    helpers::generated::{bpf_xdp_adjust_head, bpf_xdp_adjust_tail, bpf_xdp_get_buff_len},
+    programs::XdpContext,
+};
 use lb_ebpf::{Packet, Wire, packet::HeadroomExhausted};
 
 /// Largest offset that a header is looked for at: the longest chain of IPv6 extension headers ends
@@ -15,16 +22,61 @@ impl Frame {
         Self(context)
     }
 
+    /// The frame of the run with this context, in a function of its own.
+    #[inline(always)]
+    pub(crate) fn of(context: *mut xdp_md) -> Self {
+        Self(XdpContext::new(context))
+    }
+
+    /// The context, for a function of its own.
+    #[inline(always)]
+    pub(crate) const fn context(&self) -> *mut xdp_md {
+        self.0.ctx
+    }
+
     #[inline(always)]
     fn at<T: Wire>(&self, offset: usize) -> Option<*mut T> {
         if offset > OFFSET_MAX {
             return None;
         }
-        let start = self.0.data() + offset;
-        if start + T::LEN > self.0.data_end() {
+        let start = self.data() + offset;
+        if start + T::LEN > self.data_end() {
             return None;
         }
         Some(start as *mut T)
+    }
+
+    /// Address of the first byte.
+    #[inline(always)]
+    fn data(&self) -> usize {
+        let data: usize;
+        // SAFETY: `xdp_md.data`, the first word of the context. In assembler, since LLVM would know
+        // that a load of 32 bits has no higher ones: it would move and spill it as 32 bits, and the
+        // verifier would take it for a number.
+        unsafe {
+            asm!("{0} = *(u32 *)({1} + 0)", out(reg) data, in(reg) self.0.as_ptr(),
+                options(pure, readonly, nostack));
+        }
+        data
+    }
+
+    /// Address behind the last byte of the first buffer.
+    #[inline(always)]
+    fn data_end(&self) -> usize {
+        let end: usize;
+        // SAFETY: `xdp_md.data_end`, the second word; see `data`.
+        unsafe {
+            asm!("{0} = *(u32 *)({1} + 4)", out(reg) end, in(reg) self.0.as_ptr(),
+                options(pure, readonly, nostack));
+        }
+        end
+    }
+
+    /// Length of the whole frame.
+    #[inline(always)]
+    fn buffers_length(&self) -> usize {
+        // SAFETY: the context of this run.
+        unsafe { bpf_xdp_get_buff_len(self.0.as_ptr().cast()) as usize }
     }
 
     #[inline(always)]
@@ -38,8 +90,9 @@ impl Frame {
 
 impl Packet for Frame {
     #[inline(always)]
-    fn len(&self) -> usize {
-        self.0.data_end() - self.0.data()
+    fn holds(&self, length: usize) -> bool {
+        // Most frames lie in one buffer; asking for the others is a call.
+        self.data() + length <= self.data_end() || length <= self.buffers_length()
     }
 
     #[inline(always)]
@@ -63,6 +116,17 @@ impl Packet for Frame {
     #[inline(always)]
     fn grow_head(&mut self, bytes: usize) -> Result<(), HeadroomExhausted> {
         self.move_head(-(bytes as i32))
+    }
+
+    #[inline(always)]
+    fn shrink_tail(&mut self, length: usize) -> Result<(), HeadroomExhausted> {
+        let surplus = self.buffers_length() as i32 - length as i32;
+        if surplus < 0 {
+            return Err(HeadroomExhausted);
+        }
+        // SAFETY: as in `move_head`.
+        let result = unsafe { bpf_xdp_adjust_tail(self.0.as_ptr().cast(), -surplus) };
+        if result == 0 { Ok(()) } else { Err(HeadroomExhausted) }
     }
 
     #[inline(always)]

@@ -1,17 +1,21 @@
 //! The maps. Names and layouts are part of the ABI (`lb_common::abi`).
 
 use aya_ebpf::{
-    bindings::BPF_F_MMAPABLE,
+    bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC},
     macros::map,
-    maps::{Array, DevMapHash, HashMap, PerCpuArray},
+    maps::{Array, DevMapHash, HashMap, LpmTrie, LruHashMap, PerCpuArray},
 };
 use lb_common::{
-    Listener, ListenerKey, Traffic, VipKey,
+    Bucket, FragmentFlow, FragmentKey, Listener, ListenerKey, Switches, Traffic, VipKey, WideKey,
+    WideListeners,
     abi::Meta,
     counter::COUNTERS_MAX,
     group::Groups,
-    limits::{DEVICES_MAX, LISTENERS_MAX, TARGETS_MAX, VIPS_MAX},
+    limits::{
+        DEVICES_MAX, FRAGMENTS_MAX, LISTENERS_MAX, TARGETS_MAX, VIPS_MAX, WIDE_LISTENERS_MAX,
+    },
     ring::Rings,
+    switches::LIMITS as LIMITS_MAX,
     target::Targets,
 };
 
@@ -47,3 +51,17 @@ pub(crate) static TARGET_TRAFFIC: PerCpuArray<Traffic> = PerCpuArray::pinned(TAR
 
 #[map]
 pub(crate) static COUNTERS: PerCpuArray<u64> = PerCpuArray::pinned(COUNTERS_MAX as u32, 0);
+
+#[map]
+pub(crate) static SWITCHES: Array<Switches> = Array::pinned(1, BPF_F_MMAPABLE);
+
+#[map]
+pub(crate) static LIMITS: PerCpuArray<Bucket> = PerCpuArray::pinned(LIMITS_MAX as u32, 0);
+
+#[map]
+pub(crate) static WIDE_LISTENERS: LpmTrie<WideKey, WideListeners> =
+    LpmTrie::pinned(WIDE_LISTENERS_MAX as u32, BPF_F_NO_PREALLOC);
+
+#[map]
+pub(crate) static FRAGMENTS: LruHashMap<FragmentKey, FragmentFlow> =
+    LruHashMap::pinned(FRAGMENTS_MAX as u32, 0);

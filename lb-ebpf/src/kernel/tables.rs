@@ -2,11 +2,13 @@
 
 use core::ptr::read_volatile;
 
+use aya_ebpf::{helpers::generated::bpf_ktime_get_coarse_ns, maps::lpm_trie::Key};
 use lb_common::{
-    Group, Listener, ListenerKey, RingRef, Slot, Target, Traffic, VipKey,
+    Family, FragmentFlow, FragmentKey, Group, Limit, Listener, ListenerKey, RingRef, Slot,
+    Switches, Target, Traffic, VipKey, WideKey, WideListeners,
     limits::{GROUPS_MAX, RING_SLOTS_MAX, TARGETS_MAX},
 };
-use lb_ebpf::{Tables, tables::Count};
+use lb_ebpf::{Tables, limiter, tables::Count};
 
 use super::{maps, settings};
 
@@ -31,6 +33,52 @@ impl Tables for KernelTables {
     #[inline(always)]
     fn is_vip(&self, key: &VipKey) -> bool {
         maps::VIPS.get_ptr(key).is_some()
+    }
+
+    #[inline(always)]
+    fn wide_listener(&self, key: &VipKey, protocol: u8, port: u16) -> Option<Listener> {
+        wide(key)?.listener(protocol, port)
+    }
+
+    #[inline(always)]
+    fn is_wide_vip(&self, key: &VipKey) -> bool {
+        wide(key).is_some()
+    }
+
+    #[inline(always)]
+    fn switches(&self) -> Switches {
+        let Some(switches) = maps::SWITCHES.get_ptr(0) else {
+            return Switches::default();
+        };
+        // SAFETY: one aligned 8-byte load, as the agent stores it.
+        Switches::from_word(unsafe { read_volatile(switches.cast::<u64>()) })
+    }
+
+    #[inline(always)]
+    fn allowed(&self, limit: Limit) -> bool {
+        let Some(bucket) = maps::LIMITS.get_ptr_mut(limit as u32) else {
+            return false;
+        };
+        // SAFETY: as in `add_one`.
+        limiter::take(unsafe { &mut *bucket }, self.now(), self.switches().icmp_rate)
+    }
+
+    #[inline(always)]
+    fn now(&self) -> u64 {
+        // SAFETY: a helper without arguments.
+        unsafe { bpf_ktime_get_coarse_ns() }
+    }
+
+    #[inline(always)]
+    fn fragment(&self, key: &FragmentKey) -> Option<FragmentFlow> {
+        // SAFETY: as in `listener`; a half-written value is a flow that no fragment has.
+        maps::FRAGMENTS.get_ptr(key).map(|flow| unsafe { *flow })
+    }
+
+    #[inline(always)]
+    fn learn_fragment(&self, key: &FragmentKey, flow: &FragmentFlow) {
+        // An LRU map is never full; later fragments of one that is not learned are counted.
+        let _learned = maps::FRAGMENTS.insert(key, flow, 0);
     }
 
     #[inline(always)]
@@ -85,6 +133,14 @@ impl Tables for KernelTables {
     fn count_target(&self, id: u16, bytes: u64) {
         add_traffic(maps::TARGET_TRAFFIC.get_ptr_mut(u32::from(id)), bytes);
     }
+}
+
+/// The entry of the longest prefix that has this address.
+#[inline(always)]
+fn wide(key: &VipKey) -> Option<&'static WideListeners> {
+    let family = if key.family == Family::V4 as u64 { Family::V4 } else { Family::V6 };
+    let key = Key::new(WideKey::FAMILY_BITS + 128, WideKey::new(family, key.address));
+    maps::WIDE_LISTENERS.get(key)
 }
 
 #[inline(always)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use lb_common::{
     limits::{GROUPS_MAX, LISTENERS_MAX, RING_SLOTS_MAX, TARGETS_MAX},
-    target::{Mode, TargetState},
+    target::TargetState,
 };
 
 use super::{
@@ -55,7 +55,7 @@ pub(super) fn describe(balancer: &Balancer, scheduler: &Scheduler, snapshot: &mu
             TargetGroupView {
                 name: group.name.clone(),
                 protocol: group.protocol.to_string(),
-                forwarding: mode_name(group.forwarding).to_owned(),
+                forwarding: group.forwarding.name().to_owned(),
                 targets: reports.len(),
                 healthy: reports.iter().filter(|r| r.state == TargetState::Healthy).count(),
                 fail_open: reports.iter().any(|r| r.in_ring && r.state == TargetState::Unhealthy),
@@ -111,12 +111,5 @@ const fn state_name(state: TargetState) -> &'static str {
         TargetState::Unhealthy => "unhealthy",
         TargetState::Draining => "draining",
         TargetState::Unused => "unused",
-    }
-}
-
-const fn mode_name(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Ipip => "ipip",
-        Mode::L2dsr => "l2dsr",
     }
 }

@@ -186,15 +186,8 @@ fn other_port(port: u16, listener: &Listener, group: &TargetGroup) -> String {
         "port {port} is not port {} of listener {}: forwarding {} cannot translate ports",
         listener.port,
         listener.name,
-        mode(group)
+        group.forwarding.name()
     )
-}
-
-const fn mode(group: &TargetGroup) -> &'static str {
-    match group.forwarding {
-        Mode::Ipip => "ipip",
-        Mode::L2dsr => "l2dsr",
-    }
 }
 
 fn limits(config: &Config, places: &Places, findings: &Findings) {

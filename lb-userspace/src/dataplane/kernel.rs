@@ -9,9 +9,13 @@ use std::{
     time::Duration,
 };
 
-use aya::maps::{Array, DevMapHash, HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues};
+use aya::maps::{
+    Array, DevMapHash, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray, PerCpuValues,
+    lpm_trie::Key,
+};
 use lb_common::{
-    Group, Listener, ListenerKey, RingRef, Slot, Target, Traffic, VipKey,
+    Group, Listener, ListenerKey, RingRef, Slot, Switches, Target, Traffic, VipKey, WideKey,
+    WideListeners,
     abi::{Meta, map},
     group::Groups,
     limits::{GROUPS_MAX, RING_BITS_MAX, RING_SLOTS_MAX, TARGETS_MAX},
@@ -21,7 +25,7 @@ use lb_common::{
 use thiserror::Error;
 
 use super::{MapStore, mapping, mapping::Mapping};
-use crate::plan::{GroupTable, MapOp, Tables};
+use crate::plan::{GroupTable, MapOp, Tables, WidePrefix};
 
 /// What goes wrong with the maps.
 #[derive(Debug, Error)]
@@ -64,6 +68,8 @@ pub struct KernelStore {
     devices: DevMapHash<MapData>,
     listener_traffic: PerCpuArray<MapData, Traffic>,
     target_traffic: PerCpuArray<MapData, Traffic>,
+    wide: LpmTrie<MapData, WideKey, WideListeners>,
+    switches: Mapping<Switches>,
     groups: Mapping<Groups>,
     rings: Mapping<Rings>,
     targets: Mapping<Targets>,
@@ -100,6 +106,8 @@ impl KernelStore {
             devices: open(folder, map::DEVICES)?,
             listener_traffic: open(folder, map::LISTENER_TRAFFIC)?,
             target_traffic: open(folder, map::TARGET_TRAFFIC)?,
+            wide: open(folder, map::WIDE_LISTENERS)?,
+            switches: open_mapping(folder, map::SWITCHES)?,
             groups: open_mapping(folder, map::GROUPS)?,
             rings: open_mapping(folder, map::RINGS)?,
             targets: open_mapping(folder, map::TARGETS)?,
@@ -185,6 +193,36 @@ impl KernelStore {
         Ok(())
     }
 
+    fn put_wide(
+        &mut self,
+        prefix: &WidePrefix,
+        listeners: &WideListeners,
+        fresh: &[u16],
+    ) -> Result<(), StoreError> {
+        for id in fresh {
+            Self::zero(&mut self.listener_traffic, map::LISTENER_TRAFFIC, *id)?;
+        }
+        self.wide
+            .insert(&Key::new(prefix.length, prefix.key), listeners, 0)
+            .map_err(|source| failed("write", map::WIDE_LISTENERS, source))
+    }
+
+    fn put_switches(&self, switches: Switches) {
+        // SAFETY: the only element of the mapping, one word.
+        unsafe { mapping::publish(self.switches.element().cast(), switches.to_word()) };
+    }
+
+    fn read_wide(&self) -> Result<BTreeMap<WidePrefix, WideListeners>, StoreError> {
+        let entries = self.wide.iter().map(|entry| {
+            entry.map(|(key, listeners)| {
+                (WidePrefix { length: key.prefix_len(), key: key.data() }, listeners)
+            })
+        });
+        entries
+            .collect::<Result<_, _>>()
+            .map_err(|source| failed("read", map::WIDE_LISTENERS, source))
+    }
+
     fn zero(
         traffic: &mut PerCpuArray<MapData, Traffic>,
         map: &'static str,
@@ -253,6 +291,9 @@ impl MapStore for KernelStore {
             listeners: listeners.map_err(|source| failed("read", map::LISTENERS, source))?,
             vips: vips.map_err(|source| failed("read", map::VIPS, source))?,
             devices: devices.map_err(|source| failed("read", map::DEVICES, source))?,
+            wide: self.read_wide()?,
+            // SAFETY: inside the mapping; only the agent writes it.
+            switches: unsafe { self.switches.element().read_volatile() },
             groups: self.read_groups()?,
             targets: self.read_targets()?,
         })
@@ -288,6 +329,14 @@ impl MapStore for KernelStore {
                 self.vips.insert(key, 1, 0).map_err(|source| failed("write", map::VIPS, source))
             }
             MapOp::RemoveVip(key) => removed(map::VIPS, self.vips.remove(key)),
+            MapOp::PutWide { prefix, listeners, fresh } => self.put_wide(prefix, listeners, fresh),
+            MapOp::RemoveWide(prefix) => {
+                removed(map::WIDE_LISTENERS, self.wide.remove(&Key::new(prefix.length, prefix.key)))
+            }
+            MapOp::PutSwitches(switches) => {
+                self.put_switches(*switches);
+                Ok(())
+            }
             MapOp::Quiesce => {
                 self.quiesce();
                 Ok(())

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lb_common::{
-    Address, Be16, RingRef,
+    Address, Be16, RingRef, Target,
     limits::{DEVICES_MAX, GROUPS_MAX, LISTENERS_MAX, RING_SLOTS_MAX, TARGETS_MAX},
     target::TargetState,
 };
@@ -259,6 +259,9 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
         for (report, in_ring) in reports.zip(in_ring) {
             report.in_ring = *in_ring;
             if *in_ring {
+                if let Some(entry) = self.plan.tables.targets.get_mut(&report.id) {
+                    entry.flags |= Target::ROUTABLE;
+                }
                 members.push(Member {
                     id: report.id,
                     identity: maglev::identity(report.key.address, report.key.port),

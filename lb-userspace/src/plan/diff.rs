@@ -3,11 +3,11 @@
 //! The order lets a packet see any state between two operations: what is pointed at is there
 //! before the pointer, and goes after it. It decides nothing about content: that is `compile`.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
-use lb_common::{Target, target::TargetState};
+use lb_common::{Target, WideListeners, target::TargetState};
 
-use super::{GroupTable, MapOp, Tables};
+use super::{GroupTable, MapOp, Tables, WidePrefix};
 
 /// The operations that turn `current` into `wanted`, to be applied in this order.
 ///
@@ -34,6 +34,7 @@ pub fn diff(current: &Tables, wanted: &Tables) -> Vec<MapOp> {
     write_slots(current, wanted, &mut operations);
     let ringless = put_groups(current, wanted, &mut operations);
     put_listeners(current, wanted, &mut operations);
+    put_wide(current, wanted, &mut operations);
     let replaces = remove_listeners(current, wanted, &mut operations);
     operations.extend(ringless);
     operations.extend(late);
@@ -63,11 +64,16 @@ fn put_targets(current: &Tables, wanted: &Tables, early: &mut Vec<MapOp>, late: 
 }
 
 /// Whether a change of a target is better made after its slots have changed: it loses its next
-/// hop, or only its state differs.
+/// hop or its flows, or only its state differs.
 fn only_informs(before: &Target, after: &Target) -> bool {
-    let stateless = |target: &Target| Target { state: TargetState::Initial as u8, ..*target };
     let loses_next_hop = before.is_resolved() && !after.is_resolved();
-    loses_next_hop || stateless(before) == stateless(after)
+    let gains_flows = !before.is_routable() && after.is_routable();
+    let rest = |target: &Target| Target {
+        state: TargetState::Initial as u8,
+        flags: target.flags & !Target::ROUTABLE,
+        ..*target
+    };
+    loses_next_hop || !gains_flows && rest(before) == rest(after)
 }
 
 /// The group in `current` whose ring `wanted` writes in place.
@@ -134,6 +140,36 @@ fn put_listeners(current: &Tables, wanted: &Tables, operations: &mut Vec<MapOp>)
     }
 }
 
+/// Puts listeners on port ranges and prefixes, then turns on what makes packets ask for them.
+fn put_wide(current: &Tables, wanted: &Tables, operations: &mut Vec<MapOp>) {
+    for (prefix, listeners) in &wanted.wide {
+        if current.wide.get(prefix) == Some(listeners) {
+            continue;
+        }
+        let fresh: BTreeSet<u16> = ids(listeners).filter(|id| !uses(current, *id)).collect();
+        operations.push(MapOp::PutWide {
+            prefix: *prefix,
+            listeners: *listeners,
+            fresh: fresh.into_iter().collect(),
+        });
+    }
+    if current.switches != wanted.switches {
+        operations.push(MapOp::PutSwitches(wanted.switches));
+    }
+}
+
+/// Ids of the listeners of a prefix.
+fn ids(listeners: &WideListeners) -> impl Iterator<Item = u16> + '_ {
+    let ranges = listeners.ranges.iter().filter(|range| range.protocol != 0);
+    ranges.map(|range| range.listener.id)
+}
+
+/// Whether a listener has this id.
+fn uses(tables: &Tables, id: u16) -> bool {
+    tables.listeners.values().any(|listener| listener.id == id)
+        || tables.wide.values().any(|listeners| ids(listeners).any(|other| other == id))
+}
+
 /// Removes listeners; says whether a packet may still use the id of one.
 fn remove_listeners(current: &Tables, wanted: &Tables, operations: &mut Vec<MapOp>) -> bool {
     let before = operations.len();
@@ -142,7 +178,12 @@ fn remove_listeners(current: &Tables, wanted: &Tables, operations: &mut Vec<MapO
             operations.push(MapOp::RemoveListener(*key));
         }
     }
-    let removes = operations.len() > before;
+    let changed = |prefix: &WidePrefix, listeners| wanted.wide.get(prefix) != Some(listeners);
+    for prefix in current.wide.keys().filter(|prefix| !wanted.wide.contains_key(prefix)) {
+        operations.push(MapOp::RemoveWide(*prefix));
+    }
+    let removes = operations.len() > before
+        || current.wide.iter().any(|(prefix, listeners)| changed(prefix, listeners));
     let old_vips = current.vips.difference(&wanted.vips);
     operations.extend(old_vips.map(|vip| MapOp::RemoveVip(*vip)));
     removes

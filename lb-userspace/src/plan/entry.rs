@@ -28,6 +28,9 @@ pub(super) fn target(
         state: state as u8,
         ..Target::default()
     };
+    if matches!(state, TargetState::Healthy | TargetState::Draining) {
+        entry.flags |= Target::ROUTABLE;
+    }
     if let Some(hop) = hop {
         entry.flags |= Target::RESOLVED;
         entry.mtu = hop.mtu;
@@ -35,7 +38,7 @@ pub(super) fn target(
         entry.source_mac = hop.source_mac.into();
         entry.interface = hop.interface;
     }
-    if mode == Mode::Ipip {
+    if matches!(mode, Mode::Ipip | Mode::Gue) {
         entry.outer_source = outer_source(config.address, tunnel);
         entry.outer_checksum = entry.constant_checksum();
     }
@@ -70,5 +73,5 @@ pub fn listener_key(config: &config::Listener) -> ListenerKey {
 
 /// The entry of a listener.
 pub(super) fn listener(id: u16, group: u16) -> Listener {
-    Listener { id, group, flags: 0 }
+    Listener { id, group, idle_timeout: 350, flags: 0 }
 }

@@ -8,9 +8,12 @@ use std::{
     sync::Arc,
 };
 
-use lb_common::{Listener, ListenerKey, RingRef, Slot, Target, VipKey, limits::RING_SLOTS_MAX};
+use lb_common::{
+    Listener, ListenerKey, RingRef, Slot, Switches, Target, VipKey, WideListeners,
+    limits::RING_SLOTS_MAX,
+};
 
-use super::{GroupTable, MapOp, Tables};
+use super::{GroupTable, MapOp, Tables, WidePrefix};
 
 /// The content of the maps, also of what nothing points at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,6 +28,10 @@ pub struct MapModel {
     pub targets: BTreeMap<u16, Target>,
     /// Interfaces.
     pub devices: BTreeSet<u32>,
+    /// Listeners on port ranges and prefixes.
+    pub wide: BTreeMap<WidePrefix, WideListeners>,
+    /// What is turned on.
+    pub switches: Switches,
     /// The slots of all rings, up to the last one ever written; those behind it are zero.
     pub slots: Vec<Slot>,
 }
@@ -65,6 +72,13 @@ impl MapModel {
             MapOp::RemoveVip(vip) => {
                 self.vips.remove(vip);
             }
+            MapOp::PutWide { prefix, listeners, .. } => {
+                self.wide.insert(*prefix, *listeners);
+            }
+            MapOp::RemoveWide(prefix) => {
+                self.wide.remove(prefix);
+            }
+            MapOp::PutSwitches(switches) => self.switches = *switches,
             MapOp::Quiesce => {}
         }
     }
@@ -105,6 +119,8 @@ impl MapModel {
             groups: groups.collect(),
             targets: self.targets.clone(),
             devices: self.devices.clone(),
+            wide: self.wide.clone(),
+            switches: self.switches,
         }
     }
 }
@@ -117,6 +133,8 @@ impl From<&Tables> for MapModel {
             groups: BTreeMap::new(),
             targets: tables.targets.clone(),
             devices: tables.devices.clone(),
+            wide: tables.wide.clone(),
+            switches: tables.switches,
             slots: Vec::new(),
         };
         for (id, group) in &tables.groups {
@@ -140,6 +158,13 @@ pub fn faults(tables: &Tables) -> Vec<String> {
         }
         if !tables.vips.contains(&key.vip()) {
             faults.push(format!("listener {key:?} has no VIP entry"));
+        }
+    }
+    for (prefix, wide) in &tables.wide {
+        for range in wide.ranges.iter().filter(|range| range.protocol != 0) {
+            if !tables.groups.contains_key(&range.listener.group) {
+                faults.push(format!("{range:?} of {prefix:?} has a missing group"));
+            }
         }
     }
     for (id, group) in &tables.groups {

@@ -5,7 +5,9 @@ use std::{
     sync::Arc,
 };
 
-use lb_common::{Listener, ListenerKey, RingRef, Slot, Target, VipKey};
+use lb_common::{
+    Listener, ListenerKey, RingRef, Slot, Switches, Target, VipKey, WideKey, WideListeners,
+};
 
 /// What the maps hold, or should hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,12 +16,25 @@ pub struct Tables {
     pub listeners: BTreeMap<ListenerKey, Listener>,
     /// Every VIP of a listener.
     pub vips: BTreeSet<VipKey>,
+    /// Listeners on port ranges and prefixes.
+    pub wide: BTreeMap<WidePrefix, WideListeners>,
+    /// What is turned on.
+    pub switches: Switches,
     /// Target groups by id (1 to `GROUPS_MAX - 1`).
     pub groups: BTreeMap<u16, GroupTable>,
     /// Targets by id (1 to `TARGETS_MAX - 1`); only those with [`Target::VALID`].
     pub targets: BTreeMap<u16, Target>,
     /// Indices of the interfaces that packets may be redirected to.
     pub devices: BTreeSet<u32>,
+}
+
+/// A prefix of addresses, as the map of wide listeners has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WidePrefix {
+    /// Bits of `key` that count: [`WideKey::FAMILY_BITS`] and those of the address.
+    pub length: u32,
+    /// Family and address.
+    pub key: WideKey,
 }
 
 /// One target group.
@@ -79,6 +94,19 @@ pub enum MapOp {
     PutVip(VipKey),
     /// Removes a VIP.
     RemoveVip(VipKey),
+    /// Writes the listeners of a prefix.
+    PutWide {
+        /// The prefix.
+        prefix: WidePrefix,
+        /// Its listeners.
+        listeners: WideListeners,
+        /// Listener ids that were free: their counters start at zero.
+        fresh: Vec<u16>,
+    },
+    /// Removes the listeners of a prefix.
+    RemoveWide(WidePrefix),
+    /// Turns things on and off.
+    PutSwitches(Switches),
     /// Waits until no packet can still read what earlier operations replaced or removed.
     Quiesce,
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use lb_common::{
     Address, Be16, Counter, DropReason, Family, Listener, ListenerKey, Mac, Mode, RingRef, Slot,
-    Target, Traffic, VipKey, listener::protocol,
+    Switches, Target, Traffic, VipKey, WideListeners, listener::protocol,
 };
 use lb_ebpf::{
     Verdict,
@@ -12,7 +12,7 @@ use lb_ebpf::{
 };
 use lb_userspace::{
     dataplane::{MapStore as _, StatsSource},
-    plan::MapOp,
+    plan::{MapOp, WidePrefix},
 };
 
 use super::{
@@ -35,6 +35,10 @@ pub(crate) const PORT_BAD_MODE: u16 = 85;
 /// The good ones.
 pub(crate) const PORT_TCP: u16 = 80;
 pub(crate) const PORT_UDP: u16 = 53;
+
+/// Everything on, no limit: host and kernel have different clocks.
+pub(crate) const SWITCHES: Switches =
+    Switches { flags: Switches::ECHO_REPLY | Switches::WIDE_LISTENERS, icmp_rate: u32::MAX };
 
 const BITS: u8 = 12;
 const MTU: u16 = 1500;
@@ -141,9 +145,10 @@ impl World {
             for (id, (port, protocol, group)) in (1..).zip(listeners) {
                 let id = id + if family == Family::V6 { 100 } else { 0 };
                 let key = ListenerKey::new(family, address, Be16::new(port), protocol);
-                world.add_listener(key, Listener { id, group, flags: 0 });
+                world.add_listener(key, Listener { id, group, idle_timeout: 350, flags: 0 });
             }
         }
+        world.set_switches(SWITCHES);
         world
     }
 
@@ -155,6 +160,16 @@ impl World {
         self.host.targets.insert(id, target);
         let fresh = false;
         self.apply(&MapOp::PutTarget { id, target, fresh });
+    }
+
+    pub(crate) fn set_switches(&mut self, switches: Switches) {
+        self.host.switches = switches;
+        self.apply(&MapOp::PutSwitches(switches));
+    }
+
+    pub(crate) fn set_wide(&mut self, prefix: WidePrefix, listeners: WideListeners) {
+        self.host.wide_listeners.insert((prefix.length, prefix.key), listeners);
+        self.apply(&MapOp::PutWide { prefix, listeners, fresh: Vec::new() });
     }
 
     fn add_ring(&mut self, group: u16, owner: Option<u16>) {

@@ -59,7 +59,10 @@ impl Grace {
             | MapOp::RemoveDevice(_)
             | MapOp::PutDevice(_)
             | MapOp::PutVip(_)
-            | MapOp::RemoveVip(_) => {}
+            | MapOp::RemoveVip(_)
+            | MapOp::PutWide { .. }
+            | MapOp::RemoveWide(_)
+            | MapOp::PutSwitches(_) => {}
         }
         harm
     }

@@ -8,21 +8,25 @@ const HOP: NextHop = hop(7, true);
 
 /// A reachable target, but for its address, mode and outer source.
 const REACHABLE: Target = Target {
-    flags: Target::VALID | Target::RESOLVED,
-    group: 1,
-    port: Be16::new(80),
+    flags: Target::VALID | Target::RESOLVED | Target::ROUTABLE,
     mtu: 1500,
+    vlan: Be16::new(0),
+    tunnel_port: Be16::new(0),
     address: Address::v4([0; 4]),
     destination_mac: Mac::new(HOP.destination_mac),
     source_mac: Mac::new(HOP.source_mac),
     interface: 7,
     mode: 0,
     family: 0,
-    state: Healthy as u8,
+    gue_variant: 0,
     reserved: 0,
     outer_checksum: 0,
-    reserved_tail: 0,
+    mss: 0,
     outer_source: Address::v4([0; 4]),
+    group: 1,
+    port: Be16::new(80),
+    state: Healthy as u8,
+    reserved_tail: [0; 59],
 };
 
 fn check(mode: Mode, address: &str, next_hop: NextHopState, expected: &Target) {
@@ -65,7 +69,7 @@ fn entries_hold_what_packets_need() {
     check(Mode::L2dsr, "10.0.0.1", resolved(), &Target { mode: l2dsr, ..v4 });
     let expected = Target {
         mode: l2dsr,
-        flags: Target::VALID,
+        flags: Target::VALID | Target::ROUTABLE,
         mtu: 0,
         destination_mac: Mac::new([0; 6]),
         source_mac: Mac::new([0; 6]),

@@ -1,0 +1,27 @@
+//! Which flow a packet belongs to that takes more than a look at its transport header.
+
+use lb_common::Counter;
+
+use crate::{Content, Datagram, Packet, Tables, fragment, icmp, link, parse, verdict::Stop};
+
+/// The flow of a fragment or an ICMP message, as if it were a packet of its client.
+#[inline(always)]
+pub(crate) fn flow_of<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Result<Datagram, Stop> {
+    let link = link::parse(packet)?;
+    let ip = parse::ip(packet, &link).map_err(|fault| fault.judge(tables))?;
+    if ip.fragment.is_part() {
+        fragment::flow_of(packet, &link, &ip, tables)
+    } else {
+        icmp::flow_of(packet, &link, &ip, tables)
+    }
+}
+
+/// Counts one that was forwarded.
+#[inline(always)]
+pub(crate) fn count<T: Tables>(flow: &Datagram, tables: &T) {
+    let counter = match flow.content {
+        Content::IcmpError => Counter::IcmpErrorForwarded,
+        _ => Counter::FragmentForwarded,
+    };
+    tables.count(counter.index());
+}

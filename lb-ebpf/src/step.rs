@@ -1,0 +1,108 @@
+//! What a stage of the data path says: what becomes of the packet, or which stage is next.
+//!
+//! It fits one word, since a function that the verifier walks on its own gives back a number.
+
+use bytemuck::{Pod, Zeroable};
+use lb_common::DropReason;
+
+use crate::Verdict;
+
+/// The outcome of a stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The packet's fate is decided and counted.
+    Done(Verdict),
+    /// It has been rewritten and leaves by an interface; a SYN may have to be clamped before.
+    Sent(Sent),
+    /// It is ICMP or a fragment.
+    Exception,
+    /// It does not fit the way to its target, which takes IP packets of this many bytes.
+    TooBig(u16),
+}
+
+/// A packet that leaves for its target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Index of the interface; 0 is the one that it came in by.
+    pub interface: u32,
+    /// Largest TCP MSS that it may offer; 0 when there is nothing to do.
+    pub mss: u16,
+    /// Half the offset of its TCP header, when there is something to do.
+    pub transport: u8,
+}
+
+/// A step as it is handed from function to function.
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Word {
+    kind: u8,
+    byte: u8,
+    small: u16,
+    large: u32,
+}
+
+const PASS: u8 = 0;
+const DROP: u8 = 1;
+const SENT: u8 = 2;
+const EXCEPTION: u8 = 3;
+const TOO_BIG: u8 = 4;
+const TRANSMIT: u8 = 5;
+const REDIRECT: u8 = 6;
+
+impl Step {
+    /// As a word.
+    #[must_use]
+    #[inline(always)]
+    pub fn to_word(self) -> u64 {
+        let word = |kind, byte, small, large| Word { kind, byte, small, large };
+        bytemuck::cast(match self {
+            Self::Done(Verdict::Pass) => word(PASS, 0, 0, 0),
+            Self::Done(Verdict::Drop(reason)) => word(DROP, 0, 0, reason as u32),
+            Self::Done(Verdict::Transmit) => word(TRANSMIT, 0, 0, 0),
+            Self::Done(Verdict::Redirect(interface)) => word(REDIRECT, 0, 0, interface),
+            Self::Sent(sent) => word(SENT, sent.transport, sent.mss, sent.interface),
+            Self::Exception => word(EXCEPTION, 0, 0, 0),
+            Self::TooBig(room) => word(TOO_BIG, 0, room, 0),
+        })
+    }
+
+    /// From a word that [`Step::to_word`] made; any other is a pass.
+    #[must_use]
+    #[inline(always)]
+    pub fn from_word(word: u64) -> Self {
+        let Word { kind, byte, small, large } = bytemuck::cast(word);
+        match kind {
+            DROP => match DropReason::try_from(large) {
+                Ok(reason) => Self::Done(Verdict::Drop(reason)),
+                Err(_) => Self::Done(Verdict::Pass),
+            },
+            SENT => Self::Sent(Sent { interface: large, mss: small, transport: byte }),
+            EXCEPTION => Self::Exception,
+            TOO_BIG => Self::TooBig(small),
+            TRANSMIT => Self::Done(Verdict::Transmit),
+            REDIRECT => Self::Done(Verdict::Redirect(large)),
+            _ => Self::Done(Verdict::Pass),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_survives_its_word() {
+        for step in [
+            Step::Done(Verdict::Pass),
+            Step::Done(Verdict::Drop(DropReason::EcnInvalid)),
+            Step::Done(Verdict::Transmit),
+            Step::Done(Verdict::Redirect(7)),
+            Step::Sent(Sent { interface: u32::MAX, mss: 1400, transport: 255 }),
+            Step::Exception,
+            Step::TooBig(1480),
+        ] {
+            assert_eq!(Step::from_word(step.to_word()), step);
+        }
+        assert_eq!(Step::from_word(u64::MAX), Step::Done(Verdict::Pass));
+    }
+}

@@ -10,6 +10,12 @@ pub enum Mode {
     Ipip = 1,
     /// Destination MAC only: direct server return on the same layer 2.
     L2dsr = 2,
+    /// IP in UDP: generic UDP encapsulation (GUE).
+    Gue = 3,
+    /// The destination becomes the target; answers come back through the balancer.
+    Nat = 4,
+    /// As `Nat`, and the source becomes the balancer's.
+    Fullnat = 5,
 }
 
 impl TryFrom<u8> for Mode {
@@ -19,6 +25,9 @@ impl TryFrom<u8> for Mode {
         match number {
             1 => Ok(Self::Ipip),
             2 => Ok(Self::L2dsr),
+            3 => Ok(Self::Gue),
+            4 => Ok(Self::Nat),
+            5 => Ok(Self::Fullnat),
             other => Err(other),
         }
     }

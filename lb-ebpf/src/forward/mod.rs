@@ -23,7 +23,7 @@ pub(crate) fn forward<P: Packet>(
     match Mode::try_from(target.mode) {
         Ok(Mode::Ipip) => ipip::write(packet, link, datagram, target, hash)?,
         Ok(Mode::L2dsr) => l2dsr::write(packet, link, datagram, target, hash)?,
-        Err(_) => return Err(DropReason::ModeUnknown),
+        Ok(_) | Err(_) => return Err(DropReason::ModeUnknown),
     }
     if interface == packet.ingress() {
         Ok(Verdict::Transmit)

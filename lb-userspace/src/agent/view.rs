@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use lb_common::{
     limits::{GROUPS_MAX, LISTENERS_MAX, RING_SLOTS_MAX, TARGETS_MAX},
-    target::{Mode, TargetState},
+    target::TargetState,
 };
 
 use super::{
@@ -12,6 +12,7 @@ use super::{
     balancer::Balancer,
 };
 use crate::{
+    config::mode_name,
     dataplane::Attached,
     health::Scheduler,
     plan::{GroupTable, TargetReport},
@@ -31,13 +32,12 @@ pub(super) fn describe(balancer: &Balancer, scheduler: &Scheduler, snapshot: &mu
         .iter()
         .map(|listener| ListenerView {
             name: listener.name.clone(),
-            address: Some(listener.address),
-            port: listener.port,
+            address: listener.shown_address(),
+            port: listener.ports.into(),
             protocol: listener.protocol.to_string(),
             target_group: listener.target_group.clone(),
-            id: tables
-                .listeners
-                .get(&crate::plan::listener_key(listener))
+            id: crate::plan::listener_key(listener)
+                .and_then(|key| tables.listeners.get(&key))
                 .map_or(0, |entry| entry.id),
         })
         .collect();
@@ -111,12 +111,5 @@ const fn state_name(state: TargetState) -> &'static str {
         TargetState::Unhealthy => "unhealthy",
         TargetState::Draining => "draining",
         TargetState::Unused => "unused",
-    }
-}
-
-const fn mode_name(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Ipip => "ipip",
-        Mode::L2dsr => "l2dsr",
     }
 }

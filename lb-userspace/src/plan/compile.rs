@@ -308,7 +308,9 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
                 listener: listener.name.clone(),
                 group: listener.target_group.clone(),
             })?;
-            let key = entry::listener_key(listener);
+            let Some(key) = entry::listener_key(listener) else {
+                continue;
+            };
             let id = match previous.get(&key) {
                 Some(known) => known.id,
                 None => ids.take().ok_or_else(|| no_room("listeners", LISTENERS_MAX))?,

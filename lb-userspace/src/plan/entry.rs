@@ -57,15 +57,16 @@ fn outer_source(target: IpAddr, tunnel: &Tunnel) -> Address {
     }
 }
 
-/// The key of a listener.
+/// The key of a listener on one address and port; `None` for a wider one.
 #[must_use]
-pub fn listener_key(config: &config::Listener) -> ListenerKey {
-    ListenerKey::new(
-        Family::from(&config.address),
-        config.address.into(),
-        Be16::new(config.port),
+pub fn listener_key(config: &config::Listener) -> Option<ListenerKey> {
+    let vip = config.exact()?;
+    Some(ListenerKey::new(
+        Family::from(&vip.ip()),
+        vip.ip().into(),
+        Be16::new(vip.port()),
         config.protocol.number(),
-    )
+    ))
 }
 
 /// The entry of a listener.

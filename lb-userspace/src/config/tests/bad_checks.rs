@@ -112,7 +112,7 @@ const CHANGED: &[(&str, &str, &str)] = &[
     (
         "stickiness: none",
         "sticky: none",
-        "~:22: target_groups[0].attributes.sticky: unknown key; known are `deregistration_delay`, `slow_start`, `stickiness`",
+        "~:22: target_groups[0].attributes.sticky: unknown key; known are `gue_port`, `gue_variant`, `tcp_mss`, `deregistration_delay`, `slow_start`, `stickiness`",
     ),
 ];
 

@@ -11,7 +11,7 @@ use crate::config::{
 
 const TCP_IDLE_TIMEOUT_MIN: Duration = Duration::from_mins(1);
 const UDP_IDLE_TIMEOUT_MIN: Duration = Duration::from_secs(10);
-const IDLE_TIMEOUT_MAX: Duration = Duration::from_secs(6000);
+const IDLE_TIMEOUT_MAX: Duration = Duration::from_mins(100);
 
 pub(super) fn listener(section: Section<'_>) -> Option<(Listener, At)> {
     let name = section.require("name", "name: web", values::name);

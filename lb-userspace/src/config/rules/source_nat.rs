@@ -16,8 +16,8 @@ use crate::config::{
 
 pub(super) fn check(config: &Config, places: &Places, vips: &Vips<'_>, findings: &Findings) {
     let sources = config.source_nat.as_ref().map_or(&[][..], |source| &source.addresses);
-    let placed = || sources.iter().zip(&places.sources);
-    doubles(placed(), |address, at| {
+    let all = || sources.iter().zip(&places.sources);
+    doubles(all(), |address, at| {
         findings.error(at, format!("source address {address} is named twice"));
     });
     let mut targets: BTreeMap<IpAddr, &str> = BTreeMap::new();
@@ -26,7 +26,7 @@ pub(super) fn check(config: &Config, places: &Places, vips: &Vips<'_>, findings:
             targets.entry(target.address).or_insert(&group.name);
         }
     }
-    for (address, at) in placed() {
+    for (address, at) in all() {
         let whose = if let Some(listener) = vips.owner(*address) {
             format!("listener {}", listener.name)
         } else if let Some(group) = targets.get(address) {

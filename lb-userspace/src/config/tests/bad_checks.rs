@@ -118,5 +118,5 @@ const CHANGED: &[(&str, &str, &str)] = &[
 
 #[test]
 fn each_change_of_the_example() {
-    super::check_changes(CHANGED);
+    super::check_changes(super::EXAMPLE, CHANGED);
 }

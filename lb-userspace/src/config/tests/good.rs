@@ -9,15 +9,8 @@ use super::{
         Config, Document, Gue, HealthCheck, HealthProtocol, Icmp, Listener, Matcher, Ports,
         Protocol, Target, TargetGroup, Tunnel, parse, validate,
     },
-    EXAMPLE, SMALL, with,
+    EXAMPLE, MODES, SMALL, config, with,
 };
-
-fn config(text: &str) -> Config {
-    match parse(text, "xelb.yaml") {
-        Ok((_, config, _)) => config,
-        Err(errors) => panic!("{errors}\n{text}"),
-    }
-}
 
 fn target(address: &str, port: u16, weight: u32) -> Target {
     Target { address: address.parse().unwrap(), port, weight }
@@ -93,7 +86,7 @@ fn what_is_left_out_has_its_default() {
 /// The same in JSON, and as it is kept in the state directory and sent to the agent.
 #[test]
 fn json_means_the_same() {
-    for text in [EXAMPLE, SMALL] {
+    for text in [EXAMPLE, SMALL, MODES] {
         let (document, config, _) = parse(text, "").unwrap();
         let json = serde_json::to_string_pretty(&document).unwrap();
         let again: Document = serde_json::from_str(&json).unwrap();

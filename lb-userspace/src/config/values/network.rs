@@ -47,12 +47,12 @@ const RESERVED: [(IpNet, &str); 8] = [
     (v6([0xff00, 0, 0, 0, 0, 0, 0, 0], 8), "multicast addresses"),
 ];
 
-const fn v4([a, b, c, d]: [u8; 4], bits: u8) -> IpNet {
-    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), bits))
+const fn v4(octets: [u8; 4], bits: u8) -> IpNet {
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::from_octets(octets), bits))
 }
 
-const fn v6([a, b, c, d, e, f, g, h]: [u16; 8], bits: u8) -> IpNet {
-    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, d, e, f, g, h), bits))
+const fn v6(segments: [u16; 8], bits: u8) -> IpNet {
+    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::from_segments(segments), bits))
 }
 
 /// One address, as a host prefix, or a prefix without host bits.

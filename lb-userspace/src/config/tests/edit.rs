@@ -80,9 +80,9 @@ fn targets_of_every_mode() {
     document.add_target("local", ip("10.0.0.2"), None, None).unwrap();
     assert_eq!(
         validate(&document).unwrap_err().to_string(),
-        "target_groups[2].targets[1]: fd00:1::12 is of another family than 203.0.113.3 of listener inside: fullnat does not translate between families; ipip and gue carry both\n\
+        "source_nat.addresses[0]: 10.0.0.2 belongs to a target of group local; name an address that only the balancer has\n\
          target_groups[1].targets[2]: 203.0.113.15 is in 203.0.113.0/28 of listener prefix: packets to it would come back\n\
-         source_nat.addresses[0]: 10.0.0.2 belongs to a target of group local; name an address that only the balancer has"
+         target_groups[2].targets[1]: fd00:1::12 is of another family than 203.0.113.3 of listener inside: fullnat does not translate between families; ipip and gue carry both"
     );
 }
 

@@ -75,9 +75,9 @@ fn idle_timeouts() {
         idle_timeout
     };
     assert_eq!(timeout(SMALL, ""), Duration::from_secs(350));
-    assert_eq!(timeout(&udp, ""), Duration::from_secs(120));
+    assert_eq!(timeout(&udp, ""), Duration::from_mins(2));
     assert_eq!(timeout(&udp, "attributes: { idle_timeout: 10s }"), Duration::from_secs(10));
-    assert_eq!(timeout(SMALL, "attributes: { idle_timeout: 1m }"), Duration::from_secs(60));
+    assert_eq!(timeout(SMALL, "attributes: { idle_timeout: 1m }"), Duration::from_mins(1));
     let told = |text: &str, value: &str| {
         errors(&format!("{text}    attributes: {{ idle_timeout: {value} }}\n"))
     };

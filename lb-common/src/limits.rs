@@ -3,14 +3,16 @@
 /// Listeners. ELB allows 50 on a load balancer; a shared edge host serves many of those.
 pub const LISTENERS_MAX: usize = 4096;
 
-/// VIPs: each listener may have an address of its own.
-pub const VIPS_MAX: usize = LISTENERS_MAX;
-
-/// Prefixes of addresses that listeners on port ranges, on all ports or on prefixes have.
+/// Listeners on a prefix or on several ports. Each costs the data path more than an exact one, and
+/// they stand for many of those.
 pub const WIDE_LISTENERS_MAX: usize = 1024;
 
-/// Such listeners that cover one address: a packet compares with each of them.
+/// Listeners on a prefix or on several ports that cover one address: the data path looks through
+/// them one by one.
 pub const WIDE_RANGES_MAX: usize = 16;
+
+/// VIPs: each listener may have an address of its own.
+pub const VIPS_MAX: usize = LISTENERS_MAX;
 
 /// Fragmented packets whose first fragment is remembered; the oldest goes first.
 pub const FRAGMENTS_MAX: usize = 16_384;

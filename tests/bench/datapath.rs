@@ -24,8 +24,8 @@ use lb_common::{
 use lb_tests::sandbox;
 use lb_userspace::{
     config::{
-        Config, HealthCheck, HealthProtocol, Listener, Protocol, Target, TargetGroup, TargetKey,
-        Tunnel,
+        Config, Gue, HealthCheck, HealthProtocol, Icmp, Listener, Ports, Protocol, Target,
+        TargetGroup, TargetKey, Tunnel,
     },
     dataplane::{GENERATOR_OBJECT, KernelStore, MapStore as _, OBJECT},
     health::Health,
@@ -280,9 +280,12 @@ fn config(case: &Case, addresses: &[IpAddr]) -> Result<Config> {
         healthy_threshold: 3,
         unhealthy_threshold: 2,
     };
+    let vip: IpAddr = if case.packets_v6 { VIP_V6.into() } else { VIP_V4.into() };
     Ok(Config {
         interfaces: vec!["lo".to_owned()],
         tunnel: Tunnel { source_ipv4: "172.16.0.0/16".parse()?, source_ipv6: "100::/64".parse()? },
+        source_nat: None,
+        icmp: Icmp::default(),
         hash_seed: None,
         target_groups: vec![TargetGroup {
             name: "web".to_owned(),
@@ -292,12 +295,15 @@ fn config(case: &Case, addresses: &[IpAddr]) -> Result<Config> {
             targets: targets.collect(),
             health_check,
             deregistration_delay: Duration::ZERO,
+            gue: Gue::default(),
+            tcp_mss: None,
         }],
         listeners: vec![Listener {
             name: "web".to_owned(),
-            address: if case.packets_v6 { VIP_V6.into() } else { VIP_V4.into() },
-            port: 80,
+            address: vip.into(),
+            ports: Ports::one(80),
             protocol: Protocol::Tcp,
+            idle_timeout: Protocol::Tcp.idle_timeout(),
             target_group: "web".to_owned(),
         }],
     })

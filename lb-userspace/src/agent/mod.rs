@@ -16,5 +16,6 @@ pub use options::AgentOptions;
 pub use request::{AgentHandle, Outcome, Refusal, Request};
 pub use run::run;
 pub use snapshot::{
-    AttachedInterface, HealthStats, ListenerView, MapsView, Snapshot, TargetGroupView, TargetView,
+    AttachedInterface, HealthStats, ListenerView, MapsView, PortView, Snapshot, TargetGroupView,
+    TargetView,
 };

@@ -1,9 +1,11 @@
 //! The agent's state as people and programs see it: what `get` and `status` print, and the JSON of
 //! the API. Field names are part of the API.
 
-use std::net::IpAddr;
+use std::{fmt, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
+
+use crate::config::Ports;
 
 /// All of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -56,16 +58,47 @@ pub struct AttachedInterface {
 pub struct ListenerView {
     /// Its name.
     pub name: String,
-    /// The VIP.
-    pub address: Option<IpAddr>,
-    /// Its port.
-    pub port: u16,
+    /// The VIP, or the prefix of VIPs.
+    pub address: String,
+    /// Its port, or its ports.
+    pub port: PortView,
     /// `tcp` or `udp`.
     pub protocol: String,
     /// The group that it forwards to.
     pub target_group: String,
     /// Index of its traffic counters.
     pub id: u16,
+}
+
+/// Where a listener listens: a number in JSON when it is one port, else a text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum PortView {
+    /// One port.
+    One(u16),
+    /// `8000-8099` or `all`.
+    Several(String),
+}
+
+impl Default for PortView {
+    fn default() -> Self {
+        Self::One(0)
+    }
+}
+
+impl From<Ports> for PortView {
+    fn from(ports: Ports) -> Self {
+        ports.single().map_or_else(|| Self::Several(ports.to_string()), Self::One)
+    }
+}
+
+impl fmt::Display for PortView {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::One(port) => write!(formatter, "{port}"),
+            Self::Several(ports) => formatter.write_str(ports),
+        }
+    }
 }
 
 /// One target group.
@@ -75,7 +108,7 @@ pub struct TargetGroupView {
     pub name: String,
     /// `tcp` or `udp`.
     pub protocol: String,
-    /// `ipip` or `l2dsr`.
+    /// `ipip`, `gue`, `l2dsr`, `nat` or `fullnat`.
     pub forwarding: String,
     /// Number of its targets.
     pub targets: usize,

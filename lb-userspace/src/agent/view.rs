@@ -31,13 +31,12 @@ pub(super) fn describe(balancer: &Balancer, scheduler: &Scheduler, snapshot: &mu
         .iter()
         .map(|listener| ListenerView {
             name: listener.name.clone(),
-            address: Some(listener.address),
-            port: listener.port,
+            address: listener.shown_address(),
+            port: listener.ports.into(),
             protocol: listener.protocol.to_string(),
             target_group: listener.target_group.clone(),
-            id: tables
-                .listeners
-                .get(&crate::plan::listener_key(listener))
+            id: crate::plan::listener_key(listener)
+                .and_then(|key| tables.listeners.get(&key))
                 .map_or(0, |entry| entry.id),
         })
         .collect();

@@ -44,11 +44,12 @@ impl Get {
 }
 
 fn listeners(all: &[ListenerView]) -> String {
-    let mut table = Table::new(&["NAME", "ADDRESS", "PROTOCOL", "TARGET GROUP"]);
+    let mut table = Table::new(&["NAME", "ADDRESS", "PORT", "PROTOCOL", "TARGET GROUP"]);
     for listener in all {
         table.row([
             listener.name.clone(),
-            socket(listener.address, listener.port),
+            or_dash(&listener.address),
+            listener.port.to_string(),
             listener.protocol.clone(),
             listener.target_group.clone(),
         ]);
@@ -92,6 +93,7 @@ fn targets(all: &[TargetView]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::PortView;
 
     #[test]
     fn targets_are_shown_with_what_is_wrong() {
@@ -119,6 +121,37 @@ mod tests {
              web    [2001:db8::12]:80     100  unhealthy    0.0%  Target.Timeout  no answer within 2s\n"
         );
         assert_eq!(targets(&[]), "no targets\n");
+    }
+
+    #[test]
+    fn listeners_of_one_port_and_of_many() {
+        let exact = ListenerView {
+            name: "web".to_owned(),
+            address: "203.0.113.10".to_owned(),
+            port: PortView::One(80),
+            protocol: "tcp".to_owned(),
+            target_group: "web".to_owned(),
+            id: 1,
+        };
+        let range = ListenerView {
+            address: "203.0.113.0/28".to_owned(),
+            port: PortView::Several("8000-8099".to_owned()),
+            ..exact.clone()
+        };
+        let all = ListenerView { port: PortView::Several("all".to_owned()), ..range.clone() };
+        assert_eq!(
+            listeners(&[exact, range.clone(), all]),
+            "NAME  ADDRESS         PORT       PROTOCOL  TARGET GROUP\n\
+             web   203.0.113.10    80         tcp       web\n\
+             web   203.0.113.0/28  8000-8099  tcp       web\n\
+             web   203.0.113.0/28  all        tcp       web\n"
+        );
+        // A prefix is no number, though it begins and ends like one.
+        assert_eq!(
+            listeners(&[range]),
+            "NAME  ADDRESS              PORT  PROTOCOL  TARGET GROUP\n\
+             web   203.0.113.0/28  8000-8099  tcp       web\n"
+        );
     }
 
     #[test]

@@ -55,6 +55,7 @@ fn numeric(cell: &str) -> bool {
         && cell.ends_with(|last: char| last.is_ascii_digit() || last == '%' || last == 'B')
         && cell.parse::<std::net::IpAddr>().is_err()
         && cell.parse::<std::net::SocketAddr>().is_err()
+        && cell.parse::<ipnet::IpNet>().is_err()
 }
 
 /// Bytes for people: `999 B`, `1.5 kB`, `2.0 MB`.

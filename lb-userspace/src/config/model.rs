@@ -2,9 +2,13 @@
 //!
 //! It deliberately knows nothing of YAML, defaults or lines.
 
-use std::{fmt, net::IpAddr, time::Duration};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
-use ipnet::{Ipv4Net, Ipv6Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use lb_common::target::Mode;
 
 /// All that an agent should do.
@@ -14,11 +18,15 @@ pub struct Config {
     pub interfaces: Vec<String>,
     /// Where outer sources come from.
     pub tunnel: Tunnel,
+    /// Sources of packets to targets of mode `fullnat`; there when a group has that mode.
+    pub source_nat: Option<SourceNat>,
+    /// ICMP messages that the balancer sends itself.
+    pub icmp: Icmp,
     /// Seed of the flow hash, when the configuration fixes it (for fleets).
     pub hash_seed: Option<[u64; 2]>,
     /// Target groups; names are unique.
     pub target_groups: Vec<TargetGroup>,
-    /// Listeners; names and (address, port, protocol) are unique, each group exists.
+    /// Listeners; names and (address, ports, protocol) are unique, each group exists.
     pub listeners: Vec<Listener>,
 }
 
@@ -29,6 +37,43 @@ pub struct Tunnel {
     pub source_ipv4: Ipv4Net,
     /// A prefix of at most 112 bits; default 100::/64, the discard prefix of RFC 6666.
     pub source_ipv6: Ipv6Net,
+}
+
+/// Addresses and ports of the balancer's own that packets to targets of mode `fullnat` come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceNat {
+    /// At least one, none twice, none that a listener or target has.
+    pub addresses: Vec<IpAddr>,
+    /// First port of each address.
+    pub first_port: u16,
+    /// Last port of each address.
+    pub last_port: u16,
+}
+
+impl SourceNat {
+    /// Most addresses: the data path looks through them one by one.
+    pub const ADDRESSES_MAX: usize = 16;
+
+    /// Fewest ports of an address.
+    pub const PORTS_MIN: u16 = 1000;
+
+    /// Lowest port: those below belong to servers (RFC 6335, system ports).
+    pub const FIRST_PORT_MIN: u16 = 1024;
+}
+
+/// ICMP messages that the balancer sends itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Icmp {
+    /// Whether it answers pings to a VIP.
+    pub echo_reply: bool,
+    /// Most messages per second and CPU: echo replies and too-big messages.
+    pub rate: u32,
+}
+
+impl Default for Icmp {
+    fn default() -> Self {
+        Self { echo_reply: true, rate: 1000 }
+    }
 }
 
 /// Transport protocol of listeners and target groups.
@@ -47,6 +92,15 @@ impl Protocol {
         match self {
             Self::Tcp => lb_common::listener::protocol::TCP,
             Self::Udp => lb_common::listener::protocol::UDP,
+        }
+    }
+
+    /// How long a silent flow is remembered unless the listener says otherwise, as ELB does.
+    #[must_use]
+    pub const fn idle_timeout(self) -> Duration {
+        match self {
+            Self::Tcp => Duration::from_secs(350),
+            Self::Udp => Duration::from_mins(2),
         }
     }
 }
@@ -77,6 +131,27 @@ pub struct TargetGroup {
     pub health_check: HealthCheck,
     /// How long a removed target may finish its flows.
     pub deregistration_delay: Duration,
+    /// How its packets are wrapped in mode `gue`.
+    pub gue: Gue,
+    /// Largest segment that clients and targets may agree on (TCP only): a larger one is lowered to
+    /// it in the SYN.
+    pub tcp_mss: Option<u16>,
+}
+
+/// Generic UDP encapsulation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gue {
+    /// UDP port that targets unwrap at.
+    pub port: u16,
+    /// 0: the header of 4 bytes stands before the packet; 1: the packet follows UDP directly.
+    pub variant: u8,
+}
+
+impl Default for Gue {
+    /// The port is IANA's.
+    fn default() -> Self {
+        Self { port: 6080, variant: 1 }
+    }
 }
 
 /// One server.
@@ -84,7 +159,7 @@ pub struct TargetGroup {
 pub struct Target {
     /// Its address.
     pub address: IpAddr,
-    /// Its port; in modes `ipip` and `l2dsr` the port of the listener.
+    /// Its port; in all modes but `nat` and `fullnat` a port of the listener.
     pub port: u16,
     /// 0 to 1000; 0 takes no traffic.
     pub weight: u32,
@@ -138,14 +213,86 @@ impl Matcher {
 pub struct Listener {
     /// Its name.
     pub name: String,
-    /// The VIP.
-    pub address: IpAddr,
-    /// Its port.
-    pub port: u16,
+    /// The VIP as a host prefix, or a prefix of VIPs without host bits.
+    pub address: IpNet,
+    /// Its ports.
+    pub ports: Ports,
     /// Its protocol; that of its target group.
     pub protocol: Protocol,
     /// Name of the target group that it forwards to.
     pub target_group: String,
+    /// How long a silent flow is remembered; whole seconds.
+    pub idle_timeout: Duration,
+}
+
+impl Listener {
+    /// Its address and port, when it has one of each.
+    #[must_use]
+    pub fn exact(&self) -> Option<SocketAddr> {
+        let port = self.ports.single()?;
+        self.is_host().then(|| SocketAddr::new(self.address.addr(), port))
+    }
+
+    /// Whether it has a single address.
+    #[must_use]
+    pub fn is_host(&self) -> bool {
+        self.address.prefix_len() == self.address.max_prefix_len()
+    }
+
+    /// Its address as configurations have it: a single one without a length.
+    #[must_use]
+    pub fn shown_address(&self) -> String {
+        if self.is_host() { self.address.addr().to_string() } else { self.address.to_string() }
+    }
+}
+
+/// A range of ports, inclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ports {
+    /// The first.
+    pub first: u16,
+    /// The last, which is not below the first.
+    pub last: u16,
+}
+
+impl Ports {
+    /// Every port that packets can have.
+    pub const ALL: Self = Self { first: 1, last: u16::MAX };
+
+    /// A single one.
+    #[must_use]
+    pub const fn one(port: u16) -> Self {
+        Self { first: port, last: port }
+    }
+
+    /// The port, if it is a single one.
+    #[must_use]
+    pub const fn single(self) -> Option<u16> {
+        if self.first == self.last { Some(self.first) } else { None }
+    }
+
+    /// Whether a port is among them.
+    #[must_use]
+    pub const fn contains(self, port: u16) -> bool {
+        self.first <= port && port <= self.last
+    }
+
+    /// Whether a port is among both.
+    #[must_use]
+    pub const fn overlaps(self, other: Self) -> bool {
+        self.first <= other.last && other.first <= self.last
+    }
+}
+
+/// As configurations have it: `80`, `8000-8099` or `all`.
+impl fmt::Display for Ports {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::ALL => formatter.write_str("all"),
+            Self { first, last } if first == last => write!(formatter, "{first}"),
+            Self { first, last } => write!(formatter, "{first}-{last}"),
+        }
+    }
 }
 
 /// Names one target everywhere in the agent.
@@ -162,6 +309,6 @@ pub struct TargetKey {
 impl fmt::Display for TargetKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { group, address, port } = self;
-        write!(formatter, "{group}/{}", std::net::SocketAddr::new(*address, *port))
+        write!(formatter, "{group}/{}", SocketAddr::new(*address, *port))
     }
 }

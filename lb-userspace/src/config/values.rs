@@ -1,14 +1,19 @@
 //! PURE: single values of the configuration, and what is wrong with them.
 
-use std::{net::IpAddr, ops::RangeInclusive, time::Duration};
+mod network;
 
-use ipnet::{Ipv4Net, Ipv6Net};
+use std::{ops::RangeInclusive, time::Duration};
+
 use lb_common::{group::NAME_BYTES_MAX, limits::WEIGHT_MAX, target::Mode};
 
 use super::{
     error::brief,
     model::{Matcher, Protocol},
     tree::{Node, Value},
+};
+
+pub(super) use network::{
+    address, listener_address, listener_ports, source_ipv4, source_ipv6, source_ports,
 };
 
 type Read<T> = Result<T, String>;
@@ -44,24 +49,24 @@ pub(super) fn number(node: &Node, range: RangeInclusive<u32>) -> Read<u32> {
     }
 }
 
+pub(super) fn small_number(node: &Node, range: RangeInclusive<u16>) -> Read<u16> {
+    let number = number(node, u32::from(*range.start())..=u32::from(*range.end()))?;
+    u16::try_from(number).map_err(|_| wrong(node, "a number below 65536"))
+}
+
+pub(super) fn truth(node: &Node) -> Read<bool> {
+    match node.value {
+        Value::Bool(truth) => Ok(truth),
+        _ => Err(wrong(node, "true or false")),
+    }
+}
+
 pub(super) fn weight(node: &Node) -> Read<u32> {
     number(node, 0..=WEIGHT_MAX)
 }
 
 pub(super) fn port(node: &Node) -> Read<u16> {
-    let number = number(node, 1..=u32::from(u16::MAX))?;
-    u16::try_from(number).map_err(|_| wrong(node, "a port"))
-}
-
-/// The port of a listener: one number in this version.
-pub(super) fn listener_port(node: &Node) -> Read<u16> {
-    match node.as_text() {
-        Some("all") => Err("all ports are not available in this version; name one port".to_owned()),
-        Some(text) if text.contains('-') => {
-            Err("port ranges are not available in this version; use one listener a port".to_owned())
-        }
-        _ => port(node),
-    }
+    small_number(node, 1..=u16::MAX)
 }
 
 /// `traffic-port`, which is `None`, or a number.
@@ -98,30 +103,6 @@ pub(super) fn interface(node: &Node) -> Read<String> {
     Ok(name)
 }
 
-/// An address that a listener or target can have.
-pub(super) fn address(node: &Node) -> Read<IpAddr> {
-    let wanted = "an IPv4 or IPv6 address";
-    let text = node.as_text().ok_or_else(|| wrong(node, wanted))?;
-    let address: IpAddr = text.parse().map_err(|_| wrong(node, wanted))?;
-    let fault = match address {
-        _ if address.is_unspecified() => Some("the unspecified address"),
-        _ if address.is_multicast() => Some("a multicast address"),
-        _ if address.is_loopback() => Some("a loopback address"),
-        IpAddr::V4(v4) if v4.is_broadcast() => Some("the broadcast address"),
-        IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => {
-            Some("an IPv4-mapped address; write it as IPv4")
-        }
-        IpAddr::V6(v6) if v6.is_unicast_link_local() => {
-            Some("a link-local address, which names no host without an interface")
-        }
-        _ => None,
-    };
-    match fault {
-        Some(fault) => Err(format!("{text} is {fault}")),
-        None => Ok(address),
-    }
-}
-
 /// Such as `300ms`, `5s`, `2m`, within a range.
 pub(super) fn duration(node: &Node, range: RangeInclusive<Duration>) -> Read<Duration> {
     let wanted = "a duration such as `300ms`, `5s` or `2m`";
@@ -143,6 +124,15 @@ pub(super) fn duration(node: &Node, range: RangeInclusive<Duration>) -> Read<Dur
     Ok(duration)
 }
 
+/// A duration of whole seconds within a range.
+pub(super) fn seconds(node: &Node, range: RangeInclusive<Duration>) -> Read<Duration> {
+    let duration = duration(node, range)?;
+    match duration.subsec_nanos() {
+        0 => Ok(duration),
+        _ => Err(wrong(node, "a duration of whole seconds, such as `90s`")),
+    }
+}
+
 /// A duration as a configuration has it.
 pub(super) fn shown(duration: Duration) -> String {
     match (duration.as_secs(), duration.subsec_millis()) {
@@ -154,11 +144,11 @@ pub(super) fn shown(duration: Duration) -> String {
 pub(super) fn mode(node: &Node) -> Read<Mode> {
     match node.as_text() {
         Some("ipip") => Ok(Mode::Ipip),
+        Some("gue") => Ok(Mode::Gue),
         Some("l2dsr") => Ok(Mode::L2dsr),
-        Some(mode @ ("gue" | "nat" | "fullnat")) => {
-            Err(format!("{mode} is not available in this version; use ipip or l2dsr"))
-        }
-        _ => Err(wrong(node, "a forwarding mode: ipip or l2dsr")),
+        Some("nat") => Ok(Mode::Nat),
+        Some("fullnat") => Ok(Mode::Fullnat),
+        _ => Err(wrong(node, "a forwarding mode: ipip, gue, l2dsr, nat or fullnat")),
     }
 }
 
@@ -221,36 +211,6 @@ pub(super) fn matcher(node: &Node) -> Read<Matcher> {
     };
     let ranges: Option<Vec<(u16, u16)>> = text.split(',').map(range).collect();
     ranges.map(Matcher).ok_or_else(|| wrong(node, wanted))
-}
-
-/// A prefix whose last 16 bits of address may vary.
-pub(super) fn source_ipv4(node: &Node) -> Read<Ipv4Net> {
-    let wanted = "an IPv4 prefix such as 172.16.0.0/16";
-    let text = node.as_text().ok_or_else(|| wrong(node, wanted))?;
-    let prefix: Ipv4Net = text.parse().map_err(|_| wrong(node, wanted))?;
-    let first = prefix.network();
-    if prefix.prefix_len() > 16 || first != prefix.addr() {
-        return Err(wrong(node, "a prefix of at most 16 bits without host bits"));
-    }
-    if first.is_unspecified() || first.is_loopback() || first.is_multicast() {
-        return Err(wrong(node, "a prefix that packets can come from"));
-    }
-    Ok(prefix)
-}
-
-/// A prefix whose last 16 bits of address may vary.
-pub(super) fn source_ipv6(node: &Node) -> Read<Ipv6Net> {
-    let wanted = "an IPv6 prefix such as 100::/64";
-    let text = node.as_text().ok_or_else(|| wrong(node, wanted))?;
-    let prefix: Ipv6Net = text.parse().map_err(|_| wrong(node, wanted))?;
-    let first = prefix.network();
-    if prefix.prefix_len() > 112 || first != prefix.addr() {
-        return Err(wrong(node, "a prefix of at most 112 bits without host bits"));
-    }
-    if first.is_unspecified() || first.is_multicast() {
-        return Err(wrong(node, "a prefix that packets can come from"));
-    }
-    Ok(prefix)
 }
 
 /// 32 hexadecimal digits: two words.

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lb_common::{
-    Address, Be16, RingRef, Target,
+    Address, Be16, Mode, RingRef, Switches, Target,
     limits::{DEVICES_MAX, GROUPS_MAX, LISTENERS_MAX, RING_SLOTS_MAX, TARGETS_MAX},
     target::TargetState,
 };
@@ -13,6 +13,7 @@ use lb_common::{
 use super::{
     GroupTable, Inputs, RingCache, Tables, entry,
     ids::Ids,
+    listeners::{self, Listeners},
     membership::{self, Verdict},
     space::{self, Space},
 };
@@ -225,7 +226,7 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
             let verdict = membership::judge(self.inputs, group, target, &key, used);
             let entry = entry::target(
                 target,
-                group.forwarding,
+                group,
                 group_id,
                 verdict.state,
                 verdict.hop,
@@ -302,24 +303,12 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
     }
 
     fn listeners(&mut self) -> Result<(), PlanError> {
-        let previous = &self.inputs.previous.listeners;
-        let used = previous.values().map(|listener| listener.id);
-        let mut ids = Ids::new(used, LISTENERS_MAX);
-        for listener in &self.inputs.config.listeners {
-            let group = self.groups.get(listener.target_group.as_str());
-            let group = *group.ok_or_else(|| PlanError::GroupMissing {
-                listener: listener.name.clone(),
-                group: listener.target_group.clone(),
-            })?;
-            let key = entry::listener_key(listener);
-            let id = match previous.get(&key) {
-                Some(known) => known.id,
-                None => ids.take().ok_or_else(|| no_room("listeners", LISTENERS_MAX))?,
-            };
-            let tables = &mut self.plan.tables;
-            tables.vips.insert(key.vip());
-            tables.listeners.insert(key, entry::listener(id, group));
-        }
+        let planned = listeners::plan(self.inputs.config, &self.groups, self.inputs.previous)?;
+        let tables = &mut self.plan.tables;
+        tables.switches = switches(self.inputs.config, &planned);
+        tables.listeners = planned.exact;
+        tables.vips = planned.vips;
+        tables.wide = planned.wide;
         Ok(())
     }
 
@@ -344,6 +333,18 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
         }
         Ok(())
     }
+}
+
+/// What the data path must look for.
+fn switches(config: &Config, listeners: &Listeners) -> Switches {
+    let translates = |group: &TargetGroup| matches!(group.forwarding, Mode::Nat | Mode::Fullnat);
+    let flags = [
+        (config.icmp.echo_reply, Switches::ECHO_REPLY),
+        (!listeners.wide.is_empty(), Switches::WIDE_LISTENERS),
+        (config.target_groups.iter().any(translates), Switches::NAT),
+    ];
+    let flags = flags.into_iter().filter(|(on, _)| *on).map(|(_, flag)| flag).sum();
+    Switches { flags, icmp_rate: config.icmp.rate }
 }
 
 fn no_room(what: &'static str, size: usize) -> PlanError {

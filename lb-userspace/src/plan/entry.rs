@@ -2,28 +2,29 @@
 
 use std::net::IpAddr;
 
-use lb_common::{Address, Be16, Family, Listener, ListenerKey, Mode, Target, target::TargetState};
+use lb_common::{Address, Be16, Family, ListenerKey, Mode, Target, target::TargetState};
 
 use crate::{
-    config::{self, Tunnel},
+    config::{self, TargetGroup, Tunnel},
     next_hop::NextHop,
 };
 
 /// The entry of a target; without a next hop it is not [`Target::RESOLVED`].
 pub(super) fn target(
     config: &config::Target,
-    mode: Mode,
-    group: u16,
+    group: &TargetGroup,
+    group_id: u16,
     state: TargetState,
     hop: Option<&NextHop>,
     tunnel: &Tunnel,
 ) -> Target {
     let mut entry = Target {
         flags: Target::VALID,
-        group,
+        group: group_id,
+        mss: group.tcp_mss.unwrap_or(0),
         port: Be16::new(config.port),
         address: config.address.into(),
-        mode: mode as u8,
+        mode: group.forwarding as u8,
         family: Family::from(&config.address) as u8,
         state: state as u8,
         ..Target::default()
@@ -38,7 +39,11 @@ pub(super) fn target(
         entry.source_mac = hop.source_mac.into();
         entry.interface = hop.interface;
     }
-    if matches!(mode, Mode::Ipip | Mode::Gue) {
+    if group.forwarding == Mode::Gue {
+        entry.tunnel_port = Be16::new(group.gue.port);
+        entry.gue_variant = group.gue.variant;
+    }
+    if matches!(group.forwarding, Mode::Ipip | Mode::Gue) {
         entry.outer_source = outer_source(config.address, tunnel);
         entry.outer_checksum = entry.constant_checksum();
     }
@@ -60,18 +65,14 @@ fn outer_source(target: IpAddr, tunnel: &Tunnel) -> Address {
     }
 }
 
-/// The key of a listener.
+/// The key of a listener on one address and port; `None` for a wider one.
 #[must_use]
-pub fn listener_key(config: &config::Listener) -> ListenerKey {
-    ListenerKey::new(
-        Family::from(&config.address),
-        config.address.into(),
-        Be16::new(config.port),
+pub fn listener_key(config: &config::Listener) -> Option<ListenerKey> {
+    let vip = config.exact()?;
+    Some(ListenerKey::new(
+        Family::from(&vip.ip()),
+        vip.ip().into(),
+        Be16::new(vip.port()),
         config.protocol.number(),
-    )
-}
-
-/// The entry of a listener.
-pub(super) fn listener(id: u16, group: u16) -> Listener {
-    Listener { id, group, idle_timeout: 350, flags: 0 }
+    ))
 }

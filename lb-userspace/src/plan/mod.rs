@@ -5,6 +5,7 @@ mod diff;
 mod entry;
 mod ids;
 mod inputs;
+mod listeners;
 mod membership;
 mod model;
 mod rings;

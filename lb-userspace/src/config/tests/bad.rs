@@ -100,14 +100,14 @@ colour: red
              xelb.yaml:7: listeners[1]: there are two listeners named web\n\
              xelb.yaml:7: listeners[1]: tcp 203.0.113.10:80 of listener web is taken already\n\
              xelb.yaml:12: listeners[2]: listener dns is udp, its target group web is tcp\n\
-             xelb.yaml:20: target_groups[0].port: port 80 is not port 53 of listener dns: forwarding l2dsr cannot translate ports\n\
+             xelb.yaml:20: target_groups[0].port: port 80 is not port 53 of listener dns: forwarding l2dsr cannot translate ports; nat and fullnat can\n\
              xelb.yaml:24: target_groups[0].targets[1]: target 10.0.1.11:80 is in the group web twice\n\
              xelb.yaml:25: target_groups[0].targets[2]: 2001:db8::11 is of another family than 203.0.113.10 of listener web: l2dsr does not change packets\n\
              xelb.yaml:25: target_groups[0].targets[2]: 2001:db8::11 is of another family than 203.0.113.10 of listener dns: l2dsr does not change packets\n\
              xelb.yaml:26: target_groups[0].targets[3]: 203.0.113.10 is the address of a listener, not of a server\n\
              xelb.yaml:27: target_groups[1]: a udp group needs a `health_check`: nothing can be learned from silence on udp; for example `health_check: { protocol: tcp, port: 8080 }`\n\
              xelb.yaml:27: target_groups[1]: there are two target groups named web\n\
-             xelb.yaml:31: colour: unknown key; known are `hash_seed`, `tunnel`, `interfaces`, `target_groups`, `listeners`"
+             xelb.yaml:31: colour: unknown key; known are `hash_seed`, `tunnel`, `source_nat`, `icmp`, `interfaces`, `target_groups`, `listeners`"
     );
 }
 
@@ -115,13 +115,13 @@ colour: red
 #[test]
 fn an_error_has_no_followers() {
     assert_eq!(
-        errors(&with(SMALL, "forwarding: ipip", "forwarding: nat")),
-        "xelb.yaml:6: target_groups[0].forwarding: nat is not available in this version; use ipip or l2dsr"
+        errors(&with(SMALL, "forwarding: ipip", "forwarding: dsr")),
+        "xelb.yaml:6: target_groups[0].forwarding: `dsr` is not a forwarding mode: ipip, gue, l2dsr, nat or fullnat"
     );
     assert_eq!(
         errors(&with(SMALL, "target_groups:", "target_groups: 1\nunknown:")),
         "xelb.yaml:2: target_groups: must be a list, not a number\n\
-             xelb.yaml:3: unknown: unknown key; known are `hash_seed`, `tunnel`, `interfaces`, `target_groups`, `listeners`"
+             xelb.yaml:3: unknown: unknown key; known are `hash_seed`, `tunnel`, `source_nat`, `icmp`, `interfaces`, `target_groups`, `listeners`"
     );
 }
 
@@ -171,7 +171,8 @@ fn long_and_strange_texts_are_repeated_in_brief() {
     let rest = "is not the name of an interface: 1 to 15 characters, no blanks, `/` or `:`";
     assert_eq!(told, format!("xelb.yaml:1: interfaces[0]: `{brief}` {rest}"));
     let told = errors(&format!("{long}: 1\n{SMALL}"));
-    let known = "`hash_seed`, `tunnel`, `interfaces`, `target_groups`, `listeners`";
+    let known =
+        "`hash_seed`, `tunnel`, `source_nat`, `icmp`, `interfaces`, `target_groups`, `listeners`";
     assert_eq!(told, format!("xelb.yaml:1: {brief}: unknown key; known are {known}"));
     assert_eq!(
         errors(&format!("\"a\\tb\\u2028\": 1\n{SMALL}")),

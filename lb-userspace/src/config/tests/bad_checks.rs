@@ -112,11 +112,11 @@ const CHANGED: &[(&str, &str, &str)] = &[
     (
         "stickiness: none",
         "sticky: none",
-        "~:22: target_groups[0].attributes.sticky: unknown key; known are `deregistration_delay`, `slow_start`, `stickiness`",
+        "~:22: target_groups[0].attributes.sticky: unknown key; known are `gue_port`, `gue_variant`, `tcp_mss`, `deregistration_delay`, `slow_start`, `stickiness`",
     ),
 ];
 
 #[test]
 fn each_change_of_the_example() {
-    super::check_changes(CHANGED);
+    super::check_changes(super::EXAMPLE, CHANGED);
 }

@@ -47,7 +47,7 @@ const CHANGED: &[(&str, &str, &str)] = &[
     (
         "    port: 80\n    forwarding",
         "    port: 8080\n    forwarding",
-        "~:5: target_groups[0].port: port 8080 is not port 80 of listener web: forwarding ipip cannot translate ports",
+        "~:5: target_groups[0].port: port 8080 is not port 80 of listener web: forwarding ipip cannot translate ports; nat and fullnat can",
     ),
     (
         "    port: 80\n    forwarding",
@@ -56,13 +56,8 @@ const CHANGED: &[(&str, &str, &str)] = &[
     ),
     (
         "forwarding: ipip",
-        "forwarding: fullnat",
-        "~:6: target_groups[0].forwarding: fullnat is not available in this version; use ipip or l2dsr",
-    ),
-    (
-        "forwarding: ipip",
         "forwarding: tunnel",
-        "~:6: target_groups[0].forwarding: `tunnel` is not a forwarding mode: ipip or l2dsr",
+        "~:6: target_groups[0].forwarding: `tunnel` is not a forwarding mode: ipip, gue, l2dsr, nat or fullnat",
     ),
     (
         "forwarding: ipip",
@@ -102,7 +97,7 @@ const CHANGED: &[(&str, &str, &str)] = &[
     (
         "10.0.1.11, weight: 100",
         "10.0.1.11, port: 81",
-        "~:8: target_groups[0].targets[0]: port 81 is not port 80 of listener web: forwarding ipip cannot translate ports",
+        "~:8: target_groups[0].targets[0]: port 81 is not port 80 of listener web: forwarding ipip cannot translate ports; nat and fullnat can",
     ),
     (
         "address: 10.0.1.11, weight: 100",
@@ -168,5 +163,5 @@ const CHANGED: &[(&str, &str, &str)] = &[
 
 #[test]
 fn each_change_of_the_example() {
-    super::check_changes(CHANGED);
+    super::check_changes(super::EXAMPLE, CHANGED);
 }

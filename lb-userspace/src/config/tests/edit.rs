@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::super::{Document, EditError, parse, validate};
-use super::{SMALL, with};
+use super::{MODES, SMALL, with};
 
 fn small() -> Document {
     parse(SMALL, "").unwrap().0
@@ -57,6 +57,32 @@ fn a_wrong_edit_is_found_by_the_check() {
         validate(&document).unwrap_err().to_string(),
         "target_groups[0].targets[1].address: 127.0.0.1 is a loopback address\n\
          target_groups[0].targets[1].weight: 1001 is not a whole number from 0 to 1000"
+    );
+}
+
+/// Other keys stay as they are, and the edit is checked against them.
+#[test]
+fn targets_of_every_mode() {
+    let mut document = parse(MODES, "").unwrap().0;
+    let before = validate(&document).unwrap().0;
+    document.add_target("tunnel", ip("fd00:1::12"), Some(9), None).unwrap();
+    document.add_target("local", ip("10.0.1.13"), Some(99), None).unwrap();
+    document.remove_target("far", ip("192.0.2.1"), Some(81)).unwrap();
+    let mut after = validate(&document).unwrap().0;
+    let targets: Vec<_> = after.target_groups.iter().map(|group| group.targets.len()).collect();
+    assert_eq!(targets, [3, 2, 1]);
+    for (group, old) in after.target_groups.iter_mut().zip(&before.target_groups) {
+        group.targets.clone_from(&old.targets);
+    }
+    assert_eq!(after, before);
+    document.add_target("far", ip("fd00:1::12"), None, None).unwrap();
+    document.add_target("local", ip("203.0.113.15"), None, None).unwrap();
+    document.add_target("local", ip("10.0.0.2"), None, None).unwrap();
+    assert_eq!(
+        validate(&document).unwrap_err().to_string(),
+        "source_nat.addresses[0]: 10.0.0.2 belongs to a target of group local; name an address that only the balancer has\n\
+         target_groups[1].targets[2]: 203.0.113.15 is in 203.0.113.0/28 of listener prefix: packets to it would come back\n\
+         target_groups[2].targets[1]: fd00:1::12 is of another family than 203.0.113.3 of listener inside: fullnat does not translate between families; ipip and gue carry both"
     );
 }
 

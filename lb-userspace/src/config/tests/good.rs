@@ -6,18 +6,11 @@ use lb_common::target::Mode;
 
 use super::{
     super::{
-        Config, Document, HealthCheck, HealthProtocol, Listener, Matcher, Protocol, Target,
-        TargetGroup, Tunnel, parse, validate,
+        Config, Document, Gue, HealthCheck, HealthProtocol, Icmp, Listener, Matcher, Ports,
+        Protocol, Target, TargetGroup, Tunnel, parse, validate,
     },
-    EXAMPLE, SMALL, with,
+    EXAMPLE, MODES, SMALL, config, with,
 };
-
-fn config(text: &str) -> Config {
-    match parse(text, "xelb.yaml") {
-        Ok((_, config, _)) => config,
-        Err(errors) => panic!("{errors}\n{text}"),
-    }
-}
 
 fn target(address: &str, port: u16, weight: u32) -> Target {
     Target { address: address.parse().unwrap(), port, weight }
@@ -31,6 +24,8 @@ fn example() -> Config {
             source_ipv4: "172.16.0.0/16".parse().unwrap(),
             source_ipv6: "100::/64".parse().unwrap(),
         },
+        source_nat: None,
+        icmp: Icmp { echo_reply: true, rate: 1000 },
         hash_seed: None,
         target_groups: vec![TargetGroup {
             name: "web".to_owned(),
@@ -50,13 +45,16 @@ fn example() -> Config {
                 unhealthy_threshold: 2,
             },
             deregistration_delay: Duration::from_mins(5),
+            gue: Gue { port: 6080, variant: 1 },
+            tcp_mss: None,
         }],
         listeners: vec![Listener {
             name: "web".to_owned(),
-            address: "203.0.113.10".parse().unwrap(),
-            port: 80,
+            address: "203.0.113.10/32".parse().unwrap(),
+            ports: Ports { first: 80, last: 80 },
             protocol: Protocol::Tcp,
             target_group: "web".to_owned(),
+            idle_timeout: Duration::from_secs(350),
         }],
     }
 }
@@ -88,7 +86,7 @@ fn what_is_left_out_has_its_default() {
 /// The same in JSON, and as it is kept in the state directory and sent to the agent.
 #[test]
 fn json_means_the_same() {
-    for text in [EXAMPLE, SMALL] {
+    for text in [EXAMPLE, SMALL, MODES] {
         let (document, config, _) = parse(text, "").unwrap();
         let json = serde_json::to_string_pretty(&document).unwrap();
         let again: Document = serde_json::from_str(&json).unwrap();
@@ -110,7 +108,7 @@ fn ports_families_and_modes() {
 
     let text = with(SMALL, "203.0.113.10", "2001:db8:ffff::1");
     let listener = config(&text).listeners.remove(0);
-    assert_eq!(listener.address, "2001:db8:ffff::1".parse::<std::net::IpAddr>().unwrap());
+    assert_eq!(listener.address, "2001:db8:ffff::1/128".parse().unwrap());
 }
 
 #[test]

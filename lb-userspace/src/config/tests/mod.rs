@@ -7,8 +7,11 @@ mod bad_top;
 mod edit;
 mod file;
 mod good;
+mod modes;
 mod mutate;
+mod source_nat;
 mod syntax;
+mod wide;
 
 /// The example of the design, with the keys that this version has.
 const EXAMPLE: &str = r#"interfaces: [eth0]
@@ -41,6 +44,48 @@ listeners:
     default_action: { forward: { target_group: web } }
 "#;
 
+/// Every forwarding mode, and every key that the example does not have.
+const MODES: &str = r#"interfaces: [eth0]
+source_nat: { addresses: [10.0.0.2, "fd00::2"], ports: 2000-60000 }
+icmp: { echo_reply: false, rate: 50 }
+target_groups:
+  - name: tunnel
+    protocol: tcp
+    port: 443
+    forwarding: gue
+    targets: [{ address: 10.0.1.11 }, { address: "fd00:1::11" }]
+    attributes: { gue_port: 5555, gue_variant: 0, tcp_mss: 1400 }
+  - name: local
+    protocol: udp
+    port: 8053
+    forwarding: nat
+    targets: [{ address: 10.0.1.12 }]
+    health_check: { protocol: tcp }
+  - name: far
+    protocol: tcp
+    port: 8080
+    forwarding: fullnat
+    targets: [{ address: 192.0.2.1, port: 81 }, { address: 192.0.2.1 }]
+listeners:
+  - name: prefix
+    address: 203.0.113.0/28
+    port: all
+    protocol: tcp
+    default_action: { forward: { target_group: tunnel } }
+  - name: range
+    address: 198.51.100.1
+    port: 5000-5999
+    protocol: udp
+    default_action: { forward: { target_group: local } }
+    attributes: { idle_timeout: 30s }
+  - name: inside
+    address: 203.0.113.3
+    port: 80
+    protocol: tcp
+    default_action: { forward: { target_group: far } }
+    attributes: { idle_timeout: 100m }
+"#;
+
 /// The least that is a configuration of one group and one listener.
 const SMALL: &str = "interfaces: [eth0]
 target_groups:
@@ -64,6 +109,14 @@ fn with(text: &str, old: &str, new: &str) -> String {
     text.replace(old, new)
 }
 
+/// What a text means, which must be right.
+fn config(text: &str) -> super::Config {
+    match super::parse(text, "xelb.yaml") {
+        Ok((_, config, _)) => config,
+        Err(errors) => panic!("{errors}\n{text}"),
+    }
+}
+
 /// What is wrong with a text, as a person reads it.
 fn errors(text: &str) -> String {
     match super::parse(text, "xelb.yaml") {
@@ -72,10 +125,10 @@ fn errors(text: &str) -> String {
     }
 }
 
-/// The example with one piece changed, and all that is said then; `~` stands for `xelb.yaml`.
-fn check_changes(changes: &[(&str, &str, &str)]) {
+/// A text with one piece changed, and all that is said then; `~` stands for `xelb.yaml`.
+fn check_changes(text: &str, changes: &[(&str, &str, &str)]) {
     for (old, new, expected) in changes {
-        let told = errors(&with(EXAMPLE, old, new));
+        let told = errors(&with(text, old, new));
         assert_eq!(told, expected.replace('~', "xelb.yaml"), "{old:?} -> {new:?}");
     }
 }

@@ -2,7 +2,7 @@
 
 use proptest::{prelude::*, sample::Index};
 
-use super::{super::parse, EXAMPLE, SMALL};
+use super::{super::parse, EXAMPLE, MODES, SMALL};
 
 /// What one mutation does at a byte.
 #[derive(Clone, Debug)]
@@ -52,8 +52,11 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn errors_point_into_the_text(small: bool, mutations in mutations()) {
-        let text = mutate(if small { SMALL } else { EXAMPLE }, &mutations);
+    fn errors_point_into_the_text(
+        text in proptest::sample::select(&[EXAMPLE, MODES, SMALL][..]),
+        mutations in mutations(),
+    ) {
+        let text = mutate(text, &mutations);
         // A parser may see the end of the text on the line after the last.
         let lines = text.split('\n').count();
         if let Err(errors) = parse(&text, "xelb.yaml") {

@@ -17,8 +17,8 @@ use lb_common::{Mode, target::TargetState};
 use super::*;
 use crate::{
     config::{
-        Config, HealthCheck, HealthProtocol, Listener, Protocol, Target, TargetGroup, TargetKey,
-        Tunnel,
+        Config, Gue, HealthCheck, HealthProtocol, Icmp, Listener, Ports, Protocol, Target,
+        TargetGroup, TargetKey, Tunnel,
     },
     health::{Health, Reason},
     next_hop::{NextHop, NextHopState},
@@ -42,6 +42,8 @@ impl World {
                     source_ipv4: "172.16.0.0/16".parse().unwrap(),
                     source_ipv6: "100::/64".parse().unwrap(),
                 },
+                source_nat: None,
+                icmp: Icmp::default(),
                 hash_seed: None,
                 target_groups: Vec::new(),
                 listeners: Vec::new(),
@@ -68,6 +70,8 @@ impl World {
                 unhealthy_threshold: 2,
             },
             deregistration_delay: Duration::ZERO,
+            gue: Gue::default(),
+            tcp_mss: None,
         });
         self
     }
@@ -88,9 +92,10 @@ impl World {
     fn listener(&mut self, address: &str, group: &str) -> &mut Self {
         self.config.listeners.push(Listener {
             name: format!("{address}-{group}"),
-            address: address.parse().unwrap(),
-            port: 80,
+            address: address.parse::<IpAddr>().unwrap().into(),
+            ports: Ports::one(80),
             protocol: Protocol::Tcp,
+            idle_timeout: Protocol::Tcp.idle_timeout(),
             target_group: group.to_owned(),
         });
         self

@@ -1,0 +1,86 @@
+//! The health check of a target group.
+
+use std::time::Duration;
+
+use crate::config::{
+    model::{HealthCheck, HealthProtocol, Matcher, Protocol},
+    section::Section,
+    values::{self, ProbeKind},
+};
+
+const INTERVAL: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(2);
+const INTERVAL_MIN: Duration = Duration::from_millis(100);
+const TIMEOUT_MIN: Duration = Duration::from_millis(10);
+const PROBE_TIME_MAX: Duration = Duration::from_mins(5);
+const HEALTHY_THRESHOLD: u32 = 3;
+const UNHEALTHY_THRESHOLD: u32 = 2;
+
+pub(super) fn health_check(group: &Section<'_>, protocol: Option<Protocol>) -> Option<HealthCheck> {
+    let given = group.entry("health_check").is_some();
+    if !given && protocol == Some(Protocol::Udp) {
+        group.findings.error(
+            &group.at,
+            "a udp group needs a `health_check`: nothing can be learned from silence on udp; for \
+             example `health_check: { protocol: tcp, port: 8080 }`",
+        );
+    }
+    let section = group.section("health_check")?;
+    let protocol = probe(&section);
+    let port = section.read("port", values::check_port).flatten();
+    let threshold = |key| section.read(key, |node| values::number(node, 1..=10));
+    let healthy_threshold = threshold("healthy_threshold").unwrap_or(HEALTHY_THRESHOLD);
+    let unhealthy_threshold = threshold("unhealthy_threshold").unwrap_or(UNHEALTHY_THRESHOLD);
+    let (interval, timeout) = times(&section);
+    section.finish();
+    let protocol = protocol?;
+    Some(HealthCheck { protocol, port, interval, timeout, healthy_threshold, unhealthy_threshold })
+}
+
+/// The interval and the timeout of a health check.
+fn times(section: &Section<'_>) -> (Duration, Duration) {
+    let duration =
+        |key, min| section.read(key, |node| values::duration(node, min..=PROBE_TIME_MAX));
+    let (interval, timeout) =
+        (duration("interval", INTERVAL_MIN), duration("timeout", TIMEOUT_MIN));
+    let interval_wrong = interval.is_none() && section.entry("interval").is_some();
+    let interval = interval.unwrap_or(INTERVAL);
+    // A short interval alone must not be an error because of a default.
+    let Some(timeout) = timeout else {
+        return (interval, TIMEOUT.min(interval));
+    };
+    if timeout > interval
+        && !interval_wrong
+        && let Some(entry) = section.entry("timeout")
+    {
+        let (timeout, interval) = (values::shown(timeout), values::shown(interval));
+        section
+            .findings
+            .error(&entry.at, format!("{timeout} is longer than the interval, {interval}"));
+    }
+    (interval, timeout)
+}
+
+/// What a probe does; `None` when the protocol is wrong, since then nothing is known of the rest.
+fn probe(section: &Section<'_>) -> Option<HealthProtocol> {
+    let given = section.entry("protocol").is_some();
+    let kind = section.read("protocol", values::probe);
+    let path = section.read("path", values::http_path);
+    let matcher = section.read("matcher", values::matcher);
+    match kind {
+        Some(ProbeKind::Http) => Some(HealthProtocol::Http {
+            path: path.unwrap_or_else(|| "/".to_owned()),
+            matcher: matcher.unwrap_or(Matcher(vec![(200, 399)])),
+        }),
+        None if given => None,
+        Some(ProbeKind::Tcp) | None => {
+            for key in ["path", "matcher"] {
+                if let Some(entry) = section.entry(key) {
+                    let message = "belongs to `protocol: http`; this check is tcp";
+                    section.findings.error(&entry.at, message);
+                }
+            }
+            Some(HealthProtocol::Tcp)
+        }
+    }
+}

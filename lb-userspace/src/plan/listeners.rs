@@ -1,0 +1,150 @@
+//! PURE: the entries of listeners: exact ones, and those on port ranges and prefixes.
+//!
+//! A packet looks for the longest prefix only. So the entry of a prefix also has the ranges of the
+//! prefixes around it, behind its own: the more specific listener is found first.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ipnet::IpNet;
+use lb_common::{
+    Family, Listener, ListenerKey, Mode, PortRange, VipKey, WideKey, WideListeners,
+    limits::{LISTENERS_MAX, WIDE_RANGES_MAX},
+};
+
+use super::{PlanError, Tables, WidePrefix, entry::listener_key, ids::Ids};
+use crate::config::{self, Config, TargetGroup};
+
+/// Entries of all listeners.
+#[derive(Default)]
+pub(super) struct Listeners {
+    pub(super) exact: BTreeMap<ListenerKey, Listener>,
+    pub(super) vips: BTreeSet<VipKey>,
+    pub(super) wide: BTreeMap<WidePrefix, WideListeners>,
+}
+
+/// One listener on several ports or addresses.
+struct Wide {
+    prefix: IpNet,
+    range: PortRange,
+}
+
+/// Plans the entries; `groups` has the ids of the target groups by name.
+pub(super) fn plan(
+    config: &Config,
+    groups: &BTreeMap<&str, u16>,
+    previous: &Tables,
+) -> Result<Listeners, PlanError> {
+    let mut ids = Ids::new(used(previous), LISTENERS_MAX);
+    let mut planned = Listeners::default();
+    let mut wide = Vec::new();
+    let mut taken = BTreeSet::new();
+    // Shorter prefixes first: the entry of a longer one repeats their ranges, and would give a new
+    // listener the number of theirs.
+    let mut sorted: Vec<&config::Listener> = config.listeners.iter().collect();
+    sorted.sort_by_key(|listener| (listener.exact().is_none(), listener.address.prefix_len()));
+    for listener in sorted {
+        let (group, found) = group(listener, config, groups)?;
+        let key = listener_key(listener);
+        let known = match key {
+            Some(key) => previous.listeners.get(&key).map(|known| known.id),
+            None => known_range(listener, previous),
+        };
+        let id = known
+            .filter(|id| !taken.contains(id))
+            .or_else(|| ids.take())
+            .ok_or(PlanError::NoRoomToReplace { what: "listeners", limit: LISTENERS_MAX - 1 })?;
+        taken.insert(id);
+        let entry = entry(listener, id, group, found);
+        if let Some(key) = key {
+            planned.vips.insert(key.vip());
+            planned.exact.insert(key, entry);
+        } else {
+            wide.push(Wide { prefix: listener.address, range: range(listener, entry) });
+        }
+    }
+    for one in &wide {
+        planned.wide.insert(prefix(&one.prefix), around(&one.prefix, &wide)?);
+    }
+    Ok(planned)
+}
+
+/// The group of a listener, and its id.
+fn group<'config>(
+    listener: &config::Listener,
+    config: &'config Config,
+    groups: &BTreeMap<&str, u16>,
+) -> Result<(u16, &'config TargetGroup), PlanError> {
+    let name = listener.target_group.as_str();
+    let id = groups.get(name).copied();
+    let group = config.target_groups.iter().find(|group| group.name == name);
+    id.zip(group).ok_or_else(|| PlanError::GroupMissing {
+        listener: listener.name.clone(),
+        group: name.to_owned(),
+    })
+}
+
+/// Listener ids that are in use.
+fn used(tables: &Tables) -> impl Iterator<Item = u16> + '_ {
+    let wide = tables.wide.values().flat_map(|listeners| &listeners.ranges);
+    let wide = wide.filter(|range| range.protocol != 0).map(|range| range.listener.id);
+    tables.listeners.values().map(|listener| listener.id).chain(wide)
+}
+
+/// The id that a listener had, by its prefix, ports and protocol.
+fn known_range(listener: &config::Listener, previous: &Tables) -> Option<u16> {
+    let wanted = range(listener, Listener::default());
+    let ranges = &previous.wide.get(&prefix(&listener.address))?.ranges;
+    let same =
+        |range: &&PortRange| PortRange { listener: Listener::default(), ..**range } == wanted;
+    ranges.iter().find(same).map(|range| range.listener.id)
+}
+
+fn entry(listener: &config::Listener, id: u16, group: u16, found: &TargetGroup) -> Listener {
+    let translated = matches!(found.forwarding, Mode::Nat | Mode::Fullnat);
+    Listener {
+        id,
+        group,
+        // Whole seconds up to 6,000, as the configuration has them.
+        idle_timeout: u16::try_from(listener.idle_timeout.as_secs()).unwrap_or(u16::MAX),
+        flags: if translated { Listener::NAT } else { 0 },
+    }
+}
+
+fn range(listener: &config::Listener, entry: Listener) -> PortRange {
+    PortRange {
+        first: listener.ports.first,
+        last: listener.ports.last,
+        protocol: u16::from(listener.protocol.number()),
+        reserved: 0,
+        listener: entry,
+    }
+}
+
+fn prefix(net: &IpNet) -> WidePrefix {
+    let address = net.network();
+    WidePrefix {
+        length: WideKey::FAMILY_BITS + u32::from(net.prefix_len()),
+        key: WideKey::new(Family::from(&address), address.into()),
+    }
+}
+
+/// Every range that covers a prefix, the most specific first.
+fn around(net: &IpNet, wide: &[Wide]) -> Result<WideListeners, PlanError> {
+    let mut ranges: Vec<&Wide> = wide.iter().filter(|one| one.prefix.contains(net)).collect();
+    if ranges.len() > WIDE_RANGES_MAX {
+        return Err(PlanError::TooMany {
+            what: "listeners on port ranges or prefixes that cover one address",
+            count: ranges.len(),
+            limit: WIDE_RANGES_MAX,
+        });
+    }
+    ranges.sort_by_key(|one| {
+        let width = one.range.last - one.range.first;
+        (std::cmp::Reverse(one.prefix.prefix_len()), width, one.range.first, one.range.protocol)
+    });
+    let mut listeners = WideListeners::default();
+    for (place, one) in listeners.ranges.iter_mut().zip(ranges) {
+        *place = one.range;
+    }
+    Ok(listeners)
+}

@@ -1,19 +1,18 @@
 //! Host and kernel agree: on every frame cut at every length, and on 100,000 random and mutated
 //! frames for each of the two programs.
 
-use std::net::IpAddr;
-
-use lb_common::{Family, Mode};
+use lb_common::{Be16, Family, Mode, Target};
 use lb_ebpf::Verdict;
 
 use crate::{
     decap::{Outer, PLAIN, addresses, wrap},
     forwarding::{frames, kinds},
+    icmp,
     support::{
         frames::{BALANCER_MAC, Packet, TARGET_MAC, TCP, UDP, VIP_V4, VIP_V6},
         random::{Random, frame},
         world::{
-            DecapWorld, PORT_BAD_MODE, PORT_NO_OWNER, PORT_NO_RING, PORT_NO_TARGET,
+            DecapWorld, PORT_BAD_MODE, PORT_NO_OWNER, PORT_NO_RING, PORT_NO_TARGET, PORT_TCP,
             PORT_UNRESOLVED, Sides as _, TARGET, World, agree, difference, target,
         },
     },
@@ -37,13 +36,20 @@ fn good() -> Vec<Vec<u8>> {
         }
         let broken = [PORT_NO_RING, PORT_NO_OWNER, PORT_NO_TARGET, PORT_UNRESOLVED, PORT_BAD_MODE];
         all.extend(broken.map(|port| Packet::new(family, TCP, port).frame().bytes()));
-        let fragment = Packet {
-            fragment: Some((0, true)),
-            extensions: vec![(44, 8)],
-            ..Packet::new(family, UDP, 53)
-        };
-        all.push(fragment.frame().bytes());
+        for (protocol, offset) in [(UDP, 0), (UDP, 8), (TCP, 0), (TCP, 1), (TCP, 8), (50, 0)] {
+            let fragment = Packet {
+                fragment: Some((offset, true)),
+                extensions: vec![(44, 8)],
+                payload: 64,
+                ..Packet::new(family, protocol, if protocol == TCP { 80 } else { 53 })
+            };
+            all.push(fragment.frame().bytes());
+        }
+        let long = Packet { payload: 1500, ..Packet::new(family, TCP, PORT_TCP) };
+        all.push(long.frame().bytes());
+        all.push(Packet::new(family, TCP, PORT_TCP).with_tcp_options(true, 1460).frame().bytes());
     }
+    all.extend(icmp::good());
     all
 }
 
@@ -54,8 +60,10 @@ fn good_tunnels() -> Vec<Vec<u8>> {
         for (_, packet) in kinds(inner_family, TCP) {
             for (_, inner) in frames(&packet) {
                 for family in [Family::V4, Family::V6] {
-                    for (class, more) in [(0, 0), (3, 8)] {
-                        let outer = Outer { family, class, more, ..PLAIN };
+                    for (class, more, gue) in
+                        [(0, 0, None), (3, 8, None), (0, 0, Some(0)), (1, 0, Some(1))]
+                    {
+                        let outer = Outer { family, class, more, gue, ..PLAIN };
                         all.push(wrap(outer, &inner).between(BALANCER_MAC, TARGET_MAC));
                     }
                 }
@@ -65,12 +73,21 @@ fn good_tunnels() -> Vec<Vec<u8>> {
     all
 }
 
-fn targets() -> [(Mode, IpAddr); 3] {
-    [
-        (Mode::Ipip, [10, 0, 0, 11].into()),
-        (Mode::Ipip, "fd00::11".parse().unwrap()),
-        (Mode::L2dsr, [10, 0, 0, 11].into()),
-    ]
+/// Targets of every mode, with and without a tag, and a limit of segments.
+fn targets() -> Vec<Target> {
+    let mut all = Vec::new();
+    for (mode, address) in [
+        (Mode::Ipip, "10.0.0.11"),
+        (Mode::Ipip, "fd00::11"),
+        (Mode::Gue, "10.0.0.11"),
+        (Mode::Gue, "fd00::11"),
+        (Mode::L2dsr, "10.0.0.11"),
+    ] {
+        let plain = target(mode, address.parse().unwrap());
+        all.push(plain);
+        all.push(Target { vlan: Be16::new(5), mss: 1000, gue_variant: 1, ..plain });
+    }
+    all
 }
 
 /// Whether a VIP's bytes stand anywhere in a frame.
@@ -120,8 +137,8 @@ crate::support::world::in_sandbox! {
         let before = (world.host_counters(), world.kernel_counters());
         for number in 0..FRAMES {
             if number % 10_000 == 0 {
-                let (mode, address) = targets()[number / 10_000 % 3];
-                world.set_target(TARGET, target(mode, address));
+                let targets = targets();
+                world.set_target(TARGET, targets[number / 10_000 % targets.len()]);
             }
             let frame = frame(&mut random, &good);
             let (verdict, bytes) = world.run_host(&frame);
@@ -139,7 +156,8 @@ crate::support::world::in_sandbox! {
         }
         let counted = difference(&before.0, &world.host_counters());
         println!("{counted:#?}");
-        for name in ["target 1 packets", "fragment_passed", "ipv4_header_malformed",
+        for name in ["target 1 packets", "fragment_passed", "fragment_forwarded", "fragment_unmatched",
+            "fragment_overlap", "icmp_error_forwarded", "echo_reply_sent", "too_big_sent", "ipv4_header_malformed",
             "ipv6_header_malformed", "transport_header_malformed", "extension_header_malformed",
             "ring_missing", "no_target", "target_missing", "next_hop_unresolved", "mode_unknown"] {
             assert!(counted.contains_key(name), "no random frame led to {name}");
@@ -163,7 +181,7 @@ crate::support::world::in_sandbox! {
         }
         let counted = world.host_counters();
         println!("{counted:#?}");
-        for name in ["decapsulated", "outer_header_malformed", "inner_header_malformed",
+        for name in ["decapsulated", "decapsulated_gue", "outer_header_malformed", "inner_header_malformed",
             "ecn_invalid"] {
             assert!(counted.contains_key(name), "no random frame led to {name}");
         }

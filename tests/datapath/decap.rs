@@ -2,15 +2,15 @@
 
 use std::net::IpAddr;
 
-use etherparse::{IpNumber, Ipv4Header, Ipv6Header};
-use lb_common::{Counter, DropReason, Family};
+use etherparse::{IpNumber, Ipv4Header, Ipv6Header, UdpHeader};
+use lb_common::{Address, Counter, DropReason, Family, WideKey};
 use lb_ebpf::Verdict;
 
 use crate::{
     forwarding::{frames, kinds},
     support::{
         frames::{BALANCER_MAC, Frame, Packet, TARGET_MAC, TCP, UDP, shown},
-        world::{DecapWorld, PORT_TCP, Sides as _},
+        world::{DecapWorld, GUE_PORT, PORT_TCP, Sides as _},
     },
 };
 
@@ -29,15 +29,30 @@ pub(crate) struct Outer {
     /// IPv4: words of options; IPv6: bytes of a destination options header.
     pub(crate) more: usize,
     pub(crate) fragment: bool,
+    /// UDP and this variant of GUE between the outer header and the packet.
+    pub(crate) gue: Option<u8>,
+}
+
+/// The protocol number of what an outer header carries, and the UDP and GUE headers.
+fn shim(outer: Outer, inner: &Frame) -> (u8, Vec<u8>) {
+    let number = match inner.family {
+        Family::V4 => 4,
+        Family::V6 => 41,
+    };
+    let gue = match outer.gue {
+        None => return (number, Vec::new()),
+        Some(0) => vec![0, number, 0, 0],
+        Some(_) => Vec::new(),
+    };
+    let length = u16::try_from(8 + gue.len() + inner.ip.len()).unwrap();
+    let udp = UdpHeader { source_port: 50_000, destination_port: GUE_PORT, length, checksum: 7 };
+    (17, [udp.to_bytes().to_vec(), gue].concat())
 }
 
 /// The tunnel packet with `inner` in it.
 pub(crate) fn wrap(outer: Outer, inner: &Frame) -> Frame {
-    let protocol = match inner.family {
-        Family::V4 => 4,
-        Family::V6 => 41,
-    };
-    let length = inner.ip.len();
+    let (protocol, shim) = shim(outer, inner);
+    let length = shim.len() + inner.ip.len();
     let mut bytes = Vec::new();
     match outer.family {
         Family::V4 => {
@@ -81,11 +96,13 @@ pub(crate) fn wrap(outer: Outer, inner: &Frame) -> Frame {
             }
         }
     }
+    bytes.extend(&shim);
     bytes.extend(&inner.ip);
     Frame { family: outer.family, ip: bytes, ..inner.clone() }
 }
 
-pub(crate) const PLAIN: Outer = Outer { family: Family::V4, class: 0, more: 0, fragment: false };
+pub(crate) const PLAIN: Outer =
+    Outer { family: Family::V4, class: 0, more: 0, fragment: false, gue: None };
 
 fn on_wire(frame: &Frame) -> Vec<u8> {
     frame.between(BALANCER_MAC, TARGET_MAC)
@@ -113,7 +130,9 @@ fn check(
 }
 
 fn unwraps(world: &mut DecapWorld, name: &str, given: &Frame, inner: &Frame) {
-    let counted = [Counter::Decapsulated.name()];
+    let gue = given.ip.get(if given.family == Family::V4 { 9 } else { 6 }) == Some(&17);
+    let counted = if gue { Counter::DecapsulatedGue } else { Counter::Decapsulated };
+    let counted = [counted.name()];
     check(world, name, &on_wire(given), &on_wire(inner), Verdict::Pass, &counted);
 }
 
@@ -134,9 +153,9 @@ crate::support::world::in_sandbox! {
                 for (kind, packet) in kinds(inner_family, protocol) {
                     for (layout, inner) in frames(&packet) {
                         for family in [Family::V4, Family::V6] {
-                            for more in [0, 8] {
-                                let outer = Outer { family, more, ..PLAIN };
-                                let name = format!("{inner_family:?} {kind} {layout} in {family:?} {more}");
+                            for (more, gue) in [(0, None), (8, None), (0, Some(0)), (0, Some(1))] {
+                                let outer = Outer { family, more, gue, ..PLAIN };
+                                let name = format!("{inner_family:?} {kind} {layout} in {family:?} {more} {gue:?}");
                                 // What is behind the inner packet stays behind it.
                                 unwraps(&mut world, &name, &wrap(outer, &inner), &inner);
                             }
@@ -212,6 +231,53 @@ crate::support::world::in_sandbox! {
                 let outer = bad(&|ip| ip[if family == Family::V4 { 2 } else { 4 }] = 9);
                 let reason = DropReason::OuterHeaderMalformed;
                 drops(&mut world, "outer longer than frame", &outer, reason);
+            }
+        }
+    }
+
+    fn gue_that_is_not_a_plain_tunnel_is_the_host_s() {
+        let mut world = DecapWorld::new(&addresses());
+        for family in [Family::V4, Family::V6] {
+            let header = if family == Family::V4 { 20 } else { 40 };
+            let packet = Packet::new(Family::V4, TCP, PORT_TCP);
+            let with = |variant, edit: &dyn Fn(&mut Vec<u8>)| {
+                let mut frame =
+                    wrap(Outer { family, gue: Some(variant), ..PLAIN }, &packet.frame());
+                edit(&mut frame.ip);
+                on_wire(&frame)
+            };
+            let gue = header + 8;
+            untouched(&mut world, "another port", &with(1, &|ip| ip[header + 3] ^= 1));
+            untouched(&mut world, "control message", &with(0, &|ip| ip[gue] = 0x20));
+            untouched(&mut world, "optional fields", &with(0, &|ip| ip[gue] = 1));
+            untouched(&mut world, "flags", &with(0, &|ip| ip[gue + 3] = 1));
+            untouched(&mut world, "another payload", &with(0, &|ip| ip[gue + 1] = 17));
+            untouched(&mut world, "a later variant", &with(1, &|ip| ip[gue] = 0x85));
+            let mut longer = wrap(Outer { family, gue: Some(1), ..PLAIN }, &packet.frame());
+            longer.ip[gue + 2] = 9;
+            drops(&mut world, "longer than UDP", &longer, DropReason::InnerHeaderMalformed);
+            let mut empty = wrap(Outer { family, gue: Some(0), ..PLAIN }, &packet.frame());
+            empty.ip.truncate(gue + 4);
+            empty.padding = 60;
+            let (at, length) = if family == Family::V4 { (2, gue + 4) } else { (4, 12) };
+            empty.ip[at + 1] = u8::try_from(length).unwrap();
+            drops(&mut world, "nothing inside", &empty, DropReason::InnerHeaderMalformed);
+        }
+    }
+
+    fn only_allowed_sources_are_unwrapped() {
+        let v4 = WideKey::new(Family::V4, Address::v4([172, 16, 0, 0]));
+        let v6 = WideKey::new(Family::V6, Address::v6([1; 16]));
+        let sources = [(WideKey::FAMILY_BITS + 16, v4), (WideKey::FAMILY_BITS + 128, v6)];
+        let mut world = DecapWorld::allowing(&addresses(), &sources);
+        for family in [Family::V4, Family::V6] {
+            for gue in [None, Some(0), Some(1)] {
+                let packet = Packet::new(family, TCP, PORT_TCP).frame();
+                let good = wrap(Outer { family, gue, ..PLAIN }, &packet);
+                unwraps(&mut world, "allowed", &good, &packet);
+                let mut other = good.clone();
+                other.ip[if family == Family::V4 { 13 } else { 23 }] ^= 1;
+                drops(&mut world, "refused", &other, DropReason::OuterSourceRefused);
             }
         }
     }

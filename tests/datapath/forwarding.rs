@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeSet, hash::Hasher as _, net::IpAddr};
 
-use etherparse::{IpNumber, Ipv4Header, Ipv6Header};
-use lb_common::{Family, Mode};
+use etherparse::{IpNumber, Ipv4Header, Ipv6Header, UdpHeader};
+use lb_common::{Be16, Family, Mode, Target};
 use lb_ebpf::Verdict;
 use siphasher::sip::SipHasher13;
 
@@ -29,15 +29,46 @@ pub(crate) fn flow_hash(packet: &Packet) -> u64 {
     hasher.finish()
 }
 
-/// The frame with an outer header, by etherparse.
-fn tunnelled(packet: &Packet, frame: &Frame, target: IpAddr) -> Vec<u8> {
-    let protocol = IpNumber(match packet.family {
+/// How a tunnel wraps.
+#[derive(Clone, Copy)]
+pub(crate) enum Wrap {
+    Ipip,
+    /// UDP port, variant.
+    Gue(u16, u8),
+}
+
+/// The UDP and GUE headers in front of `length` bytes, and the protocol number of the whole.
+fn shim(wrap: Wrap, packet: &Packet, length: usize) -> (u8, Vec<u8>) {
+    let number = match packet.family {
         Family::V4 => 4,
         Family::V6 => 41,
-    });
+    };
+    let Wrap::Gue(port, variant) = wrap else {
+        return (number, Vec::new());
+    };
+    let gue = if variant == 0 { vec![0, number, 0, 0] } else { Vec::new() };
+    let udp = UdpHeader {
+        source_port: 0xc000 | ((flow_hash(packet) >> 16) & 0x3fff) as u16,
+        destination_port: port,
+        length: u16::try_from(8 + gue.len() + length).unwrap(),
+        checksum: 0,
+    };
+    (17, [udp.to_bytes().to_vec(), gue].concat())
+}
+
+/// The frame with outer headers, by etherparse, towards a next hop with this tag.
+pub(crate) fn tunnelled(
+    packet: &Packet,
+    frame: &Frame,
+    target: IpAddr,
+    wrap: Wrap,
+    vlan: Option<u16>,
+) -> Vec<u8> {
+    let (protocol, shim) = shim(wrap, packet, frame.ip.len());
+    let protocol = IpNumber(protocol);
     let flow = (flow_hash(packet) & 0xffff) as u16;
     let [high, low] = flow.to_be_bytes();
-    let length = u16::try_from(frame.ip.len()).unwrap();
+    let length = u16::try_from(shim.len() + frame.ip.len()).unwrap();
     let (family, mut ip) = match target {
         IpAddr::V4(target) => {
             let source = [172, 16, high, low];
@@ -62,9 +93,10 @@ fn tunnelled(packet: &Packet, frame: &Frame, target: IpAddr) -> Vec<u8> {
             (Family::V6, outer.to_bytes().to_vec())
         }
     };
+    ip.extend(&shim);
     ip.extend(&frame.ip);
     let outer = Frame { family, ip, ..frame.clone() };
-    outer.between(BALANCER_MAC, TARGET_MAC)
+    outer.towards(vlan)
 }
 
 /// Kinds of packets that are forwarded.
@@ -146,6 +178,15 @@ fn every_kind(mut visit: impl FnMut(&str, &Packet, &Frame)) {
     }
 }
 
+/// Segments with options: name, whether it is a SYN, the MSS that it offers.
+const SEGMENTS: &[(&str, bool, u16)] = &[
+    ("larger", true, 1460),
+    ("much larger", true, 65_535),
+    ("equal", true, 1300),
+    ("smaller", true, 536),
+    ("not a SYN", false, 1460),
+];
+
 crate::support::world::in_sandbox! {
     fn ipip_puts_an_outer_header_in_front() {
         let mut world = World::new();
@@ -153,9 +194,70 @@ crate::support::world::in_sandbox! {
             let address: IpAddr = address.parse().unwrap();
             world.set_target(TARGET, target(Mode::Ipip, address));
             every_kind(|name, packet, frame| {
-                let expected = tunnelled(packet, frame, address);
+                let expected = tunnelled(packet, frame, address, Wrap::Ipip, None);
                 check(&mut world, &format!("ipip {address}: {name}"), packet, frame, &expected);
             });
+        }
+    }
+
+    fn gue_puts_ip_and_udp_in_front() {
+        let mut world = World::new();
+        for (address, variant) in
+            [("10.0.0.11", 0), ("10.0.0.11", 1), ("fd00::11", 0), ("fd00::11", 1)]
+        {
+            let address: IpAddr = address.parse().unwrap();
+            let mut entry = target(Mode::Gue, address);
+            (entry.tunnel_port, entry.gue_variant) = (Be16::new(6080 + 7), variant);
+            world.set_target(TARGET, entry);
+            every_kind(|name, packet, frame| {
+                let wrap = Wrap::Gue(6080 + 7, variant);
+                let expected = tunnelled(packet, frame, address, wrap, None);
+                let name = format!("gue variant {variant} {address}: {name}");
+                check(&mut world, &name, packet, frame, &expected);
+            });
+        }
+    }
+
+    fn the_tag_is_that_of_the_next_hop() {
+        let mut world = World::new();
+        let vlan = 0x6064;
+        for (mode, address) in
+            [(Mode::Ipip, "10.0.0.11"), (Mode::Ipip, "fd00::11"), (Mode::L2dsr, "10.0.0.11")]
+        {
+            let address: IpAddr = address.parse().unwrap();
+            world.set_target(TARGET, Target { vlan: Be16::new(vlan), ..target(mode, address) });
+            every_kind(|name, packet, frame| {
+                let expected = match mode {
+                    Mode::L2dsr => frame.towards(Some(vlan)),
+                    _ => tunnelled(packet, frame, address, Wrap::Ipip, Some(vlan)),
+                };
+                check(&mut world, &format!("{mode:?} tagged {name}"), packet, frame, &expected);
+            });
+        }
+    }
+
+    fn syns_offer_no_larger_segments_than_allowed() {
+        let mut world = World::new();
+        for (mode, address) in
+            [(Mode::Ipip, "10.0.0.11"), (Mode::Gue, "fd00::11"), (Mode::L2dsr, "10.0.0.11")]
+        {
+            let address: IpAddr = address.parse().unwrap();
+            world.set_target(TARGET, Target { mss: 1300, ..target(mode, address) });
+            for family in [Family::V4, Family::V6] {
+                for (case, syn, offered) in SEGMENTS {
+                    let segment = |mss| {
+                        let packet = Packet::new(family, TCP, PORT_TCP);
+                        packet.with_tcp_options(*syn, mss).frame().bytes()
+                    };
+                    let outcome = world.run(case, &segment(*offered));
+                    let clamped = if *syn { (*offered).min(1300) } else { *offered };
+                    // The packet at the end of the frame is the same but for the option.
+                    let expected = segment(clamped);
+                    let inner = &expected[14..];
+                    let end = &outcome.frame[outcome.frame.len() - inner.len()..];
+                    assert!(end == inner, "{mode:?} {case}\n{}\n{}", shown(&expected), shown(end));
+                }
+            }
         }
     }
 
@@ -163,7 +265,7 @@ crate::support::world::in_sandbox! {
         let mut world = World::new();
         world.set_target(TARGET, target(Mode::L2dsr, [10, 0, 0, 11].into()));
         every_kind(|name, packet, frame| {
-            let expected = frame.between(BALANCER_MAC, TARGET_MAC);
+            let expected = frame.towards(None);
             check(&mut world, &format!("l2dsr: {name}"), packet, frame, &expected);
         });
     }
@@ -218,6 +320,8 @@ crate::support::world::in_sandbox! {
         for (mode, address, overhead) in [
             (Mode::Ipip, "10.0.0.11", 20),
             (Mode::Ipip, "fd00::11", 40),
+            (Mode::Gue, "10.0.0.11", 28),
+            (Mode::Gue, "fd00::11", 48),
             (Mode::L2dsr, "10.0.0.11", 0),
         ] {
             world.set_target(TARGET, target(mode, address.parse().unwrap()));
@@ -227,10 +331,9 @@ crate::support::world::in_sandbox! {
             assert_eq!(fits.verdict, Verdict::Transmit, "{mode:?} {address}");
             let frame = sized(room + 1).frame().bytes();
             let excess = world.run("too big", &frame);
-            let reason = lb_common::DropReason::PacketTooBig;
-            assert_eq!(excess.verdict, Verdict::Drop(reason), "{mode:?} {address}");
-            assert_eq!(excess.frame, frame, "a dropped packet is unchanged");
-            assert_eq!(excess.counted, [(reason.name().to_owned(), 1)].into());
+            assert_eq!(excess.verdict, Verdict::Transmit, "{mode:?} {address}: the answer");
+            let counted = ["packet_too_big", "too_big_sent"].map(|name| (name.to_owned(), 1));
+            assert_eq!(excess.counted, counted.into());
         }
     }
 }

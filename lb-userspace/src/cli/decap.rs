@@ -1,24 +1,36 @@
 //! `xelb decap`.
 
+use std::net::IpAddr;
+
 use clap::Args;
+use ipnet::IpNet;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Attach, output};
-use crate::dataplane::decap::{Decapsulator, REFRESH_INTERVAL};
+use crate::dataplane::decap::{DecapOptions, Decapsulator, REFRESH_INTERVAL};
 
 /// Unwrap tunnel packets on a target, so that it needs no tunnel device
 ///
-/// Runs on targets of groups with `forwarding: ipip`, in the foreground until SIGTERM or SIGINT;
-/// then it detaches, and tunnel packets are no longer unwrapped. Only packets to an address of this
-/// host are; what was inside goes to this host's stack, which must have the VIP
+/// Runs on targets of groups with `forwarding: ipip` or `gue`, in the foreground until SIGTERM or
+/// SIGINT; then it detaches, and tunnel packets are no longer unwrapped. Only packets to an address
+/// of this host are; what was inside goes to this host's stack, which must have the VIP
 /// (`ip address add VIP/32 dev lo`).
 ///
-/// Example: xelb decap --interface eth0
+/// With --allow, tunnel packets from any other source are dropped and counted. Balancers send from
+/// the prefixes that their configuration has under `tunnel`: by default 172.16.0.0/16 and 100::/64.
+///
+/// Example: xelb decap --interface eth0 --allow 172.16.0.0/16
 #[derive(Debug, Args)]
 pub(super) struct Decap {
     /// Network interface that tunnel packets arrive at
     #[arg(long, value_name = "IFACE")]
     interface: String,
+    /// UDP port at which GUE is unwrapped, as `gue_port` in the balancer's configuration
+    #[arg(long, value_name = "PORT", default_value_t = 6080, value_parser = clap::value_parser!(u16).range(1..))]
+    gue_port: u16,
+    /// Unwrap only what comes from this prefix; may be given several times
+    #[arg(long = "allow", value_name = "PREFIX", value_parser = prefix)]
+    allowed: Vec<IpNet>,
     #[command(flatten)]
     attach: Attach,
 }
@@ -29,7 +41,12 @@ impl Decap {
     }
 
     async fn serve(self) -> anyhow::Result<()> {
-        let mut decapsulator = Decapsulator::start(&self.interface, self.attach.xdp_mode)?;
+        let mut decapsulator = Decapsulator::start(&DecapOptions {
+            interface: self.interface,
+            mode: self.attach.xdp_mode,
+            gue_port: self.gue_port,
+            allowed: self.allowed,
+        })?;
         let attached = decapsulator.attached();
         output::print(&format!(
             "unwrapping tunnel packets at {} ({}: {})\n",
@@ -57,4 +74,12 @@ impl Decap {
         let counted = if shown.is_empty() { "nothing".to_owned() } else { shown.join(", ") };
         output::print(&format!("detached; counted: {counted}\n"))
     }
+}
+
+/// An address, or a prefix of addresses.
+fn prefix(text: &str) -> Result<IpNet, String> {
+    let address = text.parse::<IpAddr>().map(IpNet::from);
+    address.or_else(|_| text.parse()).map_err(|_| {
+        "expected an address or a prefix, for example 172.16.0.0/16 or 2001:db8::1".to_owned()
+    })
 }

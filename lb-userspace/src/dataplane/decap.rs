@@ -4,12 +4,14 @@ use std::{collections::BTreeSet, io, net::IpAddr, time::Duration};
 
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{HashMap, Map, MapData, MapError},
+    maps::{HashMap, LpmTrie, Map, MapData, MapError, lpm_trie::Key},
     programs::links::FdLink,
 };
+use ipnet::IpNet;
 use lb_common::{
-    Address, Counter, DropReason, Family, VipKey,
+    Address, Counter, DropReason, Family, VipKey, WideKey,
     abi::{map, program},
+    settings,
 };
 use thiserror::Error;
 
@@ -54,23 +56,40 @@ pub struct Decapsulator {
     addresses: HashMap<MapData, VipKey, u32>,
 }
 
+/// What is unwrapped.
+#[derive(Clone, Debug)]
+pub struct DecapOptions {
+    /// Interface that tunnel packets arrive at.
+    pub interface: String,
+    /// How the program is attached.
+    pub mode: XdpMode,
+    /// UDP port of GUE.
+    pub gue_port: u16,
+    /// Who may send tunnel packets; anybody when it is empty.
+    pub allowed: Vec<IpNet>,
+}
+
 impl Decapsulator {
     /// Loads and attaches it.
-    pub fn start(interface: &str, mode: XdpMode) -> Result<Self, DecapError> {
+    pub fn start(options: &DecapOptions) -> Result<Self, DecapError> {
+        let DecapOptions { interface, mode, gue_port, allowed } = options;
         Facts::read().and_then(|facts| facts.check()).map_err(LoadError::from)?;
         super::attach::interface_index(interface)?;
         let mut ebpf = EbpfLoader::new()
+            .override_global(settings::GUE_PORT.name, gue_port, true)
+            .override_global(settings::CHECK_SOURCES.name, &u32::from(!allowed.is_empty()), true)
             .load(DECAP_OBJECT)
             .map_err(|error| LoadError::Object(Box::new(error)))?;
-        let missing = || MapError::InvalidName { name: map::ADDRESSES.to_owned() };
-        let addresses = ebpf
-            .take_map(map::ADDRESSES)
-            .ok_or_else(missing)
-            .and_then(HashMap::try_from)
-            .map_err(|source| DecapError::Map { map: map::ADDRESSES, source })?;
+        let addresses = take(&mut ebpf, map::ADDRESSES)?;
+        let mut sources: LpmTrie<MapData, WideKey, u32> = take(&mut ebpf, map::SOURCES)?;
+        for net in allowed {
+            sources
+                .insert(&source_key(net), 1, 0)
+                .map_err(|source| DecapError::Map { map: map::SOURCES, source })?;
+        }
         let (attached, link) = {
             let program = load_program(&mut ebpf, program::DECAP)?;
-            attach(program, interface, mode)?
+            attach(program, interface, *mode)?
         };
         let mut started = Self { ebpf, _link: link, attached, addresses };
         started.refresh()?;
@@ -117,6 +136,23 @@ impl Decapsulator {
         }
         Ok(counters)
     }
+}
+
+/// A map of the object.
+fn take<M: TryFrom<Map, Error = MapError>>(
+    ebpf: &mut Ebpf,
+    map: &'static str,
+) -> Result<M, DecapError> {
+    ebpf.take_map(map)
+        .ok_or_else(|| MapError::InvalidName { name: map.to_owned() })
+        .and_then(M::try_from)
+        .map_err(|source| DecapError::Map { map, source })
+}
+
+fn source_key(net: &IpNet) -> Key<WideKey> {
+    let address = net.network();
+    let length = WideKey::FAMILY_BITS + u32::from(net.prefix_len());
+    Key::new(length, WideKey::new(Family::from(&address), address.into()))
 }
 
 fn local_addresses() -> Result<BTreeSet<VipKey>, DecapError> {

@@ -2,7 +2,7 @@
 
 use etherparse::{
     EtherType, Ethernet2Header, IpNumber, Ipv4Header, Ipv6Header, SingleVlanHeader, TcpHeader,
-    UdpHeader, VlanId,
+    UdpHeader, VlanId, VlanPcp,
 };
 use lb_common::Family;
 
@@ -21,7 +21,7 @@ pub(crate) const UDP: u8 = 17;
 /// An Ethernet frame with an IP packet in it.
 #[derive(Clone, Debug)]
 pub(crate) struct Frame {
-    /// EtherType and number of each VLAN tag, the outer one first.
+    /// EtherType and contents of each VLAN tag, the outer one first.
     pub(crate) tags: Vec<(u16, u16)>,
     pub(crate) family: Family,
     pub(crate) ip: Vec<u8>,
@@ -46,6 +46,12 @@ impl Frame {
         self.between(CLIENT_MAC, BALANCER_MAC)
     }
 
+    /// The frame as it goes to a target, with the tag of its next hop.
+    pub(crate) fn towards(&self, vlan: Option<u16>) -> Vec<u8> {
+        let tags = vlan.map(|control| (0x8100, control)).into_iter().collect();
+        Self { tags, ..self.clone() }.between(BALANCER_MAC, TARGET_MAC)
+    }
+
     /// The frame between two MACs.
     pub(crate) fn between(&self, source: [u8; 6], destination: [u8; 6]) -> Vec<u8> {
         let mut next: Vec<u16> = self.tags.iter().map(|(tpid, _)| *tpid).collect();
@@ -55,9 +61,10 @@ impl Frame {
             .to_vec();
         for ((_, number), next) in self.tags.iter().zip(&next[1..]) {
             let tag = SingleVlanHeader {
-                vlan_id: VlanId::try_new(*number).unwrap(),
+                pcp: VlanPcp::try_new((number >> 13) as u8).unwrap(),
+                drop_eligible_indicator: number >> 12 & 1 != 0,
+                vlan_id: VlanId::try_new(number & 0xfff).unwrap(),
                 ether_type: EtherType(*next),
-                ..SingleVlanHeader::default()
             };
             bytes.extend(tag.to_bytes());
         }
@@ -81,8 +88,14 @@ pub(crate) struct Packet {
     /// IPv6 extension headers: number and whole length of each.
     pub(crate) extensions: Vec<(u8, usize)>,
     pub(crate) payload: usize,
-    /// IPv4: fragment offset in units of 8 bytes and "more".
+    /// Fragment offset in units of 8 bytes and "more".
     pub(crate) fragment: Option<(u16, bool)>,
+    /// What its fragments have in common.
+    pub(crate) identification: u32,
+    /// Whether it opens a connection.
+    pub(crate) syn: bool,
+    /// TCP options, a multiple of four bytes.
+    pub(crate) tcp_options: Vec<u8>,
 }
 
 impl Packet {
@@ -97,7 +110,18 @@ impl Packet {
             extensions: Vec::new(),
             payload: 11,
             fragment: None,
+            identification: 0x1234,
+            syn: true,
+            tcp_options: Vec::new(),
         }
+    }
+
+    /// A segment whose last option offers an MSS, at an odd place.
+    pub(crate) fn with_tcp_options(&self, syn: bool, mss: u16) -> Self {
+        let [high, low] = mss.to_be_bytes();
+        // No operation, window scale, timestamps' kind with an odd length, MSS, end.
+        let options = [&[1, 3, 3, 7, 250, 5, 1, 1, 1][..], &[2, 4, high, low], &[0, 0, 0]].concat();
+        Self { syn, tcp_options: options, ..self.clone() }
     }
 
     /// A frame with it.
@@ -119,7 +143,8 @@ impl Packet {
         let mut bytes = match self.protocol {
             TCP => {
                 let mut tcp = TcpHeader::new(self.source_port, self.port, 7, 1000);
-                tcp.syn = true;
+                (tcp.syn, tcp.ack) = (self.syn, !self.syn);
+                tcp.set_options_raw(&self.tcp_options).unwrap();
                 tcp.checksum = match self.family {
                     Family::V4 => tcp.calc_checksum_ipv4_raw(CLIENT_V4, VIP_V4, &payload),
                     Family::V6 => tcp.calc_checksum_ipv6_raw(CLIENT_V6, VIP_V6, &payload),
@@ -151,6 +176,7 @@ impl Packet {
         ip.dscp = (self.class >> 2).try_into().unwrap();
         ip.ecn = (self.class & 3).try_into().unwrap();
         if let Some((offset, more)) = self.fragment {
+            ip.identification = u16::try_from(self.identification).unwrap();
             ip.dont_fragment = false;
             ip.fragment_offset = offset.try_into().unwrap();
             ip.more_fragments = more;
@@ -174,6 +200,7 @@ impl Packet {
             };
             if let (44, Some((offset, more))) = (number, self.fragment) {
                 header[2..4].copy_from_slice(&(offset << 3 | u16::from(more)).to_be_bytes());
+                header[4..8].copy_from_slice(&self.identification.to_be_bytes());
             }
             chain.extend(header);
         }

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{HashMap, MapData, PerCpuArray},
+    maps::{HashMap, LpmTrie, MapData, PerCpuArray, lpm_trie::Key},
     programs::{TestRun as _, TestRunOptions, Xdp},
 };
 use lb_common::{
-    VipKey,
+    VipKey, WideKey,
     abi::{map, program},
     settings,
 };
@@ -81,13 +81,22 @@ pub(crate) struct Decapsulator {
 }
 
 impl Decapsulator {
-    pub(crate) fn load(addresses: &[VipKey]) -> Self {
-        let mut ebpf = EbpfLoader::new().load(DECAP_OBJECT).unwrap();
+    pub(crate) fn load(addresses: &[VipKey], gue_port: u16, sources: &[(u32, WideKey)]) -> Self {
+        let mut ebpf = EbpfLoader::new()
+            .override_global(settings::GUE_PORT.name, &gue_port, true)
+            .override_global(settings::CHECK_SOURCES.name, &u32::from(!sources.is_empty()), true)
+            .load(DECAP_OBJECT)
+            .unwrap();
         load(&mut ebpf, program::DECAP);
         let local = ebpf.map_mut(map::ADDRESSES).unwrap();
         let mut local: HashMap<&mut MapData, VipKey, u32> = local.try_into().unwrap();
         for address in addresses {
             local.insert(address, 1, 0).unwrap();
+        }
+        let allowed = ebpf.map_mut(map::SOURCES).unwrap();
+        let mut allowed: LpmTrie<&mut MapData, WideKey, u32> = allowed.try_into().unwrap();
+        for (length, key) in sources {
+            allowed.insert(&Key::new(*length, *key), 1, 0).unwrap();
         }
         Self { ebpf }
     }

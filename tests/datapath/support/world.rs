@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use lb_common::{
     Address, Be16, Counter, DropReason, Family, Listener, ListenerKey, Mac, Mode, RingRef, Slot,
-    Switches, Target, Traffic, VipKey, WideListeners, listener::protocol,
+    Switches, Target, Traffic, VipKey, WideKey, WideListeners, listener::protocol,
 };
 use lb_ebpf::{
     Verdict,
@@ -282,6 +282,9 @@ pub(crate) fn agree(name: &str, frame: &[u8], verdict: Verdict, bytes: &[u8], ke
     );
 }
 
+/// The port at which the decapsulator takes GUE.
+pub(crate) const GUE_PORT: u16 = 6080;
+
 /// The decapsulator on both sides.
 pub(crate) struct DecapWorld {
     pub(crate) host: MemoryTables,
@@ -289,17 +292,24 @@ pub(crate) struct DecapWorld {
 }
 
 impl DecapWorld {
-    /// A target with these addresses.
+    /// A target with these addresses that takes tunnel packets from anybody.
     pub(crate) fn new(addresses: &[IpAddr]) -> Self {
+        Self::allowing(addresses, &[])
+    }
+
+    /// A target that takes tunnel packets from these prefixes.
+    pub(crate) fn allowing(addresses: &[IpAddr], sources: &[(u32, WideKey)]) -> Self {
         let keys: Vec<VipKey> = addresses
             .iter()
             .map(|address| VipKey::new(Family::from(address), Address::from(*address)))
             .collect();
         let host = MemoryTables {
             addresses: keys.iter().map(|key| (*key, 1)).collect(),
+            sources: sources.iter().copied().collect(),
+            gue_port: Be16::new(GUE_PORT),
             ..MemoryTables::default()
         };
-        Self { host, kernel: Decapsulator::load(&keys) }
+        Self { host, kernel: Decapsulator::load(&keys, GUE_PORT, sources) }
     }
 }
 

@@ -256,7 +256,7 @@ crate::support::world::in_sandbox! {
                     );
                 }
                 // Nobody is told about a message that tells of an error itself.
-                let quote = vec![answer(&packet), vec![0; 1500]].concat();
+                let quote = [answer(&packet), vec![0; 1500]].concat();
                 for (kind, frame) in errors(family, &quote[..usize::from(room)]) {
                     let outcome = world.run(&kind, &frame.bytes());
                     assert_eq!(outcome.counted, [("packet_too_big".to_owned(), 1)].into());

@@ -38,13 +38,6 @@ impl Switches {
     pub fn to_word(self) -> u64 {
         bytemuck::cast(self)
     }
-
-    /// From a word in memory order.
-    #[must_use]
-    #[inline(always)]
-    pub fn from_word(word: u64) -> Self {
-        bytemuck::cast(word)
-    }
 }
 
 /// What a [`Bucket`] limits; its index in the map `LIMITS`.

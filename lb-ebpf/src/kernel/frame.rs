@@ -4,7 +4,6 @@ use core::arch::asm;
 
 use aya_ebpf::{
     EbpfContext as _,
-    bindings::xdp_md,
     helpers::generated::{bpf_xdp_adjust_head, bpf_xdp_adjust_tail, bpf_xdp_get_buff_len},
     programs::XdpContext,
 };
@@ -20,18 +19,6 @@ pub(crate) struct Frame(pub(crate) XdpContext);
 impl Frame {
     pub(crate) const fn new(context: XdpContext) -> Self {
         Self(context)
-    }
-
-    /// The frame of the run with this context, in a function of its own.
-    #[inline(always)]
-    pub(crate) fn of(context: *mut xdp_md) -> Self {
-        Self(XdpContext::new(context))
-    }
-
-    /// The context, for a function of its own.
-    #[inline(always)]
-    pub(crate) const fn context(&self) -> *mut xdp_md {
-        self.0.ctx
     }
 
     #[inline(always)]

@@ -4,4 +4,5 @@
 pub(crate) mod frame;
 pub(crate) mod maps;
 pub(crate) mod settings;
+mod stages;
 pub(crate) mod tables;

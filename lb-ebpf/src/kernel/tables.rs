@@ -50,8 +50,8 @@ impl Tables for KernelTables {
         let Some(switches) = maps::SWITCHES.get_ptr(0) else {
             return Switches::default();
         };
-        // SAFETY: one aligned 8-byte load, as the agent stores it.
-        Switches::from_word(unsafe { read_volatile(switches.cast::<u64>()) })
+        // SAFETY: inside the array. What it holds does not depend on each other.
+        unsafe { read_volatile(switches) }
     }
 
     #[inline(always)]

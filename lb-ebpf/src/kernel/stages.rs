@@ -1,0 +1,93 @@
+//! The stages of the data path as global functions; see `lb_ebpf::stage`.
+
+use aya_ebpf::{bindings::xdp_md, programs::XdpContext};
+use lb_common::DropReason;
+use lb_ebpf::{Datagram, Stages, Step, Verdict, stage};
+
+use super::{frame::Frame, tables::KernelTables};
+
+impl Frame {
+    /// The frame of the run with this context, in a function of its own.
+    #[inline(always)]
+    pub(crate) fn of(context: *mut xdp_md) -> Self {
+        Self(XdpContext::new(context))
+    }
+
+    /// The context, for a function of its own.
+    #[inline(always)]
+    pub(crate) const fn context(&self) -> *mut xdp_md {
+        self.0.ctx
+    }
+}
+
+impl Stages<Frame> for KernelTables {
+    #[inline(always)]
+    fn balance(&self, packet: &mut Frame) -> Step {
+        Step::from_word(xelb_common(packet.context()))
+    }
+
+    #[inline(always)]
+    fn exception(&self, packet: &mut Frame) -> Step {
+        Step::from_word(xelb_exception(packet.context()))
+    }
+
+    #[inline(always)]
+    fn deliver(&self, packet: &mut Frame, flow: &Datagram) -> Step {
+        Step::from_word(xelb_deliver(packet.context(), flow))
+    }
+
+    #[inline(always)]
+    fn too_big(&self, packet: &mut Frame, room: u16) -> Verdict {
+        match Step::from_word(xelb_too_big(packet.context(), u32::from(room))) {
+            Step::Done(verdict) => verdict,
+            _ => Verdict::Drop(DropReason::PacketTooBig),
+        }
+    }
+
+    #[inline(always)]
+    fn clamp(&self, packet: &mut Frame, offset: u32, mss: u16) {
+        xelb_clamp(packet.context(), offset, u32::from(mss));
+    }
+}
+
+/// See [`stage::balance`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn xelb_common(context: *mut xdp_md) -> u64 {
+    stage::balance(&mut Frame::of(context), &KernelTables).to_word()
+}
+
+/// See [`stage::exception`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn xelb_exception(context: *mut xdp_md) -> u64 {
+    stage::exception(&mut Frame::of(context), &KernelTables).to_word()
+}
+
+/// See [`stage::deliver`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn xelb_deliver(context: *mut xdp_md, flow: *const Datagram) -> u64 {
+    // SAFETY: the caller has a reference; the verifier takes a global function's argument for null
+    // until it has been asked.
+    match unsafe { flow.as_ref() } {
+        Some(flow) => stage::deliver(&mut Frame::of(context), flow, &KernelTables).to_word(),
+        None => Step::Done(Verdict::Pass).to_word(),
+    }
+}
+
+/// See [`stage::too_big`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn xelb_too_big(context: *mut xdp_md, room: u32) -> u64 {
+    let verdict = stage::too_big(&mut Frame::of(context), room as u16, &KernelTables);
+    Step::Done(verdict).to_word()
+}
+
+/// See [`stage::clamp`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn xelb_clamp(context: *mut xdp_md, offset: u32, mss: u32) -> u64 {
+    stage::clamp(&mut Frame::of(context), offset & 0x1ff, mss as u16);
+    0
+}

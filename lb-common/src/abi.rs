@@ -1,8 +1,8 @@
 //! The number of the map layout, and the record that carries it in the pinned maps.
 
 use crate::{
-    Bucket, FragmentFlow, FragmentKey, Group, Listener, ListenerKey, PortRange, Slot, Switches,
-    Target, Traffic, VipKey, WideKey, WideListeners, shared,
+    Binding, Bucket, FlowLine, FragmentFlow, FragmentKey, Group, Life, Listener, ListenerKey, Pool,
+    PortRange, Slot, Switches, Target, Traffic, VipKey, WideKey, WideListeners, shared,
     shared::{Layout, Shared as _},
 };
 
@@ -41,6 +41,10 @@ pub const LAYOUTS: &[Layout] = &[
     WideListeners::LAYOUT,
     FragmentKey::LAYOUT,
     FragmentFlow::LAYOUT,
+    Binding::LAYOUT,
+    Life::LAYOUT,
+    FlowLine::LAYOUT,
+    Pool::LAYOUT,
 ];
 
 /// Names of the maps; the pins in bpffs have the same names.
@@ -75,6 +79,21 @@ pub mod map {
     /// `LruHashMap` from [`crate::FragmentKey`] to [`crate::FragmentFlow`].
     pub const FRAGMENTS: &str = "FRAGMENTS";
 
+    /// Mmapable `Array` of one [`crate::nat::Pools`].
+    pub const POOLS: &str = "POOLS";
+    /// Mmapable `Array` of [`crate::Binding`].
+    pub const BINDINGS: &str = "BINDINGS";
+    /// Mmapable `Array` of [`crate::FlowLine`].
+    pub const FLOWS: &str = "FLOWS";
+    /// `Queue` of `u32`: free bindings of mode nat.
+    pub const FREE_NAT: &str = "FREE_NAT";
+    /// `Queue` of `u32`: free bindings of mode fullnat, IPv4.
+    pub const FREE_V4: &str = "FREE_V4";
+    /// `Queue` of `u32`: free bindings of mode fullnat, IPv6.
+    pub const FREE_V6: &str = "FREE_V6";
+    /// `PerCpuArray` of `u32`: where each CPU's next look at a pool starts.
+    pub const HANDS: &str = "HANDS";
+
     /// `LpmTrie` of [`crate::WideKey`]: who may send tunnel packets to a target, in the
     /// decapsulator's object; not pinned.
     pub const SOURCES: &str = "SOURCES";
@@ -98,6 +117,13 @@ pub mod map {
         LIMITS,
         WIDE_LISTENERS,
         FRAGMENTS,
+        POOLS,
+        BINDINGS,
+        FLOWS,
+        FREE_NAT,
+        FREE_V4,
+        FREE_V6,
+        HANDS,
     ];
 }
 

@@ -89,6 +89,16 @@ numbered! {
             "a fragment for a VIP would overwrite the TCP header of the first one (RFC 1858)";
         IcmpRateLimited = 18, "icmp_rate_limited",
             "a ping to a VIP was not answered: there were more than the configuration allows";
+        FlowUnknown = 19, "flow_unknown",
+            "nat, fullnat: a packet that begins no flow belongs to none that is remembered";
+        PoolExhausted = 20, "pool_exhausted",
+            "nat, fullnat: a new flow found no free port or binding";
+        FlowTableFull = 21, "flow_table_full",
+            "nat, fullnat: a new flow found no room in the flow table";
+        TupleTaken = 22, "tuple_taken",
+            "nat: a client uses one port for two listeners that lead to one port of a target";
+        TtlExceeded = 23, "ttl_exceeded",
+            "nat, fullnat: the packet's TTL or hop limit does not allow another hop";
     }
 }
 
@@ -109,6 +119,12 @@ numbered! {
             "senders that were told to send smaller packets (ICMP), for packet_too_big drops";
         DecapsulatedGue = 6, "decapsulated_gue",
             "GUE packets that the target side unwrapped";
+        ReplyForwarded = 7, "reply_forwarded",
+            "nat, fullnat: packets of targets that went back to their clients";
+        FlowCreated = 8, "flow_created",
+            "nat, fullnat: new flows that got a binding";
+        FlowForgotten = 9, "flow_forgotten",
+            "nat, fullnat: flows that ended or were silent, whose binding was taken back";
     }
 }
 

@@ -30,6 +30,15 @@ pub const fn update(checksum: Be16, old: u16, new: u16) -> Be16 {
     Be16::new(!fold(sum))
 }
 
+/// A checksum after words that it covers have changed by `change` (RFC 1624, equation 3): the sum of
+/// the inverted old words and the new ones, below 2^32 - 2^16.
+#[must_use]
+#[inline(always)]
+pub const fn apply(checksum: Be16, change: u32) -> Be16 {
+    let sum = !checksum.get() as u32 + fold(change) as u32;
+    Be16::new(!fold(sum))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

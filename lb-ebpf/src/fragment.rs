@@ -4,7 +4,7 @@
 //! it belongs to, and XDP cannot keep it. What is remembered is bounded; the oldest goes first.
 
 use lb_common::{
-    Counter, DropReason, FragmentFlow, FragmentKey, VipKey,
+    Counter, DropReason, FragmentFlow, FragmentKey, Switches, VipKey,
     listener::protocol::{TCP, UDP},
 };
 
@@ -27,16 +27,19 @@ pub(crate) fn flow_of<P: Packet, T: Tables>(
     tables: &T,
 ) -> Result<Datagram, Stop> {
     let vip = VipKey::new(ip.family, ip.destination);
-    if !listener::is_vip(&vip, tables) {
+    let is_vip = listener::is_vip(&vip, tables);
+    // It may be an answer of a target whose packets are translated.
+    if !is_vip && !tables.switches().has(Switches::NAT) {
         return Err(Stop::Pass);
     }
     let identification = ip.fragment.identification;
     let key = FragmentKey::new(ip.family, ip.source, ip.destination, identification, ip.protocol);
-    if ip.fragment.offset == 0 {
+    let flow = if ip.fragment.offset == 0 {
         first(packet, link, ip, &key, tables)
     } else {
         later(ip, &key, tables)
-    }
+    };
+    flow.map_err(|stop| if is_vip { stop } else { Stop::Pass })
 }
 
 /// Learns the ports of a first fragment.

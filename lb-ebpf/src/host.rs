@@ -4,20 +4,24 @@
 extern crate std;
 
 use std::{
+    boxed::Box,
     cell::{Cell, RefCell},
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     vec,
     vec::Vec,
 };
 
 use lb_common::{
-    Be16, Bucket, Family, FragmentFlow, FragmentKey, Limit, Listener, ListenerKey, RingRef, Slot,
-    Switches, Target, Traffic, VipKey, WideKey, WideListeners, counter::COUNTERS_MAX,
+    Be16, Binding, Bucket, Family, FlowLine, FragmentFlow, FragmentKey, Limit, Listener,
+    ListenerKey, Pool, RingRef, Slot, Switches, Target, Traffic, VipKey, WideKey, WideListeners,
+    counter::COUNTERS_MAX,
     limits::RING_SLOTS_MAX,
+    nat::{BINDINGS_MAX, FLOW_LINES, FLOW_WORDS, Queue},
 };
 
 use crate::{
     Datagram, Packet, Stages, Step, Tables, Verdict, Wire, limiter,
+    nat::{NatTables, life::Direction},
     packet::HeadroomExhausted,
     stage,
     tables::{Count, DecapTables},
@@ -37,6 +41,8 @@ pub struct VecPacket {
     head: usize,
     end: usize,
     ingress: u32,
+    /// MTU of every interface.
+    mtu: u16,
 }
 
 impl VecPacket {
@@ -48,7 +54,14 @@ impl VecPacket {
         if let Some(room) = bytemuck::cast_slice_mut(&mut buffer).get_mut(HEADROOM..end) {
             room.copy_from_slice(frame);
         }
-        Self { buffer, head: HEADROOM, end, ingress }
+        Self { buffer, head: HEADROOM, end, ingress, mtu: u16::MAX }
+    }
+
+    /// The same, where every interface has this MTU.
+    #[must_use]
+    pub const fn with_mtu(mut self, mtu: u16) -> Self {
+        self.mtu = mtu;
+        self
     }
 
     /// The frame as it is now.
@@ -85,6 +98,10 @@ impl Packet for VecPacket {
         }
         self.head = head;
         Ok(())
+    }
+
+    fn fits_interface(&self, _interface: u32, length: u16) -> Result<(), u16> {
+        if length <= self.mtu { Ok(()) } else { Err(self.mtu) }
     }
 
     fn shrink_tail(&mut self, length: usize) -> Result<(), HeadroomExhausted> {
@@ -136,10 +153,45 @@ pub struct MemoryTables {
     pub now: Cell<u64>,
     /// First fragments.
     pub fragments: RefCell<BTreeMap<FragmentKey, FragmentFlow>>,
+    /// What modes nat and fullnat remember.
+    pub nat: NatMemory,
     /// For the decapsulator: who may send tunnel packets, by prefix length; nobody asks when empty.
     pub sources: BTreeSet<(u32, WideKey)>,
     /// For the decapsulator: the UDP port of GUE.
     pub gue_port: Be16,
+}
+
+/// What modes nat and fullnat remember, in memory. What is replaced is leaked: others may still read
+/// it, as they may in the kernel.
+#[derive(Clone, Debug, Default)]
+pub struct NatMemory {
+    /// Pools, by number.
+    pub pools: BTreeMap<usize, Pool>,
+    /// Bindings, by index; the others are all zero.
+    pub bindings: RefCell<BTreeMap<u32, &'static Binding>>,
+    /// Their lives.
+    pub lives: RefCell<BTreeMap<u32, u64>>,
+    /// Lines of the flow table that are not empty.
+    pub lines: RefCell<BTreeMap<u32, &'static FlowLine>>,
+    /// Free bindings.
+    pub queues: RefCell<BTreeMap<Queue, VecDeque<u32>>>,
+    /// Where the next look at each pool starts.
+    pub hands: RefCell<BTreeMap<usize, u32>>,
+}
+
+impl NatMemory {
+    /// Adds a pool and its bindings, as the agent does.
+    pub fn add_pool(&mut self, number: usize, pool: Pool) {
+        let mut queues = self.queues.borrow_mut();
+        for offset in 0..pool.count {
+            let index = pool.first + offset;
+            let binding = pool.binding(u8::try_from(number).unwrap_or(u8::MAX), offset);
+            self.bindings.borrow_mut().insert(index, Box::leak(Box::new(binding)));
+            queues.entry(pool.queue()).or_default().push_back(index);
+        }
+        drop(queues);
+        self.pools.insert(number, pool);
+    }
 }
 
 /// Whether the first `length` bits of two keys are the same.
@@ -244,18 +296,106 @@ impl Tables for MemoryTables {
     }
 }
 
+static UNUSED: Binding = Binding::EMPTY;
+static EMPTY: FlowLine = FlowLine { words: [0; FLOW_WORDS] };
+
+impl NatTables for MemoryTables {
+    fn pool(&self, number: usize) -> Pool {
+        self.nat.pools.get(&number).copied().unwrap_or_default()
+    }
+
+    fn binding(&self, index: u32) -> Option<&Binding> {
+        let inside = (index as usize) < BINDINGS_MAX;
+        inside.then(|| self.nat.bindings.borrow().get(&index).copied().unwrap_or(&UNUSED))
+    }
+
+    fn write_binding(&self, index: u32, binding: &Binding) {
+        debug_assert!((index as usize) < BINDINGS_MAX);
+        self.nat.bindings.borrow_mut().insert(index, Box::leak(Box::new(*binding)));
+    }
+
+    fn life(&self, index: u32) -> u64 {
+        self.nat.lives.borrow().get(&index).copied().unwrap_or(0)
+    }
+
+    fn swap_life(&self, index: u32, old: u64, new: u64) -> bool {
+        let same = self.life(index) == old;
+        if same {
+            self.nat.lives.borrow_mut().insert(index, new);
+        }
+        same
+    }
+
+    fn flow_line(&self, line: u32) -> Option<&FlowLine> {
+        let inside = (line as usize) < FLOW_LINES;
+        inside.then(|| self.nat.lines.borrow().get(&line).copied().unwrap_or(&EMPTY))
+    }
+
+    fn swap_flow_word(&self, line: u32, word: u32, old: u64, new: u64) -> bool {
+        let Some(mut changed) = self.flow_line(line).copied() else {
+            return false;
+        };
+        match changed.words.get_mut(word as usize) {
+            Some(place) if *place == old => *place = new,
+            _ => return false,
+        }
+        self.nat.lines.borrow_mut().insert(line, Box::leak(Box::new(changed)));
+        true
+    }
+
+    fn take_free(&self, queue: Queue) -> Option<u32> {
+        self.nat.queues.borrow_mut().get_mut(&queue)?.pop_front()
+    }
+
+    fn give_back(&self, queue: Queue, index: u32) {
+        self.nat.queues.borrow_mut().entry(queue).or_default().push_back(index);
+    }
+
+    fn advance(&self, pool: usize, steps: u32) -> u32 {
+        let mut hands = self.nat.hands.borrow_mut();
+        let hand = hands.entry(pool).or_default();
+        let start = *hand;
+        *hand = hand.wrapping_add(steps);
+        start
+    }
+}
+
 /// Here every stage is a call.
 impl<P: Packet> Stages<P> for MemoryTables {
     fn balance(&self, packet: &mut P) -> Step {
         stage::balance(packet, self)
     }
 
-    fn exception(&self, packet: &mut P) -> Step {
-        stage::exception(packet, self)
+    fn read(&self, packet: &mut P, flow: &mut Datagram) -> Step {
+        stage::read(packet, flow, self)
     }
 
     fn deliver(&self, packet: &mut P, flow: &Datagram) -> Step {
         stage::deliver(packet, flow, self)
+    }
+
+    fn request(&self, _packet: &mut P, flow: &Datagram) -> Step {
+        stage::request(flow, self)
+    }
+
+    fn create(&self, packet: &mut P, flow: &Datagram) -> Step {
+        stage::create(packet, flow, self)
+    }
+
+    fn expire(&self, _packet: &mut P, pool: u32) {
+        stage::expire(pool, self);
+    }
+
+    fn reply(&self, packet: &mut P, flow: &Datagram) -> Step {
+        stage::reply(packet, flow, self)
+    }
+
+    fn write(&self, packet: &mut P, flow: &Datagram, index: u32, direction: Direction) -> Step {
+        stage::write(packet, flow, index, direction, self)
+    }
+
+    fn exhausted(&self) -> Step {
+        stage::exhausted(self)
     }
 
     fn too_big(&self, packet: &mut P, room: u16) -> Verdict {

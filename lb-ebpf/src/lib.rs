@@ -27,6 +27,7 @@ mod icmp;
 pub mod limiter;
 mod link;
 mod listener;
+pub mod nat;
 pub mod packet;
 mod parse;
 pub mod siphash;
@@ -37,6 +38,7 @@ mod step;
 pub mod tables;
 pub mod verdict;
 
+use nat::life::Direction;
 pub use packet::{Packet, Wire};
 pub use parse::{Content, Datagram};
 pub use stage::Stages;
@@ -52,7 +54,7 @@ pub use verdict::Verdict;
 #[inline(always)]
 pub fn process<P: Packet, S: Stages<P>>(packet: &mut P, stages: &S) -> Verdict {
     let step = match stages.balance(packet) {
-        Step::Exception => stages.exception(packet),
+        first @ (Step::Exception | Step::Translate) => by_flow(packet, first, stages),
         step => step,
     };
     match step {
@@ -67,7 +69,46 @@ pub fn process<P: Packet, S: Stages<P>>(packet: &mut P, stages: &S) -> Verdict {
         }
         Step::TooBig(room) => stages.too_big(packet, room),
         Step::Done(verdict) => verdict,
-        // Known to the first stage only.
-        Step::Exception => Verdict::Pass,
+        // What only stages say to each other.
+        _ => Verdict::Pass,
+    }
+}
+
+/// A packet that takes more than one look: which flow does it belong to, and where does that go?
+#[inline(always)]
+fn by_flow<P: Packet, S: Stages<P>>(packet: &mut P, first: Step, stages: &S) -> Step {
+    let mut flow = Datagram::EMPTY;
+    match stages.read(packet, &mut flow) {
+        Step::Read => {}
+        end => return end,
+    }
+    if first == Step::Exception {
+        match stages.deliver(packet, &flow) {
+            Step::Translate => {}
+            end => return end,
+        }
+    }
+    translate(packet, &flow, stages)
+}
+
+/// Modes nat and fullnat: finds or makes the binding of a flow, then writes the packet.
+#[inline(always)]
+fn translate<P: Packet, S: Stages<P>>(packet: &mut P, flow: &Datagram, stages: &S) -> Step {
+    let mut direction = Direction::Request;
+    let mut step = stages.request(packet, flow);
+    if step == Step::Unlisted {
+        direction = Direction::Reply;
+        step = stages.reply(packet, flow);
+    }
+    if step == Step::Create {
+        step = stages.create(packet, flow);
+        if let Step::Created { pool, made } = step {
+            stages.expire(packet, pool);
+            step = if made { stages.request(packet, flow) } else { stages.exhausted() };
+        }
+    }
+    match step {
+        Step::Bound(index) => stages.write(packet, flow, index, direction),
+        end => end,
     }
 }

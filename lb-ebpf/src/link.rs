@@ -105,16 +105,28 @@ impl Link {
         family: Family,
         overhead: usize,
     ) -> Result<usize, HeadroomExhausted> {
-        let tags = Tags::of_vlan(target.vlan);
-        let link = Self { tags, family };
-        let (before, after) = (self.ip_offset(), tags.ip_offset() + overhead);
+        let link = Self { tags: Tags::of_vlan(target.vlan), family };
+        self.replace(packet, &link, target.destination_mac, target.source_mac, overhead)
+    }
+
+    /// Replaces the link layer by another; see [`Link::towards`].
+    #[inline(always)]
+    pub(crate) fn replace<P: Packet>(
+        &self,
+        packet: &mut P,
+        link: &Self,
+        destination: Mac,
+        source: Mac,
+        overhead: usize,
+    ) -> Result<usize, HeadroomExhausted> {
+        let (before, after) = (self.ip_offset(), link.ip_offset() + overhead);
         if after > before {
             packet.grow_head(after - before)?;
         } else if after < before {
             packet.shrink_head(before - after)?;
         }
-        link.write(packet, target.destination_mac, target.source_mac).ok_or(HeadroomExhausted)?;
-        Ok(tags.ip_offset())
+        link.write(packet, destination, source).ok_or(HeadroomExhausted)?;
+        Ok(link.ip_offset())
     }
 
     /// Writes the link layer at the head of a packet. `None` when the packet is too short.

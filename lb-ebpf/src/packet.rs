@@ -36,6 +36,10 @@ pub trait Packet {
     /// The header at `offset`, which is even, to be changed, if the packet is long enough.
     fn get_mut<T: Wire>(&mut self, offset: usize) -> Option<&mut T>;
 
+    /// Whether an IP packet of `length` bytes fits an interface; if not, how long it may be, 0 when
+    /// there is no such interface.
+    fn fits_interface(&self, interface: u32, length: u16) -> Result<(), u16>;
+
     /// Puts `bytes` undefined bytes, an even number, in front of the packet.
     fn grow_head(&mut self, bytes: usize) -> Result<(), HeadroomExhausted>;
 

@@ -62,6 +62,21 @@ pub(crate) struct Transport {
 }
 
 impl Datagram {
+    /// Nothing yet.
+    pub(crate) const EMPTY: Self = Self {
+        family: Family::V4,
+        source: Address { words: [0; 2] },
+        destination: Address { words: [0; 2] },
+        protocol: 0,
+        traffic_class: 0,
+        length: 0,
+        header_length: 0,
+        source_port: Be16::new(0),
+        destination_port: Be16::new(0),
+        tcp_flags: 0,
+        content: Content::Whole,
+    };
+
     /// From the headers of a packet of the flow.
     #[inline(always)]
     pub(crate) const fn new(

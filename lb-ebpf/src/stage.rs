@@ -3,9 +3,14 @@
 //! In BPF each is a global function, which the verifier walks once, whoever calls it. So the rare
 //! stages are out of the way of the common one, and no stack holds two big ones.
 
+use lb_common::{DropReason, Listener, Switches};
+
 use crate::{
-    Datagram, Packet, Tables, Verdict, exception, forward, icmp, link, listener, parse, stats,
-    steer, step::Step, verdict::Stop,
+    Datagram, Packet, Tables, Verdict, exception, forward, icmp, link, listener,
+    nat::{self, NatTables, life::Direction},
+    parse, stats, steer,
+    step::{Sent, Step},
+    verdict::Stop,
 };
 
 /// The stages, as functions that are called on their own.
@@ -13,11 +18,29 @@ pub trait Stages<P: Packet> {
     /// See [`balance`].
     fn balance(&self, packet: &mut P) -> Step;
 
-    /// See [`exception`].
-    fn exception(&self, packet: &mut P) -> Step;
+    /// See [`read`].
+    fn read(&self, packet: &mut P, flow: &mut Datagram) -> Step;
 
     /// See [`deliver`].
     fn deliver(&self, packet: &mut P, flow: &Datagram) -> Step;
+
+    /// See [`request`].
+    fn request(&self, packet: &mut P, flow: &Datagram) -> Step;
+
+    /// See [`create`].
+    fn create(&self, packet: &mut P, flow: &Datagram) -> Step;
+
+    /// See [`expire`].
+    fn expire(&self, packet: &mut P, pool: u32);
+
+    /// See [`reply`].
+    fn reply(&self, packet: &mut P, flow: &Datagram) -> Step;
+
+    /// See [`write`].
+    fn write(&self, packet: &mut P, flow: &Datagram, index: u32, direction: Direction) -> Step;
+
+    /// See [`exhausted`].
+    fn exhausted(&self) -> Step;
 
     /// See [`too_big`].
     fn too_big(&self, packet: &mut P, room: u16) -> Verdict;
@@ -37,14 +60,74 @@ pub fn balance<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Step {
     stats::step(common(packet), tables)
 }
 
-/// Packets that take more than a look at their transport header: fragments and ICMP. They go where
-/// the flow goes that they belong to.
+/// Reads the flow that a packet belongs to: also that of a fragment, or of the packet in an ICMP
+/// error. Pings end here.
 #[inline(always)]
-pub fn exception<P: Packet, T: Tables + Stages<P>>(packet: &mut P, tables: &T) -> Step {
+pub fn read<P: Packet, T: Tables>(packet: &mut P, flow: &mut Datagram, tables: &T) -> Step {
     match exception::flow_of(packet, tables) {
-        Ok(flow) => tables.deliver(packet, &flow),
+        Ok(found) => {
+            *flow = found;
+            Step::Read
+        }
         Err(stop) => stats::step(Err(stop), tables),
     }
+}
+
+/// Counts a packet whose new flow found no binding.
+#[inline(always)]
+pub fn exhausted<T: Tables>(tables: &T) -> Step {
+    stats::step(Err(DropReason::PoolExhausted.into()), tables)
+}
+
+/// Finds the binding of a packet of a client.
+#[inline(always)]
+pub fn request<T: NatTables>(flow: &Datagram, tables: &T) -> Step {
+    bound(nat::request::find(flow, tables), tables)
+}
+
+/// Finds the binding of a packet of a target.
+#[inline(always)]
+pub fn reply<P: Packet, T: NatTables>(packet: &P, flow: &Datagram, tables: &T) -> Step {
+    bound(nat::reply::find(packet, flow, tables), tables)
+}
+
+#[inline(always)]
+fn bound<T: Tables>(found: Result<u32, Stop>, tables: &T) -> Step {
+    match found {
+        Ok(index) => Step::Bound(index),
+        Err(stop) => stats::step(Err(stop), tables),
+    }
+}
+
+/// Translates a packet by the binding with this index.
+#[inline(always)]
+pub fn write<P: Packet, T: NatTables>(
+    packet: &mut P,
+    flow: &Datagram,
+    index: u32,
+    direction: Direction,
+    tables: &T,
+) -> Step {
+    stats::step(nat::forward::write(packet, flow, index, direction, tables), tables)
+}
+
+/// Makes the binding of a new flow.
+#[inline(always)]
+pub fn create<P: Packet, T: NatTables>(packet: &mut P, flow: &Datagram, tables: &T) -> Step {
+    match nat::create::binding(packet, flow, tables) {
+        Ok(pool) => Step::Created { pool, made: true },
+        // Some pool of the queue gets a look, so that the next flow finds what has ended.
+        Err(Stop::Exhausted(queue)) => {
+            Step::Created { pool: nat::expire::next_pool(queue, tables), made: false }
+        }
+        Err(stop) => stats::step(Err(stop), tables),
+    }
+}
+
+/// Looks for flows of a pool that have ended.
+#[inline(always)]
+pub fn expire<T: NatTables>(pool: u32, tables: &T) {
+    nat::expire::look(pool as usize, tables);
 }
 
 /// Forwards a packet of `flow`.
@@ -78,12 +161,21 @@ fn to_target<P: Packet, T: Tables>(
     link: &link::Link,
     datagram: &Datagram,
     tables: &T,
-) -> Result<crate::step::Sent, Stop> {
-    let listener = listener::of(datagram, tables).ok_or(Stop::Pass)?;
+) -> Result<Sent, Stop> {
+    let listener = listener::of(datagram, tables).ok_or_else(|| unlisted(tables))?;
+    if listener.flags & Listener::NAT != 0 {
+        return Err(Stop::Translate);
+    }
     let hash = steer::flow_hash(datagram, tables.hash_seed());
     let id = steer::target_of(&listener, hash, tables)?;
     let target = tables.target(id).ok_or(Stop::target_missing())?;
     let sent = forward::forward(packet, link, datagram, target, hash)?;
     stats::forwarded(&listener, id, datagram, tables);
     Ok(sent)
+}
+
+/// What is for no listener passes; but it may be an answer of a target.
+#[inline(always)]
+fn unlisted<T: Tables>(tables: &T) -> Stop {
+    if tables.switches().has(Switches::NAT) { Stop::Translate } else { Stop::Pass }
 }

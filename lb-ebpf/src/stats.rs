@@ -1,6 +1,6 @@
 //! Counting: every drop has a name, every forwarded packet is counted twice (listener, target).
 
-use lb_common::Listener;
+use lb_common::{DropReason, Listener};
 
 use crate::{Datagram, Step, Tables, Verdict, step::Sent, tables::Count, verdict::Stop};
 
@@ -8,8 +8,17 @@ use crate::{Datagram, Step, Tables, Verdict, step::Sent, tables::Count, verdict:
 #[inline(always)]
 pub(crate) fn stopped<C: Count>(stop: Stop, counters: &C) -> Verdict {
     match stop {
-        // The last two are other stages' to take care of; nothing is lost where they are not.
-        Stop::Pass | Stop::Exception | Stop::TooBig(_) => Verdict::Pass,
+        // All but the first are other stages' to take care of.
+        Stop::Pass
+        | Stop::Exception
+        | Stop::Translate
+        | Stop::Unlisted
+        | Stop::Create
+        | Stop::TooBig(_) => Verdict::Pass,
+        Stop::Exhausted(_) => {
+            counters.count(DropReason::PoolExhausted.index());
+            Verdict::Drop(DropReason::PoolExhausted)
+        }
         Stop::PassCounted(counter) => {
             counters.count(counter.index());
             Verdict::Pass
@@ -31,6 +40,9 @@ pub(crate) fn step<C: Count>(outcome: Result<Sent, Stop>, counters: &C) -> Step 
     match outcome {
         Ok(sent) => Step::Sent(sent),
         Err(Stop::Exception) => Step::Exception,
+        Err(Stop::Translate) => Step::Translate,
+        Err(Stop::Unlisted) => Step::Unlisted,
+        Err(Stop::Create) => Step::Create,
         Err(Stop::TooBig(room)) => Step::TooBig(room),
         Err(stop) => Step::Done(stopped(stop, counters)),
     }

@@ -5,7 +5,7 @@
 
 use lb_common::{DropReason, Family, Listener};
 
-use crate::{Datagram, Tables, siphash::siphash13};
+use crate::{Datagram, Tables, nat::Ends, siphash::siphash13};
 
 /// The keyed hash of a flow's five-tuple (and its family): SipHash-1-3 over source address,
 /// destination address (four or sixteen bytes each), source port, destination port, protocol,
@@ -13,14 +13,21 @@ use crate::{Datagram, Tables, siphash::siphash13};
 #[must_use]
 #[inline(always)]
 pub fn flow_hash(datagram: &Datagram, seed: [u64; 2]) -> u64 {
+    hash(datagram.family, datagram.protocol, &Ends::of(datagram), seed)
+}
+
+/// [`flow_hash`] of these ends.
+#[must_use]
+#[inline(always)]
+pub(crate) fn hash(family: Family, protocol: u8, ends: &Ends, seed: [u64; 2]) -> u64 {
     // Native words in memory order: the same bytes on every machine, and nothing to swap.
-    let tail = u64::from(datagram.source_port.raw.to_le())
-        | u64::from(datagram.destination_port.raw.to_le()) << 16
-        | u64::from(datagram.protocol) << 32
-        | (datagram.family as u64) << 40;
-    let [source_low, source_high] = datagram.source.words.map(u64::to_le);
-    let [destination_low, destination_high] = datagram.destination.words.map(u64::to_le);
-    match datagram.family {
+    let tail = u64::from(ends.source_port.raw.to_le())
+        | u64::from(ends.destination_port.raw.to_le()) << 16
+        | u64::from(protocol) << 32
+        | (family as u64) << 40;
+    let [source_low, source_high] = ends.source.words.map(u64::to_le);
+    let [destination_low, destination_high] = ends.destination.words.map(u64::to_le);
+    match family {
         Family::V4 => siphash13(seed, &[source_low | destination_low << 32, tail]),
         Family::V6 => {
             siphash13(seed, &[source_low, source_high, destination_low, destination_high, tail])

@@ -16,6 +16,24 @@ pub enum Step {
     Sent(Sent),
     /// It is ICMP or a fragment.
     Exception,
+    /// It is for a listener whose targets need translation, or maybe an answer of one.
+    Translate,
+    /// It is of a flow that has no binding yet.
+    Create,
+    /// The flow of the packet has been read.
+    Read,
+    /// It is for no listener.
+    Unlisted,
+    /// The packet can be translated by the binding with this index.
+    Bound(u32),
+    /// The flow has got a binding, or has not since none is free; the flows of this pool should be
+    /// looked at.
+    Created {
+        /// Number of the pool.
+        pool: u32,
+        /// Whether it has got one.
+        made: bool,
+    },
     /// It does not fit the way to its target, which takes IP packets of this many bytes.
     TooBig(u16),
 }
@@ -48,6 +66,12 @@ const EXCEPTION: u8 = 3;
 const TOO_BIG: u8 = 4;
 const TRANSMIT: u8 = 5;
 const REDIRECT: u8 = 6;
+const TRANSLATE: u8 = 7;
+const CREATE: u8 = 8;
+const CREATED: u8 = 9;
+const BOUND: u8 = 10;
+const READ: u8 = 11;
+const UNLISTED: u8 = 12;
 
 impl Step {
     /// As a word.
@@ -62,6 +86,12 @@ impl Step {
             Self::Done(Verdict::Redirect(interface)) => word(REDIRECT, 0, 0, interface),
             Self::Sent(sent) => word(SENT, sent.transport, sent.mss, sent.interface),
             Self::Exception => word(EXCEPTION, 0, 0, 0),
+            Self::Translate => word(TRANSLATE, 0, 0, 0),
+            Self::Create => word(CREATE, 0, 0, 0),
+            Self::Read => word(READ, 0, 0, 0),
+            Self::Unlisted => word(UNLISTED, 0, 0, 0),
+            Self::Bound(index) => word(BOUND, 0, 0, index),
+            Self::Created { pool, made } => word(CREATED, u8::from(made), 0, pool),
             Self::TooBig(room) => word(TOO_BIG, 0, room, 0),
         })
     }
@@ -78,6 +108,12 @@ impl Step {
             },
             SENT => Self::Sent(Sent { interface: large, mss: small, transport: byte }),
             EXCEPTION => Self::Exception,
+            TRANSLATE => Self::Translate,
+            CREATE => Self::Create,
+            READ => Self::Read,
+            UNLISTED => Self::Unlisted,
+            BOUND => Self::Bound(large),
+            CREATED => Self::Created { pool: large, made: byte != 0 },
             TOO_BIG => Self::TooBig(small),
             TRANSMIT => Self::Done(Verdict::Transmit),
             REDIRECT => Self::Done(Verdict::Redirect(large)),
@@ -99,6 +135,12 @@ mod tests {
             Step::Done(Verdict::Redirect(7)),
             Step::Sent(Sent { interface: u32::MAX, mss: 1400, transport: 255 }),
             Step::Exception,
+            Step::Translate,
+            Step::Create,
+            Step::Read,
+            Step::Unlisted,
+            Step::Bound(9),
+            Step::Created { pool: 3, made: true },
             Step::TooBig(1480),
         ] {
             assert_eq!(Step::from_word(step.to_word()), step);

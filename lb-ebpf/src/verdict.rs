@@ -1,6 +1,6 @@
 //! What becomes of a packet, and the early exits that lead there.
 
-use lb_common::{Counter, DropReason};
+use lb_common::{Counter, DropReason, nat::Queue};
 
 use crate::packet::HeadroomExhausted;
 
@@ -31,6 +31,14 @@ pub enum Stop {
     Answer(Counter),
     /// It cannot be forwarded.
     Drop(DropReason),
+    /// It is for a listener whose targets need translation, or maybe an answer of one.
+    Translate,
+    /// It is for no listener.
+    Unlisted,
+    /// Its flow has no binding.
+    Create,
+    /// No binding is free in this queue.
+    Exhausted(Queue),
     /// It does not fit the way to its target, which takes IP packets of this many bytes.
     TooBig(u16),
 }

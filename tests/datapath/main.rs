@@ -9,6 +9,7 @@ mod forwarding;
 mod fragments;
 mod hashing;
 mod icmp;
+mod nat;
 mod refusals;
 mod support;
 mod wide;

@@ -10,6 +10,7 @@ use lb_common::{DropReason, Family, Target, target::Mode};
 use crate::{
     Content, Datagram, Packet,
     family::{IpFamily as _, V4, V6},
+    header::Tcp,
     link::Link,
     step::Sent,
     verdict::Stop,
@@ -38,30 +39,45 @@ pub(crate) fn forward<P: Packet>(
         (Mode::L2dsr, _) => l2dsr::write(packet, link, datagram, target)?,
         (Mode::Nat | Mode::Fullnat, _) => return Err(DropReason::ModeUnknown.into()),
     };
+    Ok(sent(packet, interface, datagram, ip_offset, mss))
+}
+
+/// What is to be said of a packet that leaves by `interface`, with its IP header at `offset`.
+#[inline(always)]
+pub(crate) fn sent<P: Packet>(
+    packet: &P,
+    interface: u32,
+    flow: &Datagram,
+    offset: usize,
+    mss: u16,
+) -> Sent {
     let mut sent = Sent { interface: 0, mss: 0, transport: 0 };
     if interface != packet.ingress() {
         sent.interface = interface;
     }
-    let transport = ip_offset + usize::from(datagram.header_length);
+    let transport = offset + usize::from(flow.header_length);
     // A SYN behind 400 bytes of extension headers is not worth more room in the word.
-    if mss != 0 && datagram.is_syn() && transport <= 2 * usize::from(u8::MAX) {
+    if mss != 0 && flow.tcp_flags & Tcp::SYN != 0 && transport <= 2 * usize::from(u8::MAX) {
         (sent.mss, sent.transport) = (mss, (transport / 2) as u8);
     }
-    Ok(sent)
+    sent
 }
 
 /// Whether the packet fits the MTU towards the target with `overhead` bytes more.
 #[inline(always)]
-fn fits(datagram: &Datagram, target: &Target, overhead: usize) -> Result<(), Stop> {
+pub(crate) fn fits(datagram: &Datagram, target: &Target, overhead: usize) -> Result<(), Stop> {
     let room = usize::from(target.mtu).saturating_sub(overhead);
-    if usize::from(datagram.length) <= room {
-        return Ok(());
-    }
-    // Nobody is told about a message that itself tells of an error, or a part without ports.
-    Err(match datagram.content {
-        Content::Whole | Content::FirstFragment => Stop::TooBig(room as u16),
+    if usize::from(datagram.length) <= room { Ok(()) } else { Err(too_big(datagram, room as u16)) }
+}
+
+/// The end of a packet that is longer than `room`. Nobody is told about a message that itself tells
+/// of an error, or a part without ports.
+#[inline(always)]
+pub(crate) const fn too_big(datagram: &Datagram, room: u16) -> Stop {
+    match datagram.content {
+        Content::Whole | Content::FirstFragment => Stop::TooBig(room),
         Content::LaterFragment | Content::IcmpError => Stop::Drop(DropReason::PacketTooBig),
-    })
+    }
 }
 
 /// The number of an IP packet as a payload.

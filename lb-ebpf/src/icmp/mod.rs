@@ -1,7 +1,7 @@
 //! ICMP for VIPs: pings are answered here, errors go to the target of the flow in them.
 
 mod echo;
-mod quote;
+pub(crate) mod quote;
 pub(crate) mod too_big;
 
 use lb_common::{Family, VipKey};

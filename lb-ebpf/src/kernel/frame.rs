@@ -4,7 +4,9 @@ use core::arch::asm;
 
 use aya_ebpf::{
     EbpfContext as _,
-    helpers::generated::{bpf_xdp_adjust_head, bpf_xdp_adjust_tail, bpf_xdp_get_buff_len},
+    helpers::generated::{
+        bpf_check_mtu, bpf_xdp_adjust_head, bpf_xdp_adjust_tail, bpf_xdp_get_buff_len,
+    },
     programs::XdpContext,
 };
 use lb_ebpf::{Packet, Wire, packet::HeadroomExhausted};
@@ -103,6 +105,21 @@ impl Packet for Frame {
     #[inline(always)]
     fn grow_head(&mut self, bytes: usize) -> Result<(), HeadroomExhausted> {
         self.move_head(-(bytes as i32))
+    }
+
+    #[inline(always)]
+    fn fits_interface(&self, interface: u32, length: u16) -> Result<(), u16> {
+        // In: the length without link layer; out: the MTU.
+        let mut mtu = u32::from(length);
+        // SAFETY: the context of this run, and a number on the stack.
+        let result =
+            unsafe { bpf_check_mtu(self.0.as_ptr().cast(), interface, &raw mut mtu, 0, 0) };
+        match result {
+            0 => Ok(()),
+            // BPF_MTU_CHK_RET_FRAG_NEEDED
+            1 => Err(if mtu > 0xffff { 0xffff } else { mtu as u16 }),
+            _ => Err(0),
+        }
     }
 
     #[inline(always)]

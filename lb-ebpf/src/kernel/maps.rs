@@ -3,17 +3,18 @@
 use aya_ebpf::{
     bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC},
     macros::map,
-    maps::{Array, DevMapHash, HashMap, LpmTrie, LruHashMap, PerCpuArray},
+    maps::{Array, DevMapHash, HashMap, LpmTrie, LruHashMap, PerCpuArray, Queue},
 };
 use lb_common::{
-    Bucket, FragmentFlow, FragmentKey, Listener, ListenerKey, Switches, Traffic, VipKey, WideKey,
-    WideListeners,
+    Binding, Bucket, FlowLine, FragmentFlow, FragmentKey, Listener, ListenerKey, Switches, Traffic,
+    VipKey, WideKey, WideListeners,
     abi::Meta,
     counter::COUNTERS_MAX,
     group::Groups,
     limits::{
         DEVICES_MAX, FRAGMENTS_MAX, LISTENERS_MAX, TARGETS_MAX, VIPS_MAX, WIDE_LISTENERS_MAX,
     },
+    nat::{BINDINGS_MAX, FLOW_LINES, FULLNAT_BINDINGS, NAT_BINDINGS, POOLS_MAX, Pools},
     ring::Rings,
     switches::LIMITS as LIMITS_MAX,
     target::Targets,
@@ -51,6 +52,28 @@ pub(crate) static TARGET_TRAFFIC: PerCpuArray<Traffic> = PerCpuArray::pinned(TAR
 
 #[map]
 pub(crate) static COUNTERS: PerCpuArray<u64> = PerCpuArray::pinned(COUNTERS_MAX as u32, 0);
+
+#[map]
+pub(crate) static POOLS: Array<Pools> = Array::pinned(1, BPF_F_MMAPABLE);
+
+#[map]
+pub(crate) static BINDINGS: Array<Binding> = Array::pinned(BINDINGS_MAX as u32, BPF_F_MMAPABLE);
+
+#[map]
+pub(crate) static FLOWS: Array<FlowLine> = Array::pinned(FLOW_LINES as u32, BPF_F_MMAPABLE);
+
+#[map]
+pub(crate) static FREE_NAT: Queue<u32> = Queue::pinned(NAT_BINDINGS as u32, 0);
+
+#[map]
+pub(crate) static FREE_V4: Queue<u32> = Queue::pinned(FULLNAT_BINDINGS as u32, 0);
+
+#[map]
+pub(crate) static FREE_V6: Queue<u32> = Queue::pinned(FULLNAT_BINDINGS as u32, 0);
+
+/// One more than pools: the last one is for turns between them.
+#[map]
+pub(crate) static HANDS: PerCpuArray<u32> = PerCpuArray::pinned(POOLS_MAX as u32 + 1, 0);
 
 #[map]
 pub(crate) static SWITCHES: Array<Switches> = Array::pinned(1, BPF_F_MMAPABLE);

@@ -3,6 +3,7 @@
 
 pub(crate) mod frame;
 pub(crate) mod maps;
+mod nat;
 pub(crate) mod settings;
 mod stages;
 pub(crate) mod tables;

@@ -2,7 +2,7 @@
 
 use aya_ebpf::{bindings::xdp_md, programs::XdpContext};
 use lb_common::DropReason;
-use lb_ebpf::{Datagram, Stages, Step, Verdict, stage};
+use lb_ebpf::{Datagram, Stages, Step, Verdict, nat::life::Direction, stage};
 
 use super::{frame::Frame, tables::KernelTables};
 
@@ -27,13 +27,43 @@ impl Stages<Frame> for KernelTables {
     }
 
     #[inline(always)]
-    fn exception(&self, packet: &mut Frame) -> Step {
-        Step::from_word(xelb_exception(packet.context()))
+    fn read(&self, packet: &mut Frame, flow: &mut Datagram) -> Step {
+        Step::from_word(xelb_read(packet.context(), flow))
     }
 
     #[inline(always)]
     fn deliver(&self, packet: &mut Frame, flow: &Datagram) -> Step {
         Step::from_word(xelb_deliver(packet.context(), flow))
+    }
+
+    #[inline(always)]
+    fn request(&self, _packet: &mut Frame, flow: &Datagram) -> Step {
+        Step::from_word(xelb_request(flow))
+    }
+
+    #[inline(always)]
+    fn create(&self, packet: &mut Frame, flow: &Datagram) -> Step {
+        Step::from_word(xelb_create(packet.context(), flow))
+    }
+
+    #[inline(always)]
+    fn expire(&self, _packet: &mut Frame, pool: u32) {
+        xelb_expire(pool);
+    }
+
+    #[inline(always)]
+    fn reply(&self, packet: &mut Frame, flow: &Datagram) -> Step {
+        Step::from_word(xelb_reply(packet.context(), flow))
+    }
+
+    #[inline(always)]
+    fn write(&self, packet: &mut Frame, flow: &Datagram, index: u32, direction: Direction) -> Step {
+        Step::from_word(xelb_write(packet.context(), flow, index, direction as u32))
+    }
+
+    #[inline(always)]
+    fn exhausted(&self) -> Step {
+        stage::exhausted(self)
     }
 
     #[inline(always)]
@@ -57,23 +87,85 @@ extern "C" fn xelb_common(context: *mut xdp_md) -> u64 {
     stage::balance(&mut Frame::of(context), &KernelTables).to_word()
 }
 
-/// See [`stage::exception`].
+/// See [`stage::read`].
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn xelb_exception(context: *mut xdp_md) -> u64 {
-    stage::exception(&mut Frame::of(context), &KernelTables).to_word()
+extern "C" fn xelb_read(context: *mut xdp_md, flow: *mut Datagram) -> u64 {
+    // SAFETY: as in `with_flow`.
+    match unsafe { flow.as_mut() } {
+        Some(flow) => stage::read(&mut Frame::of(context), flow, &KernelTables).to_word(),
+        None => Step::Done(Verdict::Pass).to_word(),
+    }
+}
+
+/// A stage that is told the flow.
+#[inline(always)]
+fn with_flow(
+    context: *mut xdp_md,
+    flow: *const Datagram,
+    stage: impl FnOnce(&mut Frame, &Datagram, &KernelTables) -> Step,
+) -> u64 {
+    // SAFETY: the caller has a reference; the verifier takes a global function's argument for null
+    // until it has been asked.
+    match unsafe { flow.as_ref() } {
+        Some(flow) => stage(&mut Frame::of(context), flow, &KernelTables).to_word(),
+        None => Step::Done(Verdict::Pass).to_word(),
+    }
 }
 
 /// See [`stage::deliver`].
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn xelb_deliver(context: *mut xdp_md, flow: *const Datagram) -> u64 {
-    // SAFETY: the caller has a reference; the verifier takes a global function's argument for null
-    // until it has been asked.
+    with_flow(context, flow, |frame, flow, tables| stage::deliver(frame, flow, tables))
+}
+
+/// See [`stage::request`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn xelb_request(flow: *const Datagram) -> u64 {
+    // SAFETY: as in `with_flow`.
     match unsafe { flow.as_ref() } {
-        Some(flow) => stage::deliver(&mut Frame::of(context), flow, &KernelTables).to_word(),
+        Some(flow) => stage::request(flow, &KernelTables).to_word(),
         None => Step::Done(Verdict::Pass).to_word(),
     }
+}
+
+/// See [`stage::create`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn xelb_create(context: *mut xdp_md, flow: *const Datagram) -> u64 {
+    with_flow(context, flow, |frame, flow, tables| stage::create(frame, flow, tables))
+}
+
+/// See [`stage::expire`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn xelb_expire(pool: u32) -> u64 {
+    stage::expire(pool, &KernelTables);
+    0
+}
+
+/// See [`stage::reply`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn xelb_reply(context: *mut xdp_md, flow: *const Datagram) -> u64 {
+    with_flow(context, flow, |frame, flow, tables| stage::reply(frame, flow, tables))
+}
+
+/// See [`stage::write`]; a direction of zero is a request.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn xelb_write(
+    context: *mut xdp_md,
+    flow: *const Datagram,
+    index: u32,
+    direction: u32,
+) -> u64 {
+    let direction = if direction == 0 { Direction::Request } else { Direction::Reply };
+    with_flow(context, flow, |frame, flow, tables| {
+        stage::write(frame, flow, index, direction, tables)
+    })
 }
 
 /// See [`stage::too_big`].

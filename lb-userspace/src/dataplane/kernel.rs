@@ -24,7 +24,7 @@ use lb_common::{
 };
 use thiserror::Error;
 
-use super::{MapStore, mapping, mapping::Mapping};
+use super::{MapStore, bindings::BindingMaps, mapping, mapping::Mapping};
 use crate::plan::{GroupTable, MapOp, Tables, WidePrefix};
 
 /// What goes wrong with the maps.
@@ -70,6 +70,7 @@ pub struct KernelStore {
     target_traffic: PerCpuArray<MapData, Traffic>,
     wide: LpmTrie<MapData, WideKey, WideListeners>,
     switches: Mapping<Switches>,
+    bindings: BindingMaps,
     groups: Mapping<Groups>,
     rings: Mapping<Rings>,
     targets: Mapping<Targets>,
@@ -77,7 +78,7 @@ pub struct KernelStore {
     flipped: BTreeSet<u16>,
 }
 
-fn open<M: TryFrom<Map, Error = MapError>>(
+pub(super) fn open<M: TryFrom<Map, Error = MapError>>(
     folder: &Path,
     map: &'static str,
 ) -> Result<M, StoreError> {
@@ -87,7 +88,7 @@ fn open<M: TryFrom<Map, Error = MapError>>(
         .map_err(|source| StoreError::Map { action: "open", map, source })
 }
 
-fn open_mapping<T>(folder: &Path, map: &'static str) -> Result<Mapping<T>, StoreError> {
+pub(super) fn open_mapping<T>(folder: &Path, map: &'static str) -> Result<Mapping<T>, StoreError> {
     let data = MapData::from_pin(folder.join(map)).map_err(|source| StoreError::Map {
         action: "open",
         map,
@@ -108,6 +109,7 @@ impl KernelStore {
             target_traffic: open(folder, map::TARGET_TRAFFIC)?,
             wide: open(folder, map::WIDE_LISTENERS)?,
             switches: open_mapping(folder, map::SWITCHES)?,
+            bindings: BindingMaps::open(folder)?,
             groups: open_mapping(folder, map::GROUPS)?,
             rings: open_mapping(folder, map::RINGS)?,
             targets: open_mapping(folder, map::TARGETS)?,
@@ -292,6 +294,7 @@ impl MapStore for KernelStore {
             vips: vips.map_err(|source| failed("read", map::VIPS, source))?,
             devices: devices.map_err(|source| failed("read", map::DEVICES, source))?,
             wide: self.read_wide()?,
+            pools: self.bindings.read().collect(),
             // SAFETY: inside the mapping; only the agent writes it.
             switches: unsafe { self.switches.element().read_volatile() },
             groups: self.read_groups()?,
@@ -333,6 +336,8 @@ impl MapStore for KernelStore {
             MapOp::RemoveWide(prefix) => {
                 removed(map::WIDE_LISTENERS, self.wide.remove(&Key::new(prefix.length, prefix.key)))
             }
+            MapOp::PutPool { number, pool } => self.bindings.put(*number, pool),
+            MapOp::RemovePool(number) => self.bindings.remove(*number, grace_period),
             MapOp::PutSwitches(switches) => {
                 self.put_switches(*switches);
                 Ok(())
@@ -345,7 +350,7 @@ impl MapStore for KernelStore {
     }
 }
 
-fn failed(action: &'static str, map: &'static str, source: MapError) -> StoreError {
+pub(super) fn failed(action: &'static str, map: &'static str, source: MapError) -> StoreError {
     StoreError::Map { action, map, source }
 }
 

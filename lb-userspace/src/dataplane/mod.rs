@@ -1,6 +1,7 @@
 //! The door to the kernel: maps, programs, pins. Nothing else in the agent touches BPF.
 
 mod attach;
+mod bindings;
 pub mod decap;
 mod kernel;
 mod load;

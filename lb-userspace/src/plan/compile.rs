@@ -15,6 +15,7 @@ use super::{
     ids::Ids,
     listeners::{self, Listeners},
     membership::{self, Verdict},
+    pools,
     space::{self, Space},
 };
 use crate::{
@@ -304,7 +305,9 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
 
     fn listeners(&mut self) -> Result<(), PlanError> {
         let planned = listeners::plan(self.inputs.config, &self.groups, self.inputs.previous)?;
+        let pools = pools::plan(self.inputs.config, &self.inputs.previous.pools)?;
         let tables = &mut self.plan.tables;
+        tables.pools = pools;
         tables.switches = switches(self.inputs.config, &planned);
         tables.listeners = planned.exact;
         tables.vips = planned.vips;

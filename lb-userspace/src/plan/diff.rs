@@ -11,14 +11,14 @@ use super::{GroupTable, MapOp, Tables, WidePrefix};
 
 /// The operations that turn `current` into `wanted`, to be applied in this order.
 ///
-/// 1. Interfaces and targets that slots will need.
+/// 1. Interfaces, pools and targets that slots will need.
 /// 2. Slots, in place (only those that differ) or a whole ring in free space.
 /// 3. Groups: each flips to its new ring with one store.
 /// 4. VIPs, then listeners that use them; then those that go, in the other order; then groups that
 ///    lose their ring.
 /// 5. Changes of targets that no slot waits for: states, next hops that are lost.
 /// 6. If anything was replaced that a packet may still read: [`MapOp::Quiesce`].
-/// 7. Groups, then targets, then interfaces that nothing names any more.
+/// 7. Groups, then targets, pools and interfaces that nothing names any more.
 ///
 /// Ids and ring space that `wanted` gives out anew must not be in use in `current` (`compile` sees
 /// to that); what step 6 waited for may be given out by the next plan. After an error, and at
@@ -30,6 +30,7 @@ pub fn diff(current: &Tables, wanted: &Tables) -> Vec<MapOp> {
 
     let new_devices = wanted.devices.difference(&current.devices);
     operations.extend(new_devices.map(|interface| MapOp::PutDevice(*interface)));
+    put_pools(current, wanted, &mut operations);
     put_targets(current, wanted, &mut operations, &mut late);
     write_slots(current, wanted, &mut operations);
     let ringless = put_groups(current, wanted, &mut operations);
@@ -197,6 +198,15 @@ fn rings_move(current: &Tables, wanted: &Tables) -> bool {
     })
 }
 
+/// Puts new pools, before a listener needs them.
+fn put_pools(current: &Tables, wanted: &Tables, operations: &mut Vec<MapOp>) {
+    for (number, pool) in &wanted.pools {
+        if current.pools.get(number) != Some(pool) {
+            operations.push(MapOp::PutPool { number: *number, pool: *pool });
+        }
+    }
+}
+
 fn removals(current: &Tables, wanted: &Tables) -> Vec<MapOp> {
     let mut operations = Vec::new();
     for id in current.groups.keys() {
@@ -208,6 +218,9 @@ fn removals(current: &Tables, wanted: &Tables) -> Vec<MapOp> {
         if !wanted.targets.contains_key(id) {
             operations.push(MapOp::RemoveTarget(*id));
         }
+    }
+    for number in current.pools.keys().filter(|number| !wanted.pools.contains_key(number)) {
+        operations.push(MapOp::RemovePool(*number));
     }
     let old_devices = current.devices.difference(&wanted.devices);
     operations.extend(old_devices.map(|interface| MapOp::RemoveDevice(*interface)));

@@ -8,6 +8,7 @@ mod inputs;
 mod listeners;
 mod membership;
 mod model;
+mod pools;
 mod rings;
 mod space;
 mod tables;

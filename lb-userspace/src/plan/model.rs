@@ -9,7 +9,7 @@ use std::{
 };
 
 use lb_common::{
-    Listener, ListenerKey, RingRef, Slot, Switches, Target, VipKey, WideListeners,
+    Listener, ListenerKey, Pool, RingRef, Slot, Switches, Target, VipKey, WideListeners,
     limits::RING_SLOTS_MAX,
 };
 
@@ -30,6 +30,8 @@ pub struct MapModel {
     pub devices: BTreeSet<u32>,
     /// Listeners on port ranges and prefixes.
     pub wide: BTreeMap<WidePrefix, WideListeners>,
+    /// Pools of modes nat and fullnat, by number.
+    pub pools: BTreeMap<u8, Pool>,
     /// What is turned on.
     pub switches: Switches,
     /// The slots of all rings, up to the last one ever written; those behind it are zero.
@@ -78,6 +80,12 @@ impl MapModel {
             MapOp::RemoveWide(prefix) => {
                 self.wide.remove(prefix);
             }
+            MapOp::PutPool { number, pool } => {
+                self.pools.insert(*number, *pool);
+            }
+            MapOp::RemovePool(number) => {
+                self.pools.remove(number);
+            }
             MapOp::PutSwitches(switches) => self.switches = *switches,
             MapOp::Quiesce => {}
         }
@@ -120,6 +128,7 @@ impl MapModel {
             targets: self.targets.clone(),
             devices: self.devices.clone(),
             wide: self.wide.clone(),
+            pools: self.pools.clone(),
             switches: self.switches,
         }
     }
@@ -134,6 +143,7 @@ impl From<&Tables> for MapModel {
             targets: tables.targets.clone(),
             devices: tables.devices.clone(),
             wide: tables.wide.clone(),
+            pools: tables.pools.clone(),
             switches: tables.switches,
             slots: Vec::new(),
         };

@@ -6,7 +6,7 @@ use std::{
 };
 
 use lb_common::{
-    Listener, ListenerKey, RingRef, Slot, Switches, Target, VipKey, WideKey, WideListeners,
+    Listener, ListenerKey, Pool, RingRef, Slot, Switches, Target, VipKey, WideKey, WideListeners,
 };
 
 /// What the maps hold, or should hold.
@@ -18,6 +18,8 @@ pub struct Tables {
     pub vips: BTreeSet<VipKey>,
     /// Listeners on port ranges and prefixes.
     pub wide: BTreeMap<WidePrefix, WideListeners>,
+    /// Pools of modes nat and fullnat, by number.
+    pub pools: BTreeMap<u8, Pool>,
     /// What is turned on.
     pub switches: Switches,
     /// Target groups by id (1 to `GROUPS_MAX - 1`).
@@ -105,6 +107,15 @@ pub enum MapOp {
     },
     /// Removes the listeners of a prefix.
     RemoveWide(WidePrefix),
+    /// Makes a pool and its bindings.
+    PutPool {
+        /// Its number.
+        number: u8,
+        /// The pool.
+        pool: Pool,
+    },
+    /// Removes a pool and ends its flows.
+    RemovePool(u8),
     /// Turns things on and off.
     PutSwitches(Switches),
     /// Waits until no packet can still read what earlier operations replaced or removed.

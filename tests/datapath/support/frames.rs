@@ -1,5 +1,7 @@
 //! Frames, built with etherparse; extension headers by hand from RFC 8200.
 
+use std::net::IpAddr;
+
 use etherparse::{
     EtherType, Ethernet2Header, IpNumber, Ipv4Header, Ipv6Header, SingleVlanHeader, TcpHeader,
     UdpHeader, VlanId, VlanPcp,
@@ -94,6 +96,12 @@ pub(crate) struct Packet {
     pub(crate) identification: u32,
     /// Whether it opens a connection.
     pub(crate) syn: bool,
+    /// Where it comes from and goes to, TTL or hop limit.
+    pub(crate) source: IpAddr,
+    pub(crate) destination: IpAddr,
+    pub(crate) ttl: u8,
+    /// Whether UDP has a checksum.
+    pub(crate) udp_checksum: bool,
     /// TCP options, a multiple of four bytes.
     pub(crate) tcp_options: Vec<u8>,
 }
@@ -112,6 +120,16 @@ impl Packet {
             fragment: None,
             identification: 0x1234,
             syn: true,
+            source: match family {
+                Family::V4 => CLIENT_V4.into(),
+                Family::V6 => CLIENT_V6.into(),
+            },
+            destination: match family {
+                Family::V4 => VIP_V4.into(),
+                Family::V6 => VIP_V6.into(),
+            },
+            ttl: 61,
+            udp_checksum: false,
             tcp_options: Vec::new(),
         }
     }
@@ -145,30 +163,54 @@ impl Packet {
                 let mut tcp = TcpHeader::new(self.source_port, self.port, 7, 1000);
                 (tcp.syn, tcp.ack) = (self.syn, !self.syn);
                 tcp.set_options_raw(&self.tcp_options).unwrap();
-                tcp.checksum = match self.family {
-                    Family::V4 => tcp.calc_checksum_ipv4_raw(CLIENT_V4, VIP_V4, &payload),
-                    Family::V6 => tcp.calc_checksum_ipv6_raw(CLIENT_V6, VIP_V6, &payload),
+                tcp.checksum = match (self.source, self.destination) {
+                    (IpAddr::V4(from), IpAddr::V4(to)) => {
+                        tcp.calc_checksum_ipv4_raw(from.octets(), to.octets(), &payload)
+                    }
+                    (IpAddr::V6(from), IpAddr::V6(to)) => {
+                        tcp.calc_checksum_ipv6_raw(from.octets(), to.octets(), &payload)
+                    }
+                    _ => panic!("two families in one packet"),
                 }
                 .unwrap();
                 tcp.to_bytes().to_vec()
             }
-            _ => UdpHeader {
-                source_port: self.source_port,
-                destination_port: self.port,
-                length: u16::try_from(8 + self.payload).unwrap(),
-                checksum: 0,
-            }
-            .to_bytes()
-            .to_vec(),
+            _ => self.udp(&payload).to_bytes().to_vec(),
         };
         bytes.extend(payload);
         bytes
     }
 
+    fn udp(&self, payload: &[u8]) -> UdpHeader {
+        let mut udp = UdpHeader {
+            source_port: self.source_port,
+            destination_port: self.port,
+            length: u16::try_from(8 + payload.len()).unwrap(),
+            checksum: 0,
+        };
+        if self.udp_checksum {
+            udp.checksum = match (self.source, self.destination) {
+                (IpAddr::V4(from), IpAddr::V4(to)) => {
+                    udp.calc_checksum_ipv4_raw(from.octets(), to.octets(), payload)
+                }
+                (IpAddr::V6(from), IpAddr::V6(to)) => {
+                    udp.calc_checksum_ipv6_raw(from.octets(), to.octets(), payload)
+                }
+                _ => panic!("two families in one packet"),
+            }
+            .unwrap();
+        }
+        udp
+    }
+
     fn v4(&self, transport: &[u8]) -> Vec<u8> {
         let length = u16::try_from(transport.len()).unwrap();
+        let (IpAddr::V4(from), IpAddr::V4(to)) = (self.source, self.destination) else {
+            panic!("not IPv4");
+        };
+        let protocol = IpNumber(self.protocol);
         let mut ip =
-            Ipv4Header::new(length, 61, IpNumber(self.protocol), CLIENT_V4, VIP_V4).unwrap();
+            Ipv4Header::new(length, self.ttl, protocol, from.octets(), to.octets()).unwrap();
         if !self.options.is_empty() {
             ip.options = self.options.as_slice().try_into().unwrap();
             ip.total_len += u16::try_from(self.options.len()).unwrap();
@@ -204,14 +246,17 @@ impl Packet {
             }
             chain.extend(header);
         }
+        let (IpAddr::V6(from), IpAddr::V6(to)) = (self.source, self.destination) else {
+            panic!("not IPv6");
+        };
         let first = self.extensions.first().map_or(self.protocol, |(number, _)| *number);
         let ip = Ipv6Header {
             traffic_class: self.class,
             payload_length: u16::try_from(chain.len() + transport.len()).unwrap(),
             next_header: IpNumber(first),
-            hop_limit: 61,
-            source: CLIENT_V6,
-            destination: VIP_V6,
+            hop_limit: self.ttl,
+            source: from.octets(),
+            destination: to.octets(),
             ..Ipv6Header::default()
         };
         let mut bytes = ip.to_bytes().to_vec();

@@ -1,16 +1,19 @@
 //! Programs in the kernel, run on one frame through `BPF_PROG_TEST_RUN`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{HashMap, LpmTrie, MapData, PerCpuArray, lpm_trie::Key},
+    maps::{HashMap, LpmTrie, Map, MapData, PerCpuArray, Queue, lpm_trie::Key},
     programs::{TestRun as _, TestRunOptions, Xdp},
 };
 use lb_common::{
-    VipKey, WideKey,
+    Pool, VipKey, WideKey,
     abi::{map, program},
-    settings,
+    nat, settings,
 };
 use lb_tests::sandbox::BPFFS;
 use lb_userspace::dataplane::{DECAP_OBJECT, KernelStore, OBJECT};
@@ -58,7 +61,10 @@ pub(crate) struct Balancer {
 impl Balancer {
     /// Loads it; the caller is in a sandbox.
     pub(crate) fn load() -> Self {
-        let folder = Path::new(BPFFS).join("datapath");
+        // A test may load several, one after the other.
+        static LOADED: AtomicUsize = AtomicUsize::new(0);
+        let number = LOADED.fetch_add(1, Ordering::Relaxed);
+        let folder = Path::new(BPFFS).join(format!("datapath-{number}"));
         std::fs::create_dir(&folder).unwrap();
         let mut ebpf = EbpfLoader::new()
             .default_map_pin_directory(&folder)
@@ -72,6 +78,33 @@ impl Balancer {
 
     pub(crate) fn run(&mut self, frame: &[u8]) -> Ran {
         run(&mut self.ebpf, program::BALANCE, frame)
+    }
+
+    /// Puts the free bindings of a pool's queue in order: the agent shuffles them.
+    pub(crate) fn sort_free(&self, pool: &Pool) {
+        let name = match pool.queue() {
+            nat::Queue::Nat => map::FREE_NAT,
+            nat::Queue::V4 => map::FREE_V4,
+            nat::Queue::V6 => map::FREE_V6,
+        };
+        let data = MapData::from_pin(self.folder.join(name)).unwrap();
+        let mut queue: Queue<MapData, u32> =
+            Queue::try_from(Map::from_map_data(data).unwrap()).unwrap();
+        let mut free = Vec::new();
+        while let Ok(index) = queue.pop(0) {
+            free.push(index);
+        }
+        free.sort_unstable();
+        for index in free {
+            queue.push(index, 0).unwrap();
+        }
+    }
+}
+
+impl Drop for Balancer {
+    fn drop(&mut self) {
+        // The maps are large; a test may load several. What cannot be removed goes with the sandbox.
+        let _removed = std::fs::remove_dir_all(&self.folder);
     }
 }
 

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use lb_common::{
-    Address, Be16, Counter, DropReason, Family, Listener, ListenerKey, Mac, Mode, RingRef, Slot,
-    Switches, Target, Traffic, VipKey, WideKey, WideListeners, listener::protocol,
+    Address, Be16, Counter, DropReason, Family, Listener, ListenerKey, Mac, Mode, Pool, RingRef,
+    Slot, Switches, Target, Traffic, VipKey, WideKey, WideListeners, listener::protocol,
 };
 use lb_ebpf::{
     Verdict,
@@ -167,12 +167,25 @@ impl World {
         self.apply(&MapOp::PutSwitches(switches));
     }
 
+    /// Adds a pool; its bindings are free in the same order on both sides.
+    pub(crate) fn add_pool(&mut self, number: u8, pool: Pool) {
+        self.host.nat.add_pool(number.into(), pool);
+        self.apply(&MapOp::PutPool { number, pool });
+        self.kernel.sort_free(&pool);
+    }
+
+    /// The same clock on both sides, as far as seconds go.
+    pub(crate) fn tick(&mut self) {
+        let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).unwrap();
+        self.host.now.set(std::time::Duration::from(now).as_nanos().try_into().unwrap());
+    }
+
     pub(crate) fn set_wide(&mut self, prefix: WidePrefix, listeners: WideListeners) {
         self.host.wide_listeners.insert((prefix.length, prefix.key), listeners);
         self.apply(&MapOp::PutWide { prefix, listeners, fresh: Vec::new() });
     }
 
-    fn add_ring(&mut self, group: u16, owner: Option<u16>) {
+    pub(crate) fn add_ring(&mut self, group: u16, owner: Option<u16>) {
         let Some(owner) = owner else { return };
         let base = u32::from(group) << BITS;
         let ring = RingRef::new(base, BITS);
@@ -185,7 +198,7 @@ impl World {
         self.apply(&MapOp::PutGroup { id: group, name, ring });
     }
 
-    fn add_listener(&mut self, key: ListenerKey, listener: Listener) {
+    pub(crate) fn add_listener(&mut self, key: ListenerKey, listener: Listener) {
         self.host.listeners.insert(key, listener);
         self.host.addresses.insert(key.vip(), 1);
         let fresh = false;

@@ -62,6 +62,8 @@ impl Grace {
             | MapOp::RemoveVip(_)
             | MapOp::PutWide { .. }
             | MapOp::RemoveWide(_)
+            | MapOp::PutPool { .. }
+            | MapOp::RemovePool(_)
             | MapOp::PutSwitches(_) => {}
         }
         harm

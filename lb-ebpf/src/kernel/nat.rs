@@ -1,0 +1,123 @@
+//! The BPF maps as [`NatTables`].
+
+use core::{arch::asm, ptr::read_volatile};
+
+use lb_common::{
+    Binding, FlowLine, Pool,
+    nat::{POOL_PLACES, Queue},
+};
+use lb_ebpf::nat::NatTables;
+
+use super::{maps, tables::KernelTables};
+
+impl NatTables for KernelTables {
+    #[inline(always)]
+    fn pool(&self, number: usize) -> Pool {
+        let Some(pools) = maps::POOLS.get_ptr(0) else {
+            return Pool::default();
+        };
+        // SAFETY: masked, so inside the array. The agent writes a pool before anything leads to it.
+        unsafe { read_volatile(pools.cast::<Pool>().add(number & (POOL_PLACES - 1))) }
+    }
+
+    #[inline(always)]
+    fn binding(&self, index: u32) -> Option<&Binding> {
+        maps::BINDINGS.get(index)
+    }
+
+    #[inline(always)]
+    fn write_binding(&self, index: u32, binding: &Binding) {
+        if let Some(place) = maps::BINDINGS.get_ptr_mut(index) {
+            // SAFETY: into the map. Nobody else uses a binding that was taken from a queue; the
+            // life in front is written on its own.
+            unsafe {
+                let from = (&raw const *binding).cast::<u64>();
+                let to = place.cast::<u64>();
+                for word in 1..size_of::<Binding>() / 8 {
+                    *to.add(word) = *from.add(word);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn life(&self, index: u32) -> u64 {
+        // SAFETY: into the map; one aligned load.
+        maps::BINDINGS
+            .get_ptr(index)
+            .map_or(0, |place| unsafe { read_volatile(&raw const (*place).life) })
+    }
+
+    #[inline(always)]
+    fn swap_life(&self, index: u32, old: u64, new: u64) -> bool {
+        match maps::BINDINGS.get_ptr_mut(index) {
+            // SAFETY: into the map, aligned.
+            Some(place) => unsafe { compare_exchange(&raw mut (*place).life, old, new) },
+            None => false,
+        }
+    }
+
+    #[inline(always)]
+    fn flow_line(&self, line: u32) -> Option<&FlowLine> {
+        maps::FLOWS.get(line)
+    }
+
+    #[inline(always)]
+    fn swap_flow_word(&self, line: u32, word: u32, old: u64, new: u64) -> bool {
+        match maps::FLOWS.get_ptr_mut(line) {
+            // SAFETY: into the map, aligned; the number is masked.
+            Some(place) => unsafe {
+                compare_exchange(place.cast::<u64>().add(word as usize & 7), old, new)
+            },
+            None => false,
+        }
+    }
+
+    #[inline(always)]
+    fn take_free(&self, queue: Queue) -> Option<u32> {
+        let taken = match queue {
+            Queue::Nat => maps::FREE_NAT.pop(),
+            Queue::V4 => maps::FREE_V4.pop(),
+            Queue::V6 => maps::FREE_V6.pop(),
+        };
+        taken.ok().flatten()
+    }
+
+    #[inline(always)]
+    fn give_back(&self, queue: Queue, index: u32) {
+        let _room = match queue {
+            Queue::Nat => maps::FREE_NAT.push(index, 0),
+            Queue::V4 => maps::FREE_V4.push(index, 0),
+            Queue::V6 => maps::FREE_V6.push(index, 0),
+        };
+    }
+
+    #[inline(always)]
+    fn advance(&self, pool: usize, steps: u32) -> u32 {
+        let Some(hand) = maps::HANDS.get_ptr_mut(pool as u32) else {
+            return 0;
+        };
+        // SAFETY: this CPU's part of the map, which only this run writes.
+        unsafe {
+            let start = *hand;
+            *hand = start.wrapping_add(steps);
+            start
+        }
+    }
+}
+
+/// Stores `new` where `old` stands; `false` when something else does. In assembler, since the
+/// compiler does not know that BPF has it (`atomic-cas` of the target is false).
+///
+/// # Safety
+/// `place` is aligned and inside a map.
+#[inline(always)]
+unsafe fn compare_exchange(place: *mut u64, old: u64, new: u64) -> bool {
+    let found: u64;
+    // SAFETY: the caller's promise.
+    unsafe {
+        asm!("r0 = cmpxchg_64({place} + 0, r0, {new})", place = in(reg) place, new = in(reg) new,
+            inout("r0") old => found, options(nostack));
+    }
+    found == old
+}

@@ -1,0 +1,93 @@
+//! Takes bindings back whose flows have ended: each new flow looks at a few. So the cost grows with
+//! the work, nothing has to run beside the data path, and no packet waits.
+
+use lb_common::{
+    Binding, Counter, Family, Life, Pool,
+    nat::{POOL_PLACES, POOLS_MAX, Queue},
+};
+
+use super::{Ends, NatTables, life, seconds, table};
+use crate::steer;
+
+/// Bindings that are looked at for each new one. A pool has to be walked within the time that its
+/// flows live: with four, after a quarter of its size in new flows.
+pub(crate) const STEPS: u32 = 4;
+
+/// Looks at the next few bindings of a pool.
+#[inline(always)]
+pub(crate) fn look<T: NatTables>(number: usize, tables: &T) {
+    let pool = tables.pool(number);
+    if pool.count == 0 {
+        return;
+    }
+    let start = tables.advance(number, STEPS);
+    let now = seconds(tables);
+    for step in 0..STEPS {
+        let index = pool.first + start.wrapping_add(step) % pool.count;
+        look_at(index, now, tables);
+    }
+}
+
+/// One of the pools of a queue, by turns.
+#[inline(always)]
+pub(crate) fn next_pool<T: NatTables>(queue: Queue, tables: &T) -> u32 {
+    if queue == Queue::Nat {
+        return Pool::NAT as u32;
+    }
+    let turn = tables.advance(POOLS_MAX, 1);
+    let mut found = Pool::NAT as u32;
+    for step in 0..POOL_PLACES as u32 {
+        let number = turn.wrapping_add(step) & (POOL_PLACES as u32 - 1);
+        let pool = tables.pool(number as usize);
+        if pool.count != 0 && pool.queue() == queue {
+            found = number;
+            break;
+        }
+    }
+    found
+}
+
+#[inline(always)]
+fn look_at<T: NatTables>(index: u32, now: u32, tables: &T) {
+    let Some(binding) = tables.binding(index) else {
+        return;
+    };
+    let word = tables.life(index);
+    if life::is_over(Life::from_word(word), binding.protocol, binding.idle_timeout, now) {
+        forget(index, word, binding, now, tables);
+    }
+}
+
+/// Ends a flow, if its life is still `word`: packets do not find its binding any more. It goes to
+/// the end of its queue, and is not taken before it has rested.
+#[inline(always)]
+pub(crate) fn forget<T: NatTables>(index: u32, word: u64, binding: &Binding, now: u32, tables: &T) {
+    let dead = Life { seen: now, phase: Life::DEAD, flags: 0 };
+    if !tables.swap_life(index, word, dead.to_word()) {
+        return;
+    }
+    tables.count(Counter::FlowForgotten.index());
+    table::remove(request_hash(binding, tables), index, tables);
+    if usize::from(binding.pool) == Pool::NAT {
+        table::remove(reply_hash(binding, tables), index, tables);
+    }
+    tables.give_back(tables.pool(usize::from(binding.pool)).queue(), index);
+}
+
+/// The hash by which packets of the client find a binding.
+#[inline(always)]
+pub(crate) fn request_hash<T: NatTables>(binding: &Binding, tables: &T) -> u64 {
+    hash(binding, Ends::from_client(binding), tables)
+}
+
+/// The hash by which packets of the target find a binding.
+#[inline(always)]
+pub(crate) fn reply_hash<T: NatTables>(binding: &Binding, tables: &T) -> u64 {
+    hash(binding, Ends::to_target(binding).turned(), tables)
+}
+
+#[inline(always)]
+fn hash<T: NatTables>(binding: &Binding, ends: Ends, tables: &T) -> u64 {
+    let family = if binding.family == Family::V4 as u8 { Family::V4 } else { Family::V6 };
+    steer::hash(family, binding.protocol, &ends, tables.hash_seed())
+}

@@ -1,0 +1,257 @@
+//! Modes nat and fullnat: what packets of clients and of targets become.
+
+use std::net::IpAddr;
+
+use lb_common::{
+    Address, Be16, Family, Listener, ListenerKey, Mode, Pool, Switches, Target, listener::protocol,
+};
+use lb_ebpf::Verdict;
+
+use crate::{
+    forwarding::{frames, kinds},
+    support::{
+        frames::{
+            BALANCER_MAC, CLIENT_MAC, Frame, Packet, TARGET_MAC, TCP, UDP, VIP_V4, VIP_V6, shown,
+        },
+        world::{Outcome, PORT_TCP, PORT_UDP, SWITCHES, Sides as _, World, target},
+    },
+};
+
+/// The group and the target of these tests.
+const ID: u16 = 6;
+
+/// The port of the target: another than that of any listener.
+const TARGET_PORT: u16 = 8080;
+
+/// The first port of the pools of mode fullnat.
+const FIRST_PORT: u16 = 2000;
+
+/// Bindings of each pool.
+const COUNT: u32 = 1000;
+
+/// What the modes write.
+#[derive(Clone, Copy)]
+pub(crate) struct Plan {
+    pub(crate) mode: Mode,
+    pub(crate) family: Family,
+    pub(crate) target: IpAddr,
+    /// The balancer's address in mode fullnat.
+    pub(crate) local: IpAddr,
+}
+
+pub(crate) fn plans() -> Vec<Plan> {
+    let mut plans = Vec::new();
+    for mode in [Mode::Nat, Mode::Fullnat] {
+        for (family, target, local) in
+            [(Family::V4, "10.0.0.11", "10.0.0.2"), (Family::V6, "fd00::11", "fd00::2")]
+        {
+            let (target, local) = (target.parse().unwrap(), local.parse().unwrap());
+            plans.push(Plan { mode, family, target, local });
+        }
+    }
+    plans
+}
+
+fn number(plan: &Plan) -> u8 {
+    match (plan.mode, plan.family) {
+        (Mode::Nat, _) => 0,
+        (_, Family::V4) => 1,
+        (_, Family::V6) => 2,
+    }
+}
+
+fn pool(plan: &Plan) -> Pool {
+    let first = u32::from(number(plan)) * COUNT;
+    let nat = Pool { first, count: COUNT, flags: Pool::READY, ..Pool::default() };
+    match plan.mode {
+        Mode::Nat => nat,
+        _ => Pool {
+            address: plan.local.into(),
+            family: plan.family as u8,
+            first_port: FIRST_PORT,
+            ..nat
+        },
+    }
+}
+
+/// A target of the plan.
+pub(crate) fn entry(plan: &Plan) -> Target {
+    let plain = target(plan.mode, plan.target);
+    Target {
+        flags: plain.flags | Target::ROUTABLE,
+        group: ID,
+        port: Be16::new(TARGET_PORT),
+        ..plain
+    }
+}
+
+/// A world whose listeners forward in this mode.
+pub(crate) fn world(plan: &Plan) -> World {
+    let mut world = World::new();
+    world.set_switches(Switches { flags: SWITCHES.flags | Switches::NAT, ..SWITCHES });
+    world.add_pool(number(plan), pool(plan));
+    world.set_target(ID, entry(plan));
+    world.add_ring(ID, Some(ID));
+    let vip = match plan.family {
+        Family::V4 => Address::v4(VIP_V4),
+        Family::V6 => Address::v6(VIP_V6),
+    };
+    for (id, port, protocol) in [(1, PORT_TCP, protocol::TCP), (2, PORT_UDP, protocol::UDP)] {
+        let key = ListenerKey::new(plan.family, vip, Be16::new(port), protocol);
+        let listener = Listener { id, group: ID, idle_timeout: 350, flags: Listener::NAT };
+        world.add_listener(key, listener);
+    }
+    world.tick();
+    world
+}
+
+/// The packet of a client as the target gets it, being the `nth` flow.
+fn translated(plan: &Plan, packet: &Packet, nth: u16) -> Packet {
+    let mut out = Packet {
+        destination: plan.target,
+        port: TARGET_PORT,
+        ttl: packet.ttl - 1,
+        ..packet.clone()
+    };
+    if plan.mode == Mode::Fullnat {
+        (out.source, out.source_port) = (plan.local, FIRST_PORT + nth);
+    }
+    out
+}
+
+/// What the target answers to what it got.
+fn answer(got: &Packet) -> Packet {
+    Packet {
+        source: got.destination,
+        destination: got.source,
+        source_port: got.port,
+        port: got.source_port,
+        ttl: 64,
+        syn: false,
+        ..got.clone()
+    }
+}
+
+/// The answer as the client gets it.
+fn back(packet: &Packet, answer: &Packet) -> Packet {
+    Packet {
+        source: packet.destination,
+        destination: packet.source,
+        source_port: packet.port,
+        port: packet.source_port,
+        ttl: answer.ttl - 1,
+        ..answer.clone()
+    }
+}
+
+fn same(name: &str, outcome: &Outcome, expected: &[u8]) {
+    assert_eq!(outcome.verdict, Verdict::Transmit, "{name}");
+    assert!(
+        outcome.frame == expected,
+        "{name}\nexpected {}\ngot {}",
+        shown(expected),
+        shown(&outcome.frame)
+    );
+}
+
+fn plain(plan: &Plan, protocol: u8) -> Packet {
+    let port = if protocol == TCP { PORT_TCP } else { PORT_UDP };
+    Packet { udp_checksum: true, ..Packet::new(plan.family, protocol, port) }
+}
+
+crate::support::world::in_sandbox! {
+    fn packets_go_to_the_target_and_answers_come_back() {
+        for plan in plans() {
+            let mut world = world(&plan);
+            let mut nth = 0;
+            for protocol in [TCP, UDP] {
+                for (kind, packet) in kinds(plan.family, protocol) {
+                    let source_port = 30_000 + nth;
+                    let packet = Packet { source_port, udp_checksum: nth % 2 == 0, ..packet };
+                    for (layout, frame) in frames(&packet) {
+                        let name = format!("{:?} {:?} {kind} {layout}", plan.mode, plan.family);
+                        let outcome = world.run(&name, &frame.bytes());
+                        let got = translated(&plan, &packet, nth);
+                        let expected =
+                            Frame { ip: got.bytes(), ..frame.clone() }.towards(None);
+                        same(&name, &outcome, &expected);
+                        assert_eq!(outcome.counted["target 6 packets"], 1, "{name}");
+                    }
+                    let got = translated(&plan, &packet, nth);
+                    let reply = answer(&got);
+                    let outcome =
+                        world.run(&kind, &reply.frame().between(TARGET_MAC, BALANCER_MAC));
+                    // The last packet of the client was padded, but not tagged.
+                    let expected = back(&packet, &reply).frame();
+                    same(&kind, &outcome, &expected.between(BALANCER_MAC, CLIENT_MAC));
+                    assert_eq!(outcome.counted, [("reply_forwarded".to_owned(), 1)].into());
+                    nth += 1;
+                }
+            }
+        }
+    }
+
+    fn answers_leave_with_the_tags_that_the_client_came_with() {
+        for plan in plans() {
+            for tags in [vec![(0x8100, 5)], vec![(0x88a8, 7), (0x8100, 9)]] {
+                let mut world = world(&plan);
+                world.set_target(ID, Target { vlan: Be16::new(12), ..entry(&plan) });
+                let packet = plain(&plan, TCP);
+                let frame = Frame { tags: tags.clone(), ..packet.frame() };
+                let got = translated(&plan, &packet, 0);
+                same("request", &world.run("request", &frame.bytes()), &got.frame().towards(Some(12)));
+                let reply = answer(&got);
+                let tagged = Frame { tags: vec![(0x8100, 12)], ..reply.frame() };
+                let outcome = world.run("reply", &tagged.between(TARGET_MAC, BALANCER_MAC));
+                let expected = Frame { tags, ..back(&packet, &reply).frame() };
+                same("reply", &outcome, &expected.between(BALANCER_MAC, CLIENT_MAC));
+            }
+        }
+    }
+
+    fn fragments_are_translated_in_both_directions() {
+        for plan in plans() {
+            for protocol in [TCP, UDP] {
+                let mut world = world(&plan);
+                let whole = Packet { payload: 64, ..plain(&plan, protocol) };
+                for (offset, more) in [(0, true), (16, true), (32, false)] {
+                    let part = Packet {
+                        fragment: Some((offset, more)),
+                        extensions: vec![(44, 8)],
+                        ..whole.clone()
+                    };
+                    let name = format!("{:?} {protocol} at {offset}", plan.mode);
+                    let outcome = world.run(&name, &part.frame().bytes());
+                    let got = translated(&plan, &part, 0);
+                    // Behind the first one, what the builder writes as ports is payload.
+                    let mut expected = got.frame();
+                    let header = expected.ip.len() - part.frame().ip.len() + headers(&part);
+                    if offset > 0 {
+                        let payload = part.frame().ip[headers(&part)..].to_vec();
+                        expected.ip.truncate(header);
+                        expected.ip.extend(payload);
+                    }
+                    same(&name, &outcome, &expected.towards(None));
+
+                    let reply = answer(&got);
+                    let outcome = world.run(&name, &reply.frame().between(TARGET_MAC, BALANCER_MAC));
+                    let mut expected = back(&part, &reply).frame();
+                    if offset > 0 {
+                        let payload = reply.frame().ip[headers(&part)..].to_vec();
+                        expected.ip.truncate(headers(&part));
+                        expected.ip.extend(payload);
+                    }
+                    same(&name, &outcome, &expected.between(BALANCER_MAC, CLIENT_MAC));
+                }
+            }
+        }
+    }
+}
+
+/// Length of the IP header and what belongs to it.
+fn headers(packet: &Packet) -> usize {
+    match packet.family {
+        Family::V4 => 20 + packet.options.len(),
+        Family::V6 => 40 + packet.extensions.iter().map(|(_, length)| length).sum::<usize>(),
+    }
+}

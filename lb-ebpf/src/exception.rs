@@ -24,12 +24,13 @@ pub(crate) fn flow_of<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Resul
     }
 }
 
-/// Counts one that was forwarded.
+/// Counts one that was forwarded, if it is not whole.
 #[inline(always)]
 pub(crate) fn count<T: Tables>(flow: &Datagram, tables: &T) {
     let counter = match flow.content {
+        Content::Whole => return,
+        Content::FirstFragment | Content::LaterFragment => Counter::FragmentForwarded,
         Content::IcmpError => Counter::IcmpErrorForwarded,
-        _ => Counter::FragmentForwarded,
     };
     tables.count(counter.index());
 }

@@ -20,8 +20,8 @@ use crate::{
     },
 };
 
-const ROUTER_V4: [u8; 4] = [198, 51, 100, 1];
-const ROUTER_V6: [u8; 16] = [0xfd, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+pub(crate) const ROUTER_V4: [u8; 4] = [198, 51, 100, 1];
+pub(crate) const ROUTER_V6: [u8; 16] = [0xfd, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
 
 /// An IP packet with an ICMP message in it, TTL or hop limit 64.
 fn message_v4(source: [u8; 4], destination: [u8; 4], kind: Icmpv4Type, body: &[u8]) -> Frame {
@@ -76,12 +76,20 @@ fn answer(packet: &Packet) -> Vec<u8> {
     ip
 }
 
-/// Errors of every kind about `quote`, from a router.
+/// Errors of every kind about `quote`, from a router to the VIP.
 fn errors(family: Family, quote: &[u8]) -> Vec<(String, Frame)> {
+    match family {
+        Family::V4 => errors_between(ROUTER_V4.into(), VIP_V4.into(), quote),
+        Family::V6 => errors_between(ROUTER_V6.into(), VIP_V6.into(), quote),
+    }
+}
+
+/// Errors of every kind about `quote`.
+pub(crate) fn errors_between(from: IpAddr, to: IpAddr, quote: &[u8]) -> Vec<(String, Frame)> {
     let unknown = |type_u8, code_u8| Icmpv4Type::Unknown { type_u8, code_u8, bytes5to8: [0; 4] };
     let unknown6 = |type_u8, code_u8| Icmpv6Type::Unknown { type_u8, code_u8, bytes5to8: [0; 4] };
-    match family {
-        Family::V4 => [
+    match (from, to) {
+        (IpAddr::V4(from), IpAddr::V4(to)) => [
             ("port unreachable", unknown(3, 3)),
             (
                 "fragmentation needed",
@@ -93,17 +101,18 @@ fn errors(family: Family, quote: &[u8]) -> Vec<(String, Frame)> {
             ("parameter problem", unknown(12, 0)),
         ]
         .into_iter()
-        .map(|(name, kind)| (name.to_owned(), message_v4(ROUTER_V4, VIP_V4, kind, quote)))
+        .map(|(name, kind)| (name.to_owned(), message_v4(from.octets(), to.octets(), kind, quote)))
         .collect(),
-        Family::V6 => [
+        (IpAddr::V6(from), IpAddr::V6(to)) => [
             ("unreachable", unknown6(1, 4)),
             ("too big", Icmpv6Type::PacketTooBig { mtu: 1400 }),
             ("time exceeded", unknown6(3, 0)),
             ("parameter problem", unknown6(4, 0)),
         ]
         .into_iter()
-        .map(|(name, kind)| (name.to_owned(), message_v6(ROUTER_V6, VIP_V6, kind, quote)))
+        .map(|(name, kind)| (name.to_owned(), message_v6(from.octets(), to.octets(), kind, quote)))
         .collect(),
+        _ => panic!("two families in one packet"),
     }
 }
 

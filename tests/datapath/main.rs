@@ -10,6 +10,8 @@ mod fragments;
 mod hashing;
 mod icmp;
 mod nat;
+mod nat_icmp;
+mod nat_life;
 mod refusals;
 mod support;
 mod wide;

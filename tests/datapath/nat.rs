@@ -106,7 +106,7 @@ pub(crate) fn world(plan: &Plan) -> World {
 }
 
 /// The packet of a client as the target gets it, being the `nth` flow.
-fn translated(plan: &Plan, packet: &Packet, nth: u16) -> Packet {
+pub(crate) fn translated(plan: &Plan, packet: &Packet, nth: u16) -> Packet {
     let mut out = Packet {
         destination: plan.target,
         port: TARGET_PORT,
@@ -120,7 +120,7 @@ fn translated(plan: &Plan, packet: &Packet, nth: u16) -> Packet {
 }
 
 /// What the target answers to what it got.
-fn answer(got: &Packet) -> Packet {
+pub(crate) fn answer(got: &Packet) -> Packet {
     Packet {
         source: got.destination,
         destination: got.source,
@@ -133,7 +133,7 @@ fn answer(got: &Packet) -> Packet {
 }
 
 /// The answer as the client gets it.
-fn back(packet: &Packet, answer: &Packet) -> Packet {
+pub(crate) fn back(packet: &Packet, answer: &Packet) -> Packet {
     Packet {
         source: packet.destination,
         destination: packet.source,
@@ -144,7 +144,7 @@ fn back(packet: &Packet, answer: &Packet) -> Packet {
     }
 }
 
-fn same(name: &str, outcome: &Outcome, expected: &[u8]) {
+pub(crate) fn same(name: &str, outcome: &Outcome, expected: &[u8]) {
     assert_eq!(outcome.verdict, Verdict::Transmit, "{name}");
     assert!(
         outcome.frame == expected,
@@ -154,7 +154,7 @@ fn same(name: &str, outcome: &Outcome, expected: &[u8]) {
     );
 }
 
-fn plain(plan: &Plan, protocol: u8) -> Packet {
+pub(crate) fn plain(plan: &Plan, protocol: u8) -> Packet {
     let port = if protocol == TCP { PORT_TCP } else { PORT_UDP };
     Packet { udp_checksum: true, ..Packet::new(plan.family, protocol, port) }
 }

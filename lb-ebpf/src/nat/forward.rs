@@ -4,7 +4,7 @@ use lb_common::{Be16, Binding, Counter, DropReason};
 
 use super::{NatTables, life::Direction, request, rewrite};
 use crate::{
-    Datagram, Packet, forward,
+    Datagram, Packet, exception, forward,
     link::{self, Link, Tag, Tags},
     listener, stats,
     step::Sent,
@@ -43,6 +43,7 @@ pub(crate) fn write<P: Packet, T: NatTables>(
 
 #[inline(always)]
 fn count<T: NatTables>(flow: &Datagram, binding: &Binding, direction: Direction, tables: &T) {
+    exception::count(flow, tables);
     match direction {
         Direction::Request => {
             if let Some(listener) = listener::of(flow, tables) {

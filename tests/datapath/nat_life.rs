@@ -1,0 +1,302 @@
+//! Modes nat and fullnat: how flows get their bindings and lose them. On the host's build, which
+//! packets agree on with the kernel's; the clock is the test's.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lb_common::{
+    Address, Be16, DropReason, Family, Listener, ListenerKey, Mode, Pool, RingRef, Slot, Switches,
+    Target, listener::protocol, nat::NAT_BINDINGS,
+};
+use lb_ebpf::{
+    Verdict,
+    host::{MemoryTables, VecPacket},
+};
+
+use crate::{
+    nat::{Plan, entry, plans},
+    support::{
+        frames::{Packet, TCP, UDP, VIP_V4, VIP_V6},
+        random::Random,
+        world::{PORT_TCP, PORT_UDP},
+    },
+};
+
+const SECOND: u64 = 1_000_000_000;
+const GROUP: u16 = 6;
+const BITS: u8 = 12;
+const FIN_ACK: u8 = 0x11;
+const SYN: u8 = 0x02;
+const SYN_ACK: u8 = 0x12;
+const ACK: u8 = 0x10;
+const RST: u8 = 0x04;
+
+fn tables(plan: &Plan, count: u32) -> MemoryTables {
+    let mut tables = MemoryTables {
+        switches: Switches { flags: Switches::NAT, icmp_rate: 1 },
+        ..MemoryTables::default()
+    };
+    let (number, pool) = match plan.mode {
+        Mode::Nat => (0, Pool { count, flags: Pool::READY, ..Pool::default() }),
+        _ => {
+            let first = u32::try_from(NAT_BINDINGS).unwrap();
+            let (address, family) = (plan.local.into(), plan.family as u8);
+            (1, Pool { address, family, first, count, first_port: 1024, flags: 1, reserved: 0 })
+        }
+    };
+    tables.nat.add_pool(number, pool);
+    tables.now.set(1000 * SECOND);
+    tables.targets.insert(GROUP, entry(plan));
+    own(&mut tables, GROUP);
+    tables.rings.insert(GROUP, RingRef::new(0, BITS));
+    let vip = match plan.family {
+        Family::V4 => Address::v4(VIP_V4),
+        Family::V6 => Address::v6(VIP_V6),
+    };
+    let listeners = [
+        (1, PORT_TCP, protocol::TCP),
+        (2, PORT_UDP, protocol::UDP),
+        (3, PORT_TCP + 1, protocol::TCP),
+    ];
+    for (id, port, protocol) in listeners {
+        let key = ListenerKey::new(plan.family, vip, Be16::new(port), protocol);
+        let listener = Listener { id, group: GROUP, idle_timeout: 350, flags: Listener::NAT };
+        tables.listeners.insert(key, listener);
+        tables.addresses.insert(key.vip(), 1);
+    }
+    tables
+}
+
+/// Gives every slot to a target.
+fn own(tables: &mut MemoryTables, target: u16) {
+    tables.slots = (0..1 << BITS).map(|slot| (slot, Slot::unarmed(target))).collect();
+}
+
+fn wait(tables: &MemoryTables, seconds: u64) {
+    tables.now.set(tables.now.get() + seconds * SECOND);
+}
+
+/// A flow's client, by number.
+fn client(plan: &Plan, protocol: u8, number: usize) -> Packet {
+    let port = if protocol == TCP { PORT_TCP } else { PORT_UDP };
+    let [high, low] = u16::try_from(number / 50_000).unwrap().to_be_bytes();
+    let mut packet = Packet::new(plan.family, protocol, port);
+    packet.source_port = u16::try_from(10_000 + number % 50_000).unwrap();
+    packet.source = match plan.family {
+        Family::V4 => [10, 9, high, low].into(),
+        Family::V6 => [0xfd, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, high, low].into(),
+    };
+    packet
+}
+
+fn with_flags(packet: &Packet, flags: u8) -> Vec<u8> {
+    let mut frame = packet.frame();
+    if packet.protocol == TCP {
+        let header = if packet.family == Family::V4 { 20 } else { 40 };
+        frame.ip[header + 13] = flags;
+    }
+    frame.bytes()
+}
+
+/// Source and source port that the target sees.
+type Seen = (Vec<u8>, u16);
+
+fn seen(frame: &[u8], family: Family) -> Seen {
+    let (source, header) = match family {
+        Family::V4 => (26..30, 34),
+        Family::V6 => (22..38, 54),
+    };
+    let port = u16::from_be_bytes([frame[header], frame[header + 1]]);
+    (frame[source].to_vec(), port)
+}
+
+fn send(tables: &MemoryTables, frame: &[u8], family: Family) -> Result<Seen, Verdict> {
+    let mut packet = VecPacket::new(frame, 1);
+    match lb_ebpf::process(&mut packet, tables) {
+        Verdict::Transmit => Ok(seen(packet.bytes(), family)),
+        other => Err(other),
+    }
+}
+
+/// What the target answers, with these flags.
+fn reply(tables: &MemoryTables, plan: &Plan, client: &Packet, seen: &Seen, flags: u8) -> bool {
+    let mut answer = client.clone();
+    (answer.source, answer.source_port) = (plan.target, 8080);
+    answer.port = seen.1;
+    answer.destination = match plan.family {
+        Family::V4 => <[u8; 4]>::try_from(seen.0.as_slice()).unwrap().into(),
+        Family::V6 => <[u8; 16]>::try_from(seen.0.as_slice()).unwrap().into(),
+    };
+    send(tables, &with_flags(&answer, flags), plan.family).is_ok()
+}
+
+fn counter(tables: &MemoryTables, reason: DropReason) -> u64 {
+    tables.counters.borrow().get(&reason.index()).copied().unwrap_or(0)
+}
+
+#[test]
+fn sixty_thousand_flows_to_one_target_have_ports_of_their_own() {
+    for plan in plans().iter().filter(|plan| plan.mode == Mode::Fullnat) {
+        let count = 64_512;
+        let tables = tables(plan, count);
+        let mut ports = BTreeSet::new();
+        for number in 0..count as usize {
+            let syn = with_flags(&client(plan, TCP, number), SYN);
+            let (_, port) = send(&tables, &syn, plan.family).unwrap();
+            assert!(ports.insert(port), "port {port} twice");
+            if number == 60_000 {
+                // All of them are still there.
+                let first = with_flags(&client(plan, TCP, 0), SYN);
+                assert_eq!(send(&tables, &first, plan.family).unwrap().1, 1024);
+            }
+        }
+        let one_more = with_flags(&client(plan, TCP, 70_000), SYN);
+        let refused = send(&tables, &one_more, plan.family);
+        assert_eq!(refused, Err(Verdict::Drop(DropReason::PoolExhausted)));
+        assert_eq!(counter(&tables, DropReason::PoolExhausted), 1);
+        // Nobody answered: after a while, new flows get their ports.
+        wait(&tables, 11);
+        let mut got = 0;
+        for number in 70_000..71_000 {
+            let syn = with_flags(&client(plan, TCP, number), SYN);
+            got += usize::from(send(&tables, &syn, plan.family).is_ok());
+            if number % 100 == 0 {
+                wait(&tables, 3);
+            }
+        }
+        assert!(got > 800, "only {got} of 1,000 new flows found a port that was free again");
+    }
+}
+
+#[test]
+fn a_flow_keeps_its_binding_until_it_ends() {
+    for plan in plans() {
+        let tables = tables(&plan, 1000);
+        let flow = client(&plan, TCP, 1);
+        let first = send(&tables, &with_flags(&flow, SYN), plan.family).unwrap();
+        assert!(reply(&tables, &plan, &flow, &first, SYN_ACK));
+        for _ in 0..20 {
+            wait(&tables, 349);
+            let other = client(&plan, TCP, 77);
+            let _new = send(&tables, &with_flags(&other, SYN), plan.family);
+            let again = send(&tables, &with_flags(&flow, ACK), plan.family).unwrap();
+            assert_eq!(again, first, "{:?}", plan.mode);
+        }
+        // Both close; answers still come through, then a SYN begins another connection.
+        assert!(reply(&tables, &plan, &flow, &first, FIN_ACK));
+        send(&tables, &with_flags(&flow, FIN_ACK), plan.family).unwrap();
+        assert!(reply(&tables, &plan, &flow, &first, ACK));
+        let second = send(&tables, &with_flags(&flow, SYN), plan.family).unwrap();
+        if plan.mode == Mode::Fullnat {
+            assert_ne!(second, first, "the port rests");
+            assert!(!reply(&tables, &plan, &flow, &first, ACK), "an answer to the old port");
+        }
+        assert!(reply(&tables, &plan, &flow, &second, SYN_ACK));
+    }
+}
+
+#[test]
+fn a_reset_begins_nothing_and_ends_what_is_there() {
+    for plan in plans() {
+        let tables = tables(&plan, 1000);
+        let flow = client(&plan, TCP, 1);
+        let stray = send(&tables, &with_flags(&flow, RST), plan.family);
+        assert_eq!(stray, Err(Verdict::Drop(DropReason::FlowUnknown)));
+        let first = send(&tables, &with_flags(&flow, SYN), plan.family).unwrap();
+        assert!(reply(&tables, &plan, &flow, &first, RST));
+        let second = send(&tables, &with_flags(&flow, SYN), plan.family).unwrap();
+        assert!(plan.mode == Mode::Nat || second != first);
+    }
+}
+
+#[test]
+fn two_listeners_cannot_lead_one_client_port_to_one_target_port() {
+    for plan in plans() {
+        let tables = tables(&plan, 1000);
+        let flow = client(&plan, TCP, 1);
+        let other = Packet { port: PORT_TCP + 1, ..flow.clone() };
+        send(&tables, &with_flags(&flow, SYN), plan.family).unwrap();
+        let second = send(&tables, &with_flags(&other, SYN), plan.family);
+        match plan.mode {
+            Mode::Nat => {
+                assert_eq!(second, Err(Verdict::Drop(DropReason::TupleTaken)));
+                // Nothing is lost by it.
+                wait(&tables, 20);
+                for number in 0..2500 {
+                    wait(&tables, 1);
+                    let syn = with_flags(&client(&plan, TCP, number), SYN);
+                    send(&tables, &syn, plan.family).unwrap();
+                }
+            }
+            _ => assert!(second.is_ok()),
+        }
+    }
+}
+
+#[test]
+fn a_target_that_is_gone_gets_nothing() {
+    for plan in plans() {
+        let mut tables = tables(&plan, 1000);
+        let flow = client(&plan, UDP, 1);
+        send(&tables, &with_flags(&flow, 0), plan.family).unwrap();
+        let gone = Target { flags: Target::VALID | Target::RESOLVED, ..entry(&plan) };
+        tables.targets.insert(GROUP, gone);
+        let other = Target { destination_mac: [2, 0, 0, 0, 0, 9].into(), ..entry(&plan) };
+        tables.targets.insert(9, other);
+        own(&mut tables, 9);
+        let mut packet = VecPacket::new(&with_flags(&flow, 0), 1);
+        assert_eq!(lb_ebpf::process(&mut packet, &tables), Verdict::Transmit);
+        assert_eq!(packet.bytes()[..6], [2, 0, 0, 0, 0, 9], "{:?}", plan.mode);
+    }
+}
+
+/// Flows that start, talk, close and fall silent, in random order.
+#[test]
+fn no_two_live_flows_share_a_tuple() {
+    for (plan, seed) in plans().iter().flat_map(|plan| (0..20).map(move |seed| (*plan, seed))) {
+        let tables = tables(&plan, 300);
+        let mut random = Random::new(0x5eed + seed);
+        // Flow to what the target sees, and the second of its last packet.
+        let mut live: BTreeMap<usize, (Seen, u64)> = BTreeMap::new();
+        let mut opened = 0;
+        for step in 0..4000 {
+            let name = format!("{:?} {:?} seed {seed} step {step}", plan.mode, plan.family);
+            if random.below(8) == 0 {
+                wait(&tables, random.below(4) as u64);
+            }
+            let now = tables.now.get() / SECOND;
+            let number = random.below(400);
+            let flow = client(&plan, TCP, number);
+            let flags = match live.get(&number) {
+                None => SYN,
+                Some(_) if random.below(10) == 0 => FIN_ACK,
+                Some(_) => ACK,
+            };
+            let Ok(seen) = send(&tables, &with_flags(&flow, flags), plan.family) else {
+                assert!(flags == SYN, "{name}: a live flow was dropped");
+                continue;
+            };
+            if let Some((known, last)) = live.get(&number) {
+                assert!(*known == seen || now - last > 10, "{name}: a flow moved");
+            } else {
+                opened += 1;
+            }
+            assert!(reply(
+                &tables,
+                &plan,
+                &flow,
+                &seen,
+                if flags == SYN { SYN_ACK } else { flags }
+            ));
+            if flags == FIN_ACK {
+                live.remove(&number);
+                continue;
+            }
+            live.insert(number, (seen.clone(), now));
+            // Those that are certainly still remembered.
+            live.retain(|_, (_, last)| now - *last <= 60);
+            let same = live.values().filter(|(other, _)| *other == seen).count();
+            assert_eq!(same, 1, "{name}: {seen:?} twice");
+        }
+        assert!(opened > 100, "only {opened} flows");
+    }
+}

@@ -1,13 +1,15 @@
 //! Host and kernel agree: on every frame cut at every length, and on 100,000 random and mutated
 //! frames for each of the two programs.
 
+use std::collections::BTreeMap;
+
 use lb_common::{Be16, Family, Mode, Target};
 use lb_ebpf::Verdict;
 
 use crate::{
     decap::{Outer, PLAIN, addresses, wrap},
     forwarding::{frames, kinds},
-    icmp,
+    icmp, nat,
     support::{
         frames::{BALANCER_MAC, Packet, TARGET_MAC, TCP, UDP, VIP_V4, VIP_V6},
         random::{Random, frame},
@@ -185,5 +187,52 @@ crate::support::world::in_sandbox! {
             "ecn_invalid"] {
             assert!(counted.contains_key(name), "no random frame led to {name}");
         }
+    }
+
+    fn random_frames_through_nat() {
+        through(Mode::Nat);
+    }
+
+    fn random_frames_through_fullnat() {
+        through(Mode::Fullnat);
+    }
+}
+
+/// Frames for one world of mode nat or fullnat: host and kernel have different clocks, so that they
+/// must be done before a flow is forgotten.
+const TRANSLATED: usize = 30_000;
+
+/// Random frames through a mode that remembers flows, both families.
+fn through(mode: Mode) {
+    println!("seed {SEED:#x}");
+    let mut random = Random::new(SEED);
+    let mut counted = BTreeMap::new();
+    for round in 0..FRAMES / TRANSLATED {
+        let plan = &nat::plans().into_iter().filter(|plan| plan.mode == mode).collect::<Vec<_>>()
+            [round % 2];
+        let mut world = nat::world(plan);
+        let good = nat::good(plan);
+        for number in 0..TRANSLATED {
+            let frame = frame(&mut random, &good);
+            let (verdict, bytes) = world.run_host(&frame);
+            let ran = world.kernel.run(&frame);
+            let name = format!("{mode:?} round {round} frame {number} of seed {SEED:#x}");
+            agree(&name, &frame, verdict, &bytes, &ran);
+        }
+        let (host, kernel) = (world.host_counters(), world.kernel_counters());
+        assert_eq!(host, kernel, "counters of round {round} of seed {SEED:#x}");
+        counted.extend(host);
+    }
+    println!("{counted:#?}");
+    for name in [
+        "target 6 packets",
+        "reply_forwarded",
+        "flow_created",
+        "flow_unknown",
+        "icmp_error_forwarded",
+        "fragment_forwarded",
+        "ttl_exceeded",
+    ] {
+        assert!(counted.contains_key(name), "no random frame led to {name}");
     }
 }

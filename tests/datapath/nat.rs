@@ -9,6 +9,7 @@ use lb_ebpf::Verdict;
 
 use crate::{
     forwarding::{frames, kinds},
+    icmp::errors_between,
     support::{
         frames::{
             BALANCER_MAC, CLIENT_MAC, Frame, Packet, TARGET_MAC, TCP, UDP, VIP_V4, VIP_V6, shown,
@@ -26,8 +27,8 @@ const TARGET_PORT: u16 = 8080;
 /// The first port of the pools of mode fullnat.
 const FIRST_PORT: u16 = 2000;
 
-/// Bindings of each pool.
-const COUNT: u32 = 1000;
+/// Bindings of each pool: more than any test needs, so that none is taken twice.
+const COUNT: u32 = 40_000;
 
 /// What the modes write.
 #[derive(Clone, Copy)]
@@ -83,6 +84,38 @@ pub(crate) fn entry(plan: &Plan) -> Target {
         port: Be16::new(TARGET_PORT),
         ..plain
     }
+}
+
+/// Good frames of clients, targets and routers.
+pub(crate) fn good(plan: &Plan) -> Vec<Vec<u8>> {
+    let mut all = Vec::new();
+    for (nth, protocol) in (0..).zip([TCP, UDP]) {
+        for (_, packet) in kinds(plan.family, protocol) {
+            let packet = Packet { udp_checksum: true, ..packet };
+            all.extend(frames(&packet).iter().map(|(_, frame)| frame.bytes()));
+            let reply = answer(&translated(plan, &packet, nth));
+            all.push(reply.frame().between(TARGET_MAC, BALANCER_MAC));
+        }
+        let packet = plain(plan, protocol);
+        let got = translated(plan, &packet, nth);
+        for offset in [0, 16] {
+            let part = Packet {
+                fragment: Some((offset, true)),
+                extensions: vec![(44, 8)],
+                payload: 64,
+                ..packet.clone()
+            };
+            all.push(part.frame().bytes());
+            let part = answer(&translated(plan, &part, nth));
+            all.push(part.frame().between(TARGET_MAC, BALANCER_MAC));
+        }
+        let sent = back(&packet, &answer(&got)).bytes();
+        let to_vip = errors_between(plan.target, packet.destination, &sent);
+        all.extend(to_vip.iter().map(|(_, frame)| frame.bytes()));
+        let to_client = errors_between(plan.target, got.source, &got.bytes());
+        all.extend(to_client.iter().map(|(_, frame)| frame.bytes()));
+    }
+    all
 }
 
 /// A world whose listeners forward in this mode.

@@ -1,126 +1,28 @@
 //! The outside for tests, fuzzing and `explain`: a packet in a vector and tables in memory.
 //!
 //! It is the host's stand-in for `kernel/`; nothing of it is in the BPF program.
-extern crate std;
+mod nat;
+mod packet;
 
 use std::{
-    boxed::Box,
     cell::{Cell, RefCell},
-    collections::{BTreeMap, BTreeSet, VecDeque},
-    vec,
-    vec::Vec,
+    collections::{BTreeMap, BTreeSet},
 };
 
 use lb_common::{
-    Be16, Binding, Bucket, Family, FlowLine, FragmentFlow, FragmentKey, Limit, Listener,
-    ListenerKey, Pool, RingRef, Slot, Switches, Target, Traffic, VipKey, WideKey, WideListeners,
-    counter::COUNTERS_MAX,
+    Be16, Bucket, Family, FragmentFlow, FragmentKey, Limit, Listener, ListenerKey, RingRef, Slot,
+    Switches, Target, Traffic, VipKey, WideKey, WideListeners, counter::COUNTERS_MAX,
     limits::RING_SLOTS_MAX,
-    nat::{BINDINGS_MAX, FLOW_LINES, FLOW_WORDS, Queue},
 };
+pub use nat::NatMemory;
+pub use packet::{HEADROOM, HEADROOM_RESERVED, VecPacket};
 
 use crate::{
-    Datagram, Packet, Stages, Step, Tables, Verdict, Wire, limiter,
-    nat::{NatTables, life::Direction},
-    packet::HeadroomExhausted,
+    Datagram, Packet, Stages, Step, Tables, Verdict, limiter,
+    nat::life::Direction,
     stage,
     tables::{Count, DecapTables},
 };
-
-/// Room that drivers leave in front of a packet (`XDP_PACKET_HEADROOM`).
-pub const HEADROOM: usize = 256;
-
-/// What the kernel keeps of the headroom for itself (`struct xdp_frame`).
-pub const HEADROOM_RESERVED: usize = 40;
-
-/// A packet with headroom.
-#[derive(Clone, Debug)]
-pub struct VecPacket {
-    /// Words, so that the frame lies at an even address.
-    buffer: Vec<u16>,
-    head: usize,
-    end: usize,
-    ingress: u32,
-    /// MTU of every interface.
-    mtu: u16,
-}
-
-impl VecPacket {
-    /// The frame, as it came in by an interface.
-    #[must_use]
-    pub fn new(frame: &[u8], ingress: u32) -> Self {
-        let end = HEADROOM + frame.len();
-        let mut buffer = vec![0; end.div_ceil(2)];
-        if let Some(room) = bytemuck::cast_slice_mut(&mut buffer).get_mut(HEADROOM..end) {
-            room.copy_from_slice(frame);
-        }
-        Self { buffer, head: HEADROOM, end, ingress, mtu: u16::MAX }
-    }
-
-    /// The same, where every interface has this MTU.
-    #[must_use]
-    pub const fn with_mtu(mut self, mtu: u16) -> Self {
-        self.mtu = mtu;
-        self
-    }
-
-    /// The frame as it is now.
-    #[must_use]
-    pub fn bytes(&self) -> &[u8] {
-        bytemuck::cast_slice(&self.buffer).get(self.head..self.end).unwrap_or_default()
-    }
-}
-
-impl Packet for VecPacket {
-    fn holds(&self, length: usize) -> bool {
-        self.bytes().len() >= length
-    }
-
-    fn ingress(&self) -> u32 {
-        self.ingress
-    }
-
-    fn get<T: Wire>(&self, offset: usize) -> Option<&T> {
-        let end = offset.checked_add(T::LEN)?;
-        bytemuck::try_from_bytes(self.bytes().get(offset..end)?).ok()
-    }
-
-    fn get_mut<T: Wire>(&mut self, offset: usize) -> Option<&mut T> {
-        let end = offset.checked_add(T::LEN)?;
-        let bytes = bytemuck::cast_slice_mut(&mut self.buffer).get_mut(self.head..self.end)?;
-        bytemuck::try_from_bytes_mut(bytes.get_mut(offset..end)?).ok()
-    }
-
-    fn grow_head(&mut self, bytes: usize) -> Result<(), HeadroomExhausted> {
-        let head = self.head.checked_sub(bytes).ok_or(HeadroomExhausted)?;
-        if head < HEADROOM_RESERVED {
-            return Err(HeadroomExhausted);
-        }
-        self.head = head;
-        Ok(())
-    }
-
-    fn fits_interface(&self, _interface: u32, length: u16) -> Result<(), u16> {
-        if length <= self.mtu { Ok(()) } else { Err(self.mtu) }
-    }
-
-    fn shrink_tail(&mut self, length: usize) -> Result<(), HeadroomExhausted> {
-        if self.bytes().len() < length || length < 14 {
-            return Err(HeadroomExhausted);
-        }
-        self.end = self.head + length;
-        Ok(())
-    }
-
-    fn shrink_head(&mut self, bytes: usize) -> Result<(), HeadroomExhausted> {
-        // The kernel keeps at least an Ethernet header (bpf_xdp_adjust_head).
-        if self.bytes().len() < bytes + 14 {
-            return Err(HeadroomExhausted);
-        }
-        self.head += bytes;
-        Ok(())
-    }
-}
 
 /// Tables in memory, counters included.
 #[derive(Clone, Debug, Default)]
@@ -159,39 +61,6 @@ pub struct MemoryTables {
     pub sources: BTreeSet<(u32, WideKey)>,
     /// For the decapsulator: the UDP port of GUE.
     pub gue_port: Be16,
-}
-
-/// What modes nat and fullnat remember, in memory. What is replaced is leaked: others may still read
-/// it, as they may in the kernel.
-#[derive(Clone, Debug, Default)]
-pub struct NatMemory {
-    /// Pools, by number.
-    pub pools: BTreeMap<usize, Pool>,
-    /// Bindings, by index; the others are all zero.
-    pub bindings: RefCell<BTreeMap<u32, &'static Binding>>,
-    /// Their lives.
-    pub lives: RefCell<BTreeMap<u32, u64>>,
-    /// Lines of the flow table that are not empty.
-    pub lines: RefCell<BTreeMap<u32, &'static FlowLine>>,
-    /// Free bindings.
-    pub queues: RefCell<BTreeMap<Queue, VecDeque<u32>>>,
-    /// Where the next look at each pool starts.
-    pub hands: RefCell<BTreeMap<usize, u32>>,
-}
-
-impl NatMemory {
-    /// Adds a pool and its bindings, as the agent does.
-    pub fn add_pool(&mut self, number: usize, pool: Pool) {
-        let mut queues = self.queues.borrow_mut();
-        for offset in 0..pool.count {
-            let index = pool.first + offset;
-            let binding = pool.binding(u8::try_from(number).unwrap_or(u8::MAX), offset);
-            self.bindings.borrow_mut().insert(index, Box::leak(Box::new(binding)));
-            queues.entry(pool.queue()).or_default().push_back(index);
-        }
-        drop(queues);
-        self.pools.insert(number, pool);
-    }
 }
 
 /// Whether the first `length` bits of two keys are the same.
@@ -293,70 +162,6 @@ impl Tables for MemoryTables {
 
     fn count_target(&self, id: u16, bytes: u64) {
         add(&self.target_traffic, id, bytes);
-    }
-}
-
-static UNUSED: Binding = Binding::EMPTY;
-static EMPTY: FlowLine = FlowLine { words: [0; FLOW_WORDS] };
-
-impl NatTables for MemoryTables {
-    fn pool(&self, number: usize) -> Pool {
-        self.nat.pools.get(&number).copied().unwrap_or_default()
-    }
-
-    fn binding(&self, index: u32) -> Option<&Binding> {
-        let inside = (index as usize) < BINDINGS_MAX;
-        inside.then(|| self.nat.bindings.borrow().get(&index).copied().unwrap_or(&UNUSED))
-    }
-
-    fn write_binding(&self, index: u32, binding: &Binding) {
-        debug_assert!((index as usize) < BINDINGS_MAX);
-        self.nat.bindings.borrow_mut().insert(index, Box::leak(Box::new(*binding)));
-    }
-
-    fn life(&self, index: u32) -> u64 {
-        self.nat.lives.borrow().get(&index).copied().unwrap_or(0)
-    }
-
-    fn swap_life(&self, index: u32, old: u64, new: u64) -> bool {
-        let same = self.life(index) == old;
-        if same {
-            self.nat.lives.borrow_mut().insert(index, new);
-        }
-        same
-    }
-
-    fn flow_line(&self, line: u32) -> Option<&FlowLine> {
-        let inside = (line as usize) < FLOW_LINES;
-        inside.then(|| self.nat.lines.borrow().get(&line).copied().unwrap_or(&EMPTY))
-    }
-
-    fn swap_flow_word(&self, line: u32, word: u32, old: u64, new: u64) -> bool {
-        let Some(mut changed) = self.flow_line(line).copied() else {
-            return false;
-        };
-        match changed.words.get_mut(word as usize) {
-            Some(place) if *place == old => *place = new,
-            _ => return false,
-        }
-        self.nat.lines.borrow_mut().insert(line, Box::leak(Box::new(changed)));
-        true
-    }
-
-    fn take_free(&self, queue: Queue) -> Option<u32> {
-        self.nat.queues.borrow_mut().get_mut(&queue)?.pop_front()
-    }
-
-    fn give_back(&self, queue: Queue, index: u32) {
-        self.nat.queues.borrow_mut().entry(queue).or_default().push_back(index);
-    }
-
-    fn advance(&self, pool: usize, steps: u32) -> u32 {
-        let mut hands = self.nat.hands.borrow_mut();
-        let hand = hands.entry(pool).or_default();
-        let start = *hand;
-        *hand = hand.wrapping_add(steps);
-        start
     }
 }
 

@@ -13,6 +13,10 @@
 )]
 #![expect(clippy::cast_possible_truncation, reason = "lengths within a packet fit 16 bits")]
 
+/// For the host's stand-in of the kernel only.
+#[cfg(not(target_arch = "bpf"))]
+extern crate std;
+
 pub mod checksum;
 pub mod decap;
 mod exception;

@@ -35,15 +35,20 @@ pub struct Responder {
 }
 
 impl Responder {
-    /// Starts it on the VIPs of a target. A socket is bound to each VIP, not to all addresses, so
-    /// that answers come from the address that was asked.
+    /// Starts it on the VIPs of a target.
     pub fn start(host: &Host) -> Result<Self> {
+        Self::start_at(host, &VIPS)
+    }
+
+    /// Starts it on these addresses. A socket is bound to each, not to all addresses, so that
+    /// answers come from the address that was asked.
+    pub fn start_at(host: &Host, addresses: &[IpAddr]) -> Result<Self> {
         let mut responder = Self {
             stop: Arc::new(AtomicBool::new(false)),
             seen: Seen::default(),
             threads: Vec::new(),
         };
-        for vip in VIPS {
+        for vip in addresses.iter().copied() {
             let name = host.name().to_owned();
             let socket = host
                 .run(move || UdpSocket::bind((vip, PORT)))

@@ -13,4 +13,5 @@ mod scene;
 mod traces;
 mod traffic;
 mod transfer;
+mod translated;
 mod wire;

@@ -127,8 +127,9 @@ mod tests {
         const FIN: u8 = Tcp::FIN | Tcp::ACK;
         let opened = [(Request, Tcp::SYN), (Reply, SYN_ACK), (Request, Tcp::ACK)];
         let with = |more: &[(Direction, u8)]| {
-            let all: std::vec::Vec<_> = opened.iter().chain(more).copied().collect();
-            patience(walk(&all), TCP, 350)
+            let step =
+                |life, (direction, flags): &(Direction, u8)| after(life, *direction, *flags, 100);
+            patience(opened.iter().chain(more).fold(NEW, step), TCP, 350)
         };
         assert_eq!(patience(walk(&opened[..1]), TCP, 350), UNANSWERED);
         assert_eq!(patience(walk(&[(Request, Tcp::SYN); 3]), TCP, 350), UNANSWERED);

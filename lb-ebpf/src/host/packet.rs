@@ -1,0 +1,100 @@
+//! A packet in a vector.
+
+use std::{vec, vec::Vec};
+
+use crate::{Packet, Wire, packet::HeadroomExhausted};
+
+/// Room that drivers leave in front of a packet (`XDP_PACKET_HEADROOM`).
+pub const HEADROOM: usize = 256;
+
+/// What the kernel keeps of the headroom for itself (`struct xdp_frame`).
+pub const HEADROOM_RESERVED: usize = 40;
+
+/// A packet with headroom.
+#[derive(Clone, Debug)]
+pub struct VecPacket {
+    /// Words, so that the frame lies at an even address.
+    buffer: Vec<u16>,
+    head: usize,
+    end: usize,
+    ingress: u32,
+    /// MTU of every interface.
+    mtu: u16,
+}
+
+impl VecPacket {
+    /// The frame, as it came in by an interface.
+    #[must_use]
+    pub fn new(frame: &[u8], ingress: u32) -> Self {
+        let end = HEADROOM + frame.len();
+        let mut buffer = vec![0; end.div_ceil(2)];
+        if let Some(room) = bytemuck::cast_slice_mut(&mut buffer).get_mut(HEADROOM..end) {
+            room.copy_from_slice(frame);
+        }
+        Self { buffer, head: HEADROOM, end, ingress, mtu: u16::MAX }
+    }
+
+    /// The same, where every interface has this MTU.
+    #[must_use]
+    pub const fn with_mtu(mut self, mtu: u16) -> Self {
+        self.mtu = mtu;
+        self
+    }
+
+    /// The frame as it is now.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        bytemuck::cast_slice(&self.buffer).get(self.head..self.end).unwrap_or_default()
+    }
+}
+
+impl Packet for VecPacket {
+    fn holds(&self, length: usize) -> bool {
+        self.bytes().len() >= length
+    }
+
+    fn ingress(&self) -> u32 {
+        self.ingress
+    }
+
+    fn get<T: Wire>(&self, offset: usize) -> Option<&T> {
+        let end = offset.checked_add(T::LEN)?;
+        bytemuck::try_from_bytes(self.bytes().get(offset..end)?).ok()
+    }
+
+    fn get_mut<T: Wire>(&mut self, offset: usize) -> Option<&mut T> {
+        let end = offset.checked_add(T::LEN)?;
+        let bytes = bytemuck::cast_slice_mut(&mut self.buffer).get_mut(self.head..self.end)?;
+        bytemuck::try_from_bytes_mut(bytes.get_mut(offset..end)?).ok()
+    }
+
+    fn grow_head(&mut self, bytes: usize) -> Result<(), HeadroomExhausted> {
+        let head = self.head.checked_sub(bytes).ok_or(HeadroomExhausted)?;
+        if head < HEADROOM_RESERVED {
+            return Err(HeadroomExhausted);
+        }
+        self.head = head;
+        Ok(())
+    }
+
+    fn fits_interface(&self, _interface: u32, length: u16) -> Result<(), u16> {
+        if length <= self.mtu { Ok(()) } else { Err(self.mtu) }
+    }
+
+    fn shrink_tail(&mut self, length: usize) -> Result<(), HeadroomExhausted> {
+        if self.bytes().len() < length || length < 14 {
+            return Err(HeadroomExhausted);
+        }
+        self.end = self.head + length;
+        Ok(())
+    }
+
+    fn shrink_head(&mut self, bytes: usize) -> Result<(), HeadroomExhausted> {
+        // The kernel keeps at least an Ethernet header (bpf_xdp_adjust_head).
+        if self.bytes().len() < bytes + 14 {
+            return Err(HeadroomExhausted);
+        }
+        self.head += bytes;
+        Ok(())
+    }
+}

@@ -77,13 +77,8 @@ fn pool(plan: &Plan) -> Pool {
 
 /// A target of the plan.
 pub(crate) fn entry(plan: &Plan) -> Target {
-    let plain = target(plan.mode, plan.target);
-    Target {
-        flags: plain.flags | Target::ROUTABLE,
-        group: ID,
-        port: Be16::new(TARGET_PORT),
-        ..plain
-    }
+    let base = target(plan.mode, plan.target);
+    Target { flags: base.flags | Target::ROUTABLE, group: ID, port: Be16::new(TARGET_PORT), ..base }
 }
 
 /// Good frames of clients, targets and routers.

@@ -35,14 +35,15 @@ fn tables(plan: &Plan, count: u32) -> MemoryTables {
         switches: Switches { flags: Switches::NAT, icmp_rate: 1 },
         ..MemoryTables::default()
     };
-    let (number, pool) = match plan.mode {
-        Mode::Nat => (0, Pool { count, flags: Pool::READY, ..Pool::default() }),
-        _ => {
-            let first = u32::try_from(NAT_BINDINGS).unwrap();
-            let (address, family) = (plan.local.into(), plan.family as u8);
-            (1, Pool { address, family, first, count, first_port: 1024, flags: 1, reserved: 0 })
-        }
+    let nat = Pool { count, flags: Pool::READY, ..Pool::default() };
+    let fullnat = Pool {
+        first: u32::try_from(NAT_BINDINGS).unwrap(),
+        address: plan.local.into(),
+        family: plan.family as u8,
+        first_port: 1024,
+        ..nat
     };
+    let (number, pool) = if plan.mode == Mode::Nat { (0, nat) } else { (1, fullnat) };
     tables.nat.add_pool(number, pool);
     tables.now.set(1000 * SECOND);
     tables.targets.insert(GROUP, entry(plan));

@@ -1,4 +1,8 @@
 //! The stages of the data path as global functions; see `lb_ebpf::stage`.
+#![expect(
+    clippy::redundant_closure,
+    reason = "a stage that is named instead is called through a shim that is not inlined"
+)]
 
 use aya_ebpf::{bindings::xdp_md, programs::XdpContext};
 use lb_common::DropReason;

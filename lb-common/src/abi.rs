@@ -2,7 +2,9 @@
 
 use crate::{
     Binding, Bucket, FlowLine, FragmentFlow, FragmentKey, Group, Life, Listener, ListenerKey, Pool,
-    PortRange, Slot, Switches, Target, Traffic, VipKey, WideKey, WideListeners, shared,
+    PortRange, Slot, Switches, Target, Traffic, VipKey, WideKey, WideListeners,
+    explain::Explanation,
+    shared,
     shared::{Layout, Shared as _},
 };
 
@@ -45,6 +47,7 @@ pub const LAYOUTS: &[Layout] = &[
     Life::LAYOUT,
     FlowLine::LAYOUT,
     Pool::LAYOUT,
+    Explanation::LAYOUT,
 ];
 
 /// Names of the maps; the pins in bpffs have the same names.
@@ -94,6 +97,8 @@ pub mod map {
     /// `PerCpuArray` of `u32`: where each CPU's next look at a pool starts.
     pub const HANDS: &str = "HANDS";
 
+    /// `Array` of one [`crate::explain::Explanation`], of each loaded program; not pinned.
+    pub const EXPLANATION: &str = "EXPLANATION";
     /// `LpmTrie` of [`crate::WideKey`]: who may send tunnel packets to a target, in the
     /// decapsulator's object; not pinned.
     pub const SOURCES: &str = "SOURCES";

@@ -7,6 +7,7 @@
 pub mod abi;
 pub mod address;
 pub mod counter;
+pub mod explain;
 pub mod fragment;
 pub mod group;
 pub mod limits;

@@ -34,5 +34,13 @@ pub const GUE_PORT: Setting = Setting {
     why: "UDP port at which GUE is unwrapped, in host byte order; 0 for none",
 };
 
+/// Whether the balancer writes nothing.
+pub const DRY_RUN: Setting = Setting {
+    name: "DRY_RUN",
+    type_name: "u32",
+    why: "1: a second instance for `xelb explain`, which counts and remembers nothing on the maps \
+          and notes in EXPLANATION what it finds",
+};
+
 /// All of them.
-pub const ALL: &[Setting] = &[HASH_SEED, CHECK_SOURCES, GUE_PORT];
+pub const ALL: &[Setting] = &[HASH_SEED, DRY_RUN, CHECK_SOURCES, GUE_PORT];

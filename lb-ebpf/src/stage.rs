@@ -10,6 +10,7 @@ use crate::{
     nat::{self, NatTables, life::Direction},
     parse, stats, steer,
     step::{Sent, Step},
+    tables::Fact,
     verdict::Stop,
 };
 
@@ -163,6 +164,7 @@ fn to_target<P: Packet, T: Tables>(
     tables: &T,
 ) -> Result<Sent, Stop> {
     let listener = listener::of(datagram, tables).ok_or_else(|| unlisted(tables))?;
+    tables.note(Fact::Listener(listener));
     if listener.flags & Listener::NAT != 0 {
         return Err(Stop::Translate);
     }

@@ -5,7 +5,7 @@
 
 use lb_common::{DropReason, Family, Listener};
 
-use crate::{Datagram, Tables, nat::Ends, siphash::siphash13};
+use crate::{Datagram, Tables, nat::Ends, siphash::siphash13, tables::Fact};
 
 /// The keyed hash of a flow's five-tuple (and its family): SipHash-1-3 over source address,
 /// destination address (four or sixteen bytes each), source port, destination port, protocol,
@@ -46,8 +46,13 @@ pub(crate) fn target_of<T: Tables>(
     if ring.is_none() {
         return Err(DropReason::RingMissing);
     }
-    match tables.slot(ring.slot_of(hash)).current {
+    let slot = ring.slot_of(hash);
+    tables.note(Fact::Slot(slot as u32));
+    match tables.slot(slot).current {
         0 => Err(DropReason::NoTarget),
-        id => Ok(id),
+        id => {
+            tables.note(Fact::Target(id));
+            Ok(id)
+        }
     }
 }

@@ -5,6 +5,23 @@ use lb_common::{
     VipKey,
 };
 
+/// What `xelb explain` wants to know.
+#[derive(Clone, Copy, Debug)]
+pub enum Fact {
+    /// The listener.
+    Listener(Listener),
+    /// The slot, by its index.
+    Slot(u32),
+    /// The target, by its id.
+    Target(u16),
+    /// The binding that the flow has, by its index.
+    Bound(u32),
+    /// The binding that the flow would get.
+    NewBinding(u32),
+    /// The packet is an answer.
+    Reply,
+}
+
 /// Named counters.
 pub trait Count {
     /// Adds one to the counter at this index of the map `COUNTERS`.
@@ -39,6 +56,9 @@ pub trait Tables: Count {
 
     /// Remembers what the first fragment of a packet teaches.
     fn learn_fragment(&self, key: &FragmentKey, flow: &FragmentFlow);
+
+    /// Notes a fact, in a dry run.
+    fn note(&self, _fact: Fact) {}
 
     /// Where the ring of a target group lies; [`RingRef::NONE`] for an unknown group.
     fn ring(&self, group: u16) -> RingRef;

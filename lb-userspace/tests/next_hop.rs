@@ -20,6 +20,7 @@ fn on_link_targets_resolve() {
     let lab = Lab::new();
     let (interface, source_mac) = lab.host_interface("v0");
     let wanted = NextHop {
+        vlan: 0,
         interface,
         source_mac,
         destination_mac: lab.peer_mac("v1"),

@@ -248,6 +248,7 @@ fn tables(case: &Case) -> Result<Tables> {
         .collect();
     let hop = NextHopState::Resolved(NextHop {
         interface: LOOPBACK,
+        vlan: 0,
         source_mac: [2, 0, 0, 0, 0, 1],
         destination_mac: [2, 0, 0, 0, 0, 3],
         mtu: 1600,

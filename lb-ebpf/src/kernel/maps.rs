@@ -10,6 +10,7 @@ use lb_common::{
     VipKey, WideKey, WideListeners,
     abi::Meta,
     counter::COUNTERS_MAX,
+    explain::Explanation,
     group::Groups,
     limits::{
         DEVICES_MAX, FRAGMENTS_MAX, LISTENERS_MAX, TARGETS_MAX, VIPS_MAX, WIDE_LISTENERS_MAX,
@@ -52,6 +53,10 @@ pub(crate) static TARGET_TRAFFIC: PerCpuArray<Traffic> = PerCpuArray::pinned(TAR
 
 #[map]
 pub(crate) static COUNTERS: PerCpuArray<u64> = PerCpuArray::pinned(COUNTERS_MAX as u32, 0);
+
+/// Not pinned: each instance of the program has its own.
+#[map]
+pub(crate) static EXPLANATION: Array<Explanation> = Array::with_max_entries(1, 0);
 
 #[map]
 pub(crate) static POOLS: Array<Pools> = Array::pinned(1, BPF_F_MMAPABLE);

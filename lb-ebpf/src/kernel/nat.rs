@@ -8,7 +8,7 @@ use lb_common::{
 };
 use lb_ebpf::nat::NatTables;
 
-use super::{maps, tables::KernelTables};
+use super::{maps, settings, tables::KernelTables};
 
 impl NatTables for KernelTables {
     #[inline(always)]
@@ -27,6 +27,9 @@ impl NatTables for KernelTables {
 
     #[inline(always)]
     fn write_binding(&self, index: u32, binding: &Binding) {
+        if settings::dry_run() {
+            return;
+        }
         if let Some(place) = maps::BINDINGS.get_ptr_mut(index) {
             // SAFETY: into the map. Nobody else uses a binding that was taken from a queue; the
             // life in front is written on its own.
@@ -50,6 +53,9 @@ impl NatTables for KernelTables {
 
     #[inline(always)]
     fn swap_life(&self, index: u32, old: u64, new: u64) -> bool {
+        if settings::dry_run() {
+            return true;
+        }
         match maps::BINDINGS.get_ptr_mut(index) {
             // SAFETY: into the map, aligned.
             Some(place) => unsafe { compare_exchange(&raw mut (*place).life, old, new) },
@@ -64,6 +70,9 @@ impl NatTables for KernelTables {
 
     #[inline(always)]
     fn swap_flow_word(&self, line: u32, word: u32, old: u64, new: u64) -> bool {
+        if settings::dry_run() {
+            return true;
+        }
         match maps::FLOWS.get_ptr_mut(line) {
             // SAFETY: into the map, aligned; the number is masked.
             Some(place) => unsafe {
@@ -75,16 +84,20 @@ impl NatTables for KernelTables {
 
     #[inline(always)]
     fn take_free(&self, queue: Queue) -> Option<u32> {
-        let taken = match queue {
-            Queue::Nat => maps::FREE_NAT.pop(),
-            Queue::V4 => maps::FREE_V4.pop(),
-            Queue::V6 => maps::FREE_V6.pop(),
+        let map = match queue {
+            Queue::Nat => &maps::FREE_NAT,
+            Queue::V4 => &maps::FREE_V4,
+            Queue::V6 => &maps::FREE_V6,
         };
+        let taken = if settings::dry_run() { map.peek() } else { map.pop() };
         taken.ok().flatten()
     }
 
     #[inline(always)]
     fn give_back(&self, queue: Queue, index: u32) {
+        if settings::dry_run() {
+            return;
+        }
         let _room = match queue {
             Queue::Nat => maps::FREE_NAT.push(index, 0),
             Queue::V4 => maps::FREE_V4.push(index, 0),
@@ -94,6 +107,9 @@ impl NatTables for KernelTables {
 
     #[inline(always)]
     fn advance(&self, pool: usize, steps: u32) -> u32 {
+        if settings::dry_run() {
+            return 0;
+        }
         let Some(hand) = maps::HANDS.get_ptr_mut(pool as u32) else {
             return 0;
         };

@@ -6,9 +6,13 @@ use aya_ebpf::{helpers::generated::bpf_ktime_get_coarse_ns, maps::lpm_trie::Key}
 use lb_common::{
     Family, FragmentFlow, FragmentKey, Group, Limit, Listener, ListenerKey, RingRef, Slot,
     Switches, Target, Traffic, VipKey, WideKey, WideListeners,
+    explain::Explanation,
     limits::{GROUPS_MAX, RING_SLOTS_MAX, TARGETS_MAX},
 };
-use lb_ebpf::{Tables, limiter, tables::Count};
+use lb_ebpf::{
+    Tables, limiter,
+    tables::{Count, Fact},
+};
 
 use super::{maps, settings};
 
@@ -18,6 +22,12 @@ pub(crate) struct KernelTables;
 impl Count for KernelTables {
     #[inline(always)]
     fn count(&self, index: u32) {
+        if settings::dry_run() {
+            return explain(|noted| {
+                noted.noted |= Explanation::COUNTER;
+                noted.counter = index;
+            });
+        }
         add_one(maps::COUNTERS.get_ptr_mut(index));
     }
 }
@@ -55,7 +65,17 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
+    fn note(&self, fact: Fact) {
+        if settings::dry_run() {
+            explain(|noted| note(noted, fact));
+        }
+    }
+
+    #[inline(always)]
     fn allowed(&self, limit: Limit) -> bool {
+        if settings::dry_run() {
+            return true;
+        }
         let Some(bucket) = maps::LIMITS.get_ptr_mut(limit as u32) else {
             return false;
         };
@@ -77,6 +97,9 @@ impl Tables for KernelTables {
 
     #[inline(always)]
     fn learn_fragment(&self, key: &FragmentKey, flow: &FragmentFlow) {
+        if settings::dry_run() {
+            return;
+        }
         // An LRU map is never full; later fragments of one that is not learned are counted.
         let _learned = maps::FRAGMENTS.insert(key, flow, 0);
     }
@@ -126,11 +149,17 @@ impl Tables for KernelTables {
 
     #[inline(always)]
     fn count_listener(&self, id: u16, bytes: u64) {
+        if settings::dry_run() {
+            return;
+        }
         add_traffic(maps::LISTENER_TRAFFIC.get_ptr_mut(u32::from(id)), bytes);
     }
 
     #[inline(always)]
     fn count_target(&self, id: u16, bytes: u64) {
+        if settings::dry_run() {
+            return;
+        }
         add_traffic(maps::TARGET_TRAFFIC.get_ptr_mut(u32::from(id)), bytes);
     }
 }
@@ -141,6 +170,42 @@ fn wide(key: &VipKey) -> Option<&'static WideListeners> {
     let family = if key.family == Family::V4 as u64 { Family::V4 } else { Family::V6 };
     let key = Key::new(WideKey::FAMILY_BITS + 128, WideKey::new(family, key.address));
     maps::WIDE_LISTENERS.get(key)
+}
+
+/// Changes what a dry run has noted.
+#[inline(always)]
+fn explain(change: impl FnOnce(&mut Explanation)) {
+    if let Some(noted) = maps::EXPLANATION.get_ptr_mut(0) {
+        // SAFETY: into the map, which only this instance uses, one run after the other.
+        change(unsafe { &mut *noted });
+    }
+}
+
+#[inline(always)]
+fn note(noted: &mut Explanation, fact: Fact) {
+    noted.noted |= match fact {
+        Fact::Listener(listener) => {
+            (noted.listener, noted.group) = (listener.id, listener.group);
+            Explanation::LISTENER
+        }
+        Fact::Slot(slot) => {
+            noted.slot = slot;
+            Explanation::SLOT
+        }
+        Fact::Target(target) => {
+            noted.target = target;
+            Explanation::TARGET
+        }
+        Fact::Bound(binding) => {
+            noted.binding = binding;
+            Explanation::BOUND
+        }
+        Fact::NewBinding(binding) => {
+            noted.binding = binding;
+            Explanation::NEW_BINDING
+        }
+        Fact::Reply => Explanation::REPLY,
+    };
 }
 
 #[inline(always)]

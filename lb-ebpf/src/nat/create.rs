@@ -9,6 +9,7 @@ use crate::{
     Content, Datagram, Packet,
     header::{Ethernet, Tcp},
     link, listener, steer,
+    tables::Fact,
     verdict::Stop,
 };
 
@@ -35,6 +36,7 @@ pub(crate) fn binding<P: Packet, T: NatTables>(
     let Some((index, life)) = take(queue, tables) else {
         return Err(Stop::Exhausted(queue));
     };
+    tables.note(Fact::NewBinding(index));
     let made = fill(packet, flow, &listener, id, target, index, tables).and_then(|binding| {
         enter(index, life, hash, &binding, tables)?;
         Ok(u32::from(binding.pool))

@@ -20,11 +20,14 @@ pub(crate) fn look<T: NatTables>(number: usize, tables: &T) {
     if pool.count == 0 {
         return;
     }
-    let start = tables.advance(number, STEPS);
+    let mut offset = tables.advance(number, STEPS) % pool.count;
     let now = seconds(tables);
-    for step in 0..STEPS {
-        let index = pool.first + start.wrapping_add(step) % pool.count;
-        look_at(index, now, tables);
+    for _ in 0..STEPS {
+        look_at(pool.first + offset, now, tables);
+        offset += 1;
+        if offset >= pool.count {
+            offset = 0;
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use lb_common::{Binding, DropReason, Life, Pool, nat::POOLS_MAX};
 
 use super::{Ends, NatTables, life, life::Direction, request::keep, seconds, speaks, table};
-use crate::{Content, Datagram, Packet, forward, steer, verdict::Stop};
+use crate::{Content, Datagram, Packet, forward, steer, tables::Fact, verdict::Stop};
 
 /// The binding of a packet that can go back to its client; what belongs to none is the host's.
 #[inline(always)]
@@ -19,6 +19,9 @@ pub(crate) fn find<P: Packet, T: NatTables>(
     if current.phase != Life::LIVE || !is_from(binding, flow) {
         return Err(Stop::Pass);
     }
+    tables.note(Fact::Reply);
+    tables.note(Fact::Bound(index));
+    tables.note(Fact::Target(binding.target));
     packet.fits_interface(binding.interface, flow.length).map_err(|room| match room {
         0 => Stop::Drop(DropReason::NextHopUnresolved),
         room => forward::too_big(flow, room),

@@ -3,13 +3,14 @@
 use lb_common::{Binding, DropReason, Life, Mode, Target};
 
 use super::{Ends, NatTables, expire, life, life::Direction, seconds, speaks, table};
-use crate::{Content, Datagram, forward, listener, steer, verdict::Stop};
+use crate::{Content, Datagram, forward, listener, steer, tables::Fact, verdict::Stop};
 
 /// The binding of a packet that can go to its target; [`Stop::Create`] when there is none,
 /// [`Stop::Unlisted`] when it is for no listener.
 #[inline(always)]
 pub(crate) fn find<T: NatTables>(flow: &Datagram, tables: &T) -> Result<u32, Stop> {
-    listener::of(flow, tables).ok_or(Stop::Unlisted)?;
+    let listener = listener::of(flow, tables).ok_or(Stop::Unlisted)?;
+    tables.note(Fact::Listener(listener));
     let hash = steer::flow_hash(flow, tables.hash_seed());
     let is_it = |binding: &Binding| {
         speaks(binding, flow.family as u8, flow.protocol)
@@ -22,6 +23,8 @@ pub(crate) fn find<T: NatTables>(flow: &Datagram, tables: &T) -> Result<u32, Sto
     if current.phase != Life::LIVE {
         return Err(Stop::Create);
     }
+    tables.note(Fact::Bound(index));
+    tables.note(Fact::Target(binding.target));
     let now = seconds(tables);
     let Some(target) = target(binding, tables).filter(|_| !begins_anew(flow, current)) else {
         expire::forget(index, word, binding, now, tables);

@@ -65,6 +65,7 @@ fn key_of(target: &Target, tables: &Tables) -> Option<TargetKey> {
 fn next_hop_of(target: &Target) -> NextHopState {
     NextHopState::Resolved(NextHop {
         interface: target.interface,
+        vlan: target.vlan.get(),
         source_mac: target.source_mac.octets(),
         destination_mac: target.destination_mac.octets(),
         mtu: target.mtu,

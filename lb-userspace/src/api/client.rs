@@ -4,7 +4,7 @@ use std::{
     error::Error,
     fmt::Write as _,
     io::{self, ErrorKind},
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -17,8 +17,11 @@ use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
 use tokio::{net::UnixStream, time::timeout};
 
-use super::{ErrorBody, Said, StatsView, TargetAdd, TargetPatch};
-use crate::{agent::Snapshot, config::Document};
+use super::{ErrorBody, ExplainView, Said, StatsView, TargetAdd, TargetPatch};
+use crate::{
+    agent::Snapshot,
+    config::{Document, Protocol},
+};
 
 /// Longest time that an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -99,6 +102,18 @@ impl Client {
     /// The counters.
     pub async fn stats(&self) -> Result<StatsView, ClientError> {
         self.ask(Method::GET, "/v1/stats", None::<&()>).await
+    }
+
+    /// What the data path would do with a packet.
+    pub async fn explain(
+        &self,
+        from: SocketAddr,
+        to: SocketAddr,
+        protocol: Protocol,
+    ) -> Result<ExplainView, ClientError> {
+        let ends = format!("from={}&to={}", escape(&from.to_string()), escape(&to.to_string()));
+        let path = format!("/v1/explain?{ends}&protocol={protocol}");
+        self.ask(Method::GET, &path, None::<&()>).await
     }
 
     /// Makes this the desired state.

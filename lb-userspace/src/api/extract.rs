@@ -1,7 +1,7 @@
 //! What requests carry, and how it is refused: every error is JSON, also where axum would answer in
 //! plain text.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::{
     Json,
@@ -10,10 +10,16 @@ use axum::{
     http::{StatusCode, request::Parts},
     response::{IntoResponse, Response},
 };
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error as _},
+};
 
 use super::ErrorBody;
-use crate::{agent::Refusal, config::FILE_BYTES_MAX};
+use crate::{
+    agent::Refusal,
+    config::{FILE_BYTES_MAX, Protocol},
+};
 
 /// An answer that is not the one asked for.
 #[derive(Debug)]
@@ -83,6 +89,36 @@ pub(super) struct OfTarget {
     pub(super) group: String,
     pub(super) address: IpAddr,
     pub(super) port: Option<u16>,
+}
+
+/// `?from=ADDRESS:PORT&to=ADDRESS:PORT&protocol=tcp|udp`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Ends {
+    pub(super) from: SocketAddr,
+    pub(super) to: SocketAddr,
+    #[serde(default = "tcp", deserialize_with = "protocol")]
+    pub(super) protocol: Protocol,
+}
+
+const fn tcp() -> Protocol {
+    Protocol::Tcp
+}
+
+fn protocol<'text, D: Deserializer<'text>>(text: D) -> Result<Protocol, D::Error> {
+    match String::deserialize(text)?.as_str() {
+        "tcp" => Ok(Protocol::Tcp),
+        "udp" => Ok(Protocol::Udp),
+        _ => Err(D::Error::custom("`protocol` must be tcp or udp")),
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Ends {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        query(parts, state).await
+    }
 }
 
 #[derive(Deserialize)]

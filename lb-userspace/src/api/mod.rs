@@ -1,6 +1,7 @@
 //! REST and JSON over the Unix socket: the only way that the command line speaks to an agent.
 
 mod client;
+mod explain;
 mod extract;
 mod model;
 mod server;
@@ -11,6 +12,7 @@ mod stats;
 mod tests;
 
 pub use client::{Client, ClientError};
+pub use explain::ExplainView;
 pub use model::{
     CounterView, DropView, ErrorBody, ListenerTraffic, Said, StatsView, TargetAdd, TargetPatch,
     TargetTraffic,

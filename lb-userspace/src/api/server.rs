@@ -17,18 +17,19 @@ use hyper_util::{
 use tokio::{
     net::{UnixListener, UnixStream},
     sync::{OwnedSemaphorePermit, Semaphore},
+    task::spawn_blocking,
     time::{sleep, timeout},
 };
 
 use super::{
-    Said, StatsView, TargetAdd, TargetPatch,
-    extract::{Body, Failure, OfGroup, OfTarget, Wanted},
+    ExplainView, Said, StatsView, TargetAdd, TargetPatch,
+    extract::{Body, Ends, Failure, OfGroup, OfTarget, Wanted},
     stats::view,
 };
 use crate::{
     agent::{AgentHandle, Outcome, Request, Snapshot},
     config::{Document, FILE_BYTES_MAX},
-    dataplane::StatsSource,
+    dataplane::{ExplainError, Explainer, StatsSource},
 };
 
 /// What clients may take of the agent.
@@ -55,6 +56,7 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 struct Context {
     agent: AgentHandle,
     stats: StatsSource,
+    explainer: Explainer,
 }
 
 /// Answers at `listener` until `shutdown`.
@@ -75,7 +77,7 @@ pub(super) async fn serve_within(
     stats: StatsSource,
     shutdown: impl Future<Output = ()>,
 ) {
-    let router = routes(Context { agent, stats });
+    let router = routes(Context { agent, explainer: stats.explainer(), stats });
     let places = Arc::new(Semaphore::new(limits.connections_max));
     tokio::pin!(shutdown);
     loop {
@@ -124,6 +126,7 @@ fn routes(context: Context) -> Router {
         .route("/v1/target-groups", get(target_groups))
         .route("/v1/targets", get(targets))
         .route("/v1/stats", get(stats))
+        .route("/v1/explain", get(explain))
         .route("/v1/config", put(apply))
         .route("/v1/target-groups/{group}/targets", post(target_add))
         .route(
@@ -181,6 +184,26 @@ async fn stats(State(context): State<Context>) -> Result<Json<StatsView>, Failur
         Failure(StatusCode::SERVICE_UNAVAILABLE, format!("{:#}", anyhow::Error::new(error)))
     })?;
     Ok(Json(view(&snapshot, &read)))
+}
+
+/// Loading the second instance takes a moment: not on a thread that others wait for.
+async fn explain(
+    State(context): State<Context>,
+    Ends { from, to, protocol }: Ends,
+) -> Result<Json<ExplainView>, Failure> {
+    let snapshot = context.agent.snapshot();
+    if snapshot.interfaces.is_empty() {
+        let message = "there is no data path before the first configuration".to_owned();
+        return Err(Failure(StatusCode::SERVICE_UNAVAILABLE, message));
+    }
+    let explained = spawn_blocking(move || context.explainer.explain(from, to, protocol)).await;
+    let failed =
+        |error: anyhow::Error| Failure(StatusCode::SERVICE_UNAVAILABLE, format!("{error:#}"));
+    match explained.map_err(|error| failed(error.into()))? {
+        Ok(explained) => Ok(Json(super::explain::view(&explained, &snapshot))),
+        Err(error @ ExplainError::Families { .. }) => Err(Failure::bad_request(error.to_string())),
+        Err(error) => Err(failed(error.into())),
+    }
 }
 
 async fn apply(

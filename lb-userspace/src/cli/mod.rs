@@ -5,6 +5,7 @@ mod apply;
 mod completions;
 mod decap;
 mod detach;
+mod explain;
 mod get;
 #[cfg(test)]
 mod help_tests;
@@ -49,6 +50,7 @@ enum Command {
     Target(target::Target),
     Status(status::Status),
     Stats(stats::Stats),
+    Explain(explain::Explain),
     Decap(decap::Decap),
     Detach(detach::Detach),
     Completions(completions::Completions),
@@ -93,6 +95,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Target(command) => wait_for(command.run()),
         Command::Status(command) => wait_for(command.run()),
         Command::Stats(command) => wait_for(command.run()),
+        Command::Explain(command) => wait_for(command.run()),
         Command::Decap(command) => command.run(),
         Command::Detach(command) => command.run(),
         Command::Completions(command) => command.run(),

@@ -3,6 +3,7 @@
 mod attach;
 mod bindings;
 pub mod decap;
+mod explain;
 mod kernel;
 mod load;
 mod mapping;
@@ -11,6 +12,7 @@ mod preflight;
 mod stats;
 
 pub use attach::{Attached, XdpMode};
+pub use explain::{ExplainError, Explained, Explainer};
 pub use kernel::{KernelStore, StoreError};
 pub use load::{DataPath, LoadError, LoadOptions};
 pub use pins::{PinError, detach};

@@ -9,6 +9,8 @@ use aya::maps::{MapData, MapError, PerCpuArray};
 use lb_common::{Counter, DropReason, Traffic, abi::map};
 use thiserror::Error;
 
+use super::Explainer;
+
 /// What goes wrong.
 #[derive(Debug, Error)]
 #[error("cannot read the map {map} pinned in {folder}; is the data path loaded?")]
@@ -43,6 +45,12 @@ impl StatsSource {
     #[must_use]
     pub fn new(folder: &Path) -> Self {
         Self { folder: folder.to_path_buf() }
+    }
+
+    /// The data path whose counters these are, for questions.
+    #[must_use]
+    pub fn explainer(&self) -> Explainer {
+        Explainer::new(&self.folder)
     }
 
     /// Reads the counters of these ids, and all the named ones.

@@ -24,8 +24,14 @@ const ROUTE_HEADER_LEN: usize = 12;
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
+const IFLA_LINK: u16 = 5;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_INFO_KIND: u16 = 1;
+const IFLA_INFO_DATA: u16 = 2;
+const IFLA_VLAN_ID: u16 = 1;
+const IFLA_VLAN_PROTOCOL: u16 = 5;
+/// In network byte order, as IFLA_VLAN_PROTOCOL has it.
+const ETH_P_8021Q: [u8; 2] = [0x81, 0];
 
 const NDA_DST: u16 = 1;
 const NDA_LLADDR: u16 = 2;
@@ -116,23 +122,25 @@ const RTM_DELNEXTHOP: u16 = 105;
 /// such (ports of bridges, events of wireless devices).
 pub(super) fn link(payload: &[u8]) -> Option<(u32, Link)> {
     let header = link_header(payload)?;
-    let (mut name, mut mtu, mut mac, mut vlan) = (String::new(), None, None, false);
+    let (mut name, mut mtu, mut mac) = (String::new(), None, None);
+    let (mut parent, mut tags) = (None, Tagging::No);
     for (kind, value) in attributes(payload, LINK_HEADER_LEN) {
         match kind {
             IFLA_IFNAME => name = text(value),
             IFLA_MTU => mtu = number(value),
             IFLA_ADDRESS => mac = value.try_into().ok(),
-            IFLA_LINKINFO => {
-                vlan = attributes(value, 0)
-                    .any(|(kind, value)| kind == IFLA_INFO_KIND && text(value) == "vlan");
-            }
+            IFLA_LINK => parent = number(value),
+            IFLA_LINKINFO => tags = tagging(value),
             _ => {}
         }
     }
     let kind = match (header.link_layer_type, mac) {
         _ if header.flags.contains(LinkFlags::Loopback) => LinkKind::Loopback,
-        _ if vlan => LinkKind::Vlan,
-        (LinkLayerType::Ether, Some(mac)) => LinkKind::Ethernet(mac),
+        (LinkLayerType::Ether, Some(mac)) => match (tags, parent) {
+            (Tagging::No, _) => LinkKind::Ethernet(mac),
+            (Tagging::Customer(number), Some(parent)) => LinkKind::Vlan { parent, number, mac },
+            _ => LinkKind::Other,
+        },
         _ => LinkKind::Other,
     };
     let link = Link {
@@ -144,6 +152,35 @@ pub(super) fn link(payload: &[u8]) -> Option<(u32, Link)> {
         mtu: mtu?,
     };
     Some((header.index, link))
+}
+
+/// What tags an interface puts in front of packets.
+#[derive(Clone, Copy)]
+enum Tagging {
+    /// None: it is no VLAN's.
+    No,
+    /// 802.1Q, with this number.
+    Customer(u16),
+    /// Others.
+    Other,
+}
+
+/// From IFLA_LINKINFO.
+fn tagging(info: &[u8]) -> Tagging {
+    let part = |wanted| attributes(info, 0).find(|(kind, _)| *kind == wanted);
+    if part(IFLA_INFO_KIND).is_none_or(|(_, kind)| text(kind) != "vlan") {
+        return Tagging::No;
+    }
+    let data = part(IFLA_INFO_DATA).map(|(_, data)| data).unwrap_or_default();
+    let (mut number, mut customer) = (None, true);
+    for (kind, value) in attributes(data, 0) {
+        match (kind, value) {
+            (IFLA_VLAN_ID, [low, high]) => number = Some(u16::from_ne_bytes([*low, *high])),
+            (IFLA_VLAN_PROTOCOL, protocol) => customer = protocol == ETH_P_8021Q,
+            _ => {}
+        }
+    }
+    number.filter(|_| customer).map_or(Tagging::Other, Tagging::Customer)
 }
 
 /// A neighbour, from RTM_NEWNEIGH or RTM_DELNEIGH; `None` for bridges' forwarding entries.

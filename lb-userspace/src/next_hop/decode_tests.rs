@@ -3,7 +3,7 @@
 
 use netlink_packet_core::{Emitable, Parseable};
 use netlink_packet_route::{
-    link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage},
+    link::{InfoData, InfoKind, InfoVlan, LinkAttribute, LinkInfo, LinkMessage, VlanProtocol},
     neighbour::{NeighbourAttribute, NeighbourMessage, NeighbourState},
     route::{RouteAttribute, RouteLwEnCapType, RouteMessage, RouteMetric},
 };
@@ -56,8 +56,15 @@ fn eth0() -> Link {
 #[test]
 fn links() {
     let kind = |kind| LinkAttribute::LinkInfo(vec![LinkInfo::Kind(kind)]);
-    let mut vlan = ethernet(usual(&MAC));
-    vlan.attributes.push(kind(InfoKind::Vlan));
+    let tagged = |protocol| {
+        let data = vec![InfoVlan::Id(5), InfoVlan::Protocol(protocol)];
+        let info = vec![LinkInfo::Kind(InfoKind::Vlan), LinkInfo::Data(InfoData::Vlan(data))];
+        let mut message = ethernet(usual(&MAC));
+        message.attributes.extend([LinkAttribute::Link(7), LinkAttribute::LinkInfo(info)]);
+        message
+    };
+    let vlan = tagged(VlanProtocol::Ieee8021Q);
+    let service = tagged(VlanProtocol::Ieee8021Ad);
     let mut overlay = ethernet(usual(&MAC));
     overlay.attributes.push(kind(InfoKind::Vxlan));
     let mut tunnel = ethernet(usual(&[10, 0, 0, 1]));
@@ -74,7 +81,8 @@ fn links() {
     let lo = Link { up: false, running: false, ..of(LinkKind::Loopback) };
     for (name, message, wanted) in [
         ("Ethernet", ethernet(usual(&MAC)), Some(eth0())),
-        ("VLAN", vlan, Some(of(LinkKind::Vlan))),
+        ("VLAN", vlan, Some(of(LinkKind::Vlan { parent: 7, number: 5, mac: MAC }))),
+        ("VLAN of a provider", service, Some(of(LinkKind::Other))),
         ("VXLAN", overlay, Some(eth0())),
         ("tunnel", tunnel, Some(of(LinkKind::Other))),
         ("InfiniBand", infiniband, Some(of(LinkKind::Other))),

@@ -21,8 +21,10 @@ pub use watch::Resolver;
 /// Where a frame for a target goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NextHop {
-    /// Index of the interface it leaves by.
+    /// Index of the interface it leaves by: the parent of a VLAN's.
     pub interface: u32,
+    /// Number of the VLAN whose tag it gets; 0 is none.
+    pub vlan: u16,
     /// MAC of that interface.
     pub source_mac: [u8; 6],
     /// MAC of the target, or of the router towards it.

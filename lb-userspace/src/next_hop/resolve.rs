@@ -33,8 +33,15 @@ pub(super) struct Link {
 pub(super) enum LinkKind {
     /// Ethernet; its MAC.
     Ethernet([u8; 6]),
-    /// Those of a VLAN on a parent interface.
-    Vlan,
+    /// Those of a VLAN on a parent interface (802.1Q).
+    Vlan {
+        /// Index of the parent.
+        parent: u32,
+        /// Number of the VLAN.
+        number: u16,
+        /// The MAC.
+        mac: [u8; 6],
+    },
     /// Those of this host to itself.
     Loopback,
     /// Anything else: tunnels, InfiniBand, ...
@@ -114,9 +121,10 @@ pub(super) struct Network {
 
 /// The way to an address as far as its next neighbour.
 struct Path<'a> {
+    /// The interface that the neighbour is on.
     interface: u32,
     link: &'a Link,
-    source_mac: [u8; 6],
+    exit: Exit,
     neighbour: IpAddr,
     mtu: u16,
     on_link: bool,
@@ -142,8 +150,9 @@ pub(super) fn resolve(
     let mac = network.neighbours.get(&key).and_then(Neighbour::usable_mac);
     match mac {
         Some(destination_mac) => NextHopState::Resolved(NextHop {
-            interface: path.interface,
-            source_mac: path.source_mac,
+            interface: path.exit.interface,
+            vlan: path.exit.vlan,
+            source_mac: path.exit.mac,
             destination_mac,
             mtu: path.mtu,
             on_link: path.on_link,
@@ -184,31 +193,49 @@ fn path(address: IpAddr, network: &Network) -> Result<Path<'_>, String> {
     let Some(link) = network.links.get(&interface) else {
         return Err(format!("the interface towards {address} (index {interface}) does not exist"));
     };
-    let source_mac = source_mac(address, link)?;
+    let exit = exit(address, interface, link, network)?;
     Ok(Path {
         interface,
         link,
-        source_mac,
+        exit,
         neighbour: gateway.unwrap_or(address),
         mtu: mtu(route_mtu, link.mtu),
         on_link: gateway.is_none_or(|gateway| gateway == address),
     })
 }
 
-/// The MAC of a link, if frames can leave by it.
-fn source_mac(address: IpAddr, link: &Link) -> Result<[u8; 6], String> {
+/// How frames leave by a link.
+struct Exit {
+    /// The interface that they really leave by.
+    interface: u32,
+    /// Number of the VLAN whose tag they get; 0 is none.
+    vlan: u16,
+    mac: [u8; 6],
+}
+
+/// How frames leave by a link, if they can.
+fn exit(address: IpAddr, interface: u32, link: &Link, network: &Network) -> Result<Exit, String> {
     let name = &link.name;
     match link.kind {
         LinkKind::Loopback => Err(own(address)),
         _ if !link.up => Err(format!("interface {name} is down")),
         _ if !link.running => Err(format!("interface {name} has no carrier")),
-        LinkKind::Vlan => {
-            Err(format!("target is behind VLAN interface {name}: not supported by this version"))
-        }
         LinkKind::Other => {
             Err(format!("interface {name} is not Ethernet: targets are reached over Ethernet only"))
         }
-        LinkKind::Ethernet(mac) => Ok(mac),
+        LinkKind::Ethernet(mac) => Ok(Exit { interface, vlan: 0, mac }),
+        LinkKind::Vlan { parent, number, mac } => match network.links.get(&parent) {
+            Some(Link { kind: LinkKind::Ethernet(_), .. }) => {
+                Ok(Exit { interface: parent, vlan: number, mac })
+            }
+            Some(Link { kind: LinkKind::Vlan { .. }, .. }) => Err(format!(
+                "interface {name} is a VLAN in a VLAN: targets are reached with one tag at most"
+            )),
+            Some(Link { name: parent, .. }) => {
+                Err(format!("interface {parent} of VLAN {name} is not Ethernet"))
+            }
+            None => Err(format!("the parent of VLAN interface {name} does not exist")),
+        },
     }
 }
 

@@ -38,6 +38,7 @@ fn with_mtu(mtu: u32) -> Route {
 fn hop(mtu: u16, on_link: bool) -> NextHopState {
     NextHopState::Resolved(NextHop {
         interface: 2,
+        vlan: 0,
         source_mac: HOST,
         destination_mac: PEER,
         mtu,
@@ -196,9 +197,9 @@ fn links_that_frames_cannot_leave_by() {
         (
             is(|link| {
                 link.name = "eth0.5".to_owned();
-                link.kind = LinkKind::Vlan;
+                link.kind = LinkKind::Vlan { parent: 99, number: 5, mac: [2; 6] };
             }),
-            "target is behind VLAN interface eth0.5: not supported by this version",
+            "the parent of VLAN interface eth0.5 does not exist",
         ),
         (
             is(|link| link.kind = LinkKind::Other),
@@ -259,4 +260,32 @@ fn addresses_in_a_prefix() {
         let wanted: Vec<IpAddr> = wanted.into_iter().map(ip).collect();
         assert_eq!(within(&all, prefix).collect::<Vec<_>>(), wanted, "{prefix}");
     }
+}
+
+#[test]
+fn frames_to_a_vlan_leave_by_its_parent_with_a_tag() {
+    let vlan = |parent| Link {
+        name: "eth0.5".to_owned(),
+        kind: LinkKind::Vlan { parent, number: 5, mac: HOST },
+        ..ethernet()
+    };
+    let mut network = Network::default();
+    network.links.insert(2, vlan(7));
+    network.links.insert(7, Link { name: "eth0".to_owned(), ..ethernet() });
+    network.routes.insert(ip("10.0.0.9"), direct());
+    let answers = neighbour(NeighbourState::Reachable);
+    network.neighbours.insert((2, ip("10.0.0.9")), answers);
+    let wanted = NextHop {
+        interface: 7,
+        vlan: 5,
+        source_mac: HOST,
+        destination_mac: PEER,
+        mtu: 1500,
+        on_link: true,
+    };
+    let resolved = |network: &Network| resolve(ip("10.0.0.9"), network, |_| None);
+    assert_eq!(resolved(&network), NextHopState::Resolved(wanted));
+    network.links.insert(7, vlan(8));
+    let refused = "interface eth0.5 is a VLAN in a VLAN: targets are reached with one tag at most";
+    assert_eq!(resolved(&network), reason(refused));
 }

@@ -35,6 +35,7 @@ pub(super) fn target(
     if let Some(hop) = hop {
         entry.flags |= Target::RESOLVED;
         entry.mtu = hop.mtu;
+        entry.vlan = Be16::new(hop.vlan);
         entry.destination_mac = hop.destination_mac.into();
         entry.source_mac = hop.source_mac.into();
         entry.interface = hop.interface;

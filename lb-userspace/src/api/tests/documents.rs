@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::fake::{Answer, Fake};
 use crate::{
     agent::{ListenerView, Snapshot, TargetGroupView, TargetView},
-    api::{ErrorBody, Said, StatsView, TargetAdd, TargetPatch},
+    api::{ErrorBody, ExplainView, Said, StatsView, TargetAdd, TargetPatch},
     config::Document,
 };
 
@@ -44,6 +44,7 @@ fn json_of_the_command_line_is_as_documented() {
     complete::<Vec<TargetView>>("targets", blocks["targets"]);
     complete::<Snapshot>("status", blocks["status"]);
     complete::<StatsView>("stats", blocks["stats"]);
+    complete::<ExplainView>("explain", blocks["explain"]);
 }
 
 #[test]
@@ -98,11 +99,16 @@ async fn documented_routes_exist() {
             "PUT" => "{}",
             _ => "",
         };
+        // It needs two ends, and a data path, which the fake has not.
+        let (path, status) = match path.as_str() {
+            "/v1/explain" => (format!("{path}?from=10.1.1.2:4000&to=10.9.9.9:80"), 503),
+            _ => (path, 200),
+        };
         let answer = fake.http(method, &path, body).await;
-        assert_eq!(answer.status, 200, "{route}");
+        assert_eq!(answer.status, status, "{route}");
         count += 1;
     }
-    assert_eq!(count, 9, "routes of the server");
+    assert_eq!(count, 10, "routes of the server");
 }
 
 #[test]

@@ -134,6 +134,7 @@ fn verdict(state: TargetState) -> Health {
 
 const fn hop(interface: u32, on_link: bool) -> NextHop {
     NextHop {
+        vlan: 0,
         interface,
         source_mac: [2, 0, 0, 0, 0, 1],
         destination_mac: [2, 0, 0, 0, 0, 2],

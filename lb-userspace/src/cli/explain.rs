@@ -1,0 +1,96 @@
+//! `xelb explain`.
+
+use std::net::SocketAddr;
+
+use clap::Args;
+
+use super::{Socket, output::Format};
+use crate::{api::ExplainView, config::Protocol};
+
+/// Show what the data path would do with a packet, and why
+///
+/// Runs the real program on the live maps, in a second instance that writes none of them: no
+/// counter changes, no flow is remembered. It shows the listener, the slot and the target, or the
+/// reason why there is none, and the headers of the packet as it would leave.
+///
+/// Example: xelb explain --from 198.51.100.7:40000 --to 203.0.113.10:80
+///
+/// Example: xelb explain --from [2001:db8::7]:40000 --to [2001:db8:10::10]:53 --protocol udp
+#[derive(Debug, Args)]
+pub(super) struct Explain {
+    /// Who sends the packet
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    from: SocketAddr,
+    /// Who it is for
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    to: SocketAddr,
+    /// `tcp` (a SYN) or `udp`
+    #[arg(long, value_name = "PROTOCOL", default_value = "tcp", value_parser = protocol)]
+    protocol: Protocol,
+    #[command(flatten)]
+    format: Format,
+    #[command(flatten)]
+    socket: Socket,
+}
+
+fn protocol(text: &str) -> Result<Protocol, String> {
+    match text {
+        "tcp" => Ok(Protocol::Tcp),
+        "udp" => Ok(Protocol::Udp),
+        _ => Err("expected tcp or udp".to_owned()),
+    }
+}
+
+impl Explain {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let view = self.socket.client().explain(self.from, self.to, self.protocol).await?;
+        self.format.print(&view, render)
+    }
+}
+
+fn render(view: &ExplainView) -> String {
+    let mut lines = vec![match (&view.reason, view.detail.as_str()) {
+        (Some(reason), detail) => format!("verdict       {}: {reason} ({detail})", view.verdict),
+        (None, "") => format!("verdict       {}", view.verdict),
+        (None, detail) => format!("verdict       {}: {detail}", view.verdict),
+    }];
+    let mut add = |name: &str, value: Option<String>| {
+        lines.extend(value.map(|value| format!("{name:<13} {value}")));
+    };
+    add("listener", view.listener.clone());
+    add("target group", view.target_group.clone());
+    add("slot", view.slot.map(|slot| slot.to_string()));
+    add("target", view.target.map(|target| target.to_string()));
+    add("binding", view.binding.clone());
+    for (number, header) in view.headers.iter().enumerate() {
+        add(if number == 0 { "leaves as" } else { "" }, Some(header.clone()));
+    }
+    lines.join("\n") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_is_shown() {
+        let mut view = ExplainView {
+            verdict: "forwarded".to_owned(),
+            listener: Some("web".to_owned()),
+            target_group: Some("web".to_owned()),
+            slot: Some(4711),
+            target: Some("10.0.0.11:80".parse().unwrap()),
+            headers: vec!["Ethernet a -> b".to_owned(), "IPv4 c -> d".to_owned()],
+            ..ExplainView::default()
+        };
+        assert_eq!(
+            render(&view),
+            "verdict       forwarded\nlistener      web\ntarget group  web\nslot          4711\n\
+             target        10.0.0.11:80\nleaves as     Ethernet a -> b\n              IPv4 c -> d\n"
+        );
+        view.verdict = "dropped".to_owned();
+        view.reason = Some("no_target".to_owned());
+        view.detail = "none".to_owned();
+        assert!(render(&view).starts_with("verdict       dropped: no_target (none)\n"));
+    }
+}

@@ -1,0 +1,145 @@
+//! What the data path would do with a packet: a second instance of the program, on the same maps,
+//! loaded so that it writes none of them, is run on one frame.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+};
+
+use aya::{
+    EbpfLoader,
+    maps::{Array, MapData, MapError},
+    programs::{TestRun as _, TestRunOptions},
+};
+use etherparse::PacketBuilder;
+use lb_common::{Binding, abi::map, abi::program, explain::Explanation, settings};
+use thiserror::Error;
+
+use super::{KernelStore, LoadError, OBJECT, StoreError, load::load_program};
+use crate::config::Protocol;
+
+/// Room for the frame that comes out.
+const FRAME_BYTES_MAX: usize = 512;
+
+/// MACs of the frame that goes in: locally administered, nobody's.
+const FROM_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
+const TO_MAC: [u8; 6] = [2, 0, 0, 0, 0, 2];
+
+/// What goes wrong.
+#[derive(Debug, Error)]
+pub enum ExplainError {
+    /// The two ends do not belong together.
+    #[error("{from} and {to} are of different families")]
+    Families {
+        /// One end.
+        from: IpAddr,
+        /// The other one.
+        to: IpAddr,
+    },
+    /// The packet cannot be built.
+    #[error("cannot build a packet: {0}")]
+    Frame(String),
+    /// The maps.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The second instance cannot be loaded.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// It cannot be run.
+    #[error("cannot run the program on a test packet")]
+    Run(#[source] Box<aya::programs::ProgramError>),
+    /// What it noted cannot be read.
+    #[error("cannot read what the program has noted")]
+    Noted(#[source] MapError),
+}
+
+/// What a packet would become.
+#[derive(Clone, Debug)]
+pub struct Explained {
+    /// The XDP action.
+    pub action: u32,
+    /// What the program noted.
+    pub noted: Explanation,
+    /// The binding that it noted.
+    pub binding: Option<Binding>,
+    /// The frame as it would leave.
+    pub frame: Vec<u8>,
+}
+
+/// The data path whose maps are pinned in one folder.
+#[derive(Clone, Debug)]
+pub struct Explainer {
+    folder: PathBuf,
+}
+
+impl Explainer {
+    /// The maps pinned in this folder.
+    #[must_use]
+    pub fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_path_buf() }
+    }
+
+    /// Runs the program on a packet from one end to the other. Takes as long as loading it does.
+    pub fn explain(
+        &self,
+        from: SocketAddr,
+        to: SocketAddr,
+        protocol: Protocol,
+    ) -> Result<Explained, ExplainError> {
+        let frame = frame(from, to, protocol)?;
+        let seed = KernelStore::open(&self.folder)?.meta()?.hash_seed;
+        let mut ebpf = EbpfLoader::new()
+            .default_map_pin_directory(&self.folder)
+            .override_global(settings::HASH_SEED.name, &seed, true)
+            .override_global(settings::DRY_RUN.name, &1_u32, true)
+            .load(OBJECT)
+            .map_err(|error| LoadError::Object(Box::new(error)))?;
+        let mut out = vec![0; FRAME_BYTES_MAX];
+        let result = load_program(&mut ebpf, program::BALANCE)?
+            .test_run(TestRunOptions {
+                data_in: Some(&frame),
+                data_out: Some(&mut out),
+                ..TestRunOptions::default()
+            })
+            .map_err(|error| ExplainError::Run(Box::new(error)))?;
+        out.truncate(usize::try_from(result.data_size_out).unwrap_or(FRAME_BYTES_MAX));
+        let missing = || MapError::InvalidName { name: map::EXPLANATION.to_owned() };
+        let noted = ebpf
+            .map(map::EXPLANATION)
+            .ok_or_else(missing)
+            .and_then(Array::<_, Explanation>::try_from)
+            .and_then(|array| array.get(&0, 0))
+            .map_err(ExplainError::Noted)?;
+        let binding = self.binding(&noted)?;
+        Ok(Explained { action: result.return_value, noted, binding, frame: out })
+    }
+
+    fn binding(&self, noted: &Explanation) -> Result<Option<Binding>, ExplainError> {
+        if noted.noted & (Explanation::BOUND | Explanation::NEW_BINDING) == 0 {
+            return Ok(None);
+        }
+        let data =
+            MapData::from_pin(self.folder.join(map::BINDINGS)).map_err(ExplainError::Noted)?;
+        let array: Array<MapData, Binding> = aya::maps::Map::from_map_data(data)
+            .and_then(Array::try_from)
+            .map_err(ExplainError::Noted)?;
+        array.get(&noted.binding, 0).map(Some).map_err(ExplainError::Noted)
+    }
+}
+
+/// The first packet of a flow.
+fn frame(from: SocketAddr, to: SocketAddr, protocol: Protocol) -> Result<Vec<u8>, ExplainError> {
+    let link = PacketBuilder::ethernet2(FROM_MAC, TO_MAC);
+    let ip = match (from.ip(), to.ip()) {
+        (IpAddr::V4(from), IpAddr::V4(to)) => link.ipv4(from.octets(), to.octets(), 64),
+        (IpAddr::V6(from), IpAddr::V6(to)) => link.ipv6(from.octets(), to.octets(), 64),
+        (from, to) => return Err(ExplainError::Families { from, to }),
+    };
+    let mut frame = Vec::new();
+    let written = match protocol {
+        Protocol::Tcp => ip.tcp(from.port(), to.port(), 1, 64_240).syn().write(&mut frame, &[]),
+        Protocol::Udp => ip.udp(from.port(), to.port()).write(&mut frame, &[]),
+    };
+    written.map_err(|error| ExplainError::Frame(error.to_string()))?;
+    Ok(frame)
+}

@@ -116,8 +116,14 @@ impl Xelb {
 
     /// Starts the decapsulator on a target and waits until it is attached.
     pub fn decap(&self, lab: &Lab, target: &Host) -> Result<Process> {
+        self.decap_with(lab, target, &[])
+    }
+
+    /// The same with more options.
+    pub fn decap_with(&self, lab: &Lab, target: &Host, options: &[&str]) -> Result<Process> {
         let log = lab.log(&format!("{}-decap", target.name()));
-        let task = Task::new(&self.program, &["decap", "--interface", "eth0"]).log_to(&log)?;
+        let arguments = [&["decap", "--interface", "eth0"], options].concat();
+        let task = Task::new(&self.program, &arguments).log_to(&log)?;
         let mut decap = target.spawn(task)?;
         let what = format!("xelb decap is attached on {}", target.name());
         wait::until(&what, START_LIMIT, || {
@@ -156,6 +162,22 @@ impl Xelb {
         })?;
         collect_targets(&answer, &mut targets);
         Ok(targets)
+    }
+
+    /// A counter of `xelb stats`, or the packets dropped for a reason.
+    pub fn counter(&self, lab: &Lab, name: &str) -> Result<u64> {
+        let text = self.command(lab, &["stats", "-o", "json"])?.success()?;
+        let found = serde_json::from_str::<Value>(&text).ok().and_then(|answer| {
+            let of = |list: &str, key: &str, value: &str| {
+                let mut all = answer[list].as_array()?.iter();
+                all.find(|one| one[key] == name)?[value].as_u64()
+            };
+            of("counters", "name", "value").or_else(|| of("drops", "reason", "packets"))
+        });
+        found.ok_or_else(|| Error::Answer {
+            what: format!("`xelb stats -o json` has no counter {name}"),
+            text,
+        })
     }
 
     /// Waits until the agent shows `count` targets, all of them healthy.

@@ -5,9 +5,14 @@
 //! One lab stands at a time: the tests measure times, and a machine may have few cores.
 
 mod agent_crash;
+mod decap;
 mod demo;
 mod failover;
+mod fragments;
+mod icmp;
 mod lab;
+mod mss;
+mod path_mtu;
 mod reload;
 mod scene;
 mod traces;

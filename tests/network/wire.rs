@@ -81,7 +81,7 @@ fn filter(mode: Mode) -> String {
     };
     format!(
         "ip proto 4 or ip proto 41 or ip6 proto 4 or ip6 proto 41 or \
-         udp dst port 6080 and ({variant}) or dst host {} or dst host {}",
+         (udp dst port 6080 and ({variant})) or dst host {} or dst host {}",
         VIPS[0], VIPS[1]
     )
 }

@@ -12,6 +12,7 @@ pub mod agent;
 pub mod capture;
 pub mod configuration;
 pub mod error;
+pub mod greeter;
 pub mod host;
 pub mod http;
 pub mod lab;

@@ -11,6 +11,7 @@ mod failover;
 mod fragments;
 mod icmp;
 mod lab;
+mod listeners;
 mod mss;
 mod path_mtu;
 mod reload;

@@ -18,6 +18,7 @@ pub mod http;
 pub mod lab;
 pub mod load;
 pub mod process;
+pub mod raw;
 pub mod requirements;
 pub mod sandbox;
 pub mod topology;

@@ -10,6 +10,7 @@ mod demo;
 mod failover;
 mod fragments;
 mod icmp;
+mod interfaces;
 mod lab;
 mod listeners;
 mod mss;

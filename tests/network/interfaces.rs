@@ -44,16 +44,14 @@ fn packets_leave_by_another_interface() -> anyhow::Result<()> {
                 let is_v4 = group.name.ends_with("v4") != mode.crossed;
                 group.others.push(if is_v4 { v4 } else { v6 });
             }
-            let decap = match mode.forwarding.is_tunnel() {
-                true => Some(Xelb::find(None)?.decap_at(lab, lab.target(1), "eth1", &[])?),
-                false => None,
-            };
-            // As in the lab: what a veth gets by a redirect needs an XDP program at its far end.
-            let _pass = match decap {
-                Some(_) => None,
-                None => Some(XdpPass::attach(lab.target(1), "eth1")?),
-            };
-            let _scene = Scene::start_with(lab, &configuration, decap.into_iter().collect())?;
+            let (mut decaps, mut pass) = (Vec::new(), None);
+            if mode.forwarding.is_tunnel() {
+                decaps.push(Xelb::find(None)?.decap_at(lab, lab.target(1), "eth1", &[])?);
+            } else {
+                // As in the lab: a veth needs a program at the far end of a redirect.
+                pass = Some(XdpPass::attach(lab.target(1), "eth1")?);
+            }
+            let _scene = Scene::start_with(lab, &configuration, decaps)?;
             for vip in VIPS {
                 let before = received(lab.target(1), "eth1")?;
                 upload(lab, vip).with_context(|| format!("{vip}"))?;
@@ -61,6 +59,7 @@ fn packets_leave_by_another_interface() -> anyhow::Result<()> {
                 let packets = received(lab.target(1), "eth1")? - before;
                 ensure!(packets > 6_000, "{vip}: {packets} packets at eth1");
             }
+            drop(pass);
             Ok(())
         })
         .with_context(|| format!("in mode {}", mode.name))?;

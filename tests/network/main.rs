@@ -12,6 +12,7 @@ mod fragments;
 mod icmp;
 mod interfaces;
 mod lab;
+mod link;
 mod listeners;
 mod mss;
 mod path_mtu;

@@ -62,6 +62,32 @@ fn clients_learn_what_fits_into_the_tunnel() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What the documentation advises where nobody can be told: targets that ask for smaller segments.
+/// `tcp_mss` is not it, since it changes what clients ask for.
+#[test]
+fn clients_need_not_be_told_when_targets_ask_for_small_segments() -> anyhow::Result<()> {
+    for mode in MODES.into_iter().filter(|mode| mode.forwarding.is_tunnel()) {
+        in_lab(1, move |lab| {
+            lab.set_lan_mtu(ORDINARY)?;
+            let everything = Configuration::everything(mode.forwarding, mode.crossed, &[1]);
+            let scene = Scene::start(lab, &everything)?;
+            for (vip, headers) in VIPS.into_iter().zip([40, 60]) {
+                let mss = ORDINARY - overhead(mode, vip) - headers;
+                let (family, gateway) =
+                    if vip.is_ipv4() { ("-4", "10.0.0.1") } else { ("-6", "fd00::1") };
+                let target = lab.target(1);
+                target.ip(&format!("{family} route change default via {gateway} advmss {mss}"))?;
+                upload(lab, vip)?;
+            }
+            let told = scene.xelb.counter(lab, "too_big_sent")?;
+            ensure!(told == 0, "{told} packets did not fit");
+            Ok(())
+        })
+        .with_context(|| format!("in mode {}", mode.name))?;
+    }
+    Ok(())
+}
+
 /// Downloads: the router's "too big" is for the VIP, comes to the balancer, and must reach the
 /// target that sent the packet.
 #[test]

@@ -116,17 +116,29 @@ impl Xelb {
 
     /// Starts the decapsulator on a target and waits until it is attached.
     pub fn decap(&self, lab: &Lab, target: &Host) -> Result<Process> {
-        let log = lab.log(&format!("{}-decap", target.name()));
-        let task = Task::new(&self.program, &["decap", "--interface", "eth0"]).log_to(&log)?;
+        self.decap_at(lab, target, "eth0", &[])
+    }
+
+    /// The same at one of its interfaces, with more options.
+    pub fn decap_at(
+        &self,
+        lab: &Lab,
+        target: &Host,
+        interface: &str,
+        options: &[&str],
+    ) -> Result<Process> {
+        let log = decap_log(lab, target, interface);
+        let arguments = [&["decap", "--interface", interface], options].concat();
+        let task = Task::new(&self.program, &arguments).log_to(&log)?;
         let mut decap = target.spawn(task)?;
-        let what = format!("xelb decap is attached on {}", target.name());
+        let what = format!("xelb decap is attached on {} at {interface}", target.name());
         wait::until(&what, START_LIMIT, || {
             if let Some(status) = decap.ended().map_err(|error| error.to_string())? {
                 return Err(format!("it ended: {status}, see its log"));
             }
-            match target.has_xdp("eth0") {
+            match target.has_xdp(interface) {
                 Ok(true) => Ok(()),
-                Ok(false) => Err("no XDP program on eth0".to_owned()),
+                Ok(false) => Err(format!("no XDP program on {interface}")),
                 Err(error) => Err(error.to_string()),
             }
         })?;
@@ -156,6 +168,22 @@ impl Xelb {
         })?;
         collect_targets(&answer, &mut targets);
         Ok(targets)
+    }
+
+    /// A counter of `xelb stats`, or the packets dropped for a reason.
+    pub fn counter(&self, lab: &Lab, name: &str) -> Result<u64> {
+        let text = self.command(lab, &["stats", "-o", "json"])?.success()?;
+        let found = serde_json::from_str::<Value>(&text).ok().and_then(|answer| {
+            let of = |list: &str, key: &str, value: &str| {
+                let mut all = answer[list].as_array()?.iter();
+                all.find(|one| one[key] == name)?[value].as_u64()
+            };
+            of("counters", "name", "value").or_else(|| of("drops", "reason", "packets"))
+        });
+        found.ok_or_else(|| Error::Answer {
+            what: format!("`xelb stats -o json` has no counter {name}"),
+            text,
+        })
     }
 
     /// Waits until the agent shows `count` targets, all of them healthy.
@@ -201,6 +229,12 @@ pub fn write_configuration(lab: &Lab, configuration: &Configuration) -> Result<(
 pub fn configuration_path(lab: &Lab) -> PathBuf {
     // A directory of its own: the agent watches it.
     lab.directory().join("xelb.yaml")
+}
+
+/// What the decapsulator of a target prints.
+#[must_use]
+pub fn decap_log(lab: &Lab, target: &Host, interface: &str) -> PathBuf {
+    lab.log(&format!("{}-decap-{interface}", target.name()))
 }
 
 /// Every object with an address and a state is a target, wherever it stands.

@@ -43,9 +43,25 @@ impl Capture {
         Ok(capture)
     }
 
+    /// Waits until it has printed `count` packets, ends it and returns a line for each.
+    pub fn finish_with(self, count: usize) -> Result<Vec<String>> {
+        wait::until(&format!("tcpdump shows {count} packets"), START_LIMIT, || {
+            match self.packets().map_err(|error| error.to_string())?.len() {
+                enough if enough >= count => Ok(()),
+                fewer => Err(format!("{fewer}")),
+            }
+        })?;
+        self.finish()
+    }
+
     /// Ends it and returns a line for each packet.
     pub fn finish(mut self) -> Result<Vec<String>> {
         self.process.stop(START_LIMIT)?;
+        self.packets()
+    }
+
+    /// A line for each packet that it has printed.
+    fn packets(&self) -> Result<Vec<String>> {
         let text = fs::read_to_string(&self.output)
             .context(|| format!("reading {}", self.output.display()))?;
         Ok(text.lines().filter(|line| line.contains("ethertype")).map(str::to_owned).collect())

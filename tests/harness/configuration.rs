@@ -15,14 +15,28 @@ use crate::{
 pub enum Forwarding {
     /// In an outer IP header.
     Ipip,
+    /// In an outer IP header and a UDP header.
+    Gue {
+        /// 1 has nothing behind the UDP header, 0 has a header of four bytes.
+        variant: u8,
+    },
     /// With another destination MAC.
     L2dsr,
+}
+
+impl Forwarding {
+    /// Whether targets must unwrap what they get.
+    #[must_use]
+    pub fn is_tunnel(self) -> bool {
+        matches!(self, Self::Ipip | Self::Gue { .. })
+    }
 }
 
 impl fmt::Display for Forwarding {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Ipip => "ipip",
+            Self::Gue { .. } => "gue",
             Self::L2dsr => "l2dsr",
         })
     }
@@ -72,15 +86,44 @@ pub struct Group {
     pub family: TargetFamily,
     /// Its targets, by number, with their weights.
     pub targets: Vec<(u8, u16)>,
+    /// Targets that are not among the lab's own, or by other addresses than their first.
+    pub others: Vec<IpAddr>,
+    /// Its attributes, as `key: value`.
+    pub attributes: Vec<String>,
 }
 
-/// A listener, on the port and for the protocol of its group.
+impl Group {
+    /// A group of nobody, with IPv4 targets.
+    #[must_use]
+    pub fn new(name: &str, protocol: &'static str, port: u16, forwarding: Forwarding) -> Self {
+        Self {
+            name: name.to_owned(),
+            protocol,
+            port,
+            forwarding,
+            family: TargetFamily::V4,
+            targets: Vec::new(),
+            others: Vec::new(),
+            attributes: Vec::new(),
+        }
+    }
+
+    /// The same with these targets, of equal weights.
+    #[must_use]
+    pub fn with(self, targets: &[u8]) -> Self {
+        Self { targets: targets.iter().map(|target| (*target, WEIGHT)).collect(), ..self }
+    }
+}
+
+/// A listener, for the protocol of its group.
 #[derive(Clone, Debug)]
 pub struct Listener {
     /// Its name.
     pub name: String,
-    /// The VIP.
-    pub vip: IpAddr,
+    /// The VIP, or a prefix of VIPs.
+    pub address: String,
+    /// A port, a range, or `all`.
+    pub port: String,
     /// Name of its group.
     pub group: String,
 }
@@ -92,6 +135,8 @@ pub struct Configuration {
     pub groups: Vec<Group>,
     /// Its listeners.
     pub listeners: Vec<Listener>,
+    /// More keys of the document, as `key: value`.
+    pub top: Vec<String>,
 }
 
 /// Weight of a target unless said otherwise.
@@ -101,20 +146,14 @@ impl Configuration {
     /// One group `web` of web servers, behind both VIPs.
     #[must_use]
     pub fn web(forwarding: Forwarding, targets: &[u8]) -> Self {
-        let group = Group {
-            name: "web".to_owned(),
-            protocol: "tcp",
-            port: web::PORT,
-            forwarding,
-            family: TargetFamily::V4,
-            targets: weighted(targets),
-        };
+        let group = Group::new("web", "tcp", web::PORT, forwarding).with(targets);
         Self {
-            groups: vec![group],
             listeners: vec![
-                listener("web-v4", VIP_V4.into(), "web"),
-                listener("web-v6", VIP_V6.into(), "web"),
+                listener("web-v4", VIP_V4.into(), &group),
+                listener("web-v6", VIP_V6.into(), &group),
             ],
+            groups: vec![group],
+            top: Vec::new(),
         }
     }
 
@@ -130,10 +169,8 @@ impl Configuration {
             for (service, protocol, port) in [("web", "tcp", web::PORT), ("echo", "udp", udp::PORT)]
             {
                 let name = format!("{service}-{suffix}");
-                configuration.add(
-                    vip,
-                    Group { name, protocol, port, forwarding, family, targets: weighted(targets) },
-                );
+                let group = Group::new(&name, protocol, port, forwarding).with(targets);
+                configuration.add(vip, Group { family, ..group });
             }
         }
         configuration
@@ -141,14 +178,14 @@ impl Configuration {
 
     /// Adds a group and a listener of the same name.
     pub fn add(&mut self, vip: IpAddr, group: Group) {
-        self.listeners.push(listener(&group.name, vip, &group.name));
+        self.listeners.push(listener(&group.name, vip, &group));
         self.groups.push(group);
     }
 
     /// How many (group, target) pairs it has.
     #[must_use]
     pub fn target_count(&self) -> usize {
-        self.groups.iter().map(|group| group.targets.len()).sum()
+        self.groups.iter().map(|group| group.targets.len() + group.others.len()).sum()
     }
 
     /// The text of its file.
@@ -161,40 +198,23 @@ impl Configuration {
     }
 
     fn write_yaml(&self, text: &mut String) -> fmt::Result {
-        writeln!(text, "interfaces: [{}]", crate::topology::LB_INTERFACE)?;
+        if !self.top.iter().any(|line| line.starts_with("interfaces:")) {
+            writeln!(text, "interfaces: [{}]", crate::topology::LB_INTERFACE)?;
+        }
+        for line in &self.top {
+            writeln!(text, "{line}")?;
+        }
         writeln!(text, "target_groups:")?;
         for group in &self.groups {
-            writeln!(text, "  - name: {}", group.name)?;
-            writeln!(text, "    protocol: {}", group.protocol)?;
-            writeln!(text, "    port: {}", group.port)?;
-            writeln!(text, "    forwarding: {}", group.forwarding)?;
-            writeln!(text, "    targets:")?;
-            for (target, weight) in &group.targets {
-                let address = group.family.address(*target);
-                writeln!(text, "      - {{ address: \"{address}\", weight: {weight} }}")?;
-            }
-            // The web server speaks for the whole target, its UDP service included.
-            writeln!(
-                text,
-                "    health_check:
-      protocol: http
-      path: /healthz
-      port: {}
-      interval: 200ms
-      timeout: 150ms
-      healthy_threshold: 2
-      unhealthy_threshold: 2
-      matcher: \"200\"",
-                web::PORT
-            )?;
+            group.write_yaml(text)?;
         }
         writeln!(text, "listeners:")?;
         for listener in &self.listeners {
             let group =
                 self.groups.iter().find(|group| group.name == listener.group).ok_or(fmt::Error)?;
             writeln!(text, "  - name: {}", listener.name)?;
-            writeln!(text, "    address: \"{}\"", listener.vip)?;
-            writeln!(text, "    port: {}", group.port)?;
+            writeln!(text, "    address: \"{}\"", listener.address)?;
+            writeln!(text, "    port: {}", listener.port)?;
             writeln!(text, "    protocol: {}", group.protocol)?;
             writeln!(
                 text,
@@ -206,12 +226,51 @@ impl Configuration {
     }
 }
 
-fn weighted(targets: &[u8]) -> Vec<(u8, u16)> {
-    targets.iter().map(|target| (*target, WEIGHT)).collect()
+impl Group {
+    fn write_yaml(&self, text: &mut String) -> fmt::Result {
+        writeln!(text, "  - name: {}", self.name)?;
+        writeln!(text, "    protocol: {}", self.protocol)?;
+        writeln!(text, "    port: {}", self.port)?;
+        writeln!(text, "    forwarding: {}", self.forwarding)?;
+        writeln!(text, "    targets:")?;
+        let numbered =
+            self.targets.iter().map(|(target, weight)| (self.family.address(*target), *weight));
+        for (address, weight) in numbered.chain(self.others.iter().map(|one| (*one, WEIGHT))) {
+            writeln!(text, "      - {{ address: \"{address}\", weight: {weight} }}")?;
+        }
+        // The web server speaks for the whole target, its UDP service included.
+        writeln!(
+            text,
+            "    health_check:
+      protocol: http
+      path: /healthz
+      port: {}
+      interval: 200ms
+      timeout: 150ms
+      healthy_threshold: 2
+      unhealthy_threshold: 2
+      matcher: \"200\"",
+            web::PORT
+        )?;
+        let mut attributes = self.attributes.clone();
+        if let Forwarding::Gue { variant } = self.forwarding {
+            attributes.push(format!("gue_variant: {variant}"));
+        }
+        if !attributes.is_empty() {
+            writeln!(text, "    attributes: {{ {} }}", attributes.join(", "))?;
+        }
+        Ok(())
+    }
 }
 
-fn listener(name: &str, vip: IpAddr, group: &str) -> Listener {
-    Listener { name: name.to_owned(), vip, group: group.to_owned() }
+/// A listener on the port of its group.
+fn listener(name: &str, vip: IpAddr, group: &Group) -> Listener {
+    Listener {
+        name: name.to_owned(),
+        address: vip.to_string(),
+        port: group.port.to_string(),
+        group: group.name.clone(),
+    }
 }
 
 #[cfg(test)]

@@ -127,6 +127,21 @@ impl Lab {
         &self.network.targets
     }
 
+    /// One more host, connected to nothing; it must end before the lab does.
+    pub fn host(&self, name: &str) -> Result<Host> {
+        Host::new(&self.sandbox, name)
+    }
+
+    /// Gives the LAN another MTU.
+    pub fn set_lan_mtu(&self, mtu: u16) -> Result<()> {
+        self.network.set_lan_mtu(mtu)
+    }
+
+    /// Gives the links between router and clients another MTU.
+    pub fn set_client_mtu(&self, mtu: u16) -> Result<()> {
+        self.network.set_client_mtu(mtu)
+    }
+
     /// All hosts.
     pub fn hosts(&self) -> impl Iterator<Item = &Host> {
         let network = &self.network;

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 pub const TOOLS: &[&str] = &["ip", "ethtool", "nginx"];
 
 /// Programs that only some network tests start.
-pub const TEST_TOOLS: &[&str] = &["curl", "iperf3", "wrk", "tcpdump"];
+pub const TEST_TOOLS: &[&str] = &["curl", "iperf3", "wrk", "tcpdump", "ping"];
 
 /// Fails unless this process is root and every one of `tools` is installed.
 pub fn check(tools: &[&str]) -> Result<()> {

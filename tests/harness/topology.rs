@@ -25,7 +25,8 @@ pub const TARGETS_MAX: u8 = 9;
 /// Clients of a lab.
 pub const CLIENTS: u8 = 2;
 
-const LAN_MTU: u16 = 1600;
+/// MTU of the LAN.
+pub const LAN_MTU: u16 = 1600;
 const CLIENT_MTU: u16 = 1500;
 
 /// Both VIPs.
@@ -145,6 +146,28 @@ fn build_target(sandbox: &Sandbox, switch: &Host, number: u8) -> Result<Host> {
     Ok(target)
 }
 
+impl Network {
+    /// Gives the LAN another MTU.
+    pub(crate) fn set_lan_mtu(&self, mtu: u16) -> Result<()> {
+        let hosts = [(&self.router, "lan"), (&self.lb, LB_INTERFACE)];
+        let targets = self.targets.iter().map(|target| (target, "eth0"));
+        for (host, interface) in hosts.into_iter().chain(targets) {
+            self.switch.ip(&format!("link set {} mtu {mtu}", host.name()))?;
+            host.ip(&format!("link set {interface} mtu {mtu}"))?;
+        }
+        self.switch.ip(&format!("link set br0 mtu {mtu}")).map(drop)
+    }
+
+    /// Gives the links between router and clients another MTU.
+    pub(crate) fn set_client_mtu(&self, mtu: u16) -> Result<()> {
+        for (number, client) in (1..).zip(&self.clients) {
+            self.router.ip(&format!("link set c{number} mtu {mtu}"))?;
+            client.ip(&format!("link set eth0 mtu {mtu}"))?;
+        }
+        Ok(())
+    }
+}
+
 fn default_routes(host: &Host) -> Result<()> {
     host.ip("route add default via 10.0.0.1")?;
     host.ip("-6 route add default via fd00::1")?;
@@ -152,7 +175,7 @@ fn default_routes(host: &Host) -> Result<()> {
 }
 
 /// Connects an interface of a host to the switch, at the port with the host's name.
-fn plug(switch: &Host, host: &Host, interface: &str) -> Result<()> {
+pub fn plug(switch: &Host, host: &Host, interface: &str) -> Result<()> {
     connect(switch, host.name(), host, interface, LAN_MTU)?;
     switch.ip(&format!("link set {} master br0", host.name()))?;
     Ok(())
@@ -160,7 +183,7 @@ fn plug(switch: &Host, host: &Host, interface: &str) -> Result<()> {
 
 /// Makes a veth pair. Checksums and segmentation are done in software at both ends: what a veth
 /// passes on unfinished would reach XDP as packets that no wire could carry.
-fn connect(left: &Host, port: &str, right: &Host, interface: &str, mtu: u16) -> Result<()> {
+pub fn connect(left: &Host, port: &str, right: &Host, interface: &str, mtu: u16) -> Result<()> {
     left.ip(&format!(
         "link add name {port} mtu {mtu} type veth peer name {interface} mtu {mtu} netns {}",
         right.name()
@@ -172,7 +195,8 @@ fn connect(left: &Host, port: &str, right: &Host, interface: &str, mtu: u16) -> 
     Ok(())
 }
 
-fn address(host: &Host, interface: &str, addresses: &[&str]) -> Result<()> {
+/// Gives an interface of a host addresses, with the lengths of their prefixes.
+pub fn address(host: &Host, interface: &str, addresses: &[&str]) -> Result<()> {
     for address in addresses {
         let nodad = if address.contains(':') { "nodad" } else { "" };
         host.ip(&format!("address add {address} dev {interface} {nodad}"))?;

@@ -20,6 +20,9 @@ use crate::{
 /// Its port.
 pub const PORT: u16 = 5300;
 
+/// The longest datagram.
+const LENGTH_MAX: usize = 1 << 16;
+
 /// How often a waiting thread looks whether it should end.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -37,27 +40,28 @@ pub struct Responder {
 impl Responder {
     /// Starts it on the VIPs of a target.
     pub fn start(host: &Host) -> Result<Self> {
-        Self::start_at(host, &VIPS)
+        Self::start_at(host, &VIPS.map(|vip| (vip, PORT).into()))
     }
 
-    /// Starts it on these addresses. A socket is bound to each, not to all addresses, so that
-    /// answers come from the address that was asked.
-    pub fn start_at(host: &Host, addresses: &[IpAddr]) -> Result<Self> {
+    /// Starts it on these addresses of a host, a socket each: answers come from the address that
+    /// was asked.
+    pub fn start_at(host: &Host, addresses: &[SocketAddr]) -> Result<Self> {
         let mut responder = Self {
             stop: Arc::new(AtomicBool::new(false)),
             seen: Seen::default(),
             threads: Vec::new(),
         };
-        for vip in addresses.iter().copied() {
+        for address in addresses.iter().copied() {
             let name = host.name().to_owned();
             let socket = host
-                .run(move || UdpSocket::bind((vip, PORT)))
-                .context(|| format!("binding to {vip} port {PORT}/udp on {name}"))?;
+                .run(move || UdpSocket::bind(address))
+                .context(|| format!("binding to {address}/udp on {name}"))?;
             socket
                 .set_read_timeout(Some(LOOK_INTERVAL))
                 .context(|| "limiting the wait on a UDP socket".to_owned())?;
             let (stop, seen) = (Arc::clone(&responder.stop), Arc::clone(&responder.seen));
-            let thread = host.thread("udp", move || serve(&name, vip, &socket, &stop, &seen))?;
+            let thread =
+                host.thread("udp", move || serve(&name, address.ip(), &socket, &stop, &seen))?;
             responder.threads.push(thread);
         }
         Ok(responder)
@@ -82,7 +86,7 @@ impl Drop for Responder {
 }
 
 fn serve(name: &str, vip: IpAddr, socket: &UdpSocket, stop: &AtomicBool, seen: &Seen) {
-    let mut datagram = [0; 2048];
+    let mut datagram = vec![0; LENGTH_MAX];
     while !stop.load(Ordering::Relaxed) {
         let Ok((length, client)) = socket.recv_from(&mut datagram) else {
             // A time-out, or an ICMP error about an earlier answer.
@@ -109,7 +113,7 @@ pub fn ask(server: SocketAddr, question: &str, limit: Duration) -> io::Result<St
     socket.connect(server)?;
     socket.set_read_timeout(Some(limit))?;
     socket.send(question.as_bytes())?;
-    let mut datagram = [0; 2048];
+    let mut datagram = vec![0; LENGTH_MAX];
     let length = socket.recv(&mut datagram)?;
     let answer = String::from_utf8_lossy(&datagram[..length]);
     match answer.split_once(' ') {

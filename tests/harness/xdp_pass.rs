@@ -22,6 +22,8 @@ const BPF_PROG_LOAD: libc::c_int = 5;
 const BPF_LINK_CREATE: libc::c_int = 28;
 const BPF_PROG_TYPE_XDP: u32 = 6;
 const BPF_XDP: u32 = 37;
+/// Frames in several buffers, which links of more than about 3,500 bytes have.
+const BPF_F_XDP_HAS_FRAGS: u32 = 1 << 5;
 const XDP_FLAGS_DRV_MODE: u32 = 1 << 2;
 
 /// `r0 = XDP_PASS; exit`, eight bytes each: opcode, registers, offset, immediate.
@@ -82,7 +84,7 @@ fn attach(interface: &str) -> io::Result<OwnedFd> {
             log_size: 0,
             log: 0,
             kernel_version: 0,
-            flags: 0,
+            flags: BPF_F_XDP_HAS_FRAGS,
             name: *b"lab_pass\0\0\0\0\0\0\0\0",
         },
     )?;

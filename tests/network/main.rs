@@ -5,10 +5,18 @@
 //! One lab stands at a time: the tests measure times, and a machine may have few cores.
 
 mod agent_crash;
+mod decap;
 mod demo;
 mod explain;
 mod failover;
+mod fragments;
+mod icmp;
+mod interfaces;
 mod lab;
+mod link;
+mod listeners;
+mod mss;
+mod path_mtu;
 mod reload;
 mod scene;
 mod traces;

@@ -9,7 +9,7 @@ use anyhow::ensure;
 use lb_tests::{
     Configuration, Forwarding, Lab,
     agent::write_configuration,
-    configuration::{Group, TargetFamily},
+    configuration::Group,
     topology::{VIP_V4, target_v4},
     udp, wait,
 };
@@ -43,12 +43,8 @@ fn a_reload_touches_only_what_differs() -> anyhow::Result<()> {
         both.add(
             VIP_V4.into(),
             Group {
-                name: "echo".to_owned(),
-                protocol: "udp",
-                port: udp::PORT,
-                forwarding: Forwarding::Ipip,
-                family: TargetFamily::V4,
                 targets: vec![(1, 100), (3, 50)],
+                ..Group::new("echo", "udp", udp::PORT, Forwarding::Ipip)
             },
         );
         let scene = Scene::start(lab, &alone)?;
@@ -107,7 +103,7 @@ fn a_wrong_file_changes_nothing() -> anyhow::Result<()> {
         let scene = Scene::start(lab, &Configuration::web(Forwarding::Ipip, &[1, 2]))?;
         let load = load(lab)?;
         let mut wrong = Configuration::web(Forwarding::Ipip, &[1]);
-        wrong.listeners[0].vip = "0.0.0.0".parse()?;
+        wrong.listeners[0].address = "0.0.0.0".to_owned();
         wrong.groups[0].targets.push((1, 100));
         write_configuration(lab, &wrong)?;
         scene.agent.signal(Signal::SIGHUP)?;

@@ -30,9 +30,19 @@ pub(crate) struct Mode {
     pub(crate) crossed: bool,
 }
 
-pub(crate) const MODES: [Mode; 3] = [
+pub(crate) const MODES: [Mode; 5] = [
     Mode { name: "ipip, 4-in-4 and 6-in-6", forwarding: Forwarding::Ipip, crossed: false },
     Mode { name: "ipip, 4-in-6 and 6-in-4", forwarding: Forwarding::Ipip, crossed: true },
+    Mode {
+        name: "gue variant 1, 4-in-4 and 6-in-6",
+        forwarding: Forwarding::Gue { variant: 1 },
+        crossed: false,
+    },
+    Mode {
+        name: "gue variant 0, 4-in-6 and 6-in-4",
+        forwarding: Forwarding::Gue { variant: 0 },
+        crossed: true,
+    },
     Mode { name: "l2dsr", forwarding: Forwarding::L2dsr, crossed: false },
 ];
 
@@ -65,13 +75,23 @@ impl Scene {
     /// Starts everything and waits until all targets of the configuration are healthy.
     pub(crate) fn start(lab: &Lab, configuration: &Configuration) -> anyhow::Result<Self> {
         let xelb = Xelb::find(None)?;
-        let tunnels = configuration.groups.iter().any(|group| group.forwarding == Forwarding::Ipip);
+        let tunnels = configuration.groups.iter().any(|group| group.forwarding.is_tunnel());
         let decaps = lab
             .targets()
             .iter()
             .filter(|_| tunnels)
             .map(|target| xelb.decap(lab, target))
             .collect::<Result<_, _>>()?;
+        Self::start_with(lab, configuration, decaps)
+    }
+
+    /// The same where the decapsulators run already.
+    pub(crate) fn start_with(
+        lab: &Lab,
+        configuration: &Configuration,
+        decaps: Vec<Process>,
+    ) -> anyhow::Result<Self> {
+        let xelb = Xelb::find(None)?;
         write_configuration(lab, configuration)?;
         let agent = xelb.agent(lab)?;
         xelb.wait_healthy(lab, configuration.target_count(), NOTICE_LIMIT)?;

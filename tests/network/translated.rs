@@ -97,7 +97,8 @@ struct Running {
 fn start(lab: &Lab, mode: &str) -> anyhow::Result<Running> {
     let mut responders = Vec::new();
     for (number, target) in (1..).zip(lab.targets()) {
-        let addresses = [target_v4(number).into(), target_v6(number).into()];
+        let addresses: [SocketAddr; 2] =
+            [(target_v4(number), udp::PORT).into(), (target_v6(number), udp::PORT).into()];
         responders.push(udp::Responder::start_at(target, &addresses)?);
         // No VIP on targets, and no decapsulator: they know nothing of the balancer.
         target.ip("address flush dev lo scope global")?;

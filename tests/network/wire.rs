@@ -30,9 +30,7 @@ fn outer_headers_are_those_of_the_mode() -> anyhow::Result<()> {
 
 fn check(mode: Mode, lab: &Lab, vip: IpAddr) -> anyhow::Result<()> {
     // The switch's port `t1` leads to t1; only what goes out of it is shown.
-    let filter = "ip proto 4 or ip proto 41 or ip6 proto 4 or ip6 proto 41 or \
-                  dst host 203.0.113.10 or dst host 2001:db8:10::10";
-    let capture = Capture::start(lab, lab.switch(), "t1", filter)?;
+    let capture = Capture::start(lab, lab.switch(), "t1", &filter(mode))?;
     lab.client(1).run(move || -> anyhow::Result<()> {
         for _ in 0..REQUESTS {
             http::get(web_at(vip), "/", REQUEST_LIMIT)?;
@@ -55,18 +53,37 @@ fn check(mode: Mode, lab: &Lab, vip: IpAddr) -> anyhow::Result<()> {
             }
             ensure!(sources.len() == 1, "the client's address only: {sources:?}");
         }
-        Forwarding::Ipip => {
+        Forwarding::Ipip | Forwarding::Gue { .. } => {
             let target: IpAddr = match (vip.is_ipv4(), mode.crossed) {
                 (true, false) | (false, true) => target_v4(1).into(),
                 _ => target_v6(1).into(),
             };
             for (_, destination) in &outer {
-                ensure!(*destination == target.to_string(), "to {destination}, not {target}");
+                let expected = match mode.forwarding {
+                    Forwarding::Gue { .. } => format!("{target}.6080"),
+                    _ => target.to_string(),
+                };
+                ensure!(*destination == expected, "to {destination}, not {expected}");
             }
             ensure!(sources.len() >= SOURCES_MIN, "sources do not vary: {sources:?}");
         }
     }
     Ok(())
+}
+
+/// Packets of the mode; of GUE only those of the variant: 0 begins with a header of zeros, 1 with the
+/// version of IP.
+fn filter(mode: Mode) -> String {
+    let variant = match mode.forwarding {
+        Forwarding::Gue { variant: 0 } => "udp[8] = 0 or ip6[48] = 0",
+        Forwarding::Gue { .. } => "udp[8] & 0xf0 = 0x40 or ip6[48] & 0xf0 = 0x60",
+        _ => "ip6 or ip",
+    };
+    format!(
+        "ip proto 4 or ip proto 41 or ip6 proto 4 or ip6 proto 41 or \
+         (udp dst port 6080 and ({variant})) or dst host {} or dst host {}",
+        VIPS[0], VIPS[1]
+    )
 }
 
 /// Source and destination of the outermost IP header in a line of `tcpdump -n -e -t`:

@@ -23,9 +23,10 @@ const fn package(name: &'static str, program: &'static str, purpose: &'static st
     Package { name, program, purpose }
 }
 
-const PACKAGES: [Package; 9] = [
+const PACKAGES: [Package; 10] = [
     package("iproute2", "ip", "network namespaces, links and routes"),
     package("ethtool", "ethtool", "offloads of links"),
+    package("iputils-ping", "ping", "pings to a VIP"),
     package("tcpdump", "tcpdump", "what a target received"),
     package("nginx-light", "nginx", "HTTP servers"),
     package("curl", "curl", "HTTP clients"),

@@ -16,7 +16,7 @@ use crate::{
     reconcile::{ReconcileError, Reconciler},
 };
 
-use super::{AgentOptions, resume};
+use super::{AgentOptions, hops::Hops, resume};
 
 /// Everything that exists once there is a configuration.
 pub(super) struct Balancer {
@@ -25,9 +25,7 @@ pub(super) struct Balancer {
     reconciler: Reconciler<KernelStore>,
     pub(super) health: BTreeMap<TargetKey, Health>,
     pub(super) drained: BTreeSet<TargetKey>,
-    next_hops: BTreeMap<IpAddr, NextHopState>,
-    /// What the agent before knew, until netlink has found it, too.
-    former_hops: BTreeMap<IpAddr, NextHopState>,
+    hops: Hops,
     pub(super) plan: Plan,
     /// Time from the end of a deciding probe to its ring in the kernel, for the last one.
     pub(super) last_reaction: Duration,
@@ -50,8 +48,7 @@ impl Balancer {
             reconciler,
             health: resumed.health,
             drained: resumed.drained,
-            next_hops: resumed.next_hops.clone(),
-            former_hops: resumed.next_hops,
+            hops: Hops::resumed(resumed.next_hops, Instant::now()),
             plan: Plan::default(),
             last_reaction: Duration::ZERO,
         })
@@ -59,9 +56,9 @@ impl Balancer {
 
     /// The plan for another configuration, or for the present one.
     fn plan_for(&mut self, other: Option<&Config>) -> Result<Plan, ReconcileError<StoreError>> {
-        let Self { reconciler, config, health, drained, next_hops, plan, .. } = self;
+        let Self { reconciler, config, health, drained, hops, plan, .. } = self;
         let config = other.unwrap_or(config);
-        let cache = &plan.cache;
+        let (cache, next_hops) = (&plan.cache, hops.current());
         reconciler.plan(|previous| {
             plan::compile(&Inputs { config, health, drained, next_hops, previous, cache })
         })
@@ -157,33 +154,14 @@ impl Balancer {
         decided_at
     }
 
-    /// Takes next hops over. One that the agent before knew stays while netlink is still asking for
-    /// it: a restart must not take targets out.
-    pub(super) fn route(&mut self, mut next_hops: BTreeMap<IpAddr, NextHopState>) {
-        for (address, state) in &mut next_hops {
-            match state {
-                NextHopState::Resolved(_) => {
-                    self.former_hops.remove(address);
-                }
-                NextHopState::Unresolved(_) => {
-                    if let Some(former) = self.former_hops.get(address) {
-                        *state = former.clone();
-                    }
-                }
-            }
-        }
-        self.next_hops = next_hops;
+    /// Takes next hops over.
+    pub(super) fn route(&mut self, next_hops: BTreeMap<IpAddr, NextHopState>) {
+        self.hops.take(next_hops, Instant::now());
     }
 
-    /// Lets go of what the agent before knew and netlink has not found since. Says whether there
-    /// was any.
-    pub(super) fn forget_former_hops(&mut self) -> bool {
-        let former = std::mem::take(&mut self.former_hops);
-        for address in former.keys() {
-            let asked = "no answer since the agent has started".to_owned();
-            self.next_hops.insert(*address, NextHopState::Unresolved(asked));
-        }
-        !former.is_empty()
+    /// Lets go of next hops that held for long enough. Says whether there was any.
+    pub(super) fn forget_former_hops(&mut self, now: Instant) -> bool {
+        self.hops.expire(now)
     }
 
     /// Whether the maps hold what this agent wrote.

@@ -1,12 +1,15 @@
 //! The agent: one loop that owns the desired state, and what the API asks of it.
 
 mod balancer;
+mod hops;
+mod host;
 mod kernel_log;
 mod lookup;
 mod options;
 mod request;
 mod resume;
 mod run;
+mod shortage;
 mod signals;
 mod snapshot;
 mod source;

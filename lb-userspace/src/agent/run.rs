@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     net::IpAddr,
     sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result};
@@ -18,7 +18,9 @@ use tokio::{
 use super::{
     AgentHandle, AgentOptions, HealthStats, Outcome, Refusal, Request, Snapshot,
     balancer::{Balancer, ConfigureError},
+    host::{raise_file_limit, seconds_since_1970},
     kernel_log, lookup,
+    shortage::Shortages,
     signals::Signals,
     source::{self, SETTLE, Source},
     view,
@@ -67,6 +69,8 @@ struct Agent {
     started_at: u64,
     applied_count: u64,
     last_error: String,
+    stats: StatsSource,
+    shortages: Shortages,
     /// When a failed write is tried again, and how long that was waited for.
     retry: Option<(time::Instant, Duration)>,
     /// Removes the API's socket in the end.
@@ -95,6 +99,8 @@ impl Agent {
             started_at: seconds_since_1970(),
             applied_count: 0,
             last_error: String::new(),
+            stats: StatsSource::new(&options.bpffs),
+            shortages: Shortages::default(),
             retry: None,
             _socket_file: socket_file,
             options,
@@ -106,8 +112,7 @@ impl Agent {
         }
         agent.publish();
         let handle = AgentHandle::new(ask, snapshot);
-        let stats = StatsSource::new(&agent.options.bpffs);
-        tokio::spawn(api::serve(listener, handle, stats, std::future::pending()));
+        tokio::spawn(api::serve(listener, handle, agent.stats.clone(), std::future::pending()));
         Ok(agent)
     }
 
@@ -149,7 +154,7 @@ impl Agent {
                 () = time::sleep_until(retry_at), if self.retry.is_some() => self.reconcile(None),
                 _ = verify.tick() => self.verify(),
                 // What probes saw last changes without an event.
-                _ = refresh.tick() => {}
+                _ = refresh.tick() => self.look_around(),
             }
             self.publish();
         }
@@ -309,14 +314,22 @@ impl Agent {
         }
     }
 
+    /// What no event tells of.
+    fn look_around(&mut self) {
+        let Some(balancer) = &mut self.balancer else {
+            return;
+        };
+        let now = Instant::now();
+        self.shortages.look(&balancer.config, now, || self.stats.read(&[], &[]));
+        if balancer.forget_former_hops(now) {
+            self.reconcile(None);
+        }
+    }
+
     fn verify(&mut self) {
         let Some(balancer) = &mut self.balancer else {
             return;
         };
-        if balancer.forget_former_hops() {
-            self.reconcile(None);
-            return;
-        }
         match balancer.verify() {
             Ok(true) => {}
             Ok(false) => {
@@ -343,6 +356,7 @@ impl Agent {
         };
         if let Some(balancer) = &self.balancer {
             view::describe(balancer, &self.scheduler, &mut snapshot);
+            snapshot.warnings.extend(self.shortages.warnings());
         }
         self.snapshots.send_replace(Arc::new(snapshot));
     }
@@ -358,21 +372,6 @@ impl Agent {
             last_reaction_us: u64::try_from(reaction.as_micros()).unwrap_or(u64::MAX),
         }
     }
-}
-
-/// Every probe under way needs a descriptor.
-fn raise_file_limit() {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
-
-    let raised = getrlimit(Resource::RLIMIT_NOFILE)
-        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
-    if let Err(error) = raised {
-        tracing::warn!(%error, "cannot raise the limit of open files; many targets may need more");
-    }
-}
-
-fn seconds_since_1970() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
 }
 
 fn invalid(error: impl std::fmt::Display) -> Refusal {

@@ -40,6 +40,8 @@ pub struct NextHop {
 pub enum NextHopState {
     /// All of it.
     Resolved(NextHop),
+    /// Not all yet: the kernel has been asked. The text says for what.
+    Asking(String),
     /// Not enough; the text says why, for people ("no route to 10.0.0.1").
     Unresolved(String),
 }

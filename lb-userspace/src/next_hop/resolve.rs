@@ -144,20 +144,29 @@ pub(super) fn resolve(
 ) -> NextHopState {
     let path = match path(address, network) {
         Ok(path) => path,
+        Err(reason) if !network.routes.contains_key(&address) => {
+            return NextHopState::Asking(reason);
+        }
         Err(reason) => return NextHopState::Unresolved(reason),
     };
     let key = (path.interface, path.neighbour);
-    let mac = network.neighbours.get(&key).and_then(Neighbour::usable_mac);
-    match mac {
-        Some(destination_mac) => NextHopState::Resolved(NextHop {
+    let neighbour = network.neighbours.get(&key);
+    if let Some(destination_mac) = neighbour.and_then(Neighbour::usable_mac) {
+        return NextHopState::Resolved(NextHop {
             interface: path.exit.interface,
             vlan: path.exit.vlan,
             source_mac: path.exit.mac,
             destination_mac,
             mtu: path.mtu,
             on_link: path.on_link,
-        }),
-        None => NextHopState::Unresolved(silence(address, &path, refusal(key))),
+        });
+    }
+    let why = silence(address, &path, refusal(key));
+    let gave_up = neighbour.is_some_and(|known| known.state == NeighbourState::Failed);
+    if gave_up || refusal(key).is_some() {
+        NextHopState::Unresolved(why)
+    } else {
+        NextHopState::Asking(why)
     }
 }
 
@@ -258,6 +267,7 @@ fn silence(address: IpAddr, path: &Path<'_>, refusal: Option<i32>) -> String {
         if path.on_link { String::new() } else { format!(", the gateway towards {address}") };
     let family = if neighbour.is_ipv4() { "ipv4" } else { "ipv6" };
     match refusal {
+        None => format!("no answer to ARP/neighbour discovery for {neighbour} on {name}{role}"),
         Some(libc::ENOBUFS) => format!(
             "the kernel's neighbour table has no room for {neighbour} on {name}{role}: \
              raise sysctl net.{family}.neigh.default.gc_thresh3"
@@ -266,7 +276,6 @@ fn silence(address: IpAddr, path: &Path<'_>, refusal: Option<i32>) -> String {
             let error = io::Error::from_raw_os_error(errno);
             format!("the kernel refuses to resolve {neighbour} on {name}{role}: {error}")
         }
-        None => format!("no answer to ARP/neighbour discovery for {neighbour} on {name}{role}"),
     }
 }
 

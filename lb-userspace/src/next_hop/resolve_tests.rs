@@ -86,7 +86,9 @@ fn check(case: Case, wanted: &NextHopState) {
 
 #[test]
 fn every_state_of_a_neighbour() {
-    let silent = reason("no answer to ARP/neighbour discovery for 10.0.0.9 on eth0");
+    let why = "no answer to ARP/neighbour discovery for 10.0.0.9 on eth0";
+    // The kernel has given up, or is still asking.
+    let (failed, silent) = (reason(why), NextHopState::Asking(why.to_owned()));
     for (state, usable) in [
         (NeighbourState::Reachable, true),
         (NeighbourState::Stale, true),
@@ -99,9 +101,13 @@ fn every_state_of_a_neighbour() {
         (NeighbourState::None, false),
         (NeighbourState::Other(0x300), false),
     ] {
-        let wanted = if usable { &hop(1500, true) } else { &silent };
+        let wanted = match state {
+            _ if usable => hop(1500, true),
+            NeighbourState::Failed => failed.clone(),
+            _ => silent.clone(),
+        };
         let case = Case { neighbour: Some(("10.0.0.9", neighbour(state))), ..good() };
-        check(case, wanted);
+        check(case, &wanted);
     }
     let missing = Case { neighbour: None, ..good() };
     check(missing, &silent);
@@ -132,7 +138,7 @@ fn gateways() {
     let case = Case { route: Some(via("10.0.0.1")), ..good() };
     let silent = "no answer to ARP/neighbour discovery for 10.0.0.1 on eth0, \
                   the gateway towards 10.0.0.9";
-    check(case, &reason(silent));
+    check(case, &NextHopState::Asking(silent.to_owned()));
 }
 
 #[test]
@@ -181,7 +187,7 @@ fn routes_that_lead_nowhere() {
         check(case, &reason(wanted));
     }
     let case = Case { route: None, ..good() };
-    check(case, &reason("the route to 10.0.0.9 is not known yet"));
+    check(case, &NextHopState::Asking("the route to 10.0.0.9 is not known yet".to_owned()));
 }
 
 #[test]

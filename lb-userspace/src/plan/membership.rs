@@ -95,7 +95,7 @@ fn usable_hop<'inputs>(
     let address = target.address;
     match inputs.next_hops.get(&address) {
         None => Err(format!("the next hop of {address} is still being looked up")),
-        Some(NextHopState::Unresolved(why)) => Err(why.clone()),
+        Some(NextHopState::Asking(why) | NextHopState::Unresolved(why)) => Err(why.clone()),
         Some(NextHopState::Resolved(hop)) if group.forwarding == Mode::L2dsr && !hop.on_link => {
             Err(format!(
                 "{address} is behind a router, and l2dsr reaches only targets on the same layer 2: \

@@ -191,8 +191,11 @@ impl Observer {
         reason: &str,
         within: Duration,
     ) -> Duration {
-        let wanted = NextHopState::Unresolved(reason.to_owned());
-        self.until(text, within, |state| *state == wanted).await
+        let is_it = |state: &NextHopState| match state {
+            NextHopState::Asking(why) | NextHopState::Unresolved(why) => why == reason,
+            NextHopState::Resolved(_) => false,
+        };
+        self.until(text, within, is_it).await
     }
 
     pub(crate) async fn until_mac(

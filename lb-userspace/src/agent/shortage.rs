@@ -1,0 +1,125 @@
+//! What modes nat and fullnat run out of: seen by its counters, told in the log and in `status`.
+
+use std::time::{Duration, Instant};
+
+use lb_common::{DropReason, Mode};
+
+use crate::{
+    config::Config,
+    dataplane::{Stats, StatsError},
+};
+
+/// How long a shortage is shown after it was last seen.
+const SHOWN: Duration = Duration::from_mins(1);
+
+/// What can run out, and what to do about it.
+const KINDS: [(DropReason, &str); 2] = [
+    (
+        DropReason::PoolExhausted,
+        "found no free port or binding: add an address to source_nat (fullnat), shorten \
+         idle_timeout of the listeners, or spread the load over more balancers",
+    ),
+    (
+        DropReason::FlowTableFull,
+        "found no room in the flow table: shorten idle_timeout of the listeners, or spread the load \
+         over more balancers",
+    ),
+];
+
+/// What has run out, and when.
+#[derive(Debug, Default)]
+pub(super) struct Shortages {
+    /// Counters as they were last read, in the order of [`KINDS`].
+    known: Option<[u64; KINDS.len()]>,
+    /// New flows refused since the shortage began, and when one was last.
+    seen: [Option<(u64, Instant)>; KINDS.len()],
+}
+
+impl Shortages {
+    /// Compares the counters with what they were. Reads them only where flows are remembered.
+    pub(super) fn look(
+        &mut self,
+        config: &Config,
+        now: Instant,
+        read: impl FnOnce() -> Result<Stats, StatsError>,
+    ) {
+        let translates = |mode| matches!(mode, Mode::Nat | Mode::Fullnat);
+        if !config.target_groups.iter().any(|group| translates(group.forwarding)) {
+            *self = Self::default();
+            return;
+        }
+        match read() {
+            Ok(stats) => self.compare(&stats, now),
+            Err(error) => tracing::debug!(%error, "cannot look for shortages"),
+        }
+    }
+
+    fn compare(&mut self, stats: &Stats, now: Instant) {
+        let value = |reason| {
+            let drops = stats.drops.iter().find(|(other, _)| *other == reason);
+            drops.map_or(0, |(_, count)| *count)
+        };
+        let current = KINDS.map(|(reason, _)| value(reason));
+        let known = self.known.replace(current).unwrap_or(current);
+        let kinds = KINDS.iter().zip(current.iter().zip(known));
+        for ((kind, (current, known)), seen) in kinds.zip(&mut self.seen) {
+            // After `xelb detach` they start at zero again.
+            let more = current.saturating_sub(known);
+            if more > 0 {
+                let (before, _) = seen.get_or_insert_with(|| {
+                    tracing::warn!("{} {}", counted(more), kind.1);
+                    (0, now)
+                });
+                *seen = Some((*before + more, now));
+            } else if seen.is_some_and(|(_, last)| now.duration_since(last) > SHOWN) {
+                *seen = None;
+            }
+        }
+    }
+
+    /// One text for each shortage of the last minute.
+    pub(super) fn warnings(&self) -> impl Iterator<Item = String> + '_ {
+        let kinds = KINDS.iter().zip(&self.seen);
+        kinds.filter_map(|((_, what), seen)| {
+            seen.map(|(count, _)| format!("{} {what}", counted(count)))
+        })
+    }
+}
+
+fn counted(flows: u64) -> String {
+    match flows {
+        1 => "1 new flow".to_owned(),
+        many => format!("{many} new flows"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stats(exhausted: u64) -> Stats {
+        Stats { drops: vec![(DropReason::PoolExhausted, exhausted)], ..Stats::default() }
+    }
+
+    #[test]
+    fn a_shortage_is_shown_for_a_minute() {
+        let mut shortages = Shortages::default();
+        let start = Instant::now();
+        let mut at = |seconds, exhausted| {
+            shortages.compare(&stats(exhausted), start + Duration::from_secs(seconds));
+            shortages
+                .warnings()
+                .map(|text| text.split(" found").next().unwrap().to_owned())
+                .collect::<Vec<_>>()
+        };
+        // What was counted before the agent started is not news.
+        assert!(at(0, 7).is_empty());
+        assert_eq!(at(1, 8), ["1 new flow"]);
+        assert_eq!(at(2, 20), ["13 new flows"]);
+        assert_eq!(at(61, 20), ["13 new flows"]);
+        assert!(at(63, 20).is_empty());
+        // The counters have been removed with the data path.
+        assert!(at(64, 0).is_empty());
+        assert_eq!(at(65, 3), ["3 new flows"]);
+    }
+}

@@ -1,9 +1,9 @@
-//! Host and kernel agree: on every frame cut at every length, and on 100,000 random and mutated
-//! frames for each of the two programs.
+//! Host and kernel agree: on every frame cut at every length, and on 1,000,000 random and mutated
+//! frames for each forwarding mode and for the decapsulator.
 
 use std::collections::BTreeMap;
 
-use lb_common::{Be16, Family, Mode, Target};
+use lb_common::{Be16, DropReason, Family, Mode, Target};
 use lb_ebpf::Verdict;
 
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-const FRAMES: usize = 100_000;
+const FRAMES: usize = 1_000_000;
 
 /// Counters are compared after so many frames, so that a difference is close to its cause.
 const BATCH: usize = 1000;
@@ -131,39 +131,16 @@ crate::support::world::in_sandbox! {
         }
     }
 
-    fn random_frames_through_the_balancer() {
-        println!("seed {SEED:#x}");
-        let mut world = World::new();
-        let mut random = Random::new(SEED);
-        let good = good();
-        let before = (world.host_counters(), world.kernel_counters());
-        for number in 0..FRAMES {
-            if number % 10_000 == 0 {
-                let targets = targets();
-                world.set_target(TARGET, targets[number / 10_000 % targets.len()]);
-            }
-            let frame = frame(&mut random, &good);
-            let (verdict, bytes) = world.run_host(&frame);
-            let ran = world.kernel.run(&frame);
-            agree(&format!("frame {number} of seed {SEED:#x}"), &frame, verdict, &bytes, &ran);
-            assert!(
-                verdict == Verdict::Pass && bytes == frame || names_a_vip(&frame),
-                "frame {number}: without a VIP, yet {verdict:?}"
-            );
-            if (number + 1) % BATCH == 0 {
-                let host = difference(&before.0, &world.host_counters());
-                let kernel = difference(&before.1, &world.kernel_counters());
-                assert_eq!(host, kernel, "counters up to frame {number} of seed {SEED:#x}");
-            }
-        }
-        let counted = difference(&before.0, &world.host_counters());
-        println!("{counted:#?}");
-        for name in ["target 1 packets", "fragment_passed", "fragment_forwarded", "fragment_unmatched",
-            "fragment_overlap", "icmp_error_forwarded", "echo_reply_sent", "too_big_sent", "ipv4_header_malformed",
-            "ipv6_header_malformed", "transport_header_malformed", "extension_header_malformed",
-            "ring_missing", "no_target", "target_missing", "next_hop_unresolved", "mode_unknown"] {
-            assert!(counted.contains_key(name), "no random frame led to {name}");
-        }
+    fn random_frames_through_ipip() {
+        untranslated(Mode::Ipip);
+    }
+
+    fn random_frames_through_gue() {
+        untranslated(Mode::Gue);
+    }
+
+    fn random_frames_through_l2dsr() {
+        untranslated(Mode::L2dsr);
     }
 
     fn random_frames_through_the_decapsulator() {
@@ -190,49 +167,153 @@ crate::support::world::in_sandbox! {
     }
 
     fn random_frames_through_nat() {
-        through(Mode::Nat);
+        translated(Mode::Nat);
     }
 
     fn random_frames_through_fullnat() {
-        through(Mode::Fullnat);
+        translated(Mode::Fullnat);
     }
 }
+
+/// Frames for one world: no more first fragments in it than the kernel remembers.
+const UNTRANSLATED: usize = 100_000;
 
 /// Frames for one world of mode nat or fullnat: host and kernel have different clocks, so that they
 /// must be done before a flow is forgotten.
 const TRANSLATED: usize = 30_000;
 
-/// Random frames through a mode that remembers flows, both families.
-fn through(mode: Mode) {
+/// Random frames through a mode that remembers nothing, both families, with and without a tag.
+fn untranslated(mode: Mode) {
     println!("seed {SEED:#x}");
     let mut random = Random::new(SEED);
+    let good = good();
+    let targets: Vec<Target> =
+        targets().into_iter().filter(|target| target.mode == mode as u8).collect();
     let mut counted = BTreeMap::new();
-    for round in 0..FRAMES / TRANSLATED {
-        let plan = &nat::plans().into_iter().filter(|plan| plan.mode == mode).collect::<Vec<_>>()
-            [round % 2];
-        let mut world = nat::world(plan);
-        let good = nat::good(plan);
-        for number in 0..TRANSLATED {
-            let frame = frame(&mut random, &good);
-            let (verdict, bytes) = world.run_host(&frame);
-            let ran = world.kernel.run(&frame);
-            let name = format!("{mode:?} round {round} frame {number} of seed {SEED:#x}");
-            agree(&name, &frame, verdict, &bytes, &ran);
+    for round in 0..FRAMES / UNTRANSLATED {
+        let mut world = World::new();
+        let name = format!("{mode:?} round {round}");
+        let part = UNTRANSLATED / targets.len();
+        for target in &targets {
+            world.set_target(TARGET, *target);
+            counted.extend(agreed(&name, &mut world, &mut random, &good, part, names_a_vip));
         }
-        let (host, kernel) = (world.host_counters(), world.kernel_counters());
-        assert_eq!(host, kernel, "counters of round {round} of seed {SEED:#x}");
-        counted.extend(host);
     }
     println!("{counted:#?}");
-    for name in [
-        "target 6 packets",
-        "reply_forwarded",
-        "flow_created",
-        "flow_unknown",
-        "icmp_error_forwarded",
-        "fragment_forwarded",
-        "ttl_exceeded",
-    ] {
-        assert!(counted.contains_key(name), "no random frame led to {name}");
+    expect(
+        &counted,
+        &[
+            "target 1 packets",
+            "fragment_passed",
+            "fragment_forwarded",
+            "fragment_unmatched",
+            "fragment_overlap",
+            "icmp_error_forwarded",
+            "echo_reply_sent",
+            "too_big_sent",
+            "ipv4_header_malformed",
+            "ipv6_header_malformed",
+            "transport_header_malformed",
+            "extension_header_malformed",
+            "ring_missing",
+            "no_target",
+            "target_missing",
+            "next_hop_unresolved",
+            "mode_unknown",
+        ],
+    );
+}
+
+/// Random frames through a mode that remembers flows, both families.
+fn translated(mode: Mode) {
+    println!("seed {SEED:#x}");
+    let mut random = Random::new(SEED);
+    let plans: Vec<_> = nat::plans().into_iter().filter(|plan| plan.mode == mode).collect();
+    let mut counted = BTreeMap::new();
+    for round in 0..FRAMES.div_ceil(TRANSLATED) {
+        let plan = &plans[round % plans.len()];
+        let mut world = nat::world(plan);
+        let name = format!("{mode:?} round {round}");
+        counted.extend(agreed(
+            &name,
+            &mut world,
+            &mut random,
+            &nat::good(plan),
+            TRANSLATED,
+            |_| true,
+        ));
     }
+    println!("{counted:#?}");
+    expect(
+        &counted,
+        &[
+            "target 6 packets",
+            "reply_forwarded",
+            "flow_created",
+            "flow_unknown",
+            "icmp_error_forwarded",
+            "fragment_forwarded",
+            "ttl_exceeded",
+        ],
+    );
+}
+
+fn expect(counted: &BTreeMap<String, u64>, names: &[&str]) {
+    for name in names {
+        assert!(counted.contains_key(*name), "no random frame led to {name}");
+    }
+}
+
+/// Runs random frames on both sides, which must agree on every frame and every counter; what came in
+/// must have gone out, or been counted. Gives what was counted.
+fn agreed(
+    name: &str,
+    world: &mut World,
+    random: &mut Random,
+    good: &[Vec<u8>],
+    frames: usize,
+    is_ours: fn(&[u8]) -> bool,
+) -> BTreeMap<String, u64> {
+    let before = (world.host_counters(), world.kernel_counters());
+    let (mut sent, mut dropped) = (0, 0);
+    for number in 0..frames {
+        let frame = frame(random, good);
+        let (verdict, bytes) = world.run_host(&frame);
+        let ran = world.kernel.run(&frame);
+        agree(&format!("{name} frame {number} of seed {SEED:#x}"), &frame, verdict, &bytes, &ran);
+        match verdict {
+            Verdict::Transmit | Verdict::Redirect(_) => sent += 1,
+            Verdict::Drop(_) => dropped += 1,
+            Verdict::Pass => assert!(bytes == frame, "{name} frame {number}: passed, but changed"),
+        }
+        assert!(
+            verdict == Verdict::Pass || is_ours(&frame),
+            "{name} frame {number}: without a VIP, yet {verdict:?}"
+        );
+        if (number + 1) % BATCH == 0 {
+            let host = difference(&before.0, &world.host_counters());
+            let kernel = difference(&before.1, &world.kernel_counters());
+            assert_eq!(host, kernel, "{name}: counters up to frame {number} of seed {SEED:#x}");
+        }
+    }
+    let counted = difference(&before.0, &world.host_counters());
+    conserved(name, &counted, sent, dropped);
+    counted
+}
+
+/// Every frame that left is counted once: for a target, as an answer, or as a message of our own; so
+/// is every drop. (What is too big is both dropped and answered.)
+fn conserved(name: &str, counted: &BTreeMap<String, u64>, sent: u64, dropped: u64) {
+    let count = |name: &str| counted.get(name).copied().unwrap_or(0);
+    let targets = counted
+        .iter()
+        .filter(|(name, _)| name.starts_with("target ") && name.ends_with(" packets"));
+    let told = count("too_big_sent");
+    let out: u64 = targets.map(|(_, packets)| packets).sum::<u64>()
+        + count("reply_forwarded")
+        + count("echo_reply_sent")
+        + told;
+    assert_eq!(out, sent, "{name}: frames that left, by counters and by verdicts");
+    let reasons: u64 = DropReason::ALL.iter().map(|reason| count(reason.name())).sum();
+    assert_eq!(reasons - told, dropped, "{name}: drops, by counters and by verdicts");
 }

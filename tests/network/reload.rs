@@ -63,6 +63,37 @@ fn a_reload_touches_only_what_differs() -> anyhow::Result<()> {
     })
 }
 
+/// The mode of a live group changes between those that leave packets as they are: a target that has
+/// the VIP and a decapsulator takes them all, and no connection breaks.
+#[test]
+fn the_mode_changes_under_load() -> anyhow::Result<()> {
+    in_lab(3, |lab| {
+        let web = |forwarding| Configuration::web(forwarding, &[1, 2, 3]);
+        let scene = Scene::start(lab, &web(Forwarding::Ipip))?;
+        let load = load(lab)?;
+        let modes =
+            [Forwarding::Gue { variant: 1 }, Forwarding::Gue { variant: 0 }, Forwarding::Ipip];
+        for forwarding in modes {
+            let shown = match forwarding {
+                Forwarding::Gue { .. } => "gue",
+                _ => "ipip",
+            };
+            write_configuration(lab, &web(forwarding))?;
+            wait::until("the agent shows the mode", NOTICE_LIMIT, || {
+                let groups = scene.xelb.command(lab, &["get", "target-groups", "-o", "json"]);
+                match groups.and_then(lb_tests::process::Finished::success) {
+                    Ok(text) if text.contains(&format!("\"{shown}\"")) => Ok(()),
+                    Ok(text) => Err(text),
+                    Err(error) => Err(error.to_string()),
+                }
+            })?;
+            thread::sleep(PAUSE);
+        }
+        expect_no_failure(&load.finish(), 200);
+        Ok(())
+    })
+}
+
 /// Targets come and go. Until connections are kept through a change of the ring, those under way at
 /// that moment may break; no other may.
 #[test]

@@ -12,6 +12,7 @@ mod failover;
 mod fragments;
 mod icmp;
 mod interfaces;
+mod iperf;
 mod lab;
 mod link;
 mod listeners;

@@ -22,6 +22,7 @@ use lb_tests::{
 };
 use nix::sys::signal::Signal;
 
+use crate::iperf;
 use crate::scene::{NOTICE_LIMIT, REQUEST_LIMIT, expect_no_failure, in_lab};
 
 const TARGETS: u8 = 2;
@@ -83,6 +84,27 @@ fn configuration(mode: &str) -> String {
             .unwrap();
         }
     }
+    // iperf3 needs all its connections at one target.
+    let target = target_v4(1);
+    for protocol in ["tcp", "udp"] {
+        writeln!(
+            groups,
+            "  - name: iperf-{protocol}\n    protocol: {protocol}\n    port: {port}\n    forwarding: \
+             {mode}\n    targets: [{{ address: {target} }}]\n    health_check: {{ protocol: http, \
+             path: /healthz, port: {}, interval: 200ms, timeout: 150ms, healthy_threshold: 2 }}",
+            web::PORT,
+            port = iperf::PORT,
+        )
+        .unwrap();
+        writeln!(
+            listeners,
+            "  - {{ name: iperf-{protocol}, address: {}, port: {}, protocol: {protocol}, \
+             default_action: {{ forward: {{ target_group: iperf-{protocol} }} }} }}",
+            VIPS[0],
+            iperf::PORT,
+        )
+        .unwrap();
+    }
     format!("{text}target_groups:\n{groups}listeners:\n{listeners}")
 }
 
@@ -112,7 +134,7 @@ fn start(lab: &Lab, mode: &str) -> anyhow::Result<Running> {
     std::fs::write(configuration_path(lab), configuration(mode))?;
     let xelb = Xelb::find(None)?;
     let agent = xelb.agent(lab)?;
-    xelb.wait_healthy(lab, 6 * usize::from(TARGETS), NOTICE_LIMIT)?;
+    xelb.wait_healthy(lab, 6 * usize::from(TARGETS) + 2, NOTICE_LIMIT)?;
     Ok(Running { xelb, agent, _responders: responders })
 }
 
@@ -216,6 +238,11 @@ fn flows_outlive_the_agent() -> anyhow::Result<()> {
         ensure!(status.success(), "{mode}: the download ended with {status}");
         Ok(())
     })
+}
+
+#[test]
+fn iperf3_fills_the_way_through_translation() -> anyhow::Result<()> {
+    in_both_modes(|mode, lab, _| iperf::measure(lab, mode, target_v4(1).into()))
 }
 
 /// A target says that nobody listens: its ICMP error names the flow as the target knows it, and the

@@ -105,7 +105,7 @@ fn generate(context: &XdpContext) -> Option<()> {
 
 /// Makes the next packet and hands it to the program under test.
 #[expect(clippy::needless_pass_by_value, reason = "the macro calls it so")]
-#[xdp]
+#[xdp(frags)]
 fn xelb_generate(context: XdpContext) -> u32 {
     if generate(&context).is_none() {
         return xdp_action::XDP_ABORTED;
@@ -116,7 +116,7 @@ fn xelb_generate(context: XdpContext) -> u32 {
 }
 
 /// The least program under test: what the generator costs by itself.
-#[xdp]
+#[xdp(frags)]
 fn xelb_reflect(_context: XdpContext) -> u32 {
     xdp_action::XDP_TX
 }

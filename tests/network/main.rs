@@ -6,6 +6,7 @@
 
 mod agent_crash;
 mod demo;
+mod doctor;
 mod failover;
 mod lab;
 mod reload;

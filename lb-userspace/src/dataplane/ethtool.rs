@@ -4,9 +4,10 @@
 use std::{
     collections::BTreeMap,
     io,
-    net::UdpSocket,
     os::fd::{AsRawFd as _, OwnedFd},
 };
+
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
 // linux/ethtool.h
 const ETHTOOL_GDRVINFO: u32 = 0x03;
@@ -46,16 +47,13 @@ pub struct Driver {
 impl Driver {
     /// Asks the driver of an interface of the calling thread's network namespace.
     pub fn read(interface: &str) -> io::Result<Self> {
-        let socket = OwnedFd::from(UdpSocket::bind("127.0.0.1:0").or_else(|_| {
-            // A namespace without loopback has IPv6 or nothing at all; any socket will do.
-            UdpSocket::bind("[::]:0")
-        })?);
+        // Any socket of the namespace will do.
+        let flags = SockFlag::SOCK_CLOEXEC;
+        let socket = socket(AddressFamily::Inet, SockType::Datagram, flags, None)?;
         let ask = |request: &mut [u32]| ask(&socket, interface, request);
         let mut driver = Self::default();
-        let mut request = vec![0; DRIVER_WORDS];
-        if let Some(first) = request.first_mut() {
-            *first = ETHTOOL_GDRVINFO;
-        }
+        let mut request = [0; DRIVER_WORDS];
+        request[0] = ETHTOOL_GDRVINFO;
         if ask(&mut request).is_ok() {
             let bytes: &[u8] = bytemuck::cast_slice(&request);
             driver.name = text(bytes, 4);

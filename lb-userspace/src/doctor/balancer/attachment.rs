@@ -6,6 +6,9 @@ use crate::doctor::{BalancerFacts, Finding, InterfaceFacts, link};
 
 const MODE: &str = "xdp_mode";
 const DRIVER: &str = "xdp_driver";
+/// No driver says how much it leaves; drops tell (`headroom_exhausted`).
+const HEADROOM: &str = "it has to leave 20 bytes before a packet for an IPv4 outer header, up to \
+                        48 for an IPv6 one";
 
 pub(super) fn check(interface: &InterfaceFacts, facts: &BalancerFacts) -> Vec<Finding> {
     let attached = facts.agent.as_ref().is_ok_and(|agent| agent.attached.contains(&interface.name));
@@ -32,7 +35,10 @@ fn mode(interface: &InterfaceFacts, attached: bool) -> Finding {
             MODE,
             name,
             format!("the XDP program {other} is attached: an interface can have one only"),
-            format!("stop what loaded it, or `ip link set dev {name} xdp off`"),
+            format!(
+                "stop what loaded it; `bpftool net` and `bpftool link` say more, and what is \
+                 attached without a link goes with `ip link set dev {name} xdp off`"
+            ),
         );
     }
     if xdp.generic {
@@ -87,7 +93,7 @@ fn driver(interface: &InterfaceFacts, cpus: u32) -> Finding {
             "the other end of the veth pair cannot be seen from here; it needs an XDP program",
             "attach a program that passes everything to the other end, or turn GRO on there",
         ),
-        _ => Finding::ok(DRIVER, name, format!("driver {driver}")),
+        _ => Finding::ok(DRIVER, name, format!("driver {driver}; {HEADROOM}")),
     }
 }
 

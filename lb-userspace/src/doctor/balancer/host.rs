@@ -7,12 +7,15 @@ use crate::{
 
 const SUBJECT: &str = "host";
 const JIT: &str = "bpf_jit";
+/// Where the default of `--bpffs` is.
+const USUAL: &str = "/sys/fs/bpf";
 
-pub(super) fn check(host: &HostFacts) -> Vec<Finding> {
+/// `used`: an agent runs, so that it has found a bpffs.
+pub(super) fn check(host: &HostFacts, used: bool) -> Vec<Finding> {
     let mut findings = kernel(host);
     findings.push(btf(host));
     findings.push(jit(host));
-    findings.push(bpffs(host));
+    findings.push(bpffs(host, used));
     findings
 }
 
@@ -69,7 +72,7 @@ fn jit(host: &HostFacts) -> Finding {
     }
 }
 
-fn bpffs(host: &HostFacts) -> Finding {
+fn bpffs(host: &HostFacts, used: bool) -> Finding {
     if host.bpffs.is_empty() {
         return Finding::error(
             "bpffs",
@@ -78,7 +81,18 @@ fn bpffs(host: &HostFacts) -> Finding {
             "mount -t bpf bpf /sys/fs/bpf",
         );
     }
-    Finding::ok("bpffs", SUBJECT, format!("bpffs at {}", host.bpffs.join(", ")))
+    let message = format!("bpffs at {}", host.bpffs.join(", "));
+    if !used && !host.bpffs.iter().any(|place| place == USUAL) {
+        return Finding::warning(
+            "bpffs",
+            SUBJECT,
+            format!("{message}, not where an agent looks for it"),
+            format!(
+                "mount -t bpf bpf {USUAL}, or `xelb agent --bpffs` with a folder in one of them"
+            ),
+        );
+    }
+    Finding::ok("bpffs", SUBJECT, message)
 }
 
 #[cfg(test)]
@@ -111,5 +125,14 @@ mod tests {
         let bpffs = found("bpffs", |facts| facts.host.bpffs.clear());
         assert_eq!(bpffs.severity, Error);
         assert_eq!(bpffs.remedy.unwrap(), "mount -t bpf bpf /sys/fs/bpf");
+        let unusual = |used: bool| {
+            found("bpffs", |facts| {
+                facts.host.bpffs = vec!["/run/bpf".to_owned()];
+                if !used {
+                    facts.agent = Err("nobody".to_owned());
+                }
+            })
+        };
+        assert_eq!((unusual(false).severity, unusual(true).severity), (Warning, Ok));
     }
 }

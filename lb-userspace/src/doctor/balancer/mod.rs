@@ -17,7 +17,7 @@ use super::{BalancerFacts, Finding};
 /// What is to be said of a balancer: the host, its interfaces, its agent, the ways to targets.
 #[must_use]
 pub fn balancer_findings(facts: &BalancerFacts) -> Vec<Finding> {
-    let mut findings = host::check(&facts.host);
+    let mut findings = host::check(&facts.host, facts.agent.is_ok());
     for interface in &facts.interfaces {
         findings.extend(attachment::check(interface, facts));
         findings.extend(offloads::check(interface));

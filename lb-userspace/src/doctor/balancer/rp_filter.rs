@@ -1,7 +1,7 @@
 //! Reverse path filtering. What the program forwards never meets it; answers to health checks, and
 //! what passes to the stack, do.
 
-use crate::doctor::{BalancerFacts, Finding, InterfaceFacts, sysctl};
+use crate::doctor::{BalancerFacts, Finding, Forwarding, InterfaceFacts, sysctl};
 
 const CHECK: &str = "rp_filter";
 const STRICT: u32 = 1;
@@ -12,9 +12,8 @@ pub(super) fn check(interface: &InterfaceFacts, facts: &BalancerFacts) -> Findin
         return Finding::ok(CHECK, name, "not strict");
     }
     let targets = facts.agent.as_ref().map(|agent| agent.targets.as_slice()).unwrap_or_default();
-    let translated = targets
-        .iter()
-        .any(|target| target.forwarding.is_some_and(super::super::Forwarding::is_translated));
+    let translated =
+        targets.iter().any(|target| target.forwarding.is_some_and(Forwarding::is_translated));
     let elsewhere =
         targets.iter().any(|target| !target.interface.is_empty() && target.interface != *name);
     if !translated && !elsewhere {

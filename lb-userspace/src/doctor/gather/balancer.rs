@@ -1,6 +1,6 @@
 //! Facts of a balancer.
 
-use std::{net::IpAddr, path::Path};
+use std::{collections::BTreeSet, net::IpAddr, path::Path};
 
 use super::{GatherError, Host, interface::interface, procfs};
 use crate::{
@@ -73,8 +73,9 @@ async fn agent(
     snapshot: Snapshot,
     stats: StatsView,
 ) -> Result<AgentFacts, GatherError> {
-    let addresses: Vec<IpAddr> =
+    let addresses: BTreeSet<IpAddr> =
         snapshot.targets.iter().filter_map(|target| target.address).collect();
+    let addresses: Vec<IpAddr> = addresses.into_iter().collect();
     let next_hops = host
         .inquiry
         .next_hops(&addresses)

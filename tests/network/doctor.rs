@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use lb_tests::{
-    Configuration, Forwarding, Host, Lab, Xelb,
+    Configuration, Forwarding, Host, Lab, Xelb, http,
     process::{Finished, Task},
     topology::{VIP_V4, VIP_V6, target_v4},
     wait,
 };
 use serde_json::Value;
 
-use crate::scene::{NOTICE_LIMIT, Scene, in_lab};
+use crate::scene::{NOTICE_LIMIT, Scene, in_lab, web_at};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -181,6 +181,17 @@ fn doctor_looks_at_a_balancer_and_its_targets() -> anyhow::Result<()> {
             let said = look().map_err(|error| error.to_string())?;
             said.expect_no_error().map_err(|error| error.to_string())
         })?;
+
+        for target in [1, 2] {
+            let address = target_v4(target).to_string();
+            xelb.command(lab, &["target", "drain", "web", &address])?.success()?;
+            xelb.wait_state(lab, target_v4(target).into(), "draining", NOTICE_LIMIT)?;
+        }
+        look()?.expect(["ok", "drops", "data path"], "")?;
+        let limit = Duration::from_millis(200);
+        let answer = lab.client(1).run(move || http::get(web_at(VIP_V4.into()), "/", limit));
+        ensure!(answer.is_err(), "all targets are drained: {answer:?}");
+        look()?.expect(["warning", "no_target", "data path"], "xelb get targets")?;
 
         lab.lb().ip("link set eth0 down")?;
         look()?.expect(["error", "link", "eth0"], "ip link set dev eth0 up")?;

@@ -36,12 +36,23 @@ pub struct Driver {
     pub name: String,
     /// Where the device is, as in `0000:01:00.0`.
     pub bus: String,
-    /// Receive queues in use, and how many there may be.
-    pub rx_queues: Option<(u32, u32)>,
+    /// Its receive queues.
+    pub queues: Option<Queues>,
     /// Features by name: whether they are on.
     pub features: BTreeMap<String, bool>,
     /// The queue of each bucket of the receive hash.
     pub indirection: Vec<u32>,
+}
+
+/// Receive queues of a driver.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Queues {
+    /// In use.
+    pub used: u32,
+    /// How many there may be.
+    pub max: u32,
+    /// Whether they transmit, too: ethtool then calls them `combined`, else `rx`.
+    pub combined: bool,
 }
 
 impl Driver {
@@ -59,7 +70,7 @@ impl Driver {
             driver.name = text(bytes, 4);
             driver.bus = text(bytes, BUS_OFFSET);
         }
-        driver.rx_queues = channels(&ask);
+        driver.queues = channels(&ask);
         driver.features = features(&ask).unwrap_or_default();
         driver.indirection = indirection(&ask).unwrap_or_default();
         Ok(driver)
@@ -67,12 +78,12 @@ impl Driver {
 }
 
 /// Receive queues: those of their own, and those that also transmit.
-fn channels(ask: &impl Fn(&mut [u32]) -> io::Result<()>) -> Option<(u32, u32)> {
+fn channels(ask: &impl Fn(&mut [u32]) -> io::Result<()>) -> Option<Queues> {
     let mut request = [0; CHANNEL_WORDS];
     request[0] = ETHTOOL_GCHANNELS;
     ask(&mut request).ok()?;
     let [_, max_rx, _, _, max_combined, rx, _, _, combined] = request;
-    Some((rx + combined, max_rx + max_combined))
+    Some(Queues { used: rx + combined, max: max_rx + max_combined, combined: max_combined > 0 })
 }
 
 fn features(ask: &impl Fn(&mut [u32]) -> io::Result<()>) -> io::Result<BTreeMap<String, bool>> {
@@ -170,7 +181,7 @@ mod tests {
             }
             Ok(())
         };
-        assert_eq!(channels(&answer), Some((5, 10)));
+        assert_eq!(channels(&answer), Some(Queues { used: 5, max: 10, combined: true }));
         let features = features(&answer).unwrap();
         assert_eq!(features.len(), 2);
         assert!(features["rx-lro"] && features["rx-gro-hw"]);

@@ -12,7 +12,7 @@ mod programs;
 mod stats;
 
 pub use attach::{Attached, XdpMode};
-pub use ethtool::Driver;
+pub use ethtool::{Driver, Queues};
 pub use kernel::{KernelStore, StoreError};
 pub use load::{DataPath, LoadError, LoadOptions};
 pub use pins::{PinError, detach};

@@ -3,7 +3,10 @@
 use std::net::IpAddr;
 
 use super::{Forwarding, Setting};
-use crate::{dataplane, next_hop::NextHopState};
+use crate::{
+    dataplane::{self, Queues},
+    next_hop::NextHopState,
+};
 
 /// All of it.
 #[derive(Clone, Debug)]
@@ -48,10 +51,8 @@ pub struct InterfaceFacts {
     pub xdp: Option<XdpFacts>,
     /// Whether the other end of a veth pair has an XDP program, if that can be seen.
     pub peer_has_xdp: Option<bool>,
-    /// Receive queues in use.
-    pub rx_queues: u32,
-    /// Receive queues that the driver could use.
-    pub rx_queues_max: u32,
+    /// Its receive queues.
+    pub queues: Queues,
     /// Whether the driver glues received packets together (LRO), if it says.
     pub lro: Option<bool>,
     /// Whether the device does (GRO in hardware), if it says.

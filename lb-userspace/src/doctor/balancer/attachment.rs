@@ -62,15 +62,15 @@ fn driver(interface: &InterfaceFacts, cpus: u32) -> Finding {
     let driver = driver_name(interface);
     match driver {
         // drivers/net/virtio_net.c: one transmit queue for each CPU beside the ordinary ones.
-        "virtio_net" if interface.rx_queues + cpus > interface.rx_queues_max => {
-            let needed = interface.rx_queues + cpus;
+        "virtio_net" if interface.queues.used + cpus > interface.queues.max => {
+            let needed = interface.queues.used + cpus;
             Finding::warning(
                 DRIVER,
                 name,
                 format!(
                     "virtio_net needs {needed} queue pairs for XDP ({} in use and one for each of \
                      {cpus} CPUs) and has {}: CPUs share transmit queues, behind locks",
-                    interface.rx_queues, interface.rx_queues_max
+                    interface.queues.used, interface.queues.max
                 ),
                 format!(
                     "give the virtual machine more queues (QEMU: queues={needed} at the netdev, \
@@ -134,7 +134,7 @@ mod tests {
         for (max, severity) in [(1, Warning), (7, Warning), (8, Ok)] {
             let finding = found("xdp_driver", |facts| {
                 "virtio_net".clone_into(&mut facts.interfaces[0].driver);
-                facts.interfaces[0].rx_queues_max = max;
+                facts.interfaces[0].queues.max = max;
             });
             assert_eq!(finding.severity, severity, "{finding:?}");
             if severity == Warning {

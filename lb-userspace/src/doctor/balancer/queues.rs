@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::doctor::{Finding, InterfaceFacts};
+use crate::{
+    dataplane::Queues,
+    doctor::{Finding, InterfaceFacts},
+};
 
 pub(super) fn check(interface: &InterfaceFacts, cpus: u32) -> Vec<Finding> {
     let mut findings = vec![queues(interface, cpus)];
@@ -12,15 +15,15 @@ pub(super) fn check(interface: &InterfaceFacts, cpus: u32) -> Vec<Finding> {
 }
 
 fn queues(interface: &InterfaceFacts, cpus: u32) -> Finding {
-    let InterfaceFacts { name, rx_queues: queues, rx_queues_max: max, .. } = interface;
-    let message = format!("{} for {cpus} CPUs", counted(*queues, "receive queue"));
+    let InterfaceFacts { name, queues: Queues { used, max, combined }, .. } = interface;
+    let message = format!("{} for {cpus} CPUs", counted(*used, "receive queue"));
     let wanted = cpus.min(*max);
-    if *queues < wanted {
-        // With queues for one direction only, `combined` is refused; the message of ethtool says so.
-        let remedy = format!("ethtool -L {name} combined {wanted}");
+    if *used < wanted {
+        let word = if *combined { "combined" } else { "rx" };
+        let remedy = format!("ethtool -L {name} {word} {wanted}");
         return Finding::warning("rx_queues", name, format!("{message}: others idle"), remedy);
     }
-    if *queues == 1 && cpus > 1 {
+    if *used == 1 && cpus > 1 {
         return Finding::warning(
             "rx_queues",
             name,
@@ -32,7 +35,7 @@ fn queues(interface: &InterfaceFacts, cpus: u32) -> Finding {
 }
 
 fn spread(interface: &InterfaceFacts) -> Option<Finding> {
-    let InterfaceFacts { name, rx_queues: queues, indirection, .. } = interface;
+    let InterfaceFacts { name, queues: Queues { used: queues, .. }, indirection, .. } = interface;
     if indirection.is_empty() || *queues < 2 {
         return None;
     }
@@ -48,7 +51,8 @@ fn spread(interface: &InterfaceFacts) -> Option<Finding> {
 }
 
 fn interrupts(interface: &InterfaceFacts, cpus: u32) -> Option<Finding> {
-    let InterfaceFacts { name, rx_queues: queues, interrupt_cpus, .. } = interface;
+    let InterfaceFacts { name, queues: Queues { used: queues, .. }, interrupt_cpus, .. } =
+        interface;
     if interrupt_cpus.is_empty() || *queues < 2 {
         return None;
     }
@@ -74,25 +78,24 @@ fn counted(number: u32, what: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sound::found;
+    use super::{super::sound::found, *};
     use crate::doctor::Severity::{Ok, Warning};
 
     #[test]
     fn idle_cpus_are_found() {
-        for (queues, max, severity, remedy) in [
-            (4, 8, Ok, ""),
-            (8, 8, Ok, ""),
-            (2, 2, Ok, ""),
-            (2, 8, Warning, "ethtool -L eth0 combined 4"),
-            (1, 2, Warning, "ethtool -L eth0 combined 2"),
-            (1, 1, Warning, "use a device with more queues"),
+        for (used, max, combined, severity, remedy) in [
+            (4, 8, true, Ok, ""),
+            (8, 8, true, Ok, ""),
+            (2, 2, true, Ok, ""),
+            (2, 8, true, Warning, "ethtool -L eth0 combined 4"),
+            (1, 2, false, Warning, "ethtool -L eth0 rx 2"),
+            (1, 1, true, Warning, "use a device with more queues"),
         ] {
             let finding = found("rx_queues", |facts| {
-                facts.interfaces[0].rx_queues = queues;
-                facts.interfaces[0].rx_queues_max = max;
+                facts.interfaces[0].queues = Queues { used, max, combined };
             });
             assert_eq!(finding.severity, severity, "{finding:?}");
-            assert!(finding.remedy.unwrap_or_default().starts_with(remedy), "{queues} of {max}");
+            assert!(finding.remedy.unwrap_or_default().starts_with(remedy), "{used} of {max}");
         }
     }
 

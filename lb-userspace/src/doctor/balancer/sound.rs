@@ -1,7 +1,7 @@
 //! A balancer with which nothing is wrong, for the tests of the checks.
 
 use crate::{
-    dataplane,
+    dataplane::{self, Queues},
     doctor::{
         AgentFacts, BalancerFacts, DropCount, Finding, Forwarding, HostFacts, InterfaceFacts,
         Setting, Severity, TargetWay, XdpFacts, balancer_findings,
@@ -45,8 +45,7 @@ pub(super) fn interface() -> InterfaceFacts {
         mtu: 1540,
         driver: "ixgbe".to_owned(),
         xdp: Some(XdpFacts { generic: false, program: Some("xelb_balance".to_owned()) }),
-        rx_queues: 4,
-        rx_queues_max: 8,
+        queues: Queues { used: 4, max: 8, combined: true },
         lro: Some(false),
         gro_hw: Some(false),
         indirection: vec![0, 1, 2, 3],

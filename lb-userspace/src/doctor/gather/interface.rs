@@ -2,7 +2,7 @@
 
 use super::{GatherError, Host, procfs};
 use crate::{
-    dataplane::{Driver, program_name},
+    dataplane::{Driver, Queues, program_name},
     doctor::{InterfaceFacts, XdpFacts},
     next_hop::XdpOnLink,
 };
@@ -12,8 +12,8 @@ pub(super) async fn interface(host: &mut Host, name: &str) -> Result<InterfaceFa
     let link = host.named(name)?.clone();
     let peer_has_xdp = host.inquiry.peer_has_xdp(&link).await;
     let driver = Driver::read(name).unwrap_or_default();
-    let (rx_queues, rx_queues_max) =
-        driver.rx_queues.filter(|(used, _)| *used > 0).unwrap_or((link.rx_queues, link.rx_queues));
+    let made = Queues { used: link.rx_queues, max: link.rx_queues, combined: false };
+    let queues = driver.queues.filter(|queues| queues.used > 0).unwrap_or(made);
     let xdp = link
         .xdp
         .map(|XdpOnLink { generic, program }| XdpFacts { generic, program: program_name(program) });
@@ -25,8 +25,7 @@ pub(super) async fn interface(host: &mut Host, name: &str) -> Result<InterfaceFa
         mtu: link.mtu,
         xdp,
         peer_has_xdp,
-        rx_queues,
-        rx_queues_max,
+        queues,
         lro: feature("rx-lro"),
         gro_hw: feature("rx-gro-hw"),
         interrupt_cpus: procfs::interrupt_cpus(&driver.bus),

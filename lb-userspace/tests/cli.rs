@@ -48,6 +48,13 @@ fn exit_codes_are_as_documented() {
         (&["stats"], 1, "no agent answers"),
         (&["get", "targets"], 1, "no agent answers"),
         (&["target", "drain", "web", "10.0.1.13"], 1, "no agent answers"),
+        (&["doctor", "target", "--help"], 0, ""),
+        (&["doctor"], 2, "name them: xelb doctor --interface eth0"),
+        (&["doctor", "--interface", "no-such-if"], 2, "interface no-such-if does not exist"),
+        (&["doctor", "target"], 2, "--vip <ADDRESS>"),
+        (&["doctor", "target", "--vip", "ten"], 2, "invalid value 'ten'"),
+        (&["doctor", "target", "--vip", "10.9.9.9", "--mode", "mail"], 2, "invalid value 'mail'"),
+        (&["doctor", "target", "--vip", "10.9.9.9", "--interface", "x"], 2, "x does not exist"),
     ];
     for (arguments, code, says) in cases {
         let output = xelb(folder.path(), arguments);

@@ -7,6 +7,7 @@
 mod agent_crash;
 mod decap;
 mod demo;
+mod doctor;
 mod explain;
 mod failover;
 mod fragments;

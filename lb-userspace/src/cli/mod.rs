@@ -5,6 +5,7 @@ mod apply;
 mod completions;
 mod decap;
 mod detach;
+mod doctor;
 mod explain;
 mod get;
 #[cfg(test)]
@@ -19,7 +20,9 @@ use std::{future::Future, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{api::ClientError, config::ConfigErrors, dataplane::XdpMode};
+use crate::{
+    api::ClientError, config::ConfigErrors, dataplane::XdpMode, doctor::gather::GatherError,
+};
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done; 1 failed at run time; 2 wrong usage or invalid configuration (nothing was
@@ -51,6 +54,7 @@ enum Command {
     Status(status::Status),
     Stats(stats::Stats),
     Explain(explain::Explain),
+    Doctor(doctor::Doctor),
     Decap(decap::Decap),
     Detach(detach::Detach),
     Completions(completions::Completions),
@@ -89,6 +93,7 @@ struct Attach {
 #[must_use]
 pub fn run(arguments: Arguments) -> ExitCode {
     let result = match arguments.command {
+        Command::Doctor(command) => return end(wait_for(command.run())),
         Command::Agent(command) => command.run(),
         Command::Apply(command) => wait_for(command.run()),
         Command::Get(command) => wait_for(command.run()),
@@ -100,8 +105,14 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Detach(command) => command.run(),
         Command::Completions(command) => command.run(),
     };
+    end(result.map(|()| true))
+}
+
+/// The exit code; `false` is an answer, too: what was looked at is not well.
+fn end(result: anyhow::Result<bool>) -> ExitCode {
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("{}", shown(&error));
             ExitCode::from(exit_code(&error))
@@ -119,13 +130,14 @@ fn shown(error: &anyhow::Error) -> String {
 
 /// 2 for what the user must change in what he asked for, 1 for everything else.
 fn exit_code(error: &anyhow::Error) -> u8 {
-    let invalid =
-        error.is::<ConfigErrors>() || matches!(error.downcast_ref(), Some(ClientError::Invalid(_)));
+    let invalid = error.is::<ConfigErrors>()
+        || matches!(error.downcast_ref(), Some(ClientError::Invalid(_)))
+        || error.downcast_ref().is_some_and(GatherError::is_usage);
     if invalid { 2 } else { 1 }
 }
 
 /// Runs a request on a runtime of one thread: it waits for one answer.
-fn wait_for(request: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+fn wait_for<T>(request: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(request)
 }
 

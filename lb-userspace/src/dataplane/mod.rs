@@ -3,20 +3,24 @@
 mod attach;
 mod bindings;
 pub mod decap;
+mod ethtool;
 mod explain;
 mod kernel;
 mod load;
 mod mapping;
 mod pins;
 mod preflight;
+mod programs;
 mod stats;
 
 pub use attach::{Attached, XdpMode};
+pub use ethtool::{Driver, Queues};
 pub use explain::{ExplainError, Explained, Explainer};
 pub use kernel::{KernelStore, StoreError};
 pub use load::{DataPath, LoadError, LoadOptions};
 pub use pins::{PinError, detach};
 pub use preflight::{Facts, PreflightError};
+pub use programs::program_name;
 pub use stats::{Stats, StatsError, StatsSource};
 
 pub mod fake;

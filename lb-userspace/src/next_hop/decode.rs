@@ -273,7 +273,8 @@ fn prefix(payload: &[u8]) -> Option<IpNet> {
     IpNet::new(address, header.destination_prefix_length).ok()
 }
 
-fn link_header(payload: &[u8]) -> Option<LinkHeader> {
+/// The header of a message about an interface as such.
+pub(super) fn link_header(payload: &[u8]) -> Option<LinkHeader> {
     let header = LinkHeader::parse(payload).ok()?;
     // The same message types with AF_BRIDGE are about a port: RTM_DELLINK then means that the
     // interface left its bridge, not that it is gone.
@@ -281,7 +282,7 @@ fn link_header(payload: &[u8]) -> Option<LinkHeader> {
 }
 
 /// Attributes behind a header of some length, as (type, value).
-fn attributes(payload: &[u8], header: usize) -> impl Iterator<Item = (u16, &[u8])> {
+pub(super) fn attributes(payload: &[u8], header: usize) -> impl Iterator<Item = (u16, &[u8])> {
     NlasIterator::new(payload.get(header..).unwrap_or_default()).map_while(Result::ok).filter_map(
         |attribute| {
             let (kind, length) = (attribute.kind(), usize::from(attribute.length()));
@@ -292,7 +293,8 @@ fn attributes(payload: &[u8], header: usize) -> impl Iterator<Item = (u16, &[u8]
     )
 }
 
-fn address(family: AddressFamily, value: &[u8]) -> Option<IpAddr> {
+/// An address of a family.
+pub(super) fn address(family: AddressFamily, value: &[u8]) -> Option<IpAddr> {
     match family {
         AddressFamily::Inet => <[u8; 4]>::try_from(value).ok().map(IpAddr::from),
         AddressFamily::Inet6 => <[u8; 16]>::try_from(value).ok().map(IpAddr::from),
@@ -300,11 +302,13 @@ fn address(family: AddressFamily, value: &[u8]) -> Option<IpAddr> {
     }
 }
 
-fn number(value: &[u8]) -> Option<u32> {
+/// A number of 32 bits.
+pub(super) fn number(value: &[u8]) -> Option<u32> {
     value.try_into().ok().map(u32::from_ne_bytes)
 }
 
-fn text(value: &[u8]) -> String {
+/// A text, up to its zero byte.
+pub(super) fn text(value: &[u8]) -> String {
     let end = value.iter().position(|byte| *byte == 0);
     String::from_utf8_lossy(value.get(..end.unwrap_or(value.len())).unwrap_or_default())
         .into_owned()

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use netlink_packet_core::{NetlinkHeader, NetlinkMessage, NetlinkPayload};
+use netlink_packet_core::{DefaultNla, NetlinkHeader, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage,
     link::{LinkAttribute, LinkExtentMask, LinkMessage},
@@ -11,6 +11,9 @@ use netlink_packet_route::{
 };
 
 use super::keep::Ask;
+
+/// linux/if_link.h, Linux 4.20.
+const IFLA_TARGET_NETNSID: u16 = 46;
 
 /// Appends a request to a datagram.
 pub(super) fn append(
@@ -37,6 +40,23 @@ pub(super) fn all_links() -> RouteNetlinkMessage {
     let mut message = LinkMessage::default();
     // Statistics are most of a link's message, and nobody here reads them.
     message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+    RouteNetlinkMessage::GetLink(message)
+}
+
+/// Asks for every interface, its counters included.
+pub(super) fn all_links_counted() -> RouteNetlinkMessage {
+    RouteNetlinkMessage::GetLink(LinkMessage::default())
+}
+
+/// Asks for one interface, in another network namespace if its number here is given.
+pub(super) fn one_link(index: u32, namespace: Option<i32>) -> RouteNetlinkMessage {
+    let mut message = LinkMessage::default();
+    message.header.index = index;
+    if let Some(namespace) = namespace {
+        let value = namespace.to_ne_bytes().to_vec();
+        let attribute = DefaultNla::new(IFLA_TARGET_NETNSID, value);
+        message.attributes.push(LinkAttribute::Other(attribute));
+    }
     RouteNetlinkMessage::GetLink(message)
 }
 

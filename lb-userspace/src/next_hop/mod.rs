@@ -6,15 +6,17 @@
 //!
 //! `resolve` and `keep` are pure, `decode` and `encode` are the kernel's
 //! language, `netlink` is the only
-//! place that talks to the kernel, `watch` is the loop that joins them.
+//! place that talks to the kernel, `watch` is the loop that joins them. `inquire` looks once, for `xelb doctor`.
 
 mod decode;
 mod encode;
+mod inquire;
 mod keep;
 mod netlink;
 mod resolve;
 mod watch;
 
+pub use inquire::{Inquiry, LinkDetails, Way, XdpOnLink};
 pub use netlink::ResolverError;
 pub use watch::Resolver;
 

@@ -91,9 +91,11 @@ pub(super) struct Events {
 }
 
 /// Everything that the kernel said to one request.
-struct Reply<T> {
-    values: Vec<T>,
-    errno: Option<i32>,
+pub(super) struct Reply<T> {
+    /// What was decoded of it.
+    pub(super) values: Vec<T>,
+    /// The kernel's refusal.
+    pub(super) errno: Option<i32>,
     done: bool,
 }
 
@@ -209,7 +211,8 @@ impl Requests {
         }
     }
 
-    async fn dump<T>(
+    /// Asks for a whole table; the first refusal ends it.
+    pub(super) async fn dump<T>(
         &mut self,
         request: RouteNetlinkMessage,
         decode: fn(Message<'_>) -> Option<T>,
@@ -227,7 +230,7 @@ impl Requests {
     }
 
     /// Sends requests, many in a datagram, and gathers what the kernel says to each.
-    async fn exchange<T>(
+    pub(super) async fn exchange<T>(
         &mut self,
         requests: Vec<(RouteNetlinkMessage, u16)>,
         decode: fn(Message<'_>) -> Option<T>,

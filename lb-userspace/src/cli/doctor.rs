@@ -1,0 +1,201 @@
+//! `xelb doctor`.
+
+use std::{fmt::Write as _, net::IpAddr};
+
+use clap::{Args, Subcommand};
+
+use super::{Socket, output::Format};
+use crate::doctor::{
+    Finding, Forwarding, Severity, balancer_findings,
+    gather::{self, TargetQuestion},
+    target_findings,
+};
+
+/// Look at a balancer or a target: say what is wrong, and what to do about it
+///
+/// Without `target`, it looks at the balancer that it runs on: kernel, interfaces and their
+/// drivers, offloads, queues and interrupts, the agent, next hops and MTU towards each target, and
+/// why packets were dropped. It changes nothing. Every finding that is not ok has a remedy.
+///
+/// Exit codes: 0 no error was found (warnings do not count), 1 an error was found, 2 wrong usage.
+///
+/// Example: xelb doctor
+///
+/// Example: xelb doctor --interface eth0 -o json
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct Doctor {
+    #[command(subcommand)]
+    what: Option<What>,
+    /// Interface that clients' packets arrive at; may be repeated [default: those of the agent]
+    #[arg(long = "interface", value_name = "IFACE")]
+    interfaces: Vec<String>,
+    #[command(flatten)]
+    format: Format,
+    #[command(flatten)]
+    socket: Socket,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    Target(DoctorTarget),
+}
+
+/// Look at the target that it runs on; needs no agent
+///
+/// Is the VIP local? Does something unwrap packets, and listen? Do reverse path filter, ARP and MTU
+/// let clients' packets through? Can answers leave? What is asked depends on --mode, the
+/// `forwarding` of the target's group.
+///
+/// Exit codes: 0 no error was found (warnings do not count), 1 an error was found, 2 wrong usage.
+///
+/// Example: xelb doctor target --vip 203.0.113.10 --port 80
+///
+/// Example: xelb doctor target --vip 203.0.113.10 --vip 2001:db8::10 --mode l2dsr
+#[derive(Debug, Args)]
+struct DoctorTarget {
+    /// Address that clients use; may be repeated
+    #[arg(long = "vip", value_name = "ADDRESS", required = true)]
+    vips: Vec<IpAddr>,
+    /// Interface that packets of the balancer arrive at [default: that of the default route]
+    #[arg(long, value_name = "IFACE")]
+    interface: Option<String>,
+    /// How packets reach this target: the `forwarding` of its group
+    #[arg(long, value_name = "MODE", default_value = "ipip")]
+    mode: Forwarding,
+    /// Port that the target serves: whether something listens there
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    port: Option<u16>,
+    /// Address of the balancer: with --mode nat, answers have to go through it
+    #[arg(long, value_name = "ADDRESS")]
+    balancer: Option<IpAddr>,
+    #[command(flatten)]
+    format: Format,
+}
+
+impl Doctor {
+    /// Whether no error was found.
+    pub(super) async fn run(self) -> anyhow::Result<bool> {
+        let (findings, format) = match self.what {
+            None => {
+                let facts = gather::balancer(&self.socket.client(), &self.interfaces).await?;
+                (balancer_findings(&facts), self.format)
+            }
+            Some(What::Target(DoctorTarget { vips, interface, mode, port, balancer, format })) => {
+                let question = TargetQuestion { vips, interface, forwarding: mode, port, balancer };
+                (target_findings(&gather::target(question).await?), format)
+            }
+        };
+        format.print(&findings, |findings| render(findings))?;
+        Ok(count(&findings, Severity::Error) == 0)
+    }
+}
+
+fn count(findings: &[Finding], severity: Severity) -> usize {
+    findings.iter().filter(|finding| finding.severity == severity).count()
+}
+
+/// Findings by subject, each remedy on lines of its own, and the sum of it at the end.
+fn render(findings: &[Finding]) -> String {
+    let mut subjects: Vec<&str> = Vec::new();
+    for finding in findings {
+        if !subjects.contains(&finding.subject.as_str()) {
+            subjects.push(&finding.subject);
+        }
+    }
+    let width = findings.iter().map(|finding| finding.check.len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for subject in subjects {
+        // Writing to a string does not fail.
+        let _written = writeln!(text, "{subject}");
+        for finding in findings.iter().filter(|finding| finding.subject == subject) {
+            let Finding { check, message, remedy, .. } = finding;
+            let word = word(finding.severity);
+            let _written = writeln!(text, "  {word:<7}  {check:<width$}  {message}");
+            for line in remedy.iter().flat_map(|remedy| remedy.lines()) {
+                let _written = writeln!(text, "  {:<7}  {:<width$}  -> {line}", "", "");
+            }
+        }
+        text.push('\n');
+    }
+    let [errors, warnings] =
+        [Severity::Error, Severity::Warning].map(|severity| count(findings, severity));
+    let _written = writeln!(
+        text,
+        "{}, {}, {} ok",
+        counted(errors, "error"),
+        counted(warnings, "warning"),
+        count(findings, Severity::Ok)
+    );
+    text
+}
+
+const fn word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Ok => "ok",
+        Severity::Warning => "WARNING",
+        Severity::Error => "ERROR",
+    }
+}
+
+fn counted(number: usize, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use serde_json::Value;
+
+    use super::*;
+
+    fn finding(severity: Severity, subject: &str, check: &'static str) -> Finding {
+        let remedy = (severity != Severity::Ok).then(|| "do this\nthen that".to_owned());
+        let (subject, message) = (subject.to_owned(), "it is so".to_owned());
+        Finding { severity, check, subject, message, remedy }
+    }
+
+    #[test]
+    fn findings_are_grouped_and_remedies_stand_below() {
+        let findings = [
+            finding(Severity::Ok, "eth0", "link"),
+            finding(Severity::Error, "203.0.113.10", "vip_local"),
+            finding(Severity::Warning, "eth0", "mtu"),
+        ];
+        assert_eq!(
+            render(&findings),
+            "eth0\n\
+             \x20 ok       link       it is so\n\
+             \x20 WARNING  mtu        it is so\n\
+             \x20                     -> do this\n\
+             \x20                     -> then that\n\
+             \n\
+             203.0.113.10\n\
+             \x20 ERROR    vip_local  it is so\n\
+             \x20                     -> do this\n\
+             \x20                     -> then that\n\
+             \n\
+             1 error, 1 warning, 1 ok\n"
+        );
+    }
+
+    #[test]
+    fn json_is_as_documented() {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/cli.md");
+        let page = fs::read_to_string(page).unwrap();
+        let block = page.split("<!-- checked: doctor -->\n```json\n").nth(1).unwrap();
+        let documented: Vec<Value> =
+            serde_json::from_str(block.split("```").next().unwrap()).unwrap();
+        let severities = [Severity::Ok, Severity::Error];
+        assert_eq!(documented.len(), severities.len());
+        for (documented, severity) in documented.iter().zip(severities) {
+            let real = serde_json::to_value(finding(severity, "eth0", "mtu")).unwrap();
+            assert_eq!(documented["severity"], real["severity"]);
+            let keys =
+                |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<String>>();
+            assert_eq!(keys(documented), keys(&real));
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The agent: whether one answers, and whether it has the configuration that it was given.
+
+use crate::doctor::{AgentFacts, Finding};
+
+const SUBJECT: &str = "agent";
+
+pub(super) fn check(agent: &Result<AgentFacts, String>) -> Finding {
+    match agent {
+        Err(reason) => Finding::warning(
+            "agent",
+            SUBJECT,
+            format!("{reason}; targets and counters were not looked at"),
+            "start `xelb agent`, or name its socket with --socket",
+        ),
+        Ok(agent) if !agent.last_error.is_empty() => Finding::error(
+            "configuration",
+            SUBJECT,
+            format!(
+                "its configuration was refused, the one before is in use: {}",
+                agent.last_error
+            ),
+            "correct the configuration file; the agent reads it again at once",
+        ),
+        Ok(agent) => {
+            let message = format!("version {}, {} targets", agent.version, agent.targets.len());
+            Finding::ok("agent", SUBJECT, message)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sound::{agent_of, found};
+    use crate::doctor::Severity::{Error, Warning};
+
+    #[test]
+    fn a_silent_agent_is_a_warning() {
+        let finding = found("agent", |facts| facts.agent = Err("nobody answers".to_owned()));
+        assert_eq!(finding.severity, Warning);
+        assert!(finding.message.starts_with("nobody answers"), "{finding:?}");
+    }
+
+    #[test]
+    fn a_refused_configuration_is_an_error() {
+        let finding = found("configuration", |facts| {
+            "x.yaml:3: no".clone_into(&mut agent_of(facts).last_error);
+        });
+        assert_eq!(finding.severity, Error);
+        assert!(finding.message.contains("x.yaml:3"), "{finding:?}");
+    }
+}

@@ -1,0 +1,123 @@
+//! Facts of a balancer.
+
+use std::{collections::BTreeSet, net::IpAddr, path::Path};
+
+use super::{GatherError, Host, interface::interface, procfs};
+use crate::{
+    agent::Snapshot,
+    api::{Client, StatsView},
+    dataplane,
+    doctor::{AgentFacts, BalancerFacts, DropCount, Forwarding, HostFacts, TargetWay},
+    next_hop::NextHopState,
+};
+
+/// Where the kernel describes its types.
+const BTF: &str = "/sys/kernel/btf/vmlinux";
+const JIT: &str = "/proc/sys/net/core/bpf_jit_enable";
+/// The agent's word for targets that no listener uses: their next hops are nobody's business.
+const UNUSED: &str = "unused";
+/// The agent's reason for targets that it cannot reach.
+const UNUSABLE: &str = "Target.IpUnusable";
+
+/// Looks at this host, at these interfaces (without any: the agent's), and asks the agent.
+pub async fn balancer(
+    client: &Client,
+    interfaces: &[String],
+) -> Result<BalancerFacts, GatherError> {
+    let answer = ask(client).await;
+    let names: Vec<String> = match (&answer, interfaces) {
+        (Ok((snapshot, _)), []) => {
+            snapshot.interfaces.iter().map(|interface| interface.name.clone()).collect()
+        }
+        (Err(reason), []) => return Err(GatherError::NoInterfaces { reason: reason.clone() }),
+        (_, named) => named.to_vec(),
+    };
+    if names.is_empty() {
+        let reason = "the agent is attached nowhere, it has no configuration yet".to_owned();
+        return Err(GatherError::NoInterfaces { reason });
+    }
+    let mut host = Host::look().await?;
+    let mut interfaces = Vec::new();
+    for name in &names {
+        interfaces.push(interface(&mut host, name).await?);
+    }
+    let agent = match answer {
+        Ok((snapshot, stats)) => Ok(agent(&mut host, snapshot, stats).await?),
+        Err(reason) => Err(reason),
+    };
+    Ok(BalancerFacts { host: host_facts(), interfaces, agent })
+}
+
+async fn ask(client: &Client) -> Result<(Snapshot, StatsView), String> {
+    let snapshot = client.status().await.map_err(|error| error.to_string())?;
+    let stats = client.stats().await.map_err(|error| error.to_string())?;
+    Ok((snapshot, stats))
+}
+
+fn host_facts() -> HostFacts {
+    HostFacts {
+        // What cannot be read counts as missing.
+        preflight: dataplane::Facts::read().unwrap_or_else(|_| dataplane::Facts {
+            kernel_release: String::new(),
+            capabilities: 0,
+        }),
+        btf: Path::new(BTF).exists(),
+        jit: procfs::number(JIT),
+        bpffs: procfs::bpffs(),
+        cpus: procfs::online_cpus(),
+    }
+}
+
+async fn agent(
+    host: &mut Host,
+    snapshot: Snapshot,
+    stats: StatsView,
+) -> Result<AgentFacts, GatherError> {
+    let addresses: BTreeSet<IpAddr> =
+        snapshot.targets.iter().filter_map(|target| target.address).collect();
+    let addresses: Vec<IpAddr> = addresses.into_iter().collect();
+    let next_hops = host
+        .inquiry
+        .next_hops(&addresses)
+        .await
+        .map_err(GatherError::kernel("routes and neighbours"))?;
+    let mode = |group: &str| {
+        let group = snapshot.target_groups.iter().find(|one| one.name == group)?;
+        Forwarding::named(&group.forwarding)
+    };
+    let targets = snapshot
+        .targets
+        .iter()
+        .filter(|target| target.state != UNUSED)
+        .filter_map(|target| {
+            let address = target.address?;
+            let next_hop = next_hops.get(&address)?.clone();
+            let link = match &next_hop {
+                NextHopState::Resolved(hop) => host.numbered(hop.interface),
+                NextHopState::Asking(_) | NextHopState::Unresolved(_) => None,
+            };
+            let socket = std::net::SocketAddr::new(address, target.port);
+            let unusable = target.reason == UNUSABLE;
+            Some(TargetWay {
+                name: format!("{}/{socket}", target.group),
+                address,
+                forwarding: mode(&target.group),
+                next_hop,
+                interface: link.map(|link| link.name.clone()).unwrap_or_default(),
+                unusable: if unusable { target.detail.clone() } else { String::new() },
+            })
+        })
+        .collect();
+    let drops = stats.drops.into_iter().map(|drop| DropCount {
+        reason: drop.reason,
+        packets: drop.packets,
+        help: drop.help,
+    });
+    Ok(AgentFacts {
+        version: snapshot.version,
+        last_error: snapshot.last_error,
+        attached: snapshot.interfaces.into_iter().map(|interface| interface.name).collect(),
+        targets,
+        drops: drops.collect(),
+    })
+}

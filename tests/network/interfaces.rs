@@ -19,7 +19,7 @@ use crate::{
 const WATCH: Duration = Duration::from_millis(700);
 
 /// Connects a target with an interface of its own, `eth1`, to the balancer's `eth1`; both families.
-fn connect_beside(lab: &Lab, target: u8) -> anyhow::Result<[IpAddr; 2]> {
+pub(crate) fn connect_beside(lab: &Lab, target: u8) -> anyhow::Result<[IpAddr; 2]> {
     connect(lab.lb(), "eth1", lab.target(target), "eth1", LAN_MTU)?;
     address(lab.lb(), "eth1", &["10.0.9.1/24", "fd00:9::1/64"])?;
     address(lab.target(target), "eth1", &["10.0.9.11/24", "fd00:9::11/64"])?;

@@ -19,9 +19,11 @@ use lb_tests::{
     topology::{VIPS, client_for, target_v4, target_v6},
     udp,
     web::{self, RANDOM_BYTES, digest, random_file},
+    xdp_pass::XdpPass,
 };
 use nix::sys::signal::Signal;
 
+use crate::interfaces::connect_beside;
 use crate::iperf;
 use crate::scene::{NOTICE_LIMIT, REQUEST_LIMIT, expect_no_failure, in_lab};
 
@@ -106,6 +108,62 @@ fn configuration(mode: &str) -> String {
         .unwrap();
     }
     format!("{text}target_groups:\n{groups}listeners:\n{listeners}")
+}
+
+/// Clients at one interface of the balancer, the target at another: both directions change over.
+#[test]
+fn answers_come_back_by_another_interface() -> anyhow::Result<()> {
+    for mode in ["nat", "fullnat"] {
+        in_lab(1, move |lab| {
+            let [v4, v6] = connect_beside(lab, 1)?;
+            let target = lab.target(1);
+            // A veth needs a program at the far end of a redirect.
+            let _pass = XdpPass::attach(target, "eth1")?;
+            target.ip("address flush dev lo scope global")?;
+            target.ip("link set eth0 down")?;
+            target.ip("route replace default via 10.0.9.1")?;
+            target.ip("-6 route replace default via fd00:9::1")?;
+            lab.lb().ip(&format!("address add {LOCAL_V4}/32 dev eth0"))?;
+            lab.lb().ip(&format!("address add {LOCAL_V6}/128 dev eth0 nodad"))?;
+            let mut text = String::from("interfaces: [eth0, eth1]\n");
+            if mode == "fullnat" {
+                writeln!(text, "source_nat: {{ addresses: [{LOCAL_V4}, \"{LOCAL_V6}\"] }}")?;
+            }
+            writeln!(text, "target_groups:")?;
+            for (name, address) in [("web-v4", v4), ("web-v6", v6)] {
+                writeln!(
+                    text,
+                    "  - {{ name: {name}, protocol: tcp, port: {}, forwarding: {mode}, targets: [{{ \
+                     address: \"{address}\" }}], health_check: {{ protocol: http, path: /healthz, \
+                     interval: 200ms, timeout: 150ms }} }}",
+                    web::PORT
+                )?;
+            }
+            writeln!(text, "listeners:")?;
+            for (name, vip) in [("web-v4", VIPS[0]), ("web-v6", VIPS[1])] {
+                writeln!(
+                    text,
+                    "  - {{ name: {name}, address: \"{vip}\", port: {WEB}, protocol: tcp, \
+                     default_action: {{ forward: {{ target_group: {name} }} }} }}"
+                )?;
+            }
+            std::fs::write(configuration_path(lab), text)?;
+            let xelb = Xelb::find(None)?;
+            let _agent = xelb.agent(lab)?;
+            xelb.wait_healthy(lab, 2, NOTICE_LIMIT)?;
+            let expected = digest(&random_file(lab.directory()))?;
+            for vip in VIPS {
+                let page = format!("http://{}/random", SocketAddr::new(vip, WEB));
+                let received = lab.directory().join("received").display().to_string();
+                let arguments = ["-sSgf", "--max-time", "15", "-o", &received, &page];
+                lab.client(1).command("curl", &arguments, LIMIT)?;
+                ensure!(digest(received.as_ref())? == expected, "{mode} {vip}: changed");
+            }
+            Ok(())
+        })
+        .with_context(|| format!("in mode {mode}"))?;
+    }
+    Ok(())
 }
 
 /// What runs in the lab.

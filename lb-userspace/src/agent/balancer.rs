@@ -56,11 +56,13 @@ impl Balancer {
 
     /// The plan for another configuration, or for the present one.
     fn plan_for(&mut self, other: Option<&Config>) -> Result<Plan, ReconcileError<StoreError>> {
+        let attached = self.data_path.attached().iter().map(|interface| interface.index).collect();
         let Self { reconciler, config, health, drained, hops, plan, .. } = self;
         let config = other.unwrap_or(config);
         let (cache, next_hops) = (&plan.cache, hops.current());
         reconciler.plan(|previous| {
-            plan::compile(&Inputs { config, health, drained, next_hops, previous, cache })
+            let attached = &attached;
+            plan::compile(&Inputs { config, health, drained, next_hops, attached, previous, cache })
         })
     }
 

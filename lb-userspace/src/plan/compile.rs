@@ -315,11 +315,15 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
         Ok(())
     }
 
-    /// Packets may leave by every interface that a target is reached through.
+    /// Packets may leave by every interface that a target is reached through; answers also by those
+    /// that clients' packets came in by.
     fn devices(&mut self) -> Result<(), PlanError> {
         let tables = &mut self.plan.tables;
         let resolved = tables.targets.values().filter(|target| target.is_resolved());
         tables.devices = resolved.map(|target| target.interface).collect();
+        if tables.switches.has(Switches::NAT) {
+            tables.devices.extend(self.inputs.attached);
+        }
         let count = tables.devices.len();
         if count > DEVICES_MAX {
             return Err(PlanError::TooMany {

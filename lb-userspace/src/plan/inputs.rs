@@ -23,6 +23,8 @@ pub struct Inputs<'inputs> {
     pub drained: &'inputs BTreeSet<TargetKey>,
     /// Next hops, by address of the target.
     pub next_hops: &'inputs BTreeMap<IpAddr, NextHopState>,
+    /// Indices of the interfaces that clients' packets come in by.
+    pub attached: &'inputs BTreeSet<u32>,
     /// What the maps hold: ids and rings are found again in it.
     pub previous: &'inputs Tables,
     /// The rings of the last plan. It saves time and changes nothing else; may be empty.

@@ -30,6 +30,7 @@ struct World {
     config: Config,
     health: BTreeMap<TargetKey, Health>,
     drained: BTreeSet<TargetKey>,
+    attached: BTreeSet<u32>,
     next_hops: BTreeMap<IpAddr, NextHopState>,
 }
 
@@ -51,6 +52,7 @@ impl World {
             health: BTreeMap::new(),
             drained: BTreeSet::new(),
             next_hops: BTreeMap::new(),
+            attached: BTreeSet::from([5]),
         }
     }
 
@@ -103,6 +105,7 @@ impl World {
 
     fn plan(&self, previous: &Tables, cache: &RingCache) -> Result<Plan, PlanError> {
         compile(&Inputs {
+            attached: &self.attached,
             config: &self.config,
             health: &self.health,
             drained: &self.drained,

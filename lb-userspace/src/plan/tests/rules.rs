@@ -205,3 +205,17 @@ const CASES: &[Case] = &[
                counted as ring_missing"],
     ),
 ];
+
+/// Answers leave by the interface that the client's packets came in by.
+#[test]
+fn translated_packets_may_leave_by_the_attached_interfaces() {
+    for (mode, expected) in [(Mode::Ipip, [1].into()), (Mode::Nat, BTreeSet::from([1, 5]))] {
+        let mut world = World::new();
+        world.group("web", mode).target([10, 0, 0, 1].into(), 1, Some(Healthy));
+        world.listener("203.0.113.1", "web");
+        let tables = world.first_plan().unwrap().tables;
+        assert_eq!(tables.devices, expected, "{mode:?}");
+        assert_eq!(tables.pools.len(), usize::from(mode == Mode::Nat), "{mode:?}");
+        assert_eq!(tables.switches.has(lb_common::Switches::NAT), mode == Mode::Nat, "{mode:?}");
+    }
+}

@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use lb_common::{Family, Mode};
+use aya::maps::{HashMap, Map, MapData};
+use lb_common::{Family, FragmentFlow, FragmentKey, Mode, abi::map, limits::FRAGMENTS_MAX};
 use lb_ebpf::Verdict;
 
 use crate::{
@@ -122,6 +123,23 @@ crate::support::world::in_sandbox! {
                 assert_eq!(counted(&outcome, "fragment_passed"), 1);
             }
         }
+    }
+
+    fn a_flood_of_first_fragments_is_bounded() {
+        let mut world = World::new();
+        let flood = u32::try_from(2 * FRAGMENTS_MAX).unwrap();
+        for identification in 0..flood {
+            let first = fragment(Family::V4, UDP, 0, true, identification).frame().bytes();
+            assert_eq!(world.kernel.run(&first).action, 3);
+        }
+        let data = MapData::from_pin(world.kernel.folder.join(map::FRAGMENTS)).unwrap();
+        let map: HashMap<MapData, FragmentKey, FragmentFlow> =
+            Map::from_map_data(data).unwrap().try_into().unwrap();
+        let remembered = map.keys().count();
+        assert!(remembered <= FRAGMENTS_MAX, "{remembered}");
+        // The newest are among them.
+        let later = fragment(Family::V4, UDP, 13, true, flood - 1).frame().bytes();
+        assert_eq!(world.kernel.run(&later).action, 3);
     }
 
     fn what_a_first_fragment_teaches_ends() {

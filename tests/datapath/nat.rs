@@ -6,6 +6,7 @@ use lb_common::{
     Address, Be16, Family, Listener, ListenerKey, Mode, Pool, Switches, Target, listener::protocol,
 };
 use lb_ebpf::Verdict;
+use lb_userspace::{dataplane::MapStore as _, plan::MapOp};
 
 use crate::{
     forwarding::{frames, kinds},
@@ -234,6 +235,30 @@ crate::support::world::in_sandbox! {
                 let expected = Frame { tags, ..back(&packet, &reply).frame() };
                 same("reply", &outcome, &expected.between(BALANCER_MAC, CLIENT_MAC));
             }
+        }
+    }
+
+    fn pools_come_and_go() {
+        for plan in plans() {
+            let mut world = world(&plan);
+            let (number, wanted) = (number(&plan), pool(&plan));
+            let all: Vec<u32> = (wanted.first..wanted.first + wanted.count).collect();
+            let frame = plain(&plan, TCP).frame().bytes();
+            assert_eq!(world.kernel.run(&frame).action, 3, "a flow");
+            assert_eq!(world.kernel.sort_free(&wanted).len(), all.len() - 1, "one is taken");
+            // As after a crash in the middle: whatever there was, each is free once.
+            for _ in 0..2 {
+                let put = MapOp::PutPool { number, pool: wanted };
+                world.kernel.store.apply(&put).unwrap();
+                assert_eq!(world.kernel.sort_free(&wanted), all);
+                assert_eq!(world.kernel.store.read().unwrap().pools[&number], wanted);
+            }
+            assert_eq!(world.kernel.run(&frame).action, 3, "its flow was ended, and begins again");
+            world.kernel.store.apply(&MapOp::RemovePool(number)).unwrap();
+            assert!(world.kernel.sort_free(&wanted).is_empty());
+            assert!(world.kernel.store.read().unwrap().pools.is_empty());
+            assert_eq!(world.kernel.run(&frame).action, 1, "nothing to take a binding from");
+            assert_eq!(world.kernel_counters()["pool_exhausted"], 1);
         }
     }
 

@@ -68,15 +68,20 @@ fn a_reload_touches_only_what_differs() -> anyhow::Result<()> {
 #[test]
 fn the_mode_changes_under_load() -> anyhow::Result<()> {
     in_lab(3, |lab| {
-        let web = |forwarding| Configuration::web(forwarding, &[1, 2, 3]);
+        let web = |forwarding| Configuration::everything(forwarding, false, &[1, 2, 3]);
         let scene = Scene::start(lab, &web(Forwarding::Ipip))?;
         let load = load(lab)?;
-        let modes =
-            [Forwarding::Gue { variant: 1 }, Forwarding::Gue { variant: 0 }, Forwarding::Ipip];
+        let modes = [
+            Forwarding::Gue { variant: 1 },
+            Forwarding::L2dsr,
+            Forwarding::Gue { variant: 0 },
+            Forwarding::Ipip,
+        ];
         for forwarding in modes {
             let shown = match forwarding {
                 Forwarding::Gue { .. } => "gue",
-                _ => "ipip",
+                Forwarding::L2dsr => "l2dsr",
+                Forwarding::Ipip => "ipip",
             };
             write_configuration(lab, &web(forwarding))?;
             wait::until("the agent shows the mode", NOTICE_LIMIT, || {

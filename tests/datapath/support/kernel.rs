@@ -80,24 +80,29 @@ impl Balancer {
         run(&mut self.ebpf, program::BALANCE, frame)
     }
 
-    /// Puts the free bindings of a pool's queue in order: the agent shuffles them.
-    pub(crate) fn sort_free(&self, pool: &Pool) {
+    /// The queue of a pool's free bindings.
+    fn queue(&self, pool: &Pool) -> Queue<MapData, u32> {
         let name = match pool.queue() {
             nat::Queue::Nat => map::FREE_NAT,
             nat::Queue::V4 => map::FREE_V4,
             nat::Queue::V6 => map::FREE_V6,
         };
         let data = MapData::from_pin(self.folder.join(name)).unwrap();
-        let mut queue: Queue<MapData, u32> =
-            Queue::try_from(Map::from_map_data(data).unwrap()).unwrap();
+        Queue::try_from(Map::from_map_data(data).unwrap()).unwrap()
+    }
+
+    /// Puts the free bindings of a pool's queue in order, since the agent shuffles them; gives them.
+    pub(crate) fn sort_free(&self, pool: &Pool) -> Vec<u32> {
+        let mut queue = self.queue(pool);
         let mut free = Vec::new();
         while let Ok(index) = queue.pop(0) {
             free.push(index);
         }
         free.sort_unstable();
-        for index in free {
+        for index in &free {
             queue.push(index, 0).unwrap();
         }
+        free
     }
 }
 

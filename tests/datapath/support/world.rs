@@ -171,7 +171,7 @@ impl World {
     pub(crate) fn add_pool(&mut self, number: u8, pool: Pool) {
         self.host.nat.add_pool(number.into(), pool);
         self.apply(&MapOp::PutPool { number, pool });
-        self.kernel.sort_free(&pool);
+        let _in_order = self.kernel.sort_free(&pool);
     }
 
     /// The same clock on both sides, as far as seconds go.

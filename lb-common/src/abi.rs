@@ -1,8 +1,9 @@
 //! The number of the map layout, and the record that carries it in the pinned maps.
 
 use crate::{
-    Binding, Bucket, FlowLine, FragmentFlow, FragmentKey, Group, Life, Listener, ListenerKey, Pool,
-    PortRange, Slot, Switches, Target, Traffic, VipKey, WideKey, WideListeners,
+    Binding, Bucket, FlowLine, FragmentFlow, FragmentKey, Group, Life, Listener, ListenerKey,
+    Memory, MemoryLine, Owner, Pool, PortRange, Slot, Switches, Target, Traffic, VipKey, WideKey,
+    WideListeners,
     explain::Explanation,
     shared,
     shared::{Layout, Shared as _},
@@ -10,7 +11,7 @@ use crate::{
 
 /// The number of the layout of all pinned maps. It changes whenever a shared type, a map's name or
 /// a map's size changes; an agent refuses maps that carry another number.
-pub const ABI: u32 = 2;
+pub const ABI: u32 = 3;
 
 shared! {
     /// The only element of the map `META`: whose maps these are.
@@ -48,6 +49,9 @@ pub const LAYOUTS: &[Layout] = &[
     FlowLine::LAYOUT,
     Pool::LAYOUT,
     Explanation::LAYOUT,
+    Memory::LAYOUT,
+    MemoryLine::LAYOUT,
+    Owner::LAYOUT,
 ];
 
 /// Names of the maps; the pins in bpffs have the same names.
@@ -97,6 +101,11 @@ pub mod map {
     /// `PerCpuArray` of `u32`: where each CPU's next look at a pool starts.
     pub const HANDS: &str = "HANDS";
 
+    /// Mmapable `Array` of one [`crate::memory::Seen`].
+    pub const SEEN: &str = "SEEN";
+    /// Mmapable `Array` of [`crate::MemoryLine`].
+    pub const MEMORY: &str = "MEMORY";
+
     /// `Array` of one [`crate::explain::Explanation`], of each loaded program; not pinned.
     pub const EXPLANATION: &str = "EXPLANATION";
     /// `LpmTrie` of [`crate::WideKey`]: who may send tunnel packets to a target, in the
@@ -129,6 +138,8 @@ pub mod map {
         FREE_V4,
         FREE_V6,
         HANDS,
+        SEEN,
+        MEMORY,
     ];
 }
 

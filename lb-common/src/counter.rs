@@ -99,6 +99,8 @@ numbered! {
             "nat: a client uses one port for two listeners that lead to one port of a target";
         TtlExceeded = 23, "ttl_exceeded",
             "nat, fullnat: the packet's TTL or hop limit does not allow another hop";
+        ResetRateLimited = 24, "reset_rate_limited",
+            "a packet of a flow whose target is gone was not answered with RST: there were too many";
     }
 }
 
@@ -125,6 +127,12 @@ numbered! {
             "nat, fullnat: new flows that got a binding";
         FlowForgotten = 9, "flow_forgotten",
             "nat, fullnat: flows that ended or were silent, whose binding was taken back";
+        FlowRemembered = 10, "flow_remembered",
+            "flows that were remembered, since their slot is armed or their listener tracks all";
+        FlowNotRemembered = 11, "flow_not_remembered",
+            "flows that should have been remembered, and found no room or no budget";
+        ResetSent = 12, "reset_sent",
+            "packets of flows whose target is gone that were answered with RST";
     }
 }
 

@@ -14,6 +14,15 @@ pub const WIDE_RANGES_MAX: usize = 16;
 /// VIPs: each listener may have an address of its own.
 pub const VIPS_MAX: usize = LISTENERS_MAX;
 
+/// Lines of four flows each that can be remembered at a time: 2 million flows in 32 MiB, so that a
+/// million fills it to half.
+pub const MEMORY_LINES: usize = 1 << 19;
+
+/// New flows that a CPU may begin to remember in a second (and at once, after a second without
+/// any). More than an edge host gets in its armed slots, and little enough that a flood takes a
+/// minute to fill the memory.
+pub const REMEMBER_RATE: u32 = 25_000;
+
 /// Fragmented packets whose first fragment is remembered; the oldest goes first.
 pub const FRAGMENTS_MAX: usize = 16_384;
 
@@ -54,6 +63,7 @@ pub const VLAN_TAGS_MAX: usize = 2;
 pub const EXTENSION_HEADERS_MAX: usize = 7;
 
 const _: () = assert!(TARGETS_MAX.is_power_of_two() && TARGETS_MAX <= 1 << 16);
+const _: () = assert!(MEMORY_LINES.is_power_of_two());
 const _: () = assert!(GROUPS_MAX.is_power_of_two());
 const _: () = assert!(RING_SLOTS_MAX.is_power_of_two());
 const _: () = assert!(TARGETS_MAX * RING_SLOTS_PER_TARGET <= 1 << RING_BITS_MAX);

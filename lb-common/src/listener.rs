@@ -33,7 +33,7 @@ shared! {
         pub group: u16,
         /// Seconds after which a silent flow is forgotten.
         pub idle_timeout: u16,
-        /// [`Listener::NAT`].
+        /// [`Listener::NAT`] and the others.
         pub flags: u16,
     }
 
@@ -49,6 +49,14 @@ shared! {
 impl Listener {
     /// Flag: its target group has mode nat or fullnat.
     pub const NAT: u16 = 1;
+    /// Flag: flows have no beginning that shows, so that every one is remembered.
+    pub const TRACKED: u16 = 2;
+    /// Flag: it speaks QUIC, whose flows begin with an Initial packet.
+    pub const QUIC: u16 = 4;
+    /// Flag: all flows of a client go to one target: the slot is that of the client's address.
+    pub const STICKY: u16 = 8;
+    /// Flag: TCP flows of targets that are gone are answered with RST.
+    pub const RESETS: u16 = 16;
 }
 
 impl VipKey {

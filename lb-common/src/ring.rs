@@ -9,7 +9,7 @@ shared! {
         /// Id of the target that owns the slot; 0 is nobody.
         pub current: u16,
         /// Id of the target that flows from before a change belong to; equal to `current` unless
-        /// the slot is armed.
+        /// the slot is armed. In an armed slot, 0 is nobody: such flows are to be reset.
         pub home: u16,
         /// Number of times that the slot was armed, modulo 2^16.
         pub epoch: u16,

@@ -48,7 +48,11 @@ pub enum Limit {
     EchoReply = 0,
     /// ICMP "too big" messages.
     TooBig = 1,
+    /// Flows that are remembered; see [`crate::memory`].
+    Remember = 2,
+    /// Connections of targets that are gone, answered with RST.
+    Reset = 3,
 }
 
 /// Entries of the map `LIMITS`.
-pub const LIMITS: usize = 2;
+pub const LIMITS: usize = 4;

@@ -82,7 +82,8 @@ impl TryFrom<u8> for TargetState {
 shared! {
     /// One target: two cache lines, of which packets that are only encapsulated read the first.
     pub struct Target: 128 {
-        /// [`Target::VALID`], [`Target::RESOLVED`] and [`Target::ROUTABLE`].
+        /// [`Target::VALID`], [`Target::RESOLVED`], [`Target::ROUTABLE`] and
+        /// [`Target::ACCEPTING`].
         pub flags: u16,
         /// Largest IP packet that its next hop takes, in bytes.
         pub mtu: u16,
@@ -118,10 +119,18 @@ shared! {
         pub group: u16,
         /// Its port.
         pub port: Be16,
-        /// Number of its [`TargetState`]; for the agent only.
+        /// Number of its [`TargetState`]; for the agent only, like all that follows.
         pub state: u8,
         /// Zero.
-        pub reserved_tail: [u8; 59],
+        pub reserved_state: [u8; 3],
+        /// Second of the monotonic clock since when it takes new flows; 0 when it takes none.
+        pub since: u32,
+        /// Second of the monotonic clock at which its draining ends; in an entry that is not in use,
+        /// the second from which its number may be given to another target. 0 when neither is the
+        /// case.
+        pub until: u32,
+        /// Zero.
+        pub reserved_tail: [u64; 6],
     }
 }
 
@@ -132,6 +141,8 @@ impl Target {
     pub const RESOLVED: u16 = 2;
     /// Flag: flows that belong to it may go there: it is in service or draining.
     pub const ROUTABLE: u16 = 4;
+    /// Flag: it takes new flows.
+    pub const ACCEPTING: u16 = 8;
 
     /// TTL and hop limit of outer headers (the IANA default of RFC 1700).
     pub const OUTER_TTL: u8 = 64;
@@ -148,6 +159,13 @@ impl Target {
     #[inline(always)]
     pub const fn is_routable(&self) -> bool {
         self.flags & Self::ROUTABLE != 0
+    }
+
+    /// Whether it takes new flows.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_accepting(&self) -> bool {
+        self.flags & Self::ACCEPTING != 0
     }
 
     /// Whether the next hop is known.

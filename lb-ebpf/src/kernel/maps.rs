@@ -6,15 +6,17 @@ use aya_ebpf::{
     maps::{Array, DevMapHash, HashMap, LpmTrie, LruHashMap, PerCpuArray, Queue},
 };
 use lb_common::{
-    Binding, Bucket, FlowLine, FragmentFlow, FragmentKey, Listener, ListenerKey, Switches, Traffic,
-    VipKey, WideKey, WideListeners,
+    Binding, Bucket, FlowLine, FragmentFlow, FragmentKey, Listener, ListenerKey, MemoryLine,
+    Switches, Traffic, VipKey, WideKey, WideListeners,
     abi::Meta,
     counter::COUNTERS_MAX,
     explain::Explanation,
     group::Groups,
     limits::{
-        DEVICES_MAX, FRAGMENTS_MAX, LISTENERS_MAX, TARGETS_MAX, VIPS_MAX, WIDE_LISTENERS_MAX,
+        DEVICES_MAX, FRAGMENTS_MAX, LISTENERS_MAX, MEMORY_LINES, TARGETS_MAX, VIPS_MAX,
+        WIDE_LISTENERS_MAX,
     },
+    memory::Seen,
     nat::{BINDINGS_MAX, FLOW_LINES, FULLNAT_BINDINGS, NAT_BINDINGS, POOLS_MAX, Pools},
     ring::Rings,
     switches::LIMITS as LIMITS_MAX,
@@ -93,3 +95,9 @@ pub(crate) static WIDE_LISTENERS: LpmTrie<WideKey, WideListeners> =
 #[map]
 pub(crate) static FRAGMENTS: LruHashMap<FragmentKey, FragmentFlow> =
     LruHashMap::pinned(FRAGMENTS_MAX as u32, 0);
+
+#[map]
+pub(crate) static SEEN: Array<Seen> = Array::pinned(1, BPF_F_MMAPABLE);
+
+#[map]
+pub(crate) static MEMORY: Array<MemoryLine> = Array::pinned(MEMORY_LINES as u32, BPF_F_MMAPABLE);

@@ -26,7 +26,10 @@ const REACHABLE: Target = Target {
     group: 1,
     port: Be16::new(80),
     state: Healthy as u8,
-    reserved_tail: [0; 59],
+    reserved_state: [0; 3],
+    since: 0,
+    until: 0,
+    reserved_tail: [0; 6],
 };
 
 fn check(mode: Mode, address: &str, next_hop: NextHopState, expected: &Target) {

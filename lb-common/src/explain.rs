@@ -39,4 +39,8 @@ impl Explanation {
     pub const REPLY: u32 = 32;
     /// Something was counted.
     pub const COUNTER: u32 = 64;
+    /// The flow is remembered, with the target.
+    pub const REMEMBERED: u32 = 128;
+    /// The flow is not remembered, and the target is the home of its slot.
+    pub const HOME: u32 = 256;
 }

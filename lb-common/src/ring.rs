@@ -28,6 +28,13 @@ impl Slot {
         Self { current: owner, home: owner, epoch: 0, flags: 0 }
     }
 
+    /// Whether a live flow of this slot may belong to another target than `current`.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_armed(self) -> bool {
+        self.flags & Self::ARMED != 0
+    }
+
     /// The slot as one word in memory order, to be stored at once.
     #[must_use]
     pub fn to_word(self) -> u64 {

@@ -1,6 +1,7 @@
 //! The outside for tests, fuzzing and `explain`: a packet in a vector and tables in memory.
 //!
 //! It is the host's stand-in for `kernel/`; nothing of it is in the BPF program.
+mod memory;
 mod nat;
 mod packet;
 
@@ -14,12 +15,14 @@ use lb_common::{
     Switches, Target, Traffic, VipKey, WideKey, WideListeners, counter::COUNTERS_MAX,
     limits::RING_SLOTS_MAX,
 };
+pub use memory::HostMemory;
 pub use nat::NatMemory;
 pub use packet::{HEADROOM, HEADROOM_RESERVED, VecPacket};
 
 use crate::{
     Datagram, Packet, Stages, Step, Tables, Verdict, limiter,
     nat::life::Direction,
+    recall::{self, Answer, Question},
     stage,
     tables::{Count, DecapTables},
 };
@@ -57,6 +60,8 @@ pub struct MemoryTables {
     pub fragments: RefCell<BTreeMap<FragmentKey, FragmentFlow>>,
     /// What modes nat and fullnat remember.
     pub nat: NatMemory,
+    /// What is remembered of flows.
+    pub memory: HostMemory,
     /// For the decapsulator: who may send tunnel packets, by prefix length; nobody asks when empty.
     pub sources: BTreeSet<(u32, WideKey)>,
     /// For the decapsulator: the UDP port of GUE.
@@ -124,7 +129,7 @@ impl Tables for MemoryTables {
     fn allowed(&self, limit: Limit) -> bool {
         let mut buckets = self.buckets.borrow_mut();
         let bucket = buckets.entry(limit as u32).or_default();
-        limiter::take(bucket, self.now.get(), self.switches.icmp_rate)
+        limiter::take(bucket, self.now.get(), limiter::rate(limit, self.switches.icmp_rate))
     }
 
     fn now(&self) -> u64 {
@@ -150,6 +155,10 @@ impl Tables for MemoryTables {
 
     fn target(&self, id: u16) -> Option<&Target> {
         self.targets.get(&id).filter(|target| target.is_valid())
+    }
+
+    fn recall(&self, asked: &Question) -> Answer {
+        recall::answer(asked, self)
     }
 
     fn hash_seed(&self) -> [u64; 2] {
@@ -205,6 +214,10 @@ impl<P: Packet> Stages<P> for MemoryTables {
 
     fn too_big(&self, packet: &mut P, room: u16) -> Verdict {
         stage::too_big(packet, room, self)
+    }
+
+    fn reset(&self, packet: &mut P) -> Verdict {
+        stage::reset(packet, self)
     }
 
     fn clamp(&self, packet: &mut P, offset: u32, mss: u16) {

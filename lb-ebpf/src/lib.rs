@@ -31,9 +31,13 @@ mod icmp;
 pub mod limiter;
 mod link;
 mod listener;
+pub mod memory;
 pub mod nat;
 pub mod packet;
 mod parse;
+mod quic;
+pub mod recall;
+mod reset;
 pub mod siphash;
 pub mod stage;
 mod stats;
@@ -72,6 +76,7 @@ pub fn process<P: Packet, S: Stages<P>>(packet: &mut P, stages: &S) -> Verdict {
             }
         }
         Step::TooBig(room) => stages.too_big(packet, room),
+        Step::Reset => stages.reset(packet),
         Step::Done(verdict) => verdict,
         // What only stages say to each other.
         _ => Verdict::Pass,

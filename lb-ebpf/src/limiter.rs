@@ -1,9 +1,19 @@
 //! A rate limit per CPU: the generic cell rate algorithm (ITU-T I.371), which needs one number.
 
-use lb_common::Bucket;
+use lb_common::{Bucket, Limit, limits::REMEMBER_RATE};
 
 /// Nanoseconds of allowance that may be used at once.
 const BURST: u64 = 1_000_000_000;
+
+/// How many of something a CPU may do in a second; `icmp_rate` is the configuration's.
+#[must_use]
+#[inline(always)]
+pub const fn rate(limit: Limit, icmp_rate: u32) -> u32 {
+    match limit {
+        Limit::Remember => REMEMBER_RATE,
+        Limit::EchoReply | Limit::TooBig | Limit::Reset => icmp_rate,
+    }
+}
 
 /// Whether one more of `rate` a second may happen at `now`, in nanoseconds; if so, it has.
 #[must_use]

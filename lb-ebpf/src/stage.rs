@@ -8,7 +8,7 @@ use lb_common::{DropReason, Listener, Switches};
 use crate::{
     Datagram, Packet, Tables, Verdict, exception, forward, icmp, link, listener,
     nat::{self, NatTables, life::Direction},
-    parse, stats, steer,
+    parse, reset, stats, steer,
     step::{Sent, Step},
     tables::Fact,
     verdict::Stop,
@@ -45,6 +45,9 @@ pub trait Stages<P: Packet> {
 
     /// See [`too_big`].
     fn too_big(&self, packet: &mut P, room: u16) -> Verdict;
+
+    /// See [`reset`].
+    fn reset(&self, packet: &mut P) -> Verdict;
 
     /// See [`clamp`].
     fn clamp(&self, packet: &mut P, offset: u32, mss: u16);
@@ -149,6 +152,12 @@ pub fn too_big<P: Packet, T: Tables>(packet: &mut P, room: u16, tables: &T) -> V
     icmp::too_big::answer(packet, room, tables)
 }
 
+/// Answers a TCP packet whose target is gone with RST.
+#[inline(always)]
+pub fn reset<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Verdict {
+    reset::answer(packet, tables)
+}
+
 /// Lowers the MSS option of the SYN whose TCP header is at `offset`.
 #[inline(always)]
 pub fn clamp<P: Packet>(packet: &mut P, offset: u32, mss: u16) {
@@ -169,7 +178,7 @@ fn to_target<P: Packet, T: Tables>(
         return Err(Stop::Translate);
     }
     let hash = steer::flow_hash(datagram, tables.hash_seed());
-    let id = steer::target_of(&listener, hash, tables)?;
+    let id = steer::target_of(packet, link, &listener, datagram, hash, tables)?;
     let target = tables.target(id).ok_or(Stop::target_missing())?;
     let sent = forward::forward(packet, link, datagram, target, hash)?;
     stats::forwarded(&listener, id, datagram, tables);

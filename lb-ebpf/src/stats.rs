@@ -14,6 +14,7 @@ pub(crate) fn stopped<C: Count>(stop: Stop, counters: &C) -> Verdict {
         | Stop::Translate
         | Stop::Unlisted
         | Stop::Create
+        | Stop::Reset
         | Stop::TooBig(_) => Verdict::Pass,
         Stop::Exhausted(_) => {
             counters.count(DropReason::PoolExhausted.index());
@@ -43,6 +44,7 @@ pub(crate) fn step<C: Count>(outcome: Result<Sent, Stop>, counters: &C) -> Step 
         Err(Stop::Translate) => Step::Translate,
         Err(Stop::Unlisted) => Step::Unlisted,
         Err(Stop::Create) => Step::Create,
+        Err(Stop::Reset) => Step::Reset,
         Err(Stop::TooBig(room)) => Step::TooBig(room),
         Err(stop) => Step::Done(stopped(stop, counters)),
     }

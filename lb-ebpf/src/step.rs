@@ -36,6 +36,8 @@ pub enum Step {
     },
     /// It does not fit the way to its target, which takes IP packets of this many bytes.
     TooBig(u16),
+    /// The target of its connection is gone, and its client is to be told.
+    Reset,
 }
 
 /// A packet that leaves for its target.
@@ -72,6 +74,7 @@ const CREATED: u8 = 9;
 const BOUND: u8 = 10;
 const READ: u8 = 11;
 const UNLISTED: u8 = 12;
+const RESET: u8 = 13;
 
 impl Step {
     /// As a word.
@@ -93,6 +96,7 @@ impl Step {
             Self::Bound(index) => word(BOUND, 0, 0, index),
             Self::Created { pool, made } => word(CREATED, u8::from(made), 0, pool),
             Self::TooBig(room) => word(TOO_BIG, 0, room, 0),
+            Self::Reset => word(RESET, 0, 0, 0),
         })
     }
 
@@ -115,6 +119,7 @@ impl Step {
             BOUND => Self::Bound(large),
             CREATED => Self::Created { pool: large, made: byte != 0 },
             TOO_BIG => Self::TooBig(small),
+            RESET => Self::Reset,
             TRANSMIT => Self::Done(Verdict::Transmit),
             REDIRECT => Self::Done(Verdict::Redirect(large)),
             _ => Self::Done(Verdict::Pass),
@@ -142,6 +147,7 @@ mod tests {
             Step::Bound(9),
             Step::Created { pool: 3, made: true },
             Step::TooBig(1480),
+            Step::Reset,
         ] {
             assert_eq!(Step::from_word(step.to_word()), step);
         }

@@ -5,6 +5,8 @@ use lb_common::{
     VipKey,
 };
 
+use crate::recall::{Answer, Question};
+
 /// What `xelb explain` wants to know.
 #[derive(Clone, Copy, Debug)]
 pub enum Fact {
@@ -20,6 +22,10 @@ pub enum Fact {
     NewBinding(u32),
     /// The packet is an answer.
     Reply,
+    /// The flow is remembered.
+    Remembered,
+    /// It is not, and lives at the home of its slot.
+    Home,
 }
 
 /// Named counters.
@@ -68,6 +74,9 @@ pub trait Tables: Count {
 
     /// The target with this id, if there is one.
     fn target(&self, id: u16) -> Option<&Target>;
+
+    /// Where a packet goes that needs memory: what [`crate::recall::answer`] says.
+    fn recall(&self, asked: &Question) -> Answer;
 
     /// The key of the flow hash.
     fn hash_seed(&self) -> [u64; 2];

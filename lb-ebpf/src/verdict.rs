@@ -39,6 +39,8 @@ pub enum Stop {
     Create,
     /// No binding is free in this queue.
     Exhausted(Queue),
+    /// The target of its connection is gone, and its client is to be told.
+    Reset,
     /// It does not fit the way to its target, which takes IP packets of this many bytes.
     TooBig(u16),
 }

@@ -3,7 +3,9 @@
 pub mod agent;
 pub mod api;
 pub mod cli;
+pub mod clock;
 pub mod config;
+pub mod consistency;
 pub mod dataplane;
 pub mod doctor;
 pub mod health;

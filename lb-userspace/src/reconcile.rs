@@ -85,6 +85,11 @@ impl<S: MapStore> Reconciler<S> {
         Ok(changes)
     }
 
+    /// See [`MapStore::seen`].
+    pub fn seen(&self, slot: u32) -> u32 {
+        self.store.seen(slot)
+    }
+
     /// Reads the maps back; `false` when they do not hold what this agent wrote, as after somebody
     /// else has changed them. The next reconciliation then mends them.
     pub fn verify(&mut self) -> Result<bool, S::Error> {

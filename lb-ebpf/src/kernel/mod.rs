@@ -1,8 +1,10 @@
 //! The kernel side of the two traits, for the binaries only: kept tiny, since host tests cannot see
 //! it. Everything unsafe of the data path is here.
 
+mod atomic;
 pub(crate) mod frame;
 pub(crate) mod maps;
+mod memory;
 mod nat;
 pub(crate) mod settings;
 mod stages;

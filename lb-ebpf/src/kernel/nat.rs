@@ -1,6 +1,6 @@
 //! The BPF maps as [`NatTables`].
 
-use core::{arch::asm, ptr::read_volatile};
+use core::ptr::read_volatile;
 
 use lb_common::{
     Binding, FlowLine, Pool,
@@ -8,7 +8,7 @@ use lb_common::{
 };
 use lb_ebpf::nat::NatTables;
 
-use super::{maps, settings, tables::KernelTables};
+use super::{atomic::compare_exchange, maps, settings, tables::KernelTables};
 
 impl NatTables for KernelTables {
     #[inline(always)]
@@ -120,20 +120,4 @@ impl NatTables for KernelTables {
             start
         }
     }
-}
-
-/// Stores `new` where `old` stands; `false` when something else does. In assembler, since the
-/// compiler does not know that BPF has it (`atomic-cas` of the target is false).
-///
-/// # Safety
-/// `place` is aligned and inside a map.
-#[inline(always)]
-unsafe fn compare_exchange(place: *mut u64, old: u64, new: u64) -> bool {
-    let found: u64;
-    // SAFETY: the caller's promise.
-    unsafe {
-        asm!("r0 = cmpxchg_64({place} + 0, r0, {new})", place = in(reg) place, new = in(reg) new,
-            inout("r0") old => found, options(nostack));
-    }
-    found == old
 }

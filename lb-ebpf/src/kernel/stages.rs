@@ -5,8 +5,13 @@
 )]
 
 use aya_ebpf::{bindings::xdp_md, programs::XdpContext};
-use lb_common::DropReason;
-use lb_ebpf::{Datagram, Stages, Step, Verdict, nat::life::Direction, stage};
+use lb_common::{DropReason, Slot};
+use lb_ebpf::{
+    Datagram, Stages, Step, Verdict,
+    nat::life::Direction,
+    recall::{self, Answer, Question},
+    stage,
+};
 
 use super::{frame::Frame, tables::KernelTables};
 
@@ -75,6 +80,14 @@ impl Stages<Frame> for KernelTables {
         match Step::from_word(xelb_too_big(packet.context(), u32::from(room))) {
             Step::Done(verdict) => verdict,
             _ => Verdict::Drop(DropReason::PacketTooBig),
+        }
+    }
+
+    #[inline(always)]
+    fn reset(&self, packet: &mut Frame) -> Verdict {
+        match Step::from_word(xelb_reset(packet.context())) {
+            Step::Done(verdict) => verdict,
+            _ => Verdict::Drop(DropReason::NoTarget),
         }
     }
 
@@ -186,4 +199,33 @@ extern "C" fn xelb_too_big(context: *mut xdp_md, room: u32) -> u64 {
 extern "C" fn xelb_clamp(context: *mut xdp_md, offset: u32, mss: u32) -> u64 {
     stage::clamp(&mut Frame::of(context), offset & 0x1ff, mss as u16);
     0
+}
+
+/// See [`stage::reset`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn xelb_reset(context: *mut xdp_md) -> u64 {
+    Step::Done(stage::reset(&mut Frame::of(context), &KernelTables)).to_word()
+}
+
+/// See [`recall::answer`]: a function of its own, called from within a stage, since few packets come
+/// there.
+#[inline(always)]
+pub(super) fn recall(asked: &Question) -> Answer {
+    let about = u32::from(asked.timeout) | u32::from(asked.flags) << 16;
+    Answer::from_word(xelb_recall(asked.hash, asked.slot.to_word(), asked.index, about))
+}
+
+/// See [`recall::answer`]; `about` has the flags of the question above its timeout.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn xelb_recall(hash: u64, slot: u64, index: u32, about: u32) -> u64 {
+    let asked = Question {
+        hash,
+        slot: Slot::from_word(slot),
+        index,
+        timeout: about as u16,
+        flags: (about >> 16) as u16,
+    };
+    recall::answer(&asked, &KernelTables).to_word()
 }

@@ -11,10 +11,11 @@ use lb_common::{
 };
 use lb_ebpf::{
     Tables, limiter,
+    recall::{Answer, Question},
     tables::{Count, Fact},
 };
 
-use super::{maps, settings};
+use super::{maps, settings, stages};
 
 /// The maps of the balancer.
 pub(crate) struct KernelTables;
@@ -79,8 +80,9 @@ impl Tables for KernelTables {
         let Some(bucket) = maps::LIMITS.get_ptr_mut(limit as u32) else {
             return false;
         };
+        let rate = limiter::rate(limit, self.switches().icmp_rate);
         // SAFETY: as in `add_one`.
-        limiter::take(unsafe { &mut *bucket }, self.now(), self.switches().icmp_rate)
+        limiter::take(unsafe { &mut *bucket }, self.now(), rate)
     }
 
     #[inline(always)]
@@ -140,6 +142,11 @@ impl Tables for KernelTables {
             &*targets.cast::<Target>().add(index * 2 + version)
         };
         target.is_valid().then_some(target)
+    }
+
+    #[inline(always)]
+    fn recall(&self, asked: &Question) -> Answer {
+        stages::recall(asked)
     }
 
     #[inline(always)]
@@ -205,6 +212,8 @@ fn note(noted: &mut Explanation, fact: Fact) {
             Explanation::NEW_BINDING
         }
         Fact::Reply => Explanation::REPLY,
+        Fact::Remembered => Explanation::REMEMBERED,
+        Fact::Home => Explanation::HOME,
     };
 }
 

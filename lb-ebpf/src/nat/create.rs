@@ -30,7 +30,8 @@ pub(crate) fn binding<P: Packet, T: NatTables>(
     }
     let listener = listener::of(flow, tables).ok_or(Stop::Pass)?;
     let hash = steer::flow_hash(flow, tables.hash_seed());
-    let id = steer::target_of(&listener, hash, tables)?;
+    let id = steer::current_of(&listener, flow, hash, tables)?;
+    tables.note(Fact::Target(id));
     let target = tables.target(id).ok_or(Stop::target_missing())?;
     let queue = queue(target, flow.family)?;
     let Some((index, life)) = take(queue, tables) else {

@@ -8,6 +8,7 @@ use std::{
 };
 
 use crate::{
+    clock,
     config::{Config, TargetKey},
     dataplane::{DataPath, KernelStore, LoadError, LoadOptions, StoreError},
     health::{CheckSpec, Health, HealthEvent},
@@ -16,7 +17,7 @@ use crate::{
     reconcile::{ReconcileError, Reconciler},
 };
 
-use super::{AgentOptions, hops::Hops, resume};
+use super::{AgentOptions, hops::Hops, quiet, resume};
 
 /// Everything that exists once there is a configuration.
 pub(super) struct Balancer {
@@ -26,6 +27,8 @@ pub(super) struct Balancer {
     pub(super) health: BTreeMap<TargetKey, Health>,
     pub(super) drained: BTreeSet<TargetKey>,
     hops: Hops,
+    /// Slots that disarm with the next plan.
+    quiet: BTreeSet<u32>,
     pub(super) plan: Plan,
     /// Time from the end of a deciding probe to its ring in the kernel, for the last one.
     pub(super) last_reaction: Duration,
@@ -49,6 +52,7 @@ impl Balancer {
             health: resumed.health,
             drained: resumed.drained,
             hops: Hops::resumed(resumed.next_hops, Instant::now()),
+            quiet: BTreeSet::new(),
             plan: Plan::default(),
             last_reaction: Duration::ZERO,
         })
@@ -57,12 +61,22 @@ impl Balancer {
     /// The plan for another configuration, or for the present one.
     fn plan_for(&mut self, other: Option<&Config>) -> Result<Plan, ReconcileError<StoreError>> {
         let attached = self.data_path.attached().iter().map(|interface| interface.index).collect();
-        let Self { reconciler, config, health, drained, hops, plan, .. } = self;
+        let Self { reconciler, config, health, drained, hops, quiet, plan, .. } = self;
         let config = other.unwrap_or(config);
-        let (cache, next_hops) = (&plan.cache, hops.current());
+        let (cache, next_hops, now) = (&plan.cache, hops.current(), clock::seconds());
         reconciler.plan(|previous| {
             let attached = &attached;
-            plan::compile(&Inputs { config, health, drained, next_hops, attached, previous, cache })
+            plan::compile(&Inputs {
+                config,
+                health,
+                drained,
+                next_hops,
+                attached,
+                now,
+                quiet,
+                previous,
+                cache,
+            })
         })
     }
 
@@ -71,6 +85,7 @@ impl Balancer {
         let plan = self.plan_for(None)?;
         let started = Instant::now();
         let changes = self.reconciler.apply(&plan)?;
+        self.quiet.clear();
         if changes.operations > 0 {
             tracing::debug!(
                 operations = changes.operations,
@@ -164,6 +179,16 @@ impl Balancer {
     /// Lets go of next hops that held for long enough. Says whether there was any.
     pub(super) fn forget_former_hops(&mut self, now: Instant) -> bool {
         self.hops.expire(now)
+    }
+
+    /// Looks for armed slots that can disarm. Says whether there is any.
+    pub(super) fn look_for_quiet_slots(&mut self) -> bool {
+        let Self { reconciler, config, plan, .. } = self;
+        if plan.cache.armed() > 0 {
+            let seen = |slot| reconciler.seen(slot);
+            self.quiet = quiet::slots(config, &plan.tables, clock::seconds(), seen);
+        }
+        !self.quiet.is_empty()
     }
 
     /// Whether the maps hold what this agent wrote.

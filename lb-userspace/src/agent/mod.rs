@@ -6,6 +6,7 @@ mod host;
 mod kernel_log;
 mod lookup;
 mod options;
+mod quiet;
 mod request;
 mod resume;
 mod run;

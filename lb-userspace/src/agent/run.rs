@@ -321,7 +321,8 @@ impl Agent {
         };
         let now = Instant::now();
         self.shortages.look(&balancer.config, now, || self.stats.read(&[], &[]));
-        if balancer.forget_former_hops(now) {
+        let quiet = balancer.look_for_quiet_slots();
+        if balancer.forget_former_hops(now) || quiet {
             self.reconcile(None);
         }
     }

@@ -5,7 +5,10 @@ use std::{
     io,
     os::fd::AsFd as _,
     path::Path,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{Ordering, fence},
+    },
     time::Duration,
 };
 
@@ -19,13 +22,17 @@ use lb_common::{
     abi::{Meta, map},
     group::Groups,
     limits::{GROUPS_MAX, RING_BITS_MAX, RING_SLOTS_MAX, TARGETS_MAX},
+    memory::Seen,
     ring::Rings,
     target::Targets,
 };
 use thiserror::Error;
 
 use super::{MapStore, bindings::BindingMaps, mapping, mapping::Mapping};
-use crate::plan::{GroupTable, MapOp, Tables, WidePrefix};
+use crate::{
+    clock,
+    plan::{GroupTable, MapOp, Tables, WidePrefix},
+};
 
 /// What goes wrong with the maps.
 #[derive(Debug, Error)]
@@ -74,6 +81,7 @@ pub struct KernelStore {
     groups: Mapping<Groups>,
     rings: Mapping<Rings>,
     targets: Mapping<Targets>,
+    seen: Mapping<Seen>,
     /// Targets whose inactive version packets may still read.
     flipped: BTreeSet<u16>,
 }
@@ -113,6 +121,7 @@ impl KernelStore {
             groups: open_mapping(folder, map::GROUPS)?,
             rings: open_mapping(folder, map::RINGS)?,
             targets: open_mapping(folder, map::TARGETS)?,
+            seen: open_mapping(folder, map::SEEN)?,
             flipped: BTreeSet::new(),
         })
     }
@@ -165,6 +174,15 @@ impl KernelStore {
 
     fn write_slots(&self, slots: &[(u32, Slot)]) -> Result<(), StoreError> {
         let words = self.rings.element().cast::<u64>();
+        let marks = self.seen.element().cast::<u32>();
+        let now = clock::seconds();
+        for (index, _) in slots.iter().filter(|(_, slot)| slot.is_armed()) {
+            let index = below(*index as usize, RING_SLOTS_MAX, "slot")?;
+            // SAFETY: inside the array; one aligned 4-byte store.
+            unsafe { marks.add(index).write_volatile(now) };
+        }
+        // Whoever meets an armed slot after a crash must find its mark.
+        fence(Ordering::SeqCst);
         for (index, slot) in slots {
             let index = below(*index as usize, RING_SLOTS_MAX, "slot")?;
             // SAFETY: inside the array; one aligned 8-byte store.
@@ -268,17 +286,20 @@ impl KernelStore {
             .collect()
     }
 
-    fn read_targets(&self) -> Result<BTreeMap<u16, Target>, StoreError> {
-        let mut targets = BTreeMap::new();
+    /// The targets, and the former ones whose ids rest.
+    fn read_targets(&self) -> Result<(BTreeMap<u16, Target>, BTreeMap<u16, u32>), StoreError> {
+        let (mut targets, mut resting) = (BTreeMap::new(), BTreeMap::new());
         for id in 1..u16::try_from(TARGETS_MAX).unwrap_or(u16::MAX) {
             // SAFETY: inside the mapping; only the agent writes targets.
             let target =
                 unsafe { self.version(id, self.active(id)?.read_volatile())?.read_volatile() };
             if target.is_valid() {
                 targets.insert(id, target);
+            } else if target.until != 0 {
+                resting.insert(id, target.until);
             }
         }
-        Ok(targets)
+        Ok((targets, resting))
     }
 }
 
@@ -289,6 +310,7 @@ impl MapStore for KernelStore {
         let listeners = self.listeners.iter().collect::<Result<_, _>>();
         let vips = self.vips.keys().collect::<Result<_, _>>();
         let devices = self.devices.keys().collect::<Result<_, _>>();
+        let (targets, resting) = self.read_targets()?;
         Ok(Tables {
             listeners: listeners.map_err(|source| failed("read", map::LISTENERS, source))?,
             vips: vips.map_err(|source| failed("read", map::VIPS, source))?,
@@ -298,8 +320,15 @@ impl MapStore for KernelStore {
             // SAFETY: inside the mapping; only the agent writes it.
             switches: unsafe { self.switches.element().read_volatile() },
             groups: self.read_groups()?,
-            targets: self.read_targets()?,
+            targets,
+            resting,
         })
+    }
+
+    fn seen(&self, slot: u32) -> u32 {
+        let index = slot as usize & (RING_SLOTS_MAX - 1);
+        // SAFETY: masked, so inside the array.
+        unsafe { self.seen.element().cast::<u32>().add(index).read_volatile() }
     }
 
     fn apply(&mut self, operation: &MapOp) -> Result<(), StoreError> {
@@ -315,7 +344,9 @@ impl MapStore for KernelStore {
                 }
                 self.put_target(*id, *target)
             }
-            MapOp::RemoveTarget(id) => self.put_target(*id, Target::default()),
+            MapOp::RemoveTarget { id, until } => {
+                self.put_target(*id, Target { until: *until, ..Target::default() })
+            }
             MapOp::WriteSlots(slots) => self.write_slots(slots),
             MapOp::PutGroup { id, name, ring } => self.put_group(*id, name, *ring),
             MapOp::RemoveGroup(id) => self.remove_group(*id),

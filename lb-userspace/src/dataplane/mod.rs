@@ -46,6 +46,10 @@ pub trait MapStore {
     /// Reads everything back.
     fn read(&self) -> Result<Tables, Self::Error>;
 
+    /// The second of the monotonic clock in which a packet of this slot last went elsewhere than to
+    /// its current owner, or the slot was last written; says nothing of a slot that is not armed.
+    fn seen(&self, slot: u32) -> u32;
+
     /// Takes one step. After an error the step has happened or has not; trying again is safe.
     fn apply(&mut self, operation: &MapOp) -> Result<(), Self::Error>;
 }

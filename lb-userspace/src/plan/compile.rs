@@ -19,10 +19,15 @@ use super::{
     space::{self, Space},
 };
 use crate::{
-    config::{Config, TargetGroup, TargetKey},
+    config::{Config, Protocol, TargetGroup, TargetKey},
+    consistency::Change,
     health::Reason,
     maglev::{self, Member},
 };
+
+/// Seconds that the id of a former target rests: as long as a flow of the most patient listener is
+/// remembered (100 minutes, and an eighth more).
+const ID_REST: u32 = 6000 + 6000 / 8 + 1;
 
 /// What should be.
 #[derive(Clone, Debug, Default)]
@@ -119,6 +124,7 @@ pub fn compile(inputs: &Inputs<'_>) -> Result<Plan, PlanError> {
     for group in &inputs.config.target_groups {
         compiler.group(group)?;
     }
+    compiler.rest();
     compiler.listeners()?;
     compiler.devices()?;
     Ok(compiler.plan)
@@ -156,6 +162,8 @@ struct Compiler<'run, 'inputs> {
     groups: BTreeMap<&'inputs str, u16>,
     group_ids: Ids,
     target_ids: Ids,
+    /// Ids of former targets that rest, and until when.
+    resting: BTreeMap<u16, u32>,
     space: Space,
 }
 
@@ -172,6 +180,13 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
             known_targets.entry(place).or_insert(*id);
         }
         let listeners = inputs.config.listeners.iter();
+        let rests = |until: u32| until.wrapping_sub(inputs.now).wrapping_sub(1) <= u32::MAX / 2;
+        let resting: BTreeMap<u16, u32> = previous
+            .resting
+            .iter()
+            .filter(|(_, until)| rests(**until))
+            .map(|(id, until)| (*id, *until))
+            .collect();
         Self {
             inputs,
             plan: Plan {
@@ -185,7 +200,11 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
             known_targets,
             groups: BTreeMap::new(),
             group_ids: Ids::new(previous.groups.keys().copied(), GROUPS_MAX),
-            target_ids: Ids::new(previous.targets.keys().copied(), TARGETS_MAX),
+            target_ids: Ids::new(
+                previous.targets.keys().chain(resting.keys()).copied(),
+                TARGETS_MAX,
+            ),
+            resting,
             space: Space::new(previous.groups.values().map(|group| group.ring)),
         }
     }
@@ -207,7 +226,7 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
             GroupTable { name: group.name.clone(), ring: RingRef::NONE, slots: [].into() };
         if used && !group.targets.is_empty() {
             let members = self.members(first, &membership::in_ring(&verdicts));
-            self.ring(id, &mut table, members, first)?;
+            self.ring(id, &mut table, members, first, group)?;
         }
         self.plan.tables.groups.insert(id, table);
         Ok(())
@@ -236,7 +255,7 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
             let place = (group_id, entry.family, entry.address, entry.port);
             let id = match self.known_targets.get(&place) {
                 Some(id) => *id,
-                None => self.target_ids.take().ok_or_else(|| no_room("targets", TARGETS_MAX))?,
+                None => self.target_id()?,
             };
             self.plan.tables.targets.insert(id, entry);
             self.plan.targets.push(TargetReport {
@@ -254,6 +273,31 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
         Ok(verdicts)
     }
 
+    /// An id for a new target: a free one, else the one that has rested the longest.
+    fn target_id(&mut self) -> Result<u16, PlanError> {
+        let oldest = || {
+            let resting = self.resting.iter();
+            resting
+                .max_by_key(|(_, until)| self.inputs.now.wrapping_sub(**until))
+                .map(|(id, _)| *id)
+        };
+        let id = self.target_ids.take().or_else(oldest);
+        let id = id.ok_or_else(|| no_room("targets", TARGETS_MAX))?;
+        self.resting.remove(&id);
+        Ok(id)
+    }
+
+    /// Lets the ids of targets that go rest: remembered flows may still name them.
+    fn rest(&mut self) {
+        let Self { inputs, plan, resting, .. } = self;
+        let gone =
+            inputs.previous.targets.keys().filter(|id| !plan.tables.targets.contains_key(id));
+        // 0 would be no rest.
+        let until = inputs.now.wrapping_add(ID_REST).max(1);
+        resting.extend(gone.map(|id| (*id, until)));
+        plan.tables.resting = std::mem::take(resting);
+    }
+
     /// The members of a ring, from the reports of its group, which start at `first`.
     fn members(&mut self, first: usize, in_ring: &[bool]) -> Vec<Member> {
         let mut members = Vec::with_capacity(in_ring.len());
@@ -262,7 +306,7 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
             report.in_ring = *in_ring;
             if *in_ring {
                 if let Some(entry) = self.plan.tables.targets.get_mut(&report.id) {
-                    entry.flags |= Target::ROUTABLE;
+                    entry.flags |= Target::ROUTABLE | Target::ACCEPTING;
                 }
                 members.push(Member {
                     id: report.id,
@@ -281,6 +325,7 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
         table: &mut GroupTable,
         members: Vec<Member>,
         first: usize,
+        group: &TargetGroup,
     ) -> Result<(), PlanError> {
         let previous =
             self.inputs.previous.groups.get(&id).filter(|group| {
@@ -292,7 +337,17 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
         table.ring = place.or_else(|| self.space.take(bits)).ok_or_else(|| {
             PlanError::NoRoomForRing { group: table.name.clone(), slots: 1 << bits }
         })?;
-        let ring = self.inputs.cache.ring(&table.name, members, bits, previous);
+        let (targets, inputs) = (&self.plan.tables.targets, self.inputs);
+        let base = previous.map_or(0, |group| group.ring.base() as usize);
+        let change = Change {
+            arms: arms(group),
+            resets: false,
+            routable: &|id| targets.get(&id).is_some_and(Target::is_routable),
+            quiet: &|number| {
+                u32::try_from(base + number).is_ok_and(|index| inputs.quiet.contains(&index))
+            },
+        };
+        let ring = inputs.cache.ring(&table.name, members, bits, previous, &change);
         table.slots = ring.slots();
         let members = self.plan.targets.iter_mut().skip(first);
         let members = members.filter(|report| report.in_ring);
@@ -340,6 +395,13 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
         }
         Ok(())
     }
+}
+
+/// Whether flows of a group's targets are kept by arming slots. In modes nat and fullnat every flow
+/// has a binding; UDP flows are remembered from their first packet on, or never.
+const fn arms(group: &TargetGroup) -> bool {
+    let direct = !matches!(group.forwarding, Mode::Nat | Mode::Fullnat);
+    direct && !matches!(group.protocol, Protocol::Udp)
 }
 
 /// What the data path must look for.

@@ -68,10 +68,13 @@ fn put_targets(current: &Tables, wanted: &Tables, early: &mut Vec<MapOp>, late: 
 /// hop or its flows, or only its state differs.
 fn only_informs(before: &Target, after: &Target) -> bool {
     let loses_next_hop = before.is_resolved() && !after.is_resolved();
-    let gains_flows = !before.is_routable() && after.is_routable();
+    let gains = |has: fn(&Target) -> bool| !has(before) && has(after);
+    let gains_flows = gains(Target::is_routable) || gains(Target::is_accepting);
     let rest = |target: &Target| Target {
         state: TargetState::Initial as u8,
-        flags: target.flags & !Target::ROUTABLE,
+        flags: target.flags & !(Target::ROUTABLE | Target::ACCEPTING),
+        since: 0,
+        until: 0,
         ..*target
     };
     loses_next_hop || !gains_flows && rest(before) == rest(after)
@@ -216,7 +219,18 @@ fn removals(current: &Tables, wanted: &Tables) -> Vec<MapOp> {
     }
     for id in current.targets.keys() {
         if !wanted.targets.contains_key(id) {
-            operations.push(MapOp::RemoveTarget(*id));
+            let until = wanted.resting.get(id).copied().unwrap_or(0);
+            operations.push(MapOp::RemoveTarget { id: *id, until });
+        }
+    }
+    for (id, until) in &current.resting {
+        let rested = !wanted.resting.contains_key(id) && !wanted.targets.contains_key(id);
+        if rested {
+            operations.push(MapOp::RemoveTarget { id: *id, until: 0 });
+        } else if let Some(other) = wanted.resting.get(id)
+            && other != until
+        {
+            operations.push(MapOp::RemoveTarget { id: *id, until: *other });
         }
     }
     for number in current.pools.keys().filter(|number| !wanted.pools.contains_key(number)) {

@@ -25,6 +25,10 @@ pub struct Inputs<'inputs> {
     pub next_hops: &'inputs BTreeMap<IpAddr, NextHopState>,
     /// Indices of the interfaces that clients' packets come in by.
     pub attached: &'inputs BTreeSet<u32>,
+    /// Second of the monotonic clock.
+    pub now: u32,
+    /// Indices of armed slots that have seen no exception for the idle timeout: they disarm.
+    pub quiet: &'inputs BTreeSet<u32>,
     /// What the maps hold: ids and rings are found again in it.
     pub previous: &'inputs Tables,
     /// The rings of the last plan. It saves time and changes nothing else; may be empty.

@@ -21,5 +21,5 @@ pub use diff::diff;
 pub use entry::listener_key;
 pub use inputs::Inputs;
 pub use model::{MapModel, faults};
-pub use rings::{RingCache, own};
+pub use rings::RingCache;
 pub use tables::*;

@@ -26,6 +26,8 @@ pub struct MapModel {
     pub groups: BTreeMap<u16, (String, RingRef)>,
     /// Targets by id.
     pub targets: BTreeMap<u16, Target>,
+    /// Ids of former targets that rest.
+    pub resting: BTreeMap<u16, u32>,
     /// Interfaces.
     pub devices: BTreeSet<u32>,
     /// Listeners on port ranges and prefixes.
@@ -51,9 +53,14 @@ impl MapModel {
             }
             MapOp::PutTarget { id, target, .. } => {
                 self.targets.insert(*id, *target);
+                self.resting.remove(id);
             }
-            MapOp::RemoveTarget(id) => {
+            MapOp::RemoveTarget { id, until } => {
                 self.targets.remove(id);
+                self.resting.remove(id);
+                if *until != 0 {
+                    self.resting.insert(*id, *until);
+                }
             }
             MapOp::WriteSlots(slots) => self.write(slots),
             MapOp::PutGroup { id, name, ring } => {
@@ -126,6 +133,7 @@ impl MapModel {
             vips: self.vips.clone(),
             groups: groups.collect(),
             targets: self.targets.clone(),
+            resting: self.resting.clone(),
             devices: self.devices.clone(),
             wide: self.wide.clone(),
             pools: self.pools.clone(),
@@ -141,6 +149,7 @@ impl From<&Tables> for MapModel {
             vips: tables.vips.clone(),
             groups: BTreeMap::new(),
             targets: tables.targets.clone(),
+            resting: tables.resting.clone(),
             devices: tables.devices.clone(),
             wide: tables.wide.clone(),
             pools: tables.pools.clone(),

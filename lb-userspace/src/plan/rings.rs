@@ -1,13 +1,17 @@
 //! The slots of each group's ring: who owns them, and what they keep of what they were before.
 //!
-//! Who is in a ring is decided in `membership`; how owners spread over it in [`crate::maglev`].
+//! Who is in a ring is decided in `membership`; how owners spread over it in [`crate::maglev`]; which
+//! slots are armed in [`crate::consistency`].
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use lb_common::Slot;
 
 use super::GroupTable;
-use crate::maglev::{self, Member};
+use crate::{
+    consistency::{self, Change},
+    maglev::{self, Member},
+};
 
 /// The rings of the last plan, by the name of their group: only a group whose members have changed
 /// is built again.
@@ -26,6 +30,8 @@ pub(super) struct Ring {
     counts: Arc<[u32]>,
     /// What the plan made of the owners.
     slots: Arc<[Slot]>,
+    /// Number of armed ones.
+    armed: usize,
 }
 
 impl RingCache {
@@ -36,26 +42,36 @@ impl RingCache {
         members: Vec<Member>,
         bits: u8,
         previous: Option<&GroupTable>,
+        change: &Change<'_>,
     ) -> Ring {
         let before: &[Slot] = previous.map_or(&[], |group| &group.slots);
         let known = self.groups.get(group);
         let known = known.filter(|ring| ring.bits == bits && *ring.members == *members);
         if let Some(ring) = known {
             let unchanged = previous.is_some_and(|group| Arc::ptr_eq(&group.slots, &ring.slots));
-            let mut ring = ring.clone();
-            if !unchanged {
-                ring.slots = shared(own(before, &ring.owners), previous);
+            // What a slot that is not armed makes of an owner that it has already is itself.
+            if unchanged && ring.armed == 0 {
+                return ring.clone();
             }
-            return ring;
+            return ring.clone().with(consistency::own(before, &ring.owners, change), previous);
         }
         let owners: Arc<[u16]> = maglev::build(&members, bits).into();
-        Ring {
+        let slots = consistency::own(before, &owners, change);
+        let ring = Ring {
             counts: count(&members, &owners),
-            slots: shared(own(before, &owners), previous),
+            slots: [].into(),
+            armed: 0,
             members: members.into(),
             bits,
             owners,
-        }
+        };
+        ring.with(slots, previous)
+    }
+
+    /// Number of armed slots of all rings.
+    #[must_use]
+    pub fn armed(&self) -> usize {
+        self.groups.values().map(|ring| ring.armed).sum()
     }
 
     /// Keeps a ring for the next plan.
@@ -65,6 +81,14 @@ impl RingCache {
 }
 
 impl Ring {
+    /// The ring with these slots, or with the previous ones themselves when they are the same, so
+    /// that `diff` need not compare them.
+    fn with(self, slots: Arc<[Slot]>, previous: Option<&GroupTable>) -> Self {
+        let armed = consistency::armed(&slots);
+        let same = previous.filter(|group| group.slots == slots);
+        Self { slots: same.map_or(slots, |group| Arc::clone(&group.slots)), armed, ..self }
+    }
+
     /// Its slots.
     pub(super) fn slots(&self) -> Arc<[Slot]> {
         Arc::clone(&self.slots)
@@ -78,60 +102,10 @@ impl Ring {
     }
 }
 
-/// The slots after their owners have changed: the one place that knows what a slot remembers.
-///
-/// In this version no slot is armed: it just changes owner, and keeps its epoch. Growth by a power
-/// of two splits each slot in equal parts that inherit from it; otherwise a ring starts anew.
-#[must_use]
-pub fn own(previous: &[Slot], owners: &[u16]) -> Arc<[Slot]> {
-    let parts = owners.len().checked_div(previous.len()).unwrap_or(0);
-    let inherits = parts.is_power_of_two() && parts * previous.len() == owners.len();
-    let shift = if inherits { parts.ilog2() } else { 0 };
-    let ancestors: &[Slot] = if inherits { previous } else { &[] };
-    owners
-        .iter()
-        .enumerate()
-        .map(|(index, owner)| Slot {
-            epoch: ancestors.get(index >> shift).map_or(0, |slot| slot.epoch),
-            ..Slot::unarmed(*owner)
-        })
-        .collect()
-}
-
-/// The previous slots themselves when they are the same, so that `diff` need not compare them.
-fn shared(slots: Arc<[Slot]>, previous: Option<&GroupTable>) -> Arc<[Slot]> {
-    match previous {
-        Some(group) if group.slots == slots => Arc::clone(&group.slots),
-        _ => slots,
-    }
-}
-
 fn count(members: &[Member], owners: &[u16]) -> Arc<[u32]> {
     let mut counts = vec![0_u32; usize::from(u16::MAX) + 1];
     for owner in owners {
         counts[usize::from(*owner)] += 1;
     }
     members.iter().map(|member| counts[usize::from(member.id)]).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn slots_keep_their_epoch() {
-        let slot = |owner, epoch| Slot { epoch, ..Slot::unarmed(owner) };
-        let armed = Slot { current: 2, home: 1, epoch: 9, flags: Slot::ARMED };
-        let previous = [slot(1, 7), armed];
-        let cases: &[(&[u16], &[Slot])] = &[
-            (&[3, 2], &[slot(3, 7), slot(2, 9)]),
-            (&[1, 2, 3, 4], &[slot(1, 7), slot(2, 7), slot(3, 9), slot(4, 9)]),
-            (&[5], &[slot(5, 0)]),
-            (&[], &[]),
-        ];
-        for (owners, expected) in cases {
-            assert_eq!(*own(&previous, owners), **expected, "{owners:?}");
-        }
-        assert_eq!(*own(&[], &[4]), [slot(4, 0)]);
-    }
 }

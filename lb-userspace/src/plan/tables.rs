@@ -26,6 +26,9 @@ pub struct Tables {
     pub groups: BTreeMap<u16, GroupTable>,
     /// Targets by id (1 to `TARGETS_MAX - 1`); only those with [`Target::VALID`].
     pub targets: BTreeMap<u16, Target>,
+    /// Ids of former targets that a remembered flow may still name, and the second of the monotonic
+    /// clock from which they may be given to others.
+    pub resting: BTreeMap<u16, u32>,
     /// Indices of the interfaces that packets may be redirected to.
     pub devices: BTreeSet<u32>,
 }
@@ -66,9 +69,15 @@ pub enum MapOp {
         /// The id was free: its counters start at zero.
         fresh: bool,
     },
-    /// Frees a target's id.
-    RemoveTarget(u16),
-    /// Writes slots, each at its index in [`lb_common::ring::Rings`].
+    /// Removes a target. Its id rests until this second of the monotonic clock; 0 is no rest.
+    RemoveTarget {
+        /// Its id.
+        id: u16,
+        /// When it may be given to another target.
+        until: u32,
+    },
+    /// Writes slots, each at its index in [`lb_common::ring::Rings`]. Those that are armed count as
+    /// having seen an exception now, before they are written.
     WriteSlots(Vec<(u32, Slot)>),
     /// Names a group and points it at its ring (one store for the ring).
     PutGroup {

@@ -37,7 +37,7 @@ impl Grace {
             MapOp::PutTarget { id, target, fresh } => {
                 self.put_target(model, *id, target, *fresh, &mut harm);
             }
-            MapOp::RemoveTarget(id) => {
+            MapOp::RemoveTarget { id, .. } => {
                 if self.reaches_target(model, *id) {
                     harm.push(format!("target {id} goes while packets may still use it"));
                 }
@@ -121,6 +121,9 @@ impl Grace {
                 let before = model.slots.get(*index as usize).copied().unwrap_or_default();
                 if before.current != slot.current {
                     self.targets.insert(before.current);
+                }
+                if before.home != slot.home {
+                    self.targets.insert(before.home);
                 }
             } else if covers(&left, *index) {
                 clashes += 1;

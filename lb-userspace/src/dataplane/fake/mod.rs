@@ -5,7 +5,10 @@
 
 mod grace;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use grace::Grace;
 
@@ -22,6 +25,9 @@ struct State {
     grace: Grace,
     hazards: Vec<String>,
     operations: Vec<MapOp>,
+    /// Second of the clock, and when each slot last saw an exception.
+    now: u32,
+    seen: BTreeMap<u32, u32>,
     failure: Option<(usize, Moment)>,
     read_failures: usize,
 }
@@ -64,6 +70,8 @@ impl FakeMaps {
         Self(Arc::new(Mutex::new(State {
             model: state.model.clone(),
             grace: state.grace.clone(),
+            now: state.now,
+            seen: state.seen.clone(),
             ..State::default()
         })))
     }
@@ -78,6 +86,18 @@ impl FakeMaps {
     #[must_use]
     pub fn tables(&self) -> Tables {
         self.lock().model.tables()
+    }
+
+    /// Sets the clock, in seconds.
+    pub fn set_now(&self, now: u32) {
+        self.lock().now = now;
+    }
+
+    /// What a packet does that goes elsewhere than to the current owner of its slot.
+    pub fn mark_seen(&self, slot: u32) {
+        let mut state = self.lock();
+        let now = state.now;
+        state.seen.insert(slot, now);
     }
 
     /// Makes one operation fail: the next one for `nth` 0, the one after it for 1.
@@ -127,6 +147,10 @@ impl MapStore for FakeStore {
         Ok(state.model.tables())
     }
 
+    fn seen(&self, slot: u32) -> u32 {
+        self.maps.lock().seen.get(&slot).copied().unwrap_or(0)
+    }
+
     fn apply(&mut self, operation: &MapOp) -> Result<(), FakeError> {
         let mut state = self.maps.lock();
         match state.failure {
@@ -154,6 +178,10 @@ impl MapStore for FakeStore {
 impl State {
     fn apply(&mut self, operation: &MapOp) {
         self.hazards.extend(self.grace.step(&self.model, operation));
+        if let MapOp::WriteSlots(slots) = operation {
+            let armed = slots.iter().filter(|(_, slot)| slot.is_armed());
+            self.seen.extend(armed.map(|(index, _)| (*index, self.now)));
+        }
         self.model.apply(operation);
         self.operations.push(operation.clone());
     }

@@ -31,6 +31,8 @@ struct World {
     health: BTreeMap<TargetKey, Health>,
     drained: BTreeSet<TargetKey>,
     attached: BTreeSet<u32>,
+    quiet: BTreeSet<u32>,
+    now: u32,
     next_hops: BTreeMap<IpAddr, NextHopState>,
 }
 
@@ -53,6 +55,8 @@ impl World {
             drained: BTreeSet::new(),
             next_hops: BTreeMap::new(),
             attached: BTreeSet::from([5]),
+            quiet: BTreeSet::new(),
+            now: 1000,
         }
     }
 
@@ -110,6 +114,8 @@ impl World {
             health: &self.health,
             drained: &self.drained,
             next_hops: &self.next_hops,
+            now: self.now,
+            quiet: &self.quiet,
             previous,
             cache,
         })

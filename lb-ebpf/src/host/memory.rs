@@ -1,0 +1,79 @@
+//! The memory of flows, in memory.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{BTreeMap, HashMap},
+    ops::Deref,
+};
+
+use lb_common::{MemoryLine, limits::MEMORY_LINES, memory::MEMORY_WORDS};
+
+use super::MemoryTables;
+use crate::memory::FlowMemory;
+
+/// The memory of flows, and the marks of armed slots, in memory.
+#[derive(Clone, Debug, Default)]
+pub struct HostMemory {
+    /// Lines that are not empty.
+    pub lines: RefCell<HashMap<u32, MemoryLine>>,
+    /// When a packet of a slot last went elsewhere than to its current owner, by index, in seconds.
+    pub seen: RefCell<BTreeMap<u32, u32>>,
+    /// How often lines and marks were read or written.
+    pub accesses: Cell<u64>,
+}
+
+impl HostMemory {
+    fn count(&self) {
+        self.accesses.set(self.accesses.get() + 1);
+    }
+
+    /// Changes an entry.
+    fn entry<R>(&self, place: u32, change: impl FnOnce(&mut lb_common::Memory) -> R) -> Option<R> {
+        self.count();
+        let mut lines = self.lines.borrow_mut();
+        let line = lines.entry(place / MEMORY_WORDS as u32).or_default();
+        line.entries.get_mut(place as usize % MEMORY_WORDS).map(change)
+    }
+}
+
+/// A line as it was when it was asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Copied(MemoryLine);
+
+impl Deref for Copied {
+    type Target = MemoryLine;
+
+    fn deref(&self) -> &MemoryLine {
+        &self.0
+    }
+}
+
+impl FlowMemory for MemoryTables {
+    type Line<'tables> = Copied;
+
+    fn memory_line(&self, line: u32) -> Option<Copied> {
+        self.memory.count();
+        let known = || Copied(self.memory.lines.borrow().get(&line).copied().unwrap_or_default());
+        ((line as usize) < MEMORY_LINES).then(known)
+    }
+
+    fn swap_owner(&self, place: u32, old: u64, new: u64) -> bool {
+        let swapped = self.memory.entry(place, |entry| {
+            let same = entry.owner == old;
+            if same {
+                entry.owner = new;
+            }
+            same
+        });
+        swapped.unwrap_or(false)
+    }
+
+    fn write_hash(&self, place: u32, hash: u64) {
+        self.memory.entry(place, |entry| entry.hash = hash);
+    }
+
+    fn mark_seen(&self, slot: u32, now: u32) {
+        self.memory.count();
+        self.memory.seen.borrow_mut().insert(slot, now);
+    }
+}

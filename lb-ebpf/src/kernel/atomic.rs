@@ -1,0 +1,19 @@
+//! What BPF can do at once, and the compiler does not know of.
+
+use core::arch::asm;
+
+/// Stores `new` where `old` stands; `false` when something else does. In assembler, since the
+/// compiler does not know that BPF has it (`atomic-cas` of the target is false).
+///
+/// # Safety
+/// `place` is aligned and inside a map.
+#[inline(always)]
+pub(super) unsafe fn compare_exchange(place: *mut u64, old: u64, new: u64) -> bool {
+    let found: u64;
+    // SAFETY: the caller's promise.
+    unsafe {
+        asm!("r0 = cmpxchg_64({place} + 0, r0, {new})", place = in(reg) place, new = in(reg) new,
+            inout("r0") old => found, options(nostack));
+    }
+    found == old
+}

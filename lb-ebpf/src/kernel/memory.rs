@@ -1,0 +1,66 @@
+//! The BPF maps as [`FlowMemory`].
+
+use core::ptr::{read_volatile, write_volatile};
+
+use lb_common::{Memory, MemoryLine, limits::RING_SLOTS_MAX, memory::MEMORY_WORDS};
+use lb_ebpf::memory::FlowMemory;
+
+use super::{atomic, maps, settings, tables::KernelTables};
+
+/// An entry of the memory; `None` when there is no such place.
+#[inline(always)]
+fn entry(place: u32) -> Option<*mut Memory> {
+    let line = maps::MEMORY.get_ptr_mut(place / MEMORY_WORDS as u32)?;
+    // SAFETY: the number is below that of a line's entries.
+    Some(unsafe { line.cast::<Memory>().add(place as usize % MEMORY_WORDS) })
+}
+
+impl FlowMemory for KernelTables {
+    type Line<'tables> = &'tables MemoryLine;
+
+    #[inline(always)]
+    fn memory_line(&self, line: u32) -> Option<&MemoryLine> {
+        maps::MEMORY.get(line)
+    }
+
+    #[inline(always)]
+    fn swap_owner(&self, place: u32, old: u64, new: u64) -> bool {
+        if settings::dry_run() {
+            return true;
+        }
+        match entry(place) {
+            // SAFETY: into the map, aligned.
+            Some(entry) => unsafe { atomic::compare_exchange(&raw mut (*entry).owner, old, new) },
+            None => false,
+        }
+    }
+
+    #[inline(always)]
+    fn write_hash(&self, place: u32, hash: u64) {
+        if settings::dry_run() {
+            return;
+        }
+        if let Some(entry) = entry(place) {
+            // SAFETY: into the map, aligned.
+            unsafe { write_volatile(&raw mut (*entry).hash, hash) };
+        }
+    }
+
+    #[inline(always)]
+    fn mark_seen(&self, slot: u32, now: u32) {
+        if settings::dry_run() {
+            return;
+        }
+        let Some(seen) = maps::SEEN.get_ptr_mut(0) else {
+            return;
+        };
+        // SAFETY: masked, so inside the array. A second that is there already need not be written:
+        // the line stays shared between CPUs.
+        unsafe {
+            let place = seen.cast::<u32>().add(slot as usize & (RING_SLOTS_MAX - 1));
+            if read_volatile(place) != now {
+                write_volatile(place, now);
+            }
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The memory of flows: from the hash of a five-tuple to the target that it belongs to.
+//!
+//! Lines of one cache line, four flows each. A flow has two lines to be in and goes to the emptier
+//! one ("the power of two choices": Azar, Broder, Karlin, Upfal 1999). An entry has all 64 bits of a
+//! keyed hash, so that two flows are the same to it once in 2^64: it needs no addresses, and one
+//! word says the rest. A place is free when its time is over; nothing that lives is ever evicted,
+//! so that a flood cannot push flows out: it finds no place, and is not remembered.
+
+use core::ops::Deref;
+
+use lb_common::{Memory, MemoryLine, Owner, limits::MEMORY_LINES, memory::MEMORY_WORDS};
+
+use crate::Tables;
+
+/// What the memory of flows asks of the outside. A place is the number of its line times
+/// [`MEMORY_WORDS`], plus its number in the line.
+pub trait FlowMemory: Tables {
+    /// A line of it.
+    type Line<'tables>: Deref<Target = MemoryLine>
+    where
+        Self: 'tables;
+
+    /// A line; other CPUs may be writing it.
+    fn memory_line(&self, line: u32) -> Option<Self::Line<'_>>;
+
+    /// Replaces whose a place is; `false` when it was not `old` any more.
+    fn swap_owner(&self, place: u32, old: u64, new: u64) -> bool;
+
+    /// Writes the hash of a place that has just been taken.
+    fn write_hash(&self, place: u32, hash: u64);
+
+    /// Notes that a packet of the slot with this index went elsewhere than to its current owner, in
+    /// this second.
+    fn mark_seen(&self, slot: u32, now: u32);
+}
+
+/// Where a flow is, and the word of its [`Owner`]. Not an `Option`, whose empty case LLVM fills with
+/// a register that nobody has written, which the verifier refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) place: u32,
+    pub(crate) word: u64,
+}
+
+impl Found {
+    /// It is nowhere; its time was over at second 0.
+    const NOTHING: Self = Self { place: u32::MAX, word: 0 };
+
+    /// Whether it has a place.
+    #[inline(always)]
+    pub(crate) const fn has_place(self) -> bool {
+        self.place != u32::MAX
+    }
+}
+
+/// The two lines of a flow. The slot takes the top bits of the hash: these are the lowest ones.
+#[inline(always)]
+const fn lines(hash: u64) -> [u32; 2] {
+    const MASK: u64 = MEMORY_LINES as u64 - 1;
+    let first = hash & MASK;
+    // An odd number: never the same line twice.
+    let second = (first ^ (hash >> 20 & MASK | 1)) & MASK;
+    [first as u32, second as u32]
+}
+
+/// Whether the time of an owner is over, as a bit. Seconds are compared modulo 2^32; a place that
+/// was never taken has expired at second 0.
+#[inline(always)]
+const fn over(owner: u64, now: u32) -> u32 {
+    let expires = (owner >> 32) as u32;
+    expires.wrapping_sub(now).wrapping_sub(1) >> 31
+}
+
+/// Whether the time of an owner is over.
+#[inline(always)]
+pub(crate) const fn is_over(owner: u64, now: u32) -> bool {
+    over(owner, now) != 0
+}
+
+/// The entry of a flow, whatever it says and whether or not its time is over.
+#[inline(always)]
+pub(crate) fn find<T: FlowMemory>(hash: u64, tables: &T) -> Found {
+    for line in lines(hash) {
+        let Some(entries) = tables.memory_line(line) else {
+            break;
+        };
+        for (number, entry) in (0..).zip(&entries.entries) {
+            if entry.hash == hash {
+                return Found { place: line * MEMORY_WORDS as u32 + number, word: entry.owner };
+            }
+        }
+    }
+    Found::NOTHING
+}
+
+/// Takes a free place for a flow that has none; `false` when there is none, or another CPU was
+/// faster.
+#[inline(always)]
+pub(crate) fn insert<T: FlowMemory>(hash: u64, owner: Owner, now: u32, tables: &T) -> bool {
+    let [first, second] = lines(hash);
+    let (Some(first_line), Some(second_line)) =
+        (tables.memory_line(first), tables.memory_line(second))
+    else {
+        return false;
+    };
+    let (line, chosen) = if free(&first_line, now) >= free(&second_line, now) {
+        (first, first_line)
+    } else {
+        (second, second_line)
+    };
+    let found = (0..).zip(&chosen.entries).find(|(_, entry)| is_over(entry.owner, now));
+    let Some((number, Memory { owner: old, .. })) = found else {
+        return false;
+    };
+    let place = line * MEMORY_WORDS as u32 + number;
+    // Whoever replaces the owner has the place: until the hash follows, it is that of a flow whose
+    // time is over.
+    if !tables.swap_owner(place, *old, owner.to_word()) {
+        return false;
+    }
+    tables.write_hash(place, hash);
+    true
+}
+
+/// How many places of a line are free. A sum of bits: the verifier would walk each outcome of
+/// comparisons on its own.
+#[inline(always)]
+fn free(line: &MemoryLine, now: u32) -> u32 {
+    let mut count = 0;
+    for entry in &line.entries {
+        count += over(entry.owner, now);
+    }
+    count
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_is_over_at_its_second_also_when_it_wraps() {
+        let owner = |expires| Owner { target: 1, epoch: 1, expires }.to_word();
+        for (expires, now, over) in [
+            (100, 99, 0),
+            (100, 100, 1),
+            (100, 101, 1),
+            (0, 1, 1),
+            (5, u32::MAX - 5, 0),
+            (u32::MAX - 5, 5, 1),
+        ] {
+            assert_eq!(super::over(owner(expires), now), over, "{expires} at {now}");
+        }
+    }
+
+    #[test]
+    fn a_flow_has_two_lines() {
+        for hash in [0, 1, u64::MAX, 0x1234_5678_9abc_def0] {
+            let [first, second] = lines(hash);
+            assert_ne!(first, second);
+            assert!((first as usize) < MEMORY_LINES && (second as usize) < MEMORY_LINES);
+        }
+    }
+}

@@ -110,7 +110,9 @@ pub fn answer<T: FlowMemory>(asked: &Question, tables: &T) -> Answer {
             return Answer::Reset;
         }
     }
-    if asked.has(Question::OPENS | Question::TRACKED) && remember(found, asked, now, tables) {
+    let begins = asked.has(Question::OPENS | Question::TRACKED);
+    // Nobody takes new flows: a home that drains does not, either.
+    if begins && (asked.slot.current == 0 || remember(found, asked, now, tables)) {
         return Answer::To(asked.slot.current);
     }
     untracked(asked, now, tables)
@@ -135,7 +137,7 @@ fn may_go<T: Tables>(id: u16, asked: &Question, tables: &T) -> bool {
 /// written over an older entry costs no budget.
 #[inline(always)]
 fn remember<T: FlowMemory>(found: Found, asked: &Question, now: u32, tables: &T) -> bool {
-    if asked.slot.current == 0 || !asked.has(Question::LEARNS) {
+    if !asked.has(Question::LEARNS) {
         return false;
     }
     let owner = Owner {

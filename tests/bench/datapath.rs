@@ -257,6 +257,8 @@ fn tables(case: &Case) -> Result<Tables> {
     let healthy = Health { state: TargetState::Healthy, reason: None, detail: String::new() };
     let key = |address: &IpAddr| TargetKey { group: "web".to_owned(), address: *address, port: 80 };
     let plan = plan::compile(&Inputs {
+        now: 1,
+        quiet: &BTreeSet::new(),
         attached: &BTreeSet::new(),
         config: &config(case, &addresses)?,
         health: &addresses.iter().map(|address| (key(address), healthy.clone())).collect(),

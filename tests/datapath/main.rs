@@ -9,6 +9,7 @@ mod forwarding;
 mod fragments;
 mod hashing;
 mod icmp;
+mod memory;
 mod nat;
 mod nat_icmp;
 mod nat_life;

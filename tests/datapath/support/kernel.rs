@@ -7,11 +7,11 @@ use std::{
 
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{HashMap, LpmTrie, Map, MapData, PerCpuArray, Queue, lpm_trie::Key},
+    maps::{Array, HashMap, LpmTrie, Map, MapData, PerCpuArray, Queue, lpm_trie::Key},
     programs::{TestRun as _, TestRunOptions, Xdp},
 };
 use lb_common::{
-    Pool, VipKey, WideKey,
+    MemoryLine, Pool, VipKey, WideKey,
     abi::{map, program},
     nat, settings,
 };
@@ -78,6 +78,15 @@ impl Balancer {
 
     pub(crate) fn run(&mut self, frame: &[u8]) -> Ran {
         run(&mut self.ebpf, program::BALANCE, frame)
+    }
+
+    /// Places of the memory of flows that have been used.
+    pub(crate) fn memory_in_use(&self) -> usize {
+        let data = MapData::from_pin(self.folder.join(map::MEMORY)).unwrap();
+        let lines: Array<MapData, MemoryLine> =
+            Map::from_map_data(data).unwrap().try_into().unwrap();
+        let lines = (0..lines.len()).map(|line| lines.get(&line, 0).unwrap());
+        lines.flat_map(|line| line.entries).filter(|entry| entry.owner != 0).count()
     }
 
     /// The queue of a pool's free bindings.

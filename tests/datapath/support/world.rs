@@ -198,6 +198,21 @@ impl World {
         self.apply(&MapOp::PutGroup { id: group, name, ring });
     }
 
+    /// Writes one slot.
+    pub(crate) fn set_slot(&mut self, index: u32, slot: Slot) {
+        self.host.slots.insert(index as usize, slot);
+        self.apply(&MapOp::WriteSlots(vec![(index, slot)]));
+    }
+
+    /// Makes every slot of a group this one.
+    pub(crate) fn set_slots(&mut self, group: u16, slot: Slot) {
+        let base = u32::from(group) << BITS;
+        let slots: Vec<(u32, Slot)> =
+            (base..base + (1 << BITS)).map(|index| (index, slot)).collect();
+        self.host.slots.extend(slots.iter().map(|(index, slot)| (*index as usize, *slot)));
+        self.apply(&MapOp::WriteSlots(slots));
+    }
+
     pub(crate) fn add_listener(&mut self, key: ListenerKey, listener: Listener) {
         self.host.listeners.insert(key, listener);
         self.host.addresses.insert(key.vip(), 1);
@@ -227,7 +242,7 @@ impl Sides for World {
     }
 
     fn kernel_counters(&self) -> BTreeMap<String, u64> {
-        let ids: Vec<u16> = (0..8).chain(100..108).collect();
+        let ids: Vec<u16> = (0..16).chain(100..116).collect();
         let stats = StatsSource::new(&self.kernel.folder).read(&ids, &ids).unwrap();
         let mut all = BTreeMap::new();
         for (reason, value) in &stats.drops {

@@ -9,7 +9,7 @@ use lb_ebpf::Verdict;
 use crate::{
     decap::{Outer, PLAIN, addresses, wrap},
     forwarding::{frames, kinds},
-    icmp, nat,
+    icmp, memory, nat,
     support::{
         frames::{BALANCER_MAC, Packet, TARGET_MAC, TCP, UDP, VIP_V4, VIP_V6},
         random::{Random, frame},
@@ -166,6 +166,10 @@ crate::support::world::in_sandbox! {
         }
     }
 
+    fn random_frames_through_armed_slots() {
+        remembered();
+    }
+
     fn random_frames_through_nat() {
         translated(Mode::Nat);
     }
@@ -224,6 +228,37 @@ fn untranslated(mode: Mode) {
     );
 }
 
+/// Random frames through slots in every state, while targets come and go: what is remembered
+/// decides where they go, and host and kernel must remember the same.
+fn remembered() {
+    println!("seed {SEED:#x}");
+    let mut random = Random::new(SEED);
+    let good = good();
+    let mut counted = BTreeMap::new();
+    for round in 0..FRAMES / UNTRANSLATED {
+        let mut world = memory::every_state();
+        let name = format!("armed round {round}");
+        for part in 0..10 {
+            memory::change(&mut world, part);
+            let frames = UNTRANSLATED / 10;
+            counted.extend(agreed(&name, &mut world, &mut random, &good, frames, names_a_vip));
+        }
+    }
+    println!("{counted:#?}");
+    expect(
+        &counted,
+        &[
+            "target 6 packets",
+            "target 7 packets",
+            "target 8 packets",
+            "flow_remembered",
+            "reset_sent",
+            "fragment_forwarded",
+            "icmp_error_forwarded",
+        ],
+    );
+}
+
 /// Random frames through a mode that remembers flows, both families.
 fn translated(mode: Mode) {
     println!("seed {SEED:#x}");
@@ -278,6 +313,7 @@ fn agreed(
     let (mut sent, mut dropped) = (0, 0);
     for number in 0..frames {
         let frame = frame(random, good);
+        world.tick();
         let (verdict, bytes) = world.run_host(&frame);
         let ran = world.kernel.run(&frame);
         agree(&format!("{name} frame {number} of seed {SEED:#x}"), &frame, verdict, &bytes, &ran);
@@ -312,6 +348,7 @@ fn conserved(name: &str, counted: &BTreeMap<String, u64>, sent: u64, dropped: u6
     let out: u64 = targets.map(|(_, packets)| packets).sum::<u64>()
         + count("reply_forwarded")
         + count("echo_reply_sent")
+        + count("reset_sent")
         + told;
     assert_eq!(out, sent, "{name}: frames that left, by counters and by verdicts");
     let reasons: u64 = DropReason::ALL.iter().map(|reason| count(reason.name())).sum();

@@ -9,7 +9,7 @@ use lb_ebpf::Verdict;
 
 use crate::support::{
     frames::{BALANCER_MAC, CLIENT_MAC, Frame, Packet, TCP, UDP},
-    world::{Outcome, PORT_TCP, Sides as _, World, in_sandbox, target},
+    world::{Outcome, PORT_TCP, PORT_UDP, Sides as _, World, in_sandbox, target},
 };
 
 const GROUP: u16 = 7;
@@ -52,6 +52,50 @@ pub(crate) fn world(protocol: u8, flags: u16, slot: Slot) -> World {
         world.add_listener(key, Listener { id, group: GROUP, idle_timeout: TIMEOUT, flags });
     }
     world
+}
+
+/// The listeners of every test, with slots in every state, memory and resets.
+pub(crate) fn every_state() -> World {
+    let mut world = World::new();
+    for id in [HOME, CURRENT, OTHER] {
+        put(&mut world, id, READY);
+    }
+    let base = 1 << 12;
+    for index in base..base + (1 << 12) {
+        let slot = match index % 5 {
+            0 => Slot::unarmed(HOME),
+            1 => armed(CURRENT, HOME, 1),
+            2 => armed(OTHER, 0, 3),
+            3 => armed(CURRENT, CURRENT, 2),
+            _ => armed(0, OTHER, 1),
+        };
+        world.set_slot(index, slot);
+    }
+    let flags = [
+        (PORT_TCP, TCP, Listener::RESETS),
+        (PORT_UDP, UDP, Listener::TRACKED),
+        (PORT, UDP, Listener::QUIC),
+    ];
+    for (family, first) in [(Family::V4, 9), (Family::V6, 109)] {
+        for (id, (port, protocol, flags)) in (first..).zip(flags) {
+            let vip = Packet::new(family, protocol, port).destination.into();
+            let key = ListenerKey::new(family, vip, Be16::new(port), protocol);
+            world.add_listener(key, Listener { id, group: 1, idle_timeout: TIMEOUT, flags });
+        }
+    }
+    world
+}
+
+/// Changes what targets take, and a quarter of the epochs.
+pub(crate) fn change(world: &mut World, number: u16) {
+    let flags = [READY, READY & !Target::ACCEPTING, Target::VALID | Target::RESOLVED];
+    for id in [HOME, CURRENT, OTHER] {
+        put(world, id, flags[usize::from((id + number) % 3)]);
+    }
+    let base = 1 << 12;
+    for index in (base + 1..base + (1 << 12)).step_by(20) {
+        world.set_slot(index, armed(CURRENT, HOME, number + 2));
+    }
 }
 
 fn packet(family: Family, client_port: u16, syn: bool) -> Packet {

@@ -1,0 +1,182 @@
+//! The target group of a sequence, its agent, and what is to be expected of each target.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    rc::Rc,
+};
+
+use lb_common::target::TargetState;
+use lb_userspace::{
+    config::{self, Config, Target, TargetKey},
+    consistency,
+    health::{Health, Reason},
+    next_hop::{NextHop, NextHopState},
+    plan::{self, Inputs, RingCache, Tables},
+    reconcile::Reconciler,
+};
+
+use crate::{
+    breaks::Break,
+    host::{Host, HostStore},
+};
+
+/// Seconds after which a silent flow may be forgotten.
+pub(crate) const IDLE: u32 = 10;
+
+const CONFIG: &str = "
+interfaces: [eth0]
+target_groups:
+  - { name: web, protocol: tcp, port: 80, forwarding: ipip, targets: [{ address: 10.0.0.1 }] }
+listeners:
+  - name: web
+    address: 203.0.113.10
+    port: 80
+    protocol: tcp
+    default_action: { forward: { target_group: web } }
+";
+
+/// What is known of a target, from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fate {
+    pub(crate) alive: bool,
+    pub(crate) drained: bool,
+    pub(crate) weight: u32,
+}
+
+impl Fate {
+    pub(crate) const NEW: Self = Self { alive: true, drained: false, weight: 100 };
+
+    pub(crate) const fn takes_new(self) -> bool {
+        self.alive && !self.drained && self.weight > 0
+    }
+}
+
+/// The group and its agent.
+pub(crate) struct Group {
+    pub(crate) host: Rc<RefCell<Host>>,
+    reconciler: Reconciler<HostStore>,
+    cache: RingCache,
+    tables: Tables,
+    config: Config,
+    quiet: BTreeSet<u32>,
+    /// Targets by number, the last two bytes of their address.
+    pub(crate) targets: BTreeMap<u16, Fate>,
+}
+
+pub(crate) fn address(number: u16) -> IpAddr {
+    let [high, low] = number.to_be_bytes();
+    [10, 0, high, low].into()
+}
+
+impl Group {
+    pub(crate) fn new(broken: Option<Break>) -> Self {
+        let (_, mut config, _) = config::parse(CONFIG, "simulation").expect("it is right");
+        config.listeners[0].idle_timeout = std::time::Duration::from_secs(IDLE.into());
+        let host = Rc::new(RefCell::new(Host::new(broken)));
+        let targets = (1..=3).map(|number| (number, Fate::NEW)).collect();
+        Self {
+            reconciler: Reconciler::new(HostStore(Rc::clone(&host))),
+            host,
+            cache: RingCache::default(),
+            tables: Tables::default(),
+            config,
+            quiet: BTreeSet::new(),
+            targets,
+        }
+    }
+
+    /// An agent that knows nothing but the maps.
+    pub(crate) fn restart(&mut self) {
+        self.reconciler = Reconciler::new(HostStore(Rc::clone(&self.host)));
+        self.cache = RingCache::default();
+        self.quiet.clear();
+        self.host.borrow_mut().kill_after = None;
+    }
+
+    /// Looks for slots that can disarm, as the agent does each second.
+    pub(crate) fn tick(&mut self) {
+        let now = self.host.borrow().now;
+        let Self { reconciler, tables, quiet, .. } = self;
+        for group in tables.groups.values() {
+            let slots = (group.ring.base()..).zip(group.slots.iter());
+            let armed = slots.filter(|(_, slot)| slot.is_armed()).map(|(index, _)| index);
+            let idle = |index: &u32| consistency::is_quiet(reconciler.seen(*index), now, IDLE);
+            quiet.extend(armed.filter(idle));
+        }
+        if !quiet.is_empty() {
+            self.reconcile();
+        }
+    }
+
+    /// Brings the maps to what the targets are; `false` when the agent was killed on the way.
+    pub(crate) fn reconcile(&mut self) -> bool {
+        let now = self.host.borrow().now;
+        let key = |number: &u16| TargetKey {
+            group: "web".to_owned(),
+            address: address(*number),
+            port: 80,
+        };
+        let targets = self.targets.iter();
+        self.config.target_groups[0].targets = targets
+            .map(|(number, fate)| Target {
+                address: address(*number),
+                port: 80,
+                weight: fate.weight,
+            })
+            .collect();
+        let health = self.targets.iter();
+        let health = health.map(|(number, fate)| (key(number), verdict(fate.alive))).collect();
+        let drained = self.targets.iter().filter(|(_, fate)| fate.drained);
+        let drained = drained.map(|(number, _)| key(number)).collect();
+        let next_hops = self.targets.keys().map(|number| (address(*number), next_hop())).collect();
+        let Self { reconciler, config, cache, quiet, .. } = self;
+        let plan = reconciler.plan(|previous| {
+            plan::compile(&Inputs {
+                config,
+                health: &health,
+                drained: &drained,
+                next_hops: &next_hops,
+                attached: &BTreeSet::new(),
+                now,
+                quiet,
+                previous,
+                cache,
+            })
+        });
+        let plan = plan.expect("it fits");
+        let applied = self.reconciler.apply(&plan);
+        self.quiet.clear();
+        if applied.is_err() {
+            return false;
+        }
+        self.cache = plan.cache;
+        self.tables = plan.tables;
+        if self.host.borrow().broken.is_some_and(Break::changes_maps) {
+            let _differs = self.reconciler.verify().expect("reading does not fail");
+            self.tables = self.reconciler.current().expect("reading does not fail").clone();
+        }
+        true
+    }
+}
+
+fn verdict(alive: bool) -> Health {
+    if alive {
+        Health { state: TargetState::Healthy, reason: None, detail: String::new() }
+    } else {
+        let reason = Some(Reason::Timeout);
+        Health { state: TargetState::Unhealthy, reason, detail: "dead".to_owned() }
+    }
+}
+
+fn next_hop() -> NextHopState {
+    NextHopState::Resolved(NextHop {
+        interface: 2,
+        vlan: 0,
+        source_mac: [2, 0, 0, 0, 0, 2],
+        destination_mac: [2, 0, 0, 0, 0, 3],
+        mtu: 1500,
+        on_link: true,
+    })
+}

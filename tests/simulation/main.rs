@@ -1,0 +1,83 @@
+//! Connections never break: random lives of a target group, with the agent's own planning and the
+//! data path's own code, checked after every packet (docs/consistency.md).
+//!
+//! A sequence that fails prints its number; `XELB_SEED=NUMBER cargo test -p lb-tests --test simulation
+//! sequences` replays it with a line for each step.
+
+mod breaks;
+mod check;
+mod flows;
+mod group;
+mod host;
+mod random;
+mod sequence;
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    thread,
+};
+
+use breaks::Break;
+use sequence::{Length, Sequence};
+
+/// Sequences of a test run.
+const SEQUENCES: u64 = 10_000;
+
+/// Sequences within which each deliberate break must show.
+const CAUGHT_WITHIN: u64 = 3_000;
+
+/// The seed that the environment asks for.
+fn asked_seed() -> Option<u64> {
+    let text = std::env::var("XELB_SEED").ok()?;
+    Some(text.parse().expect("XELB_SEED is the number of a sequence"))
+}
+
+/// Runs sequences on every CPU until one fails; gives the first failure that was found.
+fn first_failure(count: u64, length: Length, broken: Option<Break>) -> Option<String> {
+    let next = AtomicU64::new(0);
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        let search = || {
+            loop {
+                let seed = next.fetch_add(1, Ordering::Relaxed);
+                if seed >= count {
+                    return None;
+                }
+                if let Err(violation) = Sequence::new(seed, length, broken).run() {
+                    next.store(count, Ordering::Relaxed);
+                    return Some(format!("sequence {seed}: {violation}"));
+                }
+            }
+        };
+        let searches: Vec<_> = (0..threads).map(|_| scope.spawn(search)).collect();
+        searches.into_iter().filter_map(|search| search.join().expect("no panic")).next()
+    })
+}
+
+#[test]
+fn sequences_hold() {
+    if let Some(seed) = asked_seed() {
+        Sequence::new(seed, Length::SHORT, None).traced().run().expect("the sequence holds");
+        return;
+    }
+    if let Some(failure) = first_failure(SEQUENCES, Length::SHORT, None) {
+        panic!("{failure}; XELB_SEED replays it");
+    }
+    println!("{SEQUENCES} sequences hold");
+}
+
+#[test]
+fn thousands_of_flows_hold() {
+    if let Some(failure) = first_failure(8, Length::LONG, None) {
+        panic!("{failure} (long)");
+    }
+}
+
+#[test]
+fn each_deliberate_break_is_caught() {
+    for broken in Break::ALL {
+        let failure = first_failure(CAUGHT_WITHIN, Length::SHORT, Some(*broken));
+        let failure = failure.unwrap_or_else(|| panic!("{broken:?} is not caught"));
+        println!("{broken:?}: {failure}");
+    }
+}

@@ -1,0 +1,298 @@
+//! One sequence: flows start, send, idle and end, while targets come, go, drain, die and recover, the
+//! ring grows, the budget runs out and the agent is killed.
+
+use crate::{
+    breaks::Break,
+    check::{self, Flow},
+    flows::{self, Tuple},
+    group::{Fate, Group, IDLE},
+    random::Random,
+};
+
+/// How long a sequence is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Length {
+    steps: usize,
+    /// Slots that its flows are in.
+    slots: usize,
+}
+
+impl Length {
+    pub(crate) const SHORT: Self = Self { steps: 400, slots: 5 };
+    pub(crate) const LONG: Self = Self { steps: 40_000, slots: 64 };
+}
+
+/// A sequence.
+pub(crate) struct Sequence {
+    random: Random,
+    length: Length,
+    group: Group,
+    now: u32,
+    flows: Vec<Flow>,
+    /// Tuples that are free, and those of connections that have ended: ports are used again.
+    fresh: Vec<&'static Tuple>,
+    ended: Vec<&'static Tuple>,
+    /// Targets that have left the configuration.
+    former: Vec<u16>,
+    next_number: u16,
+    traced: bool,
+}
+
+impl Sequence {
+    pub(crate) fn new(seed: u64, length: Length, broken: Option<Break>) -> Self {
+        let mut random = Random::new(seed);
+        let fresh = flows::of_slots(&mut random, length.slots);
+        Self {
+            random,
+            length,
+            group: Group::new(broken),
+            now: 1000,
+            flows: Vec::new(),
+            fresh,
+            ended: Vec::new(),
+            former: Vec::new(),
+            next_number: 4,
+            traced: false,
+        }
+    }
+
+    /// The same, with a line for each step.
+    pub(crate) fn traced(mut self) -> Self {
+        self.traced = true;
+        self
+    }
+
+    /// Runs it; an error says what did not hold.
+    pub(crate) fn run(mut self) -> Result<(), String> {
+        self.group.host.borrow_mut().set_now(self.now);
+        self.group.reconcile();
+        for step in 0..self.length.steps {
+            self.step().map_err(|violation| format!("step {step}: {violation}"))?;
+        }
+        Ok(())
+    }
+
+    fn say(&self, what: impl FnOnce() -> String) {
+        if self.traced {
+            println!("{:>5} {}", self.now, what());
+        }
+    }
+
+    fn step(&mut self) -> Result<(), String> {
+        self.now += [0, 0, 1, 1, 2][self.random.below(5)];
+        self.group.host.borrow_mut().set_now(self.now);
+        self.group.tick();
+        match self.random.below(1000) {
+            0..130 => self.change()?,
+            130..145 => self.toggle_budget(),
+            145..420 => self.start()?,
+            _ => self.send()?,
+        }
+        Ok(())
+    }
+
+    fn toggle_budget(&mut self) {
+        let mut host = self.group.host.borrow_mut();
+        let full = !host.budget_full;
+        host.set_budget_full(full);
+    }
+
+    /// A change of the group, carried out by the agent; sometimes it is killed on the way, and
+    /// packets go on until another one starts.
+    fn change(&mut self) -> Result<(), String> {
+        let killed = self.random.chance(100).then(|| self.random.below(6));
+        self.group.host.borrow_mut().kill_after = killed;
+        self.choose();
+        if !self.group.reconcile() {
+            self.say(|| format!("the agent is killed after {killed:?} operations"));
+            for _ in 0..self.random.below(4) {
+                self.send()?;
+            }
+            self.group.restart();
+            self.group.reconcile();
+        }
+        self.group.host.borrow_mut().kill_after = None;
+        check::disarmed_slots(&self.group, &self.flows)
+    }
+
+    fn choose(&mut self) {
+        match self.random.below(130) {
+            0..40 => self.add(),
+            40..58 => self.drain(),
+            58..66 => self.remove(),
+            66..84 => self.die(),
+            84..94 => self.recover(),
+            94..104 => self.undrain(),
+            104..116 => self.weigh(),
+            116..120 => self.grow(),
+            _ => {
+                self.say(|| "the agent starts anew".to_owned());
+                self.group.restart();
+            }
+        }
+    }
+
+    /// Targets that take new flows. The last one stays.
+    fn in_service(&self) -> Vec<u16> {
+        let targets = self.group.targets.iter();
+        targets.filter(|(_, fate)| fate.takes_new()).map(|(number, _)| *number).collect()
+    }
+
+    fn with(&self, matches: impl Fn(&Fate) -> bool) -> Vec<u16> {
+        let targets = self.group.targets.iter().filter(|(_, fate)| matches(fate));
+        targets.map(|(number, _)| *number).collect()
+    }
+
+    /// One of those in service, if there are others.
+    fn spare(&mut self) -> Option<u16> {
+        let all = self.in_service();
+        if all.len() > 1 { self.random.pick(&all) } else { None }
+    }
+
+    /// Flows of this target may move from now on.
+    fn excuse(&mut self, target: u16) {
+        for flow in self.flows.iter_mut().filter(|flow| flow.target == target) {
+            flow.excused = true;
+        }
+    }
+
+    fn add(&mut self) {
+        if self.group.targets.len() > 8 {
+            return;
+        }
+        let back = self.random.chance(300).then(|| self.random.pick(&self.former)).flatten();
+        let number = back.unwrap_or(self.next_number);
+        self.next_number += u16::from(back.is_none());
+        self.former.retain(|former| *former != number);
+        self.say(|| format!("add {number}"));
+        self.group.targets.insert(number, Fate::NEW);
+    }
+
+    /// More targets than the ring is made for.
+    fn grow(&mut self) {
+        if self.group.targets.len() > 60 {
+            return;
+        }
+        self.say(|| format!("add {} to {}", self.next_number, self.next_number + 35));
+        for _ in 0..36 {
+            self.group.targets.insert(self.next_number, Fate::NEW);
+            self.next_number += 1;
+        }
+    }
+
+    fn remove(&mut self) {
+        if let Some(number) = self.spare() {
+            self.say(|| format!("remove {number}"));
+            self.group.targets.remove(&number);
+            self.former.push(number);
+            self.excuse(number);
+        }
+    }
+
+    fn drain(&mut self) {
+        if let Some(number) = self.spare() {
+            self.say(|| format!("drain {number}"));
+            self.group.targets.entry(number).and_modify(|fate| fate.drained = true);
+        }
+    }
+
+    fn undrain(&mut self) {
+        let drained = self.with(|fate| fate.drained);
+        if let Some(number) = self.random.pick(&drained) {
+            self.say(|| format!("undrain {number}"));
+            self.group.targets.entry(number).and_modify(|fate| fate.drained = false);
+        }
+    }
+
+    fn die(&mut self) {
+        if let Some(number) = self.spare() {
+            self.say(|| format!("{number} dies"));
+            self.group.targets.entry(number).and_modify(|fate| fate.alive = false);
+            self.excuse(number);
+        }
+    }
+
+    fn recover(&mut self) {
+        let dead = self.with(|fate| !fate.alive);
+        if let Some(number) = self.random.pick(&dead) {
+            self.say(|| format!("{number} recovers"));
+            self.group.targets.entry(number).and_modify(|fate| fate.alive = true);
+        }
+    }
+
+    fn weigh(&mut self) {
+        if let Some(number) = self.spare() {
+            let weight = [0, 20, 100, 300][self.random.below(4)];
+            self.say(|| format!("weight of {number}: {weight}"));
+            self.group.targets.entry(number).and_modify(|fate| fate.weight = weight);
+        }
+    }
+
+    /// A connection begins.
+    fn start(&mut self) -> Result<(), String> {
+        let from = if self.random.chance(500) && !self.ended.is_empty() {
+            &mut self.ended
+        } else {
+            &mut self.fresh
+        };
+        if from.is_empty() {
+            return Ok(());
+        }
+        let tuple = from.swap_remove(self.random.below(from.len()));
+        let budget_full = self.group.host.borrow().budget_full;
+        let target = self.deliver(tuple, true)?;
+        let fate = self.group.targets.get(&target);
+        if !fate.is_some_and(|fate| fate.takes_new()) && !budget_full {
+            return Err(format!("a new flow goes to {target}, which takes none: {fate:?}"));
+        }
+        self.say(|| format!("{:x} begins with {target}", tuple.hash));
+        self.flows.push(Flow { tuple, target, last: self.now, excused: false });
+        Ok(())
+    }
+
+    /// A connection sends, or ends.
+    fn send(&mut self) -> Result<(), String> {
+        if self.flows.is_empty() {
+            return Ok(());
+        }
+        let index = self.random.below(self.flows.len());
+        let flow = self.flows[index];
+        if self.random.chance(150) {
+            self.flows.swap_remove(index);
+            self.ended.push(flow.tuple);
+            return Ok(());
+        }
+        let target = self.deliver(flow.tuple, false)?;
+        if !flow.is_bound(self.now) {
+            // Whoever gets it resets it.
+            self.say(|| format!("{:x} is lost", flow.tuple.hash));
+            self.flows.swap_remove(index);
+            self.ended.push(flow.tuple);
+            return Ok(());
+        }
+        if target != flow.target {
+            let idle = self.now - flow.last;
+            return Err(format!(
+                "{:x} moved from {} to {target}, {idle} s of {IDLE} s after its last packet",
+                flow.tuple.hash, flow.target
+            ));
+        }
+        self.say(|| format!("{:x} goes to {target}", flow.tuple.hash));
+        self.flows[index].last = self.now;
+        Ok(())
+    }
+
+    /// Sends a packet; nothing goes to a target that is dead or gone.
+    fn deliver(&self, tuple: &Tuple, syn: bool) -> Result<u16, String> {
+        let mut host = self.group.host.borrow_mut();
+        let interrupted = host.kill_after.is_some();
+        let target = host.send(tuple, syn).ok_or("a packet is not forwarded")?;
+        let alive = self.group.targets.get(&target).is_some_and(|fate| fate.alive);
+        // An agent that was killed has not told the data path yet.
+        if alive || interrupted {
+            Ok(target)
+        } else {
+            Err(format!("a packet goes to {target}, which is dead or gone"))
+        }
+    }
+}

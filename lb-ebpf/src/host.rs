@@ -1,6 +1,7 @@
 //! The outside for tests, fuzzing and `explain`: a packet in a vector and tables in memory.
 //!
 //! It is the host's stand-in for `kernel/`; nothing of it is in the BPF program.
+mod array;
 mod memory;
 mod nat;
 mod packet;
@@ -10,6 +11,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
+pub use array::Array;
 use lb_common::{
     Be16, Bucket, Family, FragmentFlow, FragmentKey, Limit, Listener, ListenerKey, RingRef, Slot,
     Switches, Target, Traffic, VipKey, WideKey, WideListeners, counter::COUNTERS_MAX,
@@ -37,7 +39,7 @@ pub struct MemoryTables {
     /// Rings of the groups, by group id.
     pub rings: BTreeMap<u16, RingRef>,
     /// Slots, by index; a missing one has no owner.
-    pub slots: BTreeMap<usize, Slot>,
+    pub slots: Array<Slot>,
     /// Targets, by id.
     pub targets: BTreeMap<u16, Target>,
     /// Key of the flow hash.
@@ -150,7 +152,7 @@ impl Tables for MemoryTables {
 
     fn slot(&self, index: usize) -> Slot {
         debug_assert!(index < RING_SLOTS_MAX);
-        self.slots.get(&index).copied().unwrap_or_default()
+        self.slots.get(index)
     }
 
     fn target(&self, id: u16) -> Option<&Target> {

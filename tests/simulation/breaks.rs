@@ -2,6 +2,7 @@
 //! simulation that did not see them would prove nothing.
 
 use lb_common::{MemoryLine, RingRef, Slot};
+use lb_ebpf::host::Array;
 use lb_userspace::plan::{MapModel, MapOp};
 
 use crate::{flows::Tuple, host::Host};
@@ -71,9 +72,7 @@ impl Break {
                 }
                 _ => Undo::Nothing,
             },
-            Self::Seen => {
-                Undo::Seen(host.tables.memory.seen.borrow().clone().into_iter().collect())
-            }
+            Self::Seen => Undo::Seen(host.tables.memory.seen.borrow().clone()),
             Self::Stale if syn && host.budget_full => {
                 let mut lines = host.tables.memory.lines.borrow_mut();
                 let mut taken = Vec::new();
@@ -95,7 +94,7 @@ impl Break {
 pub(crate) enum Undo {
     Nothing,
     Slot(usize, Slot),
-    Seen(Vec<(u32, u32)>),
+    Seen(Array<u32>),
     Lines(Vec<(u32, MemoryLine)>),
 }
 
@@ -106,9 +105,7 @@ impl Undo {
             Self::Slot(index, slot) => {
                 host.tables.slots.insert(index, slot);
             }
-            Self::Seen(marks) => {
-                *host.tables.memory.seen.borrow_mut() = marks.into_iter().collect()
-            }
+            Self::Seen(marks) => *host.tables.memory.seen.borrow_mut() = marks,
             Self::Lines(lines) => host.tables.memory.lines.borrow_mut().extend(lines),
         }
     }

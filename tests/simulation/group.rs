@@ -71,9 +71,11 @@ pub(crate) fn address(number: u16) -> IpAddr {
 }
 
 impl Group {
-    pub(crate) fn new(broken: Option<Break>) -> Self {
+    /// `remembered` is the time in seconds that the data path remembers silent flows for: longer
+    /// than slots stay armed, it leaves more behind that must not count.
+    pub(crate) fn new(remembered: u64, broken: Option<Break>) -> Self {
         let (_, mut config, _) = config::parse(CONFIG, "simulation").expect("it is right");
-        config.listeners[0].idle_timeout = std::time::Duration::from_secs(IDLE.into());
+        config.listeners[0].idle_timeout = std::time::Duration::from_secs(remembered);
         let host = Rc::new(RefCell::new(Host::new(broken)));
         let targets = (1..=3).map(|number| (number, Fate::NEW)).collect();
         Self {

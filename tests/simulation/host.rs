@@ -67,7 +67,7 @@ impl Host {
     pub(crate) fn slot_of(&self, tuple: &Tuple) -> Option<(usize, Slot)> {
         let ring = self.tables.rings.values().next()?;
         let index = ring.slot_of(tuple.hash);
-        Some((index, self.tables.slots.get(&index).copied().unwrap_or_default()))
+        Some((index, self.tables.slots.get(index)))
     }
 
     pub(crate) fn target(&self, id: u16) -> Option<&Target> {
@@ -108,7 +108,7 @@ impl Host {
                 let mut seen = tables.memory.seen.borrow_mut();
                 for (index, slot) in slots {
                     if slot.is_armed() {
-                        seen.insert(*index, self.now);
+                        seen.insert(*index as usize, self.now);
                     }
                     tables.slots.insert(*index as usize, *slot);
                 }
@@ -137,7 +137,7 @@ impl MapStore for HostStore {
     }
 
     fn seen(&self, slot: u32) -> u32 {
-        self.0.borrow().tables.memory.seen.borrow().get(&slot).copied().unwrap_or(0)
+        self.0.borrow().tables.memory.seen.borrow().get(slot as usize)
     }
 
     fn apply(&mut self, operation: &MapOp) -> Result<(), Killed> {

@@ -42,10 +42,11 @@ impl Sequence {
     pub(crate) fn new(seed: u64, length: Length, broken: Option<Break>) -> Self {
         let mut random = Random::new(seed);
         let fresh = flows::of_slots(&mut random, length.slots);
+        let remembered = if seed.is_multiple_of(2) { u64::from(IDLE) } else { 6 * u64::from(IDLE) };
         Self {
             random,
             length,
-            group: Group::new(broken),
+            group: Group::new(remembered, broken),
             now: 1000,
             flows: Vec::new(),
             fresh,
@@ -79,9 +80,12 @@ impl Sequence {
     }
 
     fn step(&mut self) -> Result<(), String> {
-        self.now += [0, 0, 1, 1, 2][self.random.below(5)];
-        self.group.host.borrow_mut().set_now(self.now);
-        self.group.tick();
+        let passes = [0, 0, 1, 1, 2][self.random.below(5)];
+        if passes > 0 {
+            self.now += passes;
+            self.group.host.borrow_mut().set_now(self.now);
+            self.group.tick();
+        }
         match self.random.below(1000) {
             0..130 => self.change()?,
             130..145 => self.toggle_budget(),

@@ -2,13 +2,13 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     ops::Deref,
 };
 
 use lb_common::{MemoryLine, limits::MEMORY_LINES, memory::MEMORY_WORDS};
 
-use super::MemoryTables;
+use super::{Array, MemoryTables};
 use crate::memory::FlowMemory;
 
 /// The memory of flows, and the marks of armed slots, in memory.
@@ -17,7 +17,7 @@ pub struct HostMemory {
     /// Lines that are not empty.
     pub lines: RefCell<HashMap<u32, MemoryLine>>,
     /// When a packet of a slot last went elsewhere than to its current owner, by index, in seconds.
-    pub seen: RefCell<BTreeMap<u32, u32>>,
+    pub seen: RefCell<Array<u32>>,
     /// How often lines and marks were read or written.
     pub accesses: Cell<u64>,
 }
@@ -74,6 +74,6 @@ impl FlowMemory for MemoryTables {
 
     fn mark_seen(&self, slot: u32, now: u32) {
         self.memory.count();
-        self.memory.seen.borrow_mut().insert(slot, now);
+        self.memory.seen.borrow_mut().insert(slot as usize, now);
     }
 }

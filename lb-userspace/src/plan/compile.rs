@@ -162,6 +162,8 @@ struct Compiler<'run, 'inputs> {
     groups: BTreeMap<&'inputs str, u16>,
     group_ids: Ids,
     target_ids: Ids,
+    /// Whether flows may go to the target with this id; for the groups that have been planned.
+    routable: Vec<bool>,
     /// Ids of former targets that rest, and until when.
     resting: BTreeMap<u16, u32>,
     space: Space,
@@ -205,6 +207,7 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
                 TARGETS_MAX,
             ),
             resting,
+            routable: vec![false; TARGETS_MAX],
             space: Space::new(previous.groups.values().map(|group| group.ring)),
         }
     }
@@ -337,12 +340,16 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
         table.ring = place.or_else(|| self.space.take(bits)).ok_or_else(|| {
             PlanError::NoRoomForRing { group: table.name.clone(), slots: 1 << bits }
         })?;
-        let (targets, inputs) = (&self.plan.tables.targets, self.inputs);
+        for report in &self.plan.targets[first..] {
+            let entry = self.plan.tables.targets.get(&report.id);
+            self.routable[usize::from(report.id)] = entry.is_some_and(Target::is_routable);
+        }
+        let (routable, inputs) = (&self.routable, self.inputs);
         let base = previous.map_or(0, |group| group.ring.base() as usize);
         let change = Change {
             arms: arms(group),
             resets: false,
-            routable: &|id| targets.get(&id).is_some_and(Target::is_routable),
+            routable: &|id| routable.get(usize::from(id)).is_some_and(|routable| *routable),
             quiet: &|number| {
                 u32::try_from(base + number).is_ok_and(|index| inputs.quiet.contains(&index))
             },

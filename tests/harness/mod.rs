@@ -21,6 +21,7 @@ pub mod process;
 pub mod raw;
 pub mod requirements;
 pub mod sandbox;
+pub mod talk;
 pub mod topology;
 pub mod udp;
 pub mod wait;

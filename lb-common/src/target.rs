@@ -143,6 +143,8 @@ impl Target {
     pub const ROUTABLE: u16 = 4;
     /// Flag: it takes new flows.
     pub const ACCEPTING: u16 = 8;
+    /// Flag: it has left the configuration and finishes its flows; for the agent only.
+    pub const LEAVING: u16 = 16;
 
     /// TTL and hop limit of outer headers (the IANA default of RFC 1700).
     pub const OUTER_TTL: u8 = 64;

@@ -24,8 +24,8 @@ use lb_common::{
 use lb_tests::sandbox;
 use lb_userspace::{
     config::{
-        Config, Gue, HealthCheck, HealthProtocol, Icmp, Listener, Ports, Protocol, Target,
-        TargetGroup, TargetKey, Tunnel,
+        Config, Gue, HealthCheck, HealthProtocol, Icmp, Life, Listener, Ports, Protocol, Target,
+        TargetGroup, TargetKey, Tunnel, UdpFlows,
     },
     dataplane::{GENERATOR_OBJECT, KernelStore, MapStore as _, OBJECT},
     health::Health,
@@ -263,6 +263,7 @@ fn tables(case: &Case) -> Result<Tables> {
         config: &config(case, &addresses)?,
         health: &addresses.iter().map(|address| (key(address), healthy.clone())).collect(),
         drained: &BTreeSet::new(),
+        cut: &BTreeSet::new(),
         next_hops: &addresses
             .iter()
             .map(|address| (*address, hop.clone()))
@@ -298,7 +299,7 @@ fn config(case: &Case, addresses: &[IpAddr]) -> Result<Config> {
             forwarding: case.mode,
             targets: targets.collect(),
             health_check,
-            deregistration_delay: Duration::ZERO,
+            life: Life::default(),
             gue: Gue::default(),
             tcp_mss: None,
         }],
@@ -308,6 +309,7 @@ fn config(case: &Case, addresses: &[IpAddr]) -> Result<Config> {
             ports: Ports::one(80),
             protocol: Protocol::Tcp,
             idle_timeout: Protocol::Tcp.idle_timeout(),
+            udp_flows: UdpFlows::default(),
             target_group: "web".to_owned(),
         }],
     })

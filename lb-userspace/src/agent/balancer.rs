@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     clock,
-    config::{Config, TargetKey},
+    config::{Config, TargetGroup, TargetKey},
     dataplane::{DataPath, KernelStore, LoadError, LoadOptions, StoreError},
     health::{CheckSpec, Health, HealthEvent},
     next_hop::NextHopState,
@@ -27,6 +27,8 @@ pub(super) struct Balancer {
     pub(super) health: BTreeMap<TargetKey, Health>,
     pub(super) drained: BTreeSet<TargetKey>,
     hops: Hops,
+    /// Targets that were removed and do not finish their flows; until the plan says so.
+    cut: BTreeSet<TargetKey>,
     /// Slots that disarm with the next plan.
     quiet: BTreeSet<u32>,
     pub(super) plan: Plan,
@@ -52,6 +54,7 @@ impl Balancer {
             health: resumed.health,
             drained: resumed.drained,
             hops: Hops::resumed(resumed.next_hops, Instant::now()),
+            cut: BTreeSet::new(),
             quiet: BTreeSet::new(),
             plan: Plan::default(),
             last_reaction: Duration::ZERO,
@@ -61,7 +64,7 @@ impl Balancer {
     /// The plan for another configuration, or for the present one.
     fn plan_for(&mut self, other: Option<&Config>) -> Result<Plan, ReconcileError<StoreError>> {
         let attached = self.data_path.attached().iter().map(|interface| interface.index).collect();
-        let Self { reconciler, config, health, drained, hops, quiet, plan, .. } = self;
+        let Self { reconciler, config, health, drained, cut, hops, quiet, plan, .. } = self;
         let config = other.unwrap_or(config);
         let (cache, next_hops, now) = (&plan.cache, hops.current(), clock::seconds());
         reconciler.plan(|previous| {
@@ -70,6 +73,7 @@ impl Balancer {
                 config,
                 health,
                 drained,
+                cut,
                 next_hops,
                 attached,
                 now,
@@ -80,12 +84,14 @@ impl Balancer {
         })
     }
 
-    /// Plans with everything that is known now and brings the maps there.
-    pub(super) fn reconcile(&mut self) -> Result<(), ReconcileError<StoreError>> {
+    /// Plans with everything that is known now and brings the maps there. Says whether there are
+    /// other targets now.
+    pub(super) fn reconcile(&mut self) -> Result<bool, ReconcileError<StoreError>> {
         let plan = self.plan_for(None)?;
         let started = Instant::now();
         let changes = self.reconciler.apply(&plan)?;
         self.quiet.clear();
+        self.cut.clear();
         if changes.operations > 0 {
             tracing::debug!(
                 operations = changes.operations,
@@ -101,8 +107,17 @@ impl Balancer {
         for ended in self.plan.warnings.iter().filter(|warning| !plan.warnings.contains(warning)) {
             tracing::info!("no longer true: {ended}");
         }
+        let keys = |plan: &Plan| -> BTreeSet<TargetKey> {
+            plan.targets.iter().map(|report| report.key.clone()).collect()
+        };
+        let differ = self.plan.targets.len() != plan.targets.len()
+            || self.plan.targets.iter().zip(&plan.targets).any(|(one, other)| one.key != other.key);
+        if differ {
+            let present = keys(&plan);
+            self.health.retain(|target, _| present.contains(target));
+        }
         self.plan = plan;
-        Ok(())
+        Ok(differ)
     }
 
     /// Whether a configuration could be taken over: it fits the maps, its interfaces exist.
@@ -123,9 +138,36 @@ impl Balancer {
         }
         self.config = config;
         let targets = self.targets();
-        self.health.retain(|target, _| targets.contains(target));
         self.drained.retain(|target| targets.contains(target));
         Ok(())
+    }
+
+    /// The target that has left the configuration with this group, address and port.
+    pub(super) fn leaving(
+        &self,
+        group: &str,
+        address: IpAddr,
+        port: Option<u16>,
+    ) -> Option<TargetKey> {
+        let leaving = self.plan.targets.iter().filter(|report| report.leaving);
+        let mut keys = leaving.map(|report| &report.key);
+        keys.find(|key| {
+            key.group == group && key.address == address && port.is_none_or(|port| port == key.port)
+        })
+        .cloned()
+    }
+
+    /// Ends the flows of a target that is, or will be, no longer in the configuration.
+    pub(super) fn cut(&mut self, target: TargetKey) {
+        self.cut.insert(target);
+    }
+
+    /// When the plan changes without any event.
+    pub(super) fn next_change(&self) -> Option<tokio::time::Instant> {
+        let seconds = self.plan.next_change?.wrapping_sub(clock::seconds());
+        // A moment that is over already.
+        let seconds = if seconds > u32::MAX / 2 { 0 } else { seconds };
+        Some(tokio::time::Instant::now() + Duration::from_secs(seconds.into()))
     }
 
     fn targets(&self) -> BTreeSet<TargetKey> {
@@ -145,16 +187,32 @@ impl Balancer {
             .flat_map(|group| {
                 group.targets.iter().map(|target| {
                     let target = key(&group.name, target);
-                    let resume = self.health.get(&target).map(|health| health.state);
-                    CheckSpec { target, check: group.health_check.clone(), resume }
+                    self.check_spec(target, group)
                 })
             })
+            .chain(self.leaving_checks())
             .collect()
+    }
+
+    fn check_spec(&self, target: TargetKey, group: &TargetGroup) -> CheckSpec {
+        let resume = self.health.get(&target).map(|health| health.state);
+        CheckSpec { target, check: group.health_check.clone(), resume }
+    }
+
+    /// Targets that finish their flows are checked as well: those of a dead one move at once.
+    fn leaving_checks(&self) -> impl Iterator<Item = CheckSpec> + '_ {
+        self.plan.targets.iter().filter(|report| report.leaving).filter_map(|report| {
+            let groups = &self.config.target_groups;
+            let group = groups.iter().find(|group| group.name == report.key.group)?;
+            Some(self.check_spec(report.key.clone(), group))
+        })
     }
 
     /// The addresses whose next hops are wanted.
     pub(super) fn addresses(&self) -> BTreeSet<IpAddr> {
-        self.targets().into_iter().map(|target| target.address).collect()
+        let leaving = self.plan.targets.iter().filter(|report| report.leaving);
+        let leaving = leaving.map(|report| report.key.address);
+        self.targets().into_iter().map(|target| target.address).chain(leaving).collect()
     }
 
     /// Takes verdicts over; the time of the last one that decided something.

@@ -24,7 +24,7 @@ pub enum Request {
         /// Its weight.
         weight: Option<u32>,
     },
-    /// Deregisters a target.
+    /// Deregisters a target: it finishes its flows within the deregistration delay.
     TargetRemove {
         /// The group's name.
         group: String,
@@ -32,6 +32,8 @@ pub enum Request {
         address: IpAddr,
         /// Its port; may be left out when the address alone names the target.
         port: Option<u16>,
+        /// Whether its flows end at once, also those of a target that has been removed before.
+        now: bool,
     },
     /// Changes a target's weight.
     TargetWeight {

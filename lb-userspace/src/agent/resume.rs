@@ -33,7 +33,7 @@ pub(super) fn resume(tables: &Tables) -> Resumed {
             continue;
         };
         match TargetState::try_from(target.state) {
-            Ok(TargetState::Draining) => {
+            Ok(TargetState::Draining) if target.flags & Target::LEAVING == 0 => {
                 resumed.drained.insert(key);
             }
             Ok(state @ TargetState::Healthy) => {

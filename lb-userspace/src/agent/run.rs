@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     api,
-    config::{self, Config, Document},
+    config::{self, Config, Document, TargetKey},
     dataplane::StatsSource,
     health::{HealthEvent, Scheduler},
     next_hop::{NextHopState, Resolver},
@@ -134,6 +134,8 @@ impl Agent {
         refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let retry_at = self.retry.map_or_else(time::Instant::now, |(at, _)| at);
+            let change = self.balancer.as_ref().and_then(Balancer::next_change);
+            let change_at = change.unwrap_or_else(time::Instant::now);
             tokio::select! {
                 biased;
                 _ = signals.terminate.recv() => return Ok(()),
@@ -152,6 +154,9 @@ impl Agent {
                 }
                 _ = signals.reload.recv() => self.reload(),
                 () = time::sleep_until(retry_at), if self.retry.is_some() => self.reconcile(None),
+                () = time::sleep_until(change_at), if change.is_some() && self.retry.is_none() => {
+                    self.reconcile(None);
+                }
                 _ = verify.tick() => self.verify(),
                 // What probes saw last changes without an event.
                 _ = refresh.tick() => self.look_around(),
@@ -198,10 +203,8 @@ impl Agent {
                 document.add_target(&group, address, port, weight).map_err(invalid)?;
                 self.change(&document, &format!("add target {address} to {group}"))
             }
-            Request::TargetRemove { group, address, port } => {
-                let mut document = self.source.editable()?;
-                document.remove_target(&group, address, port).map_err(invalid)?;
-                self.change(&document, &format!("remove target {address} from {group}"))
+            Request::TargetRemove { group, address, port, now } => {
+                self.remove(&group, address, port, now)
             }
             Request::TargetWeight { group, address, port, weight } => {
                 let mut document = self.source.editable()?;
@@ -237,6 +240,31 @@ impl Agent {
         Ok(())
     }
 
+    fn remove(&mut self, group: &str, address: IpAddr, port: Option<u16>, now: bool) -> Outcome {
+        let leaving = self.balancer.as_ref().and_then(|one| one.leaving(group, address, port));
+        if let (true, Some(target)) = (now, leaving) {
+            let said = format!("{target} is gone, and its flows with it");
+            self.cut(target);
+            return Ok(said);
+        }
+        let mut document = self.source.editable()?;
+        document.remove_target(group, address, port).map_err(invalid)?;
+        let said = self.change(&document, &format!("remove target {address} from {group}"))?;
+        let leaving = self.balancer.as_ref().and_then(|one| one.leaving(group, address, port));
+        if let (true, Some(target)) = (now, leaving) {
+            self.cut(target);
+        }
+        Ok(said)
+    }
+
+    /// Ends the flows of a target that is leaving.
+    fn cut(&mut self, target: TargetKey) {
+        if let Some(balancer) = &mut self.balancer {
+            balancer.cut(target);
+        }
+        self.reconcile(None);
+    }
+
     fn drain(&mut self, group: &str, address: IpAddr, port: Option<u16>, drain: bool) -> Outcome {
         let Some(balancer) = &mut self.balancer else {
             return Err(Refusal::Invalid("there is no configuration yet".to_owned()));
@@ -249,7 +277,7 @@ impl Agent {
         };
         self.reconcile(None);
         Ok(match (drain, changed) {
-            (true, true) => format!("{target} is draining: its flows go to other targets"),
+            (true, true) => format!("{target} is draining: it takes no new flows"),
             (true, false) => format!("{target} is draining already"),
             (false, true) => format!("{target} takes flows again"),
             (false, false) => format!("{target} was not draining"),
@@ -262,13 +290,11 @@ impl Agent {
         if let Some(balancer) = &mut self.balancer {
             balancer.configure(config).map_err(refusal)?;
         }
-        if let Some(balancer) = &self.balancer {
-            self.scheduler.set(balancer.checks());
-            self.resolver.watch(balancer.addresses());
-        }
         self.applied_count += 1;
         self.last_error.clear();
         self.reconcile(None);
+        // A check may differ where no target does.
+        self.follow();
         Ok(())
     }
 
@@ -298,10 +324,13 @@ impl Agent {
             return;
         };
         match balancer.reconcile() {
-            Ok(()) => {
+            Ok(targets_changed) => {
                 self.retry = None;
                 if let Some(decided_at) = decided_at {
                     balancer.last_reaction = decided_at.elapsed();
+                }
+                if targets_changed {
+                    self.follow();
                 }
             }
             Err(error) => {
@@ -311,6 +340,14 @@ impl Agent {
                 self.last_error = format!("{error:#}");
                 self.retry = Some((time::Instant::now() + wait, wait));
             }
+        }
+    }
+
+    /// Checks the health of the targets that there are, and follows their next hops.
+    fn follow(&mut self) {
+        if let Some(balancer) = &self.balancer {
+            self.scheduler.set(balancer.checks());
+            self.resolver.watch(balancer.addresses());
         }
     }
 

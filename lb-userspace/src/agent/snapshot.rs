@@ -139,6 +139,11 @@ pub struct TargetView {
     pub detail: String,
     /// Whether `target drain` was asked for: a runtime override.
     pub drained: bool,
+    /// Whether it has left the configuration and finishes its flows.
+    pub leaving: bool,
+    /// Seconds for which it still keeps its flows, while it takes no new ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keeps_flows_for: Option<u32>,
     /// Its part of the group's hash space, 0 to 1.
     pub share: f64,
     /// Index of its traffic counters.

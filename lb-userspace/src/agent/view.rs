@@ -12,6 +12,7 @@ use super::{
     balancer::Balancer,
 };
 use crate::{
+    clock,
     dataplane::Attached,
     health::Scheduler,
     plan::{GroupTable, TargetReport},
@@ -98,6 +99,8 @@ fn target(report: &TargetReport, drained: bool, scheduler: &Scheduler) -> Target
         reason: report.reason.map(|reason| reason.to_string()).unwrap_or_default(),
         detail: latest.map_or_else(|| report.detail.clone(), |health| health.detail),
         drained,
+        leaving: report.leaving,
+        keeps_flows_for: report.until.map(|until| until.saturating_sub(clock::seconds())),
         share: report.share,
         id: report.id,
     }

@@ -127,14 +127,18 @@ impl Client {
         self.change(Method::POST, &path, Some(target)).await
     }
 
-    /// Deregisters a target.
+    /// Deregisters a target; `now` ends its flows.
     pub async fn target_remove(
         &self,
         group: &str,
         address: IpAddr,
         port: Option<u16>,
+        now: bool,
     ) -> Result<String, ClientError> {
-        let path = target_path(group, address, port);
+        let mut path = target_path(group, address, port);
+        if now {
+            path.push_str(if port.is_some() { "&now=true" } else { "?now=true" });
+        }
         self.change(Method::DELETE, &path, None::<&()>).await
     }
 

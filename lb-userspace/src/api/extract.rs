@@ -84,11 +84,13 @@ impl<S: Send + Sync> FromRequestParts<S> for OfGroup {
     }
 }
 
-/// A target, by `{group}` and `{address}` of the path and `port` of the query.
+/// A target, by `{group}` and `{address}` of the path and `port` of the query, which may also have
+/// `now`.
 pub(super) struct OfTarget {
     pub(super) group: String,
     pub(super) address: IpAddr,
     pub(super) port: Option<u16>,
+    pub(super) now: bool,
 }
 
 /// `?from=ADDRESS:PORT&to=ADDRESS:PORT&protocol=tcp|udp`.
@@ -109,6 +111,7 @@ fn protocol<'text, D: Deserializer<'text>>(text: D) -> Result<Protocol, D::Error
     match String::deserialize(text)?.as_str() {
         "tcp" => Ok(Protocol::Tcp),
         "udp" => Ok(Protocol::Udp),
+        "quic" => Ok(Protocol::Quic),
         _ => Err(D::Error::custom("`protocol` must be tcp or udp")),
     }
 }
@@ -125,6 +128,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Ends {
 #[serde(deny_unknown_fields)]
 struct WithPort {
     port: Option<u16>,
+    #[serde(default)]
+    now: bool,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for OfTarget {
@@ -135,8 +140,8 @@ impl<S: Send + Sync> FromRequestParts<S> for OfTarget {
         let address = address
             .parse()
             .map_err(|_| Failure::bad_request(format!("`{address}` is not an IP address")))?;
-        let WithPort { port } = query(parts, state).await?;
-        Ok(Self { group, address, port })
+        let WithPort { port, now } = query(parts, state).await?;
+        Ok(Self { group, address, port, now })
     }
 }
 

@@ -223,16 +223,19 @@ async fn target_add(
 
 async fn target_remove(
     State(context): State<Context>,
-    OfTarget { group, address, port }: OfTarget,
+    OfTarget { group, address, port, now }: OfTarget,
 ) -> Result<Json<Said>, Failure> {
-    said(context.agent.ask(Request::TargetRemove { group, address, port }).await)
+    said(context.agent.ask(Request::TargetRemove { group, address, port, now }).await)
 }
 
 async fn target_patch(
     State(context): State<Context>,
-    OfTarget { group, address, port }: OfTarget,
+    OfTarget { group, address, port, now }: OfTarget,
     Body(patch): Body<TargetPatch>,
 ) -> Result<Json<Said>, Failure> {
+    if now {
+        return Err(Failure::bad_request("`now` belongs to DELETE"));
+    }
     let request = match patch {
         TargetPatch { weight: Some(weight), drain: None } => {
             Request::TargetWeight { group, address, port, weight }

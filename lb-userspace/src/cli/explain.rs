@@ -24,7 +24,7 @@ pub(super) struct Explain {
     /// Who it is for
     #[arg(long, value_name = "ADDRESS:PORT")]
     to: SocketAddr,
-    /// `tcp` (a SYN) or `udp`
+    /// `tcp` (a SYN), `udp` or `quic` (an Initial)
     #[arg(long, value_name = "PROTOCOL", default_value = "tcp", value_parser = protocol)]
     protocol: Protocol,
     #[command(flatten)]
@@ -37,7 +37,8 @@ fn protocol(text: &str) -> Result<Protocol, String> {
     match text {
         "tcp" => Ok(Protocol::Tcp),
         "udp" => Ok(Protocol::Udp),
-        _ => Err("expected tcp or udp".to_owned()),
+        "quic" => Ok(Protocol::Quic),
+        _ => Err("expected tcp, udp or quic".to_owned()),
     }
 }
 

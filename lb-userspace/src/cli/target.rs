@@ -25,12 +25,17 @@ pub(super) enum Target {
         #[arg(long, value_name = "N")]
         weight: Option<u32>,
     },
-    /// Deregister a target; its flows move to other targets at once
+    /// Deregister a target; it finishes its flows and takes no new ones
+    ///
+    /// It is `draining` until the deregistration delay of its group is over, and then gone.
     ///
     /// Example: xelb target remove web 10.0.1.13
     Remove {
         #[command(flatten)]
         which: Which,
+        /// End its flows at once, also those of a target that is already being removed
+        #[arg(long)]
+        now: bool,
     },
     /// Change the weight of a target: its share of the flows relative to others of its group
     ///
@@ -44,8 +49,9 @@ pub(super) enum Target {
     },
     /// Take a target out of service without deregistering it
     ///
-    /// Its flows move to other targets at once. This is a runtime override: the configuration does
-    /// not change; it holds, also over restarts of the agent, until `xelb target undrain`.
+    /// It takes no new flows, and keeps those that it has until the deregistration delay of its group
+    /// is over. This is a runtime override: the configuration does not change; it holds, also over
+    /// restarts of the agent, until `xelb target undrain`.
     ///
     /// Example: xelb target drain web 10.0.1.13
     Drain {
@@ -99,9 +105,9 @@ impl Target {
                 let target = TargetAdd { address, port, weight };
                 which.socket.client().target_add(&which.group, &target).await?
             }
-            Self::Remove { which } => {
+            Self::Remove { which, now } => {
                 let Place { address, port } = which.place;
-                which.socket.client().target_remove(&which.group, address, port).await?
+                which.socket.client().target_remove(&which.group, address, port, now).await?
             }
             Self::Weight { which, weight } => {
                 let patch = TargetPatch { weight: Some(weight), drain: None };

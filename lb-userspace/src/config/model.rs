@@ -2,6 +2,8 @@
 //!
 //! It deliberately knows nothing of YAML, defaults or lines.
 
+mod life;
+
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
@@ -10,6 +12,8 @@ use std::{
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use lb_common::target::Mode;
+
+pub use life::{Life, MinimumHealthy, Stickiness};
 
 /// All that an agent should do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +87,8 @@ pub enum Protocol {
     Tcp,
     /// UDP.
     Udp,
+    /// QUIC: UDP whose flows begin with an Initial packet.
+    Quic,
 }
 
 impl Protocol {
@@ -91,7 +97,7 @@ impl Protocol {
     pub const fn number(self) -> u8 {
         match self {
             Self::Tcp => lb_common::listener::protocol::TCP,
-            Self::Udp => lb_common::listener::protocol::UDP,
+            Self::Udp | Self::Quic => lb_common::listener::protocol::UDP,
         }
     }
 
@@ -100,7 +106,7 @@ impl Protocol {
     pub const fn idle_timeout(self) -> Duration {
         match self {
             Self::Tcp => Duration::from_secs(350),
-            Self::Udp => Duration::from_mins(2),
+            Self::Udp | Self::Quic => Duration::from_mins(2),
         }
     }
 }
@@ -110,6 +116,7 @@ impl fmt::Display for Protocol {
         formatter.write_str(match self {
             Self::Tcp => "tcp",
             Self::Udp => "udp",
+            Self::Quic => "quic",
         })
     }
 }
@@ -129,8 +136,8 @@ pub struct TargetGroup {
     pub targets: Vec<Target>,
     /// How their health is checked.
     pub health_check: HealthCheck,
-    /// How long a removed target may finish its flows.
-    pub deregistration_delay: Duration,
+    /// How its targets come and go.
+    pub life: Life,
     /// How its packets are wrapped in mode `gue`.
     pub gue: Gue,
     /// Largest segment that clients and targets may agree on (TCP only): a larger one is lowered to
@@ -223,6 +230,18 @@ pub struct Listener {
     pub target_group: String,
     /// How long a silent flow is remembered; whole seconds.
     pub idle_timeout: Duration,
+    /// Whether UDP flows are remembered.
+    pub udp_flows: UdpFlows,
+}
+
+/// What becomes of a UDP flow when the owner of its slot changes: nothing shows where it begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UdpFlows {
+    /// Every flow is remembered from its first packet on, and stays with its target.
+    #[default]
+    Tracked,
+    /// None is: each packet goes to the current owner.
+    Stateless,
 }
 
 impl Listener {

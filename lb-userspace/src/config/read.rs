@@ -3,6 +3,7 @@
 
 mod group;
 mod health_check;
+mod life;
 mod listener;
 
 use ipnet::{Ipv4Net, Ipv6Net};

@@ -55,6 +55,15 @@ fn groups(config: &Config, places: &Places, findings: &Findings) {
         doubles(keys.zip(&place.targets), |key, at| {
             findings.error(at, format!("target {key} is in the group {} twice", group.name));
         });
+        let (least, has) = (group.life.minimum_healthy.count, group.targets.len());
+        if least > 1 && usize::try_from(least).is_ok_and(|least| least > has) {
+            let message = format!(
+                "minimum_healthy_targets of {} is {least}, and it has {has} targets: unhealthy ones \
+                 are always used",
+                group.name
+            );
+            findings.warn(&place.at, message);
+        }
         if group.targets.is_empty() {
             findings.warn(
                 &place.at,

@@ -156,10 +156,11 @@ pub(super) fn protocol(node: &Node) -> Read<Protocol> {
     match node.as_text() {
         Some("tcp") => Ok(Protocol::Tcp),
         Some("udp") => Ok(Protocol::Udp),
-        Some(name @ ("quic" | "http" | "https" | "grpc")) => {
-            Err(format!("{name} is not available in this version; use tcp or udp"))
+        Some("quic") => Ok(Protocol::Quic),
+        Some(name @ ("http" | "https" | "grpc")) => {
+            Err(format!("{name} is not available in this version; use tcp, udp or quic"))
         }
-        _ => Err(wrong(node, "a protocol: tcp or udp")),
+        _ => Err(wrong(node, "a protocol: tcp, udp or quic")),
     }
 }
 

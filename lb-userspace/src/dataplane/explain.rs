@@ -25,6 +25,9 @@ const FRAME_BYTES_MAX: usize = 512;
 const FROM_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
 const TO_MAC: [u8; 6] = [2, 0, 0, 0, 0, 2];
 
+/// The start of an Initial packet of QUIC version 1 (RFC 9000, section 17.2.2).
+const QUIC_INITIAL: [u8; 6] = [0xc0, 0, 0, 0, 1, 0];
+
 /// What goes wrong.
 #[derive(Debug, Error)]
 pub enum ExplainError {
@@ -139,6 +142,7 @@ fn frame(from: SocketAddr, to: SocketAddr, protocol: Protocol) -> Result<Vec<u8>
     let written = match protocol {
         Protocol::Tcp => ip.tcp(from.port(), to.port(), 1, 64_240).syn().write(&mut frame, &[]),
         Protocol::Udp => ip.udp(from.port(), to.port()).write(&mut frame, &[]),
+        Protocol::Quic => ip.udp(from.port(), to.port()).write(&mut frame, &QUIC_INITIAL),
     };
     written.map_err(|error| ExplainError::Frame(error.to_string()))?;
     Ok(frame)

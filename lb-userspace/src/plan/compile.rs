@@ -11,11 +11,10 @@ use lb_common::{
 };
 
 use super::{
-    GroupTable, Inputs, RingCache, Tables, entry,
+    GroupTable, Inputs, RingCache, Tables,
     ids::Ids,
     listeners::{self, Listeners},
-    membership::{self, Verdict},
-    pools,
+    membership, pools,
     space::{self, Space},
 };
 use crate::{
@@ -25,10 +24,6 @@ use crate::{
     maglev::{self, Member},
 };
 
-/// Seconds that the id of a former target rests: as long as a flow of the most patient listener is
-/// remembered (100 minutes, and an eighth more).
-const ID_REST: u32 = 6000 + 6000 / 8 + 1;
-
 /// What should be.
 #[derive(Clone, Debug, Default)]
 #[must_use]
@@ -37,6 +32,9 @@ pub struct Plan {
     pub tables: Tables,
     /// Every target of the configuration, in its order.
     pub targets: Vec<TargetReport>,
+    /// The second of the monotonic clock at which the plan changes without any event: a delay is
+    /// over, a weight rises. May lie in the past when the plan is old.
+    pub next_change: Option<u32>,
     /// What people must be told: groups that fail open, have no target, or cannot reach some.
     pub warnings: Vec<String>,
     /// The rings, for the next plan's `Inputs`.
@@ -60,6 +58,11 @@ pub struct TargetReport {
     pub detail: String,
     /// Whether it takes new flows.
     pub in_ring: bool,
+    /// Whether it has left the configuration and finishes its flows.
+    pub leaving: bool,
+    /// Second of the monotonic clock at which its flows are no longer kept, while it takes no new
+    /// ones.
+    pub until: Option<u32>,
     /// Its part of the slots of its group's ring, 0 to 1.
     pub share: f64,
 }
@@ -147,25 +150,27 @@ fn check_limits(config: &Config) -> Result<(), PlanError> {
 }
 
 /// What finds a target again: group, family, address, port.
-type TargetPlace = (u16, u8, Address, Be16);
+pub(super) type TargetPlace = (u16, u8, Address, Be16);
 
 /// A plan being made.
-struct Compiler<'run, 'inputs> {
-    inputs: &'run Inputs<'inputs>,
-    plan: Plan,
+pub(super) struct Compiler<'run, 'inputs> {
+    pub(super) inputs: &'run Inputs<'inputs>,
+    pub(super) plan: Plan,
     /// Names of groups that listeners forward to.
     used: BTreeSet<&'inputs str>,
     /// Ids of the previous groups, by name.
     known_groups: BTreeMap<&'inputs str, u16>,
-    known_targets: BTreeMap<TargetPlace, u16>,
+    pub(super) known_targets: BTreeMap<TargetPlace, u16>,
+    /// Ids of the previous targets, by the id of their group.
+    pub(super) former: BTreeMap<u16, Vec<u16>>,
     /// Ids of the planned groups, by name.
     groups: BTreeMap<&'inputs str, u16>,
     group_ids: Ids,
-    target_ids: Ids,
+    pub(super) target_ids: Ids,
     /// Whether flows may go to the target with this id; for the groups that have been planned.
     routable: Vec<bool>,
     /// Ids of former targets that rest, and until when.
-    resting: BTreeMap<u16, u32>,
+    pub(super) resting: BTreeMap<u16, u32>,
     space: Space,
 }
 
@@ -177,9 +182,11 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
             known_groups.entry(group.name.as_str()).or_insert(*id);
         }
         let mut known_targets = BTreeMap::new();
+        let mut former: BTreeMap<u16, Vec<u16>> = BTreeMap::new();
         for (id, target) in &previous.targets {
             let place = (target.group, target.family, target.address, target.port);
             known_targets.entry(place).or_insert(*id);
+            former.entry(target.group).or_default().push(*id);
         }
         let listeners = inputs.config.listeners.iter();
         let rests = |until: u32| until.wrapping_sub(inputs.now).wrapping_sub(1) <= u32::MAX / 2;
@@ -194,12 +201,14 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
             plan: Plan {
                 tables: Tables::default(),
                 targets: Vec::new(),
+                next_change: None,
                 warnings: Vec::new(),
                 cache: RingCache::default(),
             },
             used: listeners.map(|listener| listener.target_group.as_str()).collect(),
             known_groups,
             known_targets,
+            former,
             groups: BTreeMap::new(),
             group_ids: Ids::new(previous.groups.keys().copied(), GROUPS_MAX),
             target_ids: Ids::new(
@@ -227,98 +236,13 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
         }
         let mut table =
             GroupTable { name: group.name.clone(), ring: RingRef::NONE, slots: [].into() };
-        if used && !group.targets.is_empty() {
-            let members = self.members(first, &membership::in_ring(&verdicts));
+        let leaving = used && self.leaving(id, group);
+        if leaving || used && !group.targets.is_empty() {
+            let members = self.members(group, first, &membership::in_ring(group, &verdicts));
             self.ring(id, &mut table, members, first, group)?;
         }
         self.plan.tables.groups.insert(id, table);
         Ok(())
-    }
-
-    /// Plans the entries of a group's targets, and their reports but for the ring.
-    fn targets(
-        &mut self,
-        group_id: u16,
-        group: &TargetGroup,
-        used: bool,
-    ) -> Result<Vec<Verdict<'inputs>>, PlanError> {
-        let mut verdicts = Vec::with_capacity(group.targets.len());
-        for target in &group.targets {
-            let key =
-                TargetKey { group: group.name.clone(), address: target.address, port: target.port };
-            let verdict = membership::judge(self.inputs, group, target, &key, used);
-            let entry = entry::target(
-                target,
-                group,
-                group_id,
-                verdict.state,
-                verdict.hop,
-                &self.inputs.config.tunnel,
-            );
-            let place = (group_id, entry.family, entry.address, entry.port);
-            let id = match self.known_targets.get(&place) {
-                Some(id) => *id,
-                None => self.target_id()?,
-            };
-            self.plan.tables.targets.insert(id, entry);
-            self.plan.targets.push(TargetReport {
-                key,
-                id,
-                weight: target.weight,
-                state: verdict.state,
-                reason: verdict.reason,
-                detail: verdict.detail.clone(),
-                in_ring: false,
-                share: 0.0,
-            });
-            verdicts.push(verdict);
-        }
-        Ok(verdicts)
-    }
-
-    /// An id for a new target: a free one, else the one that has rested the longest.
-    fn target_id(&mut self) -> Result<u16, PlanError> {
-        let oldest = || {
-            let resting = self.resting.iter();
-            resting
-                .max_by_key(|(_, until)| self.inputs.now.wrapping_sub(**until))
-                .map(|(id, _)| *id)
-        };
-        let id = self.target_ids.take().or_else(oldest);
-        let id = id.ok_or_else(|| no_room("targets", TARGETS_MAX))?;
-        self.resting.remove(&id);
-        Ok(id)
-    }
-
-    /// Lets the ids of targets that go rest: remembered flows may still name them.
-    fn rest(&mut self) {
-        let Self { inputs, plan, resting, .. } = self;
-        let gone =
-            inputs.previous.targets.keys().filter(|id| !plan.tables.targets.contains_key(id));
-        // 0 would be no rest.
-        let until = inputs.now.wrapping_add(ID_REST).max(1);
-        resting.extend(gone.map(|id| (*id, until)));
-        plan.tables.resting = std::mem::take(resting);
-    }
-
-    /// The members of a ring, from the reports of its group, which start at `first`.
-    fn members(&mut self, first: usize, in_ring: &[bool]) -> Vec<Member> {
-        let mut members = Vec::with_capacity(in_ring.len());
-        let reports = self.plan.targets.iter_mut().skip(first);
-        for (report, in_ring) in reports.zip(in_ring) {
-            report.in_ring = *in_ring;
-            if *in_ring {
-                if let Some(entry) = self.plan.tables.targets.get_mut(&report.id) {
-                    entry.flags |= Target::ROUTABLE | Target::ACCEPTING;
-                }
-                members.push(Member {
-                    id: report.id,
-                    identity: maglev::identity(report.key.address, report.key.port),
-                    weight: report.weight,
-                });
-            }
-        }
-        members
     }
 
     /// Gives a group its ring: in its place while it has the size, else in free space.
@@ -334,8 +258,7 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
             self.inputs.previous.groups.get(&id).filter(|group| {
                 space::is_sound(group.ring) && group.slots.len() == group.ring.len()
             });
-        let targets = self.plan.targets.len() - first;
-        let bits = maglev::ring_bits(targets, previous.map(|group| group.ring.bits()));
+        let bits = maglev::ring_bits(group.targets.len(), previous.map(|group| group.ring.bits()));
         let place = previous.map(|group| group.ring).filter(|ring| ring.bits() == bits);
         table.ring = place.or_else(|| self.space.take(bits)).ok_or_else(|| {
             PlanError::NoRoomForRing { group: table.name.clone(), slots: 1 << bits }
@@ -348,7 +271,7 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
         let base = previous.map_or(0, |group| group.ring.base() as usize);
         let change = Change {
             arms: arms(group),
-            resets: false,
+            resets: group.life.connection_termination && group.protocol == Protocol::Tcp,
             routable: &|id| routable.get(usize::from(id)).is_some_and(|routable| *routable),
             quiet: &|number| {
                 u32::try_from(base + number).is_ok_and(|index| inputs.quiet.contains(&index))
@@ -423,6 +346,6 @@ fn switches(config: &Config, listeners: &Listeners) -> Switches {
     Switches { flags, icmp_rate: config.icmp.rate }
 }
 
-fn no_room(what: &'static str, size: usize) -> PlanError {
+pub(super) fn no_room(what: &'static str, size: usize) -> PlanError {
     PlanError::NoRoomToReplace { what, limit: size - 1 }
 }

@@ -72,7 +72,7 @@ fn only_informs(before: &Target, after: &Target) -> bool {
     let gains_flows = gains(Target::is_routable) || gains(Target::is_accepting);
     let rest = |target: &Target| Target {
         state: TargetState::Initial as u8,
-        flags: target.flags & !(Target::ROUTABLE | Target::ACCEPTING),
+        flags: target.flags & !(Target::ROUTABLE | Target::ACCEPTING | Target::LEAVING),
         since: 0,
         until: 0,
         ..*target

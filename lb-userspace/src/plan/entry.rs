@@ -29,9 +29,6 @@ pub(super) fn target(
         state: state as u8,
         ..Target::default()
     };
-    if matches!(state, TargetState::Healthy | TargetState::Draining) {
-        entry.flags |= Target::ROUTABLE;
-    }
     if let Some(hop) = hop {
         entry.flags |= Target::RESOLVED;
         entry.mtu = hop.mtu;

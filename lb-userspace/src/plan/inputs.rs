@@ -21,6 +21,8 @@ pub struct Inputs<'inputs> {
     pub health: &'inputs BTreeMap<TargetKey, Health>,
     /// Targets that take no new flows.
     pub drained: &'inputs BTreeSet<TargetKey>,
+    /// Targets that have left the configuration, and do not finish their flows.
+    pub cut: &'inputs BTreeSet<TargetKey>,
     /// Next hops, by address of the target.
     pub next_hops: &'inputs BTreeMap<IpAddr, NextHopState>,
     /// Indices of the interfaces that clients' packets come in by.

@@ -12,7 +12,7 @@ use lb_common::{
 };
 
 use super::{PlanError, Tables, WidePrefix, entry::listener_key, ids::Ids};
-use crate::config::{self, Config, TargetGroup};
+use crate::config::{self, Config, Protocol, Stickiness, TargetGroup, UdpFlows};
 
 /// Entries of all listeners.
 #[derive(Default)]
@@ -100,14 +100,28 @@ fn known_range(listener: &config::Listener, previous: &Tables) -> Option<u16> {
 }
 
 fn entry(listener: &config::Listener, id: u16, group: u16, found: &TargetGroup) -> Listener {
-    let translated = matches!(found.forwarding, Mode::Nat | Mode::Fullnat);
     Listener {
         id,
         group,
         // Whole seconds up to 6,000, as the configuration has them.
         idle_timeout: u16::try_from(listener.idle_timeout.as_secs()).unwrap_or(u16::MAX),
-        flags: if translated { Listener::NAT } else { 0 },
+        flags: flags(listener, found),
     }
+}
+
+fn flags(listener: &config::Listener, group: &TargetGroup) -> u16 {
+    let translates = matches!(group.forwarding, Mode::Nat | Mode::Fullnat);
+    let tracks = listener.protocol == Protocol::Udp && listener.udp_flows == UdpFlows::Tracked;
+    let resets = listener.protocol == Protocol::Tcp && group.life.connection_termination;
+    let flags = [
+        (translates, Listener::NAT),
+        // A binding remembers a flow anyway.
+        (tracks && !translates, Listener::TRACKED),
+        (listener.protocol == Protocol::Quic && !translates, Listener::QUIC),
+        (group.life.stickiness == Stickiness::SourceIp, Listener::STICKY),
+        (resets && !translates, Listener::RESETS),
+    ];
+    flags.into_iter().filter(|(on, _)| *on).map(|(_, flag)| flag).sum()
 }
 
 fn range(listener: &config::Listener, entry: Listener) -> PortRange {

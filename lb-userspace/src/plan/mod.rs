@@ -5,6 +5,7 @@ mod diff;
 mod entry;
 mod ids;
 mod inputs;
+mod life;
 mod listeners;
 mod membership;
 mod model;
@@ -12,6 +13,7 @@ mod pools;
 mod rings;
 mod space;
 mod tables;
+mod targets;
 
 #[cfg(test)]
 mod tests;

@@ -79,7 +79,12 @@ async fn changes_reach_the_agent_over_http() {
             r#"{"drain": false}"#,
             r#"TargetDrain { group: "web", address: 10.0.1.13, port: None, drain: false }"#,
         ),
-        ("DELETE", target, "", r#"TargetRemove { group: "web", address: 10.0.1.13, port: None }"#),
+        (
+            "DELETE",
+            target,
+            "",
+            r#"TargetRemove { group: "web", address: 10.0.1.13, port: None, now: false }"#,
+        ),
     ] {
         let fake = Fake::start(Answer::Done);
         let answer = fake.http(method, path, body).await;
@@ -96,7 +101,7 @@ async fn changes_reach_the_agent_from_the_command_line() {
     let odd = "a b/ü?#%";
     let add = TargetAdd { address, port: None, weight: Some(7) };
     assert_eq!(client.target_add(odd, &add).await.unwrap(), "done");
-    client.target_remove(odd, address, Some(81)).await.unwrap();
+    client.target_remove(odd, address, Some(81), true).await.unwrap();
     let weight = TargetPatch { weight: Some(3), drain: None };
     client.target_patch(odd, address, None, &weight).await.unwrap();
     let drain = TargetPatch { weight: None, drain: Some(true) };
@@ -107,7 +112,9 @@ async fn changes_reach_the_agent_from_the_command_line() {
             format!(
                 "TargetAdd {{ group: {odd:?}, address: {address}, port: None, weight: Some(7) }}"
             ),
-            format!("TargetRemove {{ group: {odd:?}, address: {address}, port: Some(81) }}"),
+            format!(
+                "TargetRemove {{ group: {odd:?}, address: {address}, port: Some(81), now: true }}"
+            ),
             format!("TargetWeight {{ group: {odd:?}, address: {address}, port: None, weight: 3 }}"),
             format!(
                 "TargetDrain {{ group: \"..\", address: {address}, port: Some(81), drain: true }}"

@@ -1,20 +1,15 @@
 //! One target group: its targets and attributes.
 
-use std::time::Duration;
-
 use lb_common::target::Mode;
 
-use super::{GroupPlaces, health_check::health_check};
+use super::{GroupPlaces, health_check::health_check, life::life};
 use crate::config::{
-    model::{Gue, Protocol, Target, TargetGroup},
+    model::{Gue, Life, Protocol, Target, TargetGroup},
     section::Section,
     values,
 };
 
 const WEIGHT: u32 = 100;
-const DEREGISTRATION_DELAY: Duration = Duration::from_mins(5);
-const DEREGISTRATION_DELAY_MAX: Duration = Duration::from_hours(1);
-const SLOW_START_MAX: Duration = Duration::from_mins(15);
 /// What every IPv4 host takes (RFC 9293: 576 bytes less two headers).
 const TCP_MSS_MIN: u16 = 536;
 /// Jumbo frames of 9,000 bytes less two headers.
@@ -42,7 +37,7 @@ pub(super) fn target_group(section: Section<'_>) -> Option<(TargetGroup, GroupPl
     let attributes =
         section.section("attributes").map(|section| attributes(section, protocol, forwarding));
     section.finish();
-    let Attributes { deregistration_delay, gue, tcp_mss } = attributes?;
+    let Attributes { life, gue, tcp_mss } = attributes?;
     Some((
         TargetGroup {
             name: name?,
@@ -51,7 +46,7 @@ pub(super) fn target_group(section: Section<'_>) -> Option<(TargetGroup, GroupPl
             forwarding: forwarding?,
             targets,
             health_check: health_check?,
-            deregistration_delay,
+            life,
             gue,
             tcp_mss,
         },
@@ -68,12 +63,11 @@ fn target(section: Section<'_>, group_port: Option<u16>) -> Option<Target> {
 }
 
 struct Attributes {
-    deregistration_delay: Duration,
+    life: Life,
     gue: Gue,
     tcp_mss: Option<u16>,
 }
 
-/// `slow_start` and `stickiness` have no effect yet but their defaults.
 fn attributes(
     section: Section<'_>,
     protocol: Option<Protocol>,
@@ -81,31 +75,9 @@ fn attributes(
 ) -> Attributes {
     let gue = gue(&section, forwarding);
     let tcp_mss = tcp_mss(&section, protocol);
-    let delay = section.read("deregistration_delay", |node| {
-        values::duration(node, Duration::ZERO..=DEREGISTRATION_DELAY_MAX)
-    });
-    if delay.is_some()
-        && let Some(entry) = section.entry("deregistration_delay")
-    {
-        section.findings.warn(
-            &entry.at,
-            "has no effect in this version: a target that is removed leaves at once; drain it first",
-        );
-    }
-    section.read("slow_start", |node| {
-        match values::duration(node, Duration::ZERO..=SLOW_START_MAX)? {
-            Duration::ZERO => Ok(()),
-            _ => Err("slow start is not available in this version; use 0s".to_owned()),
-        }
-    });
-    section.read("stickiness", |node| match node.as_text() {
-        Some("none") => Ok(()),
-        Some("source_ip") => Err("source_ip is not available in this version; use none".to_owned()),
-        _ => Err(values::wrong(node, "a stickiness: none")),
-    });
+    let life = life(&section, protocol, forwarding);
     section.finish();
-    let deregistration_delay = delay.unwrap_or(DEREGISTRATION_DELAY);
-    Attributes { deregistration_delay, gue, tcp_mss }
+    Attributes { life, gue, tcp_mss }
 }
 
 fn gue(section: &Section<'_>, forwarding: Option<Mode>) -> Gue {
@@ -128,8 +100,9 @@ fn gue(section: &Section<'_>, forwarding: Option<Mode>) -> Gue {
 
 fn tcp_mss(section: &Section<'_>, protocol: Option<Protocol>) -> Option<u16> {
     let entry = section.entry("tcp_mss")?;
-    if protocol == Some(Protocol::Udp) {
-        section.findings.error(&entry.at, "belongs to `protocol: tcp`; this group is udp");
+    if let Some(protocol @ (Protocol::Udp | Protocol::Quic)) = protocol {
+        let message = format!("belongs to `protocol: tcp`; this group is {protocol}");
+        section.findings.error(&entry.at, message);
     }
     section.read("tcp_mss", |node| values::small_number(node, TCP_MSS_MIN..=TCP_MSS_MAX))
 }

@@ -18,12 +18,12 @@ const UNHEALTHY_THRESHOLD: u32 = 2;
 
 pub(super) fn health_check(group: &Section<'_>, protocol: Option<Protocol>) -> Option<HealthCheck> {
     let given = group.entry("health_check").is_some();
-    if !given && protocol == Some(Protocol::Udp) {
-        group.findings.error(
-            &group.at,
-            "a udp group needs a `health_check`: nothing can be learned from silence on udp; for \
-             example `health_check: { protocol: tcp, port: 8080 }`",
+    if !given && let Some(protocol @ (Protocol::Udp | Protocol::Quic)) = protocol {
+        let message = format!(
+            "a {protocol} group needs a `health_check`: nothing can be learned from silence on udp; \
+             for example `health_check: {{ protocol: tcp, port: 8080 }}`"
         );
+        group.findings.error(&group.at, message);
     }
     let section = group.section("health_check")?;
     let protocol = probe(&section);

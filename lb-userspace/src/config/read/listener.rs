@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::config::{
     error::At,
-    model::{Listener, Protocol},
+    model::{Listener, Protocol, UdpFlows},
     section::Section,
     values,
 };
@@ -19,25 +19,39 @@ pub(super) fn listener(section: Section<'_>) -> Option<(Listener, At)> {
     let ports = section.require("port", "port: 80", values::listener_ports);
     let protocol = section.require("protocol", "protocol: tcp", values::protocol);
     let target_group = default_action(&section);
-    let idle_timeout = section.section("attributes").map(|section| idle_timeout(section, protocol));
+    let attributes = section.section("attributes").map(|section| attributes(section, protocol));
     section.finish();
     let (target_group, at) = target_group?;
     let (name, address, ports, protocol) = (name?, address?, ports?, protocol?);
-    let idle_timeout = idle_timeout?.unwrap_or(protocol.idle_timeout());
-    Some((Listener { name, address, ports, protocol, target_group, idle_timeout }, at))
+    let (idle_timeout, udp_flows) = attributes?;
+    let idle_timeout = idle_timeout.unwrap_or(protocol.idle_timeout());
+    let listener =
+        Listener { name, address, ports, protocol, target_group, idle_timeout, udp_flows };
+    Some((listener, at))
 }
 
-/// How long a silent flow is remembered, if the listener says so.
-fn idle_timeout(attributes: Section<'_>, protocol: Option<Protocol>) -> Option<Duration> {
+/// How long a silent flow is remembered, if the listener says so, and whether UDP flows are.
+fn attributes(attributes: Section<'_>, protocol: Option<Protocol>) -> (Option<Duration>, UdpFlows) {
     // While the protocol is wrong, what is right for any is right.
     let min = match protocol {
         Some(Protocol::Tcp) => TCP_IDLE_TIMEOUT_MIN,
-        Some(Protocol::Udp) | None => UDP_IDLE_TIMEOUT_MIN,
+        Some(Protocol::Udp | Protocol::Quic) | None => UDP_IDLE_TIMEOUT_MIN,
     };
     let timeout =
         attributes.read("idle_timeout", |node| values::seconds(node, min..=IDLE_TIMEOUT_MAX));
+    let udp_flows = attributes.read("udp_flows", |node| match node.as_text() {
+        Some("tracked") => Ok(UdpFlows::Tracked),
+        Some("stateless") => Ok(UdpFlows::Stateless),
+        _ => Err(values::wrong(node, "tracked or stateless")),
+    });
+    if let (Some(protocol @ (Protocol::Tcp | Protocol::Quic)), Some(entry)) =
+        (protocol, attributes.entry("udp_flows"))
+    {
+        let message = format!("belongs to `protocol: udp`; this listener is {protocol}");
+        attributes.findings.error(&entry.at, message);
+    }
     attributes.finish();
-    timeout
+    (timeout, udp_flows.unwrap_or_default())
 }
 
 /// The target group that a listener forwards to, and where it is named.

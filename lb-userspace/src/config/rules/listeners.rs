@@ -16,7 +16,8 @@ pub(super) fn check(config: &Config, places: &Places, findings: &Findings) {
     doubles(all().map(|(listener, place)| (&listener.name, &place.at)), |name, at| {
         findings.error(at, format!("there are two listeners named {name}"));
     });
-    let keys = all().map(|(one, place)| ((one.address, one.ports, one.protocol), (one, &place.at)));
+    let keys = all()
+        .map(|(one, place)| ((one.address, one.ports, one.protocol.number()), (one, &place.at)));
     doubles(keys, |_, (listener, at)| {
         let (place, name) = (listens_on(listener), &listener.name);
         let message = format!("{place} of listener {name} is taken already");

@@ -54,7 +54,7 @@ fn overlaps(all: &[(&Listener, &At)], findings: &Findings) {
 }
 
 fn collide(one: &Listener, other: &Listener) -> bool {
-    one.protocol == other.protocol
+    one.protocol.number() == other.protocol.number()
         && one.is_host() == other.is_host()
         && one.ports.overlaps(other.ports)
         && (one.address.contains(&other.address) || other.address.contains(&one.address))

@@ -95,24 +95,14 @@ const CHANGED: &[(&str, &str, &str)] = &[
         "~:20: target_groups[0].attributes.deregistration_delay: 2h is not between 0s and 3600s",
     ),
     (
-        "slow_start: 0s",
-        "slow_start: 30s",
-        "~:21: target_groups[0].attributes.slow_start: slow start is not available in this version; use 0s",
-    ),
-    (
-        "stickiness: none",
-        "stickiness: source_ip",
-        "~:22: target_groups[0].attributes.stickiness: source_ip is not available in this version; use none",
-    ),
-    (
         "stickiness: none",
         "stickiness: cookie",
-        "~:22: target_groups[0].attributes.stickiness: `cookie` is not a stickiness: none",
+        "~:22: target_groups[0].attributes.stickiness: `cookie` is not a stickiness: none or source_ip",
     ),
     (
         "stickiness: none",
         "sticky: none",
-        "~:22: target_groups[0].attributes.sticky: unknown key; known are `gue_port`, `gue_variant`, `tcp_mss`, `deregistration_delay`, `slow_start`, `stickiness`",
+        "~:22: target_groups[0].attributes.sticky: unknown key; known are `gue_port`, `gue_variant`, `tcp_mss`, `deregistration_delay`, `slow_start`, `stickiness`, `connection_termination`, `unhealthy_draining_interval`, `minimum_healthy_targets`",
     ),
 ];
 

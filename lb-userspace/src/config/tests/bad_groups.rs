@@ -27,12 +27,12 @@ const CHANGED: &[(&str, &str, &str)] = &[
     (
         "protocol: tcp\n    port: 80\n    forwarding",
         "protocol: TCP\n    port: 80\n    forwarding",
-        "~:4: target_groups[0].protocol: `TCP` is not a protocol: tcp or udp",
+        "~:4: target_groups[0].protocol: `TCP` is not a protocol: tcp, udp or quic",
     ),
     (
         "protocol: tcp\n    port: 80\n    forwarding",
-        "protocol: quic\n    port: 80\n    forwarding",
-        "~:4: target_groups[0].protocol: quic is not available in this version; use tcp or udp",
+        "protocol: grpc\n    port: 80\n    forwarding",
+        "~:4: target_groups[0].protocol: grpc is not available in this version; use tcp, udp or quic",
     ),
     (
         "    port: 80\n    forwarding",

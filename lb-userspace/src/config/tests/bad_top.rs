@@ -61,7 +61,7 @@ const CHANGED: &[(&str, &str, &str)] = &[
     (
         "protocol: tcp\n    default",
         "protocol: http\n    default",
-        "~:27: listeners[0].protocol: http is not available in this version; use tcp or udp",
+        "~:27: listeners[0].protocol: http is not available in this version; use tcp, udp or quic",
     ),
     (
         "{ forward: { target_group: web } }",

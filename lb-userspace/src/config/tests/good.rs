@@ -6,8 +6,8 @@ use lb_common::target::Mode;
 
 use super::{
     super::{
-        Config, Document, Gue, HealthCheck, HealthProtocol, Icmp, Listener, Matcher, Ports,
-        Protocol, Target, TargetGroup, Tunnel, parse, validate,
+        Config, Document, Gue, HealthCheck, HealthProtocol, Icmp, Life, Listener, Matcher, Ports,
+        Protocol, Target, TargetGroup, Tunnel, UdpFlows, parse, validate,
     },
     EXAMPLE, MODES, SMALL, config, with,
 };
@@ -44,7 +44,7 @@ fn example() -> Config {
                 healthy_threshold: 3,
                 unhealthy_threshold: 2,
             },
-            deregistration_delay: Duration::from_mins(5),
+            life: Life::default(),
             gue: Gue { port: 6080, variant: 1 },
             tcp_mss: None,
         }],
@@ -55,6 +55,7 @@ fn example() -> Config {
             protocol: Protocol::Tcp,
             target_group: "web".to_owned(),
             idle_timeout: Duration::from_secs(350),
+            udp_flows: UdpFlows::default(),
         }],
     }
 }
@@ -63,14 +64,7 @@ fn example() -> Config {
 fn the_example() {
     let (document, config, warnings) = parse(EXAMPLE, "xelb.yaml").unwrap();
     assert_eq!(config, example());
-    let warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
-    assert_eq!(
-        warnings,
-        [
-            "line 20: target_groups[0].attributes.deregistration_delay: has no effect in this version: \
-          a target that is removed leaves at once; drain it first"
-        ]
-    );
+    assert!(warnings.is_empty(), "{warnings:?}");
     assert_eq!(validate(&document).unwrap().0, config);
 }
 

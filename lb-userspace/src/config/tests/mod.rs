@@ -7,6 +7,7 @@ mod bad_top;
 mod edit;
 mod file;
 mod good;
+mod life;
 mod modes;
 mod mutate;
 mod source_nat;

@@ -8,7 +8,7 @@ const HOP: NextHop = hop(7, true);
 
 /// A reachable target, but for its address, mode and outer source.
 const REACHABLE: Target = Target {
-    flags: Target::VALID | Target::RESOLVED | Target::ROUTABLE,
+    flags: Target::VALID | Target::RESOLVED | Target::ROUTABLE | Target::ACCEPTING,
     mtu: 1500,
     vlan: Be16::new(0),
     tunnel_port: Be16::new(0),
@@ -27,7 +27,7 @@ const REACHABLE: Target = Target {
     port: Be16::new(80),
     state: Healthy as u8,
     reserved_state: [0; 3],
-    since: 0,
+    since: 1000,
     until: 0,
     reserved_tail: [0; 6],
 };
@@ -73,6 +73,7 @@ fn entries_hold_what_packets_need() {
     let expected = Target {
         mode: l2dsr,
         flags: Target::VALID | Target::ROUTABLE,
+        since: 0,
         mtu: 0,
         destination_mac: Mac::new([0; 6]),
         source_mac: Mac::new([0; 6]),

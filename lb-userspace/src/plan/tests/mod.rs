@@ -1,6 +1,7 @@
 //! What the tests of plans share: a small world that is quickly described.
 
 mod entries;
+mod life;
 mod properties;
 mod rules;
 mod sizes;
@@ -17,8 +18,8 @@ use lb_common::{Mode, target::TargetState};
 use super::*;
 use crate::{
     config::{
-        Config, Gue, HealthCheck, HealthProtocol, Icmp, Listener, Ports, Protocol, Target,
-        TargetGroup, TargetKey, Tunnel,
+        Config, Gue, HealthCheck, HealthProtocol, Icmp, Life, Listener, Ports, Protocol, Target,
+        TargetGroup, TargetKey, Tunnel, UdpFlows,
     },
     health::{Health, Reason},
     next_hop::{NextHop, NextHopState},
@@ -32,6 +33,7 @@ struct World {
     drained: BTreeSet<TargetKey>,
     attached: BTreeSet<u32>,
     quiet: BTreeSet<u32>,
+    cut: BTreeSet<TargetKey>,
     now: u32,
     next_hops: BTreeMap<IpAddr, NextHopState>,
 }
@@ -56,6 +58,7 @@ impl World {
             next_hops: BTreeMap::new(),
             attached: BTreeSet::from([5]),
             quiet: BTreeSet::new(),
+            cut: BTreeSet::new(),
             now: 1000,
         }
     }
@@ -75,7 +78,7 @@ impl World {
                 healthy_threshold: 3,
                 unhealthy_threshold: 2,
             },
-            deregistration_delay: Duration::ZERO,
+            life: Life::default(),
             gue: Gue::default(),
             tcp_mss: None,
         });
@@ -102,6 +105,7 @@ impl World {
             ports: Ports::one(80),
             protocol: Protocol::Tcp,
             idle_timeout: Protocol::Tcp.idle_timeout(),
+            udp_flows: UdpFlows::default(),
             target_group: group.to_owned(),
         });
         self
@@ -113,6 +117,7 @@ impl World {
             config: &self.config,
             health: &self.health,
             drained: &self.drained,
+            cut: &self.cut,
             next_hops: &self.next_hops,
             now: self.now,
             quiet: &self.quiet,

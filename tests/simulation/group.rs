@@ -37,19 +37,46 @@ listeners:
     default_action: { forward: { target_group: web } }
 ";
 
+/// Seconds for which a target that is drained or removed keeps its flows.
+pub(crate) const DELAY: u32 = 15;
+
 /// What is known of a target, from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fate {
     pub(crate) alive: bool,
-    pub(crate) drained: bool,
+    pub(crate) way: Way,
     pub(crate) weight: u32,
 }
 
-impl Fate {
-    pub(crate) const NEW: Self = Self { alive: true, drained: false, weight: 100 };
+/// Where a target stands in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// In the configuration, in service.
+    Serving,
+    /// The same, but drained; it keeps its flows until this second.
+    Drained(u32),
+    /// No longer in the configuration; it keeps its flows until this second.
+    Leaving(u32),
+}
 
-    pub(crate) const fn takes_new(self) -> bool {
-        self.alive && !self.drained && self.weight > 0
+impl Fate {
+    pub(crate) const NEW: Self = Self { alive: true, way: Way::Serving, weight: 100 };
+
+    pub(crate) fn takes_new(self) -> bool {
+        self.alive && self.way == Way::Serving && self.weight > 0
+    }
+
+    /// Whether flows that belong to it may go there.
+    pub(crate) const fn keeps_flows(self, now: u32) -> bool {
+        self.alive
+            && match self.way {
+                Way::Serving => true,
+                Way::Drained(until) | Way::Leaving(until) => now < until,
+            }
+    }
+
+    const fn is_leaving(self) -> bool {
+        matches!(self.way, Way::Leaving(_))
     }
 }
 
@@ -61,6 +88,8 @@ pub(crate) struct Group {
     tables: Tables,
     config: Config,
     quiet: BTreeSet<u32>,
+    /// Second at which the plan changes by itself.
+    next_change: Option<u32>,
     /// Targets by number, the last two bytes of their address.
     pub(crate) targets: BTreeMap<u16, Fate>,
 }
@@ -75,6 +104,8 @@ impl Group {
     /// than slots stay armed, it leaves more behind that must not count.
     pub(crate) fn new(remembered: u64, broken: Option<Break>) -> Self {
         let (_, mut config, _) = config::parse(CONFIG, "simulation").expect("it is right");
+        config.target_groups[0].life.deregistration_delay =
+            std::time::Duration::from_secs(DELAY.into());
         config.listeners[0].idle_timeout = std::time::Duration::from_secs(remembered);
         let host = Rc::new(RefCell::new(Host::new(broken)));
         let targets = (1..=3).map(|number| (number, Fate::NEW)).collect();
@@ -85,6 +116,7 @@ impl Group {
             tables: Tables::default(),
             config,
             quiet: BTreeSet::new(),
+            next_change: None,
             targets,
         }
     }
@@ -107,7 +139,7 @@ impl Group {
             let idle = |index: &u32| consistency::is_quiet(reconciler.seen(*index), now, IDLE);
             quiet.extend(armed.filter(idle));
         }
-        if !quiet.is_empty() {
+        if !quiet.is_empty() || self.next_change.is_some_and(|second| second <= now) {
             self.reconcile();
         }
     }
@@ -120,7 +152,7 @@ impl Group {
             address: address(*number),
             port: 80,
         };
-        let targets = self.targets.iter();
+        let targets = self.targets.iter().filter(|(_, fate)| !fate.is_leaving());
         self.config.target_groups[0].targets = targets
             .map(|(number, fate)| Target {
                 address: address(*number),
@@ -130,7 +162,7 @@ impl Group {
             .collect();
         let health = self.targets.iter();
         let health = health.map(|(number, fate)| (key(number), verdict(fate.alive))).collect();
-        let drained = self.targets.iter().filter(|(_, fate)| fate.drained);
+        let drained = self.targets.iter().filter(|(_, fate)| matches!(fate.way, Way::Drained(_)));
         let drained = drained.map(|(number, _)| key(number)).collect();
         let next_hops = self.targets.keys().map(|number| (address(*number), next_hop())).collect();
         let Self { reconciler, config, cache, quiet, .. } = self;
@@ -139,6 +171,7 @@ impl Group {
                 config,
                 health: &health,
                 drained: &drained,
+                cut: &BTreeSet::new(),
                 next_hops: &next_hops,
                 attached: &BTreeSet::new(),
                 now,
@@ -153,6 +186,7 @@ impl Group {
         if applied.is_err() {
             return false;
         }
+        self.next_change = plan.next_change;
         self.cache = plan.cache;
         self.tables = plan.tables;
         if self.host.borrow().broken.is_some_and(Break::changes_maps) {

@@ -5,7 +5,7 @@ use crate::{
     breaks::Break,
     check::{self, Flow},
     flows::{self, Tuple},
-    group::{Fate, Group, IDLE},
+    group::{DELAY, Fate, Group, IDLE, Way},
     random::Random,
 };
 
@@ -73,6 +73,19 @@ impl Sequence {
         Ok(())
     }
 
+    /// Delays pass.
+    fn let_go(&mut self) {
+        let now = self.now;
+        for number in self.with(|fate| !fate.keeps_flows(now) && fate.way != Way::Serving) {
+            self.excuse(number);
+            if let Some(Fate { way: Way::Leaving(_), .. }) = self.group.targets.get(&number) {
+                self.say(|| format!("{number} is gone"));
+                self.group.targets.remove(&number);
+                self.former.push(number);
+            }
+        }
+    }
+
     fn say(&self, what: impl FnOnce() -> String) {
         if self.traced {
             println!("{:>5} {}", self.now, what());
@@ -84,6 +97,7 @@ impl Sequence {
         if passes > 0 {
             self.now += passes;
             self.group.host.borrow_mut().set_now(self.now);
+            self.let_go();
             self.group.tick();
         }
         match self.random.below(1000) {
@@ -147,6 +161,15 @@ impl Sequence {
         targets.map(|(number, _)| *number).collect()
     }
 
+    /// A target that may die: also one that finishes its flows.
+    fn mortal(&mut self) -> Option<u16> {
+        if self.random.chance(700) {
+            return self.spare();
+        }
+        let leaving = self.with(|fate| fate.alive && fate.way != Way::Serving);
+        self.random.pick(&leaving)
+    }
+
     /// One of those in service, if there are others.
     fn spare(&mut self) -> Option<u16> {
         let all = self.in_service();
@@ -164,7 +187,9 @@ impl Sequence {
         if self.group.targets.len() > 8 {
             return;
         }
-        let back = self.random.chance(300).then(|| self.random.pick(&self.former)).flatten();
+        let leaving = self.with(|fate| matches!(fate.way, Way::Leaving(_)));
+        let back = [self.former.as_slice(), &leaving].concat();
+        let back = self.random.chance(300).then(|| self.random.pick(&back)).flatten();
         let number = back.unwrap_or(self.next_number);
         self.next_number += u16::from(back.is_none());
         self.former.retain(|former| *former != number);
@@ -187,29 +212,29 @@ impl Sequence {
     fn remove(&mut self) {
         if let Some(number) = self.spare() {
             self.say(|| format!("remove {number}"));
-            self.group.targets.remove(&number);
-            self.former.push(number);
-            self.excuse(number);
+            let way = Way::Leaving(self.now + DELAY);
+            self.group.targets.entry(number).and_modify(|fate| fate.way = way);
         }
     }
 
     fn drain(&mut self) {
         if let Some(number) = self.spare() {
             self.say(|| format!("drain {number}"));
-            self.group.targets.entry(number).and_modify(|fate| fate.drained = true);
+            let way = Way::Drained(self.now + DELAY);
+            self.group.targets.entry(number).and_modify(|fate| fate.way = way);
         }
     }
 
     fn undrain(&mut self) {
-        let drained = self.with(|fate| fate.drained);
+        let drained = self.with(|fate| matches!(fate.way, Way::Drained(_)));
         if let Some(number) = self.random.pick(&drained) {
             self.say(|| format!("undrain {number}"));
-            self.group.targets.entry(number).and_modify(|fate| fate.drained = false);
+            self.group.targets.entry(number).and_modify(|fate| fate.way = Way::Serving);
         }
     }
 
     fn die(&mut self) {
-        if let Some(number) = self.spare() {
+        if let Some(number) = self.mortal() {
             self.say(|| format!("{number} dies"));
             self.group.targets.entry(number).and_modify(|fate| fate.alive = false);
             self.excuse(number);
@@ -291,12 +316,13 @@ impl Sequence {
         let mut host = self.group.host.borrow_mut();
         let interrupted = host.kill_after.is_some();
         let target = host.send(tuple, syn).ok_or("a packet is not forwarded")?;
-        let alive = self.group.targets.get(&target).is_some_and(|fate| fate.alive);
+        let fate = self.group.targets.get(&target);
+        let keeps = fate.is_some_and(|fate| fate.keeps_flows(self.now));
         // An agent that was killed has not told the data path yet.
-        if alive || interrupted {
+        if keeps || interrupted {
             Ok(target)
         } else {
-            Err(format!("a packet goes to {target}, which is dead or gone"))
+            Err(format!("a packet goes to {target}, which is dead or gone: {fate:?}"))
         }
     }
 }

@@ -50,14 +50,28 @@ fn it_starts_empty_is_changed_by_commands_and_remembers() -> Result<()> {
         let before = tables()?;
         agent.signal(Signal::SIGKILL)?;
         agent.wait(LIMIT)?;
-        let _agent = start(lab, xelb, &arguments)?;
+        let mut agent = start(lab, xelb, &arguments)?;
         let status = json(lab, xelb, "status")?;
         ensure!(status["source"].as_str().unwrap_or_default().ends_with("revision 3"), "{status}");
         ensure!(tables()? == before, "a restart has changed the maps");
 
         says(lab, xelb, "target remove web 10.0.0.12")?;
+        wait_json(lab, xelb, "get targets", |answer| answer[1]["state"] == "draining")?;
+        // It finishes its flows, whatever becomes of the agent.
+        let before = tables()?;
+        agent.signal(Signal::SIGKILL)?;
+        agent.wait(LIMIT)?;
+        let _agent = start(lab, xelb, &arguments)?;
+        let targets = json(lab, xelb, "get targets")?;
+        ensure!(targets[1]["leaving"] == true && targets[1]["drained"] == false, "{targets}");
+        ensure!(tables()? == before, "a restart has changed the maps");
+        let said = says(lab, xelb, "target remove web 10.0.0.12 --now")?;
+        ensure!(said == "web/10.0.0.12:80 is gone, and its flows with it\n", "{said}");
         wait_json(lab, xelb, "get targets", |answer| answer[1].is_null())?;
         ensure!(tables()?.targets.len() == 1, "the target is still in the maps");
+        let events = says(lab, xelb, "events --group web")?;
+        let last = events.lines().last().unwrap_or_default();
+        ensure!(last.ends_with(" web 10.0.0.12:80 draining -> gone"), "{events}");
         Ok(())
     })
 }

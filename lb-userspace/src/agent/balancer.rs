@@ -17,7 +17,7 @@ use crate::{
     reconcile::{ReconcileError, Reconciler},
 };
 
-use super::{AgentOptions, hops::Hops, quiet, resume};
+use super::{AgentOptions, Event, hops::Hops, quiet, resume, transitions};
 
 /// Everything that exists once there is a configuration.
 pub(super) struct Balancer {
@@ -84,9 +84,8 @@ impl Balancer {
         })
     }
 
-    /// Plans with everything that is known now and brings the maps there. Says whether there are
-    /// other targets now.
-    pub(super) fn reconcile(&mut self) -> Result<bool, ReconcileError<StoreError>> {
+    /// Plans with everything that is known now and brings the maps there.
+    pub(super) fn reconcile(&mut self) -> Result<Reconciled, ReconcileError<StoreError>> {
         let plan = self.plan_for(None)?;
         let started = Instant::now();
         let changes = self.reconciler.apply(&plan)?;
@@ -116,8 +115,9 @@ impl Balancer {
             let present = keys(&plan);
             self.health.retain(|target, _| present.contains(target));
         }
+        let events = transitions::between(&self.plan.targets, &plan.targets);
         self.plan = plan;
-        Ok(differ)
+        Ok(Reconciled { targets_changed: differ, events })
     }
 
     /// Whether a configuration could be taken over: it fits the maps, its interfaces exist.
@@ -253,6 +253,14 @@ impl Balancer {
     pub(super) fn verify(&mut self) -> Result<bool, StoreError> {
         self.reconciler.verify()
     }
+}
+
+/// What a plan has changed.
+pub(super) struct Reconciled {
+    /// There are other targets now.
+    pub(super) targets_changed: bool,
+    /// What has happened to targets.
+    pub(super) events: Vec<Event>,
 }
 
 /// What goes wrong with a new configuration.

@@ -1,6 +1,7 @@
 //! The agent: one loop that owns the desired state, and what the API asks of it.
 
 mod balancer;
+mod events;
 mod hops;
 mod host;
 mod kernel_log;
@@ -14,8 +15,10 @@ mod shortage;
 mod signals;
 mod snapshot;
 mod source;
+mod transitions;
 mod view;
 
+pub use events::{Event, EventLog, Events};
 pub use options::AgentOptions;
 pub use request::{AgentHandle, Outcome, Refusal, Request};
 pub use run::run;

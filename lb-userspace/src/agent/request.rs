@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::Snapshot;
+use super::{EventLog, Snapshot};
 use crate::config::Document;
 
 /// A change that somebody wants.
@@ -78,6 +78,7 @@ pub type Outcome = Result<String, Refusal>;
 pub struct AgentHandle {
     requests: mpsc::Sender<(Request, oneshot::Sender<Outcome>)>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
+    events: Arc<EventLog>,
 }
 
 impl AgentHandle {
@@ -86,8 +87,9 @@ impl AgentHandle {
     pub const fn new(
         requests: mpsc::Sender<(Request, oneshot::Sender<Outcome>)>,
         snapshots: watch::Receiver<Arc<Snapshot>>,
+        events: Arc<EventLog>,
     ) -> Self {
-        Self { requests, snapshots }
+        Self { requests, snapshots, events }
     }
 
     /// Asks for a change and waits until it has been carried out.
@@ -96,6 +98,12 @@ impl AgentHandle {
         let (answer, answered) = oneshot::channel();
         self.requests.send((request, answer)).await.map_err(|_| stopped())?;
         answered.await.map_err(|_| stopped())?
+    }
+
+    /// What has happened.
+    #[must_use]
+    pub fn events(&self) -> &EventLog {
+        &self.events
     }
 
     /// The agent's state as of now.

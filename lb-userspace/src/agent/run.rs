@@ -16,8 +16,8 @@ use tokio::{
 };
 
 use super::{
-    AgentHandle, AgentOptions, HealthStats, Outcome, Refusal, Request, Snapshot,
-    balancer::{Balancer, ConfigureError},
+    AgentHandle, AgentOptions, EventLog, HealthStats, Outcome, Refusal, Request, Snapshot,
+    balancer::{Balancer, ConfigureError, Reconciled},
     host::{raise_file_limit, seconds_since_1970},
     kernel_log, lookup,
     shortage::Shortages,
@@ -71,6 +71,7 @@ struct Agent {
     last_error: String,
     stats: StatsSource,
     shortages: Shortages,
+    events: Arc<EventLog>,
     /// When a failed write is tried again, and how long that was waited for.
     retry: Option<(time::Instant, Duration)>,
     /// Removes the API's socket in the end.
@@ -101,6 +102,7 @@ impl Agent {
             last_error: String::new(),
             stats: StatsSource::new(&options.bpffs),
             shortages: Shortages::default(),
+            events: Arc::default(),
             retry: None,
             _socket_file: socket_file,
             options,
@@ -111,7 +113,7 @@ impl Agent {
             tracing::info!("no configuration yet; `xelb apply -f FILE` gives one");
         }
         agent.publish();
-        let handle = AgentHandle::new(ask, snapshot);
+        let handle = AgentHandle::new(ask, snapshot, Arc::clone(&agent.events));
         tokio::spawn(api::serve(listener, handle, agent.stats.clone(), std::future::pending()));
         Ok(agent)
     }
@@ -324,11 +326,12 @@ impl Agent {
             return;
         };
         match balancer.reconcile() {
-            Ok(targets_changed) => {
+            Ok(Reconciled { targets_changed, events }) => {
                 self.retry = None;
                 if let Some(decided_at) = decided_at {
                     balancer.last_reaction = decided_at.elapsed();
                 }
+                self.events.add(events.into_iter());
                 if targets_changed {
                     self.follow();
                 }

@@ -177,4 +177,6 @@ pub struct MapsView {
     pub targets: (usize, usize),
     /// Slots of all rings, and how many fit.
     pub ring_slots: (usize, usize),
+    /// Slots that are armed: new flows in them are remembered.
+    pub armed_slots: usize,
 }

@@ -68,6 +68,7 @@ pub(super) fn describe(balancer: &Balancer, scheduler: &Scheduler, snapshot: &mu
         target_groups: (tables.groups.len(), GROUPS_MAX - 1),
         targets: (tables.targets.len(), TARGETS_MAX - 1),
         ring_slots: (tables.groups.values().map(|group| group.ring.len()).sum(), RING_SLOTS_MAX),
+        armed_slots: plan.cache.armed(),
     };
 }
 
@@ -106,7 +107,7 @@ fn target(report: &TargetReport, drained: bool, scheduler: &Scheduler) -> Target
     }
 }
 
-const fn state_name(state: TargetState) -> &'static str {
+pub(super) const fn state_name(state: TargetState) -> &'static str {
     match state {
         TargetState::Initial => "initial",
         TargetState::Healthy => "healthy",

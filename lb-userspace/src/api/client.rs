@@ -19,7 +19,7 @@ use tokio::{net::UnixStream, time::timeout};
 
 use super::{ErrorBody, ExplainView, Said, StatsView, TargetAdd, TargetPatch};
 use crate::{
-    agent::Snapshot,
+    agent::{Events, Snapshot},
     config::{Document, Protocol},
 };
 
@@ -104,15 +104,24 @@ impl Client {
         self.ask(Method::GET, "/v1/stats", None::<&()>).await
     }
 
-    /// What the data path would do with a packet.
+    /// What has happened to targets from the event with this number on; waits so many seconds for
+    /// the next one.
+    pub async fn events(&self, since: u64, wait: u64) -> Result<Events, ClientError> {
+        let path = format!("/v1/events?since={since}&wait={wait}");
+        self.ask(Method::GET, &path, None::<&()>).await
+    }
+
+    /// What the data path would do with the first packet of a flow, or with one of a flow that is
+    /// established.
     pub async fn explain(
         &self,
         from: SocketAddr,
         to: SocketAddr,
         protocol: Protocol,
+        established: bool,
     ) -> Result<ExplainView, ClientError> {
         let ends = format!("from={}&to={}", escape(&from.to_string()), escape(&to.to_string()));
-        let path = format!("/v1/explain?{ends}&protocol={protocol}");
+        let path = format!("/v1/explain?{ends}&protocol={protocol}&established={established}");
         self.ask(Method::GET, &path, None::<&()>).await
     }
 

@@ -30,6 +30,10 @@ pub struct ExplainView {
     /// The target that the packet goes to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<SocketAddr>,
+    /// Where what is remembered of flows decides (an armed slot, a listener that tracks all): what is
+    /// known of this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow: Option<String>,
     /// In modes nat and fullnat: whether the flow is remembered, and what the target sees.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub binding: Option<String>,
@@ -46,6 +50,8 @@ pub(super) fn view(explained: &Explained, snapshot: &Snapshot) -> ExplainView {
     let noted = &explained.noted;
     let has = |flag| noted.noted & flag != 0;
     let counted = has(Explanation::COUNTER).then_some(noted.counter);
+    let remembers = counted == Some(Counter::FlowRemembered.index());
+    let counted = counted.filter(|_| !remembers);
     let (reason, meaning) = counted.and_then(named).unzip();
     let listener = snapshot.listeners.iter().find(|one| one.id == noted.listener);
     let listener = listener.filter(|_| has(Explanation::LISTENER));
@@ -58,7 +64,8 @@ pub(super) fn view(explained: &Explained, snapshot: &Snapshot) -> ExplainView {
         PASS => "passed",
         DROP => "dropped",
         _ if counted == Some(Counter::EchoReplySent.index())
-            || counted == Some(Counter::TooBigSent.index()) =>
+            || counted == Some(Counter::TooBigSent.index())
+            || counted == Some(Counter::ResetSent.index()) =>
         {
             "answered"
         }
@@ -77,12 +84,26 @@ pub(super) fn view(explained: &Explained, snapshot: &Snapshot) -> ExplainView {
         target_group: listener.map(|one| one.target_group.clone()),
         slot: has(Explanation::SLOT).then_some(noted.slot),
         target: target.and_then(|one| Some(SocketAddr::new(one.address?, one.port))),
+        flow: flow(noted.noted, remembers).map(str::to_owned),
         binding: explained.binding.map(|binding| described(&binding, new)),
         headers: if verdict == "forwarded" && !new || verdict == "answered" {
             headers(&explained.frame)
         } else {
             Vec::new()
         },
+    }
+}
+
+/// What is known of a flow, where that decides.
+const fn flow(noted: u32, remembers: bool) -> Option<&'static str> {
+    if noted & Explanation::REMEMBERED != 0 {
+        Some("remembered: it stays with this target")
+    } else if noted & Explanation::HOME != 0 {
+        Some("not remembered: it began before its slot changed, and stays with the former owner")
+    } else if remembers {
+        Some("new: it goes to the current owner of its slot, and would be remembered")
+    } else {
+        None
     }
 }
 

@@ -15,7 +15,7 @@ use serde::{
     de::{DeserializeOwned, Error as _},
 };
 
-use super::ErrorBody;
+use super::{ErrorBody, events::Asked};
 use crate::{
     agent::Refusal,
     config::{FILE_BYTES_MAX, Protocol},
@@ -93,7 +93,7 @@ pub(super) struct OfTarget {
     pub(super) now: bool,
 }
 
-/// `?from=ADDRESS:PORT&to=ADDRESS:PORT&protocol=tcp|udp`.
+/// `?from=ADDRESS:PORT&to=ADDRESS:PORT&protocol=tcp|udp|quic&established=true|false`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Ends {
@@ -101,6 +101,8 @@ pub(super) struct Ends {
     pub(super) to: SocketAddr,
     #[serde(default = "tcp", deserialize_with = "protocol")]
     pub(super) protocol: Protocol,
+    #[serde(default)]
+    pub(super) established: bool,
 }
 
 const fn tcp() -> Protocol {
@@ -112,7 +114,7 @@ fn protocol<'text, D: Deserializer<'text>>(text: D) -> Result<Protocol, D::Error
         "tcp" => Ok(Protocol::Tcp),
         "udp" => Ok(Protocol::Udp),
         "quic" => Ok(Protocol::Quic),
-        _ => Err(D::Error::custom("`protocol` must be tcp or udp")),
+        _ => Err(D::Error::custom("`protocol` must be tcp, udp or quic")),
     }
 }
 
@@ -153,6 +155,14 @@ pub(super) struct Wanted {
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Wanted {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        query(parts, state).await
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Asked {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {

@@ -1,6 +1,7 @@
 //! REST and JSON over the Unix socket: the only way that the command line speaks to an agent.
 
 mod client;
+mod events;
 mod explain;
 mod extract;
 mod model;

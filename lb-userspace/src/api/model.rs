@@ -56,6 +56,10 @@ pub struct StatsView {
     pub drops: Vec<DropView>,
     /// Other counters, zeros included.
     pub counters: Vec<CounterView>,
+    /// Flows that are remembered now.
+    pub remembered_flows: u64,
+    /// Flows that can be remembered at a time.
+    pub remembered_flows_max: u64,
 }
 
 /// Traffic of a listener since it was configured.

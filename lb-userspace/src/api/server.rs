@@ -23,13 +23,14 @@ use tokio::{
 
 use super::{
     ExplainView, Said, StatsView, TargetAdd, TargetPatch,
+    events::events,
     extract::{Body, Ends, Failure, OfGroup, OfTarget, Wanted},
     stats::view,
 };
 use crate::{
     agent::{AgentHandle, Outcome, Request, Snapshot},
     config::{Document, FILE_BYTES_MAX},
-    dataplane::{ExplainError, Explainer, StatsSource},
+    dataplane::{ExplainError, Explainer, Stats, StatsError, StatsSource},
 };
 
 /// What clients may take of the agent.
@@ -53,8 +54,8 @@ const LIMITS: Limits = Limits {
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
 #[derive(Clone)]
-struct Context {
-    agent: AgentHandle,
+pub(super) struct Context {
+    pub(super) agent: AgentHandle,
     stats: StatsSource,
     explainer: Explainer,
 }
@@ -126,6 +127,7 @@ fn routes(context: Context) -> Router {
         .route("/v1/target-groups", get(target_groups))
         .route("/v1/targets", get(targets))
         .route("/v1/stats", get(stats))
+        .route("/v1/events", get(events))
         .route("/v1/explain", get(explain))
         .route("/v1/config", put(apply))
         .route("/v1/target-groups/{group}/targets", post(target_add))
@@ -180,7 +182,12 @@ async fn stats(State(context): State<Context>) -> Result<Json<StatsView>, Failur
     }
     let listener_ids: Vec<u16> = snapshot.listeners.iter().map(|one| one.id).collect();
     let target_ids: Vec<u16> = snapshot.targets.iter().map(|one| one.id).collect();
-    let read = context.stats.read(&listener_ids, &target_ids).map_err(|error| {
+    let read = || {
+        let remembered = context.stats.remembered()?;
+        let read = context.stats.read(&listener_ids, &target_ids)?;
+        Ok(Stats { remembered, ..read })
+    };
+    let read = read().map_err(|error: StatsError| {
         Failure(StatusCode::SERVICE_UNAVAILABLE, format!("{:#}", anyhow::Error::new(error)))
     })?;
     Ok(Json(view(&snapshot, &read)))
@@ -189,14 +196,15 @@ async fn stats(State(context): State<Context>) -> Result<Json<StatsView>, Failur
 /// Loading the second instance takes a moment: not on a thread that others wait for.
 async fn explain(
     State(context): State<Context>,
-    Ends { from, to, protocol }: Ends,
+    Ends { from, to, protocol, established }: Ends,
 ) -> Result<Json<ExplainView>, Failure> {
     let snapshot = context.agent.snapshot();
     if snapshot.interfaces.is_empty() {
         let message = "there is no data path before the first configuration".to_owned();
         return Err(Failure(StatusCode::SERVICE_UNAVAILABLE, message));
     }
-    let explained = spawn_blocking(move || context.explainer.explain(from, to, protocol)).await;
+    let explain = move || context.explainer.explain(from, to, protocol, established);
+    let explained = spawn_blocking(explain).await;
     let failed =
         |error: anyhow::Error| Failure(StatusCode::SERVICE_UNAVAILABLE, format!("{error:#}"));
     match explained.map_err(|error| failed(error.into()))? {

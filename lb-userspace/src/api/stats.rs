@@ -1,9 +1,12 @@
 //! PURE: counters by number to counters by name. Reading them is not done here.
 
-use lb_common::Traffic;
+use lb_common::{Traffic, limits::MEMORY_LINES, memory::MEMORY_WORDS};
 
 use super::{CounterView, DropView, ListenerTraffic, StatsView, TargetTraffic};
 use crate::{agent::Snapshot, dataplane::Stats};
+
+/// Flows that can be remembered at a time.
+const REMEMBERED_MAX: usize = MEMORY_LINES * MEMORY_WORDS;
 
 /// The counters of what is in the snapshot, in its order.
 pub(super) fn view(snapshot: &Snapshot, stats: &Stats) -> StatsView {
@@ -37,6 +40,8 @@ pub(super) fn view(snapshot: &Snapshot, stats: &Stats) -> StatsView {
         targets: targets.collect(),
         drops: drops.collect(),
         counters: counters.collect(),
+        remembered_flows: stats.remembered as u64,
+        remembered_flows_max: REMEMBERED_MAX as u64,
     }
 }
 
@@ -64,6 +69,7 @@ mod tests {
             targets: BTreeMap::from([(9, Traffic { packets: 2, bytes: 120 })]),
             drops: vec![(DropReason::NoTarget, 5)],
             counters: vec![(Counter::FragmentPassed, 1)],
+            remembered: 17,
         };
         let view = view(&snapshot, &stats);
         let listeners: Vec<_> =
@@ -75,6 +81,7 @@ mod tests {
             (view.counters[0].name.as_str(), view.counters[0].value),
             ("fragment_passed", 1)
         );
+        assert_eq!(view.remembered_flows, 17);
         assert_eq!(view.drops[0].help, DropReason::NoTarget.help());
     }
 }

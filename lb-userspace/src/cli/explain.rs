@@ -27,6 +27,9 @@ pub(super) struct Explain {
     /// `tcp` (a SYN), `udp` or `quic` (an Initial)
     #[arg(long, value_name = "PROTOCOL", default_value = "tcp", value_parser = protocol)]
     protocol: Protocol,
+    /// A packet of a flow that is established, not its first one
+    #[arg(long)]
+    established: bool,
     #[command(flatten)]
     format: Format,
     #[command(flatten)]
@@ -44,7 +47,8 @@ fn protocol(text: &str) -> Result<Protocol, String> {
 
 impl Explain {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let view = self.socket.client().explain(self.from, self.to, self.protocol).await?;
+        let Self { from, to, protocol, established, .. } = self;
+        let view = self.socket.client().explain(from, to, protocol, established).await?;
         self.format.print(&view, render)
     }
 }
@@ -62,6 +66,7 @@ fn render(view: &ExplainView) -> String {
     add("target group", view.target_group.clone());
     add("slot", view.slot.map(|slot| slot.to_string()));
     add("target", view.target.map(|target| target.to_string()));
+    add("flow", view.flow.clone());
     add("binding", view.binding.clone());
     for (number, header) in view.headers.iter().enumerate() {
         add(if number == 0 { "leaves as" } else { "" }, Some(header.clone()));

@@ -6,6 +6,7 @@ mod completions;
 mod decap;
 mod detach;
 mod doctor;
+mod events;
 mod explain;
 mod get;
 #[cfg(test)]
@@ -53,6 +54,7 @@ enum Command {
     Target(target::Target),
     Status(status::Status),
     Stats(stats::Stats),
+    Events(events::EventsCommand),
     Explain(explain::Explain),
     Doctor(doctor::Doctor),
     Decap(decap::Decap),
@@ -100,6 +102,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Target(command) => wait_for(command.run()),
         Command::Status(command) => wait_for(command.run()),
         Command::Stats(command) => wait_for(command.run()),
+        Command::Events(command) => wait_for(command.run()),
         Command::Explain(command) => wait_for(command.run()),
         Command::Decap(command) => command.run(),
         Command::Detach(command) => command.run(),

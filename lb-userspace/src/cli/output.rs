@@ -33,6 +33,24 @@ impl Format {
     }
 }
 
+impl Format {
+    /// Prints items as they come, each a line; JSON is one object a line.
+    pub(super) fn print_each<T: Serialize>(
+        &self,
+        items: &[T],
+        line: impl Fn(&T) -> String,
+    ) -> anyhow::Result<()> {
+        for item in items {
+            let text = match self.output {
+                Output::Table => line(item),
+                Output::Json => serde_json::to_string(item)?,
+            };
+            print(&format!("{text}\n"))?;
+        }
+        Ok(())
+    }
+}
+
 /// Prints a text as it is. A reader that has gone away, as in `xelb stats | head`, is no error.
 pub(super) fn print(text: &str) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();

@@ -55,11 +55,13 @@ fn render(stats: &StatsView, all: bool) -> String {
     for one in stats.counters.iter().filter(|one| all || one.value > 0) {
         others.row([one.name.clone(), one.value.to_string(), one.help.clone()]);
     }
+    let (flows, most) = (stats.remembered_flows, stats.remembered_flows_max);
     [
         listeners.render("no listeners"),
         targets.render("no targets"),
         drops.render("no packet was dropped"),
         others.render("no other counter is above zero"),
+        format!("{flows} of at most {most} flows are remembered now\n"),
     ]
     .join("\n")
 }
@@ -83,7 +85,8 @@ mod tests {
         assert_eq!(
             render(&stats, false),
             "LISTENER  PACKETS   BYTES\nweb            12  3.4 kB\n\nno targets\n\n\
-             no packet was dropped\n\nno other counter is above zero\n"
+             no packet was dropped\n\nno other counter is above zero\n\n\
+             0 of at most 0 flows are remembered now\n"
         );
         assert!(render(&stats, true).contains("no_target          0  none may take traffic"));
     }

@@ -62,7 +62,8 @@ fn render(status: &Snapshot) -> String {
         line("last reaction", &reaction);
     }
     let (slots, slots_max) = status.maps.ring_slots;
-    line("ring slots", &format!("{slots} of {slots_max}"));
+    let armed = status.maps.armed_slots;
+    line("ring slots", &format!("{slots} of {slots_max}, {armed} armed"));
     if status.warnings.is_empty() {
         line("warnings", "none");
     }

@@ -28,6 +28,9 @@ const TO_MAC: [u8; 6] = [2, 0, 0, 0, 0, 2];
 /// The start of an Initial packet of QUIC version 1 (RFC 9000, section 17.2.2).
 const QUIC_INITIAL: [u8; 6] = [0xc0, 0, 0, 0, 1, 0];
 
+/// The start of a 1-RTT packet (section 17.3).
+const QUIC_SHORT: [u8; 6] = [0x40, 0, 0, 0, 0, 0];
+
 /// What goes wrong.
 #[derive(Debug, Error)]
 pub enum ExplainError {
@@ -88,8 +91,9 @@ impl Explainer {
         from: SocketAddr,
         to: SocketAddr,
         protocol: Protocol,
+        established: bool,
     ) -> Result<Explained, ExplainError> {
-        let frame = frame(from, to, protocol)?;
+        let frame = frame(from, to, protocol, established)?;
         let seed = KernelStore::open(&self.folder)?.meta()?.hash_seed;
         let mut ebpf = EbpfLoader::new()
             .default_map_pin_directory(&self.folder)
@@ -130,8 +134,13 @@ impl Explainer {
     }
 }
 
-/// The first packet of a flow.
-fn frame(from: SocketAddr, to: SocketAddr, protocol: Protocol) -> Result<Vec<u8>, ExplainError> {
+/// The first packet of a flow, or one of a flow that is established.
+fn frame(
+    from: SocketAddr,
+    to: SocketAddr,
+    protocol: Protocol,
+    established: bool,
+) -> Result<Vec<u8>, ExplainError> {
     let link = PacketBuilder::ethernet2(FROM_MAC, TO_MAC);
     let ip = match (from.ip(), to.ip()) {
         (IpAddr::V4(from), IpAddr::V4(to)) => link.ipv4(from.octets(), to.octets(), 64),
@@ -140,9 +149,16 @@ fn frame(from: SocketAddr, to: SocketAddr, protocol: Protocol) -> Result<Vec<u8>
     };
     let mut frame = Vec::new();
     let written = match protocol {
-        Protocol::Tcp => ip.tcp(from.port(), to.port(), 1, 64_240).syn().write(&mut frame, &[]),
+        Protocol::Tcp => {
+            let segment = ip.tcp(from.port(), to.port(), 1, 64_240);
+            let segment = if established { segment.ack(1) } else { segment.syn() };
+            segment.write(&mut frame, &[])
+        }
         Protocol::Udp => ip.udp(from.port(), to.port()).write(&mut frame, &[]),
-        Protocol::Quic => ip.udp(from.port(), to.port()).write(&mut frame, &QUIC_INITIAL),
+        Protocol::Quic => {
+            let payload = if established { QUIC_SHORT } else { QUIC_INITIAL };
+            ip.udp(from.port(), to.port()).write(&mut frame, &payload)
+        }
     };
     written.map_err(|error| ExplainError::Frame(error.to_string()))?;
     Ok(frame)

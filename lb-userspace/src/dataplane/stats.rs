@@ -2,14 +2,19 @@
 
 use std::{
     collections::BTreeMap,
+    os::fd::AsFd as _,
     path::{Path, PathBuf},
 };
 
 use aya::maps::{MapData, MapError, PerCpuArray};
-use lb_common::{Counter, DropReason, Traffic, abi::map};
+use lb_common::{
+    Counter, DropReason, Memory, MemoryLine, Owner, Traffic, abi::map, limits::MEMORY_LINES,
+    memory::MEMORY_WORDS,
+};
 use thiserror::Error;
 
-use super::Explainer;
+use super::{Explainer, mapping::Mapping};
+use crate::clock;
 
 /// What goes wrong.
 #[derive(Debug, Error)]
@@ -32,6 +37,8 @@ pub struct Stats {
     pub drops: Vec<(DropReason, u64)>,
     /// The other counters, zeros included.
     pub counters: Vec<(Counter, u64)>,
+    /// Flows that are remembered; read on demand only.
+    pub remembered: usize,
 }
 
 /// Where the counters are.
@@ -72,7 +79,30 @@ impl StatsSource {
                 .iter()
                 .map(|counter| Ok((*counter, named(counter.index())?)))
                 .collect::<Result<_, _>>()?,
+            remembered: 0,
         })
+    }
+
+    /// The number of flows that are remembered now: all of the memory is looked at, which takes some
+    /// milliseconds.
+    pub fn remembered(&self) -> Result<usize, StatsError> {
+        let fail = |source| self.fail(map::MEMORY, source);
+        let data = MapData::from_pin(self.folder.join(map::MEMORY)).map_err(fail)?;
+        let memory: Mapping<[MemoryLine; MEMORY_LINES]> =
+            Mapping::new(data.fd().as_fd()).map_err(|error| StatsError {
+                map: map::MEMORY,
+                folder: self.folder.display().to_string(),
+                source: MapError::IoError(error),
+            })?;
+        let now = clock::seconds();
+        let entries = memory.element().cast::<Memory>();
+        let lives = |number: &usize| {
+            // SAFETY: inside the mapping; each word is read at once.
+            let word = unsafe { (&raw const (*entries.add(*number)).owner).read_volatile() };
+            let expires = Owner::from_word(word).expires;
+            expires.wrapping_sub(now).wrapping_sub(1) <= u32::MAX / 2
+        };
+        Ok((0..MEMORY_LINES * MEMORY_WORDS).filter(lives).count())
     }
 
     fn traffic(

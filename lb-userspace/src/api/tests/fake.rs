@@ -84,7 +84,14 @@ impl Fake {
         let stats = StatsSource::new(&folder.path().join("bpffs"));
         let server = tokio::spawn(async move {
             let shutdown = async { drop(stopped.await) };
-            serve_within(limits, listener, AgentHandle::new(ask, snapshot), stats, shutdown).await;
+            serve_within(
+                limits,
+                listener,
+                AgentHandle::new(ask, snapshot, Arc::default()),
+                stats,
+                shutdown,
+            )
+            .await;
         });
         Self { socket, asked, snapshots, stop: Some(stop), server, _file: file, _folder: folder }
     }

@@ -138,3 +138,17 @@ async fn a_configuration_arrives_as_it_was_sent() {
     assert_eq!(json(arrived.as_ref()), json(&document));
     assert_eq!(json(arrived)["target_groups"][0]["port"], 80);
 }
+
+#[tokio::test]
+async fn events_can_be_waited_for_and_waiting_is_bounded() {
+    let fake = Fake::start(Answer::Done);
+    let empty = fake.http("GET", "/v1/events", "").await;
+    assert_eq!((empty.status, empty.body), (200, json!({"events": [], "next": 1, "lost": 0})));
+    let begun = std::time::Instant::now();
+    let waited = fake.http("GET", "/v1/events?since=1&wait=1", "").await;
+    assert_eq!(waited.status, 200);
+    assert!(begun.elapsed() >= std::time::Duration::from_secs(1));
+    let long = fake.http("GET", "/v1/events?wait=31", "").await;
+    let error = json!({"error": "`wait` is 31 and must be at most 30 seconds"});
+    assert_eq!((long.status, long.body), (400, error));
+}

@@ -1,0 +1,99 @@
+//! `xelb events`.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::{Socket, output::Format, table};
+use crate::agent::Event;
+
+/// Seconds that one request waits for an event.
+const WAIT: u64 = 5;
+
+/// Show what has happened to targets: each change of a state, when and why
+///
+/// The agent remembers the last 20,000 events since it started. With --follow, the command goes on
+/// and prints events as they come, until it is interrupted.
+///
+/// Example: xelb events --follow
+#[derive(Debug, Args)]
+pub(super) struct EventsCommand {
+    /// Go on, and print events as they come
+    #[arg(long, short)]
+    follow: bool,
+    /// Only events of this target group
+    #[arg(long, value_name = "NAME")]
+    group: Option<String>,
+    #[command(flatten)]
+    format: Format,
+    #[command(flatten)]
+    socket: Socket,
+}
+
+impl EventsCommand {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let client = self.socket.client();
+        let mut next = 0;
+        loop {
+            let wait = if self.follow && next > 0 { WAIT } else { 0 };
+            let mut seen = client.events(next, wait).await?;
+            let progress = seen.next > next && !seen.events.is_empty();
+            next = seen.next;
+            seen.events.retain(|event| self.group.as_ref().is_none_or(|name| *name == event.group));
+            self.format.print_each(&seen.events, line)?;
+            if !self.follow && !progress {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// One event, such as `2026-11-23T16:48:05.120Z web 10.0.1.11:80 healthy -> unhealthy Target.Timeout (late)`.
+fn line(event: &Event) -> String {
+    let Event { at_ms, group, port, from, to, reason, detail, .. } = event;
+    let target = table::socket(event.address, *port);
+    let from = if from.is_empty() { "new" } else { from };
+    let to = if to.is_empty() { "gone" } else { to };
+    let mut line = format!("{} {group} {target} {from} -> {to}", time(*at_ms));
+    if !reason.is_empty() {
+        line = format!("{line} {reason}");
+    }
+    if !detail.is_empty() {
+        line = format!("{line} ({detail})");
+    }
+    line
+}
+
+/// A moment in UTC (RFC 3339).
+fn time(at_ms: u64) -> String {
+    let moment = std::time::UNIX_EPOCH + Duration::from_millis(at_ms);
+    humantime::format_rfc3339_millis(moment).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_a_line() {
+        let event = Event {
+            number: 7,
+            at_ms: 1_795_452_485_120,
+            group: "web".to_owned(),
+            address: Some([10, 0, 1, 11].into()),
+            port: 80,
+            from: "healthy".to_owned(),
+            to: "unhealthy".to_owned(),
+            reason: "Target.Timeout".to_owned(),
+            detail: "no answer within 2s".to_owned(),
+        };
+        assert_eq!(
+            line(&event),
+            "2026-11-23T16:48:05.120Z web 10.0.1.11:80 healthy -> unhealthy Target.Timeout (no answer \
+             within 2s)"
+        );
+        let none = String::new();
+        let new = Event { from: none.clone(), reason: none.clone(), detail: none, ..event };
+        assert_eq!(line(&new), "2026-11-23T16:48:05.120Z web 10.0.1.11:80 new -> unhealthy");
+    }
+}

@@ -17,7 +17,7 @@ use aya_ebpf::{
     bindings::xdp_action,
     helpers::generated::bpf_xdp_adjust_head,
     macros::{map, xdp},
-    maps::{Array, PerCpuArray, ProgramArray},
+    maps::{Array, LruHashMap, PerCpuArray, ProgramArray},
     programs::XdpContext,
 };
 
@@ -31,6 +31,10 @@ static TEMPLATE: Array<[u64; TEMPLATE_LENGTH / 8]> = Array::with_max_entries(1, 
 /// The program under test.
 #[map]
 static UNDER_TEST: ProgramArray = ProgramArray::with_max_entries(1, 0);
+
+/// What others remember flows in, of the size of xelb's own memory.
+#[map]
+static LRU: LruHashMap<[u32; 4], u64> = LruHashMap::with_max_entries(1 << 21, 0);
 
 /// State of the random numbers.
 #[map]
@@ -119,6 +123,34 @@ fn xelb_generate(context: XdpContext) -> u32 {
 #[xdp(frags)]
 fn xelb_reflect(_context: XdpContext) -> u32 {
     xdp_action::XDP_TX
+}
+
+/// Looks a packet's flow up in [`LRU`], and enters it when it is not there.
+#[inline(always)]
+fn look_up(context: &XdpContext) -> Option<()> {
+    let start = context.data();
+    if start + TEMPLATE_LENGTH > context.data_end() {
+        return None;
+    }
+    // SAFETY: long enough, as compared above; IPv4 addresses and ports stand at even addresses.
+    let words = unsafe { *((start + 26) as *const [u16; 6]) };
+    let word = |high: u16, low: u16| u32::from(high) << 16 | u32::from(low);
+    let [a, b, c, d, e, f] = words;
+    let key = [word(a, b), word(c, d), word(e, f), 6];
+    if LRU.get_ptr(&key).is_none() {
+        let _entered = LRU.insert(&key, &1, 0);
+    }
+    Some(())
+}
+
+/// A program under test that does nothing but remember flows as others do.
+#[expect(clippy::needless_pass_by_value, reason = "the macro calls it so")]
+#[xdp(frags)]
+fn xelb_lru(context: XdpContext) -> u32 {
+    match look_up(&context) {
+        Some(()) => xdp_action::XDP_TX,
+        None => xdp_action::XDP_ABORTED,
+    }
 }
 
 #[cfg(target_arch = "bpf")]

@@ -96,7 +96,7 @@ pub(crate) fn find<T: FlowMemory>(hash: u64, tables: &T) -> Found {
 /// Takes a free place for a flow that has none; `false` when there is none, or another CPU was
 /// faster.
 #[inline(always)]
-pub(crate) fn insert<T: FlowMemory>(hash: u64, owner: Owner, now: u32, tables: &T) -> bool {
+pub fn insert<T: FlowMemory>(hash: u64, owner: Owner, now: u32, tables: &T) -> bool {
     let [first, second] = lines(hash);
     let (Some(first_line), Some(second_line)) =
         (tables.memory_line(first), tables.memory_line(second))

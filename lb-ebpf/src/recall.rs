@@ -194,7 +194,7 @@ const fn lifetime(asked: &Question) -> u32 {
 #[inline(always)]
 fn keep<T: FlowMemory>(known: Found, owner: Owner, asked: &Question, now: u32, tables: &T) {
     let expires = now.wrapping_add(lifetime(asked));
-    let gain = expires.wrapping_sub(owner.expires) as i32;
+    let gain = expires.wrapping_sub(owner.expires).cast_signed();
     if asked.has(Question::LEARNS) && gain > i32::from(asked.timeout / 8) {
         let longer = Owner { expires, ..owner };
         // Another CPU's packet may have been faster: the next packet will say the same.

@@ -15,7 +15,7 @@ use aya::{
     maps::{Array, ProgramArray},
     programs::{ProgramFd, TestRun as _, TestRunOptions, Xdp},
 };
-use etherparse::PacketBuilder;
+use etherparse::{IpHeaders, PacketBuilder, PacketBuilderStep};
 use lb_common::{
     abi::program,
     settings,
@@ -33,11 +33,16 @@ use lb_userspace::{
     plan::{self, Inputs, RingCache, Tables},
 };
 
+use crate::memory;
+
 /// Targets of the group.
 const TARGETS: u16 = 1000;
 
 /// Length of a frame in bytes: room for IPv6 and TCP headers.
 const FRAME_LENGTH: usize = 80;
+
+/// Key of the flow hash.
+pub(super) const SEED: [u64; 2] = [1, 2];
 
 /// Index of the loopback interface: TEST_RUN says that packets came in by it.
 const LOOPBACK: u32 = 1;
@@ -55,20 +60,61 @@ const FLOWS: [(&str, u32, bool); 6] = [
     ("all new", 1 << 24, true),
 ];
 
-struct Case {
+#[derive(Clone, Copy)]
+pub(super) struct Case {
     name: &'static str,
     mode: Mode,
-    packets_v6: bool,
+    pub(super) packets_v6: bool,
     targets_v6: bool,
+    pub(super) memory: Memory,
 }
 
-const CASES: [Case; 5] = [
-    Case { name: "ipip 4-in-4", mode: Mode::Ipip, packets_v6: false, targets_v6: false },
-    Case { name: "ipip 6-in-6", mode: Mode::Ipip, packets_v6: true, targets_v6: true },
-    Case { name: "ipip 4-in-6", mode: Mode::Ipip, packets_v6: false, targets_v6: true },
-    Case { name: "l2dsr IPv4", mode: Mode::L2dsr, packets_v6: false, targets_v6: false },
-    Case { name: "l2dsr IPv6", mode: Mode::L2dsr, packets_v6: true, targets_v6: true },
+/// What is remembered of flows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Memory {
+    /// No slot is armed: nothing.
+    Steady,
+    /// All slots are armed, and nothing is remembered: flows go home.
+    Home,
+    /// All slots are armed, and each flow is remembered.
+    Remembered,
+    /// All slots are armed, and each packet is a SYN of a flow that is not remembered.
+    Opening,
+    /// UDP whose flows are all remembered.
+    Tracked,
+}
+
+pub(super) const STEADY: Case = Case {
+    name: "ipip 4-in-4",
+    mode: Mode::Ipip,
+    packets_v6: false,
+    targets_v6: false,
+    memory: Memory::Steady,
+};
+
+const CASES: [Case; 10] = [
+    STEADY,
+    Case { name: "ipip 6-in-6", packets_v6: true, targets_v6: true, ..STEADY },
+    Case { name: "ipip 4-in-6", targets_v6: true, ..STEADY },
+    Case { name: "l2dsr IPv4", mode: Mode::L2dsr, ..STEADY },
+    Case { name: "l2dsr IPv6", mode: Mode::L2dsr, packets_v6: true, targets_v6: true, ..STEADY },
+    Case { name: "gue 4-in-4", mode: Mode::Gue, ..STEADY },
+    Case { name: "armed, home", memory: Memory::Home, ..STEADY },
+    Case { name: "armed, known", memory: Memory::Remembered, ..STEADY },
+    Case { name: "armed, SYN", memory: Memory::Opening, ..STEADY },
+    Case { name: "udp tracked", memory: Memory::Tracked, ..STEADY },
 ];
+
+impl Case {
+    /// Whether it can be measured with so many flows: no more are remembered than fit.
+    fn has(self, flows: u32, all_new: bool) -> bool {
+        match self.memory {
+            Memory::Steady | Memory::Home => true,
+            Memory::Remembered | Memory::Tracked => flows <= memory::FLOWS && !all_new,
+            Memory::Opening => all_new,
+        }
+    }
+}
 
 /// Measures and prints everything.
 pub(crate) fn run(repetitions: usize, packets: u32) -> Result<()> {
@@ -100,6 +146,10 @@ fn measure(repetitions: usize, packets: u32) -> Result<()> {
         std::fs::remove_dir_all(&folder).context("removing the pins")?;
         print!("{:<12}", case.name);
         for samples in row? {
+            if samples.is_empty() {
+                print!(" {:>16}", "-");
+                continue;
+            }
             let (low, high) = (samples.first().copied(), samples.last().copied());
             let median = samples.get(samples.len() / 2).copied().unwrap_or_default();
             let spread = format!("({} to {})", low.unwrap_or_default(), high.unwrap_or_default());
@@ -107,7 +157,7 @@ fn measure(repetitions: usize, packets: u32) -> Result<()> {
         }
         println!();
     }
-    Ok(())
+    memory::print_lru(repetitions, packets)
 }
 
 /// Sorted samples of every number of flows, in ns a packet.
@@ -119,13 +169,18 @@ fn measure_case(
 ) -> Result<Vec<Vec<i64>>> {
     let mut balancer = load_balancer(case, folder)?;
     let balance = xdp(&mut balancer, program::BALANCE)?.try_clone()?;
-    let mut generators: Vec<Generator> = FLOWS
+    memory::prepare(case, folder)?;
+    let mut generators: Vec<Option<Generator>> = FLOWS
         .iter()
-        .map(|(_, flows, all_new)| Generator::load(case, *flows, *all_new))
+        .map(|(_, flows, all_new)| {
+            let wanted = case.has(*flows, *all_new);
+            wanted.then(|| Generator::load(case, *flows, *all_new, 1)).transpose()
+        })
         .collect::<Result<_>>()?;
     let mut samples = vec![Vec::new(); FLOWS.len()];
     for _ in 0..repetitions {
         for (generator, samples) in generators.iter_mut().zip(&mut samples) {
+            let Some(generator) = generator else { continue };
             let reflect = generator.reflect.try_clone()?;
             let own = generator.run(&reflect, packets)?;
             let whole = generator.run(&balance, packets)?;
@@ -138,11 +193,11 @@ fn measure_case(
     Ok(samples)
 }
 
-fn nanoseconds(duration: Duration) -> i64 {
+pub(super) fn nanoseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
-fn xdp<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a ProgramFd> {
+pub(super) fn xdp<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a ProgramFd> {
     let program: &mut Xdp =
         ebpf.program_mut(name).with_context(|| format!("no program {name}"))?.try_into()?;
     program.load().with_context(|| format!("loading {name}"))?;
@@ -152,7 +207,7 @@ fn xdp<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a ProgramFd> {
 fn load_balancer(case: &Case, folder: &Path) -> Result<Ebpf> {
     let ebpf = EbpfLoader::new()
         .default_map_pin_directory(folder)
-        .override_global(settings::HASH_SEED.name, &[1_u64, 2], true)
+        .override_global(settings::HASH_SEED.name, &SEED, true)
         .load(OBJECT)?;
     let mut store = KernelStore::open(folder)?;
     for operation in plan::diff(&Tables::default(), &tables(case)?) {
@@ -161,16 +216,16 @@ fn load_balancer(case: &Case, folder: &Path) -> Result<Ebpf> {
     Ok(ebpf)
 }
 
-struct Generator {
-    ebpf: Ebpf,
+pub(super) struct Generator {
+    pub(super) ebpf: Ebpf,
     generate: String,
-    reflect: ProgramFd,
+    pub(super) reflect: ProgramFd,
     frame: Vec<u8>,
 }
 
 impl Generator {
-    fn load(case: &Case, flows: u32, all_new: bool) -> Result<Self> {
-        let frame = frame(case.packets_v6)?;
+    pub(super) fn load(case: &Case, flows: u32, all_new: bool, lru: u32) -> Result<Self> {
+        let frame = frame(case)?;
         // Where the last four bytes of the source address are.
         let offset: u32 = if case.packets_v6 { 14 + 20 } else { 14 + 12 };
         let length = u32::try_from(frame.len())?;
@@ -179,6 +234,7 @@ impl Generator {
             .override_global("FRAME_LENGTH", &length, true)
             .override_global("FLOW_MASK", &mask, true)
             .override_global("ADDRESS_OFFSET", &offset, true)
+            .map_max_entries("LRU", lru)
             .override_global("EVERY_PACKET_NEW", &u32::from(all_new), true)
             .load(GENERATOR_OBJECT)?;
         let bytes: [u8; FRAME_LENGTH] = frame
@@ -195,7 +251,7 @@ impl Generator {
     }
 
     /// Time a packet with this program under test, the generator's own included.
-    fn run(&mut self, under_test: &ProgramFd, packets: u32) -> Result<Duration> {
+    pub(super) fn run(&mut self, under_test: &ProgramFd, packets: u32) -> Result<Duration> {
         let map = self.ebpf.map_mut("UNDER_TEST").context("no map UNDER_TEST")?;
         ProgramArray::try_from(map)?.set(0, under_test, 0)?;
         let program: &mut Xdp =
@@ -214,8 +270,9 @@ impl Generator {
     }
 }
 
-/// A TCP packet to the VIP, padded.
-fn frame(v6: bool) -> Result<Vec<u8>> {
+/// A packet to the VIP, padded.
+fn frame(case: &Case) -> Result<Vec<u8>> {
+    let v6 = case.packets_v6;
     let link = PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]);
     let (vip, client) = if v6 {
         (VIP_V6.octets(), Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 0).octets())
@@ -224,14 +281,21 @@ fn frame(v6: bool) -> Result<Vec<u8>> {
     };
     let ip =
         if v6 { link.ipv6(client, vip, 64) } else { link.ipv4([10, 0, 0, 0], VIP_V4.octets(), 64) };
-    let tcp = ip.tcp(40_000, 80, 1, 65_000).ack(1);
     let mut frame = Vec::new();
-    tcp.write(&mut frame, &[])?;
+    let tcp = |ip: PacketBuilderStep<IpHeaders>| ip.tcp(CLIENT_PORT, 80, 1, 65_000);
+    match case.memory {
+        Memory::Tracked => ip.udp(CLIENT_PORT, 80).write(&mut frame, &[])?,
+        Memory::Opening => tcp(ip).syn().write(&mut frame, &[])?,
+        _ => tcp(ip).ack(1).write(&mut frame, &[])?,
+    }
     frame.resize(FRAME_LENGTH, 0);
     Ok(frame)
 }
 
-const VIP_V4: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 10);
+/// Port of every client.
+pub(super) const CLIENT_PORT: u16 = 40_000;
+
+pub(super) const VIP_V4: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 10);
 const VIP_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x10);
 
 /// The maps of one group of healthy targets.
@@ -294,7 +358,7 @@ fn config(case: &Case, addresses: &[IpAddr]) -> Result<Config> {
         hash_seed: None,
         target_groups: vec![TargetGroup {
             name: "web".to_owned(),
-            protocol: Protocol::Tcp,
+            protocol: protocol(case),
             port: 80,
             forwarding: case.mode,
             targets: targets.collect(),
@@ -307,12 +371,16 @@ fn config(case: &Case, addresses: &[IpAddr]) -> Result<Config> {
             name: "web".to_owned(),
             address: vip.into(),
             ports: Ports::one(80),
-            protocol: Protocol::Tcp,
-            idle_timeout: Protocol::Tcp.idle_timeout(),
+            protocol: protocol(case),
+            idle_timeout: protocol(case).idle_timeout(),
             udp_flows: UdpFlows::default(),
             target_group: "web".to_owned(),
         }],
     })
+}
+
+fn protocol(case: &Case) -> Protocol {
+    if case.memory == Memory::Tracked { Protocol::Udp } else { Protocol::Tcp }
 }
 
 fn kernel() -> String {

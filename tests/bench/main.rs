@@ -1,7 +1,9 @@
 //! Measurements of xelb, printed with their conditions. Not tests: this tells numbers and judges
 //! none of them.
 
+mod consistency;
 mod datapath;
+mod memory;
 mod reaction;
 
 use clap::{Parser, Subcommand};
@@ -25,6 +27,8 @@ enum What {
         #[arg(long, default_value_t = 500_000)]
         packets: u32,
     },
+    /// How many flows are remembered while a group changes at a steady rate.
+    Consistency,
     /// Time from the probe that decides over one of a thousand targets to the ring in the kernel.
     Reaction {
         /// Deaths.
@@ -36,6 +40,10 @@ enum What {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().what {
         What::Datapath { repetitions, packets } => datapath::run(repetitions, packets),
+        What::Consistency => {
+            consistency::run();
+            Ok(())
+        }
         What::Reaction { rounds } => reaction::run(rounds),
     }
 }

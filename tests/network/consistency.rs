@@ -39,7 +39,9 @@ fn configuration(targets: &[(u8, u16)]) -> Configuration {
 fn targets_at(step: usize) -> Vec<(u8, u16)> {
     let weights = [100, 50, 200, 0, 100, 300];
     (1..=6)
-        .filter(|target| step == 0 || *target == 1 || (step + usize::from(*target)) % 5 != 0)
+        .filter(|target| {
+            step == 0 || *target == 1 || !(step + usize::from(*target)).is_multiple_of(5)
+        })
         .map(|target| (target, weights[(step / 3 + usize::from(target)) % weights.len()]))
         .collect()
 }

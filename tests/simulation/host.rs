@@ -83,7 +83,7 @@ impl Host {
         undo.after_packet(self);
         match (verdict, packet.bytes()) {
             // The outer destination.
-            (Verdict::Redirect(_), [head @ ..]) => match head.get(30..34) {
+            (Verdict::Redirect(_), head) => match head.get(30..34) {
                 Some([10, 0, high, low]) => Some(u16::from_be_bytes([*high, *low])),
                 _ => None,
             },

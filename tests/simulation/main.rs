@@ -50,7 +50,7 @@ fn first_failure(count: u64, length: Length, broken: Option<Break>) -> Option<St
             }
         };
         let searches: Vec<_> = (0..threads).map(|_| scope.spawn(search)).collect();
-        searches.into_iter().filter_map(|search| search.join().expect("no panic")).next()
+        searches.into_iter().find_map(|search| search.join().expect("no panic"))
     })
 }
 

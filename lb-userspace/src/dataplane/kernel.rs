@@ -67,6 +67,9 @@ pub enum StoreError {
     },
 }
 
+/// Ids of former targets, and until when they rest.
+type Resting = BTreeMap<u16, u32>;
+
 /// The maps pinned in one folder.
 pub struct KernelStore {
     meta: Array<MapData, Meta>,
@@ -287,7 +290,7 @@ impl KernelStore {
     }
 
     /// The targets, and the former ones whose ids rest.
-    fn read_targets(&self) -> Result<(BTreeMap<u16, Target>, BTreeMap<u16, u32>), StoreError> {
+    fn read_targets(&self) -> Result<(BTreeMap<u16, Target>, Resting), StoreError> {
         let (mut targets, mut resting) = (BTreeMap::new(), BTreeMap::new());
         for id in 1..u16::try_from(TARGETS_MAX).unwrap_or(u16::MAX) {
             // SAFETY: inside the mapping; only the agent writes targets.

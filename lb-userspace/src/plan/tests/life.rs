@@ -175,7 +175,7 @@ fn the_last_target_of_a_group_finishes_its_flows_too() {
 #[test]
 fn an_unhealthy_target_can_keep_its_flows_for_a_while() {
     let mut story = Story::new(&[HEALTHY; 2]);
-    story.life(|life| life.unhealthy_draining_interval = Duration::from_secs(60));
+    story.life(|life| life.unhealthy_draining_interval = Duration::from_mins(1));
     story.set(2, Unhealthy);
     assert_eq!(story.after(5).next_change, Some(1065));
     assert_eq!(story.shown(2), Some((Unhealthy, true, false)));
@@ -185,7 +185,7 @@ fn an_unhealthy_target_can_keep_its_flows_for_a_while() {
     assert_eq!(story.shown(2), Some((Unhealthy, false, false)));
     // It keeps none when it had none.
     let mut story = Story::new(&[HEALTHY, Some(Initial)]);
-    story.life(|life| life.unhealthy_draining_interval = Duration::from_secs(60));
+    story.life(|life| life.unhealthy_draining_interval = Duration::from_mins(1));
     story.set(2, Unhealthy);
     story.after(5);
     assert_eq!(story.shown(2), Some((Unhealthy, false, false)));

@@ -97,3 +97,44 @@ fn five_hundred_connections_outlive_two_hundred_changes() -> anyhow::Result<()> 
         Ok(())
     })
 }
+
+/// A target falls silent. Its connections are reset by the balancer as soon as it is known, so that
+/// their clients begin anew; nobody else's notice.
+#[test]
+fn connections_of_a_dead_target_are_reset_and_no_others() -> anyhow::Result<()> {
+    in_lab(3, |lab| {
+        let _listeners = Listeners::start(lab.targets(), PORT)?;
+        let mut configuration = configuration(&[(1, 100), (2, 100), (3, 100)]);
+        for group in &mut configuration.groups {
+            group.attributes.push("connection_termination: true".to_owned());
+        }
+        let scene = Scene::start(lab, &configuration)?;
+        let clients =
+            [(lab.client(1), (VIPS[0], PORT).into()), (lab.client(2), (VIPS[1], PORT).into())];
+        let talkers = Talkers::start(&clients, 30)?;
+        wait::until("all connections are open", NOTICE_LIMIT, || {
+            let open = talkers.report().partners.len();
+            if open == 60 { Ok(()) } else { Err(open.to_string()) }
+        })?;
+        let partners = talkers.report().partners;
+        let lost = partners.iter().filter(|partner| *partner == "t2").count();
+        ensure!(lost > 5 && lost < 50, "t2 has {lost} of 60 connections");
+        let begun = Instant::now();
+        lab.target(2).ip("link set eth0 down")?;
+        scene.xelb.wait_state(lab, target_v4(2).into(), "unhealthy", NOTICE_LIMIT)?;
+        wait::until("its connections are reset", NOTICE_LIMIT, || {
+            let broken = talkers.report().broken;
+            if broken.len() == lost { Ok(()) } else { Err(format!("{broken:?}")) }
+        })?;
+        println!("{lost} connections were reset within {:?} of the death", begun.elapsed());
+        thread::sleep(Duration::from_secs(1));
+        let resets = scene.xelb.counter(lab, "reset_sent")?;
+        let report = talkers.finish();
+        ensure!(resets >= u64::try_from(lost)?, "only {resets} resets were sent");
+        ensure!(report.broken.len() == lost, "{:?}", report.broken);
+        let by_reset = |broken: &&String| broken.contains("to t2") && broken.contains("reset");
+        let reset = report.broken.iter().filter(by_reset).count();
+        ensure!(reset == lost, "{:?}", report.broken);
+        Ok(())
+    })
+}

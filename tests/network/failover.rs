@@ -99,6 +99,11 @@ fn expect_loss(lab: &Lab, scene: &Scene, load: &Load, since: Instant) -> anyhow:
     thread::sleep(IN_FLIGHT);
     let after = watch(load);
     expect_no_failure(&after, 50);
+    let met = load.samples().since(since);
+    let last = met.failures().iter().map(|sample| sample.at.duration_since(since)).max();
+    println!(
+        "seen as unhealthy after {detected:?}; last request that met the dead target: {last:?}"
+    );
     expect_answers_of(&after, &["t1", "t3"])
 }
 

@@ -108,7 +108,7 @@ async fn documented_routes_exist() {
         assert_eq!(answer.status, status, "{route}");
         count += 1;
     }
-    assert_eq!(count, 10, "routes of the server");
+    assert_eq!(count, 11, "routes of the server");
 }
 
 #[test]

@@ -135,10 +135,10 @@ fn look_up(context: &XdpContext) -> Option<()> {
     // SAFETY: long enough, as compared above; IPv4 addresses and ports stand at even addresses.
     let words = unsafe { *((start + 26) as *const [u16; 6]) };
     let word = |high: u16, low: u16| u32::from(high) << 16 | u32::from(low);
-    let [a, b, c, d, e, f] = words;
-    let key = [word(a, b), word(c, d), word(e, f), 6];
-    if LRU.get_ptr(&key).is_none() {
-        let _entered = LRU.insert(&key, &1, 0);
+    let [from, from_low, to, to_low, from_port, to_port] = words;
+    let key = [word(from, from_low), word(to, to_low), word(from_port, to_port), 6_u32];
+    if LRU.get_ptr(key).is_none() {
+        let _entered = LRU.insert(key, 1_u64, 0);
     }
     Some(())
 }

@@ -1,6 +1,7 @@
 //! The agent: one loop that owns the desired state, and what the API asks of it.
 
 mod balancer;
+mod change;
 mod events;
 mod hops;
 mod host;

@@ -19,7 +19,7 @@ use super::{
     AgentHandle, AgentOptions, EventLog, HealthStats, Outcome, Refusal, Request, Snapshot,
     balancer::{Balancer, ConfigureError, Reconciled},
     host::{raise_file_limit, seconds_since_1970},
-    kernel_log, lookup,
+    kernel_log,
     shortage::Shortages,
     signals::Signals,
     source::{self, SETTLE, Source},
@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     api,
-    config::{self, Config, Document, TargetKey},
+    config::{self, Config, Document},
     dataplane::StatsSource,
     health::{HealthEvent, Scheduler},
     next_hop::{NextHopState, Resolver},
@@ -55,11 +55,11 @@ pub async fn run(options: AgentOptions) -> Result<()> {
 
 type Ask = (Request, oneshot::Sender<Outcome>);
 
-struct Agent {
+pub(super) struct Agent {
     options: AgentOptions,
-    source: Source,
+    pub(super) source: Source,
     /// `None` until there is a configuration.
-    balancer: Option<Balancer>,
+    pub(super) balancer: Option<Balancer>,
     scheduler: Scheduler,
     resolver: Resolver,
     health_events: mpsc::UnboundedReceiver<HealthEvent>,
@@ -194,33 +194,8 @@ impl Agent {
         }
     }
 
-    fn on_request(&mut self, request: Request) -> Outcome {
-        match request {
-            Request::Apply(document) => {
-                self.source.editable()?;
-                self.change(&document, "apply")
-            }
-            Request::TargetAdd { group, address, port, weight } => {
-                let mut document = self.source.editable()?;
-                document.add_target(&group, address, port, weight).map_err(invalid)?;
-                self.change(&document, &format!("add target {address} to {group}"))
-            }
-            Request::TargetRemove { group, address, port, now } => {
-                self.remove(&group, address, port, now)
-            }
-            Request::TargetWeight { group, address, port, weight } => {
-                let mut document = self.source.editable()?;
-                document.weigh_target(&group, address, port, weight).map_err(invalid)?;
-                self.change(&document, &format!("weight of {address} in {group}: {weight}"))
-            }
-            Request::TargetDrain { group, address, port, drain } => {
-                self.drain(&group, address, port, drain)
-            }
-        }
-    }
-
     /// Makes a document the desired state: checked, kept, then put into the maps.
-    fn change(&mut self, document: &Document, what: &str) -> Outcome {
+    pub(super) fn change(&mut self, document: &Document, what: &str) -> Outcome {
         let (config, warnings) = config::validate(document).map_err(invalid)?;
         for warning in warnings {
             tracing::warn!("{warning}");
@@ -240,50 +215,6 @@ impl Agent {
         kernel_log::follow(balancer.data_path.ebpf());
         self.balancer = Some(balancer);
         Ok(())
-    }
-
-    fn remove(&mut self, group: &str, address: IpAddr, port: Option<u16>, now: bool) -> Outcome {
-        let leaving = self.balancer.as_ref().and_then(|one| one.leaving(group, address, port));
-        if let (true, Some(target)) = (now, leaving) {
-            let said = format!("{target} is gone, and its flows with it");
-            self.cut(target);
-            return Ok(said);
-        }
-        let mut document = self.source.editable()?;
-        document.remove_target(group, address, port).map_err(invalid)?;
-        let said = self.change(&document, &format!("remove target {address} from {group}"))?;
-        let leaving = self.balancer.as_ref().and_then(|one| one.leaving(group, address, port));
-        if let (true, Some(target)) = (now, leaving) {
-            self.cut(target);
-        }
-        Ok(said)
-    }
-
-    /// Ends the flows of a target that is leaving.
-    fn cut(&mut self, target: TargetKey) {
-        if let Some(balancer) = &mut self.balancer {
-            balancer.cut(target);
-        }
-        self.reconcile(None);
-    }
-
-    fn drain(&mut self, group: &str, address: IpAddr, port: Option<u16>, drain: bool) -> Outcome {
-        let Some(balancer) = &mut self.balancer else {
-            return Err(Refusal::Invalid("there is no configuration yet".to_owned()));
-        };
-        let target = lookup::target(&balancer.config, group, address, port)?;
-        let changed = if drain {
-            balancer.drained.insert(target.clone())
-        } else {
-            balancer.drained.remove(&target)
-        };
-        self.reconcile(None);
-        Ok(match (drain, changed) {
-            (true, true) => format!("{target} is draining: it takes no new flows"),
-            (true, false) => format!("{target} is draining already"),
-            (false, true) => format!("{target} takes flows again"),
-            (false, false) => format!("{target} was not draining"),
-        })
     }
 
     /// Takes a configuration over: data path, health checks, next hops, maps.
@@ -321,7 +252,7 @@ impl Agent {
     }
 
     /// One attempt; a failure is tried again later.
-    fn reconcile(&mut self, decided_at: Option<Instant>) {
+    pub(super) fn reconcile(&mut self, decided_at: Option<Instant>) {
         let Some(balancer) = &mut self.balancer else {
             return;
         };
@@ -415,7 +346,7 @@ impl Agent {
     }
 }
 
-fn invalid(error: impl std::fmt::Display) -> Refusal {
+pub(super) fn invalid(error: impl std::fmt::Display) -> Refusal {
     Refusal::Invalid(error.to_string())
 }
 

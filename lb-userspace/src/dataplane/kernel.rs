@@ -5,10 +5,6 @@ use std::{
     io,
     os::fd::AsFd as _,
     path::Path,
-    sync::{
-        Arc,
-        atomic::{Ordering, fence},
-    },
     time::Duration,
 };
 
@@ -17,22 +13,17 @@ use aya::maps::{
     lpm_trie::Key,
 };
 use lb_common::{
-    Group, Listener, ListenerKey, RingRef, Slot, Switches, Target, Traffic, VipKey, WideKey,
+    Group, Listener, ListenerKey, RingRef, Switches, Target, Traffic, VipKey, WideKey,
     WideListeners,
     abi::{Meta, map},
     group::Groups,
     limits::{GROUPS_MAX, RING_BITS_MAX, RING_SLOTS_MAX, TARGETS_MAX},
-    memory::Seen,
-    ring::Rings,
     target::Targets,
 };
 use thiserror::Error;
 
-use super::{MapStore, bindings::BindingMaps, mapping, mapping::Mapping};
-use crate::{
-    clock,
-    plan::{GroupTable, MapOp, Tables, WidePrefix},
-};
+use super::{MapStore, bindings::BindingMaps, mapping, mapping::Mapping, slots::SlotMaps};
+use crate::plan::{GroupTable, MapOp, Tables, WidePrefix};
 
 /// What goes wrong with the maps.
 #[derive(Debug, Error)]
@@ -82,9 +73,8 @@ pub struct KernelStore {
     switches: Mapping<Switches>,
     bindings: BindingMaps,
     groups: Mapping<Groups>,
-    rings: Mapping<Rings>,
+    slots: SlotMaps,
     targets: Mapping<Targets>,
-    seen: Mapping<Seen>,
     /// Targets whose inactive version packets may still read.
     flipped: BTreeSet<u16>,
 }
@@ -122,9 +112,8 @@ impl KernelStore {
             switches: open_mapping(folder, map::SWITCHES)?,
             bindings: BindingMaps::open(folder)?,
             groups: open_mapping(folder, map::GROUPS)?,
-            rings: open_mapping(folder, map::RINGS)?,
+            slots: SlotMaps::open(folder)?,
             targets: open_mapping(folder, map::TARGETS)?,
-            seen: open_mapping(folder, map::SEEN)?,
             flipped: BTreeSet::new(),
         })
     }
@@ -172,25 +161,6 @@ impl KernelStore {
             mapping::publish(active, other);
         }
         self.flipped.insert(id);
-        Ok(())
-    }
-
-    fn write_slots(&self, slots: &[(u32, Slot)]) -> Result<(), StoreError> {
-        let words = self.rings.element().cast::<u64>();
-        let marks = self.seen.element().cast::<u32>();
-        let now = clock::seconds();
-        for (index, _) in slots.iter().filter(|(_, slot)| slot.is_armed()) {
-            let index = below(*index as usize, RING_SLOTS_MAX, "slot")?;
-            // SAFETY: inside the array; one aligned 4-byte store.
-            unsafe { marks.add(index).write_volatile(now) };
-        }
-        // Whoever meets an armed slot after a crash must find its mark.
-        fence(Ordering::SeqCst);
-        for (index, slot) in slots {
-            let index = below(*index as usize, RING_SLOTS_MAX, "slot")?;
-            // SAFETY: inside the array; one aligned 8-byte store.
-            unsafe { words.add(index).write_volatile(slot.to_word()) };
-        }
         Ok(())
     }
 
@@ -271,22 +241,11 @@ impl KernelStore {
             if let Some(name) = group.name() {
                 let ring = sane(group.ring());
                 let table =
-                    GroupTable { name: name.to_owned(), ring, slots: self.read_slots(ring) };
+                    GroupTable { name: name.to_owned(), ring, slots: self.slots.read(ring) };
                 groups.insert(id, table);
             }
         }
         Ok(groups)
-    }
-
-    fn read_slots(&self, ring: RingRef) -> Arc<[Slot]> {
-        let words = self.rings.element().cast::<u64>();
-        (0..ring.len())
-            .map(|offset| {
-                // SAFETY: `sane` rings end inside the array.
-                let word = unsafe { words.add(ring.base() as usize + offset).read_volatile() };
-                Slot::from_word(word)
-            })
-            .collect()
     }
 
     /// The targets, and the former ones whose ids rest.
@@ -329,9 +288,7 @@ impl MapStore for KernelStore {
     }
 
     fn seen(&self, slot: u32) -> u32 {
-        let index = slot as usize & (RING_SLOTS_MAX - 1);
-        // SAFETY: masked, so inside the array.
-        unsafe { self.seen.element().cast::<u32>().add(index).read_volatile() }
+        self.slots.seen(slot)
     }
 
     fn apply(&mut self, operation: &MapOp) -> Result<(), StoreError> {
@@ -350,7 +307,7 @@ impl MapStore for KernelStore {
             MapOp::RemoveTarget { id, until } => {
                 self.put_target(*id, Target { until: *until, ..Target::default() })
             }
-            MapOp::WriteSlots(slots) => self.write_slots(slots),
+            MapOp::WriteSlots(slots) => self.slots.write(slots),
             MapOp::PutGroup { id, name, ring } => self.put_group(*id, name, *ring),
             MapOp::RemoveGroup(id) => self.remove_group(*id),
             MapOp::PutListener { key, listener, fresh } => {
@@ -410,7 +367,7 @@ fn devmap_error(error: aya::maps::xdp::XdpMapError) -> MapError {
     }
 }
 
-fn below(number: usize, limit: usize, what: &'static str) -> Result<usize, StoreError> {
+pub(super) fn below(number: usize, limit: usize, what: &'static str) -> Result<usize, StoreError> {
     if number < limit { Ok(number) } else { Err(StoreError::OutOfRange { what, number }) }
 }
 

@@ -11,6 +11,7 @@ mod mapping;
 mod pins;
 mod preflight;
 mod programs;
+mod slots;
 mod stats;
 
 pub use attach::{Attached, XdpMode};

@@ -81,6 +81,15 @@ pub(super) const STAGES: &[Stage] = &[
         action: unit,
     },
     Stage {
+        name: "simulation",
+        purpose: "random lives of a target group: no connection breaks",
+        privileged: false,
+        needs: setup::BPF_NEEDS,
+        action: |on| {
+            run(&mut on.workspace.cargo(["test", "--package", "lb-tests", "--test", "simulation"]))
+        },
+    },
+    Stage {
         name: "lab",
         purpose: "the lab that the next stages use",
         privileged: true,

@@ -10,13 +10,13 @@ use std::{
 use crate::{
     config::{Config, TargetKey},
     dataplane::{DataPath, KernelStore, LoadError, LoadOptions, StoreError},
-    health::{CheckSpec, Health, HealthEvent},
+    health::{AimTable, CheckSpec, Health, HealthEvent},
     next_hop::NextHopState,
     plan::{self, Inputs, Plan},
     reconcile::{ReconcileError, Reconciler},
 };
 
-use super::{AgentOptions, hops::Hops, resume};
+use super::{AgentOptions, aims, hops::Hops, resume};
 
 /// Everything that exists once there is a configuration.
 pub(super) struct Balancer {
@@ -135,6 +135,12 @@ impl Balancer {
                 })
             })
             .collect()
+    }
+
+    /// Where the probes go that take the data path's way.
+    pub(super) fn aims(&self) -> AimTable {
+        let hash_seed = self.data_path.hash_seed();
+        AimTable { aims: aims::aims(&self.config, &self.plan, self.hops.current()), hash_seed }
     }
 
     /// The addresses whose next hops are wanted.

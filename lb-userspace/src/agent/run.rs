@@ -29,7 +29,7 @@ use crate::{
     api,
     config::{self, Config, Document},
     dataplane::StatsSource,
-    health::{HealthEvent, Scheduler},
+    health::{HealthEvent, NetworkProber, Scheduler, TunnelKeeper, TunnelProber},
     next_hop::{NextHopState, Resolver},
     reconcile::ReconcileError,
 };
@@ -61,6 +61,7 @@ struct Agent {
     /// `None` until there is a configuration.
     balancer: Option<Balancer>,
     scheduler: Scheduler,
+    tunnel: TunnelKeeper,
     resolver: Resolver,
     health_events: mpsc::UnboundedReceiver<HealthEvent>,
     next_hops: mpsc::UnboundedReceiver<BTreeMap<IpAddr, NextHopState>>,
@@ -87,10 +88,13 @@ impl Agent {
         let (listener, socket_file) = api::bind(&options.socket)?;
         let resolver =
             Resolver::start(hop_sender).context("cannot follow routes and neighbours")?;
+        let tunnel = TunnelKeeper::new();
+        let prober = TunnelProber::new(Arc::new(NetworkProber), &tunnel);
         let mut agent = Self {
             source,
             balancer: None,
-            scheduler: Scheduler::new(health_sender),
+            scheduler: Scheduler::with_prober(health_sender, Arc::new(prober)),
+            tunnel,
             resolver,
             health_events,
             next_hops,
@@ -300,6 +304,7 @@ impl Agent {
         match balancer.reconcile() {
             Ok(()) => {
                 self.retry = None;
+                self.tunnel.update(balancer.aims());
                 if let Some(decided_at) = decided_at {
                     balancer.last_reaction = decided_at.elapsed();
                 }
@@ -320,6 +325,7 @@ impl Agent {
             return;
         };
         let now = Instant::now();
+        self.tunnel.tend(now);
         self.shortages.look(&balancer.config, now, || self.stats.read(&[], &[]));
         if balancer.forget_former_hops(now) {
             self.reconcile(None);
@@ -357,6 +363,7 @@ impl Agent {
         if let Some(balancer) = &self.balancer {
             view::describe(balancer, &self.scheduler, &mut snapshot);
             snapshot.warnings.extend(self.shortages.warnings());
+            snapshot.warnings.extend(self.tunnel.warnings());
         }
         self.snapshots.send_replace(Arc::new(snapshot));
     }

@@ -4,6 +4,7 @@
 mod group;
 mod health_check;
 mod listener;
+mod via;
 
 use ipnet::{Ipv4Net, Ipv6Net};
 

@@ -18,7 +18,7 @@ use super::*;
 use crate::{
     config::{
         Config, Gue, HealthCheck, HealthProtocol, Icmp, Listener, Ports, Protocol, Target,
-        TargetGroup, TargetKey, Tunnel,
+        TargetGroup, TargetKey, Tunnel, Via,
     },
     health::{Health, Reason},
     next_hop::{NextHop, NextHopState},
@@ -66,6 +66,7 @@ impl World {
             health_check: HealthCheck {
                 protocol: HealthProtocol::Tcp,
                 port: None,
+                via: Via::Address,
                 interval: Duration::from_secs(5),
                 timeout: Duration::from_secs(2),
                 healthy_threshold: 3,

@@ -148,18 +148,28 @@ impl Kernel {
     }
 
     fn turn_on(&mut self, index: u32, families: Families) -> Result<(), TunnelError> {
-        let mut message = LinkMessage::default();
-        message.header.index = index;
+        let what = format!("turn the interface {} on", device::NAME);
+        let link = || {
+            let mut message = LinkMessage::default();
+            message.header.index = index;
+            message
+        };
+        if families.v6 {
+            // No link-local address, so that the kernel looks for no routers there. It gives one
+            // as soon as the interface is on, and the probes do not care if it does.
+            let mode = AfSpecInet6::AddrGenMode(In6AddrGenMode::None);
+            let inet6 = AfSpecUnspec::Inet6(vec![mode]);
+            let mut message = link();
+            message.attributes.push(LinkAttribute::AfSpecUnspec(vec![inet6]));
+            let quiet = self.ask(what.clone(), RouteNetlinkMessage::SetLink(message), 0);
+            if let Err(error) = quiet {
+                tracing::debug!(%error, "the interface gets a link-local address");
+            }
+        }
+        let mut message = link();
         message.header.flags = LinkFlags::Up;
         message.header.change_mask = LinkFlags::Up;
         message.attributes.push(LinkAttribute::Mtu(device::MTU.into()));
-        if families.v6 {
-            // No link-local address, so that the kernel looks for no routers there.
-            let mode = AfSpecInet6::AddrGenMode(In6AddrGenMode::None);
-            let inet6 = AfSpecUnspec::Inet6(vec![mode]);
-            message.attributes.push(LinkAttribute::AfSpecUnspec(vec![inet6]));
-        }
-        let what = format!("turn the interface {} on", device::NAME);
         self.ask(what, RouteNetlinkMessage::SetLink(message), 0)
     }
 

@@ -25,7 +25,7 @@ use lb_tests::sandbox;
 use lb_userspace::{
     config::{
         Config, Gue, HealthCheck, HealthProtocol, Icmp, Life, Listener, Ports, Protocol, Target,
-        TargetGroup, TargetKey, Tunnel, UdpFlows,
+        TargetGroup, TargetKey, Tunnel, UdpFlows, Via,
     },
     dataplane::{GENERATOR_OBJECT, KernelStore, MapStore as _, OBJECT},
     health::Health,
@@ -344,6 +344,7 @@ fn config(case: &Case, addresses: &[IpAddr]) -> Result<Config> {
     let health_check = HealthCheck {
         protocol: HealthProtocol::Tcp,
         port: None,
+        via: Via::Address,
         interval: Duration::from_secs(5),
         timeout: Duration::from_secs(2),
         healthy_threshold: 3,

@@ -88,6 +88,8 @@ pub struct Group {
     pub targets: Vec<(u8, u16)>,
     /// Targets that are not among the lab's own, or by other addresses than their first.
     pub others: Vec<IpAddr>,
+    /// More keys of its health check, as `key: value`.
+    pub check: Vec<String>,
     /// Its attributes, as `key: value`.
     pub attributes: Vec<String>,
 }
@@ -104,6 +106,7 @@ impl Group {
             family: TargetFamily::V4,
             targets: Vec::new(),
             others: Vec::new(),
+            check: Vec::new(),
             attributes: Vec::new(),
         }
     }
@@ -252,6 +255,9 @@ impl Group {
       matcher: \"200\"",
             web::PORT
         )?;
+        for line in &self.check {
+            writeln!(text, "      {line}")?;
+        }
         let mut attributes = self.attributes.clone();
         if let Forwarding::Gue { variant } = self.forwarding {
             attributes.push(format!("gue_variant: {variant}"));

@@ -26,4 +26,5 @@ mod traces;
 mod traffic;
 mod transfer;
 mod translated;
+mod via;
 mod wire;

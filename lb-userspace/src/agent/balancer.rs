@@ -11,13 +11,13 @@ use crate::{
     clock,
     config::{Config, TargetGroup, TargetKey},
     dataplane::{DataPath, KernelStore, LoadError, LoadOptions, StoreError},
-    health::{CheckSpec, Health, HealthEvent},
+    health::{AimTable, CheckSpec, Health, HealthEvent},
     next_hop::NextHopState,
     plan::{self, Inputs, Plan},
     reconcile::{ReconcileError, Reconciler},
 };
 
-use super::{AgentOptions, Event, hops::Hops, quiet, resume, transitions};
+use super::{AgentOptions, Event, aims, hops::Hops, quiet, resume, transitions};
 
 /// Everything that exists once there is a configuration.
 pub(super) struct Balancer {
@@ -206,6 +206,12 @@ impl Balancer {
             let group = groups.iter().find(|group| group.name == report.key.group)?;
             Some(self.check_spec(report.key.clone(), group))
         })
+    }
+
+    /// Where the probes go that take the data path's way.
+    pub(super) fn aims(&self) -> AimTable {
+        let hash_seed = self.data_path.hash_seed();
+        AimTable { aims: aims::aims(&self.config, &self.plan, self.hops.current()), hash_seed }
     }
 
     /// The addresses whose next hops are wanted.

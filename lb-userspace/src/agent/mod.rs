@@ -1,5 +1,6 @@
 //! The agent: one loop that owns the desired state, and what the API asks of it.
 
+mod aims;
 mod balancer;
 mod change;
 mod events;

@@ -29,7 +29,7 @@ use crate::{
     api,
     config::{self, Config, Document},
     dataplane::StatsSource,
-    health::{HealthEvent, Scheduler},
+    health::{HealthEvent, NetworkProber, Scheduler, TunnelKeeper, TunnelProber},
     next_hop::{NextHopState, Resolver},
     reconcile::ReconcileError,
 };
@@ -61,6 +61,7 @@ pub(super) struct Agent {
     /// `None` until there is a configuration.
     pub(super) balancer: Option<Balancer>,
     scheduler: Scheduler,
+    tunnel: TunnelKeeper,
     resolver: Resolver,
     health_events: mpsc::UnboundedReceiver<HealthEvent>,
     next_hops: mpsc::UnboundedReceiver<BTreeMap<IpAddr, NextHopState>>,
@@ -88,10 +89,13 @@ impl Agent {
         let (listener, socket_file) = api::bind(&options.socket)?;
         let resolver =
             Resolver::start(hop_sender).context("cannot follow routes and neighbours")?;
+        let tunnel = TunnelKeeper::new();
+        let prober = TunnelProber::new(Arc::new(NetworkProber), &tunnel);
         let mut agent = Self {
             source,
             balancer: None,
-            scheduler: Scheduler::new(health_sender),
+            scheduler: Scheduler::with_prober(health_sender, Arc::new(prober)),
+            tunnel,
             resolver,
             health_events,
             next_hops,
@@ -259,6 +263,7 @@ impl Agent {
         match balancer.reconcile() {
             Ok(Reconciled { targets_changed, events }) => {
                 self.retry = None;
+                self.tunnel.update(balancer.aims());
                 if let Some(decided_at) = decided_at {
                     balancer.last_reaction = decided_at.elapsed();
                 }
@@ -291,6 +296,7 @@ impl Agent {
             return;
         };
         let now = Instant::now();
+        self.tunnel.tend(now);
         self.shortages.look(&balancer.config, now, || self.stats.read(&[], &[]));
         let quiet = balancer.look_for_quiet_slots();
         if balancer.forget_former_hops(now) || quiet {
@@ -329,6 +335,7 @@ impl Agent {
         if let Some(balancer) = &self.balancer {
             view::describe(balancer, &self.scheduler, &mut snapshot);
             snapshot.warnings.extend(self.shortages.warnings());
+            snapshot.warnings.extend(self.tunnel.warnings());
         }
         self.snapshots.send_replace(Arc::new(snapshot));
     }

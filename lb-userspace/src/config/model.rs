@@ -179,6 +179,8 @@ pub struct HealthCheck {
     pub protocol: HealthProtocol,
     /// The port it goes to; `None` is the port of the target (`traffic-port`).
     pub port: Option<u16>,
+    /// The way it takes there.
+    pub via: Via,
     /// Time between the starts of two probes of a target.
     pub interval: Duration,
     /// Longest time that a probe may take.
@@ -187,6 +189,16 @@ pub struct HealthCheck {
     pub healthy_threshold: u32,
     /// Consecutive failures that make a target unhealthy.
     pub unhealthy_threshold: u32,
+}
+
+/// The way that probes take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Via {
+    /// To the target's own address, as any host would reach it.
+    #[default]
+    Address,
+    /// To the VIP, the way that the data path takes: same encapsulation, the VIP inside.
+    Tunnel,
 }
 
 /// What a probe does.

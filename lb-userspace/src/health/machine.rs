@@ -129,12 +129,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::config::HealthProtocol;
+    use crate::config::{HealthProtocol, Via};
 
     fn check(healthy_threshold: u32, unhealthy_threshold: u32) -> HealthCheck {
         HealthCheck {
             protocol: HealthProtocol::Tcp,
             port: None,
+            via: Via::Address,
             interval: Duration::from_secs(5),
             timeout: Duration::from_secs(2),
             healthy_threshold,

@@ -8,15 +8,17 @@ mod schedule;
 mod scheduler;
 mod stats;
 mod tcp;
+mod tunnel;
 
 use std::time::Instant;
 
 use lb_common::target::TargetState;
 
 pub use machine::Machine;
-pub use probe::{NetworkProber, Outcome, Probe, ProbeFuture, Prober};
+pub use probe::{NetworkProber, Outcome, Probe, ProbeFuture, Prober, Way};
 pub use scheduler::Scheduler;
 pub use stats::{SchedulerStats, StatsSnapshot};
+pub use tunnel::{Aim, AimTable, Lead, Ride, TunnelKeeper, TunnelProber, vip_of};
 
 use crate::config::{HealthCheck, TargetKey};
 

@@ -1,12 +1,12 @@
 //! What a probe is and what it can end with. When probes run is the scheduler's affair, what their
 //! outcomes mean the machine's.
 
-use std::{net::SocketAddr, pin::Pin, time::Duration};
+use std::{net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Reason, http, tcp};
-use crate::config::{HealthCheck, HealthProtocol, TargetKey};
+use super::{Reason, http, tcp, tunnel::Ride};
+use crate::config::{HealthCheck, HealthProtocol, TargetKey, Via};
 
 /// What a probe ended with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,10 +46,23 @@ impl Outcome {
 pub struct Probe {
     /// Where it goes to.
     pub address: SocketAddr,
+    /// The way it takes.
+    pub way: Way,
     /// What it does.
     pub protocol: HealthProtocol,
     /// How long it may take, from the first packet to the outcome.
     pub timeout: Duration,
+}
+
+/// The way that a probe takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// That of any connection of this host.
+    Address,
+    /// That of the data path to this target; [`super::TunnelProber`] finds out what it is.
+    Tunnel(TargetKey),
+    /// That of the data path.
+    Ride(Arc<Ride>),
 }
 
 impl Probe {
@@ -58,6 +71,10 @@ impl Probe {
     pub fn new(target: &TargetKey, check: &HealthCheck) -> Self {
         Self {
             address: SocketAddr::new(target.address, check.port.unwrap_or(target.port)),
+            way: match check.via {
+                Via::Address => Way::Address,
+                Via::Tunnel => Way::Tunnel(target.clone()),
+            },
             protocol: check.protocol.clone(),
             timeout: check.timeout,
         }

@@ -22,7 +22,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{Outcome, Probe};
+use super::{Outcome, Probe, Way};
 
 /// Whether the connection is for talking, or only to see that it can be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +48,7 @@ pub(super) async fn connect(
     let socket = open(probe.address, purpose).map_err(|error| Outcome::Inconclusive {
         detail: format!("cannot open a socket on this host: {error}"),
     })?;
+    board(&socket, &probe.way)?;
     let stream = timeout_at(deadline, socket.connect(probe.address))
         .await
         .map_err(|_elapsed| Outcome::timeout(format!("no connection within {:?}", probe.timeout)))?
@@ -68,6 +69,20 @@ fn open(address: SocketAddr, purpose: Purpose) -> io::Result<TcpSocket> {
         SockRef::from(&socket).set_tcp_quickack(false)?;
     }
     Ok(socket)
+}
+
+/// Puts a socket on its way.
+fn board(socket: &TcpSocket, way: &Way) -> Result<(), Outcome> {
+    let inconclusive = |detail| Outcome::Inconclusive { detail };
+    match way {
+        Way::Address => Ok(()),
+        Way::Ride(ride) => ride.board(socket).map_err(|error| {
+            inconclusive(format!("cannot prepare a socket on this host: {error}"))
+        }),
+        Way::Tunnel(_) => {
+            Err(inconclusive("nobody has looked for the way (this is a fault of xelb)".to_owned()))
+        }
+    }
 }
 
 /// Whether a connection meets itself (simultaneous open, RFC 9293 section 3.5): a free port of this
@@ -122,7 +137,7 @@ pub(super) mod tests {
     pub(in crate::health) const TIMEOUT: Duration = Duration::from_secs(1);
 
     pub(in crate::health) fn probe_of(address: SocketAddr) -> Probe {
-        Probe { address, protocol: HealthProtocol::Tcp, timeout: TIMEOUT }
+        Probe { address, way: Way::Address, protocol: HealthProtocol::Tcp, timeout: TIMEOUT }
     }
 
     async fn outcome(address: SocketAddr) -> Outcome {

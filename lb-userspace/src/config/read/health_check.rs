@@ -28,13 +28,22 @@ pub(super) fn health_check(group: &Section<'_>, protocol: Option<Protocol>) -> O
     let section = group.section("health_check")?;
     let protocol = probe(&section);
     let port = section.read("port", values::check_port).flatten();
+    let via = super::via::via(group, &section, protocol.as_ref());
     let threshold = |key| section.read(key, |node| values::number(node, 1..=10));
     let healthy_threshold = threshold("healthy_threshold").unwrap_or(HEALTHY_THRESHOLD);
     let unhealthy_threshold = threshold("unhealthy_threshold").unwrap_or(UNHEALTHY_THRESHOLD);
     let (interval, timeout) = times(&section);
     section.finish();
     let protocol = protocol?;
-    Some(HealthCheck { protocol, port, interval, timeout, healthy_threshold, unhealthy_threshold })
+    Some(HealthCheck {
+        protocol,
+        port,
+        via,
+        interval,
+        timeout,
+        healthy_threshold,
+        unhealthy_threshold,
+    })
 }
 
 /// The interval and the timeout of a health check.

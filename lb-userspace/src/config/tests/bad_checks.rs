@@ -90,6 +90,11 @@ const CHANGED: &[(&str, &str, &str)] = &[
         "~:18: target_groups[0].health_check.matcher: must be a matcher such as 200, \"200-399\" or \"200,204\", with codes from 100 to 599, not a list",
     ),
     (
+        "interval: 5s",
+        "via: vip",
+        "~:14: target_groups[0].health_check.via: `vip` is not a way: address or tunnel",
+    ),
+    (
         "deregistration_delay: 300s",
         "deregistration_delay: 2h",
         "~:20: target_groups[0].attributes.deregistration_delay: 2h is not between 0s and 3600s",

@@ -7,7 +7,7 @@ use lb_common::target::Mode;
 use super::{
     super::{
         Config, Document, Gue, HealthCheck, HealthProtocol, Icmp, Life, Listener, Matcher, Ports,
-        Protocol, Target, TargetGroup, Tunnel, UdpFlows, parse, validate,
+        Protocol, Target, TargetGroup, Tunnel, UdpFlows, Via, parse, validate,
     },
     EXAMPLE, MODES, SMALL, config, with,
 };
@@ -39,6 +39,7 @@ fn example() -> Config {
                     matcher: Matcher(vec![(200, 399)]),
                 },
                 port: None,
+                via: Via::Address,
                 interval: Duration::from_secs(5),
                 timeout: Duration::from_secs(2),
                 healthy_threshold: 3,

@@ -12,6 +12,7 @@ mod modes;
 mod mutate;
 mod source_nat;
 mod syntax;
+mod via;
 mod wide;
 
 /// The example of the design, with the keys that this version has.

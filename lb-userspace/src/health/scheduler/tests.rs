@@ -16,7 +16,7 @@ use tokio::{
 
 use super::*;
 use crate::{
-    config::{HealthProtocol, Matcher},
+    config::{HealthProtocol, Matcher, Via},
     health::{Outcome, ProbeFuture, Reason, schedule::FIRST_PROBE_WAIT_MAX},
 };
 
@@ -80,6 +80,7 @@ pub(super) fn spec(number: u16) -> CheckSpec {
         check: HealthCheck {
             protocol: HealthProtocol::Tcp,
             port: None,
+            via: Via::Address,
             interval: INTERVAL,
             timeout: TIMEOUT,
             healthy_threshold: 3,

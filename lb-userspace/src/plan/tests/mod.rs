@@ -19,7 +19,7 @@ use super::*;
 use crate::{
     config::{
         Config, Gue, HealthCheck, HealthProtocol, Icmp, Life, Listener, Ports, Protocol, Target,
-        TargetGroup, TargetKey, Tunnel, UdpFlows,
+        TargetGroup, TargetKey, Tunnel, UdpFlows, Via,
     },
     health::{Health, Reason},
     next_hop::{NextHop, NextHopState},
@@ -73,6 +73,7 @@ impl World {
             health_check: HealthCheck {
                 protocol: HealthProtocol::Tcp,
                 port: None,
+                via: Via::Address,
                 interval: Duration::from_secs(5),
                 timeout: Duration::from_secs(2),
                 healthy_threshold: 3,

@@ -1,0 +1,46 @@
+//! `via`: where it may stand, and exactly what is said elsewhere.
+
+use super::{super::Via, EXAMPLE, SMALL, config, errors, with};
+
+fn via_of(text: &str) -> Via {
+    config(text).target_groups[0].health_check.via
+}
+
+#[test]
+fn probes_go_to_the_address_unless_told_otherwise() {
+    assert_eq!(via_of(SMALL), Via::Address);
+    assert_eq!(via_of(&with(EXAMPLE, "interval: 5s", "via: address")), Via::Address);
+    assert_eq!(via_of(&with(EXAMPLE, "interval: 5s", "via: tunnel")), Via::Tunnel);
+}
+
+#[test]
+fn the_tunnel_belongs_to_modes_that_keep_the_vip() {
+    for (mode, refused) in
+        [("ipip", false), ("gue", false), ("l2dsr", false), ("nat", true), ("fullnat", true)]
+    {
+        let check = format!("forwarding: {mode}\n    health_check: {{ via: tunnel }}");
+        let mut text = with(SMALL, "forwarding: ipip", &check);
+        if mode == "fullnat" {
+            text = format!("source_nat: {{ addresses: [10.0.0.2] }}\n{text}");
+        }
+        if !refused {
+            assert_eq!(via_of(&text), Via::Tunnel, "{mode}");
+            continue;
+        }
+        let line = 7 + usize::from(mode == "fullnat");
+        let expected = format!(
+            "xelb.yaml:{line}: target_groups[0].health_check.via: `tunnel` belongs to forwarding ipip, \
+             gue and l2dsr; this group is {mode}, whose packets go to the target's own address, as \
+             probes with `via: address` do"
+        );
+        assert_eq!(errors(&text), expected);
+    }
+}
+
+/// A port that is no listener's is fine: nothing on the way depends on it.
+#[test]
+fn a_port_of_its_own_is_possible() {
+    let text = with(SMALL, "ipip", "ipip\n    health_check: { via: tunnel, port: 8080 }");
+    let check = &config(&text).target_groups[0].health_check;
+    assert_eq!((check.via, check.port), (Via::Tunnel, Some(8080)));
+}

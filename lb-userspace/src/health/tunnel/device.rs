@@ -1,0 +1,87 @@
+//! The TUN device that probes leave by: the kernel gives their IP packets to whoever reads it. It
+//! is gone as soon as nobody has it open.
+
+use std::{
+    fs::{File, OpenOptions},
+    io,
+    os::{fd::AsRawFd as _, unix::fs::OpenOptionsExt as _},
+};
+
+use nix::net::if_::if_nametoindex;
+use tokio::io::unix::AsyncFd;
+
+use super::TunnelError;
+
+/// Its name; each network namespace has names of its own.
+pub(super) const NAME: &str = "xelb-probe";
+
+/// Its MTU: the least that IPv6 allows. It makes the segments of both sides small enough for any
+/// way, an outer header included.
+pub(super) const MTU: u16 = 1280;
+
+/// Room for one packet. A longer one, should somebody raise the MTU, is cut off and not parsed.
+const PACKET_BYTES_MAX: usize = 2048;
+
+#[derive(Debug)]
+pub(super) struct Device {
+    file: AsyncFd<File>,
+    /// Index of the interface.
+    pub(super) index: u32,
+}
+
+impl Device {
+    /// Makes the device in the network namespace of the calling thread. Needs a tokio runtime.
+    pub(super) fn make() -> Result<Self, TunnelError> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_NONBLOCK)
+            .open("/dev/net/tun")
+            .map_err(TunnelError::Open)?;
+        name(&file).map_err(|error| match error.raw_os_error() {
+            Some(libc::EBUSY) => TunnelError::Taken,
+            _ => TunnelError::Make(error),
+        })?;
+        let index = if_nametoindex(NAME).map_err(|errno| TunnelError::Make(errno.into()))?;
+        // SAFETY: a `File` owns its descriptor: it stays open, and the same, until it is dropped.
+        let registered = unsafe { AsyncFd::register(file) };
+        let file = registered.map_err(|error| TunnelError::Make(error.into_parts().1))?;
+        Ok(Self { file, index })
+    }
+
+    /// Waits for the next packet and hands it to `take`. An error is for good: the device is gone.
+    pub(super) async fn next(&self, take: impl FnOnce(&[u8])) -> io::Result<()> {
+        let mut buffer = [0; PACKET_BYTES_MAX];
+        loop {
+            let mut ready = self.file.readable().await?;
+            match ready.try_io(|file| io::Read::read(&mut file.get_ref(), &mut buffer)) {
+                Ok(Ok(length)) => {
+                    take(buffer.get(..length).unwrap_or_default());
+                    return Ok(());
+                }
+                Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(Err(error)) => return Err(error),
+                Err(_would_block) => {}
+            }
+        }
+    }
+}
+
+/// Makes the open file an interface of its own.
+fn name(file: &File) -> io::Result<()> {
+    let mut request = libc::ifreq {
+        ifr_name: [0; libc::IFNAMSIZ],
+        ifr_ifru: libc::__c_anonymous_ifr_ifru { ifru_ifindex: 0 },
+    };
+    for (room, byte) in request.ifr_name.iter_mut().zip(NAME.bytes()) {
+        *room = byte.cast_signed();
+    }
+    // Without TUN_EXCL an interface that somebody else has made would be taken over.
+    let flags = libc::IFF_TUN | libc::IFF_NO_PI | libc::IFF_TUN_EXCL;
+    // The field is short and the flag its highest bit: the number may be negative.
+    let [low, high, ..] = flags.to_le_bytes();
+    request.ifr_ifru.ifru_flags = libc::c_short::from_le_bytes([low, high]);
+    // SAFETY: the kernel reads and writes a `struct ifreq` there, which `request` is.
+    let result = unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETIFF, &raw mut request) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}

@@ -1,0 +1,64 @@
+//! Probes that take the data path's way (`via: tunnel`): what reaches a target is what a client's
+//! packet would be, same encapsulation, the VIP inside. A target without a decapsulator or
+//! without the VIP then fails its checks, instead of being a black hole.
+//!
+//! Probers use the kernel's sockets as ever, so that every protocol over them works unchanged:
+//!
+//! ```text
+//! socket, marked, to VIP:port ── routing rule ──> TUN device ──> carrier: which probe? (registry)
+//!                                                                    │ wrap: `lb_ebpf::process`
+//!     ^ answer: VIP -> this host, directly                           v
+//!     └──────────────────────────────── target <── frame ── packet socket
+//! ```
+//!
+//! `aim`, `registry` and `wrap` are pure; `device`, `rules` and `frames` talk to the kernel.
+//! [`TunnelKeeper`] is the agent's side, [`TunnelProber`] that of the scheduler.
+
+mod aim;
+mod carrier;
+mod device;
+mod frames;
+mod keeper;
+mod prober;
+mod registry;
+mod ride;
+mod rules;
+mod shared;
+mod source;
+mod wrap;
+
+pub use aim::{Aim, AimTable, Lead, vip_of};
+pub use keeper::TunnelKeeper;
+pub use prober::TunnelProber;
+pub use ride::Ride;
+
+use std::io;
+
+/// Why probes cannot take the data path's way.
+#[derive(Debug, thiserror::Error)]
+enum TunnelError {
+    #[error(
+        "cannot open /dev/net/tun ({0}): load the module tun, and let the agent have the device \
+         (containers: --device /dev/net/tun; systemd: PrivateDevices=no, DeviceAllow)"
+    )]
+    Open(#[source] io::Error),
+    #[error(
+        "there is an interface {} already: another agent runs in this network namespace, or \
+         somebody else made it (`ip link del {}` removes it)",
+        device::NAME,
+        device::NAME
+    )]
+    Taken,
+    #[error("cannot make the interface {} ({}): the agent needs CAP_NET_ADMIN", device::NAME, .0)]
+    Make(#[source] io::Error),
+    #[error("cannot open a packet socket ({0}): the agent needs CAP_NET_RAW")]
+    PacketSocket(#[source] io::Error),
+    #[error("cannot {what} ({source})")]
+    Netlink {
+        what: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("the interface {} is gone ({})", device::NAME, .0)]
+    Gone(#[source] io::Error),
+}

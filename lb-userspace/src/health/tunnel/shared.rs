@@ -1,0 +1,128 @@
+//! What the agent's side, the probers and the carrier share.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Instant,
+};
+
+use super::{aim::AimTable, registry::Registry, ride::Passenger};
+use crate::{config::TargetKey, health::Outcome};
+
+/// Warnings that name targets, at most; the rest is counted.
+const WARNINGS_MAX: usize = 3;
+
+/// The fault before the first attempt to make the device.
+pub(super) const NOT_MADE: &str = "the interface xelb-probe is not made yet";
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    table: RwLock<Arc<AimTable>>,
+    registry: Mutex<Registry<Passenger>>,
+    /// Why the device cannot be used; `None` when it can.
+    fault: Mutex<Option<String>>,
+    /// Targets about which the last probe said nothing, and why.
+    doubts: Mutex<BTreeMap<TargetKey, String>>,
+    /// A probe did not come to the device.
+    astray: AtomicBool,
+}
+
+impl Shared {
+    pub(super) fn new() -> Self {
+        Self {
+            table: RwLock::default(),
+            registry: Mutex::new(Registry::new(Instant::now())),
+            fault: Mutex::new(Some(NOT_MADE.to_owned())),
+            doubts: Mutex::default(),
+            astray: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn table(&self) -> Arc<AimTable> {
+        Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn set_table(&self, table: AimTable) {
+        lock(&self.doubts).retain(|target, _| table.aims.contains_key(target));
+        *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
+    }
+
+    pub(super) fn join(&self, local: SocketAddr, owner: &Arc<Passenger>) {
+        lock(&self.registry).join(local, Arc::clone(owner), Instant::now());
+    }
+
+    pub(super) fn leave(&self, local: SocketAddr, owner: &Arc<Passenger>) {
+        lock(&self.registry).leave(local, owner, Instant::now());
+    }
+
+    pub(super) fn find(&self, local: SocketAddr) -> Option<Arc<Passenger>> {
+        lock(&self.registry).find(local, Instant::now()).cloned()
+    }
+
+    pub(super) fn fault(&self) -> Option<String> {
+        lock(&self.fault).clone()
+    }
+
+    pub(super) fn set_fault(&self, fault: Option<String>) {
+        *lock(&self.fault) = fault;
+    }
+
+    /// A probe did not come to the device: its rule or route must be gone.
+    pub(super) fn report_astray(&self) {
+        self.astray.store(true, Relaxed);
+    }
+
+    /// Whether one did since this was asked last.
+    pub(super) fn take_astray(&self) -> bool {
+        self.astray.swap(false, Relaxed)
+    }
+
+    /// Remembers what a probe said about this host.
+    pub(super) fn note(&self, target: &TargetKey, outcome: &Outcome) {
+        let mut doubts = lock(&self.doubts);
+        match outcome {
+            Outcome::Inconclusive { detail } if self.table().aims.contains_key(target) => {
+                doubts.insert(target.clone(), detail.clone());
+            }
+            _ => {
+                doubts.remove(target);
+            }
+        }
+    }
+
+    /// What people must be told, when there are probes that take this way.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let checked = self.table().aims.len();
+        if checked == 0 {
+            return Vec::new();
+        }
+        if let Some(fault) = self.fault() {
+            return vec![format!(
+                "health checks via tunnel: {fault}; the {checked} targets that are checked so keep \
+                 their states"
+            )];
+        }
+        let doubts = lock(&self.doubts);
+        let mut warnings: Vec<String> = doubts
+            .iter()
+            .take(WARNINGS_MAX)
+            .map(|(target, detail)| {
+                format!("health check via tunnel of {target}: {detail}; it keeps its state")
+            })
+            .collect();
+        if doubts.len() > WARNINGS_MAX {
+            let more = doubts.len() - WARNINGS_MAX;
+            warnings.push(format!("health checks via tunnel: so do {more} more targets"));
+        }
+        warnings
+    }
+}
+
+/// A panic elsewhere leaves what is locked whole: every change is complete before anything can fail.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

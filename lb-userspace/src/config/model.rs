@@ -2,6 +2,7 @@
 //!
 //! It deliberately knows nothing of YAML, defaults or lines.
 
+mod health;
 mod life;
 
 use std::{
@@ -13,6 +14,9 @@ use std::{
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use lb_common::target::Mode;
 
+pub use health::{
+    ExecCheck, GrpcCheck, HealthProtocol, HttpCheck, Matcher, TlsCheck, UdpCheck, Verify,
+};
 pub use life::{Life, MinimumHealthy, Stickiness};
 
 /// All that an agent should do.
@@ -199,32 +203,6 @@ pub enum Via {
     Address,
     /// To the VIP, the way that the data path takes: same encapsulation, the VIP inside.
     Tunnel,
-}
-
-/// What a probe does.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HealthProtocol {
-    /// It opens a TCP connection.
-    Tcp,
-    /// It sends an HTTP/1.1 GET request and matches the status of the answer.
-    Http {
-        /// Path and query of the request.
-        path: String,
-        /// Status codes that are a success.
-        matcher: Matcher,
-    },
-}
-
-/// Status codes that are a success: inclusive ranges.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Matcher(pub Vec<(u16, u16)>);
-
-impl Matcher {
-    /// Whether a status code is a success.
-    #[must_use]
-    pub fn matches(&self, status: u16) -> bool {
-        self.0.iter().any(|(low, high)| (*low..=*high).contains(&status))
-    }
 }
 
 /// What clients connect to.

@@ -5,6 +5,7 @@ mod group;
 mod health_check;
 mod life;
 mod listener;
+mod probe;
 mod via;
 
 use ipnet::{Ipv4Net, Ipv6Net};

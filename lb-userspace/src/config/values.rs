@@ -1,6 +1,7 @@
 //! PURE: single values of the configuration, and what is wrong with them.
 
 mod network;
+mod probe;
 
 use std::{ops::RangeInclusive, time::Duration};
 
@@ -8,15 +9,18 @@ use lb_common::{group::NAME_BYTES_MAX, limits::WEIGHT_MAX, target::Mode};
 
 use super::{
     error::brief,
-    model::{Matcher, Protocol},
+    model::Protocol,
     tree::{Node, Value},
 };
 
 pub(super) use network::{
     address, listener_address, listener_ports, source_ipv4, source_ipv6, source_ports,
 };
+pub(super) use probe::{
+    ProbeKind, grpc_matcher, hex, host, matcher, probe, server_name, short_text, verify,
+};
 
-type Read<T> = Result<T, String>;
+pub(super) type Read<T> = Result<T, String>;
 
 pub(super) fn wrong(node: &Node, wanted: &str) -> String {
     match &node.value {
@@ -164,24 +168,6 @@ pub(super) fn protocol(node: &Node) -> Read<Protocol> {
     }
 }
 
-/// What a probe speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ProbeKind {
-    Tcp,
-    Http,
-}
-
-pub(super) fn probe(node: &Node) -> Read<ProbeKind> {
-    match node.as_text() {
-        Some("tcp") => Ok(ProbeKind::Tcp),
-        Some("http") => Ok(ProbeKind::Http),
-        Some(name @ ("https" | "grpc" | "udp" | "icmp" | "exec")) => {
-            Err(format!("{name} health checks are not available in this version; use tcp or http"))
-        }
-        _ => Err(wrong(node, "a health check: tcp or http")),
-    }
-}
-
 pub(super) fn http_path(node: &Node) -> Read<String> {
     let path = text(node)?;
     let printable = |c: char| c.is_ascii_graphic() && c != '#';
@@ -191,27 +177,6 @@ pub(super) fn http_path(node: &Node) -> Read<String> {
         return Err(wrong(node, wanted));
     }
     Ok(path)
-}
-
-/// `200`, `"200-399"`, `"200,204,300-399"`.
-pub(super) fn matcher(node: &Node) -> Read<Matcher> {
-    let wanted = "a matcher such as 200, \"200-399\" or \"200,204\", with codes from 100 to 599";
-    let text = match &node.value {
-        Value::Integer(number) => number.to_string(),
-        _ => text(node).map_err(|_| wrong(node, wanted))?,
-    };
-    let code = |text: &str| {
-        let text = text.trim();
-        let code: u16 =
-            text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())??;
-        (100..=599).contains(&code).then_some(code)
-    };
-    let range = |part: &str| match part.split_once('-') {
-        Some((low, high)) => Some((code(low)?, code(high)?)).filter(|(low, high)| low <= high),
-        None => code(part).map(|code| (code, code)),
-    };
-    let ranges: Option<Vec<(u16, u16)>> = text.split(',').map(range).collect();
-    ranges.map(Matcher).ok_or_else(|| wrong(node, wanted))
 }
 
 /// 32 hexadecimal digits: two words.

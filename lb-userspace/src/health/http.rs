@@ -1,4 +1,5 @@
-//! The HTTP probe: one GET request over a connection of its own. No TLS, no HTTP/2, no redirects.
+//! The HTTP probe: one GET request over a connection of its own, in TLS if wanted. No HTTP/2, no
+//! redirects.
 
 use std::{io, pin::pin, time::Duration};
 
@@ -8,6 +9,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper::{
     body::{Bytes, Incoming},
     client::conn::http1,
+    rt::{Read, Write},
 };
 use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, timeout_at};
@@ -15,8 +17,9 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     Outcome, Probe, Reason,
     tcp::{self, Purpose},
+    tls,
 };
-use crate::config::Matcher;
+use crate::config::HttpCheck;
 
 /// Who asks, for the target's log.
 const USER_AGENT: &str = concat!("xelb-health-check/", env!("CARGO_PKG_VERSION"));
@@ -29,16 +32,18 @@ const HEAD_BYTES_MAX: usize = 16 * 1024;
 const BODY_BYTES_MAX: usize = 64 * 1024;
 const BODY_WAIT_MAX: Duration = Duration::from_millis(100);
 
-/// Succeeds when the answer's status matches.
-pub(super) async fn probe(
-    probe: &Probe,
-    path: &str,
-    matcher: &Matcher,
-    deadline: Instant,
-) -> Outcome {
-    let request = match request(probe, path) {
+/// Time before the end of a probe at which a body that does not end is judged by what has come.
+const BODY_MARGIN: Duration = Duration::from_millis(20);
+
+/// Bytes of a body that a message shows.
+const BODY_SHOWN: usize = 60;
+
+/// Succeeds when the answer's status matches, and its body has the text that is expected.
+pub(super) async fn probe(probe: &Probe, check: &HttpCheck, deadline: Instant) -> Outcome {
+    let request = match request(probe, check) {
         Ok(request) => request,
         Err(error) => {
+            let path = &check.path;
             return Outcome::failed(format!("cannot ask for {path:?}: {error}; correct the path"));
         }
     };
@@ -46,8 +51,35 @@ pub(super) async fn probe(
         Ok(stream) => stream,
         Err(outcome) => return outcome,
     };
-    match timeout_at(deadline, exchange(TokioIo::new(stream), request, deadline)).await {
-        Ok(Ok(status)) => judge(status, matcher),
+    let Some(tls) = &check.tls else {
+        return ask(TokioIo::new(stream), request, probe, check, deadline).await;
+    };
+    match tls::handshake(stream, tls, probe.address.ip(), false, deadline).await {
+        Ok(stream) => ask(TokioIo::new(stream), request, probe, check, deadline).await,
+        Err(outcome) => outcome,
+    }
+}
+
+fn request(probe: &Probe, check: &HttpCheck) -> Result<Request<Empty<Bytes>>, http::Error> {
+    let host = check.host.clone().unwrap_or_else(|| probe.address.to_string());
+    Request::get(&check.path)
+        .header(header::HOST, host)
+        .header(header::USER_AGENT, USER_AGENT)
+        .header(header::ACCEPT, "*/*")
+        .header(header::CONNECTION, "close")
+        .body(Empty::new())
+}
+
+async fn ask(
+    io: impl Read + Write + Unpin,
+    request: Request<Empty<Bytes>>,
+    probe: &Probe,
+    check: &HttpCheck,
+    deadline: Instant,
+) -> Outcome {
+    let answer = exchange(io, request, check, deadline);
+    match timeout_at(deadline, answer).await {
+        Ok(Ok(answer)) => judge(&answer, check),
         Ok(Err(error)) => Outcome::failed(describe(&error)),
         Err(_elapsed) => Outcome::timeout(format!(
             "connected, but no complete response head within {:?}",
@@ -56,61 +88,79 @@ pub(super) async fn probe(
     }
 }
 
-fn request(probe: &Probe, path: &str) -> Result<Request<Empty<Bytes>>, http::Error> {
-    Request::get(path)
-        .header(header::HOST, probe.address.to_string())
-        .header(header::USER_AGENT, USER_AGENT)
-        .header(header::ACCEPT, "*/*")
-        .header(header::CONNECTION, "close")
-        .body(Empty::new())
+/// What came back.
+#[derive(Debug, Default)]
+struct Answer {
+    status: u16,
+    /// The start of the body, as far as it was read.
+    body: Vec<u8>,
 }
 
-/// Sends the request and returns the status of the answer.
+/// Sends the request and reads the answer.
 async fn exchange(
-    io: TokioIo<tokio::net::TcpStream>,
+    io: impl Read + Write + Unpin,
     request: Request<Empty<Bytes>>,
+    check: &HttpCheck,
     deadline: Instant,
-) -> hyper::Result<u16> {
+) -> hyper::Result<Answer> {
     let (mut sender, connection) =
         http1::Builder::new().max_buf_size(HEAD_BYTES_MAX).handshake(io).await?;
     let answer = pin!(async move {
         let response = sender.send_request(request).await?;
-        let status = response.status().as_u16();
-        let end = deadline.min(Instant::now() + BODY_WAIT_MAX);
-        // A body that is late says nothing more about the target.
-        let _late = timeout_at(end, drain(response.into_body())).await;
-        Ok(status)
+        let mut answer = Answer { status: response.status().as_u16(), body: Vec::new() };
+        // A body that nobody asks for says nothing about the target. One that is asked for may
+        // take until just before the probe's end.
+        let patience = match check.body {
+            None => Instant::now() + BODY_WAIT_MAX,
+            Some(_) => deadline.checked_sub(BODY_MARGIN).unwrap_or(deadline),
+        };
+        let read = read_body(response.into_body(), check.body.as_deref(), &mut answer.body);
+        let _late = timeout_at(deadline.min(patience), read).await;
+        Ok(answer)
     });
     // The connection is driven here and not in a task of its own, so that dropping the probe drops
     // the socket. It may end before the answer has been picked up.
     match select(answer, pin!(connection)).await {
-        Either::Left((status, _connection)) => status,
+        Either::Left((answer, _connection)) => answer,
         Either::Right((_end, answer)) => answer.await,
     }
 }
 
-async fn drain(mut body: Incoming) {
-    let mut bytes = 0;
+/// Reads a body up to its limit, or until it has the text that is looked for.
+async fn read_body(mut body: Incoming, wanted: Option<&str>, read: &mut Vec<u8>) {
     while let Some(Ok(frame)) = body.frame().await {
-        bytes += frame.data_ref().map_or(0, Bytes::len);
-        if bytes > BODY_BYTES_MAX {
+        if let Some(data) = frame.data_ref() {
+            let room = BODY_BYTES_MAX.saturating_sub(read.len());
+            read.extend(data.iter().take(room));
+        }
+        if read.len() >= BODY_BYTES_MAX || wanted.is_some_and(|text| has(read, text)) {
             return;
         }
     }
 }
 
-fn judge(status: u16, matcher: &Matcher) -> Outcome {
-    if matcher.matches(status) {
-        return Outcome::Success;
+/// Whether a text stands anywhere in a body.
+fn has(body: &[u8], text: &str) -> bool {
+    body.windows(text.len().max(1)).any(|bytes| bytes == text.as_bytes())
+}
+
+fn judge(answer: &Answer, check: &HttpCheck) -> Outcome {
+    let Answer { status, body } = answer;
+    if !check.matcher.matches(*status) {
+        return Outcome::Failure {
+            reason: Reason::ResponseCodeMismatch,
+            detail: format!("status {status}, expected {}", check.matcher.shown()),
+        };
     }
-    let ranges: Vec<String> = matcher
-        .0
-        .iter()
-        .map(|(low, high)| if low == high { low.to_string() } else { format!("{low}-{high}") })
-        .collect();
-    Outcome::Failure {
-        reason: Reason::ResponseCodeMismatch,
-        detail: format!("status {status}, expected {}", ranges.join(",")),
+    match &check.body {
+        Some(text) if !has(body, text) => {
+            let start =
+                String::from_utf8_lossy(body.get(..BODY_SHOWN.min(body.len())).unwrap_or_default());
+            Outcome::failed(format!(
+                "status {status}, but {text:?} is not in the body, which begins {start:?}"
+            ))
+        }
+        _ => Outcome::Success,
     }
 }
 
@@ -140,6 +190,8 @@ mod tests {
         task::{JoinHandle, yield_now},
         time::sleep,
     };
+
+    use crate::config::Matcher;
 
     use super::{
         tcp::tests::{TIMEOUT, probe_of, time_waits},
@@ -212,12 +264,20 @@ mod tests {
     }
 
     async fn outcome(address: SocketAddr) -> Outcome {
-        let matcher = Matcher(vec![(200, 399)]);
-        let deadline = Instant::now() + TIMEOUT;
-        probe(&probe_of(address), "/healthz?deep=1", &matcher, deadline).await
+        probe(&probe_of(address), &check(), Instant::now() + TIMEOUT).await
     }
 
-    async fn check(server: Server, ip: IpAddr, expected: Outcome) {
+    fn check() -> HttpCheck {
+        HttpCheck {
+            tls: None,
+            host: None,
+            path: "/healthz?deep=1".to_owned(),
+            matcher: Matcher(vec![(200, 399)]),
+            body: None,
+        }
+    }
+
+    async fn expect(server: Server, ip: IpAddr, expected: Outcome) {
         let (address, task) = server.start(ip).await;
         let begin = Instant::now();
         assert_eq!(outcome(address).await, expected, "{server:?} on {ip}");
@@ -234,8 +294,8 @@ mod tests {
         ($($name:ident: $server:expr => $outcome:expr;)*) => {$(
             #[tokio::test]
             async fn $name() {
-                check($server, V4, $outcome).await;
-                check($server, V6, $outcome).await;
+                expect($server, V4, $outcome).await;
+                expect($server, V6, $outcome).await;
             }
         )*};
     }
@@ -342,14 +402,17 @@ mod tests {
             (vec![(200, 299), (404, 404)], "status 503, expected 200-299,404"),
         ];
         for (ranges, detail) in cases {
-            assert_eq!(judge(503, &Matcher(ranges)), mismatch(detail));
+            let check = HttpCheck { matcher: Matcher(ranges), ..check() };
+            let answer = Answer { status: 503, body: Vec::new() };
+            assert_eq!(judge(&answer, &check), mismatch(detail));
         }
     }
 
     #[tokio::test]
     async fn a_path_that_is_none_says_so() {
         let probe = probe_of(SocketAddr::new(V4, 1));
-        let seen = super::probe(&probe, "no path", &Matcher(vec![]), Instant::now()).await;
+        let check = HttpCheck { path: "no path".to_owned(), ..check() };
+        let seen = super::probe(&probe, &check, Instant::now()).await;
         let Outcome::Failure { reason, detail } = seen else {
             panic!("{seen:?}");
         };

@@ -1,6 +1,11 @@
 //! Health of targets: a pure state machine, probers behind one trait, and a scheduler.
 
+pub(crate) mod exec;
+mod grpc;
+#[cfg(test)]
+mod grpc_tests;
 mod http;
+mod icmp;
 mod machine;
 mod probe;
 mod reason;
@@ -8,7 +13,11 @@ mod schedule;
 mod scheduler;
 mod stats;
 mod tcp;
+pub(crate) mod tls;
+#[cfg(test)]
+mod tls_tests;
 mod tunnel;
+mod udp;
 
 use std::time::Instant;
 

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Reason, http, tcp, tunnel::Ride};
+use super::{Reason, exec, grpc, http, icmp, tcp, tunnel::Ride, udp};
 use crate::config::{HealthCheck, HealthProtocol, TargetKey, Via};
 
 /// What a probe ended with.
@@ -44,6 +44,8 @@ impl Outcome {
 /// What to probe, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
+    /// The target group, for programs.
+    pub group: String,
     /// Where it goes to.
     pub address: SocketAddr,
     /// The way it takes.
@@ -70,6 +72,7 @@ impl Probe {
     #[must_use]
     pub fn new(target: &TargetKey, check: &HealthCheck) -> Self {
         Self {
+            group: target.group.clone(),
             address: SocketAddr::new(target.address, check.port.unwrap_or(target.port)),
             way: match check.via {
                 Via::Address => Way::Address,
@@ -99,9 +102,11 @@ impl Prober for NetworkProber {
     fn probe<'a>(&'a self, probe: &'a Probe, deadline: Instant) -> ProbeFuture<'a> {
         match &probe.protocol {
             HealthProtocol::Tcp => Box::pin(tcp::probe(probe, deadline)),
-            HealthProtocol::Http { path, matcher } => {
-                Box::pin(http::probe(probe, path, matcher, deadline))
-            }
+            HealthProtocol::Http(check) => Box::pin(http::probe(probe, check, deadline)),
+            HealthProtocol::Grpc(check) => Box::pin(grpc::probe(probe, check, deadline)),
+            HealthProtocol::Udp(check) => Box::pin(udp::probe(probe, check, deadline)),
+            HealthProtocol::Icmp => Box::pin(icmp::probe(probe, deadline)),
+            HealthProtocol::Exec(check) => Box::pin(exec::probe(probe, check, deadline)),
         }
     }
 }

@@ -137,7 +137,13 @@ pub(super) mod tests {
     pub(in crate::health) const TIMEOUT: Duration = Duration::from_secs(1);
 
     pub(in crate::health) fn probe_of(address: SocketAddr) -> Probe {
-        Probe { address, way: Way::Address, protocol: HealthProtocol::Tcp, timeout: TIMEOUT }
+        Probe {
+            group: "web".to_owned(),
+            address,
+            way: Way::Address,
+            protocol: HealthProtocol::Tcp,
+            timeout: TIMEOUT,
+        }
     }
 
     async fn outcome(address: SocketAddr) -> Outcome {

@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn an_unknown_stage_is_answered_with_the_known_ones() {
         let message = parse("units").unwrap_err().to_string();
-        assert!(message.contains("unit, lab"), "{message}");
+        assert!(message.contains("unit, simulation, lab"), "{message}");
     }
 
     #[test]

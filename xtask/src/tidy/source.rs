@@ -21,6 +21,11 @@ const UNSAFE_PLACES: &[(&str, &str)] = &[
         "lb-userspace/src/health/tunnel/device.rs",
         "making a TUN device, and waiting for its packets",
     ),
+    ("lb-userspace/src/health/exec.rs", "what a program must do between fork and exec"),
+    (
+        "lb-userspace/src/health/icmp.rs",
+        "receiving into memory that is not written yet, and waiting for it",
+    ),
     ("lb-userspace/src/health/tunnel/frames.rs", "sendto(2) on a packet socket"),
     ("tests/", "network namespaces, raw sockets and test runs of BPF programs"),
 ];

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::{probe::probe, via::via};
 use crate::config::{
-    model::{HealthCheck, HealthProtocol, Matcher, Protocol},
+    model::{HealthCheck, HealthProtocol, Protocol},
     section::Section,
-    values::{self, ProbeKind},
+    values,
 };
 
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -28,7 +29,12 @@ pub(super) fn health_check(group: &Section<'_>, protocol: Option<Protocol>) -> O
     let section = group.section("health_check")?;
     let protocol = probe(&section);
     let port = section.read("port", values::check_port).flatten();
-    let via = super::via::via(group, &section, protocol.as_ref());
+    if let (Some(HealthProtocol::Icmp), Some(entry)) = (&protocol, section.entry("port")) {
+        section
+            .findings
+            .error(&entry.at, "does not belong to checks of `icmp`: pings have no port");
+    }
+    let via = via(group, &section, protocol.as_ref());
     let threshold = |key| section.read(key, |node| values::number(node, 1..=10));
     let healthy_threshold = threshold("healthy_threshold").unwrap_or(HEALTHY_THRESHOLD);
     let unhealthy_threshold = threshold("unhealthy_threshold").unwrap_or(UNHEALTHY_THRESHOLD);
@@ -68,28 +74,4 @@ fn times(section: &Section<'_>) -> (Duration, Duration) {
             .error(&entry.at, format!("{timeout} is longer than the interval, {interval}"));
     }
     (interval, timeout)
-}
-
-/// What a probe does; `None` when the protocol is wrong, since then nothing is known of the rest.
-fn probe(section: &Section<'_>) -> Option<HealthProtocol> {
-    let given = section.entry("protocol").is_some();
-    let kind = section.read("protocol", values::probe);
-    let path = section.read("path", values::http_path);
-    let matcher = section.read("matcher", values::matcher);
-    match kind {
-        Some(ProbeKind::Http) => Some(HealthProtocol::Http {
-            path: path.unwrap_or_else(|| "/".to_owned()),
-            matcher: matcher.unwrap_or(Matcher(vec![(200, 399)])),
-        }),
-        None if given => None,
-        Some(ProbeKind::Tcp) | None => {
-            for key in ["path", "matcher"] {
-                if let Some(entry) = section.entry(key) {
-                    let message = "belongs to `protocol: http`; this check is tcp";
-                    section.findings.error(&entry.at, message);
-                }
-            }
-            Some(HealthProtocol::Tcp)
-        }
-    }
 }

@@ -55,6 +55,7 @@ fn translates(mode: Mode) -> Option<String> {
 /// `health::tcp` opens.
 const fn rides(protocol: &HealthProtocol) -> bool {
     match protocol {
-        HealthProtocol::Tcp | HealthProtocol::Http { .. } => true,
+        HealthProtocol::Tcp | HealthProtocol::Http(_) | HealthProtocol::Grpc(_) => true,
+        HealthProtocol::Udp(_) | HealthProtocol::Icmp | HealthProtocol::Exec(_) => false,
     }
 }

@@ -4,19 +4,14 @@
 const CHANGED: &[(&str, &str, &str)] = &[
     (
         "protocol: http",
-        "protocol: https",
-        "~:11: target_groups[0].health_check.protocol: https health checks are not available in this version; use tcp or http",
-    ),
-    (
-        "protocol: http",
         "protocol: tcp",
-        "~:12: target_groups[0].health_check.path: belongs to `protocol: http`; this check is tcp\n\
-             ~:18: target_groups[0].health_check.matcher: belongs to `protocol: http`; this check is tcp",
+        "~:12: target_groups[0].health_check.path: belongs to checks of `http` or `https`; this one is tcp\n\
+             ~:18: target_groups[0].health_check.matcher: belongs to checks of `http` or `https` or `grpc`; this one is tcp",
     ),
     (
         "protocol: http",
         "protocol: smtp",
-        "~:11: target_groups[0].health_check.protocol: `smtp` is not a health check: tcp or http",
+        "~:11: target_groups[0].health_check.protocol: `smtp` is not a health check: tcp, http, https, grpc, udp, icmp or exec",
     ),
     (
         "path: /healthz",

@@ -6,8 +6,8 @@ use lb_common::target::Mode;
 
 use super::{
     super::{
-        Config, Document, Gue, HealthCheck, HealthProtocol, Icmp, Life, Listener, Matcher, Ports,
-        Protocol, Target, TargetGroup, Tunnel, UdpFlows, Via, parse, validate,
+        Config, Document, Gue, HealthCheck, HealthProtocol, HttpCheck, Icmp, Life, Listener,
+        Matcher, Ports, Protocol, Target, TargetGroup, Tunnel, UdpFlows, Via, parse, validate,
     },
     EXAMPLE, MODES, SMALL, config, with,
 };
@@ -34,10 +34,13 @@ fn example() -> Config {
             forwarding: Mode::Ipip,
             targets: vec![target("10.0.1.11", 80, 100), target("2001:db8::11", 80, 100)],
             health_check: HealthCheck {
-                protocol: HealthProtocol::Http {
+                protocol: HealthProtocol::Http(HttpCheck {
+                    tls: None,
+                    host: None,
                     path: "/healthz".to_owned(),
                     matcher: Matcher(vec![(200, 399)]),
-                },
+                    body: None,
+                }),
                 port: None,
                 via: Via::Address,
                 interval: Duration::from_secs(5),
@@ -126,12 +129,12 @@ fn values_and_their_forms() {
         ("\"204\"", vec![(204, 204)]),
         ("\"200,204, 300-399\"", vec![(200, 200), (204, 204), (300, 399)]),
     ] {
-        let HealthProtocol::Http { path, matcher } =
+        let HealthProtocol::Http(http) =
             check(&format!("protocol: http, matcher: {matcher}")).protocol
         else {
             panic!("not http");
         };
-        assert_eq!((path.as_str(), matcher), ("/", Matcher(expected)));
+        assert_eq!((http.path.as_str(), http.matcher), ("/", Matcher(expected)));
     }
     let seeded = config(&format!("hash_seed: \"0123456789abcdefFEDCBA9876543210\"\n{SMALL}"));
     assert_eq!(seeded.hash_seed, Some([0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210]));

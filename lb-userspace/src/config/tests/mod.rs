@@ -10,6 +10,7 @@ mod good;
 mod life;
 mod modes;
 mod mutate;
+mod probes;
 mod source_nat;
 mod syntax;
 mod via;

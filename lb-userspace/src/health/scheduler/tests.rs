@@ -16,7 +16,7 @@ use tokio::{
 
 use super::*;
 use crate::{
-    config::{HealthProtocol, Matcher, Via},
+    config::{HealthProtocol, UdpCheck, Via},
     health::{Outcome, ProbeFuture, Reason, schedule::FIRST_PROBE_WAIT_MAX},
 };
 
@@ -210,8 +210,7 @@ async fn a_changed_check_goes_on_without_a_flap() {
     let before = fake.calls(2);
 
     let mut changed = spec(1);
-    changed.check.protocol =
-        HealthProtocol::Http { path: "/".to_owned(), matcher: Matcher(vec![(200, 200)]) };
+    changed.check.protocol = HealthProtocol::Udp(UdpCheck { payload: Vec::new(), expect: None });
     changed.check.port = Some(9);
     changed.check.interval = INTERVAL * 2;
     scheduler.set(vec![changed, spec(2)]);

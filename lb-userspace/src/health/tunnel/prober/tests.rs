@@ -53,6 +53,7 @@ async fn outcome(shared: &Arc<Shared>, fake: &Arc<Fake>, way: Way) -> Outcome {
     let inner = Arc::clone(fake) as Arc<dyn Prober>;
     let prober = TunnelProber { inner, shared: Arc::clone(shared) };
     let probe = Probe {
+        group: "web".to_owned(),
         address: (key(1).address, 80).into(),
         way,
         protocol: HealthProtocol::Tcp,

@@ -1,0 +1,105 @@
+//! What a health check does.
+
+use std::path::PathBuf;
+
+/// What a probe does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HealthProtocol {
+    /// It opens a TCP connection.
+    Tcp,
+    /// It sends an HTTP/1.1 GET request, over TLS if wanted, and looks at the answer.
+    Http(HttpCheck),
+    /// It calls the standard health service of gRPC.
+    Grpc(GrpcCheck),
+    /// It sends a datagram.
+    Udp(UdpCheck),
+    /// It pings.
+    Icmp,
+    /// It runs a program.
+    Exec(ExecCheck),
+}
+
+/// An HTTP request, and what must come back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpCheck {
+    /// How TLS is spoken; `None` for cleartext.
+    pub tls: Option<TlsCheck>,
+    /// The header `host`; `None` is the target's address.
+    pub host: Option<String>,
+    /// Path and query of the request.
+    pub path: String,
+    /// Status codes that are a success.
+    pub matcher: Matcher,
+    /// A text that the body must have in its first 64 KiB.
+    pub body: Option<String>,
+}
+
+/// A call of `grpc.health.v1.Health/Check`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrpcCheck {
+    /// How TLS is spoken; `None` for cleartext with prior knowledge of HTTP/2.
+    pub tls: Option<TlsCheck>,
+    /// The service that is asked for; empty for the server as a whole.
+    pub service: String,
+    /// gRPC status codes that are a success.
+    pub matcher: Matcher,
+}
+
+/// How TLS is spoken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsCheck {
+    /// The name that is asked for (SNI) and that a verified certificate must have; `None` is none, and
+    /// the target's address.
+    pub server_name: Option<String>,
+    /// Whose certificates are believed.
+    pub verify: Verify,
+}
+
+/// Whose certificates are believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verify {
+    /// Anybody's, whatever they say, as ELB does.
+    None,
+    /// Those of the authorities that the host knows.
+    System,
+    /// Those of the authorities in this file (PEM).
+    File(PathBuf),
+}
+
+/// A datagram, and what must come back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UdpCheck {
+    /// What is sent; may be empty.
+    pub payload: Vec<u8>,
+    /// What an answer must have in it; `None`: silence is a success, too.
+    pub expect: Option<Vec<u8>>,
+}
+
+/// A program, and what it is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExecCheck {
+    /// Its absolute path, then its arguments.
+    pub command: Vec<String>,
+}
+
+/// Status codes that are a success: inclusive ranges.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Matcher(pub Vec<(u16, u16)>);
+
+impl Matcher {
+    /// Whether a status code is a success.
+    #[must_use]
+    pub fn matches(&self, status: u16) -> bool {
+        self.0.iter().any(|(low, high)| (*low..=*high).contains(&status))
+    }
+
+    /// As configurations have it.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let one = |(low, high): &(u16, u16)| match low == high {
+            true => low.to_string(),
+            false => format!("{low}-{high}"),
+        };
+        self.0.iter().map(one).collect::<Vec<_>>().join(",")
+    }
+}

@@ -1,0 +1,211 @@
+//! TLS for probes. A target's certificate is looked at only if the check wants it, as with ELB.
+
+use std::{
+    collections::HashMap,
+    fs,
+    io::{self, ErrorKind},
+    net::IpAddr,
+    path::Path,
+    sync::{Arc, LazyLock, Mutex, PoisonError},
+    time::SystemTime,
+};
+
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::{CryptoProvider, aws_lc_rs},
+    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject as _},
+};
+use tokio::{
+    net::TcpStream,
+    time::{Instant, timeout_at},
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+use super::{Outcome, tcp};
+use crate::config::{TlsCheck, Verify};
+
+/// Largest file of authorities that is read.
+const FILE_BYTES_MAX: u64 = 4 << 20;
+
+/// What a TLS client needs, built once for all checks that are alike, and again when a file of
+/// authorities has changed.
+static CONFIGS: LazyLock<Mutex<HashMap<Key, (Option<SystemTime>, Arc<ClientConfig>)>>> =
+    LazyLock::new(Mutex::default);
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    /// `None` for anybody's certificates; else the file, empty for the system's.
+    authorities: Option<std::path::PathBuf>,
+    http2: bool,
+}
+
+/// The handshake, over a connection that has been made.
+pub(super) async fn handshake(
+    stream: TcpStream,
+    check: &TlsCheck,
+    address: IpAddr,
+    http2: bool,
+    deadline: Instant,
+) -> Result<TlsStream<TcpStream>, Outcome> {
+    let config = config(&check.verify, http2)
+        .map_err(|detail| Outcome::Inconclusive { detail: format!("TLS: {detail}") })?;
+    let name = match &check.server_name {
+        Some(name) => ServerName::try_from(name.clone())
+            .map_err(|_| Outcome::failed(format!("{name} is no name for TLS")))?,
+        None => ServerName::from(address),
+    };
+    match timeout_at(deadline, TlsConnector::from(config).connect(name, stream)).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) => Err(Outcome::failed(describe(&error))),
+        Err(_elapsed) => {
+            Err(Outcome::timeout("connected, but the TLS handshake does not end".to_owned()))
+        }
+    }
+}
+
+/// The authorities in a file; an error says what is wrong with it, for people.
+pub(crate) fn authorities(path: &Path) -> Result<RootCertStore, String> {
+    let shown = path.display();
+    let length = fs::metadata(path).map_err(|error| format!("cannot read {shown}: {error}"))?.len();
+    if length > FILE_BYTES_MAX {
+        return Err(format!("{shown} has {length} bytes, more than {FILE_BYTES_MAX}"));
+    }
+    let bytes = fs::read(path).map_err(|error| format!("cannot read {shown}: {error}"))?;
+    let mut store = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&bytes) {
+        let certificate = certificate.map_err(|error| format!("{shown} is no PEM: {error}"))?;
+        store.add(certificate).map_err(|error| format!("a certificate in {shown}: {error}"))?;
+    }
+    if store.is_empty() {
+        return Err(format!("{shown} has no certificate (PEM)"));
+    }
+    Ok(store)
+}
+
+/// Those that the host knows.
+fn system_authorities() -> Result<RootCertStore, String> {
+    let mut store = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    store.add_parsable_certificates(found.certs);
+    if store.is_empty() {
+        return Err(
+            "this host knows no certificate authorities (package ca-certificates)".to_owned()
+        );
+    }
+    Ok(store)
+}
+
+fn config(verify: &Verify, http2: bool) -> Result<Arc<ClientConfig>, String> {
+    let (authorities, changed) = match verify {
+        Verify::None => (None, None),
+        Verify::System => (Some(std::path::PathBuf::new()), None),
+        Verify::File(path) => {
+            (Some(path.clone()), fs::metadata(path).and_then(|data| data.modified()).ok())
+        }
+    };
+    let key = Key { authorities, http2 };
+    let mut configs = CONFIGS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((known, config)) = configs.get(&key)
+        && *known == changed
+    {
+        return Ok(Arc::clone(config));
+    }
+    let config = Arc::new(build(verify, http2)?);
+    configs.insert(key, (changed, Arc::clone(&config)));
+    Ok(config)
+}
+
+fn build(verify: &Verify, http2: bool) -> Result<ClientConfig, String> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?;
+    let mut config = match verify {
+        Verify::None => builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Anybody(provider)))
+            .with_no_client_auth(),
+        Verify::System => {
+            builder.with_root_certificates(system_authorities()?).with_no_client_auth()
+        }
+        Verify::File(path) => {
+            builder.with_root_certificates(authorities(path)?).with_no_client_auth()
+        }
+    };
+    config.alpn_protocols = vec![if http2 { b"h2".to_vec() } else { b"http/1.1".to_vec() }];
+    // A probe is there to see a whole handshake.
+    config.resumption = rustls::client::Resumption::disabled();
+    Ok(config)
+}
+
+/// Believes every certificate; the handshake itself must still be sound.
+#[derive(Debug)]
+struct Anybody(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _certificate: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _name: &ServerName<'_>,
+        _ocsp: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// What went wrong in a handshake, in the words of people.
+fn describe(error: &io::Error) -> String {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+    match inner {
+        Some(Error::InvalidCertificate(why)) => match why {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                "its certificate has expired".to_owned()
+            }
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                "its certificate is not valid yet".to_owned()
+            }
+            CertificateError::UnknownIssuer => {
+                "its certificate is from an authority that `verify` does not know".to_owned()
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                "its certificate is for another name; `server_name` says which is asked for"
+                    .to_owned()
+            }
+            other => format!("its certificate is refused: {other:?}"),
+        },
+        Some(Error::InvalidMessage(_)) => "the answer is not TLS".to_owned(),
+        Some(Error::AlertReceived(alert)) => format!("the target ends TLS with alert {alert:?}"),
+        Some(other) => format!("TLS: {other}"),
+        None if error.kind() == ErrorKind::UnexpectedEof => {
+            "connection closed during the TLS handshake".to_owned()
+        }
+        None => tcp::describe(error),
+    }
+}

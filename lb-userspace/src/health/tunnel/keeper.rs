@@ -18,7 +18,7 @@ use super::{
     device::{self, Device},
     frames::FrameSocket,
     rules::{self, Families},
-    shared::Shared,
+    shared::{NOT_MADE, Shared},
 };
 
 /// Between two attempts to make or mend what is missing.
@@ -31,6 +31,8 @@ pub struct TunnelKeeper {
     /// Families of the VIPs that are probed; none means that there is nothing to do.
     wanted: Families,
     carrier: Option<Carrier>,
+    /// There may be rules of this agent.
+    has_rules: bool,
     retry_at: Option<Instant>,
 }
 
@@ -63,6 +65,7 @@ impl TunnelKeeper {
             shared: Arc::new(Shared::new()),
             wanted: Families::default(),
             carrier: None,
+            has_rules: false,
             retry_at: None,
         }
     }
@@ -109,7 +112,15 @@ impl TunnelKeeper {
             }
             Err(error) => {
                 self.complain(&error);
-                self.retry_at = Some(now + RETRY);
+                // What cannot be mended is made anew: the device may have been deleted, of which
+                // nobody tells.
+                self.retry_at = match self.carrier.take() {
+                    Some(carrier) => {
+                        carrier.task.abort();
+                        None
+                    }
+                    None => Some(now + RETRY),
+                };
             }
         }
     }
@@ -149,6 +160,8 @@ impl TunnelKeeper {
         let frames = FrameSocket::open()?;
         let device = Device::make()?;
         let index = device.index;
+        // From here on the namespace is this agent's, and so are all rules.
+        self.has_rules = true;
         rules::remove()?;
         rules::install(index, wanted)?;
         let task = tokio::spawn(carrier::carry(device, frames, Arc::clone(&self.shared)));
@@ -157,15 +170,17 @@ impl TunnelKeeper {
     }
 
     fn close(&mut self) {
-        let Some(carrier) = self.carrier.take() else {
-            return;
-        };
         // The device goes with the task, and the routes with the device.
-        carrier.task.abort();
-        if let Err(error) = rules::remove() {
-            tracing::warn!("health checks via tunnel: {error}; remove it with `ip rule del`");
+        if let Some(carrier) = self.carrier.take() {
+            carrier.task.abort();
         }
-        self.shared.set_fault(Some("the agent has not made it yet".to_owned()));
+        if self.has_rules {
+            self.has_rules = false;
+            if let Err(error) = rules::remove() {
+                tracing::warn!("health checks via tunnel: {error}; remove it with `ip rule del`");
+            }
+        }
+        self.shared.set_fault(Some(NOT_MADE.to_owned()));
     }
 }
 

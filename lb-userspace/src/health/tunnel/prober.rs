@@ -83,3 +83,6 @@ impl Prober for TunnelProber {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

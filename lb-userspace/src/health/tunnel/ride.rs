@@ -73,6 +73,11 @@ impl Ride {
         self.passenger.vip
     }
 
+    #[cfg(test)]
+    pub(super) fn passenger(&self) -> &Passenger {
+        &self.passenger
+    }
+
     /// Puts a socket on the way, before it is connected.
     pub fn board(&self, socket: &impl AsFd) -> io::Result<()> {
         let socket = SockRef::from(socket);

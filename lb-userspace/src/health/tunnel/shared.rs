@@ -16,6 +16,9 @@ use crate::{config::TargetKey, health::Outcome};
 /// Warnings that name targets, at most; the rest is counted.
 const WARNINGS_MAX: usize = 3;
 
+/// The fault before the first attempt to make the device.
+pub(super) const NOT_MADE: &str = "the interface xelb-probe is not made yet";
+
 #[derive(Debug)]
 pub(super) struct Shared {
     table: RwLock<Arc<AimTable>>,
@@ -33,7 +36,7 @@ impl Shared {
         Self {
             table: RwLock::default(),
             registry: Mutex::new(Registry::new(Instant::now())),
-            fault: Mutex::new(Some("the agent has not made it yet".to_owned())),
+            fault: Mutex::new(Some(NOT_MADE.to_owned())),
             doubts: Mutex::default(),
             astray: AtomicBool::new(false),
         }
@@ -113,8 +116,7 @@ impl Shared {
             .collect();
         if doubts.len() > WARNINGS_MAX {
             let more = doubts.len() - WARNINGS_MAX;
-            warnings
-                .push(format!("health checks via tunnel: the same goes for {more} more targets"));
+            warnings.push(format!("health checks via tunnel: so do {more} more targets"));
         }
         warnings
     }

@@ -1,3 +1,5 @@
+//! Frames of probes, taken apart by another library than the one that wrote them; hostile packets.
+
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use etherparse::{LinkSlice, PacketBuilder};

@@ -17,7 +17,10 @@ const UNSAFE_PLACES: &[(&str, &str)] = &[
     ("lb-ebpf/src/generate_main.rs", "entry points by the kernel's calling convention, packets"),
     ("lb-userspace/build.rs", "environment of the compiler that it starts, set before any thread"),
     ("lb-userspace/src/dataplane/", "system calls and memory-mapped maps that aya does not wrap"),
-    ("lb-userspace/src/health/tunnel/device.rs", "making a TUN device, and waiting for its packets"),
+    (
+        "lb-userspace/src/health/tunnel/device.rs",
+        "making a TUN device, and waiting for its packets",
+    ),
     ("lb-userspace/src/health/tunnel/frames.rs", "sendto(2) on a packet socket"),
     ("tests/", "network namespaces, raw sockets and test runs of BPF programs"),
 ];

@@ -143,7 +143,7 @@ fn lines_without(text: &str, other: &str) -> Vec<String> {
 fn rules(lab: &Lab) -> anyhow::Result<usize> {
     let lb = lab.lb();
     let all = lb.ip("rule")? + &lb.ip("-6 rule")?;
-    Ok(all.matches("fwmark 0xe1").count())
+    Ok(all.matches("fwmark 0xe").count())
 }
 
 #[test]
@@ -273,9 +273,9 @@ fn the_way_is_mended_and_nobody_suffers() -> anyhow::Result<()> {
         let _scene = Scene::start_with(lab, &all, running)?;
         let whole = kernel_state(lab)?;
         for breakage in [
-            &["rule del fwmark 0xe1", "-6 rule del fwmark 0xe1"][..],
-            &["link set xelb-probe down"],
-            &["link del xelb-probe"],
+            &["rule del fwmark 0xe0", "-6 rule del fwmark 0xe0"][..],
+            &["link set xelb-probe0 down"],
+            &["link del xelb-probe0"],
         ] {
             for words in breakage {
                 lab.lb().ip(words)?;
@@ -308,17 +308,24 @@ fn a_host_that_cannot_probe_says_so_and_keeps_the_states() -> anyhow::Result<()>
         let lb = lab.lb();
 
         // The device cannot be made.
-        lb.ip(&format!("link add {DEVICE} type veth peer name peer0"))?;
+        for number in [0, 2, 4, 6] {
+            let peer = number + 1;
+            lb.ip(&format!("link add {DEVICE}{number} type veth peer name {DEVICE}{peer}"))?;
+        }
         write_configuration(lab, &all)?;
-        expect_warning(lab, &xelb, "there is an interface xelb-probe already")?;
+        expect_warning(lab, &xelb, "there are interfaces xelb-probe0 to xelb-probe7 already")?;
         expect_unmoved(lab, &xelb)?;
-        lb.ip(&format!("link del {DEVICE}"))?;
+        // The first names stay taken, as by another agent: the next ones do as well.
+        for number in [2, 4, 6] {
+            lb.ip(&format!("link del {DEVICE}{number}"))?;
+        }
         wait::until("the warning is gone", NOTICE_LIMIT, || {
             let warnings = warnings(lab, &xelb).map_err(|error| error.to_string())?;
             let gone = !warnings.iter().any(|warning| warning.contains("via tunnel"));
             if gone { Ok(()) } else { Err(format!("{warnings:?}")) }
         })?;
         ensure!(rules(lab)? == 2, "no rules");
+        ensure!(lb.ip("rule")?.contains("fwmark 0xe2 lookup 2019912802"), "{}", lb.ip("rule")?);
 
         // The VIP is an address of the balancer.
         lb.ip(&format!("address add {VIP_V4}/32 dev lo"))?;

@@ -30,8 +30,10 @@ const FILE_BYTES_MAX: u64 = 4 << 20;
 
 /// What a TLS client needs, built once for all checks that are alike, and again when a file of
 /// authorities has changed.
-static CONFIGS: LazyLock<Mutex<HashMap<Key, (Option<SystemTime>, Arc<ClientConfig>)>>> =
-    LazyLock::new(Mutex::default);
+static CONFIGS: LazyLock<Mutex<HashMap<Key, Known>>> = LazyLock::new(Mutex::default);
+
+/// When its file was last changed, and what was built then.
+type Known = (Option<SystemTime>, Arc<ClientConfig>);
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {

@@ -96,9 +96,8 @@ impl Matcher {
     /// As configurations have it.
     #[must_use]
     pub fn shown(&self) -> String {
-        let one = |(low, high): &(u16, u16)| match low == high {
-            true => low.to_string(),
-            false => format!("{low}-{high}"),
+        let one = |(low, high): &(u16, u16)| {
+            if low == high { low.to_string() } else { format!("{low}-{high}") }
         };
         self.0.iter().map(one).collect::<Vec<_>>().join(",")
     }

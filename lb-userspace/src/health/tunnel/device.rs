@@ -10,10 +10,7 @@ use std::{
 use nix::net::if_::if_nametoindex;
 use tokio::io::unix::AsyncFd;
 
-use super::TunnelError;
-
-/// Its name; each network namespace has names of its own.
-pub(super) const NAME: &str = "xelb-probe";
+use super::{TunnelError, lane::Lane};
 
 /// Its MTU: the least that IPv6 allows. It makes the segments of both sides small enough for any
 /// way, an outer header included.
@@ -25,28 +22,38 @@ const PACKET_BYTES_MAX: usize = 2048;
 #[derive(Debug)]
 pub(super) struct Device {
     file: AsyncFd<File>,
+    /// Whose names it has.
+    pub(super) lane: Lane,
     /// Index of the interface.
     pub(super) index: u32,
 }
 
 impl Device {
-    /// Makes the device in the network namespace of the calling thread. Needs a tokio runtime.
+    /// Makes the device of the first free lane, in the network namespace of the calling thread.
+    /// Needs a tokio runtime.
     pub(super) fn make() -> Result<Self, TunnelError> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .custom_flags(libc::O_NONBLOCK)
-            .open("/dev/net/tun")
-            .map_err(TunnelError::Open)?;
-        name(&file).map_err(|error| match error.raw_os_error() {
-            Some(libc::EBUSY) => TunnelError::Taken,
-            _ => TunnelError::Make(error),
-        })?;
-        let index = if_nametoindex(NAME).map_err(|errno| TunnelError::Make(errno.into()))?;
+        for lane in Lane::all() {
+            let file = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .custom_flags(libc::O_NONBLOCK)
+                .open("/dev/net/tun")
+                .map_err(TunnelError::Open)?;
+            let device = lane.device();
+            match name(&file, &device).and_then(|()| Self::register(file, lane)) {
+                Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {}
+                result => return result.map_err(|source| TunnelError::Make { device, source }),
+            }
+        }
+        Err(TunnelError::Taken)
+    }
+
+    fn register(file: File, lane: Lane) -> io::Result<Self> {
+        let index = if_nametoindex(lane.device().as_str())?;
         // SAFETY: a `File` owns its descriptor: it stays open, and the same, until it is dropped.
         let registered = unsafe { AsyncFd::register(file) };
-        let file = registered.map_err(|error| TunnelError::Make(error.into_parts().1))?;
-        Ok(Self { file, index })
+        let file = registered.map_err(|error| error.into_parts().1)?;
+        Ok(Self { file, lane, index })
     }
 
     /// Waits for the next packet and hands it to `take`. An error is for good: the device is gone.
@@ -68,12 +75,12 @@ impl Device {
 }
 
 /// Makes the open file an interface of its own.
-fn name(file: &File) -> io::Result<()> {
+fn name(file: &File, name: &str) -> io::Result<()> {
     let mut request = libc::ifreq {
         ifr_name: [0; libc::IFNAMSIZ],
         ifr_ifru: libc::__c_anonymous_ifr_ifru { ifru_ifindex: 0 },
     };
-    for (room, byte) in request.ifr_name.iter_mut().zip(NAME.bytes()) {
+    for (room, byte) in request.ifr_name.iter_mut().zip(name.bytes()) {
         *room = byte.cast_signed();
     }
     // Without TUN_EXCL an interface that somebody else has made would be taken over.

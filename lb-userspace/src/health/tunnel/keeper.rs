@@ -15,8 +15,9 @@ use super::{
     TunnelError,
     aim::AimTable,
     carrier,
-    device::{self, Device},
+    device::Device,
     frames::FrameSocket,
+    lane::Lane,
     rules::{self, Families},
     shared::{NOT_MADE, Shared},
 };
@@ -31,14 +32,15 @@ pub struct TunnelKeeper {
     /// Families of the VIPs that are probed; none means that there is nothing to do.
     wanted: Families,
     carrier: Option<Carrier>,
-    /// There may be rules of this agent.
-    has_rules: bool,
+    /// Where there may be rules of this agent.
+    ruled: Option<Lane>,
     retry_at: Option<Instant>,
 }
 
 #[derive(Debug)]
 struct Carrier {
     task: JoinHandle<io::Error>,
+    lane: Lane,
     /// Index of the device.
     index: u32,
     /// What rules and routes are there for.
@@ -56,16 +58,17 @@ impl TunnelKeeper {
     #[must_use]
     pub fn new() -> Self {
         // With its device, another agent lives.
-        if if_nametoindex(device::NAME).is_err()
-            && let Err(error) = rules::remove()
-        {
-            tracing::debug!(%error, "no look for routing rules of a former agent");
+        let free = |lane: &Lane| if_nametoindex(lane.device().as_str()).is_err();
+        for lane in Lane::all().filter(free) {
+            if let Err(error) = rules::remove(lane) {
+                tracing::debug!(%error, "no look for routing rules of a former agent");
+            }
         }
         Self {
             shared: Arc::new(Shared::new()),
             wanted: Families::default(),
             carrier: None,
-            has_rules: false,
+            ruled: None,
             retry_at: None,
         }
     }
@@ -105,7 +108,7 @@ impl TunnelKeeper {
         match self.open() {
             Ok(()) => {
                 if self.shared.fault().is_some() {
-                    tracing::info!("health checks via tunnel: {} is there", device::NAME);
+                    tracing::info!("health checks via tunnel: the way is open");
                 }
                 self.shared.set_fault(None);
                 self.retry_at = whole.then(|| now + RETRY);
@@ -153,20 +156,30 @@ impl TunnelKeeper {
     fn open(&mut self) -> Result<(), TunnelError> {
         let wanted = self.wanted;
         if let Some(carrier) = &mut self.carrier {
-            rules::install(carrier.index, wanted)?;
+            rules::install(carrier.lane, carrier.index, wanted)?;
             carrier.installed = wanted;
             return Ok(());
         }
         let frames = FrameSocket::open()?;
         let device = Device::make()?;
-        let index = device.index;
-        // From here on the namespace is this agent's, and so are all rules.
-        self.has_rules = true;
-        rules::remove()?;
-        rules::install(index, wanted)?;
+        let (lane, index) = (device.lane, device.index);
+        // From here on the lane is this agent's, and so are its rules.
+        self.remove_rules();
+        self.ruled = Some(lane);
+        rules::remove(lane)?;
+        rules::install(lane, index, wanted)?;
+        self.shared.set_mark(lane.mark());
         let task = tokio::spawn(carrier::carry(device, frames, Arc::clone(&self.shared)));
-        self.carrier = Some(Carrier { task, index, installed: wanted });
+        self.carrier = Some(Carrier { task, lane, index, installed: wanted });
         Ok(())
+    }
+
+    fn remove_rules(&mut self) {
+        if let Some(lane) = self.ruled.take()
+            && let Err(error) = rules::remove(lane)
+        {
+            tracing::warn!("health checks via tunnel: {error}; remove it with `ip rule del`");
+        }
     }
 
     fn close(&mut self) {
@@ -174,12 +187,7 @@ impl TunnelKeeper {
         if let Some(carrier) = self.carrier.take() {
             carrier.task.abort();
         }
-        if self.has_rules {
-            self.has_rules = false;
-            if let Err(error) = rules::remove() {
-                tracing::warn!("health checks via tunnel: {error}; remove it with `ip rule del`");
-            }
-        }
+        self.remove_rules();
         self.shared.set_fault(Some(NOT_MADE.to_owned()));
     }
 }

@@ -19,6 +19,7 @@ mod carrier;
 mod device;
 mod frames;
 mod keeper;
+mod lane;
 mod prober;
 mod registry;
 mod ride;
@@ -43,14 +44,16 @@ enum TunnelError {
     )]
     Open(#[source] io::Error),
     #[error(
-        "there is an interface {} already: another agent runs in this network namespace, or \
-         somebody else made it (`ip link del {}` removes it)",
-        device::NAME,
-        device::NAME
+        "there are interfaces xelb-probe0 to xelb-probe7 already: so many agents run in this network \
+         namespace, or somebody else made them (`ip link del` removes them)"
     )]
     Taken,
-    #[error("cannot make the interface {} ({}): the agent needs CAP_NET_ADMIN", device::NAME, .0)]
-    Make(#[source] io::Error),
+    #[error("cannot make the interface {device} ({source}): the agent needs CAP_NET_ADMIN")]
+    Make {
+        device: String,
+        #[source]
+        source: io::Error,
+    },
     #[error("cannot open a packet socket ({0}): the agent needs CAP_NET_RAW")]
     PacketSocket(#[source] io::Error),
     #[error("cannot {what} ({source})")]
@@ -59,6 +62,6 @@ enum TunnelError {
         #[source]
         source: io::Error,
     },
-    #[error("the interface {} is gone ({})", device::NAME, .0)]
+    #[error("the interface of probes is gone ({0})")]
     Gone(#[source] io::Error),
 }

@@ -15,7 +15,6 @@ use lb_common::{Mode, Target};
 use socket2::SockRef;
 
 use super::{
-    rules::MARK,
     shared::{Shared, lock},
     source,
 };
@@ -81,7 +80,7 @@ impl Ride {
     /// Puts a socket on the way, before it is connected.
     pub fn board(&self, socket: &impl AsFd) -> io::Result<()> {
         let socket = SockRef::from(socket);
-        socket.set_mark(MARK)?;
+        socket.set_mark(self.shared.mark().into())?;
         match self.passenger.vip {
             SocketAddr::V4(_) => socket.set_ttl_v4(TTL)?,
             SocketAddr::V6(_) => socket.set_unicast_hops_v6(TTL)?,
@@ -105,9 +104,9 @@ impl Ride {
             let detail = trouble.unwrap_or_else(|| {
                 self.shared.report_astray();
                 format!(
-                    "the probe did not come to the interface {}; is its routing rule gone (`ip rule`), \
-                     or does a firewall of this host drop packets with mark {MARK:#x}?",
-                    super::device::NAME
+                    "the probe was not seen on its way; is its routing rule gone (`ip rule`), or does a \
+                     firewall of this host drop packets with mark {:#x}?",
+                    self.shared.mark()
                 )
             });
             return Outcome::Inconclusive { detail };

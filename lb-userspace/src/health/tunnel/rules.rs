@@ -23,20 +23,13 @@ use nix::sys::{
     time::TimeVal,
 };
 
-use super::{TunnelError, device};
-
-/// The mark of probes. A single low byte: the higher bits are those that Kubernetes (0xc000),
-/// Cilium (0x0f00), Tailscale and Calico (from 0x10000 up) test with masks of theirs.
-pub(super) const MARK: u32 = 0xe1;
-
-/// The routing table, above all that people number by hand ("xelb" in ASCII).
-const TABLE: u32 = 0x7865_6c62;
+use super::{TunnelError, device, lane::Lane};
 
 /// Behind the table `local` only, whose rule has priority 0.
 const PRIORITY: u32 = 10;
 
 /// What made rule and route, for `ip rule` and `ip route`; a number that nobody else has.
-const PROTOCOL: RouteProtocol = RouteProtocol::Other(0xe1);
+const PROTOCOL: RouteProtocol = RouteProtocol::Other(0xe0);
 
 /// Rules of crashed agents, of one family, at most: each start removes what it finds.
 const STALE_MAX: usize = 16;
@@ -71,16 +64,16 @@ impl Families {
 
 /// Turns the device on and leads marked packets of these families to it. What is there already
 /// stays, so that probes under way do not notice.
-pub(super) fn install(index: u32, families: Families) -> Result<(), TunnelError> {
+pub(super) fn install(lane: Lane, index: u32, families: Families) -> Result<(), TunnelError> {
     let mut kernel = Kernel::open()?;
-    kernel.turn_on(index, families)?;
+    kernel.turn_on(lane, index, families)?;
     for family in families.all() {
-        let what = format!("add an {} route to {}", shown(family), device::NAME);
+        let what = format!("add an {} route to {}", shown(family), lane.device());
         let flags = NLM_F_CREATE | NLM_F_REPLACE;
-        kernel.ask(what, RouteNetlinkMessage::NewRoute(route(family, index)), flags)?;
+        kernel.ask(what, RouteNetlinkMessage::NewRoute(route(lane, family, index)), flags)?;
         let what = format!("add an {} routing rule for probes", shown(family));
         let flags = NLM_F_CREATE | NLM_F_EXCL;
-        match kernel.ask(what, RouteNetlinkMessage::NewRule(rule(family)), flags) {
+        match kernel.ask(what, RouteNetlinkMessage::NewRule(rule(lane, family)), flags) {
             Err(TunnelError::Netlink { source, .. })
                 if source.raw_os_error() == Some(libc::EEXIST) => {}
             result => result?,
@@ -89,41 +82,41 @@ pub(super) fn install(index: u32, families: Families) -> Result<(), TunnelError>
     Ok(())
 }
 
-/// Removes the rules, also those of agents that were killed. The routes go with the device.
-pub(super) fn remove() -> Result<(), TunnelError> {
-    Kernel::open()?.remove()
+/// Removes the rules of a lane, also those of agents that were killed. The routes go with the device.
+pub(super) fn remove(lane: Lane) -> Result<(), TunnelError> {
+    Kernel::open()?.remove(lane)
 }
 
 fn shown(family: AddressFamily) -> &'static str {
     if family == AddressFamily::Inet { "IPv4" } else { "IPv6" }
 }
 
-fn route(family: AddressFamily, index: u32) -> RouteMessage {
+fn route(lane: Lane, family: AddressFamily, index: u32) -> RouteMessage {
     let mut message = RouteMessage::default();
     message.header.address_family = family;
     message.header.protocol = PROTOCOL;
     message.header.scope = RouteScope::Universe;
     message.header.kind = RouteType::Unicast;
-    message.attributes = vec![RouteAttribute::Table(TABLE), RouteAttribute::Oif(index)];
+    message.attributes = vec![RouteAttribute::Table(lane.table()), RouteAttribute::Oif(index)];
     message
 }
 
-fn rule(family: AddressFamily) -> RuleMessage {
-    let mut message = stale(family);
+fn rule(lane: Lane, family: AddressFamily) -> RuleMessage {
+    let mut message = stale(lane, family);
     message.attributes.push(RuleAttribute::Priority(PRIORITY));
     message.attributes.push(RuleAttribute::Protocol(PROTOCOL));
     message
 }
 
-/// What every rule of ours has.
-fn stale(family: AddressFamily) -> RuleMessage {
+/// What every rule of a lane has.
+fn stale(lane: Lane, family: AddressFamily) -> RuleMessage {
     let mut message = RuleMessage::default();
     message.header.family = family;
     message.header.action = RuleAction::ToTable;
     message.attributes = vec![
-        RuleAttribute::FwMark(MARK),
+        RuleAttribute::FwMark(lane.mark().into()),
         RuleAttribute::FwMask(u32::MAX),
-        RuleAttribute::Table(TABLE),
+        RuleAttribute::Table(lane.table()),
     ];
     message
 }
@@ -147,8 +140,8 @@ impl Kernel {
         open().map_err(|source| TunnelError::Netlink { what, source })
     }
 
-    fn turn_on(&mut self, index: u32, families: Families) -> Result<(), TunnelError> {
-        let what = format!("turn the interface {} on", device::NAME);
+    fn turn_on(&mut self, lane: Lane, index: u32, families: Families) -> Result<(), TunnelError> {
+        let what = format!("turn the interface {} on", lane.device());
         let link = || {
             let mut message = LinkMessage::default();
             message.header.index = index;
@@ -173,11 +166,11 @@ impl Kernel {
         self.ask(what, RouteNetlinkMessage::SetLink(message), 0)
     }
 
-    fn remove(&mut self) -> Result<(), TunnelError> {
+    fn remove(&mut self, lane: Lane) -> Result<(), TunnelError> {
         for family in [AddressFamily::Inet, AddressFamily::Inet6] {
             for _ in 0..STALE_MAX {
                 let what = format!("remove an {} routing rule of probes", shown(family));
-                let request = RouteNetlinkMessage::DelRule(stale(family));
+                let request = RouteNetlinkMessage::DelRule(stale(lane, family));
                 match self.ask(what, request, 0) {
                     Ok(()) => {}
                     Err(TunnelError::Netlink { source, .. }) if is_absent(&source) => break,

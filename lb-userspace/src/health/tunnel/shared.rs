@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU8, Ordering::Relaxed},
     },
     time::Instant,
 };
@@ -17,7 +17,7 @@ use crate::{config::TargetKey, health::Outcome};
 const WARNINGS_MAX: usize = 3;
 
 /// The fault before the first attempt to make the device.
-pub(super) const NOT_MADE: &str = "the interface xelb-probe is not made yet";
+pub(super) const NOT_MADE: &str = "the interface of probes is not made yet";
 
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -29,6 +29,8 @@ pub(super) struct Shared {
     doubts: Mutex<BTreeMap<TargetKey, String>>,
     /// A probe did not come to the device.
     astray: AtomicBool,
+    /// The mark of probes; zero before there is a device.
+    mark: AtomicU8,
 }
 
 impl Shared {
@@ -39,6 +41,7 @@ impl Shared {
             fault: Mutex::new(Some(NOT_MADE.to_owned())),
             doubts: Mutex::default(),
             astray: AtomicBool::new(false),
+            mark: AtomicU8::new(0),
         }
     }
 
@@ -49,6 +52,14 @@ impl Shared {
     pub(super) fn set_table(&self, table: AimTable) {
         lock(&self.doubts).retain(|target, _| table.aims.contains_key(target));
         *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
+    }
+
+    pub(super) fn mark(&self) -> u8 {
+        self.mark.load(Relaxed)
+    }
+
+    pub(super) fn set_mark(&self, mark: u8) {
+        self.mark.store(mark, Relaxed);
     }
 
     pub(super) fn join(&self, local: SocketAddr, owner: &Arc<Passenger>) {

@@ -112,8 +112,8 @@ async fn outcomes_mean_what_was_seen_of_the_probe() {
     let expected = format!("connection refused (sent by ipip to VIP {VIP})");
     assert_eq!(judged(refused(), sent).await, Outcome::failed(expected));
     for (outcome, carries, part) in [
-        (Outcome::Success, unseen, "did not come to the interface xelb-probe"),
-        (refused(), unseen, "did not come to the interface xelb-probe"),
+        (Outcome::Success, unseen, "was not seen on its way"),
+        (refused(), unseen, "was not seen on its way"),
         (Outcome::Success, broken, "network is down"),
         (refused(), half, "no buffers"),
     ] {

@@ -347,6 +347,10 @@ impl Agent {
             checked_targets: self.scheduler.targets() as u64,
             probes: stats.probes_started,
             probes_failed: stats.probes_failed,
+            probes_inconclusive: stats.probes_inconclusive,
+            probes_late: stats.probes_late,
+            lateness_us_p50: stats.lateness_p50_us,
+            lateness_us_p99: stats.lateness_p99_us,
             lateness_ms_max: stats.lateness_max_us / 1000,
             last_reaction_us: u64::try_from(reaction.as_micros()).unwrap_or(u64::MAX),
         }

@@ -159,6 +159,14 @@ pub struct HealthStats {
     pub probes: u64,
     /// Probes that failed.
     pub probes_failed: u64,
+    /// Probes that this host could not make.
+    pub probes_inconclusive: u64,
+    /// Probes that started more than 100 ms after they were due.
+    pub probes_late: u64,
+    /// Delay of a probe's start that half of them do not exceed, in microseconds.
+    pub lateness_us_p50: u64,
+    /// The same for 99 of 100.
+    pub lateness_us_p99: u64,
     /// Worst delay of a probe's start, in milliseconds.
     pub lateness_ms_max: u64,
     /// Time from the end of the probe that decided the last change to its ring in the kernel, in

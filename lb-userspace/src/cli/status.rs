@@ -53,8 +53,11 @@ fn render(status: &Snapshot) -> String {
     line(
         "health checks",
         &format!(
-            "{} targets, {} probes, {} failed, at most {} ms late",
-            health.checked_targets, health.probes, health.probes_failed, health.lateness_ms_max
+            "{} targets, {} probes, {} failed, 99 % at most {:.1} ms late",
+            health.checked_targets,
+            health.probes,
+            health.probes_failed,
+            f64::from(u32::try_from(health.lateness_us_p99).unwrap_or(u32::MAX)) / 1000.0
         ),
     );
     if health.last_reaction_us > 0 {

@@ -4,6 +4,7 @@ pub(crate) mod exec;
 mod grpc;
 #[cfg(test)]
 mod grpc_tests;
+mod histogram;
 mod http;
 mod icmp;
 mod machine;

@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use super::histogram::Histogram;
+
 /// A probe that starts later than this after it was due is counted as late: the agent has too
 /// little CPU, or something blocks its threads.
 pub(super) const LATE_MIN: Duration = Duration::from_millis(100);
@@ -17,6 +19,7 @@ pub struct SchedulerStats {
     inconclusive: AtomicU64,
     late: AtomicU64,
     lateness_max_us: AtomicU64,
+    lateness: Histogram,
 }
 
 /// Counters since the agent started, at one moment. Each is exact, but they are not read together.
@@ -32,6 +35,10 @@ pub struct StatsSnapshot {
     pub probes_late: u64,
     /// The longest delay of a probe, in microseconds.
     pub lateness_max_us: u64,
+    /// The delay that half of the probes do not exceed, in microseconds; up to a quarter too long.
+    pub lateness_p50_us: u64,
+    /// The delay that 99 of 100 probes do not exceed.
+    pub lateness_p99_us: u64,
 }
 
 impl SchedulerStats {
@@ -44,6 +51,8 @@ impl SchedulerStats {
             probes_inconclusive: self.inconclusive.load(Relaxed),
             probes_late: self.late.load(Relaxed),
             lateness_max_us: self.lateness_max_us.load(Relaxed),
+            lateness_p50_us: self.lateness.quantile(500),
+            lateness_p99_us: self.lateness.quantile(990),
         }
     }
 
@@ -51,6 +60,7 @@ impl SchedulerStats {
         self.started.fetch_add(1, Relaxed);
         let lateness_us = u64::try_from(lateness.as_micros()).unwrap_or(u64::MAX);
         self.lateness_max_us.fetch_max(lateness_us, Relaxed);
+        self.lateness.add(lateness_us);
         if lateness > LATE_MIN {
             self.late.fetch_add(1, Relaxed);
         }

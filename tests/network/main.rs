@@ -5,6 +5,7 @@
 //! One lab stands at a time: the tests measure times, and a machine may have few cores.
 
 mod agent_crash;
+mod checks;
 mod consistency;
 mod decap;
 mod demo;

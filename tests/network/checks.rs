@@ -1,0 +1,92 @@
+//! Health checks of every kind see what they are there for, on real hosts.
+
+use std::{fs, os::unix::fs::PermissionsExt as _};
+
+use anyhow::ensure;
+use lb_tests::{
+    Lab, Xelb,
+    agent::configuration_path,
+    topology::{LB_INTERFACE, VIP_V4, target_v4},
+    udp::{self, Responder},
+    wait,
+};
+
+use crate::scene::{NOTICE_LIMIT, in_lab};
+
+/// One group for each kind of check, on the same two targets.
+fn configuration(program: &str) -> String {
+    let targets = format!("[{{ address: {} }}, {{ address: {} }}]", target_v4(1), target_v4(2));
+    let groups = [
+        ("ping", 81, "protocol: icmp".to_owned()),
+        ("echo", udp::PORT, "protocol: udp, payload: hello, expect: hello".to_owned()),
+        ("own", 82, format!("protocol: exec, command: [{program}]")),
+    ];
+    let group = |(name, port, check): &(&str, u16, String)| {
+        format!(
+            "  - {{ name: {name}, protocol: udp, port: {port}, forwarding: l2dsr, targets: {targets},
+      health_check: {{ {check}, interval: 300ms, timeout: 250ms, healthy_threshold: 2,
+                      unhealthy_threshold: 2 }} }}\n"
+        )
+    };
+    let listener = |(name, port, _): &(&str, u16, String)| {
+        format!(
+            "  - {{ name: {name}, address: {VIP_V4}, port: {port}, protocol: udp,
+      default_action: {{ forward: {{ target_group: {name} }} }} }}\n"
+        )
+    };
+    format!(
+        "interfaces: [{LB_INTERFACE}]\ntarget_groups:\n{}listeners:\n{}",
+        groups.iter().map(group).collect::<String>(),
+        groups.iter().map(listener).collect::<String>()
+    )
+}
+
+/// Waits until the second target is in these states: by ping, by UDP, by the program.
+fn expect(lab: &Lab, xelb: &Xelb, states: [&str; 3]) -> anyhow::Result<()> {
+    wait::until(&format!("t2 is {states:?}"), NOTICE_LIMIT, || {
+        let targets = xelb.targets(lab).map_err(|error| error.to_string())?;
+        let second = targets.iter().filter(|target| target.address == target_v4(2));
+        let seen: Vec<&str> = second.map(|target| target.state.as_str()).collect();
+        if seen == states { Ok(()) } else { Err(format!("{targets:?}")) }
+    })?;
+    Ok(())
+}
+
+#[test]
+fn pings_datagrams_and_programs() -> anyhow::Result<()> {
+    in_lab(2, |lab| {
+        let echoes: Vec<Responder> = (1..=2)
+            .map(|number| {
+                let address = (target_v4(number), udp::PORT).into();
+                Responder::start_at(lab.target(number), &[address])
+            })
+            .collect::<Result<_, _>>()?;
+        // A target is well as long as there is no file with its address.
+        let program = lab.directory().join("check");
+        let dead = lab.directory().join(format!("dead-{}", target_v4(2)));
+        let script = format!(
+            "#!/bin/sh\n[ ! -e {}/dead-$XELB_TARGET_ADDRESS ] || {{ echo it is dead; exit 1; }}\n",
+            lab.directory().display()
+        );
+        fs::write(&program, script)?;
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
+        fs::write(configuration_path(lab), configuration(&program.display().to_string()))?;
+        let xelb = Xelb::find(None)?;
+        let _agent = xelb.agent(lab)?;
+        xelb.wait_healthy(lab, 6, NOTICE_LIMIT)?;
+        fs::write(&dead, "")?;
+        expect(lab, &xelb, ["healthy", "healthy", "unhealthy"])?;
+        let shown = xelb.command(lab, &["get", "targets"])?.success()?;
+        ensure!(shown.contains("the check exits with code 1: it is dead"), "{shown}");
+        fs::remove_file(&dead)?;
+        expect(lab, &xelb, ["healthy", "healthy", "healthy"])?;
+        lab.target(2).ip("link set eth0 down")?;
+        expect(lab, &xelb, ["unhealthy", "unhealthy", "healthy"])?;
+        lab.target(2).ip("link set eth0 up")?;
+        expect(lab, &xelb, ["healthy", "healthy", "healthy"])?;
+        let events = xelb.command(lab, &["events", "--group", "ping"])?.success()?;
+        ensure!(events.lines().count() >= 5, "{events}");
+        drop(echoes);
+        Ok(())
+    })
+}

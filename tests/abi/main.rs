@@ -86,6 +86,7 @@ fn options() -> LoadOptions {
         interfaces: Vec::new(),
         mode: XdpMode::Auto,
         hash_seed: None,
+        former_seed: None,
     }
 }
 

@@ -10,14 +10,22 @@ use std::{
 use crate::{
     clock,
     config::{Config, TargetGroup, TargetKey},
-    dataplane::{DataPath, KernelStore, LoadError, LoadOptions, StoreError},
+    dataplane::{DataPath, KernelStore, LoadError, LoadOptions, StatsSource, StoreError},
     health::{AimTable, CheckSpec, Health, HealthEvent},
     next_hop::NextHopState,
-    plan::{self, Inputs, Plan},
+    plan::{self, Comparison, Impact, Inputs, Plan},
     reconcile::{ReconcileError, Reconciler},
+    store::Runtime,
 };
 
-use super::{AgentOptions, Event, aims, hops::Hops, quiet, resume, transitions};
+use super::{
+    AgentOptions, Event, Refusal, aims,
+    hops::Hops,
+    quiet, resume,
+    run::{failed, invalid},
+    settled::{self, Settled},
+    transitions,
+};
 
 /// Everything that exists once there is a configuration.
 pub(super) struct Balancer {
@@ -38,15 +46,25 @@ pub(super) struct Balancer {
 
 impl Balancer {
     /// Loads the data path, on what an agent before has left, and does not change it yet.
-    pub(super) fn start(options: &AgentOptions, config: Config) -> Result<Self, LoadError> {
+    /// `runtime` is what was kept for after a reboot.
+    pub(super) fn start(
+        options: &AgentOptions,
+        config: Config,
+        runtime: Option<&Runtime>,
+    ) -> Result<Self, LoadError> {
         let (data_path, store) = DataPath::load(&LoadOptions {
             bpffs: options.bpffs.clone(),
             interfaces: config.interfaces.clone(),
             mode: options.xdp_mode,
             hash_seed: config.hash_seed,
+            former_seed: runtime.and_then(|runtime| runtime.hash_seed),
         })?;
         let mut reconciler = Reconciler::new(store);
-        let resumed = resume::resume(reconciler.current()?);
+        let mut resumed = resume::resume(reconciler.current()?);
+        if let Some(Runtime { drained, .. }) = runtime {
+            // It is written before the maps are.
+            resumed.drained = drained.iter().cloned().collect();
+        }
         Ok(Self {
             data_path,
             config,
@@ -63,12 +81,11 @@ impl Balancer {
 
     /// The plan for another configuration, or for the present one.
     fn plan_for(&mut self, other: Option<&Config>) -> Result<Plan, ReconcileError<StoreError>> {
-        let attached = self.data_path.attached().iter().map(|interface| interface.index).collect();
+        let attached = &self.attached();
         let Self { reconciler, config, health, drained, cut, hops, quiet, plan, .. } = self;
         let config = other.unwrap_or(config);
         let (cache, next_hops, now) = (&plan.cache, hops.current(), clock::seconds());
         reconciler.plan(|previous| {
-            let attached = &attached;
             plan::compile(&Inputs {
                 config,
                 health,
@@ -82,6 +99,35 @@ impl Balancer {
                 cache,
             })
         })
+    }
+
+    /// The plan for a configuration once all its new targets are in service.
+    fn settled(&mut self, config: &Config) -> Result<Plan, ReconcileError<StoreError>> {
+        let Settled { config, health, next_hops } =
+            &settled::settle(config, &self.health, self.hops.current());
+        let attached = &self.attached();
+        let Self { reconciler, drained, plan, .. } = self;
+        let (cache, now) = (&plan.cache, clock::seconds());
+        let (cut, quiet) = (&BTreeSet::new(), &BTreeSet::new());
+        reconciler.plan(|previous| {
+            plan::compile(&Inputs {
+                config,
+                health,
+                drained,
+                cut,
+                next_hops,
+                attached,
+                now,
+                quiet,
+                previous,
+                cache,
+            })
+        })
+    }
+
+    /// Indices of the interfaces that clients' packets come in by.
+    fn attached(&self) -> BTreeSet<u32> {
+        self.data_path.attached().iter().map(|interface| interface.index).collect()
     }
 
     /// Plans with everything that is known now and brings the maps there.
@@ -120,18 +166,28 @@ impl Balancer {
         Ok(Reconciled { targets_changed: differ, events })
     }
 
-    /// Whether a configuration could be taken over: it fits the maps, its interfaces exist.
-    pub(super) fn check(&mut self, config: &Config) -> Result<(), ConfigureError> {
-        let _fits = self.plan_for(Some(config))?;
-        self.data_path.check(&config.interfaces)?;
-        Ok(())
+    /// Whether a configuration could be taken over: it fits the maps, its interfaces exist. Unless
+    /// forced, whether every listener keeps targets.
+    pub(super) fn check(&mut self, config: &Config, force: bool) -> Result<(), Refusal> {
+        let plan = self.plan_for(Some(config)).map_err(unplanned)?;
+        self.data_path.check(&config.interfaces).map_err(failed)?;
+        let current = self.reconciler.current().map_err(failed)?;
+        let left = plan::left_without_targets(config, current, &plan);
+        if force || left.is_empty() {
+            return Ok(());
+        }
+        Err(Refusal::Harmful(format!(
+            "this would leave listeners without targets:\n  {}\nnothing was changed; `--force` \
+             applies it all the same",
+            left.join("\n  ")
+        )))
     }
 
     /// Takes a configuration over that [`Balancer::check`] had nothing against. On an error nothing
     /// has changed.
-    pub(super) fn configure(&mut self, config: Config) -> Result<(), ConfigureError> {
+    pub(super) fn configure(&mut self, config: Config) -> Result<(), Refusal> {
         if config.interfaces != self.config.interfaces {
-            self.data_path.attach(&config.interfaces)?;
+            self.data_path.attach(&config.interfaces).map_err(failed)?;
         }
         if config.hash_seed.is_some_and(|seed| seed != self.data_path.hash_seed()) {
             tracing::warn!("a new hash_seed takes effect when the agent starts again");
@@ -140,6 +196,32 @@ impl Balancer {
         let targets = self.targets();
         self.drained.retain(|target| targets.contains(target));
         Ok(())
+    }
+
+    /// What must outlive a reboot.
+    pub(super) fn runtime(&self) -> Runtime {
+        Runtime {
+            hash_seed: Some(self.data_path.hash_seed()),
+            drained: self.drained.iter().cloned().collect(),
+        }
+    }
+
+    /// What taking a configuration over would do to flows. Targets that have not been checked yet
+    /// count as healthy, and as reachable.
+    pub(super) fn preview(
+        &mut self,
+        config: &Config,
+        stats: &StatsSource,
+    ) -> Result<Impact, Refusal> {
+        let plan = self.plan_for(Some(config)).map_err(unplanned)?;
+        let current = self.reconciler.current().map_err(failed)?;
+        let left_without_targets = plan::left_without_targets(config, current, &plan);
+        let now = self.config.clone();
+        let before = self.settled(&now).map_err(unplanned)?;
+        let after = self.settled(config).map_err(unplanned)?;
+        let mut comparison = Comparison::new(&before, &after);
+        stats.each_remembered(|hash, target| comparison.count(hash, target)).map_err(failed)?;
+        Ok(Impact { target_groups: comparison.impact(), left_without_targets })
     }
 
     /// The target that has left the configuration with this group, address and port.
@@ -269,15 +351,12 @@ pub(super) struct Reconciled {
     pub(super) events: Vec<Event>,
 }
 
-/// What goes wrong with a new configuration.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ConfigureError {
-    /// It does not fit the maps, or they cannot be read.
-    #[error(transparent)]
-    Plan(#[from] ReconcileError<StoreError>),
-    /// Its interfaces.
-    #[error(transparent)]
-    Interfaces(#[from] LoadError),
+/// What does not fit is the request's fault; what the kernel refuses is not.
+fn unplanned(error: ReconcileError<StoreError>) -> Refusal {
+    match error {
+        ReconcileError::Plan(error) => invalid(error),
+        other => failed(other),
+    }
 }
 
 fn key(group: &str, target: &crate::config::Target) -> TargetKey {

@@ -1,50 +1,93 @@
-//! What the API may ask of the running agent.
+//! Changes that the API asks for: checked, kept, then put into the maps.
 
 use std::net::IpAddr;
 
 use super::{
-    Outcome, Refusal, Request, lookup,
+    Action, Outcome, Refusal, Request, lookup,
     run::{Agent, invalid},
 };
-use crate::config::TargetKey;
+use crate::{
+    config::{self, Document, Edit, TargetKey},
+    store::Commit,
+};
+
+/// Who wants a change, on which conditions.
+struct Terms {
+    who: String,
+    base: Option<u64>,
+    force: bool,
+}
 
 impl Agent {
     pub(super) fn on_request(&mut self, request: Request) -> Outcome {
-        match request {
-            Request::Apply(document) => {
-                self.source.editable()?;
-                self.change(&document, "apply")
+        let Request { who, base, force, action } = request;
+        let terms = Terms { who, base, force };
+        match action {
+            Action::Apply(document) => self.change(terms, *document, "apply".to_owned(), None),
+            Action::Rollback(number) => {
+                let document = self.revision(number)?.document;
+                self.change(terms, document, format!("roll back to revision {number}"), None)
             }
-            Request::TargetAdd { group, address, port, weight } => {
-                let mut document = self.source.editable()?;
-                document.add_target(&group, address, port, weight).map_err(invalid)?;
-                self.change(&document, &format!("add target {address} to {group}"))
+            Action::Edit(edit) => self.edit(terms, edit),
+            Action::TargetRemove { group, address, port, now } => {
+                self.remove(terms, group, address, port, now)
             }
-            Request::TargetRemove { group, address, port, now } => {
-                self.remove(&group, address, port, now)
-            }
-            Request::TargetWeight { group, address, port, weight } => {
-                let mut document = self.source.editable()?;
-                document.weigh_target(&group, address, port, weight).map_err(invalid)?;
-                self.change(&document, &format!("weight of {address} in {group}: {weight}"))
-            }
-            Request::TargetDrain { group, address, port, drain } => {
+            Action::TargetDrain { group, address, port, drain } => {
                 self.drain(&group, address, port, drain)
             }
         }
     }
 
-    fn remove(&mut self, group: &str, address: IpAddr, port: Option<u16>, now: bool) -> Outcome {
-        let leaving = self.balancer.as_ref().and_then(|one| one.leaving(group, address, port));
+    /// Makes a document the desired state.
+    fn change(
+        &mut self,
+        terms: Terms,
+        document: Document,
+        what: String,
+        edit: Option<Edit>,
+    ) -> Outcome {
+        let store = self.source.editable()?;
+        let current = store.current().map_or(0, |current| current.head.number);
+        let Terms { who, base, force } = terms;
+        let commit = Commit { base: base.unwrap_or(current), who, what, document, edit };
+        if commit.base != current {
+            // The store says who was faster, and keeps nothing.
+            return self.source.commit(commit);
+        }
+        let (config, warnings) = config::validate(&commit.document).map_err(invalid)?;
+        self.prepare(&config, force)?;
+        let said = self.source.commit(commit)?;
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        self.adopt(config)?;
+        Ok(said)
+    }
+
+    fn edit(&mut self, terms: Terms, edit: Edit) -> Outcome {
+        self.source.editable()?;
+        let mut document = self.source.document()?;
+        edit.apply(&mut document).map_err(invalid)?;
+        self.change(terms, document, edit.to_string(), Some(edit))
+    }
+
+    fn remove(
+        &mut self,
+        terms: Terms,
+        group: String,
+        address: IpAddr,
+        port: Option<u16>,
+        now: bool,
+    ) -> Outcome {
+        let leaving = self.balancer.as_ref().and_then(|one| one.leaving(&group, address, port));
         if let (true, Some(target)) = (now, leaving) {
             let said = format!("{target} is gone, and its flows with it");
             self.cut(target);
             return Ok(said);
         }
-        let mut document = self.source.editable()?;
-        document.remove_target(group, address, port).map_err(invalid)?;
-        let said = self.change(&document, &format!("remove target {address} from {group}"))?;
-        let leaving = self.balancer.as_ref().and_then(|one| one.leaving(group, address, port));
+        let edit = Edit::RemoveTarget { group: group.clone(), address, port };
+        let said = self.edit(terms, edit)?;
+        let leaving = self.balancer.as_ref().and_then(|one| one.leaving(&group, address, port));
         if let (true, Some(target)) = (now, leaving) {
             self.cut(target);
         }
@@ -69,6 +112,16 @@ impl Agent {
         } else {
             balancer.drained.remove(&target)
         };
+        if let Err(error) = self.keep_runtime() {
+            if let (true, Some(balancer)) = (changed, &mut self.balancer) {
+                if drain {
+                    balancer.drained.remove(&target);
+                } else {
+                    balancer.drained.insert(target);
+                }
+            }
+            return Err(error.into());
+        }
         self.reconcile(None);
         Ok(match (drain, changed) {
             (true, true) => format!("{target} is draining: it takes no new flows"),

@@ -4,6 +4,7 @@ mod aims;
 mod balancer;
 mod change;
 mod events;
+mod history;
 mod hops;
 mod host;
 mod kernel_log;
@@ -13,6 +14,7 @@ mod quiet;
 mod request;
 mod resume;
 mod run;
+mod settled;
 mod shortage;
 mod signals;
 mod snapshot;
@@ -21,8 +23,10 @@ mod transitions;
 mod view;
 
 pub use events::{Event, EventLog, Events};
-pub use options::AgentOptions;
-pub use request::{AgentHandle, Outcome, Refusal, Request};
+pub use options::{AgentOptions, STATE_DIR};
+pub use request::{
+    Action, AgentHandle, Answer, Ask, Outcome, Preview, Question, Refusal, Request,
+};
 pub use run::run;
 pub use snapshot::{
     AttachedInterface, HealthStats, ListenerView, MapsView, PortView, Snapshot, TargetGroupView,

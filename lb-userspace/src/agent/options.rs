@@ -4,13 +4,17 @@ use std::path::PathBuf;
 
 use crate::dataplane::XdpMode;
 
+/// Where the desired state is kept unless the command line names another place.
+pub const STATE_DIR: &str = "/var/lib/xelb";
+
 /// What the command line says.
 #[derive(Clone, Debug)]
 pub struct AgentOptions {
     /// The configuration file, when it is the source of truth.
     pub config: Option<PathBuf>,
-    /// Where the desired state is kept otherwise.
-    pub state_dir: PathBuf,
+    /// Where the desired state is kept otherwise; [`STATE_DIR`] unless named. With a configuration
+    /// file, where drains and the seed are kept over a reboot; nowhere unless named.
+    pub state_dir: Option<PathBuf>,
     /// Where maps and links are pinned.
     pub bpffs: PathBuf,
     /// The socket of the API.

@@ -6,24 +6,34 @@ use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{EventLog, Snapshot};
-use crate::config::Document;
+use crate::{
+    config::{Difference, Document, Edit},
+    plan::Impact,
+    store::{Revision, RevisionHead, StoreError},
+};
 
 /// A change that somebody wants.
 #[derive(Debug)]
-pub enum Request {
+pub struct Request {
+    /// Who, for the history.
+    pub who: String,
+    /// The revision that he looked at; another one in between is a conflict.
+    pub base: Option<u64>,
+    /// Whether listeners may be left without targets.
+    pub force: bool,
+    /// What.
+    pub action: Action,
+}
+
+/// What somebody wants.
+#[derive(Debug)]
+pub enum Action {
     /// Makes this the desired state.
     Apply(Box<Document>),
-    /// Registers a target; weight 100 and the group's port unless said otherwise.
-    TargetAdd {
-        /// The group's name.
-        group: String,
-        /// Its address.
-        address: IpAddr,
-        /// Its port.
-        port: Option<u16>,
-        /// Its weight.
-        weight: Option<u32>,
-    },
+    /// Makes what an earlier revision said the desired state.
+    Rollback(u64),
+    /// Registers a target, or changes its weight.
+    Edit(Edit),
     /// Deregisters a target: it finishes its flows within the deregistration delay.
     TargetRemove {
         /// The group's name.
@@ -34,17 +44,6 @@ pub enum Request {
         port: Option<u16>,
         /// Whether its flows end at once, also those of a target that has been removed before.
         now: bool,
-    },
-    /// Changes a target's weight.
-    TargetWeight {
-        /// The group's name.
-        group: String,
-        /// Its address.
-        address: IpAddr,
-        /// Its port; may be left out when the address alone names the target.
-        port: Option<u16>,
-        /// The new weight.
-        weight: u32,
     },
     /// Starts or stops draining a target: a runtime override, not a change of configuration.
     TargetDrain {
@@ -59,15 +58,84 @@ pub enum Request {
     },
 }
 
+/// What somebody wants to know that only the agent's loop can say.
+#[derive(Debug)]
+pub enum Question {
+    /// The desired state, and its revision.
+    Configuration,
+    /// An earlier revision.
+    Revision(u64),
+    /// At most `most` revisions below `before`, newest first.
+    Revisions {
+        /// A number.
+        before: u64,
+        /// A number of them.
+        most: usize,
+    },
+    /// What applying this would do.
+    Preview(Box<Document>),
+}
+
+/// What the loop says.
+#[derive(Debug)]
+pub enum Answer {
+    /// The desired state; its revision is `None` when a file is the source of truth.
+    Configuration(Option<u64>, Box<Document>),
+    /// A revision.
+    Revision(Box<Revision>),
+    /// Revisions.
+    Revisions(Vec<RevisionHead>),
+    /// What would change.
+    Preview(Box<Preview>),
+}
+
+/// What a change would do.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Preview {
+    /// In the configuration.
+    pub differences: Vec<Difference>,
+    /// To flows.
+    pub impact: Impact,
+    /// What is said of the configuration as it is applied.
+    pub warnings: Vec<String>,
+}
+
+/// What the loop is asked, and where the answer goes.
+#[derive(Debug)]
+pub enum Ask {
+    /// A change.
+    Change(Request, oneshot::Sender<Outcome>),
+    /// A question.
+    Question(Question, oneshot::Sender<Result<Answer, Refusal>>),
+}
+
 /// Why a request was not carried out; nothing has changed then.
 #[derive(Debug, Error)]
 pub enum Refusal {
     /// The request itself is wrong (exit code 2).
     #[error("{0}")]
     Invalid(String),
+    /// What is asked for is not there (exit code 2).
+    #[error("{0}")]
+    Absent(String),
+    /// It would do harm, and was not forced (exit code 2).
+    #[error("{0}")]
+    Harmful(String),
+    /// Somebody else has changed the configuration meanwhile (exit code 1).
+    #[error("{0}")]
+    Outdated(String),
     /// The request is fine, but the agent cannot do it now (exit code 1).
     #[error("{0}")]
     Failed(String),
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict { .. } => Self::Outdated(error.to_string()),
+            other => Self::Failed(other.to_string()),
+        }
+    }
 }
 
 /// What a request that was carried out says; one line for people.
@@ -76,7 +144,7 @@ pub type Outcome = Result<String, Refusal>;
 /// The API's way to the agent.
 #[derive(Clone, Debug)]
 pub struct AgentHandle {
-    requests: mpsc::Sender<(Request, oneshot::Sender<Outcome>)>,
+    requests: mpsc::Sender<Ask>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     events: Arc<EventLog>,
 }
@@ -85,7 +153,7 @@ impl AgentHandle {
     /// A handle on these channels.
     #[must_use]
     pub const fn new(
-        requests: mpsc::Sender<(Request, oneshot::Sender<Outcome>)>,
+        requests: mpsc::Sender<Ask>,
         snapshots: watch::Receiver<Arc<Snapshot>>,
         events: Arc<EventLog>,
     ) -> Self {
@@ -94,10 +162,16 @@ impl AgentHandle {
 
     /// Asks for a change and waits until it has been carried out.
     pub async fn ask(&self, request: Request) -> Outcome {
-        let stopped = || Refusal::Failed("the agent is stopping; try again".to_owned());
         let (answer, answered) = oneshot::channel();
-        self.requests.send((request, answer)).await.map_err(|_| stopped())?;
-        answered.await.map_err(|_| stopped())?
+        self.requests.send(Ask::Change(request, answer)).await.map_err(|_| stopping())?;
+        answered.await.map_err(|_| stopping())?
+    }
+
+    /// Asks for what only the loop can say.
+    pub async fn question(&self, question: Question) -> Result<Answer, Refusal> {
+        let (answer, answered) = oneshot::channel();
+        self.requests.send(Ask::Question(question, answer)).await.map_err(|_| stopping())?;
+        answered.await.map_err(|_| stopping())?
     }
 
     /// What has happened.
@@ -111,4 +185,8 @@ impl AgentHandle {
     pub fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshots.borrow())
     }
+}
+
+fn stopping() -> Refusal {
+    Refusal::Failed("the agent is stopping; try again".to_owned())
 }

@@ -11,13 +11,13 @@ use std::{
 use anyhow::{Context as _, Result};
 use lb_common::abi::ABI;
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, watch},
     time::{self, MissedTickBehavior},
 };
 
 use super::{
-    AgentHandle, AgentOptions, EventLog, HealthStats, Outcome, Refusal, Request, Snapshot,
-    balancer::{Balancer, ConfigureError, Reconciled},
+    AgentHandle, AgentOptions, Ask, EventLog, HealthStats, Refusal, Snapshot,
+    balancer::{Balancer, Reconciled},
     host::{raise_file_limit, seconds_since_1970},
     kernel_log,
     shortage::Shortages,
@@ -27,11 +27,11 @@ use super::{
 };
 use crate::{
     api,
-    config::{self, Config, Document},
+    config::Config,
     dataplane::StatsSource,
     health::{HealthEvent, NetworkProber, Scheduler, TunnelKeeper, TunnelProber},
     next_hop::{NextHopState, Resolver},
-    reconcile::ReconcileError,
+    store::StoreError,
 };
 
 /// How often the maps are read back and compared with what should be in them.
@@ -53,8 +53,6 @@ pub async fn run(options: AgentOptions) -> Result<()> {
     outcome
 }
 
-type Ask = (Request, oneshot::Sender<Outcome>);
-
 pub(super) struct Agent {
     options: AgentOptions,
     pub(super) source: Source,
@@ -70,7 +68,7 @@ pub(super) struct Agent {
     started_at: u64,
     applied_count: u64,
     last_error: String,
-    stats: StatsSource,
+    pub(super) stats: StatsSource,
     shortages: Shortages,
     events: Arc<EventLog>,
     /// When a failed write is tried again, and how long that was waited for.
@@ -125,7 +123,7 @@ impl Agent {
     async fn serve(&mut self) -> Result<()> {
         let mut signals = Signals::new()?;
         let mut file_changes = match &self.source {
-            Source::File(path) => Some(source::watch(path).with_context(|| {
+            Source::File { path, .. } => Some(source::watch(path).with_context(|| {
                 format!("cannot watch the configuration file {}", path.display())
             })?),
             Source::Store(_) => None,
@@ -148,12 +146,7 @@ impl Agent {
                 _ = signals.interrupt.recv() => return Ok(()),
                 Some(event) = self.health_events.recv() => self.on_health(event),
                 Some(hops) = self.next_hops.recv() => self.on_next_hops(hops),
-                Some((request, answer)) = self.requests.recv() => {
-                    let outcome = self.on_request(request);
-                    self.publish();
-                    // The client may have gone away.
-                    let _unheard = answer.send(outcome);
-                }
+                Some(ask) = self.requests.recv() => self.on_ask(ask),
                 Some(()) = async { file_changes.as_mut()?.1.recv().await } => {
                     time::sleep(SETTLE).await;
                     self.reload();
@@ -198,34 +191,50 @@ impl Agent {
         }
     }
 
-    /// Makes a document the desired state: checked, kept, then put into the maps.
-    pub(super) fn change(&mut self, document: &Document, what: &str) -> Outcome {
-        let (config, warnings) = config::validate(document).map_err(invalid)?;
-        for warning in warnings {
-            tracing::warn!("{warning}");
+    fn on_ask(&mut self, ask: Ask) {
+        // The client may have gone away.
+        match ask {
+            Ask::Change(request, answer) => {
+                let outcome = self.on_request(request);
+                self.publish();
+                let _unheard = answer.send(outcome);
+            }
+            Ask::Question(question, answer) => {
+                let _unheard = answer.send(self.on_question(question));
+            }
         }
-        self.prepare(&config)?;
-        let said = self.source.commit(document, what)?;
-        self.adopt(config)?;
-        Ok(said)
     }
 
     /// Does now what adopting a configuration may fail at, so that nothing is kept in vain.
-    fn prepare(&mut self, config: &Config) -> Result<(), Refusal> {
+    pub(super) fn prepare(&mut self, config: &Config, force: bool) -> Result<(), Refusal> {
         if let Some(balancer) = &mut self.balancer {
-            return balancer.check(config).map_err(refusal);
+            return balancer.check(config, force);
         }
-        let mut balancer = Balancer::start(&self.options, config.clone()).map_err(failed)?;
+        let runtime = self.source.runtime();
+        let mut balancer =
+            Balancer::start(&self.options, config.clone(), runtime).map_err(failed)?;
         kernel_log::follow(balancer.data_path.ebpf());
         self.balancer = Some(balancer);
+        // What cannot be kept is missed after a reboot, not now.
+        if let Err(error) = self.keep_runtime() {
+            tracing::error!(%error, "drains and the seed of the hash will not outlive a reboot");
+        }
         Ok(())
     }
 
+    /// Keeps what must outlive a reboot.
+    pub(super) fn keep_runtime(&mut self) -> Result<(), StoreError> {
+        match &self.balancer {
+            Some(balancer) => self.source.keep_runtime(balancer.runtime()),
+            None => Ok(()),
+        }
+    }
+
     /// Takes a configuration over: data path, health checks, next hops, maps.
-    fn adopt(&mut self, config: Config) -> Result<(), Refusal> {
-        self.prepare(&config)?;
+    pub(super) fn adopt(&mut self, config: Config) -> Result<(), Refusal> {
+        self.prepare(&config, true)?;
         if let Some(balancer) = &mut self.balancer {
-            balancer.configure(config).map_err(refusal)?;
+            balancer.configure(config)?;
         }
         self.applied_count += 1;
         self.last_error.clear();
@@ -236,7 +245,7 @@ impl Agent {
     }
 
     fn reload(&mut self) {
-        let Source::File(path) = &self.source else {
+        let Source::File { path, .. } = &self.source else {
             tracing::info!("SIGHUP: nothing to read again, the state directory is the source");
             return;
         };
@@ -361,14 +370,6 @@ pub(super) fn invalid(error: impl std::fmt::Display) -> Refusal {
     Refusal::Invalid(error.to_string())
 }
 
-fn failed(error: impl Into<anyhow::Error>) -> Refusal {
+pub(super) fn failed(error: impl Into<anyhow::Error>) -> Refusal {
     Refusal::Failed(format!("{:#}", error.into()))
-}
-
-/// What does not fit is the request's fault; what the kernel refuses is not.
-fn refusal(error: ConfigureError) -> Refusal {
-    match error {
-        ConfigureError::Plan(ReconcileError::Plan(error)) => invalid(error),
-        other => failed(other),
-    }
 }

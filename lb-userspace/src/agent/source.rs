@@ -5,14 +5,14 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use notify::{RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
 
 use super::{AgentOptions, Refusal};
 use crate::{
     config::{self, Config, Document},
-    store::Store,
+    store::{Commit, Embedded, Runtime, Store, StoreError},
 };
 
 /// Editors write a file in several steps; a change is read when nothing has happened for this long.
@@ -22,73 +22,117 @@ pub(super) const SETTLE: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(super) enum Source {
     /// A configuration file.
-    File(PathBuf),
+    File {
+        /// It.
+        path: PathBuf,
+        /// Where drains and the seed are kept over a reboot, if anywhere.
+        runtime: Option<Box<dyn Store>>,
+    },
     /// The state directory.
-    Store(Store),
+    Store(Box<dyn Store>),
 }
 
 impl Source {
     /// For `status`.
     pub(super) fn describe(&self) -> String {
         match self {
-            Self::File(path) => format!("file {}", path.display()),
+            Self::File { path, .. } => format!("file {}", path.display()),
             Self::Store(store) => match store.current() {
-                Some(revision) => {
-                    format!(
-                        "state directory {}, revision {}",
-                        store.dir().display(),
-                        revision.number
-                    )
-                }
-                None => format!("state directory {}, empty", store.dir().display()),
+                Some(revision) => format!("{}, revision {}", store.place(), revision.head.number),
+                None => format!("{}, empty", store.place()),
             },
         }
     }
 
-    /// The desired state, to be changed by a request.
-    pub(super) fn editable(&self) -> std::result::Result<Document, Refusal> {
+    /// Number of the current revision; `None` when a file is the source, 0 when nothing is kept yet.
+    pub(super) fn revision(&self) -> Option<u64> {
         match self {
-            Self::File(path) => Err(Refusal::Invalid(format!(
+            Self::File { .. } => None,
+            Self::Store(store) => Some(store.current().map_or(0, |current| current.head.number)),
+        }
+    }
+
+    /// The store, where requests may change the desired state.
+    pub(super) fn editable(&mut self) -> Result<&mut dyn Store, Refusal> {
+        match self {
+            Self::File { path, .. } => Err(Refusal::Invalid(format!(
                 "this agent takes its configuration from {0}; change that file instead, the agent \
                  follows it",
                 path.display()
             ))),
+            Self::Store(store) => Ok(store.as_mut()),
+        }
+    }
+
+    /// The desired state as it is written.
+    pub(super) fn document(&self) -> Result<Document, Refusal> {
+        match self {
+            Self::File { path, .. } => config::load(path)
+                .map(|(document, _, _)| document)
+                .map_err(|errors| Refusal::Failed(errors.to_string())),
             Self::Store(store) => {
-                Ok(store.current().map(|revision| revision.document.clone()).unwrap_or_default())
+                Ok(store.current().map(|current| current.document.clone()).unwrap_or_default())
             }
         }
     }
 
-    /// Keeps a new desired state.
-    pub(super) fn commit(
-        &mut self,
-        document: &Document,
-        what: &str,
-    ) -> std::result::Result<String, Refusal> {
-        match self {
-            Self::File(_) => Err(Refusal::Invalid("the configuration is a file".to_owned())),
-            Self::Store(store) => store
-                .commit(document, what)
-                .map(|number| format!("revision {number}: {what}"))
-                .map_err(|error| Refusal::Failed(error.to_string())),
-        }
+    /// Keeps a new desired state; says which revision it is.
+    pub(super) fn commit(&mut self, commit: Commit) -> Result<String, Refusal> {
+        let revision = self.editable()?.commit(commit)?;
+        Ok(format!("revision {}: {}", revision.head.number, revision.head.what))
+    }
+
+    /// What was kept over a reboot; `None` when nothing ever was.
+    pub(super) fn runtime(&self) -> Option<&Runtime> {
+        let store = match self {
+            Self::File { runtime, .. } => runtime.as_ref()?,
+            Self::Store(store) => store,
+        };
+        Some(store.runtime()).filter(|runtime| runtime.hash_seed.is_some())
+    }
+
+    /// Keeps it, where there is a place for it.
+    pub(super) fn keep_runtime(&mut self, runtime: Runtime) -> Result<(), StoreError> {
+        let store = match self {
+            Self::File { runtime: None, .. } => return Ok(()),
+            Self::File { runtime: Some(store), .. } | Self::Store(store) => store,
+        };
+        if *store.runtime() == runtime { Ok(()) } else { store.keep_runtime(runtime) }
     }
 }
 
 /// The source of truth and what it says now.
 pub(super) fn open(options: &AgentOptions) -> Result<(Source, Option<Config>)> {
     if let Some(path) = &options.config {
-        return Ok((Source::File(path.clone()), Some(read_file(path)?)));
+        let config = read_file(path)?;
+        let runtime = options.state_dir.as_deref().map(runtime_store).transpose()?;
+        return Ok((Source::File { path: path.clone(), runtime }, Some(config)));
     }
-    let store = Store::open(&options.state_dir)?;
+    let dir = options.state_dir.as_deref().unwrap_or(Path::new(super::options::STATE_DIR));
+    let store = Embedded::open(dir)?;
     let config = match store.current() {
         Some(revision) => Some(config::validate(&revision.document)?.0),
         None => None,
     };
-    Ok((Source::Store(store), config))
+    Ok((Source::Store(Box::new(store)), config))
 }
 
-pub(super) fn read_file(path: &Path) -> std::result::Result<Config, config::ConfigErrors> {
+/// A store beside a configuration file. One that holds a configuration as well would be a second
+/// source of truth.
+fn runtime_store(dir: &Path) -> Result<Box<dyn Store>> {
+    let store = Embedded::open(dir)?;
+    if let Some(current) = store.current() {
+        bail!(
+            "the state directory {} holds a configuration (revision {}), and so does --config: run \
+             the agent without --config, or name another --state-dir",
+            dir.display(),
+            current.head.number
+        );
+    }
+    Ok(Box::new(store))
+}
+
+pub(super) fn read_file(path: &Path) -> Result<Config, config::ConfigErrors> {
     let (_, config, warnings) = config::load(path)?;
     for warning in warnings {
         tracing::warn!("{warning}");

@@ -17,10 +17,13 @@ use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
 use tokio::{net::UnixStream, time::timeout};
 
-use super::{ErrorBody, ExplainView, Said, StatsView, TargetAdd, TargetPatch};
+use super::{
+    ConfigurationView, ErrorBody, ExplainView, PreviewView, RevisionView, RevisionsView, Said,
+    StatsView, TargetAdd, TargetPatch,
+};
 use crate::{
     agent::{Events, Snapshot},
-    config::{Document, Protocol},
+    config::{Difference, Document, Protocol},
 };
 
 /// Longest time that an answer may take.
@@ -71,6 +74,22 @@ pub enum ClientError {
     /// The agent could not do it: exit code 1.
     #[error("{0}")]
     Failed(String),
+}
+
+/// On which conditions a change is wanted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Terms {
+    /// The revision that it was made from: another one in between is an error.
+    pub base: Option<u64>,
+    /// Whether listeners may be left without targets.
+    pub force: bool,
+}
+
+impl Terms {
+    /// What a path says of them.
+    fn query(self) -> &'static str {
+        if self.force { "?force=true" } else { "" }
+    }
 }
 
 /// A way to the agent at one socket.
@@ -125,9 +144,47 @@ impl Client {
         self.ask(Method::GET, &path, None::<&()>).await
     }
 
+    /// The desired state.
+    pub async fn configuration(&self) -> Result<ConfigurationView, ClientError> {
+        self.ask(Method::GET, "/v1/config", None::<&()>).await
+    }
+
+    /// What applying this would do.
+    pub async fn preview(&self, document: &Document) -> Result<PreviewView, ClientError> {
+        self.ask(Method::POST, "/v1/config/preview", Some(document)).await
+    }
+
+    /// At most `most` revisions below `before`, newest first.
+    pub async fn revisions(
+        &self,
+        before: Option<u64>,
+        most: usize,
+    ) -> Result<RevisionsView, ClientError> {
+        let before = before.map_or_else(String::new, |before| format!("&before={before}"));
+        self.ask(Method::GET, &format!("/v1/revisions?limit={most}{before}"), None::<&()>).await
+    }
+
+    /// One revision, with its configuration.
+    pub async fn revision(&self, number: u64) -> Result<RevisionView, ClientError> {
+        self.ask(Method::GET, &format!("/v1/revisions/{number}"), None::<&()>).await
+    }
+
+    /// What differs between two revisions.
+    pub async fn differences(&self, from: u64, to: u64) -> Result<Vec<Difference>, ClientError> {
+        let path = format!("/v1/revisions/{from}/differences?to={to}");
+        self.ask(Method::GET, &path, None::<&()>).await
+    }
+
     /// Makes this the desired state.
-    pub async fn apply(&self, document: &Document) -> Result<String, ClientError> {
-        self.change(Method::PUT, "/v1/config", Some(document)).await
+    pub async fn apply(&self, document: &Document, terms: Terms) -> Result<String, ClientError> {
+        let path = format!("/v1/config{}", terms.query());
+        self.change_from(terms.base, Method::PUT, &path, Some(document)).await
+    }
+
+    /// Makes what an earlier revision said the desired state.
+    pub async fn rollback(&self, number: u64, terms: Terms) -> Result<String, ClientError> {
+        let path = format!("/v1/revisions/{number}/rollback{}", terms.query());
+        self.change_from(terms.base, Method::POST, &path, None::<&()>).await
     }
 
     /// Registers a target.
@@ -136,18 +193,18 @@ impl Client {
         self.change(Method::POST, &path, Some(target)).await
     }
 
-    /// Deregisters a target; `now` ends its flows.
+    /// Deregisters a target; `now` ends its flows, `force` removes also the last one of a listener.
     pub async fn target_remove(
         &self,
         group: &str,
         address: IpAddr,
         port: Option<u16>,
         now: bool,
+        force: bool,
     ) -> Result<String, ClientError> {
-        let mut path = target_path(group, address, port);
-        if now {
-            path.push_str(if port.is_some() { "&now=true" } else { "?now=true" });
-        }
+        let more = [(now, "now=true"), (force, "force=true")];
+        let more = more.iter().filter(|(given, _)| *given).map(|(_, text)| *text);
+        let path = target_path(group, address, port, more);
         self.change(Method::DELETE, &path, None::<&()>).await
     }
 
@@ -158,8 +215,9 @@ impl Client {
         address: IpAddr,
         port: Option<u16>,
         change: &TargetPatch,
+        force: bool,
     ) -> Result<String, ClientError> {
-        let path = target_path(group, address, port);
+        let path = target_path(group, address, port, force.then_some("force=true").into_iter());
         self.change(Method::PATCH, &path, Some(change)).await
     }
 
@@ -169,7 +227,17 @@ impl Client {
         path: &str,
         body: Option<&impl Serialize>,
     ) -> Result<String, ClientError> {
-        let Said { message } = self.ask(method, path, body).await?;
+        self.change_from(None, method, path, body).await
+    }
+
+    async fn change_from(
+        &self,
+        base: Option<u64>,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<String, ClientError> {
+        let Said { message } = self.ask_from(base, method, path, body).await?;
         Ok(message)
     }
 
@@ -179,11 +247,32 @@ impl Client {
         path: &str,
         body: Option<&impl Serialize>,
     ) -> Result<T, ClientError> {
+        self.ask_from(None, method, path, body).await
+    }
+
+    async fn ask_from<T: DeserializeOwned>(
+        &self,
+        base: Option<u64>,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<T, ClientError> {
         let body = match body {
             Some(body) => serde_json::to_vec(body).map_err(|error| self.garbled(&error))?,
             None => Vec::new(),
         };
-        let answer = timeout(self.timeout, self.send(method, path, body)).await.map_err(|_| {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "xelb")
+            .header("content-type", "application/json");
+        let request = match base {
+            Some(number) => request.header("if-match", format!("\"{number}\"")),
+            None => request,
+        };
+        let request =
+            request.body(Full::new(Bytes::from(body))).map_err(|error| self.garbled(&error))?;
+        let answer = timeout(self.timeout, self.send(request)).await.map_err(|_| {
             let path = self.socket.display().to_string();
             ClientError::TimedOut { path, waited: self.timeout }
         })?;
@@ -193,30 +282,19 @@ impl Client {
         }
         let ErrorBody { error } =
             serde_json::from_slice(&bytes).map_err(|_| self.garbled(&status))?;
-        Err(if status.is_client_error() {
-            ClientError::Invalid(error)
-        } else {
-            ClientError::Failed(error)
-        })
+        // Somebody else was faster: the request as such was right.
+        let failed = status.is_server_error() || status == StatusCode::PRECONDITION_FAILED;
+        Err(if failed { ClientError::Failed(error) } else { ClientError::Invalid(error) })
     }
 
     async fn send(
         &self,
-        method: Method,
-        path: &str,
-        body: Vec<u8>,
+        request: Request<Full<Bytes>>,
     ) -> Result<(StatusCode, Bytes), ClientError> {
         let stream =
             UnixStream::connect(&self.socket).await.map_err(|error| self.unreachable(error))?;
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|error| self.garbled(&error))?;
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("host", "xelb")
-            .header("content-type", "application/json")
-            .body(Full::new(Bytes::from(body)))
-            .map_err(|error| self.garbled(&error))?;
         let exchange = async {
             let response = sender.send_request(request).await?;
             let status = response.status();
@@ -242,8 +320,15 @@ impl Client {
     }
 }
 
-fn target_path(group: &str, address: IpAddr, port: Option<u16>) -> String {
-    let query = port.map_or_else(String::new, |port| format!("?port={port}"));
+fn target_path(
+    group: &str,
+    address: IpAddr,
+    port: Option<u16>,
+    more: impl Iterator<Item = &'static str>,
+) -> String {
+    let port = port.map(|port| format!("port={port}"));
+    let query: Vec<String> = port.into_iter().chain(more.map(str::to_owned)).collect();
+    let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
     format!("/v1/target-groups/{}/targets/{address}{query}", escape(group))
 }
 

@@ -7,7 +7,7 @@ use axum::{
     Json,
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Path, Query, Request, rejection::BytesRejection},
-    http::{StatusCode, request::Parts},
+    http::{StatusCode, header::IF_MATCH, request::Parts},
     response::{IntoResponse, Response},
 };
 use serde::{
@@ -41,6 +41,9 @@ impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         let status = match &refusal {
             Refusal::Invalid(_) => StatusCode::BAD_REQUEST,
+            Refusal::Absent(_) => StatusCode::NOT_FOUND,
+            Refusal::Harmful(_) => StatusCode::CONFLICT,
+            Refusal::Outdated(_) => StatusCode::PRECONDITION_FAILED,
             Refusal::Failed(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self(status, refusal.to_string())
@@ -91,6 +94,92 @@ pub(super) struct OfTarget {
     pub(super) address: IpAddr,
     pub(super) port: Option<u16>,
     pub(super) now: bool,
+    pub(super) force: bool,
+}
+
+/// The revision that a change was made from, by the header `if-match`.
+pub(super) struct Base(pub(super) Option<u64>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Base {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
+        let Some(tag) = parts.headers.get(IF_MATCH) else {
+            return Ok(Self(None));
+        };
+        let text = tag.to_str().unwrap_or_default();
+        let number = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        match number.and_then(|number| number.parse().ok()) {
+            Some(number) => Ok(Self(Some(number))),
+            None => Err(Failure::bad_request(format!(
+                "`if-match` is {text} and must be the `etag` of the configuration, such as \"7\""
+            ))),
+        }
+    }
+}
+
+/// `?force=true|false`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Forced {
+    #[serde(default)]
+    pub(super) force: bool,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Forced {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        query(parts, state).await
+    }
+}
+
+/// A revision, by `{number}` of the path.
+pub(super) struct OfRevision(pub(super) u64);
+
+impl<S: Send + Sync> FromRequestParts<S> for OfRevision {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        path(parts, state).await.map(Self)
+    }
+}
+
+/// A part of a list: `?before=NUMBER&limit=NUMBER`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Before {
+    #[serde(default = "newest")]
+    pub(super) before: u64,
+    #[serde(default)]
+    pub(super) limit: Limit,
+}
+
+const fn newest() -> u64 {
+    u64::MAX
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Before {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        query(parts, state).await
+    }
+}
+
+/// `?to=NUMBER`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct To {
+    pub(super) to: u64,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for To {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        query(parts, state).await
+    }
 }
 
 /// `?from=ADDRESS:PORT&to=ADDRESS:PORT&protocol=tcp|udp|quic&established=true|false`.
@@ -132,6 +221,8 @@ struct WithPort {
     port: Option<u16>,
     #[serde(default)]
     now: bool,
+    #[serde(default)]
+    force: bool,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for OfTarget {
@@ -142,16 +233,31 @@ impl<S: Send + Sync> FromRequestParts<S> for OfTarget {
         let address = address
             .parse()
             .map_err(|_| Failure::bad_request(format!("`{address}` is not an IP address")))?;
-        let WithPort { port, now } = query(parts, state).await?;
-        Ok(Self { group, address, port, now })
+        let WithPort { port, now, force } = query(parts, state).await?;
+        Ok(Self { group, address, port, now, force })
     }
 }
 
-/// Which targets are asked for: those of `group` of the query, or all.
+/// Which part of a list is asked for: `?offset=NUMBER&limit=NUMBER`, of targets also `&group=NAME`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     pub(super) group: Option<String>,
+    #[serde(default)]
+    pub(super) offset: usize,
+    #[serde(default)]
+    pub(super) limit: Limit,
+}
+
+/// Most items of an answer.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Limit(pub(super) usize);
+
+impl Default for Limit {
+    fn default() -> Self {
+        Self(usize::MAX)
+    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Wanted {

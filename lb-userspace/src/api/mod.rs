@@ -1,9 +1,11 @@
 //! REST and JSON over the Unix socket: the only way that the command line speaks to an agent.
 
+mod changes;
 mod client;
 mod events;
 mod explain;
 mod extract;
+mod history;
 mod model;
 mod server;
 mod socket;
@@ -12,11 +14,11 @@ mod stats;
 #[cfg(test)]
 mod tests;
 
-pub use client::{Client, ClientError};
+pub use client::{Client, ClientError, Terms};
 pub use explain::ExplainView;
 pub use model::{
-    CounterView, DropView, ErrorBody, ListenerTraffic, Said, StatsView, TargetAdd, TargetPatch,
-    TargetTraffic,
+    ConfigurationView, CounterView, DropView, ErrorBody, ListenerTraffic, PreviewView, RevisionView,
+    RevisionsView, Said, StatsView, TargetAdd, TargetPatch, TargetTraffic,
 };
 pub use server::serve;
 pub use socket::{BindError, SocketFile, bind};

@@ -5,6 +5,12 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::{
+    config::{Difference, Document},
+    plan::GroupImpact,
+    store::RevisionHead,
+};
+
 /// `POST /v1/target-groups/{group}/targets`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,6 +35,48 @@ pub struct TargetPatch {
     /// Whether it should drain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drain: Option<bool>,
+}
+
+/// `GET /v1/config`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConfigurationView {
+    /// Its revision, also in the header `etag`; 0 before the first one, `null` when a file is the
+    /// source of truth.
+    pub revision: Option<u64>,
+    /// What is configured, as it was written.
+    pub document: Document,
+}
+
+/// `POST /v1/config/preview`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PreviewView {
+    /// What differs from the present configuration.
+    pub differences: Vec<Difference>,
+    /// What becomes of the flows of groups that the change touches.
+    pub target_groups: Vec<GroupImpact>,
+    /// Listeners that would be left without targets: only `force` does that.
+    pub left_without_targets: Vec<String>,
+    /// What is said of the configuration as it is applied.
+    pub warnings: Vec<String>,
+}
+
+/// `GET /v1/revisions`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevisionsView {
+    /// They, newest first.
+    pub revisions: Vec<RevisionHead>,
+    /// What to ask for next, as `before`; `null` when there are no older ones.
+    pub next: Option<u64>,
+}
+
+/// `GET /v1/revisions/{number}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RevisionView {
+    /// What is known of it.
+    #[serde(flatten)]
+    pub head: RevisionHead,
+    /// Its configuration, as it was written.
+    pub document: Document,
 }
 
 /// What was done.

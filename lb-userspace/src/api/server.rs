@@ -5,9 +5,9 @@ use std::{future::Future, sync::Arc, time::Duration};
 use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, State},
-    http::{Method, StatusCode, Uri},
+    http::{HeaderName, HeaderValue, Method, StatusCode, Uri},
     response::{IntoResponse, Response},
-    routing::{get, patch, post, put},
+    routing::{get, patch, post},
 };
 use hyper::server::conn::http1;
 use hyper_util::{
@@ -21,15 +21,19 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+use serde::Serialize;
+
 use super::{
-    ExplainView, Said, StatsView, TargetAdd, TargetPatch,
+    ExplainView, StatsView,
+    changes::{apply, rollback, target_add, target_patch, target_remove},
     events::events,
-    extract::{Body, Ends, Failure, OfGroup, OfTarget, Wanted},
+    extract::{Ends, Failure, Wanted},
+    history::{configuration, differences, preview, revision, revisions},
     stats::view,
 };
 use crate::{
-    agent::{AgentHandle, Outcome, Request, Snapshot},
-    config::{Document, FILE_BYTES_MAX},
+    agent::{AgentHandle, Snapshot},
+    config::FILE_BYTES_MAX,
     dataplane::{ExplainError, Explainer, Stats, StatsError, StatsSource},
 };
 
@@ -129,7 +133,12 @@ fn routes(context: Context) -> Router {
         .route("/v1/stats", get(stats))
         .route("/v1/events", get(events))
         .route("/v1/explain", get(explain))
-        .route("/v1/config", put(apply))
+        .route("/v1/config", get(configuration).put(apply))
+        .route("/v1/config/preview", post(preview))
+        .route("/v1/revisions", get(revisions))
+        .route("/v1/revisions/{number}", get(revision))
+        .route("/v1/revisions/{number}/differences", get(differences))
+        .route("/v1/revisions/{number}/rollback", post(rollback))
         .route("/v1/target-groups/{group}/targets", post(target_add))
         .route(
             "/v1/target-groups/{group}/targets/{address}",
@@ -139,10 +148,6 @@ fn routes(context: Context) -> Router {
         .fallback(unknown)
         .layer(DefaultBodyLimit::max(body_bytes_max))
         .with_state(context)
-}
-
-fn said(outcome: Outcome) -> Result<Json<Said>, Failure> {
-    Ok(Json(Said { message: outcome? }))
 }
 
 async fn unknown(uri: Uri) -> Failure {
@@ -158,20 +163,37 @@ async fn status(State(context): State<Context>) -> Json<Snapshot> {
     Json((*context.agent.snapshot()).clone())
 }
 
-async fn listeners(State(context): State<Context>) -> Response {
-    Json(&context.agent.snapshot().listeners).into_response()
+async fn listeners(State(context): State<Context>, wanted: Wanted) -> Result<Response, Failure> {
+    no_group(&wanted)?;
+    Ok(part(&context.agent.snapshot().listeners, &wanted, |_| true))
 }
 
-async fn target_groups(State(context): State<Context>) -> Response {
-    Json(&context.agent.snapshot().target_groups).into_response()
+async fn target_groups(
+    State(context): State<Context>,
+    wanted: Wanted,
+) -> Result<Response, Failure> {
+    no_group(&wanted)?;
+    Ok(part(&context.agent.snapshot().target_groups, &wanted, |_| true))
 }
 
 async fn targets(State(context): State<Context>, wanted: Wanted) -> Response {
-    let snapshot = context.agent.snapshot();
     let of_group = |group: &str| wanted.group.as_deref().is_none_or(|name| name == group);
-    let targets: Vec<_> =
-        snapshot.targets.iter().filter(|target| of_group(&target.group)).collect();
-    Json(targets).into_response()
+    part(&context.agent.snapshot().targets, &wanted, |target| of_group(&target.group))
+}
+
+fn no_group(wanted: &Wanted) -> Result<(), Failure> {
+    match wanted.group {
+        Some(_) => Err(Failure::bad_request("the query is wrong: `group` belongs to /v1/targets")),
+        None => Ok(()),
+    }
+}
+
+/// The part of a list that is wanted; the header `x-total-count` says how many there are.
+fn part<T: Serialize>(all: &[T], wanted: &Wanted, belongs: impl Fn(&T) -> bool) -> Response {
+    let belonging: Vec<&T> = all.iter().filter(|item| belongs(item)).collect();
+    let count = HeaderValue::from(belonging.len());
+    let part: Vec<&T> = belonging.into_iter().skip(wanted.offset).take(wanted.limit.0).collect();
+    ([(HeaderName::from_static("x-total-count"), count)], Json(part)).into_response()
 }
 
 async fn stats(State(context): State<Context>) -> Result<Json<StatsView>, Failure> {
@@ -212,46 +234,4 @@ async fn explain(
         Err(error @ ExplainError::Families { .. }) => Err(Failure::bad_request(error.to_string())),
         Err(error) => Err(failed(error.into())),
     }
-}
-
-async fn apply(
-    State(context): State<Context>,
-    Body(document): Body<Document>,
-) -> Result<Json<Said>, Failure> {
-    said(context.agent.ask(Request::Apply(Box::new(document))).await)
-}
-
-async fn target_add(
-    State(context): State<Context>,
-    OfGroup(group): OfGroup,
-    Body(TargetAdd { address, port, weight }): Body<TargetAdd>,
-) -> Result<Json<Said>, Failure> {
-    said(context.agent.ask(Request::TargetAdd { group, address, port, weight }).await)
-}
-
-async fn target_remove(
-    State(context): State<Context>,
-    OfTarget { group, address, port, now }: OfTarget,
-) -> Result<Json<Said>, Failure> {
-    said(context.agent.ask(Request::TargetRemove { group, address, port, now }).await)
-}
-
-async fn target_patch(
-    State(context): State<Context>,
-    OfTarget { group, address, port, now }: OfTarget,
-    Body(patch): Body<TargetPatch>,
-) -> Result<Json<Said>, Failure> {
-    if now {
-        return Err(Failure::bad_request("`now` belongs to DELETE"));
-    }
-    let request = match patch {
-        TargetPatch { weight: Some(weight), drain: None } => {
-            Request::TargetWeight { group, address, port, weight }
-        }
-        TargetPatch { weight: None, drain: Some(drain) } => {
-            Request::TargetDrain { group, address, port, drain }
-        }
-        _ => return Err(Failure::bad_request("give either `weight` or `drain`")),
-    };
-    said(context.agent.ask(request).await)
 }

@@ -19,12 +19,13 @@ use crate::agent::{self, AgentOptions};
 /// Example: xelb agent --config /etc/xelb.yaml
 #[derive(Debug, Args)]
 pub(super) struct Agent {
-    /// Configuration file, YAML or JSON; excludes --state-dir
+    /// Configuration file, YAML or JSON
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where the desired state is kept without --config
-    #[arg(long, value_name = "DIR", default_value = "/var/lib/xelb", conflicts_with = "config")]
-    state_dir: PathBuf,
+    /// Where the desired state is kept without --config [default: /var/lib/xelb]; with --config,
+    /// where drains and the seed of the flow hash are kept over a reboot [default: nowhere]
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
     /// Where the data path is pinned, a folder in a BPF file system; one for each agent
     #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf/xelb")]
     bpffs: PathBuf,

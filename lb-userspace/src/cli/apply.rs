@@ -4,7 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Socket, output};
+use super::{
+    Socket,
+    output::{self, Format},
+    preview::{self, Conditions},
+};
 use crate::config;
 
 /// Give a configuration to an agent that runs without --config
@@ -13,11 +17,17 @@ use crate::config;
 /// is wrong, all errors are printed, each with its line, and nothing is changed.
 ///
 /// Example: xelb apply -f xelb.yaml
+///
+/// Example: xelb apply -f xelb.yaml --dry-run
 #[derive(Debug, Args)]
 pub(super) struct Apply {
     /// Configuration file, YAML or JSON
     #[arg(short, long, value_name = "FILE")]
     file: PathBuf,
+    #[command(flatten)]
+    conditions: Conditions,
+    #[command(flatten)]
+    format: Format,
     #[command(flatten)]
     socket: Socket,
 }
@@ -28,7 +38,11 @@ impl Apply {
         for warning in warnings {
             eprintln!("warning: {warning}");
         }
-        let said = self.socket.client().apply(&document).await?;
+        let client = self.socket.client();
+        if self.conditions.dry_run {
+            return preview::show(&client, &document, &self.format, self.conditions.force).await;
+        }
+        let said = client.apply(&document, self.conditions.terms()).await?;
         output::print(&format!("{said}\n"))
     }
 }

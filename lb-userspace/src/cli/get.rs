@@ -1,17 +1,28 @@
 //! `xelb get`.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use clap::{Args, ValueEnum};
 
 use super::{
-    Socket,
+    Socket, diff,
     output::Format,
     table::{Table, or_dash, socket},
 };
-use crate::agent::{ListenerView, TargetGroupView, TargetView};
+use crate::{
+    agent::{ListenerView, TargetGroupView, TargetView},
+    config::Document,
+    store::RevisionHead,
+};
 
-/// Show listeners, target groups or targets
+/// Revisions that are listed; the API gives all.
+const REVISIONS_SHOWN: usize = 1000;
+
+/// Show listeners, target groups, targets, or the configuration and its history
 ///
 /// Example: xelb get targets
+///
+/// Example: xelb get config -o yaml > xelb.yaml
 ///
 /// Example: xelb get targets -o json
 #[derive(Debug, Args)]
@@ -30,17 +41,48 @@ enum What {
     Listeners,
     TargetGroups,
     Targets,
+    Revisions,
+    Config,
 }
 
 impl Get {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let snapshot = self.socket.client().status().await?;
+        let client = self.socket.client();
         match self.what {
+            What::Revisions => {
+                let page = client.revisions(None, REVISIONS_SHOWN).await?;
+                return self.format.print(&page.revisions, |all| revisions(all));
+            }
+            What::Config => {
+                let document = client.configuration().await?.document;
+                return self.format.print(&document, |document| {
+                    diff::lines(&Document::default().differences(document), "")
+                });
+            }
+            _ => {}
+        }
+        let snapshot = client.status().await?;
+        match self.what {
+            What::Revisions | What::Config => Ok(()),
             What::Listeners => self.format.print(&snapshot.listeners, |all| listeners(all)),
             What::TargetGroups => self.format.print(&snapshot.target_groups, |all| groups(all)),
             What::Targets => self.format.print(&snapshot.targets, |all| targets(all)),
         }
     }
+}
+
+fn revisions(all: &[RevisionHead]) -> String {
+    let mut table = Table::new(&["REVISION", "WRITTEN", "WHO", "WHAT"]);
+    for head in all {
+        let written = UNIX_EPOCH + Duration::from_secs(head.written_at);
+        table.row([
+            head.number.to_string(),
+            humantime::format_rfc3339_seconds(written).to_string(),
+            head.who.clone(),
+            head.what.clone(),
+        ]);
+    }
+    table.render("no revisions: nothing has been applied yet")
 }
 
 fn listeners(all: &[ListenerView]) -> String {

@@ -5,6 +5,7 @@ mod apply;
 mod completions;
 mod decap;
 mod detach;
+mod diff;
 mod doctor;
 mod events;
 mod explain;
@@ -12,6 +13,8 @@ mod get;
 #[cfg(test)]
 mod help_tests;
 mod output;
+mod preview;
+mod rollback;
 mod stats;
 mod status;
 mod table;
@@ -49,6 +52,8 @@ pub struct Arguments {
 enum Command {
     Agent(agent::Agent),
     Apply(apply::Apply),
+    Rollback(rollback::Rollback),
+    Diff(diff::Diff),
     Get(get::Get),
     #[command(subcommand)]
     Target(target::Target),
@@ -98,6 +103,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Doctor(command) => return end(wait_for(command.run())),
         Command::Agent(command) => command.run(),
         Command::Apply(command) => wait_for(command.run()),
+        Command::Rollback(command) => wait_for(command.run()),
+        Command::Diff(command) => wait_for(command.run()),
         Command::Get(command) => wait_for(command.run()),
         Command::Target(command) => wait_for(command.run()),
         Command::Status(command) => wait_for(command.run()),

@@ -8,7 +8,7 @@ use serde::Serialize;
 /// How the answer is printed.
 #[derive(Debug, Args)]
 pub(super) struct Format {
-    /// A table for people, or JSON for programs (stable; see docs/cli.md)
+    /// A table for people; JSON or YAML for programs (stable; see docs/cli.md)
     #[arg(short, long, value_enum, default_value = "table", value_name = "FORMAT")]
     output: Output,
 }
@@ -17,6 +17,7 @@ pub(super) struct Format {
 enum Output {
     Table,
     Json,
+    Yaml,
 }
 
 impl Format {
@@ -29,6 +30,7 @@ impl Format {
         match self.output {
             Output::Table => print(&table(answer)),
             Output::Json => print(&format!("{}\n", serde_json::to_string_pretty(answer)?)),
+            Output::Yaml => print(&serde_saphyr::to_string(answer)?),
         }
     }
 }
@@ -44,6 +46,7 @@ impl Format {
             let text = match self.output {
                 Output::Table => line(item),
                 Output::Json => serde_json::to_string(item)?,
+                Output::Yaml => format!("---\n{}", serde_saphyr::to_string(item)?.trim_end()),
             };
             print(&format!("{text}\n"))?;
         }

@@ -36,6 +36,9 @@ pub(super) enum Target {
         /// End its flows at once, also those of a target that is already being removed
         #[arg(long)]
         now: bool,
+        /// Also when a listener is left without targets
+        #[arg(long)]
+        force: bool,
     },
     /// Change the weight of a target: its share of the flows relative to others of its group
     ///
@@ -46,6 +49,9 @@ pub(super) enum Target {
         /// New weight, 0 to 1000; a target with 0 takes no flows
         #[arg(value_name = "N")]
         weight: u32,
+        /// Also when a listener is left without targets
+        #[arg(long)]
+        force: bool,
     },
     /// Take a target out of service without deregistering it
     ///
@@ -105,13 +111,14 @@ impl Target {
                 let target = TargetAdd { address, port, weight };
                 which.socket.client().target_add(&which.group, &target).await?
             }
-            Self::Remove { which, now } => {
+            Self::Remove { which, now, force } => {
                 let Place { address, port } = which.place;
-                which.socket.client().target_remove(&which.group, address, port, now).await?
+                let client = which.socket.client();
+                client.target_remove(&which.group, address, port, now, force).await?
             }
-            Self::Weight { which, weight } => {
+            Self::Weight { which, weight, force } => {
                 let patch = TargetPatch { weight: Some(weight), drain: None };
-                change(which, patch).await?
+                change(which, patch, force).await?
             }
             Self::Drain { which } => drain(which, true).await?,
             Self::Undrain { which } => drain(which, false).await?,
@@ -122,13 +129,13 @@ impl Target {
 
 async fn drain(which: Which, drain: bool) -> anyhow::Result<String> {
     let patch = TargetPatch { weight: None, drain: Some(drain) };
-    change(which, patch).await
+    change(which, patch, false).await
 }
 
-async fn change(which: Which, patch: TargetPatch) -> anyhow::Result<String> {
+async fn change(which: Which, patch: TargetPatch, force: bool) -> anyhow::Result<String> {
     let Place { address, port } = which.place;
     let client = which.socket.client();
-    Ok(client.target_patch(&which.group, address, port, &patch).await?)
+    Ok(client.target_patch(&which.group, address, port, &patch, force).await?)
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Configuration: from text to a checked [`Config`], or to every error at once.
 
+mod difference;
 mod document;
+mod edit;
 mod error;
 mod model;
 mod read;
@@ -15,7 +17,9 @@ mod tests;
 
 use std::{fs::OpenOptions, io, io::Read as _, os::unix::fs::OpenOptionsExt as _, path::Path};
 
+pub use difference::Difference;
 pub use document::{Document, EditError};
+pub use edit::Edit;
 pub use error::{ConfigError, ConfigErrors, Warning};
 pub use model::*;
 

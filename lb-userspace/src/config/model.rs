@@ -13,6 +13,7 @@ use std::{
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use lb_common::target::Mode;
+use serde::{Deserialize, Serialize};
 
 pub use health::{
     ExecCheck, GrpcCheck, HealthProtocol, HttpCheck, Matcher, TlsCheck, UdpCheck, Verify,
@@ -305,7 +306,7 @@ impl fmt::Display for Ports {
 }
 
 /// Names one target everywhere in the agent.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TargetKey {
     /// Name of its target group.
     pub group: String,
@@ -313,6 +314,14 @@ pub struct TargetKey {
     pub address: IpAddr,
     /// Its port.
     pub port: u16,
+}
+
+impl TargetKey {
+    /// Its address and port, as people write them.
+    #[must_use]
+    pub fn place(&self) -> String {
+        SocketAddr::new(self.address, self.port).to_string()
+    }
 }
 
 impl fmt::Display for TargetKey {

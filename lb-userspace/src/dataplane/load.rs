@@ -77,8 +77,10 @@ pub struct LoadOptions {
     pub interfaces: Vec<String>,
     /// How.
     pub mode: XdpMode,
-    /// Seed of the flow hash; `None` keeps that of the pinned maps, or draws one.
+    /// Seed of the flow hash; `None` keeps that of the pinned maps, or takes the former one.
     pub hash_seed: Option<[u64; 2]>,
+    /// The seed when there are no pinned maps, as after a reboot; `None` draws one.
+    pub former_seed: Option<[u64; 2]>,
 }
 
 /// The loaded balancer. Dropping it leaves the data path running: maps and links are pinned.
@@ -105,6 +107,9 @@ impl DataPath {
                 seed
             }
             (Some(seed), _) | (None, Some(seed)) => seed,
+            (None, None) if options.former_seed.is_some() => {
+                options.former_seed.unwrap_or_default()
+            }
             (None, None) => random_seed().map_err(LoadError::Seed)?,
         };
         let fresh = former.is_none();

@@ -86,6 +86,13 @@ impl StatsSource {
     /// The number of flows that are remembered now: all of the memory is looked at, which takes some
     /// milliseconds.
     pub fn remembered(&self) -> Result<usize, StatsError> {
+        let mut count = 0;
+        self.each_remembered(|_, _| count += 1)?;
+        Ok(count)
+    }
+
+    /// Shows every flow that is remembered now: its hash, and the id of its target.
+    pub fn each_remembered(&self, mut show: impl FnMut(u64, u16)) -> Result<(), StatsError> {
         let fail = |source| self.fail(map::MEMORY, source);
         let data = MapData::from_pin(self.folder.join(map::MEMORY)).map_err(fail)?;
         let memory: Mapping<[MemoryLine; MEMORY_LINES]> =
@@ -96,13 +103,18 @@ impl StatsSource {
             })?;
         let now = clock::seconds();
         let entries = memory.element().cast::<Memory>();
-        let lives = |number: &usize| {
+        for number in 0..MEMORY_LINES * MEMORY_WORDS {
             // SAFETY: inside the mapping; each word is read at once.
-            let word = unsafe { (&raw const (*entries.add(*number)).owner).read_volatile() };
-            let expires = Owner::from_word(word).expires;
-            expires.wrapping_sub(now).wrapping_sub(1) <= u32::MAX / 2
-        };
-        Ok((0..MEMORY_LINES * MEMORY_WORDS).filter(lives).count())
+            let (hash, word) = unsafe {
+                let entry = entries.add(number);
+                ((&raw const (*entry).hash).read_volatile(), (&raw const (*entry).owner).read_volatile())
+            };
+            let Owner { target, expires, .. } = Owner::from_word(word);
+            if expires.wrapping_sub(now).wrapping_sub(1) <= u32::MAX / 2 {
+                show(hash, target);
+            }
+        }
+        Ok(())
     }
 
     fn traffic(

@@ -8,8 +8,9 @@ use serde_json::Value;
 use super::fake::{Answer, Fake};
 use crate::{
     agent::{ListenerView, Snapshot, TargetGroupView, TargetView},
-    api::{ErrorBody, ExplainView, Said, StatsView, TargetAdd, TargetPatch},
-    config::Document,
+    api::{ErrorBody, ExplainView, PreviewView, Said, StatsView, TargetAdd, TargetPatch},
+    config::{Difference, Document},
+    store::RevisionHead,
 };
 
 fn read(name: &str) -> String {
@@ -45,6 +46,9 @@ fn json_of_the_command_line_is_as_documented() {
     complete::<Snapshot>("status", blocks["status"]);
     complete::<StatsView>("stats", blocks["stats"]);
     complete::<ExplainView>("explain", blocks["explain"]);
+    complete::<Vec<RevisionHead>>("revisions", blocks["revisions"]);
+    complete::<Vec<Difference>>("differences", blocks["differences"]);
+    complete::<PreviewView>("preview", blocks["preview"]);
 }
 
 #[test]
@@ -93,7 +97,9 @@ async fn documented_routes_exist() {
             continue;
         };
         let path = path.replace("GROUP", "web").replace("ADDRESS", "10.0.1.13");
+        let path = path.replace("NUMBER", "1").replace("OTHER", "2");
         let body = match method {
+            "POST" if path.starts_with("/v1/config") => "{}",
             "POST" => r#"{"address": "10.0.1.13"}"#,
             "PATCH" => r#"{"weight": 1}"#,
             "PUT" => "{}",
@@ -108,7 +114,7 @@ async fn documented_routes_exist() {
         assert_eq!(answer.status, status, "{route}");
         count += 1;
     }
-    assert_eq!(count, 11, "routes of the server");
+    assert_eq!(count, 17, "routes of the server");
 }
 
 #[test]

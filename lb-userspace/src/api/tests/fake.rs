@@ -17,14 +17,17 @@ use tokio::{
 
 use crate::{
     agent::{
-        AgentHandle, AttachedInterface, ListenerView, Outcome, Refusal, Request, Snapshot,
-        TargetGroupView, TargetView,
+        AgentHandle, Answer as Told, Ask, AttachedInterface, ListenerView, Preview, Question,
+        Refusal, Request, Snapshot, TargetGroupView, TargetView,
     },
     api::{
         Client, SocketFile, bind,
         server::{Limits, serve_within},
     },
+    config::{Difference, Document},
     dataplane::StatsSource,
+    plan::{GroupImpact, Impact},
+    store::{Revision, RevisionHead},
 };
 
 /// No test waits longer for anything.
@@ -39,6 +42,9 @@ pub(super) const ROOMY: Limits =
 pub(super) enum Answer {
     Done,
     Invalid,
+    Absent,
+    Harmful,
+    Outdated,
     Failed,
     /// It stops without an answer.
     Nothing,
@@ -64,16 +70,26 @@ impl Fake {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("xelb.sock");
         let (listener, file) = bind(&socket).unwrap();
-        let (ask, mut requests) = mpsc::channel::<(Request, oneshot::Sender<Outcome>)>(4);
+        let (ask, mut asks) = mpsc::channel::<Ask>(4);
         let (snapshots, snapshot) = watch::channel(Arc::new(snapshot()));
         let asked = Arc::new(Mutex::new(Vec::new()));
         let record = Arc::clone(&asked);
         tokio::spawn(async move {
-            while let Some((request, reply)) = requests.recv().await {
+            while let Some(ask) = asks.recv().await {
+                let (request, reply) = match ask {
+                    Ask::Change(request, reply) => (request, reply),
+                    Ask::Question(question, reply) => {
+                        reply.send(told(&question)).unwrap();
+                        continue;
+                    }
+                };
                 record.lock().unwrap().push(request);
                 let outcome = match answer {
                     Answer::Done => Ok("done".to_owned()),
                     Answer::Invalid => Err(Refusal::Invalid("no such group".to_owned())),
+                    Answer::Absent => Err(Refusal::Absent("no such revision".to_owned())),
+                    Answer::Harmful => Err(Refusal::Harmful("no target left".to_owned())),
+                    Answer::Outdated => Err(Refusal::Outdated("at revision 9".to_owned())),
                     Answer::Failed => Err(Refusal::Failed("the disk is full".to_owned())),
                     Answer::Nothing => continue,
                 };
@@ -102,7 +118,12 @@ impl Fake {
 
     /// What was asked so far, as debug text.
     pub(super) fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().iter().map(|request| format!("{request:?}")).collect()
+        let shown = |request: &Request| {
+            let Request { base, force, action, .. } = request;
+            let base = base.map_or_else(String::new, |base| format!(" at {base}"));
+            format!("{action:?}{base}{}", if *force { " by force" } else { "" })
+        };
+        self.asked.lock().unwrap().iter().map(shown).collect()
     }
 
     /// Sends a request of these parts, and reads the answer.
@@ -162,6 +183,42 @@ impl Response {
         assert_eq!(fields.keys().collect::<Vec<_>>(), ["error"]);
         self.body["error"].as_str().expect("a text")
     }
+}
+
+/// A history of three revisions: in the first there is one interface, in the second two, and so on.
+pub(super) fn revision(number: u64) -> Revision {
+    let names: Vec<String> = (0..number).map(|index| format!("eth{index}")).collect();
+    let head = RevisionHead {
+        number,
+        written_at: 1_700_000_000 + number,
+        who: "ann".to_owned(),
+        what: "apply".to_owned(),
+    };
+    let document = serde_json::json!({ "interfaces": names });
+    Revision { head, document: serde_json::from_value(document).unwrap() }
+}
+
+fn told(question: &Question) -> Result<Told, Refusal> {
+    Ok(match question {
+        Question::Configuration => {
+            Told::Configuration(Some(3), Box::new(revision(3).document))
+        }
+        Question::Revision(number @ 1..=3) => Told::Revision(Box::new(revision(*number))),
+        Question::Revision(_) => return Err(Refusal::Absent("no such revision".to_owned())),
+        Question::Revisions { before, most } => {
+            let numbers = (1..=3).rev().filter(|number| number < before).take(*most);
+            Told::Revisions(numbers.map(|number| revision(number).head).collect())
+        }
+        Question::Preview(document) => Told::Preview(Box::new(preview(document))),
+    })
+}
+
+fn preview(document: &Document) -> Preview {
+    let differences: Vec<Difference> = revision(3).document.differences(document);
+    let web = GroupImpact { name: "web".to_owned(), moved_share: 0.5, ..GroupImpact::default() };
+    let left = vec!["listener web: its target group web has no targets any more".to_owned()];
+    let impact = Impact { target_groups: vec![web], left_without_targets: left };
+    Preview { differences, impact, warnings: vec!["slow".to_owned()] }
 }
 
 /// A small balancer.

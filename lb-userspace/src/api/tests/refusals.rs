@@ -19,7 +19,14 @@ async fn what_is_wrong_is_said_in_json() {
         ("GET", "/v2/status", "", 404, "/v2/status"),
         ("GET", "/v1/status/", "", 404, "/v1/status/"),
         ("POST", "/v1/status", "", 405, "POST is not possible at /v1/status"),
-        ("GET", "/v1/config", "", 405, "GET is not possible"),
+        ("PATCH", "/v1/config", "", 405, "PATCH is not possible"),
+        ("PUT", "/v1/config?froce=true", "{}", 400, "unknown field `froce`"),
+        ("POST", "/v1/config/preview", "[", 400, "the body is wrong"),
+        ("GET", "/v1/revisions?limit=-1", "", 400, "the query is wrong"),
+        ("GET", "/v1/revisions/one", "", 400, "the path is wrong"),
+        ("GET", "/v1/revisions/1/differences", "", 400, "missing field `to`"),
+        ("GET", "/v1/revisions/1/rollback", "", 405, "GET is not possible"),
+        ("POST", "/v1/revisions/-1/rollback", "", 400, "the path is wrong"),
         ("GET", TARGETS, "", 405, "GET is not possible"),
         ("PUT", TARGET, "", 405, "PUT is not possible"),
         ("GET", "/v1/targets?gruop=web", "", 400, "unknown field `gruop`"),
@@ -63,6 +70,9 @@ async fn a_wrong_method_is_told_the_right_ones() {
 async fn the_agents_refusals_have_a_status_each() {
     for (answer, status, says) in [
         (Answer::Invalid, 400, "no such group"),
+        (Answer::Absent, 404, "no such revision"),
+        (Answer::Harmful, 409, "no target left"),
+        (Answer::Outdated, 412, "at revision 9"),
         (Answer::Failed, 503, "the disk is full"),
         (Answer::Nothing, 503, "the agent is stopping; try again"),
     ] {
@@ -73,11 +83,12 @@ async fn the_agents_refusals_have_a_status_each() {
             ("PATCH", TARGET, r#"{"weight": 1}"#),
             ("PATCH", TARGET, r#"{"drain": true}"#),
             ("DELETE", TARGET, ""),
+            ("POST", "/v1/revisions/1/rollback", ""),
         ] {
             let refused = fake.http(method, path, body).await;
             assert_eq!((refused.status, refused.error()), (status, says), "{method} {path}");
         }
-        assert_eq!(fake.asked().len(), 5, "{answer:?}");
+        assert_eq!(fake.asked().len(), 6, "{answer:?}");
     }
 }
 

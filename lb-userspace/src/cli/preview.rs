@@ -1,0 +1,123 @@
+//! What a change of the configuration would do: `--dry-run` of `apply` and `rollback`.
+
+use std::fmt::Write as _;
+
+use clap::Args;
+
+use super::{diff, output::Format, table::Table};
+use crate::{
+    api::{Client, ClientError, PreviewView, Terms},
+    config::Document,
+};
+
+/// On which conditions a change is made.
+#[derive(Debug, Args)]
+pub(super) struct Conditions {
+    /// Only show what would change: in the configuration, and for flows
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Also when a listener is left without targets that take flows
+    #[arg(long)]
+    pub(super) force: bool,
+    /// Only when the configuration is still at this revision, so that nobody's change is overwritten
+    #[arg(long, value_name = "REVISION")]
+    pub(super) if_revision: Option<u64>,
+}
+
+impl Conditions {
+    pub(super) const fn terms(&self) -> Terms {
+        Terms { base: self.if_revision, force: self.force }
+    }
+}
+
+/// Shows what `document` would do; an error if it would be refused.
+pub(super) async fn show(
+    client: &Client,
+    document: &Document,
+    format: &Format,
+    force: bool,
+) -> anyhow::Result<()> {
+    let preview = client.preview(document).await?;
+    format.print(&preview, render)?;
+    if force || preview.left_without_targets.is_empty() {
+        return Ok(());
+    }
+    Err(ClientError::Invalid("this change would be refused without --force".to_owned()).into())
+}
+
+fn render(preview: &PreviewView) -> String {
+    let mut text = String::from("configuration\n");
+    text.push_str(&diff::lines(&preview.differences, "  "));
+    if !preview.target_groups.is_empty() {
+        let mut table = Table::new(&["GROUP", "MOVES", "REMEMBERED FLOWS", "STARTS", "STOPS"]);
+        for group in &preview.target_groups {
+            table.row([
+                group.name.clone(),
+                format!("{:.1}%", group.moved_share * 100.0),
+                group.remembered_flows.to_string(),
+                names(&group.starts),
+                names(&group.stops),
+            ]);
+        }
+        text.push_str("flows\n");
+        for line in table.render("").lines() {
+            // Writing to a string does not fail.
+            let _written = writeln!(text, "  {line}");
+        }
+    }
+    for listener in &preview.left_without_targets {
+        let _written = writeln!(text, "REFUSED without --force: {listener}");
+    }
+    text.push_str("nothing has been changed: this was a dry run\n");
+    text
+}
+
+/// Names of targets; of many, the first ones.
+fn names(targets: &[String]) -> String {
+    const NAMED: usize = 3;
+    let mut named: Vec<&str> = targets.iter().take(NAMED).map(String::as_str).collect();
+    let more = format!("and {} more", targets.len().saturating_sub(NAMED));
+    match targets.len() {
+        0 => named.push("-"),
+        1..=NAMED => {}
+        _ => named.push(&more),
+    }
+    named.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{config::Difference, plan::GroupImpact};
+
+    #[test]
+    fn a_preview_says_what_moves_and_what_is_refused() {
+        let preview = PreviewView {
+            differences: vec![Difference {
+                path: "target_groups[web].targets[10.0.1.12]".to_owned(),
+                before: Some("{ address: 10.0.1.12 }".to_owned()),
+                after: None,
+            }],
+            target_groups: vec![GroupImpact {
+                name: "web".to_owned(),
+                moved_share: 0.5,
+                remembered_flows: 12,
+                starts: Vec::new(),
+                stops: (1..=5).map(|octet| format!("10.0.1.{octet}:80")).collect(),
+            }],
+            left_without_targets: vec!["listener web: its group has no targets".to_owned()],
+            warnings: Vec::new(),
+        };
+        assert_eq!(
+            render(&preview),
+            "configuration\n  - target_groups[web].targets[10.0.1.12]: { address: 10.0.1.12 }\n\
+             flows\n  \
+             GROUP  MOVES  REMEMBERED FLOWS  STARTS  STOPS\n  \
+             web    50.0%                12  -       10.0.1.1:80 10.0.1.2:80 10.0.1.3:80 and 2 more\n\
+             REFUSED without --force: listener web: its group has no targets\n\
+             nothing has been changed: this was a dry run\n"
+        );
+        let empty = PreviewView { differences: vec![], target_groups: vec![], ..preview };
+        assert!(render(&empty).starts_with("configuration\n  nothing differs\nREFUSED"));
+    }
+}

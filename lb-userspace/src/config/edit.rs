@@ -1,0 +1,84 @@
+//! Changes of single targets: what they do to a document, and how they are kept in its history.
+//!
+//! A revision is kept as the edit that made it, so what an edit does to a document must never change.
+
+use std::{fmt, net::IpAddr};
+
+use serde::{Deserialize, Serialize};
+
+use super::document::{Document, EditError};
+
+/// A change of one target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "edit", rename_all = "snake_case")]
+pub enum Edit {
+    /// Registers a target; weight 100 and the group's port unless said otherwise.
+    AddTarget {
+        /// The group's name.
+        group: String,
+        /// Its address.
+        address: IpAddr,
+        /// Its port.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        port: Option<u16>,
+        /// Its weight.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        weight: Option<u32>,
+    },
+    /// Deregisters a target.
+    RemoveTarget {
+        /// The group's name.
+        group: String,
+        /// Its address.
+        address: IpAddr,
+        /// Its port; may be left out when the address alone names the target.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        port: Option<u16>,
+    },
+    /// Changes a target's weight.
+    WeighTarget {
+        /// The group's name.
+        group: String,
+        /// Its address.
+        address: IpAddr,
+        /// Its port; may be left out when the address alone names the target.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        port: Option<u16>,
+        /// The new weight.
+        weight: u32,
+    },
+}
+
+impl Edit {
+    /// Changes a document. After an error it is as before.
+    pub fn apply(&self, document: &mut Document) -> Result<(), EditError> {
+        match self {
+            Self::AddTarget { group, address, port, weight } => {
+                document.add_target(group, *address, *port, *weight)
+            }
+            Self::RemoveTarget { group, address, port } => {
+                document.remove_target(group, *address, *port)
+            }
+            Self::WeighTarget { group, address, port, weight } => {
+                document.weigh_target(group, *address, *port, *weight)
+            }
+        }
+    }
+}
+
+/// What it does, for people.
+impl fmt::Display for Edit {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AddTarget { group, address, .. } => {
+                write!(formatter, "add target {address} to {group}")
+            }
+            Self::RemoveTarget { group, address, .. } => {
+                write!(formatter, "remove target {address} from {group}")
+            }
+            Self::WeighTarget { group, address, weight, .. } => {
+                write!(formatter, "weight of {address} in {group}: {weight}")
+            }
+        }
+    }
+}

@@ -81,10 +81,10 @@ fn a_damaged_state_is_refused() -> Result<()> {
     in_lab(|lab, xelb| {
         let state = lab.directory().join("state");
         fs::create_dir_all(&state)?;
-        fs::write(state.join("state.json"), "{ half")?;
+        fs::write(state.join("xelb.redb"), "{ half")?;
         let arguments = state_dir_arguments(lab);
         let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let parts = ["state.json is damaged", "restore it from a backup"];
+        let parts = ["xelb.redb is damaged", "restore it from a backup"];
         fails(&crate::scene::run(lab, xelb, &words)?, 1, &parts)
     })
 }

@@ -13,9 +13,7 @@ impl Agent {
                 let document = Box::new(self.source.document()?);
                 Ok(Answer::Configuration(self.source.revision(), document))
             }
-            Question::Revision(number) => {
-                self.revision(number).map(Box::new).map(Answer::Revision)
-            }
+            Question::Revision(number) => self.revision(number).map(Box::new).map(Answer::Revision),
             Question::Revisions { before, most } => {
                 Ok(Answer::Revisions(self.history()?.revisions(before, most)?))
             }

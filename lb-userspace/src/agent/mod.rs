@@ -24,9 +24,7 @@ mod view;
 
 pub use events::{Event, EventLog, Events};
 pub use options::{AgentOptions, STATE_DIR};
-pub use request::{
-    Action, AgentHandle, Answer, Ask, Outcome, Preview, Question, Refusal, Request,
-};
+pub use request::{Action, AgentHandle, Answer, Ask, Outcome, Preview, Question, Refusal, Request};
 pub use run::run;
 pub use snapshot::{
     AttachedInterface, HealthStats, ListenerView, MapsView, PortView, Snapshot, TargetGroupView,

@@ -17,8 +17,8 @@ mod tests;
 pub use client::{Client, ClientError, Terms};
 pub use explain::ExplainView;
 pub use model::{
-    ConfigurationView, CounterView, DropView, ErrorBody, ListenerTraffic, PreviewView, RevisionView,
-    RevisionsView, Said, StatsView, TargetAdd, TargetPatch, TargetTraffic,
+    ConfigurationView, CounterView, DropView, ErrorBody, ListenerTraffic, PreviewView,
+    RevisionView, RevisionsView, Said, StatsView, TargetAdd, TargetPatch, TargetTraffic,
 };
 pub use server::serve;
 pub use socket::{BindError, SocketFile, bind};

@@ -114,11 +114,9 @@ fn added(path: &str, node: &Node, found: &mut Vec<Difference>) {
         Value::List(items) if !items.is_empty() && are_named(items) => {
             lists(path, &[], items, found);
         }
-        _ => found.push(Difference {
-            path: path.to_owned(),
-            before: None,
-            after: Some(shown(node)),
-        }),
+        _ => {
+            found.push(Difference { path: path.to_owned(), before: None, after: Some(shown(node)) })
+        }
     }
 }
 
@@ -127,11 +125,9 @@ fn removed(path: &str, node: &Node, found: &mut Vec<Difference>) {
         Value::List(items) if !items.is_empty() && are_named(items) => {
             lists(path, items, &[], found);
         }
-        _ => found.push(Difference {
-            path: path.to_owned(),
-            before: Some(shown(node)),
-            after: None,
-        }),
+        _ => {
+            found.push(Difference { path: path.to_owned(), before: Some(shown(node)), after: None })
+        }
     }
 }
 
@@ -261,19 +257,18 @@ mod tests {
                 ],
             ),
             ("    port: 80\n", "", &["- target_groups[web].port: 80"]),
-            ("protocol: http", "protocol: [1, x]", &[
-                "~ target_groups[web].health_check.protocol: http -> [1, x]",
-            ]),
+            (
+                "protocol: http",
+                "protocol: [1, x]",
+                &["~ target_groups[web].health_check.protocol: http -> [1, x]"],
+            ),
         ] {
             assert!(web.contains(from), "{from}");
             assert_eq!(told(web, &web.replacen(from, to, 1)), expected, "{from} to {to}");
         }
         let all = told("", "interfaces: [eth0]\nlisteners: [{ name: a }, { name: b }]\n");
-        let expected = [
-            "+ interfaces: [eth0]",
-            "+ listeners[a]: { name: a }",
-            "+ listeners[b]: { name: b }",
-        ];
+        let expected =
+            ["+ interfaces: [eth0]", "+ listeners[a]: { name: a }", "+ listeners[b]: { name: b }"];
         assert_eq!(all, expected);
         assert_eq!(told("listeners: [{ name: a }]", "{}"), ["- listeners[a]: { name: a }"]);
     }
@@ -281,12 +276,11 @@ mod tests {
     /// Items that cannot be told apart are compared as a whole.
     #[test]
     fn lists_without_names() {
-        assert_eq!(told("interfaces: [a, b]", "interfaces: [b, a]"), [
-            "~ interfaces: [a, b] -> [b, a]"
-        ]);
+        assert_eq!(
+            told("interfaces: [a, b]", "interfaces: [b, a]"),
+            ["~ interfaces: [a, b] -> [b, a]"]
+        );
         let twice = "listeners: [{ name: a }, { name: a }]";
-        assert_eq!(told(twice, "listeners: []"), [
-            "~ listeners: [{ name: a }, { name: a }] -> []"
-        ]);
+        assert_eq!(told(twice, "listeners: []"), ["~ listeners: [{ name: a }, { name: a }] -> []"]);
     }
 }

@@ -107,7 +107,10 @@ impl StatsSource {
             // SAFETY: inside the mapping; each word is read at once.
             let (hash, word) = unsafe {
                 let entry = entries.add(number);
-                ((&raw const (*entry).hash).read_volatile(), (&raw const (*entry).owner).read_volatile())
+                (
+                    (&raw const (*entry).hash).read_volatile(),
+                    (&raw const (*entry).owner).read_volatile(),
+                )
             };
             let Owner { target, expires, .. } = Owner::from_word(word);
             if expires.wrapping_sub(now).wrapping_sub(1) <= u32::MAX / 2 {

@@ -17,8 +17,7 @@ use redb::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    Commit, REVISIONS_KEPT, Revision, RevisionHead, Runtime, Store, StoreError,
-    record::Record,
+    Commit, REVISIONS_KEPT, Revision, RevisionHead, Runtime, Store, StoreError, record::Record,
 };
 use crate::config::Document;
 
@@ -199,9 +198,8 @@ impl Embedded {
             .map_err(|error| self.damaged(error))?;
         let mut document: Document = self.parse(&text)?;
         let revisions = read.open_table(REVISIONS).map_err(|error| self.unread(error))?;
-        let edits = revisions
-            .range(record.document + 1..=number)
-            .map_err(|error| self.unread(error))?;
+        let edits =
+            revisions.range(record.document + 1..=number).map_err(|error| self.unread(error))?;
         for entry in edits {
             let (_, bytes) = entry.map_err(|error| self.unread(error))?;
             let step: Record = self.parse(bytes.value())?;

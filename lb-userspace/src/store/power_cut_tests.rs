@@ -47,7 +47,13 @@ struct Backend(Arc<Mutex<Disk>>);
 
 impl Backend {
     fn new(bytes: Vec<u8>, left: u64) -> Self {
-        let disk = Disk { durable: bytes.clone(), seen: bytes, pending: Vec::new(), left, recovers: false };
+        let disk = Disk {
+            durable: bytes.clone(),
+            seen: bytes,
+            pending: Vec::new(),
+            left,
+            recovers: false,
+        };
         Self(Arc::new(Mutex::new(disk)))
     }
 
@@ -162,7 +168,8 @@ fn act(store: &mut Embedded, number: u8) -> Result<(), StoreError> {
             store.commit(commit).map(|_| ())
         }
         3 | 6 => {
-            let target = |port| TargetKey { group: "web".to_owned(), address: [10; 4].into(), port };
+            let target =
+                |port| TargetKey { group: "web".to_owned(), address: [10; 4].into(), port };
             let drained = (0..u16::from(number)).map(target).collect();
             store.keep_runtime(Runtime { drained, ..Runtime::default() })
         }

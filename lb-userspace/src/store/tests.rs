@@ -92,8 +92,7 @@ fn a_long_history() {
         let edit = Edit::WeighTarget { group: "web".to_owned(), address, port: None, weight };
         let mut document = current.document.clone();
         edit.apply(&mut document).unwrap();
-        let commit =
-            Commit { edit: Some(edit), ..commit(current.head.number, document, "weight") };
+        let commit = Commit { edit: Some(edit), ..commit(current.head.number, document, "weight") };
         store.commit(commit).unwrap().clone()
     };
     let all = REVISIONS_KEPT + 3 * EDITS_MAX;

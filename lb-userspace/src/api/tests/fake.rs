@@ -200,9 +200,7 @@ pub(super) fn revision(number: u64) -> Revision {
 
 fn told(question: &Question) -> Result<Told, Refusal> {
     Ok(match question {
-        Question::Configuration => {
-            Told::Configuration(Some(3), Box::new(revision(3).document))
-        }
+        Question::Configuration => Told::Configuration(Some(3), Box::new(revision(3).document)),
         Question::Revision(number @ 1..=3) => Told::Revision(Box::new(revision(*number))),
         Question::Revision(_) => return Err(Refusal::Absent("no such revision".to_owned())),
         Question::Revisions { before, most } => {

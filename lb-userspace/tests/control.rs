@@ -1,0 +1,325 @@
+//! Random sequences of apply, rollback, target changes and restarts: the store, the documents and the
+//! planner as the agent puts them together, over maps in memory. After each step the maps are
+//! compared with a model that knows names and sets only.
+//!
+//! A failing sequence is printed with its number; `XELB_SEED=NUMBER cargo test -p lb-userspace --test
+//! control` runs it alone.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env,
+    net::{IpAddr, Ipv4Addr},
+    path::Path,
+    time::Duration,
+};
+
+use lb_common::{Target, target::TargetState};
+use lb_userspace::{
+    config::{self, Config, Document, Edit, TargetKey},
+    dataplane::fake::FakeMaps,
+    health::Health,
+    next_hop::{NextHop, NextHopState},
+    plan::{self, Inputs, RingCache, Tables},
+    reconcile::Reconciler,
+    store::{Commit, Embedded, Store},
+};
+use serde_json::{Value, json};
+
+const SEQUENCES: u64 = 1000;
+const STEPS: u32 = 12;
+const GROUPS: [&str; 3] = ["dns", "mail", "web"];
+
+/// Pseudo-random numbers (Knuth's linear congruential generator).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % limit
+    }
+}
+
+/// What is configured, in the simplest words: the weights of each group's targets, by last octet;
+/// and the group of each listener, by last octet.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Model {
+    groups: BTreeMap<&'static str, BTreeMap<u8, u32>>,
+    listeners: BTreeMap<u8, &'static str>,
+}
+
+impl Model {
+    fn random(random: &mut Random) -> Self {
+        let mut model = Self::default();
+        for name in GROUPS {
+            if random.below(4) > 0 {
+                let targets = (0..=random.below(4))
+                    .map(|_| (1 + random.below(6) as u8, 50 * random.below(3) as u32));
+                model.groups.insert(name, targets.collect());
+            }
+        }
+        let names: Vec<&'static str> = model.groups.keys().copied().collect();
+        for octet in 1..=4 {
+            if let (Some(name), true) = (names.get(random.below(3) as usize), random.below(2) == 0)
+            {
+                model.listeners.insert(octet, name);
+            }
+        }
+        model
+    }
+
+    fn document(&self) -> Document {
+        let targets = |targets: &BTreeMap<u8, u32>| -> Vec<Value> {
+            let address = |octet: &u8| target(*octet).to_string();
+            targets
+                .iter()
+                .map(|(octet, weight)| json!({ "address": address(octet), "weight": weight }))
+                .collect()
+        };
+        let groups: Vec<Value> = self
+            .groups
+            .iter()
+            .map(|(name, all)| {
+                json!({
+                    "name": name, "protocol": "tcp", "port": 80, "forwarding": "ipip",
+                    "targets": targets(all), "attributes": { "deregistration_delay": "0s" },
+                })
+            })
+            .collect();
+        let listeners: Vec<Value> = self
+            .listeners
+            .iter()
+            .map(|(octet, group)| {
+                json!({
+                    "name": format!("l{octet}"), "address": format!("203.0.113.{octet}"),
+                    "port": 80, "protocol": "tcp",
+                    "default_action": { "forward": { "target_group": group } },
+                })
+            })
+            .collect();
+        let all = json!({
+            "interfaces": ["eth0"], "target_groups": groups, "listeners": listeners,
+        });
+        serde_json::from_value(all).unwrap()
+    }
+}
+
+fn target(octet: u8) -> IpAddr {
+    Ipv4Addr::new(10, 0, 1, octet).into()
+}
+
+/// The agent without its loop: what is kept, and the maps.
+struct Agent<'dir> {
+    dir: &'dir Path,
+    store: Embedded,
+    maps: FakeMaps,
+    reconciler: Reconciler<lb_userspace::dataplane::fake::FakeStore>,
+    cache: RingCache,
+    now: u32,
+}
+
+impl<'dir> Agent<'dir> {
+    fn start(dir: &'dir Path, maps: FakeMaps, now: u32) -> Self {
+        let store = Embedded::open(dir).unwrap();
+        let reconciler = Reconciler::new(maps.open());
+        let mut agent = Self { dir, store, maps, reconciler, cache: RingCache::default(), now };
+        agent.reconcile();
+        agent
+    }
+
+    fn restart(self) -> Self {
+        let Self { dir, maps, now, store, .. } = self;
+        drop(store);
+        Self::start(dir, maps, now)
+    }
+
+    fn commit(&mut self, document: Document, edit: Option<Edit>) {
+        let base = self.store.current().map_or(0, |current| current.head.number);
+        let (who, what) = ("test".to_owned(), "step".to_owned());
+        config::validate(&document).unwrap();
+        self.store.commit(Commit { base, who, what, document, edit }).unwrap();
+        self.reconcile();
+    }
+
+    fn edit(&mut self, edit: Edit) {
+        let mut document = self.store.current().unwrap().document.clone();
+        edit.apply(&mut document).unwrap();
+        self.commit(document, Some(edit));
+    }
+
+    fn reconcile(&mut self) {
+        let Some(current) = self.store.current() else {
+            return;
+        };
+        let (config, _) = config::validate(&current.document).unwrap();
+        // Former targets are gone with the next second: their delay is none.
+        for _ in 0..2 {
+            self.now += 1;
+            self.maps.set_now(self.now);
+            self.plan(&config);
+        }
+    }
+
+    fn plan(&mut self, config: &Config) {
+        let (health, next_hops) = known(config);
+        let nobody = BTreeSet::new();
+        let plan = self.reconciler.plan(|previous| {
+            plan::compile(&Inputs {
+                config,
+                health: &health,
+                drained: &nobody,
+                cut: &nobody,
+                next_hops: &next_hops,
+                attached: &BTreeSet::from([1]),
+                now: self.now,
+                quiet: &BTreeSet::new(),
+                previous,
+                cache: &self.cache,
+            })
+        });
+        let plan = plan.unwrap();
+        self.reconciler.apply(&plan).unwrap();
+        self.cache = plan.cache;
+    }
+}
+
+/// All targets are healthy, and next to the host.
+fn known(config: &Config) -> (BTreeMap<TargetKey, Health>, BTreeMap<IpAddr, NextHopState>) {
+    let hop = NextHop {
+        interface: 1,
+        vlan: 0,
+        source_mac: [2; 6],
+        destination_mac: [4; 6],
+        mtu: 1500,
+        on_link: true,
+    };
+    let healthy = Health { state: TargetState::Healthy, reason: None, detail: String::new() };
+    let groups = config.target_groups.iter();
+    let targets = groups.flat_map(|group| {
+        group.targets.iter().map(|target| TargetKey {
+            group: group.name.clone(),
+            address: target.address,
+            port: target.port,
+        })
+    });
+    let keys: Vec<TargetKey> = targets.collect();
+    let hops = keys.iter().map(|key| (key.address, NextHopState::Resolved(hop.clone())));
+    (keys.iter().map(|key| (key.clone(), healthy.clone())).collect(), hops.collect())
+}
+
+/// What maps say, in the words of the model: who owns slots of each group that a listener uses, and
+/// the group of each listener.
+fn shown(tables: &Tables) -> Model {
+    let mut shown = Model::default();
+    for (key, listener) in &tables.listeners {
+        let group = &tables.groups[&listener.group];
+        let name = GROUPS.into_iter().find(|name| *name == group.name).unwrap();
+        let octet = key.address.to_ip(lb_common::Family::V4);
+        shown.listeners.insert(last(octet), name);
+        let owners: BTreeSet<u16> = group.slots.iter().map(|slot| slot.current).collect();
+        let owners = owners.into_iter().filter(|owner| *owner != 0);
+        let targets = owners.map(|id| {
+            let Target { address, .. } = &tables.targets[&id];
+            (last(address.to_ip(lb_common::Family::V4)), 1)
+        });
+        shown.groups.insert(name, targets.collect());
+    }
+    shown
+}
+
+fn last(address: IpAddr) -> u8 {
+    match address {
+        IpAddr::V4(address) => address.octets()[3],
+        IpAddr::V6(_) => 0,
+    }
+}
+
+/// The same of the model: targets of weight 0 own nothing, groups that nobody uses do not show.
+fn expected(model: &Model) -> Model {
+    let mut expected = model.clone();
+    expected.groups.retain(|name, _| model.listeners.values().any(|group| group == name));
+    for targets in expected.groups.values_mut() {
+        targets.retain(|_, weight| *weight > 0);
+        targets.values_mut().for_each(|weight| *weight = 1);
+    }
+    expected
+}
+
+/// Ids of targets and listeners, by what they are.
+fn ids(tables: &Tables) -> BTreeMap<String, u16> {
+    let targets = tables.targets.iter().map(|(id, target)| {
+        let group = tables.groups.get(&target.group).map_or("", |group| group.name.as_str());
+        (format!("{group} {:?} {:?}", target.address, target.port), *id)
+    });
+    let listeners = tables.listeners.iter().map(|(key, one)| (format!("{key:?}"), one.id));
+    targets.chain(listeners).collect()
+}
+
+fn run(number: u64) {
+    let dir = tempfile::Builder::new().prefix("xelb-control").tempdir_in("/dev/shm").unwrap();
+    let mut random = Random(number);
+    let mut agent = Agent::start(dir.path(), FakeMaps::default(), 1000);
+    let mut history = vec![Model::random(&mut random)];
+    agent.commit(history[0].document(), None);
+    for step in 0..STEPS {
+        let mut model = history.last().unwrap().clone();
+        let before = ids(&agent.reconciler.current().unwrap().clone());
+        let group = GROUPS[random.below(3) as usize];
+        let octet = 1 + random.below(6) as u8;
+        let (name, address, port) = (group.to_owned(), target(octet), None);
+        let there = model.groups.get(group).is_some_and(|targets| targets.contains_key(&octet));
+        match random.below(6) {
+            0 => {
+                model = Model::random(&mut random);
+                agent.commit(model.document(), None);
+            }
+            1 => {
+                let to = random.below(history.len() as u64) as usize;
+                model = history[to].clone();
+                let revision = agent.store.revision(to as u64 + 1).unwrap().unwrap();
+                agent.commit(revision.document, None);
+            }
+            2 => agent = agent.restart(),
+            _ if !model.groups.contains_key(group) => continue,
+            3 if !there => {
+                let weight = 50 * random.below(3) as u32;
+                model.groups.get_mut(group).unwrap().insert(octet, weight);
+                let weight = Some(weight);
+                agent.edit(Edit::AddTarget { group: name, address, port, weight });
+            }
+            4 if there => {
+                model.groups.get_mut(group).unwrap().remove(&octet);
+                agent.edit(Edit::RemoveTarget { group: name, address, port });
+            }
+            5 if there => {
+                let weight = 50 * random.below(3) as u32;
+                model.groups.get_mut(group).unwrap().insert(octet, weight);
+                agent.edit(Edit::WeighTarget { group: name, address, port, weight });
+            }
+            _ => continue,
+        }
+        let tables = agent.reconciler.current().unwrap().clone();
+        assert_eq!(tables, agent.maps.tables(), "step {step}");
+        assert_eq!(shown(&tables), expected(&model), "step {step}: {model:?}");
+        for (what, id) in ids(&tables) {
+            let former = before.get(&what).copied().unwrap_or(id);
+            assert_eq!(id, former, "step {step}: the id of {what} has changed");
+        }
+        let number = agent.store.current().unwrap().head.number;
+        if number as usize > history.len() {
+            history.push(model);
+        }
+    }
+}
+
+#[test]
+fn sequences() {
+    let seed = env::var("XELB_SEED").ok().map(|seed| seed.parse().unwrap());
+    let numbers = seed.map_or(0..SEQUENCES, |seed| seed..seed + 1);
+    let begun = std::time::Instant::now();
+    for number in numbers {
+        let outcome = std::panic::catch_unwind(|| run(number));
+        assert!(outcome.is_ok(), "sequence {number} fails: run it with XELB_SEED={number}");
+    }
+    println!("sequences hold after {:?}", Duration::from_secs(begun.elapsed().as_secs()));
+}

@@ -1,0 +1,253 @@
+//! The history of an agent without a configuration file: previews, rollbacks, two writers, and what
+//! survives SIGKILL and a reboot.
+
+use std::thread;
+
+use anyhow::{Context as _, Result, ensure};
+use lb_tests::{Lab, Process, Xelb, agent::configuration_path};
+use nix::sys::signal::Signal;
+
+use crate::scene::{
+    LIMIT, WEB, fails, in_lab, json, says, start, state_dir_arguments, tables, wait_json, write,
+};
+
+/// An agent that has got [`WEB`], both targets healthy.
+fn applied(lab: &Lab, xelb: &Xelb) -> Result<Process> {
+    let agent = start(lab, xelb, &state_dir_arguments(lab))?;
+    apply(lab, xelb, WEB, &[])?;
+    xelb.wait_healthy(lab, 2, LIMIT)?;
+    Ok(agent)
+}
+
+fn apply(lab: &Lab, xelb: &Xelb, text: &str, options: &[&str]) -> Result<String> {
+    write(lab, text)?;
+    let path = configuration_path(lab).display().to_string();
+    let mut arguments = vec!["apply", "-f", &path];
+    arguments.extend(options);
+    Ok(xelb.command(lab, &arguments)?.success()?)
+}
+
+#[test]
+fn a_change_is_shown_before_it_is_made_and_can_be_taken_back() -> Result<()> {
+    in_lab(|lab, xelb| {
+        let _agent = applied(lab, xelb)?;
+        let before = tables()?;
+        let one = WEB.replace("      - { address: 10.0.0.12 }\n", "");
+        let shown = apply(lab, xelb, &one, &["--dry-run"])?;
+        for part in [
+            "- target_groups[web].targets[10.0.0.12]: { address: 10.0.0.12 }",
+            "web    50.0%                 0  -       10.0.0.12:80",
+            "nothing has been changed",
+        ] {
+            ensure!(shown.contains(part), "`{part}` is not in:\n{shown}");
+        }
+        ensure!(tables()? == before, "a dry run has changed the maps");
+        let said = apply(lab, xelb, &one, &["--if-revision", "1"])?;
+        ensure!(said == "revision 2: apply\n", "{said}");
+        let path = configuration_path(lab).display().to_string();
+        let late = xelb.command(lab, &["apply", "-f", &path, "--if-revision", "1"])?;
+        fails(&late, 1, &["is at revision 2 by now", "apply), not at 1"])?;
+
+        let diff = says(lab, xelb, "diff 1 2")?;
+        ensure!(
+            diff == "- target_groups[web].targets[10.0.0.12]: { address: 10.0.0.12 }\n",
+            "{diff}"
+        );
+        fails(&xelb.command(lab, &["rollback", "7"])?, 2, &["no revision 7; kept are 1 to 2"])?;
+        let shown = says(lab, xelb, "rollback 1 --dry-run")?;
+        ensure!(shown.contains("+ target_groups[web].targets[10.0.0.12]"), "{shown}");
+        let said = says(lab, xelb, "rollback 1")?;
+        ensure!(said == "revision 3: roll back to revision 1\n", "{said}");
+        xelb.wait_healthy(lab, 2, LIMIT)?;
+        // Ids are found again, the target takes its own one back.
+        ensure!(tables()?.targets.keys().eq(before.targets.keys()), "the ids have changed");
+        let diff = says(lab, xelb, "diff 1 3")?;
+        ensure!(diff == "nothing differs\n", "{diff}");
+        let numbers = json(lab, xelb, "get revisions")?;
+        ensure!(numbers[0]["number"] == 3 && numbers[2]["number"] == 1, "{numbers}");
+
+        // What `get` prints is a configuration.
+        let yaml = says(lab, xelb, "get config -o yaml")?;
+        let said = apply(lab, xelb, &yaml, &["--dry-run"])?;
+        ensure!(said.starts_with("configuration\n  nothing differs\n"), "{said}");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_listener_keeps_its_targets_unless_forced() -> Result<()> {
+    in_lab(|lab, xelb| {
+        let _agent = applied(lab, xelb)?;
+        let before = tables()?;
+        let refused = ["this would leave listeners without targets", "listener web:", "`--force`"];
+        let others = WEB.replace("10.0.0.11", "10.0.0.13").replace("10.0.0.12", "10.0.0.14");
+        let none = WEB
+            .replace("      - { address: 10.0.0.11 }\n      - { address: 10.0.0.12 }\n", "")
+            .replace("targets:\n", "targets: []\n");
+        let weightless = WEB
+            .replace(" }\n      -", ", weight: 0 }\n      -")
+            .replace("10.0.0.12 }", "10.0.0.12, weight: 0 }");
+        let path = configuration_path(lab).display().to_string();
+        for text in [&others, &none, &weightless] {
+            write(lab, text)?;
+            fails(&xelb.command(lab, &["apply", "-f", &path])?, 2, &refused)?;
+            let dry = xelb.command(lab, &["apply", "-f", &path, "--dry-run"])?;
+            fails(&dry, 2, &["would be refused without --force"])?;
+        }
+        ensure!(tables()? == before, "a refused change has changed the maps");
+        says(lab, xelb, "target weight web 10.0.0.11 0")?;
+        let last = ["target", "remove", "web", "10.0.0.12"];
+        fails(&xelb.command(lab, &last)?, 2, &refused)?;
+        let said = says(lab, xelb, "target remove web 10.0.0.12 --force")?;
+        ensure!(said.starts_with("revision 3: remove target"), "{said}");
+        let said = apply(lab, xelb, &none, &["--force"])?;
+        ensure!(said == "revision 4: apply\n", "{said}");
+        Ok(())
+    })
+}
+
+/// Twenty writers at once: every change that was acknowledged is there, and none is lost.
+#[test]
+fn writers_do_not_lose_each_others_changes() -> Result<()> {
+    in_lab(|lab, xelb| {
+        let _agent = applied(lab, xelb)?;
+        let outcomes: Vec<Result<String>> = thread::scope(|scope| {
+            let lab: &Lab = lab;
+            let add = |octet: usize| says(lab, xelb, &format!("target add web 10.0.1.{octet}"));
+            let writers: Vec<_> = (1..=20).map(|octet| scope.spawn(move || add(octet))).collect();
+            let join = |writer: thread::ScopedJoinHandle<'_, _>| {
+                writer.join().unwrap_or_else(|_| Err(anyhow::anyhow!("a writer panicked")))
+            };
+            writers.into_iter().map(join).collect()
+        });
+        for outcome in outcomes {
+            outcome?;
+        }
+        let targets = json(lab, xelb, "get targets")?;
+        ensure!(targets.as_array().map(Vec::len) == Some(22), "{targets}");
+        // With --if-revision, all but one of them are told.
+        let path = configuration_path(lab).display().to_string();
+        write(lab, WEB)?;
+        let arguments = ["apply", "-f", &path, "--if-revision", "21"];
+        let codes: Vec<Option<i32>> = thread::scope(|scope| {
+            let lab: &Lab = lab;
+            let try_it = || xelb.command(lab, &arguments).ok()?.status.code();
+            let writers: Vec<_> = (0..8).map(|_| scope.spawn(try_it)).collect();
+            writers.into_iter().map(|writer| writer.join().ok().flatten()).collect()
+        });
+        let count = |code| codes.iter().filter(|one| **one == Some(code)).count();
+        ensure!((count(0), count(1)) == (1, 7), "{codes:?}");
+        Ok(())
+    })
+}
+
+/// SIGKILL at any moment of a change: what was acknowledged is there, and nothing is half done.
+#[test]
+fn what_was_acknowledged_survives_sigkill() -> Result<()> {
+    in_lab(|lab, xelb| {
+        let mut agent = applied(lab, xelb)?;
+        let arguments = state_dir_arguments(lab);
+        let mut acknowledged = 1_u64;
+        for round in 0..12_u64 {
+            let kill = thread::scope(|scope| -> Result<u64> {
+                let lab: &Lab = lab;
+                let writer = scope.spawn(move || {
+                    let mut last = 0;
+                    for weight in 1..400 {
+                        let words = format!("target weight web 10.0.0.11 {weight}");
+                        let Ok(said) = says(lab, xelb, &words) else {
+                            break;
+                        };
+                        let number = said.strip_prefix("revision ").unwrap_or_default();
+                        let number = number.split(':').next().unwrap_or_default();
+                        last = number.parse().unwrap_or(last);
+                    }
+                    last
+                });
+                thread::sleep(std::time::Duration::from_millis(40 + 13 * round));
+                agent.signal(Signal::SIGKILL)?;
+                agent.wait(LIMIT)?;
+                writer.join().map_err(|_| anyhow::anyhow!("the writer panicked"))
+            })?;
+            acknowledged = acknowledged.max(kill);
+            agent = start(lab, xelb, &arguments)?;
+            let history = json(lab, xelb, "get revisions")?;
+            let newest = history[0]["number"].as_u64().context("a number")?;
+            // One more may have been kept, of which nobody was told.
+            ensure!(
+                (acknowledged..=acknowledged + 1).contains(&newest),
+                "round {round}: {acknowledged} acknowledged, {newest} kept"
+            );
+            acknowledged = newest;
+            let config = json(lab, xelb, "get config")?;
+            let weight = &config["target_groups"][0]["targets"][0]["weight"];
+            wait_json(lab, xelb, "get targets", |targets| {
+                weight.is_null() || targets[0]["weight"] == *weight
+            })?;
+        }
+        ensure!(acknowledged > 12, "only {acknowledged} revisions were made");
+        Ok(())
+    })
+}
+
+/// After a reboot there are no maps. The state directory has the configuration, the drains and the
+/// seed of the flow hash, so that every flow finds its target again.
+#[test]
+fn drains_and_the_seed_survive_a_reboot() -> Result<()> {
+    in_lab(|lab, xelb| {
+        let mut agent = applied(lab, xelb)?;
+        says(lab, xelb, "target drain web 10.0.0.12")?;
+        let path = configuration_path(lab).display().to_string();
+        let state = lab.directory().join("file-state").display().to_string();
+        let file = ["agent", "--config", &path, "--state-dir", &state]
+            .map(str::to_owned)
+            .into_iter()
+            .chain(state_dir_arguments(lab).into_iter().skip(3))
+            .collect::<Vec<_>>();
+        for arguments in [state_dir_arguments(lab), file.clone(), file] {
+            let seed = seed()?;
+            let before = tables()?;
+            agent.signal(Signal::SIGTERM)?;
+            agent.wait(LIMIT)?;
+            agent = start(lab, xelb, &arguments)?;
+            wait_json(lab, xelb, "get targets", |all| all[1]["state"] == "draining")?;
+            agent.signal(Signal::SIGTERM)?;
+            agent.wait(LIMIT)?;
+            xelb.detach(lab)?;
+            agent = start(lab, xelb, &arguments)?;
+            xelb.wait_healthy(lab, 1, LIMIT)?;
+            let targets = json(lab, xelb, "get targets")?;
+            ensure!(targets[1]["drained"] == true, "{targets}");
+            ensure!(self::seed()? == seed, "the seed has changed");
+            let rings = |tables: &lb_userspace::plan::Tables| {
+                let owners = tables
+                    .groups
+                    .values()
+                    .map(|group| group.slots.iter().map(|slot| slot.current).collect::<Vec<_>>());
+                owners.collect::<Vec<_>>()
+            };
+            ensure!(rings(&tables()?) == rings(&before), "flows would move");
+        }
+        // A folder with a configuration is no place beside a file.
+        let both = xelb.command(
+            lab,
+            &[
+                "agent",
+                "--config",
+                &path,
+                "--state-dir",
+                &lab.directory().join("state").display().to_string(),
+            ],
+        )?;
+        fails(&both, 1, &["holds a configuration (revision 1), and so does --config"])?;
+        Ok(())
+    })
+}
+
+/// The seed of the flow hash in the maps.
+fn seed() -> Result<[u64; 2]> {
+    use lb_userspace::dataplane::KernelStore;
+
+    let store = KernelStore::open(std::path::Path::new(lb_tests::agent::PIN_DIR))?;
+    Ok(store.meta()?.hash_seed)
+}

@@ -5,6 +5,7 @@ mod consistency;
 mod datapath;
 mod memory;
 mod reaction;
+mod scale;
 
 use clap::{Parser, Subcommand};
 
@@ -35,6 +36,12 @@ enum What {
         #[arg(long, default_value_t = 50)]
         rounds: u16,
     },
+    /// Start, changes and memory of an agent with 1,000 listeners and 10,000 targets.
+    Scale {
+        /// Changes of one target.
+        #[arg(long, default_value_t = 100)]
+        rounds: u32,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
@@ -45,5 +52,6 @@ fn main() -> anyhow::Result<()> {
             Ok(())
         }
         What::Reaction { rounds } => reaction::run(rounds),
+        What::Scale { rounds } => scale::run(rounds),
     }
 }

@@ -215,8 +215,7 @@ fn drains_and_the_seed_survive_a_reboot() -> Result<()> {
             agent.wait(LIMIT)?;
             xelb.detach(lab)?;
             agent = start(lab, xelb, &arguments)?;
-            let targets =
-                wait_json(lab, xelb, "get targets", |all| all[0]["state"] == "healthy")?;
+            let targets = wait_json(lab, xelb, "get targets", |all| all[0]["state"] == "healthy")?;
             ensure!(targets[1]["drained"] == true, "{targets}");
             ensure!(self::seed()? == seed, "the seed has changed");
             let rings = |tables: &lb_userspace::plan::Tables| {

@@ -64,7 +64,7 @@ impl Default for EventLog {
 
 impl EventLog {
     /// Numbers events and remembers them.
-    pub(super) fn add(&self, events: impl Iterator<Item = Event>) {
+    pub(crate) fn add(&self, events: impl Iterator<Item = Event>) {
         let at_ms = milliseconds_since_1970();
         let mut newest = *self.newest.borrow();
         let mut kept = self.lock();

@@ -180,6 +180,12 @@ impl AgentHandle {
         &self.events
     }
 
+    /// The agent's state as it changes.
+    #[must_use]
+    pub fn snapshots(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.snapshots.clone()
+    }
+
     /// The agent's state as of now.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {

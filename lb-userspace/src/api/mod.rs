@@ -10,6 +10,7 @@ mod model;
 mod server;
 mod socket;
 mod stats;
+mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -22,3 +23,4 @@ pub use model::{
 };
 pub use server::serve;
 pub use socket::{BindError, SocketFile, bind};
+pub use watch::StateView;

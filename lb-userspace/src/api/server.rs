@@ -3,7 +3,7 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     extract::{DefaultBodyLimit, State},
     http::{HeaderName, HeaderValue, Method, StatusCode, Uri},
     response::{IntoResponse, Response},
@@ -30,6 +30,7 @@ use super::{
     extract::{Ends, Failure, Wanted},
     history::{configuration, differences, preview, revision, revisions},
     stats::view,
+    watch::{Watchers, Watching, watch},
 };
 use crate::{
     agent::{AgentHandle, Snapshot},
@@ -46,12 +47,15 @@ pub(super) struct Limits {
     pub(super) head_timeout: Duration,
     /// Longest life of a connection, so that a client that stalls holds nothing for ever.
     pub(super) connection_timeout: Duration,
+    /// The same for one that watches, beyond that.
+    pub(super) watch_timeout: Duration,
 }
 
 const LIMITS: Limits = Limits {
     connections_max: 64,
     head_timeout: Duration::from_secs(10),
     connection_timeout: Duration::from_mins(1),
+    watch_timeout: Duration::from_hours(1),
 };
 
 /// Wait after a failed accept, which mostly means that file descriptors have run out.
@@ -60,6 +64,7 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 #[derive(Clone)]
 pub(super) struct Context {
     pub(super) agent: AgentHandle,
+    pub(super) watchers: Watchers,
     stats: StatsSource,
     explainer: Explainer,
 }
@@ -82,7 +87,8 @@ pub(super) async fn serve_within(
     stats: StatsSource,
     shutdown: impl Future<Output = ()>,
 ) {
-    let router = routes(Context { agent, explainer: stats.explainer(), stats });
+    let watchers = Watchers::default();
+    let router = routes(Context { agent, watchers, explainer: stats.explainer(), stats });
     let places = Arc::new(Semaphore::new(limits.connections_max));
     tokio::pin!(shutdown);
     loop {
@@ -93,14 +99,19 @@ pub(super) async fn serve_within(
         let Some((place, stream)) = accepted else {
             return;
         };
-        let service = TowerToHyperService::new(router.clone());
+        let watching = Watching::default();
+        let service = TowerToHyperService::new(router.clone().layer(Extension(watching.clone())));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(limits.head_timeout)
             .serve_connection(TokioIo::new(stream), service);
         tokio::spawn(async move {
+            tokio::pin!(connection);
             // Clients that break off are their own affair.
-            let _ended = timeout(limits.connection_timeout, connection).await;
+            let ended = timeout(limits.connection_timeout, connection.as_mut()).await;
+            if ended.is_err() && watching.is_set() {
+                let _ended = timeout(limits.watch_timeout, connection).await;
+            }
             drop(place);
         });
     }
@@ -132,6 +143,7 @@ fn routes(context: Context) -> Router {
         .route("/v1/targets", get(targets))
         .route("/v1/stats", get(stats))
         .route("/v1/events", get(events))
+        .route("/v1/watch", get(watch))
         .route("/v1/explain", get(explain))
         .route("/v1/config", get(configuration).put(apply))
         .route("/v1/config/preview", post(preview))

@@ -8,7 +8,9 @@ use serde_json::Value;
 use super::fake::{Answer, Fake};
 use crate::{
     agent::{ListenerView, Snapshot, TargetGroupView, TargetView},
-    api::{ErrorBody, ExplainView, PreviewView, Said, StatsView, TargetAdd, TargetPatch},
+    api::{
+        ErrorBody, ExplainView, PreviewView, Said, StateView, StatsView, TargetAdd, TargetPatch,
+    },
     config::{Difference, Document},
     store::RevisionHead,
 };
@@ -57,6 +59,7 @@ fn answers_of_the_api_are_as_documented() {
     let blocks = checked(&text);
     complete::<Said>("message", blocks["message"]);
     complete::<ErrorBody>("error", blocks["error"]);
+    complete::<StateView>("state", blocks["state"]);
 }
 
 /// Every field of JSON is named in a table or in the text.
@@ -110,11 +113,15 @@ async fn documented_routes_exist() {
             "/v1/explain" => (format!("{path}?from=10.1.1.2:4000&to=10.9.9.9:80"), 503),
             _ => (path, 200),
         };
+        count += 1;
+        if path == "/v1/watch" {
+            // It has no end; watch.rs looks at it.
+            continue;
+        }
         let answer = fake.http(method, &path, body).await;
         assert_eq!(answer.status, status, "{route}");
-        count += 1;
     }
-    assert_eq!(count, 17, "routes of the server");
+    assert_eq!(count, 18, "routes of the server");
 }
 
 #[test]

@@ -17,8 +17,8 @@ use tokio::{
 
 use crate::{
     agent::{
-        AgentHandle, Answer as Told, Ask, AttachedInterface, ListenerView, Preview, Question,
-        Refusal, Request, Snapshot, TargetGroupView, TargetView,
+        AgentHandle, Answer as Told, Ask, AttachedInterface, EventLog, ListenerView, Preview,
+        Question, Refusal, Request, Snapshot, TargetGroupView, TargetView,
     },
     api::{
         Client, SocketFile, bind,
@@ -34,8 +34,12 @@ use crate::{
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Limits that no test of an honest client runs into.
-pub(super) const ROOMY: Limits =
-    Limits { connections_max: 8, head_timeout: PATIENCE, connection_timeout: PATIENCE };
+pub(super) const ROOMY: Limits = Limits {
+    connections_max: 8,
+    head_timeout: PATIENCE,
+    connection_timeout: PATIENCE,
+    watch_timeout: PATIENCE,
+};
 
 /// What the agent that is played answers.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +59,7 @@ pub(super) struct Fake {
     pub(super) socket: PathBuf,
     pub(super) asked: Arc<Mutex<Vec<Request>>>,
     pub(super) snapshots: watch::Sender<Arc<Snapshot>>,
+    pub(super) events: Arc<EventLog>,
     stop: Option<oneshot::Sender<()>>,
     server: JoinHandle<()>,
     _file: SocketFile,
@@ -97,19 +102,24 @@ impl Fake {
             }
         });
         let (stop, stopped) = oneshot::channel();
+        let events = Arc::<EventLog>::default();
+        let log = Arc::clone(&events);
         let stats = StatsSource::new(&folder.path().join("bpffs"));
         let server = tokio::spawn(async move {
             let shutdown = async { drop(stopped.await) };
-            serve_within(
-                limits,
-                listener,
-                AgentHandle::new(ask, snapshot, Arc::default()),
-                stats,
-                shutdown,
-            )
-            .await;
+            serve_within(limits, listener, AgentHandle::new(ask, snapshot, log), stats, shutdown)
+                .await;
         });
-        Self { socket, asked, snapshots, stop: Some(stop), server, _file: file, _folder: folder }
+        Self {
+            socket,
+            asked,
+            snapshots,
+            events,
+            stop: Some(stop),
+            server,
+            _file: file,
+            _folder: folder,
+        }
     }
 
     pub(super) fn client(&self) -> Client {

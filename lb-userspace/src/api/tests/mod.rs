@@ -7,3 +7,4 @@ mod hostile;
 mod refusals;
 mod routes;
 mod socket;
+mod watch;

@@ -1,0 +1,175 @@
+//! `GET /v1/watch`: state and events as they come, as server-sent events (HTML Living Standard,
+//! section 9.2).
+//!
+//! The state is a summary: whoever wants lists asks for them when it changes.
+
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    Extension,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse as _, Response, Sse, sse},
+};
+use futures_util::stream;
+use serde::{Deserialize, Serialize};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    time::sleep,
+};
+
+use super::{extract::Failure, server::Context};
+use crate::agent::{AgentHandle, Event, Snapshot};
+
+/// Clients that watch at a time; each holds a connection.
+const WATCHERS_MAX: usize = 16;
+
+/// Shortest time between two states.
+const STATE_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Most events that are taken out of the log at once.
+const EVENTS_MAX: usize = 1000;
+
+/// Silence after which a comment shows that the agent is still there.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+/// Places of those who watch.
+#[derive(Clone, Debug)]
+pub(super) struct Watchers(Arc<Semaphore>);
+
+impl Default for Watchers {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(WATCHERS_MAX)))
+    }
+}
+
+/// Whether a connection watches, and so outlives the time that others have.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Watching(Arc<AtomicBool>);
+
+impl Watching {
+    pub(super) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What an event of the name `state` says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateView {
+    /// Where the configuration comes from, with its revision.
+    pub source: String,
+    /// Number of configurations applied since the agent started.
+    pub applied_count: u64,
+    /// The last error of applying a configuration; empty when the last one was applied.
+    pub last_error: String,
+    /// What an operator should look at.
+    pub warnings: Vec<String>,
+    /// Number of targets.
+    pub targets: usize,
+    /// Number of those that are healthy.
+    pub healthy: usize,
+}
+
+impl StateView {
+    fn of(snapshot: &Snapshot) -> Self {
+        Self {
+            source: snapshot.source.clone(),
+            applied_count: snapshot.applied_count,
+            last_error: snapshot.last_error.clone(),
+            warnings: snapshot.warnings.clone(),
+            targets: snapshot.targets.len(),
+            healthy: snapshot.targets.iter().filter(|one| one.state == "healthy").count(),
+        }
+    }
+}
+
+/// Somebody who watches.
+struct Watcher {
+    agent: AgentHandle,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// What he has been told; nothing before the first time.
+    state: Option<StateView>,
+    /// The event that is next.
+    next: u64,
+    waiting: VecDeque<Event>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Watcher {
+    /// The next thing to tell; waits for it.
+    async fn tell(&mut self) -> sse::Event {
+        loop {
+            if let Some(event) = self.waiting.pop_front() {
+                return message("event", &event).id(event.number.to_string());
+            }
+            let events = self.agent.events().since(self.next, EVENTS_MAX);
+            self.next = events.next;
+            if !events.events.is_empty() {
+                self.waiting.extend(events.events);
+                continue;
+            }
+            let state = StateView::of(&self.snapshots.borrow_and_update());
+            if self.state.as_ref() != Some(&state) {
+                return message("state", self.state.insert(state));
+            }
+            sleep(STATE_INTERVAL).await;
+            tokio::select! {
+                () = self.agent.events().wait_for(self.next) => {}
+                changed = self.snapshots.changed() => {
+                    if changed.is_err() {
+                        // The agent stops, and its connections with it.
+                        std::future::pending::<()>().await;
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn message(name: &str, content: &impl Serialize) -> sse::Event {
+    let text = serde_json::to_string(content).unwrap_or_default();
+    sse::Event::default().event(name).data(text)
+}
+
+/// Events from the one after the header `last-event-id` on; without it, from now on.
+pub(super) async fn watch(
+    State(context): State<Context>,
+    Extension(watching): Extension<Watching>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let place = Arc::clone(&context.watchers.0).try_acquire_owned().map_err(|_| {
+        let message = format!("{WATCHERS_MAX} clients are watching already; try again later");
+        Failure(StatusCode::SERVICE_UNAVAILABLE, message)
+    })?;
+    let next = match headers.get("last-event-id") {
+        Some(text) => {
+            let number = text.to_str().ok().and_then(|text| text.parse::<u64>().ok());
+            let wrong = || Failure::bad_request("`last-event-id` must be the number of an event");
+            number.ok_or_else(wrong)? + 1
+        }
+        None => context.agent.events().since(u64::MAX, 0).next,
+    };
+    watching.0.store(true, Ordering::Relaxed);
+    let watcher = Watcher {
+        snapshots: context.agent.snapshots(),
+        agent: context.agent,
+        state: None,
+        next,
+        waiting: VecDeque::new(),
+        _place: place,
+    };
+    let told = stream::unfold(watcher, |mut watcher| async move {
+        let event = watcher.tell().await;
+        Some((Ok::<_, Infallible>(event), watcher))
+    });
+    let keep_alive = sse::KeepAlive::new().interval(KEEP_ALIVE);
+    Ok(Sse::new(told).keep_alive(keep_alive).into_response())
+}

@@ -4,4 +4,5 @@
 mod bad_input;
 mod life;
 mod scene;
+mod service;
 mod state_dir;

@@ -10,6 +10,7 @@ mod kernel_log;
 mod lookup;
 mod options;
 mod quiet;
+pub(crate) mod readiness;
 mod request;
 mod resume;
 mod run;

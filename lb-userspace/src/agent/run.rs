@@ -20,6 +20,7 @@ use super::{
     balancer::{Balancer, ConfigureError, Reconciled},
     host::{raise_file_limit, seconds_since_1970},
     kernel_log,
+    readiness::{Readiness, status_line},
     shortage::Shortages,
     signals::Signals,
     source::{self, SETTLE, Source},
@@ -48,7 +49,9 @@ const RETRY_MAX: Duration = Duration::from_secs(5);
 pub async fn run(options: AgentOptions) -> Result<()> {
     raise_file_limit();
     let mut agent = Agent::start(options)?;
-    let outcome = agent.serve().await;
+    let mut readiness = Readiness::from_environment();
+    let outcome = agent.serve(&mut readiness).await;
+    readiness.stopping();
     tracing::info!("stopped; the data path goes on (`xelb detach` removes it)");
     outcome
 }
@@ -122,7 +125,7 @@ impl Agent {
         Ok(agent)
     }
 
-    async fn serve(&mut self) -> Result<()> {
+    async fn serve(&mut self, readiness: &mut Readiness) -> Result<()> {
         let mut signals = Signals::new()?;
         let mut file_changes = match &self.source {
             Source::File(path) => Some(source::watch(path).with_context(|| {
@@ -139,6 +142,7 @@ impl Agent {
         let mut refresh = time::interval(REFRESH_INTERVAL);
         refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            readiness.report(self.retry.is_none(), || status_line(&self.snapshots.borrow()));
             let retry_at = self.retry.map_or_else(time::Instant::now, |(at, _)| at);
             let change = self.balancer.as_ref().and_then(Balancer::next_change);
             let change_at = change.unwrap_or_else(time::Instant::now);
@@ -156,13 +160,18 @@ impl Agent {
                 }
                 Some(()) = async { file_changes.as_mut()?.1.recv().await } => {
                     time::sleep(SETTLE).await;
+                    readiness.reloading();
                     self.reload();
                 }
-                _ = signals.reload.recv() => self.reload(),
+                _ = signals.reload.recv() => {
+                    readiness.reloading();
+                    self.reload();
+                }
                 () = time::sleep_until(retry_at), if self.retry.is_some() => self.reconcile(None),
                 () = time::sleep_until(change_at), if change.is_some() && self.retry.is_none() => {
                     self.reconcile(None);
                 }
+                () = readiness.wake() => {}
                 _ = verify.tick() => self.verify(),
                 // What probes saw last changes without an event.
                 _ = refresh.tick() => self.look_around(),

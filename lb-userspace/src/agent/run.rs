@@ -250,7 +250,10 @@ impl Agent {
             return;
         };
         match source::read_file(path) {
-            Ok(config) if self.balancer.as_ref().is_some_and(|now| now.config == config) => {}
+            // What was refused before has been taken back.
+            Ok(config) if self.balancer.as_ref().is_some_and(|now| now.config == config) => {
+                self.last_error.clear();
+            }
             Ok(config) => match self.adopt(config) {
                 Ok(()) => tracing::info!("configuration applied"),
                 Err(refusal) => self.keep_old(&refusal.to_string()),

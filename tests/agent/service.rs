@@ -117,8 +117,8 @@ fn an_agent_is_ready_when_packets_are_and_lives_until_it_stops() -> Result<()> {
         write(lab, "interfaces: eth0\n")?;
         manager.wait_for("RELOADING=1")?;
         let said = manager.wait_for(
-            "STATUS=listeners: 1, target groups: 1, targets: 2, healthy: 2; the last change was \
-             refused, see the log",
+            "STATUS=listeners: 1, target groups: 1, targets: 2, healthy: 2; the last change \
+             failed, see `xelb status`",
         )?;
         ensure!(said.contains("READY=1"), "the reload has no end:\n{said}");
         manager.expect_pings()?;
@@ -191,9 +191,9 @@ fn capabilities(unit: &str) -> Result<Vec<String>> {
 
 /// Root with nothing but these capabilities, for good: what the service manager makes of a unit.
 fn confined(lab: &Lab, xelb: &Xelb, capabilities: &[String], arguments: &[String]) -> Result<Task> {
-    let set: String = capabilities.iter().map(|name| format!(",+{name}")).collect();
+    let set = capabilities.join(",+");
     let mut words = vec![
-        format!("--bounding-set=-all{set}"),
+        format!("--bounding-set=-all,+{set}"),
         "--inh-caps=-all".to_owned(),
         "--no-new-privs".to_owned(),
         xelb.program().display().to_string(),

@@ -82,7 +82,7 @@ say "the journal knows how bad a line is"
 printf 'interfaces: eth0\n' > /etc/xelb/xelb.yaml.new
 cp -p /etc/xelb/xelb.yaml /root/good.yaml
 mv /etc/xelb/xelb.yaml.new /etc/xelb/xelb.yaml
-expect_status 'refused'
+expect_status 'the last change failed'
 errors="journalctl --quiet --unit xelb-agent --priority err --output cat"
 until_true "$errors | grep -q '^/etc/xelb/xelb.yaml:1: interfaces'"
 $errors | grep -q 'health of a target' && fail "news are errors"
@@ -108,6 +108,29 @@ systemctl stop xelb-agent
 [ "$(property xelb-agent Result)" = success ] || fail "$(property xelb-agent Result)"
 ip link show eth0 | grep -q xdp || fail "the data path has gone with the agent"
 systemctl start xelb-agent
+
+say "without a file, and without CAP_NET_RAW"
+mkdir -p /etc/systemd/system/xelb-agent.service.d
+cat > /etc/systemd/system/xelb-agent.service.d/override.conf <<'END'
+[Service]
+CapabilityBoundingSet=
+CapabilityBoundingSet=CAP_BPF CAP_PERFMON CAP_NET_ADMIN
+END
+systemctl daemon-reload
+cp /etc/default/xelb /root/options
+sed -i 's#^XELB_AGENT_OPTIONS=.*#XELB_AGENT_OPTIONS="--state-dir /var/lib/xelb"#' /etc/default/xelb
+systemctl restart xelb-agent
+expect_status 'no configuration yet'
+grep -q '^CapEff:\s0*c000001000$' "/proc/$(property xelb-agent MainPID)/status" ||
+    fail "CAP_NET_RAW is there"
+xelb apply -f /etc/xelb/xelb.yaml
+expect_status 'listeners: 3'
+systemctl restart xelb-agent
+expect_status 'listeners: 3'
+cp /root/options /etc/default/xelb
+rm -r /etc/systemd/system/xelb-agent.service.d
+systemctl daemon-reload
+systemctl restart xelb-agent
 
 say "a decapsulator"
 systemctl start xelb-decap@peer || fail "it does not start"

@@ -126,19 +126,19 @@ pub(super) fn status_line(snapshot: &Snapshot) -> String {
     let groups = &snapshot.target_groups;
     let targets: usize = groups.iter().map(|group| group.targets).sum();
     let healthy: usize = groups.iter().map(|group| group.healthy).sum();
-    let mut line = format!(
-        "listeners: {}, target groups: {}, targets: {targets}, healthy: {healthy}",
+    let open = match groups.iter().filter(|group| group.fail_open).count() {
+        0 => String::new(),
+        open => format!(", failing open: {open}"),
+    };
+    let refused = match snapshot.last_error.as_str() {
+        "" => "",
+        _ => "; the last change failed, see `xelb status`",
+    };
+    format!(
+        "listeners: {}, target groups: {}, targets: {targets}, healthy: {healthy}{open}{refused}",
         snapshot.listeners.len(),
         groups.len()
-    );
-    let open = groups.iter().filter(|group| group.fail_open).count();
-    if open > 0 {
-        line.push_str(&format!(", failing open: {open}"));
-    }
-    if !snapshot.last_error.is_empty() {
-        line.push_str("; the last change was refused, see the log");
-    }
-    line
+    )
 }
 
 #[cfg(test)]
@@ -161,7 +161,7 @@ mod tests {
         let expected = "listeners: 0, target groups: 2, targets: 4, healthy: 2, failing open: 1";
         assert_eq!(status_line(&snapshot), expected);
         snapshot.last_error = "x.yaml:1: wrong\nx.yaml:2: wrong".to_owned();
-        let expected = format!("{expected}; the last change was refused, see the log");
+        let expected = format!("{expected}; the last change failed, see `xelb status`");
         assert_eq!(status_line(&snapshot), expected);
     }
 

@@ -35,8 +35,8 @@ pub(super) fn put(workspace: &Workspace, xelb: &Path, tree: &Path, names: &Names
         ],
     )?;
     content::write(&to.join("control"), &control)?;
-    let conffiles: String = configuration_files().map(|path| format!("/{path}\n")).collect();
-    content::write(&to.join("conffiles"), &conffiles)?;
+    let conffiles: Vec<String> = configuration_files().map(|path| format!("/{path}\n")).collect();
+    content::write(&to.join("conffiles"), &conffiles.concat())?;
     content::write(&to.join("md5sums"), &sums)?;
     for script in SCRIPTS {
         content::write(&to.join(script), &read(&from.join(script))?)?;

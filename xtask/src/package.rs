@@ -38,7 +38,11 @@ pub(crate) fn build(workspace: &Workspace, profile: &str) -> Result<PathBuf> {
         other => other,
     };
     let xelb = workspace.target_dir.join(folder).join("xelb");
-    let packages = workspace.target_dir.join("package");
+    // A package of another profile is for tests and must not pass for the real one.
+    let packages = match profile {
+        "release" => workspace.target_dir.join("package"),
+        other => workspace.target_dir.join("package").join(other),
+    };
     let tree = packages.join("tree");
     remake(&tree)?;
     let names = Names::read(workspace)?;

@@ -9,6 +9,7 @@ pub mod consistency;
 pub mod dataplane;
 pub mod doctor;
 pub mod health;
+pub mod log;
 pub mod maglev;
 pub mod next_hop;
 pub mod plan;

@@ -28,6 +28,7 @@ fn exit_codes_are_as_documented() {
         (&["target", "drain", "--help"], 0, ""),
         (&["--version"], 0, ""),
         (&["completions", "bash"], 0, ""),
+        (&["man"], 2, "--dir <DIR>"),
         (&["detach", "--bpffs", "nothing"], 0, ""),
         (&[], 2, "Usage: xelb <COMMAND>"),
         (&["frobnicate"], 2, "unrecognized subcommand 'frobnicate'"),

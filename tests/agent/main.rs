@@ -5,4 +5,5 @@ mod bad_input;
 mod life;
 mod revisions;
 mod scene;
+mod service;
 mod state_dir;

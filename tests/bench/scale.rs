@@ -4,6 +4,7 @@
 use std::{
     fs,
     net::{IpAddr, Ipv4Addr, TcpListener},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -41,9 +42,11 @@ fn address(group: u16, target: u16) -> Ipv4Addr {
 fn measure(lab: &Lab, rounds: u32) -> Result<()> {
     let host = lab.target(1);
     host.ip("route add local 10.9.0.0/16 dev lo")?;
-    let _server = host
+    let server = host
         .run(|| TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT)))
         .context("starting the server")?;
+    // Connections that nobody takes would fill its queue. Ends with the process.
+    thread::spawn(move || server.incoming().for_each(drop));
     lab.lb().ip(&format!("route add 10.9.0.0/16 via {}", topology::target_v4(1)))?;
     let path = configuration_path(lab);
     fs::write(&path, configuration()).context("writing the configuration")?;
@@ -84,7 +87,7 @@ fn start(lab: &Lab, xelb: &Xelb) -> Result<(Process, Duration)> {
             return Ok((agent, begun.elapsed()));
         }
         anyhow::ensure!(begun.elapsed() < LIMIT, "the agent does not answer");
-        std::thread::sleep(Duration::from_millis(2));
+        thread::sleep(Duration::from_millis(2));
     }
 }
 

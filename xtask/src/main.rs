@@ -1,4 +1,4 @@
-//! What a developer of xelb runs: `cargo xtask setup | build-ebpf | demo | test | bench | tidy`.
+//! What a developer of xelb runs: `cargo xtask setup | build-ebpf | demo | test | bench | package | tidy`.
 //!
 //! One subcommand a file; each installs what it needs of `setup` by itself. Nothing here is part
 //! of the product: what operators run is `xelb`.
@@ -6,6 +6,7 @@
 mod bench;
 mod build_ebpf;
 mod demo;
+mod package;
 mod setup;
 mod test;
 mod tidy;
@@ -38,6 +39,8 @@ enum Command {
     Test(test::Arguments),
     /// Measures the data path or the agent, and prints the numbers (as root)
     Bench(bench::Arguments),
+    /// Builds a Debian package of the binary, its units, manual pages and documents
+    Package(package::Arguments),
     /// Checks what a program can check of the project's style
     Tidy,
 }
@@ -61,6 +64,7 @@ fn run(command: Command) -> Result<()> {
         Command::Demo(arguments) => demo::run(&workspace, &arguments),
         Command::Test(arguments) => test::run(&workspace, &arguments),
         Command::Bench(arguments) => bench::run(&workspace, &arguments),
+        Command::Package(arguments) => package::run(&workspace, &arguments),
         Command::Tidy => tidy::run(&workspace),
     }
 }
@@ -90,7 +94,7 @@ mod tests {
     fn subcommands_are_named_with_dashes() {
         assert_eq!(
             subcommand_names(),
-            ["setup", "build-ebpf", "demo", "test", "bench", "tidy", "help"]
+            ["setup", "build-ebpf", "demo", "test", "bench", "package", "tidy", "help"]
         );
     }
 }

@@ -3,6 +3,7 @@
 //! It stops at the first stage that fails unless told otherwise, and ends with a table and one
 //! closing line. What a stage does is a row of [`stage::STAGES`].
 
+mod package;
 mod stage;
 
 use std::time::{Duration, Instant};

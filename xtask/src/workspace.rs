@@ -4,7 +4,7 @@ use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -52,6 +52,13 @@ impl Workspace {
             .args(arguments.into_iter().map(Into::into))
             .current_dir(&self.root)
             .env("CARGO_TARGET_DIR", &self.target_dir);
+        command
+    }
+
+    /// The program at a path, at the root.
+    pub(crate) fn program_at(&self, path: &Path) -> Command {
+        let mut command = Command::new(path);
+        command.current_dir(&self.root);
         command
     }
 

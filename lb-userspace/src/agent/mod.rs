@@ -11,6 +11,7 @@ mod kernel_log;
 mod lookup;
 mod options;
 mod quiet;
+pub(crate) mod readiness;
 mod request;
 mod resume;
 mod run;

@@ -20,6 +20,7 @@ use super::{
     balancer::{Balancer, Reconciled},
     host::{raise_file_limit, seconds_since_1970},
     kernel_log,
+    readiness::{Readiness, status_line},
     shortage::Shortages,
     signals::Signals,
     source::{self, SETTLE, Source},
@@ -48,7 +49,9 @@ const RETRY_MAX: Duration = Duration::from_secs(5);
 pub async fn run(options: AgentOptions) -> Result<()> {
     raise_file_limit();
     let mut agent = Agent::start(options)?;
-    let outcome = agent.serve().await;
+    let mut readiness = Readiness::from_environment();
+    let outcome = agent.serve(&mut readiness).await;
+    readiness.stopping();
     tracing::info!("stopped; the data path goes on (`xelb detach` removes it)");
     outcome
 }
@@ -120,7 +123,7 @@ impl Agent {
         Ok(agent)
     }
 
-    async fn serve(&mut self) -> Result<()> {
+    async fn serve(&mut self, readiness: &mut Readiness) -> Result<()> {
         let mut signals = Signals::new()?;
         let mut file_changes = match &self.source {
             Source::File { path, .. } => Some(source::watch(path).with_context(|| {
@@ -137,6 +140,7 @@ impl Agent {
         let mut refresh = time::interval(REFRESH_INTERVAL);
         refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            readiness.report(self.retry.is_none(), || status_line(&self.snapshots.borrow()));
             let retry_at = self.retry.map_or_else(time::Instant::now, |(at, _)| at);
             let change = self.balancer.as_ref().and_then(Balancer::next_change);
             let change_at = change.unwrap_or_else(time::Instant::now);
@@ -149,13 +153,18 @@ impl Agent {
                 Some(ask) = self.requests.recv() => self.on_ask(ask),
                 Some(()) = async { file_changes.as_mut()?.1.recv().await } => {
                     time::sleep(SETTLE).await;
+                    readiness.reloading();
                     self.reload();
                 }
-                _ = signals.reload.recv() => self.reload(),
+                _ = signals.reload.recv() => {
+                    readiness.reloading();
+                    self.reload();
+                }
                 () = time::sleep_until(retry_at), if self.retry.is_some() => self.reconcile(None),
                 () = time::sleep_until(change_at), if change.is_some() && self.retry.is_none() => {
                     self.reconcile(None);
                 }
+                () = readiness.wake() => {}
                 _ = verify.tick() => self.verify(),
                 // What probes saw last changes without an event.
                 _ = refresh.tick() => self.look_around(),
@@ -250,7 +259,10 @@ impl Agent {
             return;
         };
         match source::read_file(path) {
-            Ok(config) if self.balancer.as_ref().is_some_and(|now| now.config == config) => {}
+            // What was refused before has been taken back.
+            Ok(config) if self.balancer.as_ref().is_some_and(|now| now.config == config) => {
+                self.last_error.clear();
+            }
             Ok(config) => match self.adopt(config) {
                 Ok(()) => tracing::info!("configuration applied"),
                 Err(refusal) => self.keep_old(&refusal.to_string()),

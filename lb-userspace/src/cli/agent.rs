@@ -4,8 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Attach;
-use crate::agent::{self, AgentOptions};
+use super::{Attach, Log};
+use crate::{
+    agent::{self, AgentOptions},
+    log::LogFormat,
+};
 
 /// Run the agent: it loads the data path, checks targets and writes the maps
 ///
@@ -34,9 +37,15 @@ pub(super) struct Agent {
     socket: PathBuf,
     #[command(flatten)]
     attach: Attach,
+    #[command(flatten)]
+    log: Log,
 }
 
 impl Agent {
+    pub(super) const fn log_format(&self) -> LogFormat {
+        self.log.format
+    }
+
     pub(super) fn run(self) -> anyhow::Result<()> {
         let options = AgentOptions {
             config: self.config,

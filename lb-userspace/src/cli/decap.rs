@@ -6,8 +6,12 @@ use clap::Args;
 use ipnet::IpNet;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Attach, output};
-use crate::dataplane::decap::{DecapOptions, Decapsulator, REFRESH_INTERVAL};
+use super::{Attach, Log, output};
+use crate::{
+    agent::readiness::Readiness,
+    dataplane::decap::{DecapOptions, Decapsulator, REFRESH_INTERVAL},
+    log::LogFormat,
+};
 
 /// Unwrap tunnel packets on a target, so that it needs no tunnel device
 ///
@@ -33,9 +37,15 @@ pub(super) struct Decap {
     allowed: Vec<IpNet>,
     #[command(flatten)]
     attach: Attach,
+    #[command(flatten)]
+    log: Log,
 }
 
 impl Decap {
+    pub(super) const fn log_format(&self) -> LogFormat {
+        self.log.format
+    }
+
     pub(super) fn run(self) -> anyhow::Result<()> {
         super::wait_for(self.serve())
     }
@@ -48,19 +58,23 @@ impl Decap {
             allowed: self.allowed,
         })?;
         let attached = decapsulator.attached();
-        output::print(&format!(
-            "unwrapping tunnel packets at {} ({}: {})\n",
+        let status = format!(
+            "unwrapping tunnel packets at {} ({}: {})",
             attached.name,
             attached.mode(),
             attached.reason
-        ))?;
+        );
+        output::print(&format!("{status}\n"))?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut refresh = tokio::time::interval(REFRESH_INTERVAL);
+        let mut readiness = Readiness::from_environment();
         loop {
+            readiness.report(true, || status.clone());
             tokio::select! {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
+                () = readiness.wake() => {}
                 _ = refresh.tick() => {
                     if let Err(error) = decapsulator.refresh() {
                         tracing::error!("{:#}", anyhow::Error::new(error));
@@ -68,6 +82,7 @@ impl Decap {
                 }
             }
         }
+        readiness.stopping();
         let counters = decapsulator.counters()?;
         let shown: Vec<String> =
             counters.iter().map(|(name, value)| format!("{name} {value}")).collect();

@@ -12,6 +12,7 @@ mod explain;
 mod get;
 #[cfg(test)]
 mod help_tests;
+mod man;
 mod output;
 mod preview;
 mod rollback;
@@ -25,7 +26,11 @@ use std::{future::Future, path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    api::ClientError, config::ConfigErrors, dataplane::XdpMode, doctor::gather::GatherError,
+    api::ClientError,
+    config::ConfigErrors,
+    dataplane::XdpMode,
+    doctor::gather::GatherError,
+    log::{self, LogFormat},
 };
 
 const AFTER_HELP: &str = "\
@@ -33,7 +38,7 @@ Exit codes: 0 done; 1 failed at run time; 2 wrong usage or invalid configuration
 changed).
 
 Environment: XELB_SOCKET is the default of --socket; XELB_LOG says what agent and decap log
-(error, warn, info, debug, trace; default info).";
+(error, warn, info, debug, trace; default info), XELB_LOG_FORMAT how (text or json).";
 
 /// xelb, an elastic load balancer: an XDP program spreads flows over targets, an agent checks their
 /// health, this command line manages both
@@ -65,6 +70,19 @@ enum Command {
     Decap(decap::Decap),
     Detach(detach::Detach),
     Completions(completions::Completions),
+    Man(man::Man),
+}
+
+impl Arguments {
+    /// How what the command logs is written.
+    #[must_use]
+    pub const fn log_format(&self) -> LogFormat {
+        match &self.command {
+            Command::Agent(command) => command.log_format(),
+            Command::Decap(command) => command.log_format(),
+            _ => LogFormat::Text,
+        }
+    }
 }
 
 /// Which agent.
@@ -96,11 +114,27 @@ struct Attach {
     xdp_mode: XdpMode,
 }
 
+/// How what happens is written to the error output.
+#[derive(Debug, Args)]
+struct Log {
+    /// Form of the log: `text`, one line for people, or `json`, one object a line; the journal of
+    /// systemd gets either without times, which it knows itself
+    #[arg(
+        id = "log_format",
+        long = "log-format",
+        value_name = "FORMAT",
+        default_value = "text",
+        env = "XELB_LOG_FORMAT"
+    )]
+    format: LogFormat,
+}
+
 /// Runs what was asked for, and says what became of it in the exit code.
 #[must_use]
 pub fn run(arguments: Arguments) -> ExitCode {
+    let format = arguments.log_format();
     let result = match arguments.command {
-        Command::Doctor(command) => return end(wait_for(command.run())),
+        Command::Doctor(command) => return end(format, wait_for(command.run())),
         Command::Agent(command) => command.run(),
         Command::Apply(command) => wait_for(command.run()),
         Command::Rollback(command) => wait_for(command.run()),
@@ -114,17 +148,18 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Decap(command) => command.run(),
         Command::Detach(command) => command.run(),
         Command::Completions(command) => command.run(),
+        Command::Man(command) => command.run(),
     };
-    end(result.map(|()| true))
+    end(format, result.map(|()| true))
 }
 
 /// The exit code; `false` is an answer, too: what was looked at is not well.
-fn end(result: anyhow::Result<bool>) -> ExitCode {
+fn end(format: LogFormat, result: anyhow::Result<bool>) -> ExitCode {
     match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("{}", shown(&error));
+            eprintln!("{}", log::last_words(format, &shown(&error)));
             ExitCode::from(exit_code(&error))
         }
     }

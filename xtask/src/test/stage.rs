@@ -4,6 +4,7 @@ use std::env;
 
 use anyhow::{Result, anyhow};
 
+use super::package;
 use crate::setup::{self, Need};
 use crate::tidy;
 use crate::workspace::{Workspace, run};
@@ -88,6 +89,13 @@ pub(super) const STAGES: &[Stage] = &[
         action: |on| {
             run(&mut on.workspace.cargo(["test", "--package", "lb-tests", "--test", "simulation"]))
         },
+    },
+    Stage {
+        name: "package",
+        purpose: "the Debian package on a clean system, and its units under systemd",
+        privileged: true,
+        needs: setup::LAB_NEEDS,
+        action: package::run,
     },
     Stage {
         name: "lab",
@@ -190,7 +198,7 @@ mod tests {
     #[test]
     fn an_unknown_stage_is_answered_with_the_known_ones() {
         let message = parse("units").unwrap_err().to_string();
-        assert!(message.contains("unit, simulation, lab"), "{message}");
+        assert!(message.contains("unit, simulation, package, lab"), "{message}");
     }
 
     #[test]

@@ -1,0 +1,50 @@
+//! A clean system, booted: systemd runs the units in a container with a network of its own.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::clean::CleanRoot;
+use crate::workspace::Workspace;
+
+/// What an operator does, as a script; in tests/package.
+const SCRIPT: &str = "systemd.sh";
+/// The unit that runs it.
+const UNIT: &str = "lab.service";
+/// Its last line if all went well.
+const CLOSING: &str = "systemd.sh: all is well";
+
+/// Longer than it ever takes, in seconds.
+const LIMIT: &str = "100";
+
+/// Boots the system, which has the package, runs the script, and waits for the end.
+pub(super) fn run(workspace: &Workspace, root: &CleanRoot) -> Result<()> {
+    let from = workspace.root.join("tests/package");
+    let lab = root.path().join("lab");
+    fs::copy(from.join(SCRIPT), lab.join(SCRIPT)).context(SCRIPT)?;
+    let units = root.path().join("etc/systemd/system");
+    fs::copy(from.join(UNIT), units.join(UNIT)).context(UNIT)?;
+    let wants = units.join("default.target.wants");
+    fs::create_dir_all(&wants)?;
+    symlink(Path::new("..").join(UNIT), wants.join(UNIT))?;
+    // The container gets a bpffs of its own: containers do not mount one.
+    let bpffs = lab.join("bpffs");
+    fs::create_dir_all(&bpffs)?;
+    let boot = "mount -t bpf bpf \"$1\" && exec timeout --signal=KILL \"$3\" \
+                systemd-nspawn --quiet --boot --directory=\"$2\" --keep-unit --register=no \
+                --private-network --capability=all --system-call-filter=bpf \
+                --bind=/dev/net/tun --bind=\"$1\":/sys/fs/bpf --console=pipe";
+    let mut unshare = workspace.program("unshare");
+    unshare.args(["--mount", "sh", "-c", boot, "sh"]).arg(&bpffs).arg(root.path()).arg(LIMIT);
+    let container = unshare.stdin(std::process::Stdio::null()).output();
+    let container = container.context("cannot run unshare")?;
+    let said = fs::read_to_string(lab.join("log")).unwrap_or_default();
+    print!("{said}");
+    let console = || String::from_utf8_lossy(&container.stdout).into_owned();
+    let errors = || String::from_utf8_lossy(&container.stderr).into_owned();
+    ensure!(!said.is_empty(), "the container does not boot: {}{}", console(), errors());
+    ensure!(said.lines().last() == Some(CLOSING), "under systemd, the package fails (see above)");
+    Ok(())
+}

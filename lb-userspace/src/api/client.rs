@@ -1,7 +1,6 @@
 //! The command line's side of the API.
 
 use std::{
-    error::Error,
     fmt::Write as _,
     io::{self, ErrorKind},
     net::{IpAddr, SocketAddr},
@@ -9,9 +8,12 @@ use std::{
     time::Duration,
 };
 
-use http::{Method, Request, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::{body::Bytes, client::conn::http1};
+use hyper::{
+    body::{Bytes, Incoming},
+    client::conn::http1,
+};
 use hyper_util::rt::TokioIo;
 use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
@@ -92,6 +94,26 @@ impl Terms {
     }
 }
 
+/// A stream of states and events.
+#[derive(Debug)]
+pub struct Changes {
+    client: Client,
+    body: Incoming,
+    /// Keeps the connection open.
+    _sender: http1::SendRequest<Full<Bytes>>,
+}
+
+impl Changes {
+    /// Waits for the next one; `false` when the stream has ended and can be opened anew.
+    pub async fn next(&mut self) -> Result<bool, ClientError> {
+        match self.body.frame().await {
+            Some(Ok(_)) => Ok(true),
+            Some(Err(error)) => Err(self.client.garbled(&error)),
+            None => Ok(false),
+        }
+    }
+}
+
 /// A way to the agent at one socket.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -128,6 +150,47 @@ impl Client {
     pub async fn events(&self, since: u64, wait: u64) -> Result<Events, ClientError> {
         let path = format!("/v1/events?since={since}&wait={wait}");
         self.ask(Method::GET, &path, None::<&()>).await
+    }
+
+    /// States and events as they come.
+    pub async fn watch(&self) -> Result<Changes, ClientError> {
+        let request = Request::get("/v1/watch")
+            .header("host", "xelb")
+            .body(Full::default())
+            .map_err(|error| self.garbled(&error))?;
+        let answer = timeout(self.timeout, self.open(request)).await;
+        let (sender, response) = answer.map_err(|_| self.timed_out())??;
+        if response.status().is_success() {
+            return Ok(Changes {
+                client: self.clone(),
+                body: response.into_body(),
+                _sender: sender,
+            });
+        }
+        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX);
+        let bytes = body.collect().await.map_err(|error| self.garbled(&error))?.to_bytes();
+        let ErrorBody { error } =
+            serde_json::from_slice(&bytes).map_err(|error| self.garbled(&error))?;
+        Err(ClientError::Failed(error))
+    }
+
+    /// Sends a request; the answer's body comes through a connection that a task of its own drives.
+    async fn open(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<(http1::SendRequest<Full<Bytes>>, Response<Incoming>), ClientError> {
+        let stream =
+            UnixStream::connect(&self.socket).await.map_err(|error| self.unreachable(error))?;
+        let (mut sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(|error| self.garbled(&error))?;
+        tokio::spawn(connection);
+        let response = sender.send_request(request).await.map_err(|error| self.garbled(&error))?;
+        Ok((sender, response))
+    }
+
+    fn timed_out(&self) -> ClientError {
+        let path = self.socket.display().to_string();
+        ClientError::TimedOut { path, waited: self.timeout }
     }
 
     /// What the data path would do with the first packet of a flow, or with one of a flow that is
@@ -272,11 +335,8 @@ impl Client {
         };
         let request =
             request.body(Full::new(Bytes::from(body))).map_err(|error| self.garbled(&error))?;
-        let answer = timeout(self.timeout, self.send(request)).await.map_err(|_| {
-            let path = self.socket.display().to_string();
-            ClientError::TimedOut { path, waited: self.timeout }
-        })?;
-        let (status, bytes) = answer?;
+        let answer = timeout(self.timeout, self.send(request)).await;
+        let (status, bytes) = answer.map_err(|_| self.timed_out())??;
         if status.is_success() {
             return serde_json::from_slice(&bytes).map_err(|error| self.garbled(&error));
         }
@@ -291,20 +351,11 @@ impl Client {
         &self,
         request: Request<Full<Bytes>>,
     ) -> Result<(StatusCode, Bytes), ClientError> {
-        let stream =
-            UnixStream::connect(&self.socket).await.map_err(|error| self.unreachable(error))?;
-        let (mut sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(|error| self.garbled(&error))?;
-        let exchange = async {
-            let response = sender.send_request(request).await?;
-            let status = response.status();
-            let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX);
-            let bytes = body.collect().await?.to_bytes();
-            drop(sender);
-            Ok::<_, Box<dyn Error + Send + Sync>>((status, bytes))
-        };
-        let (_, answer) = tokio::join!(connection, exchange);
-        answer.map_err(|error| self.garbled(&error))
+        let (_sender, response) = self.open(request).await?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX);
+        let bytes = body.collect().await.map_err(|error| self.garbled(&error))?.to_bytes();
+        Ok((status, bytes))
     }
 
     fn unreachable(&self, source: io::Error) -> ClientError {

@@ -15,7 +15,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-pub use client::{Client, ClientError, Terms};
+pub use client::{Changes, Client, ClientError, Terms};
 pub use explain::ExplainView;
 pub use model::{
     ConfigurationView, CounterView, DropView, ErrorBody, ListenerTraffic, PreviewView,

@@ -6,11 +6,12 @@ use clap::{Args, ValueEnum};
 
 use super::{
     Socket, diff,
-    output::Format,
+    output::{self, Format},
     table::{Table, or_dash, socket},
 };
 use crate::{
     agent::{ListenerView, TargetGroupView, TargetView},
+    api::Client,
     config::Document,
     store::RevisionHead,
 };
@@ -22,6 +23,8 @@ const REVISIONS_SHOWN: usize = 1000;
 ///
 /// Example: xelb get targets
 ///
+/// Example: xelb get targets --watch
+///
 /// Example: xelb get config -o yaml > xelb.yaml
 ///
 /// Example: xelb get targets -o json
@@ -30,6 +33,9 @@ pub(super) struct Get {
     /// What to show
     #[arg(value_enum)]
     what: What,
+    /// Go on, and print it anew whenever it changes, until interrupted
+    #[arg(long, short)]
+    watch: bool,
     #[command(flatten)]
     format: Format,
     #[command(flatten)]
@@ -48,25 +54,42 @@ enum What {
 impl Get {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let client = self.socket.client();
+        let mut shown = self.text(&client).await?;
+        output::print(&shown)?;
+        if !self.watch {
+            return Ok(());
+        }
+        loop {
+            // Whatever comes may have changed it; the stream ends when the agent does.
+            let mut changes = client.watch().await?;
+            while changes.next().await? {
+                let text = self.text(&client).await?;
+                if text != shown {
+                    output::print(&format!("{}{text}", self.format.separator()))?;
+                    shown = text;
+                }
+            }
+        }
+    }
+
+    async fn text(&self, client: &Client) -> anyhow::Result<String> {
+        let format = &self.format;
         match self.what {
             What::Revisions => {
                 let page = client.revisions(None, REVISIONS_SHOWN).await?;
-                return self.format.print(&page.revisions, |all| revisions(all));
+                format.text(&page.revisions, |all| revisions(all))
             }
             What::Config => {
                 let document = client.configuration().await?.document;
-                return self.format.print(&document, |document| {
+                format.text(&document, |document| {
                     diff::lines(&Document::default().differences(document), "")
-                });
+                })
             }
-            _ => {}
-        }
-        let snapshot = client.status().await?;
-        match self.what {
-            What::Revisions | What::Config => Ok(()),
-            What::Listeners => self.format.print(&snapshot.listeners, |all| listeners(all)),
-            What::TargetGroups => self.format.print(&snapshot.target_groups, |all| groups(all)),
-            What::Targets => self.format.print(&snapshot.targets, |all| targets(all)),
+            What::Listeners => format.text(&client.status().await?.listeners, |all| listeners(all)),
+            What::TargetGroups => {
+                format.text(&client.status().await?.target_groups, |all| groups(all))
+            }
+            What::Targets => format.text(&client.status().await?.targets, |all| targets(all)),
         }
     }
 }

@@ -27,10 +27,28 @@ impl Format {
         answer: &T,
         table: impl FnOnce(&T) -> String,
     ) -> anyhow::Result<()> {
+        print(&self.text(answer, table)?)
+    }
+
+    /// The answer as it is printed.
+    pub(super) fn text<T: Serialize>(
+        &self,
+        answer: &T,
+        table: impl FnOnce(&T) -> String,
+    ) -> anyhow::Result<String> {
+        Ok(match self.output {
+            Output::Table => table(answer),
+            Output::Json => format!("{}\n", serde_json::to_string_pretty(answer)?),
+            Output::Yaml => serde_saphyr::to_string(answer)?,
+        })
+    }
+
+    /// What stands between two answers of one command.
+    pub(super) const fn separator(&self) -> &'static str {
         match self.output {
-            Output::Table => print(&table(answer)),
-            Output::Json => print(&format!("{}\n", serde_json::to_string_pretty(answer)?)),
-            Output::Yaml => print(&serde_saphyr::to_string(answer)?),
+            Output::Table => "\n",
+            Output::Json => "",
+            Output::Yaml => "---\n",
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::dataplane::XdpMode;
+use crate::{api::access::AccessOptions, dataplane::XdpMode};
 
 /// What the command line says.
 #[derive(Clone, Debug)]
@@ -15,6 +15,8 @@ pub struct AgentOptions {
     pub bpffs: PathBuf,
     /// The socket of the API.
     pub socket: PathBuf,
+    /// Who else may use the API, and where.
+    pub access: AccessOptions,
     /// How the program is attached.
     pub xdp_mode: XdpMode,
 }

@@ -3,21 +3,21 @@
 use std::{
     error::Error,
     fmt::Write as _,
-    io::{self, ErrorKind},
+    io,
     net::{IpAddr, SocketAddr},
-    path::{Path, PathBuf},
+    path::Path,
     time::Duration,
 };
 
-use http::{Method, Request, StatusCode};
+use http::{Method, Request, StatusCode, header::AUTHORIZATION};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
-use tokio::{net::UnixStream, time::timeout};
+use tokio::time::timeout;
 
-use super::{ErrorBody, ExplainView, Said, StatsView, TargetAdd, TargetPatch};
+use super::{ErrorBody, ExplainView, Said, StatsView, TargetAdd, TargetPatch, Way};
 use crate::{
     agent::{Events, Snapshot},
     config::{Document, Protocol},
@@ -65,6 +65,25 @@ pub enum ClientError {
         /// What is wrong.
         reason: String,
     },
+    /// Nobody answers at a remote address.
+    #[error("no agent answers at {server}; does `xelb agent` run there with --listen?")]
+    NoServer {
+        /// Where it should be.
+        server: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The two ends do not believe each other.
+    #[error("TLS with {server} fails: {reason}")]
+    Tls {
+        /// The other end.
+        server: String,
+        /// Why.
+        reason: String,
+    },
+    /// The agent does not know who asks, or he may not: exit code 1.
+    #[error("not permitted: {0}")]
+    Refused(String),
     /// The request is wrong: exit code 2.
     #[error("{0}")]
     Invalid(String),
@@ -73,10 +92,10 @@ pub enum ClientError {
     Failed(String),
 }
 
-/// A way to the agent at one socket.
+/// What is asked of one agent.
 #[derive(Clone, Debug)]
 pub struct Client {
-    socket: PathBuf,
+    way: Way,
     timeout: Duration,
 }
 
@@ -84,7 +103,13 @@ impl Client {
     /// The agent at this socket.
     #[must_use]
     pub fn new(socket: &Path) -> Self {
-        Self { socket: socket.to_path_buf(), timeout: TIMEOUT }
+        Self::by(Way::Unix(socket.to_path_buf()))
+    }
+
+    /// The agent that is reached this way.
+    #[must_use]
+    pub const fn by(way: Way) -> Self {
+        Self { way, timeout: TIMEOUT }
     }
 
     /// The same with another limit on the time that an answer may take.
@@ -183,20 +208,19 @@ impl Client {
             Some(body) => serde_json::to_vec(body).map_err(|error| self.garbled(&error))?,
             None => Vec::new(),
         };
-        let answer = timeout(self.timeout, self.send(method, path, body)).await.map_err(|_| {
-            let path = self.socket.display().to_string();
-            ClientError::TimedOut { path, waited: self.timeout }
-        })?;
+        let answer = timeout(self.timeout, self.send(method, path, body))
+            .await
+            .map_err(|_| ClientError::TimedOut { path: self.way.name(), waited: self.timeout })?;
         let (status, bytes) = answer?;
         if status.is_success() {
             return serde_json::from_slice(&bytes).map_err(|error| self.garbled(&error));
         }
         let ErrorBody { error } =
             serde_json::from_slice(&bytes).map_err(|_| self.garbled(&status))?;
-        Err(if status.is_client_error() {
-            ClientError::Invalid(error)
-        } else {
-            ClientError::Failed(error)
+        Err(match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ClientError::Refused(error),
+            _ if status.is_client_error() => ClientError::Invalid(error),
+            _ => ClientError::Failed(error),
         })
     }
 
@@ -206,17 +230,20 @@ impl Client {
         path: &str,
         body: Vec<u8>,
     ) -> Result<(StatusCode, Bytes), ClientError> {
-        let stream =
-            UnixStream::connect(&self.socket).await.map_err(|error| self.unreachable(error))?;
+        let authorization = self.way.authorization()?;
+        let stream = self.way.connect().await?;
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|error| self.garbled(&error))?;
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(method)
             .uri(path)
             .header("host", "xelb")
             .header("content-type", "application/json")
             .body(Full::new(Bytes::from(body)))
             .map_err(|error| self.garbled(&error))?;
+        if let Some(value) = authorization {
+            request.headers_mut().insert(AUTHORIZATION, value);
+        }
         let exchange = async {
             let response = sender.send_request(request).await?;
             let status = response.status();
@@ -225,20 +252,16 @@ impl Client {
             drop(sender);
             Ok::<_, Box<dyn Error + Send + Sync>>((status, bytes))
         };
-        let (_, answer) = tokio::join!(connection, exchange);
-        answer.map_err(|error| self.garbled(&error))
-    }
-
-    fn unreachable(&self, source: io::Error) -> ClientError {
-        let path = self.socket.display().to_string();
-        match source.kind() {
-            ErrorKind::PermissionDenied => ClientError::NotPermitted { path },
-            _ => ClientError::NoAgent { path, source },
-        }
+        let (connected, answer) = tokio::join!(connection, exchange);
+        // Why the connection ended may say more than that there is no answer.
+        answer.map_err(|error| match &connected {
+            Err(cause) => self.way.broken(cause),
+            Ok(()) => self.way.broken(error.as_ref()),
+        })
     }
 
     fn garbled(&self, reason: &impl ToString) -> ClientError {
-        ClientError::Garbled { path: self.socket.display().to_string(), reason: reason.to_string() }
+        ClientError::Garbled { path: self.way.name(), reason: reason.to_string() }
     }
 }
 

@@ -1,28 +1,18 @@
 //! The agent's side of the API: routes to requests, refusals to status codes. No logic of its own.
 
-use std::{future::Future, sync::Arc, time::Duration};
-
 use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, State},
     http::{Method, StatusCode, Uri},
+    middleware::from_fn,
     response::{IntoResponse, Response},
     routing::{get, patch, post, put},
 };
-use hyper::server::conn::http1;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
-use tokio::{
-    net::{UnixListener, UnixStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
-    task::spawn_blocking,
-    time::{sleep, timeout},
-};
+use tokio::task::spawn_blocking;
 
 use super::{
     ExplainView, Said, StatsView, TargetAdd, TargetPatch,
+    access::guard,
     events::events,
     extract::{Body, Ends, Failure, OfGroup, OfTarget, Wanted},
     stats::view,
@@ -33,26 +23,6 @@ use crate::{
     dataplane::{ExplainError, Explainer, Stats, StatsError, StatsSource},
 };
 
-/// What clients may take of the agent.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
-    /// Connections at a time; more wait in the kernel's queue.
-    pub(super) connections_max: usize,
-    /// Longest time a client may take for the head of a request, and between two of them.
-    pub(super) head_timeout: Duration,
-    /// Longest life of a connection, so that a client that stalls holds nothing for ever.
-    pub(super) connection_timeout: Duration,
-}
-
-const LIMITS: Limits = Limits {
-    connections_max: 64,
-    head_timeout: Duration::from_secs(10),
-    connection_timeout: Duration::from_mins(1),
-};
-
-/// Wait after a failed accept, which mostly means that file descriptors have run out.
-const ACCEPT_RETRY: Duration = Duration::from_millis(100);
-
 #[derive(Clone)]
 pub(super) struct Context {
     pub(super) agent: AgentHandle,
@@ -60,66 +30,10 @@ pub(super) struct Context {
     explainer: Explainer,
 }
 
-/// Answers at `listener` until `shutdown`.
-pub async fn serve(
-    listener: UnixListener,
-    agent: AgentHandle,
-    stats: StatsSource,
-    shutdown: impl Future<Output = ()>,
-) {
-    serve_within(LIMITS, listener, agent, stats, shutdown).await;
-}
-
-/// [`serve`] with other limits.
-pub(super) async fn serve_within(
-    limits: Limits,
-    listener: UnixListener,
-    agent: AgentHandle,
-    stats: StatsSource,
-    shutdown: impl Future<Output = ()>,
-) {
-    let router = routes(Context { agent, explainer: stats.explainer(), stats });
-    let places = Arc::new(Semaphore::new(limits.connections_max));
-    tokio::pin!(shutdown);
-    loop {
-        let accepted = tokio::select! {
-            () = &mut shutdown => return,
-            accepted = accept(&listener, &places) => accepted,
-        };
-        let Some((place, stream)) = accepted else {
-            return;
-        };
-        let service = TowerToHyperService::new(router.clone());
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits.head_timeout)
-            .serve_connection(TokioIo::new(stream), service);
-        tokio::spawn(async move {
-            // Clients that break off are their own affair.
-            let _ended = timeout(limits.connection_timeout, connection).await;
-            drop(place);
-        });
-    }
-}
-
-/// The next connection, as soon as there is a place for it.
-async fn accept(
-    listener: &UnixListener,
-    places: &Arc<Semaphore>,
-) -> Option<(OwnedSemaphorePermit, UnixStream)> {
-    let place = Arc::clone(places).acquire_owned().await.ok()?;
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => return Some((place, stream)),
-            Err(error) => {
-                tracing::error!(%error, "the API cannot accept a connection; trying again");
-                sleep(ACCEPT_RETRY).await;
-            }
-        }
-    }
-}
-
-fn routes(context: Context) -> Router {
+/// Everything that can be asked, behind the [`guard`].
+pub(super) fn routes(agent: AgentHandle, counters: StatsSource) -> Router {
+    let explainer = counters.explainer();
+    let context = Context { agent, explainer, stats: counters };
     let body_bytes_max = usize::try_from(FILE_BYTES_MAX).unwrap_or(usize::MAX);
     Router::new()
         .route("/v1/status", get(status))
@@ -138,6 +52,7 @@ fn routes(context: Context) -> Router {
         .method_not_allowed_fallback(not_allowed)
         .fallback(unknown)
         .layer(DefaultBodyLimit::max(body_bytes_max))
+        .layer(from_fn(guard))
         .with_state(context)
 }
 

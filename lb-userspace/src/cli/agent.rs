@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Attach;
+use super::{Attach, access::Access};
 use crate::agent::{self, AgentOptions};
 
 /// Run the agent: it loads the data path, checks targets and writes the maps
@@ -33,15 +33,19 @@ pub(super) struct Agent {
     socket: PathBuf,
     #[command(flatten)]
     attach: Attach,
+    #[command(flatten)]
+    access: Access,
 }
 
 impl Agent {
     pub(super) fn run(self) -> anyhow::Result<()> {
+        let access = self.access.options(&self.socket)?;
         let options = AgentOptions {
             config: self.config,
             state_dir: self.state_dir,
             bpffs: self.bpffs,
             socket: self.socket,
+            access,
             xdp_mode: self.attach.xdp_mode,
         };
         tokio::runtime::Builder::new_multi_thread()

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::dataplane::XdpMode;
+use crate::{api::access::AccessOptions, dataplane::XdpMode};
 
 /// Where the desired state is kept unless the command line names another place.
 pub const STATE_DIR: &str = "/var/lib/xelb";
@@ -19,6 +19,8 @@ pub struct AgentOptions {
     pub bpffs: PathBuf,
     /// The socket of the API.
     pub socket: PathBuf,
+    /// Who else may use the API, and where.
+    pub access: AccessOptions,
     /// How the program is attached.
     pub xdp_mode: XdpMode,
 }

@@ -76,8 +76,8 @@ pub(super) struct Agent {
     events: Arc<EventLog>,
     /// When a failed write is tried again, and how long that was waited for.
     retry: Option<(time::Instant, Duration)>,
-    /// Removes the API's socket in the end.
-    _socket_file: api::SocketFile,
+    /// Removes the API's sockets in the end.
+    _socket_files: Vec<api::SocketFile>,
 }
 
 impl Agent {
@@ -87,7 +87,7 @@ impl Agent {
         let (hop_sender, next_hops) = mpsc::unbounded_channel();
         let (ask, requests) = mpsc::channel(64);
         let (snapshots, snapshot) = watch::channel(Arc::new(Snapshot::default()));
-        let (listener, socket_file) = api::bind(&options.socket)?;
+        let (doors, socket_files) = api::Doors::open(&options.socket, &options.access)?;
         let resolver =
             Resolver::start(hop_sender).context("cannot follow routes and neighbours")?;
         let tunnel = TunnelKeeper::new();
@@ -109,7 +109,7 @@ impl Agent {
             shortages: Shortages::default(),
             events: Arc::default(),
             retry: None,
-            _socket_file: socket_file,
+            _socket_files: socket_files,
             options,
         };
         if let Some(config) = initial {
@@ -119,7 +119,7 @@ impl Agent {
         }
         agent.publish();
         let handle = AgentHandle::new(ask, snapshot, Arc::clone(&agent.events));
-        tokio::spawn(api::serve(listener, handle, agent.stats.clone(), std::future::pending()));
+        tokio::spawn(doors.serve(handle, agent.stats.clone(), std::future::pending()));
         Ok(agent)
     }
 

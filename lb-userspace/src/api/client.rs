@@ -1,14 +1,15 @@
 //! The command line's side of the API.
 
+mod error;
+
 use std::{
     fmt::Write as _,
-    io::{self, ErrorKind},
     net::{IpAddr, SocketAddr},
-    path::{Path, PathBuf},
+    path::Path,
     time::Duration,
 };
 
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, header::AUTHORIZATION};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{
     body::{Bytes, Incoming},
@@ -16,67 +17,24 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use serde::{Serialize, de::DeserializeOwned};
-use thiserror::Error;
-use tokio::{net::UnixStream, time::timeout};
+use tokio::time::timeout;
 
 use super::{
     ConfigurationView, ErrorBody, ExplainView, PreviewView, RevisionView, RevisionsView, Said,
-    StatsView, TargetAdd, TargetPatch,
+    StatsView, TargetAdd, TargetPatch, Way,
 };
 use crate::{
     agent::{Events, Snapshot},
     config::{Difference, Document, Protocol},
 };
 
+pub use error::ClientError;
+
 /// Longest time that an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Longest answer: the state of as many targets as the maps hold takes a third of it.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
-
-/// Why there is no answer, or not the wanted one.
-#[derive(Debug, Error)]
-pub enum ClientError {
-    /// Nobody answers.
-    #[error("no agent answers at {path}; is `xelb agent` running? --socket names another place")]
-    NoAgent {
-        /// The socket.
-        path: String,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The socket is somebody else's.
-    #[error("not permitted to use {path}; run as root, or as a member of the socket's group")]
-    NotPermitted {
-        /// The socket.
-        path: String,
-    },
-    /// The agent does not answer in time.
-    #[error(
-        "the agent at {path} has not answered for {waited:?}; what was asked may still be done, \
-         `xelb status` tells"
-    )]
-    TimedOut {
-        /// The socket.
-        path: String,
-        /// How long it was waited for.
-        waited: Duration,
-    },
-    /// What came is not an answer of an agent.
-    #[error("the answer from {path} makes no sense: {reason}; do agent and CLI have one version?")]
-    Garbled {
-        /// The socket.
-        path: String,
-        /// What is wrong.
-        reason: String,
-    },
-    /// The request is wrong: exit code 2.
-    #[error("{0}")]
-    Invalid(String),
-    /// The agent could not do it: exit code 1.
-    #[error("{0}")]
-    Failed(String),
-}
 
 /// On which conditions a change is wanted.
 #[derive(Clone, Copy, Debug, Default)]
@@ -114,10 +72,10 @@ impl Changes {
     }
 }
 
-/// A way to the agent at one socket.
+/// What is asked of one agent.
 #[derive(Clone, Debug)]
 pub struct Client {
-    socket: PathBuf,
+    way: Way,
     timeout: Duration,
 }
 
@@ -125,7 +83,13 @@ impl Client {
     /// The agent at this socket.
     #[must_use]
     pub fn new(socket: &Path) -> Self {
-        Self { socket: socket.to_path_buf(), timeout: TIMEOUT }
+        Self::by(Way::Unix(socket.to_path_buf()))
+    }
+
+    /// The agent that is reached this way.
+    #[must_use]
+    pub const fn by(way: Way) -> Self {
+        Self { way, timeout: TIMEOUT }
     }
 
     /// The same with another limit on the time that an answer may take.
@@ -177,20 +141,27 @@ impl Client {
     /// Sends a request; the answer's body comes through a connection that a task of its own drives.
     async fn open(
         &self,
-        request: Request<Full<Bytes>>,
+        mut request: Request<Full<Bytes>>,
     ) -> Result<(http1::SendRequest<Full<Bytes>>, Response<Incoming>), ClientError> {
-        let stream =
-            UnixStream::connect(&self.socket).await.map_err(|error| self.unreachable(error))?;
+        if let Some(value) = self.way.authorization()? {
+            request.headers_mut().insert(AUTHORIZATION, value);
+        }
+        let stream = self.way.connect().await?;
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|error| self.garbled(&error))?;
-        tokio::spawn(connection);
-        let response = sender.send_request(request).await.map_err(|error| self.garbled(&error))?;
-        Ok((sender, response))
+        let connection = tokio::spawn(connection);
+        match sender.send_request(request).await {
+            Ok(response) => Ok((sender, response)),
+            // Why the connection ended may say more than that there is no answer.
+            Err(error) => Err(match connection.await {
+                Ok(Err(cause)) => self.way.broken(&cause),
+                _ => self.way.broken(&error),
+            }),
+        }
     }
 
     fn timed_out(&self) -> ClientError {
-        let path = self.socket.display().to_string();
-        ClientError::TimedOut { path, waited: self.timeout }
+        ClientError::TimedOut { path: self.way.name(), waited: self.timeout }
     }
 
     /// What the data path would do with the first packet of a flow, or with one of a flow that is
@@ -342,9 +313,13 @@ impl Client {
         }
         let ErrorBody { error } =
             serde_json::from_slice(&bytes).map_err(|_| self.garbled(&status))?;
-        // Somebody else was faster: the request as such was right.
-        let failed = status.is_server_error() || status == StatusCode::PRECONDITION_FAILED;
-        Err(if failed { ClientError::Failed(error) } else { ClientError::Invalid(error) })
+        Err(match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ClientError::Refused(error),
+            // Somebody else was faster: the request as such was right.
+            StatusCode::PRECONDITION_FAILED => ClientError::Failed(error),
+            _ if status.is_client_error() => ClientError::Invalid(error),
+            _ => ClientError::Failed(error),
+        })
     }
 
     async fn send(
@@ -358,16 +333,8 @@ impl Client {
         Ok((status, bytes))
     }
 
-    fn unreachable(&self, source: io::Error) -> ClientError {
-        let path = self.socket.display().to_string();
-        match source.kind() {
-            ErrorKind::PermissionDenied => ClientError::NotPermitted { path },
-            _ => ClientError::NoAgent { path, source },
-        }
-    }
-
     fn garbled(&self, reason: &impl ToString) -> ClientError {
-        ClientError::Garbled { path: self.socket.display().to_string(), reason: reason.to_string() }
+        ClientError::Garbled { path: self.way.name(), reason: reason.to_string() }
     }
 }
 

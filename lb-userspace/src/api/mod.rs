@@ -1,7 +1,9 @@
-//! REST and JSON over the Unix socket: the only way that the command line speaks to an agent.
+//! REST and JSON over Unix sockets, or TLS: the only way that the command line speaks to an agent.
 
+pub mod access;
 mod changes;
 mod client;
+mod doors;
 mod events;
 mod explain;
 mod extract;
@@ -11,16 +13,18 @@ mod server;
 mod socket;
 mod stats;
 mod watch;
+mod way;
 
 #[cfg(test)]
 mod tests;
 
 pub use client::{Changes, Client, ClientError, Terms};
+pub use doors::Doors;
 pub use explain::ExplainView;
 pub use model::{
     ConfigurationView, CounterView, DropView, ErrorBody, ListenerTraffic, PreviewView,
     RevisionView, RevisionsView, Said, StatsView, TargetAdd, TargetPatch, TargetTraffic,
 };
-pub use server::serve;
-pub use socket::{BindError, SocketFile, bind};
+pub use socket::{BindError, SocketFile};
 pub use watch::StateView;
+pub use way::{Server, TlsWay, TokenSource, Way};

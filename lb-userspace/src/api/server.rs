@@ -1,65 +1,32 @@
 //! The agent's side of the API: routes to requests, refusals to status codes. No logic of its own.
 
-use std::{future::Future, sync::Arc, time::Duration};
-
 use axum::{
-    Extension, Json, Router,
+    Json, Router,
     extract::{DefaultBodyLimit, State},
     http::{HeaderName, HeaderValue, Method, StatusCode, Uri},
+    middleware::from_fn,
     response::{IntoResponse, Response},
     routing::{get, patch, post},
 };
-use hyper::server::conn::http1;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
-use tokio::{
-    net::{UnixListener, UnixStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
-    task::spawn_blocking,
-    time::{sleep, timeout},
-};
+use tokio::task::spawn_blocking;
 
 use serde::Serialize;
 
 use super::{
     ExplainView, StatsView,
+    access::guard,
     changes::{apply, rollback, target_add, target_patch, target_remove},
     events::events,
     extract::{Ends, Failure, Wanted},
     history::{configuration, differences, preview, revision, revisions},
     stats::view,
-    watch::{Watchers, Watching, watch},
+    watch::{Watchers, watch},
 };
 use crate::{
     agent::{AgentHandle, Snapshot},
     config::FILE_BYTES_MAX,
     dataplane::{ExplainError, Explainer, Stats, StatsError, StatsSource},
 };
-
-/// What clients may take of the agent.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
-    /// Connections at a time; more wait in the kernel's queue.
-    pub(super) connections_max: usize,
-    /// Longest time a client may take for the head of a request, and between two of them.
-    pub(super) head_timeout: Duration,
-    /// Longest life of a connection, so that a client that stalls holds nothing for ever.
-    pub(super) connection_timeout: Duration,
-    /// The same for one that watches, beyond that.
-    pub(super) watch_timeout: Duration,
-}
-
-const LIMITS: Limits = Limits {
-    connections_max: 64,
-    head_timeout: Duration::from_secs(10),
-    connection_timeout: Duration::from_mins(1),
-    watch_timeout: Duration::from_hours(1),
-};
-
-/// Wait after a failed accept, which mostly means that file descriptors have run out.
-const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
 #[derive(Clone)]
 pub(super) struct Context {
@@ -69,72 +36,11 @@ pub(super) struct Context {
     explainer: Explainer,
 }
 
-/// Answers at `listener` until `shutdown`.
-pub async fn serve(
-    listener: UnixListener,
-    agent: AgentHandle,
-    stats: StatsSource,
-    shutdown: impl Future<Output = ()>,
-) {
-    serve_within(LIMITS, listener, agent, stats, shutdown).await;
-}
-
-/// [`serve`] with other limits.
-pub(super) async fn serve_within(
-    limits: Limits,
-    listener: UnixListener,
-    agent: AgentHandle,
-    stats: StatsSource,
-    shutdown: impl Future<Output = ()>,
-) {
+/// Everything that can be asked, behind the [`guard`].
+pub(super) fn routes(agent: AgentHandle, counters: StatsSource) -> Router {
+    let explainer = counters.explainer();
     let watchers = Watchers::default();
-    let router = routes(Context { agent, watchers, explainer: stats.explainer(), stats });
-    let places = Arc::new(Semaphore::new(limits.connections_max));
-    tokio::pin!(shutdown);
-    loop {
-        let accepted = tokio::select! {
-            () = &mut shutdown => return,
-            accepted = accept(&listener, &places) => accepted,
-        };
-        let Some((place, stream)) = accepted else {
-            return;
-        };
-        let watching = Watching::default();
-        let service = TowerToHyperService::new(router.clone().layer(Extension(watching.clone())));
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits.head_timeout)
-            .serve_connection(TokioIo::new(stream), service);
-        tokio::spawn(async move {
-            tokio::pin!(connection);
-            // Clients that break off are their own affair.
-            let ended = timeout(limits.connection_timeout, connection.as_mut()).await;
-            if ended.is_err() && watching.is_set() {
-                let _ended = timeout(limits.watch_timeout, connection).await;
-            }
-            drop(place);
-        });
-    }
-}
-
-/// The next connection, as soon as there is a place for it.
-async fn accept(
-    listener: &UnixListener,
-    places: &Arc<Semaphore>,
-) -> Option<(OwnedSemaphorePermit, UnixStream)> {
-    let place = Arc::clone(places).acquire_owned().await.ok()?;
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => return Some((place, stream)),
-            Err(error) => {
-                tracing::error!(%error, "the API cannot accept a connection; trying again");
-                sleep(ACCEPT_RETRY).await;
-            }
-        }
-    }
-}
-
-fn routes(context: Context) -> Router {
+    let context = Context { agent, watchers, explainer, stats: counters };
     let body_bytes_max = usize::try_from(FILE_BYTES_MAX).unwrap_or(usize::MAX);
     Router::new()
         .route("/v1/status", get(status))
@@ -159,6 +65,7 @@ fn routes(context: Context) -> Router {
         .method_not_allowed_fallback(not_allowed)
         .fallback(unknown)
         .layer(DefaultBodyLimit::max(body_bytes_max))
+        .layer(from_fn(guard))
         .with_state(context)
 }
 

@@ -3,16 +3,20 @@
 use std::{
     fs,
     io::{self, ErrorKind},
-    os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _},
+    os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _, lchown},
     path::{Path, PathBuf},
 };
 
+use nix::unistd::Gid;
 use socket2::{Domain, SockAddr, Socket, Type};
 use thiserror::Error;
 use tokio::net::UnixListener;
 
 /// Owner and group may use it.
 const SOCKET_MODE: u32 = 0o660;
+
+/// Connections that wait to be accepted.
+const QUEUE: i32 = 1024;
 
 /// Why there is no socket.
 #[derive(Debug, Error)]
@@ -64,8 +68,11 @@ impl Drop for SocketFile {
     }
 }
 
-/// Listens at `path`. A socket that nobody answers at is replaced.
-pub fn bind(path: &Path) -> Result<(UnixListener, SocketFile), BindError> {
+/// Listens at `path`, for the members of a group. A socket that nobody answers at is replaced.
+pub(super) fn bind(
+    path: &Path,
+    group: Option<Gid>,
+) -> Result<(UnixListener, SocketFile), BindError> {
     let failed = |action| {
         let path = path.display().to_string();
         move |source| BindError::Io { action, path, source }
@@ -74,12 +81,23 @@ pub fn bind(path: &Path) -> Result<(UnixListener, SocketFile), BindError> {
         fs::create_dir_all(folder).map_err(failed("make the folder of"))?;
     }
     make_way(path)?;
-    let listener = UnixListener::bind(path).map_err(failed("listen at"))?;
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(failed("make"))?;
+    SockAddr::unix(path).and_then(|at| socket.bind(&at)).map_err(failed("listen at"))?;
     let identity = identity(path).map_err(failed("look at"))?;
     let file = SocketFile { path: path.to_path_buf(), identity };
+    let group = group.map(Gid::as_raw);
+    lchown(path, None, group).map_err(failed("set the group of"))?;
     fs::set_permissions(path, fs::Permissions::from_mode(SOCKET_MODE))
         .map_err(failed("set the permissions of"))?;
+    // Nobody is let in before it belongs to whom it should.
+    let listener = listen(socket).map_err(failed("listen at"))?;
     Ok((listener, file))
+}
+
+fn listen(socket: Socket) -> io::Result<UnixListener> {
+    socket.listen(QUEUE)?;
+    socket.set_nonblocking(true)?;
+    UnixListener::from_std(socket.into())
 }
 
 fn make_way(path: &Path) -> Result<(), BindError> {

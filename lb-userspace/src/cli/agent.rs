@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Attach, Log};
+use super::{Attach, Log, access::Access};
 use crate::{
     agent::{self, AgentOptions},
     log::LogFormat,
@@ -39,6 +39,8 @@ pub(super) struct Agent {
     attach: Attach,
     #[command(flatten)]
     log: Log,
+    #[command(flatten)]
+    access: Access,
 }
 
 impl Agent {
@@ -47,11 +49,13 @@ impl Agent {
     }
 
     pub(super) fn run(self) -> anyhow::Result<()> {
+        let access = self.access.options(&self.socket)?;
         let options = AgentOptions {
             config: self.config,
             state_dir: self.state_dir,
             bpffs: self.bpffs,
             socket: self.socket,
+            access,
             xdp_mode: self.attach.xdp_mode,
         };
         tokio::runtime::Builder::new_multi_thread()

@@ -1,5 +1,6 @@
 //! The command line: flags to requests, answers to output. No logic of its own.
 
+mod access;
 mod agent;
 mod apply;
 mod completions;
@@ -15,18 +16,20 @@ mod help_tests;
 mod man;
 mod output;
 mod preview;
+mod remote;
 mod rollback;
 mod stats;
 mod status;
 mod table;
 mod target;
+mod token;
 
 use std::{future::Future, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    api::ClientError,
+    api::{Client, ClientError, Way, access::AccessError},
     config::ConfigErrors,
     dataplane::XdpMode,
     doctor::gather::GatherError,
@@ -37,8 +40,9 @@ const AFTER_HELP: &str = "\
 Exit codes: 0 done; 1 failed at run time; 2 wrong usage or invalid configuration (nothing was
 changed).
 
-Environment: XELB_SOCKET is the default of --socket; XELB_LOG says what agent and decap log
-(error, warn, info, debug, trace; default info), XELB_LOG_FORMAT how (text or json).";
+Environment: XELB_SOCKET is the default of --socket; XELB_TOKEN is a token for --server; XELB_LOG says
+what agent and decap log (error, warn, info, debug, trace; default info), XELB_LOG_FORMAT how (text
+or json).";
 
 /// xelb, an elastic load balancer: an XDP program spreads flows over targets, an agent checks their
 /// health, this command line manages both
@@ -69,6 +73,7 @@ enum Command {
     Doctor(doctor::Doctor),
     Decap(decap::Decap),
     Detach(detach::Detach),
+    Token(token::TokenCommand),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -97,11 +102,16 @@ struct Socket {
         global = true
     )]
     socket: PathBuf,
+    #[command(flatten)]
+    remote: remote::RemoteAgent,
 }
 
 impl Socket {
-    fn client(&self) -> crate::api::Client {
-        crate::api::Client::new(&self.socket)
+    fn client(&self) -> Client {
+        match self.remote.way() {
+            Some(way) => Client::by(Way::Tls(way)),
+            None => Client::new(&self.socket),
+        }
     }
 }
 
@@ -147,6 +157,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Explain(command) => wait_for(command.run()),
         Command::Decap(command) => command.run(),
         Command::Detach(command) => command.run(),
+        Command::Token(command) => command.run(),
         Command::Completions(command) => command.run(),
         Command::Man(command) => command.run(),
     };
@@ -176,6 +187,7 @@ fn shown(error: &anyhow::Error) -> String {
 /// 2 for what the user must change in what he asked for, 1 for everything else.
 fn exit_code(error: &anyhow::Error) -> u8 {
     let invalid = error.is::<ConfigErrors>()
+        || error.is::<AccessError>()
         || matches!(error.downcast_ref(), Some(ClientError::Invalid(_)))
         || error.downcast_ref().is_some_and(GatherError::is_usage);
     if invalid { 2 } else { 1 }

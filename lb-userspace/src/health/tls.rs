@@ -86,7 +86,7 @@ pub(crate) fn authorities(path: &Path) -> Result<RootCertStore, String> {
 }
 
 /// Those that the host knows.
-fn system_authorities() -> Result<RootCertStore, String> {
+pub(crate) fn system_authorities() -> Result<RootCertStore, String> {
     let mut store = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     store.add_parsable_certificates(found.certs);

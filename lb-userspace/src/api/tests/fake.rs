@@ -1,14 +1,15 @@
 //! The other sides: an agent that records what it is asked, a client that sends bytes.
 
 use std::{
-    path::PathBuf,
+    net::SocketAddr,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use serde_json::Value;
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split},
     net::UnixStream,
     sync::{mpsc, oneshot, watch},
     task::JoinHandle,
@@ -21,8 +22,9 @@ use crate::{
         Question, Refusal, Request, Snapshot, TargetGroupView, TargetView,
     },
     api::{
-        Client, SocketFile, bind,
-        server::{Limits, serve_within},
+        Client, Doors, SocketFile,
+        access::AccessOptions,
+        doors::{Limits, serve_within},
     },
     config::{Difference, Document},
     dataplane::StatsSource,
@@ -57,12 +59,14 @@ pub(super) enum Answer {
 /// A server with an agent that is played behind it.
 pub(super) struct Fake {
     pub(super) socket: PathBuf,
+    /// Where it listens for TLS, if it does.
+    pub(super) remote: Option<SocketAddr>,
     pub(super) asked: Arc<Mutex<Vec<Request>>>,
     pub(super) snapshots: watch::Sender<Arc<Snapshot>>,
     pub(super) events: Arc<EventLog>,
     stop: Option<oneshot::Sender<()>>,
     server: JoinHandle<()>,
-    _file: SocketFile,
+    _files: Vec<SocketFile>,
     _folder: tempfile::TempDir,
 }
 
@@ -72,9 +76,14 @@ impl Fake {
     }
 
     pub(super) fn start_within(limits: Limits, answer: Answer) -> Self {
+        Self::start_for(limits, answer, &AccessOptions::default())
+    }
+
+    pub(super) fn start_for(limits: Limits, answer: Answer, access: &AccessOptions) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("xelb.sock");
-        let (listener, file) = bind(&socket).unwrap();
+        let (doors, files) = Doors::open(&socket, access).unwrap();
+        let remote = doors.remote_address();
         let (ask, mut asks) = mpsc::channel::<Ask>(4);
         let (snapshots, snapshot) = watch::channel(Arc::new(snapshot()));
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -107,17 +116,18 @@ impl Fake {
         let stats = StatsSource::new(&folder.path().join("bpffs"));
         let server = tokio::spawn(async move {
             let shutdown = async { drop(stopped.await) };
-            serve_within(limits, listener, AgentHandle::new(ask, snapshot, log), stats, shutdown)
+            serve_within(limits, doors, AgentHandle::new(ask, snapshot, log), stats, shutdown)
                 .await;
         });
         Self {
             socket,
+            remote,
             asked,
             snapshots,
             events,
             stop: Some(stop),
             server,
-            _file: file,
+            _files: files,
             _folder: folder,
         }
     }
@@ -138,28 +148,12 @@ impl Fake {
 
     /// Sends a request of these parts, and reads the answer.
     pub(super) async fn http(&self, method: &str, path: &str, body: &str) -> Response {
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: xelb\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
-            body.len()
-        );
-        Response::parse(&self.exchange(format!("{head}{body}").as_bytes()).await)
+        Response::parse(&self.exchange(&request(method, path, "", body)).await)
     }
 
     /// Sends bytes, and reads all that comes until the server closes the connection.
     pub(super) async fn exchange(&self, sent: &[u8]) -> Vec<u8> {
-        let stream = UnixStream::connect(&self.socket).await.unwrap();
-        let (mut reader, mut writer) = stream.into_split();
-        let mut answer = Vec::new();
-        let read = async {
-            let mut buffer = [0; 4096];
-            // A server that does not want all of it closes early, which may look like a reset.
-            while let Ok(length @ 1..) = reader.read(&mut buffer).await {
-                answer.extend_from_slice(&buffer[..length]);
-            }
-        };
-        let both = async { tokio::join!(read, writer.write_all(sent)) };
-        let ((), _written) = timeout(PATIENCE, both).await.expect("the server closes in the end");
-        answer
+        exchange_at(&self.socket, sent).await
     }
 
     /// Tells the server to stop, and waits until it has.
@@ -167,6 +161,41 @@ impl Fake {
         drop(self.stop.take());
         timeout(PATIENCE, &mut self.server).await.expect("the server stops").unwrap();
     }
+}
+
+/// A request of these parts; `header` is empty, or a line with its end.
+pub(super) fn request(method: &str, path: &str, header: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!(
+        "{method} {path} HTTP/1.1\r\nhost: xelb\r\nconnection: close\r\n{header}\
+         content-length: {length}\r\n\r\n{body}"
+    )
+    .into_bytes()
+}
+
+/// [`exchange_over`] a Unix socket.
+pub(super) async fn exchange_at(socket: &Path, sent: &[u8]) -> Vec<u8> {
+    exchange_over(UnixStream::connect(socket).await.unwrap(), sent).await
+}
+
+/// Sends bytes, and reads all that comes until the server closes the connection.
+pub(super) async fn exchange_over(stream: impl AsyncRead + AsyncWrite, sent: &[u8]) -> Vec<u8> {
+    let (mut reader, mut writer) = split(stream);
+    let mut answer = Vec::new();
+    let read = async {
+        let mut buffer = [0; 4096];
+        // A server that does not want all of it closes early, which may look like a reset.
+        while let Ok(length @ 1..) = reader.read(&mut buffer).await {
+            answer.extend_from_slice(&buffer[..length]);
+        }
+    };
+    let write = async {
+        let _reset = writer.write_all(sent).await;
+        let _reset = writer.flush().await;
+    };
+    let both = async { tokio::join!(read, write) };
+    timeout(PATIENCE, both).await.expect("the server closes in the end");
+    answer
 }
 
 /// An answer.
@@ -178,7 +207,7 @@ pub(super) struct Response {
 }
 
 impl Response {
-    fn parse(bytes: &[u8]) -> Self {
+    pub(super) fn parse(bytes: &[u8]) -> Self {
         let text = String::from_utf8(bytes.to_vec()).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
         let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");

@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::fake::{Answer, Fake, PATIENCE, ROOMY};
-use crate::api::server::Limits;
+use crate::api::doors::Limits;
 
 const SOON: Duration = Duration::from_millis(200);
 

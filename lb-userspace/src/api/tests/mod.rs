@@ -1,10 +1,16 @@
-//! Tests of the API over real Unix sockets, against an agent that is played.
+//! Tests of the API over real sockets, against an agent that is played.
 
+mod access;
 mod client;
 mod documents;
 mod fake;
 mod hostile;
+mod pki;
 mod refusals;
+mod remote;
+mod remote_client;
+mod remote_hostile;
+mod rotation;
 mod routes;
 mod socket;
 mod watch;

@@ -9,7 +9,7 @@ use std::{
     path::Path,
 };
 
-use crate::api::{BindError, bind};
+use crate::api::{BindError, socket::bind};
 
 fn is_socket(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket())
@@ -19,7 +19,7 @@ fn is_socket(path: &Path) -> bool {
 async fn it_is_made_with_its_folder_and_removed_in_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run/xelb/xelb.sock");
-    let (listener, file) = bind(&path).unwrap();
+    let (listener, file) = bind(&path, None).unwrap();
     assert!(is_socket(&path));
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o660);
     UnixStream::connect(&path).unwrap();
@@ -34,8 +34,8 @@ async fn a_dead_one_is_replaced_and_a_live_one_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("xelb.sock");
     drop(UnixListener::bind(&path).unwrap());
-    let (_listener, _file) = bind(&path).unwrap();
-    let error = bind(&path).unwrap_err();
+    let (_listener, _file) = bind(&path, None).unwrap();
+    let error = bind(&path, None).unwrap_err();
     assert!(matches!(error, BindError::InUse { .. }), "{error:?}");
     assert!(error.to_string().contains(&format!("another agent answers at {}", path.display())));
     assert!(is_socket(&path), "the refused one has removed nothing");
@@ -49,7 +49,7 @@ async fn one_with_a_full_queue_is_alive() {
     busy.bind(&socket2::SockAddr::unix(&path).unwrap()).unwrap();
     busy.listen(0).unwrap();
     let _waiting = UnixStream::connect(&path).unwrap();
-    let error = bind(&path).unwrap_err();
+    let error = bind(&path, None).unwrap_err();
     assert!(matches!(error, BindError::InUse { .. }), "{error:?}");
 }
 
@@ -61,7 +61,7 @@ async fn what_is_not_a_socket_stays() {
     let link = folder.path().join("link");
     symlink(&file, &link).unwrap();
     for path in [&file, &link, folder.path()] {
-        let error = bind(path).unwrap_err();
+        let error = bind(path, None).unwrap_err();
         assert!(matches!(error, BindError::NotASocket { .. }), "{error:?}");
         assert!(error.to_string().contains("is there and is not a socket"), "{error}");
     }
@@ -77,7 +77,7 @@ async fn what_the_file_system_refuses_is_named() {
         (file.join("xelb.sock"), "cannot make the folder of"),
         (folder.path().join("x".repeat(200)), "cannot listen at"),
     ] {
-        let error = bind(&path).unwrap_err().to_string();
+        let error = bind(&path, None).unwrap_err().to_string();
         assert!(error.starts_with(&format!("{says} {}", path.display())), "{error}");
     }
 }
@@ -86,9 +86,9 @@ async fn what_the_file_system_refuses_is_named() {
 async fn the_socket_of_a_successor_stays() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("xelb.sock");
-    let (_first, file) = bind(&path).unwrap();
+    let (_first, file) = bind(&path, None).unwrap();
     fs::rename(&path, folder.path().join("old.sock")).unwrap();
-    let (_second, _file) = bind(&path).unwrap();
+    let (_second, _file) = bind(&path, None).unwrap();
     drop(file);
     assert!(is_socket(&path));
 }

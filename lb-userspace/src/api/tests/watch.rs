@@ -12,7 +12,7 @@ use tokio::{
 use super::fake::{Answer, Fake, PATIENCE, ROOMY};
 use crate::{
     agent::Event,
-    api::{StateView, server::Limits},
+    api::{StateView, doors::Limits},
 };
 
 /// A client that watches.

@@ -1,0 +1,28 @@
+//! Who may use the API, and what for: roles, what each route needs, and how a caller is known. The
+//! connections themselves are not kept here, but in [`super::doors`].
+
+mod authority;
+mod certificate;
+mod complaints;
+mod credentials;
+mod guard;
+mod options;
+mod peer;
+mod private_file;
+mod role;
+mod routes;
+mod token;
+
+pub use authority::{Authority, AuthorityFiles};
+pub use credentials::CredentialsError;
+pub use options::{AccessError, AccessOptions, ReadSocket, Remote, group};
+pub use private_file::{FileError, read_private};
+pub use role::{Caller, Role};
+pub use token::{Token, is_name};
+
+pub(super) use authority::identity;
+use complaints::Complaints;
+pub(super) use guard::guard;
+pub(super) use peer::{Peer, local};
+#[cfg(test)]
+pub(super) use routes::{needed, table};

@@ -1,0 +1,261 @@
+//! Where the API is reached: the main socket, a socket for readers, TLS on TCP. Each has its own
+//! bounds, so that one cannot be locked by another; what is answered is decided by the router.
+
+use std::{
+    future::{Future, pending},
+    io,
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::Router;
+use http::Request;
+use hyper::{
+    body::Incoming,
+    server::conn::http1,
+    service::{Service as _, service_fn},
+};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream, UnixListener, UnixStream},
+    signal::unix::{SignalKind, signal},
+    sync::Semaphore,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+use super::{
+    access::{AccessOptions, Authority, Peer, Remote, Role, local},
+    server::routes,
+    socket::{BindError, SocketFile, bind},
+    watch::Watching,
+};
+use crate::{agent::AgentHandle, dataplane::StatsSource};
+
+/// What clients may take of the agent, at each door.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Connections at a time; more wait in the kernel's queue.
+    pub(super) connections_max: usize,
+    /// Longest time a client may take for the handshake of TLS, for the head of a request, and
+    /// between two of them.
+    pub(super) head_timeout: Duration,
+    /// Longest life of a connection, so that a client that stalls holds nothing for ever.
+    pub(super) connection_timeout: Duration,
+    /// The same for one that watches, beyond that.
+    pub(super) watch_timeout: Duration,
+}
+
+const LIMITS: Limits = Limits {
+    connections_max: 64,
+    head_timeout: Duration::from_secs(10),
+    connection_timeout: Duration::from_mins(1),
+    watch_timeout: Duration::from_hours(1),
+};
+
+/// Wait after a failed accept, which mostly means that file descriptors have run out.
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+/// Everywhere that the API is reached.
+#[derive(Debug)]
+pub struct Doors(Vec<Door>);
+
+#[derive(Debug)]
+pub(super) enum Door {
+    /// Whoever may connect has this role.
+    Local(UnixListener, Role),
+    /// Whoever connects has to say who he is.
+    Remote(TcpListener, Arc<Authority>),
+}
+
+/// Somebody who has connected.
+enum Guest {
+    Local(UnixStream, Role),
+    Remote(TcpStream, SocketAddr, Arc<Authority>),
+}
+
+impl Doors {
+    /// Listens at the main socket and wherever else it is wanted. The files are removed when they
+    /// are dropped.
+    pub fn open(
+        socket: &Path,
+        access: &AccessOptions,
+    ) -> Result<(Self, Vec<SocketFile>), BindError> {
+        let (main, file) = bind(socket, access.socket_group)?;
+        let mut files = vec![file];
+        let mut doors = vec![Door::Local(main, Role::Configure)];
+        if let Some(read) = &access.read {
+            let (listener, file) = bind(&read.path, Some(read.group))?;
+            files.push(file);
+            doors.push(Door::Local(listener, Role::Read));
+        }
+        if let Some(Remote { address, authority }) = &access.remote {
+            let listener = listen(*address).map_err(|source| BindError::Io {
+                action: "listen at",
+                path: address.to_string(),
+                source,
+            })?;
+            tracing::info!("the API listens at https://{address}");
+            doors.push(Door::Remote(listener, Arc::clone(authority)));
+        }
+        Ok((Self(doors), files))
+    }
+
+    /// Answers until `shutdown`. SIGHUP reads the files of TLS and tokens again.
+    pub async fn serve(
+        self,
+        agent: AgentHandle,
+        stats: StatsSource,
+        shutdown: impl Future<Output = ()>,
+    ) {
+        serve_within(LIMITS, self, agent, stats, shutdown).await;
+    }
+
+    #[cfg(test)]
+    pub(super) fn remote_address(&self) -> Option<SocketAddr> {
+        self.0.iter().find_map(|door| match door {
+            Door::Remote(listener, _) => listener.local_addr().ok(),
+            Door::Local(..) => None,
+        })
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let listener = std::net::TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
+}
+
+/// [`Doors::serve`] with other limits.
+pub(super) async fn serve_within(
+    limits: Limits,
+    doors: Doors,
+    agent: AgentHandle,
+    stats: StatsSource,
+    shutdown: impl Future<Output = ()>,
+) {
+    let router = routes(agent, stats);
+    let mut open = JoinSet::new();
+    let mut authority = None;
+    for door in doors.0 {
+        if let Door::Remote(_, of_door) = &door {
+            authority = Some(Arc::clone(of_door));
+        }
+        open.spawn(attend(door, limits, router.clone()));
+    }
+    tokio::select! {
+        () = shutdown => {}
+        () = reload_on_hangup(authority) => {}
+    }
+}
+
+/// Reads the files of `authority` again whenever SIGHUP comes.
+async fn reload_on_hangup(authority: Option<Arc<Authority>>) {
+    if let Some(authority) = authority {
+        match signal(SignalKind::hangup()) {
+            Ok(mut hangup) => {
+                while hangup.recv().await.is_some() {
+                    match authority.reload() {
+                        Ok(()) => tracing::info!("API: certificate and tokens are read again"),
+                        Err(error) => {
+                            tracing::error!("API: the old certificate and tokens stay: {error}");
+                        }
+                    }
+                }
+            }
+            Err(error) => tracing::error!(%error, "API: SIGHUP cannot be followed"),
+        }
+    }
+    pending().await
+}
+
+/// Lets guests in as long as there are places.
+async fn attend(door: Door, limits: Limits, router: Router) {
+    let places = Arc::new(Semaphore::new(limits.connections_max));
+    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+        let guest = accept(&door).await;
+        let router = router.clone();
+        tokio::spawn(async move {
+            let watching = Watching::default();
+            let visit = receive(guest, limits, router, watching.clone());
+            tokio::pin!(visit);
+            let ended = timeout(limits.connection_timeout, visit.as_mut()).await;
+            if ended.is_err() && watching.is_set() {
+                let _ended = timeout(limits.watch_timeout, visit).await;
+            }
+            drop(place);
+        });
+    }
+}
+
+async fn accept(door: &Door) -> Guest {
+    loop {
+        let accepted = match door {
+            Door::Local(listener, role) => {
+                listener.accept().await.map(|(stream, _)| Guest::Local(stream, *role))
+            }
+            Door::Remote(listener, authority) => listener
+                .accept()
+                .await
+                .map(|(stream, address)| Guest::Remote(stream, address, Arc::clone(authority))),
+        };
+        match accepted {
+            Ok(guest) => return guest,
+            Err(error) => {
+                tracing::error!(%error, "the API cannot accept a connection; trying again");
+                sleep(ACCEPT_RETRY).await;
+            }
+        }
+    }
+}
+
+/// Finds out who a guest is, and answers him.
+async fn receive(guest: Guest, limits: Limits, router: Router, watching: Watching) {
+    match guest {
+        Guest::Local(stream, role) => match local(&stream, role).await {
+            Ok(caller) => answer(stream, Peer::Local(caller), limits, router, watching).await,
+            Err(error) => tracing::error!(%error, "the API cannot tell who connects"),
+        },
+        Guest::Remote(stream, address, authority) => {
+            let handshake = authority.acceptor().accept(stream);
+            match timeout(limits.head_timeout, handshake).await {
+                Ok(Ok(stream)) => {
+                    let certificates = stream.get_ref().1.peer_certificates();
+                    let first = certificates.and_then(<[_]>::first);
+                    let peer = Peer::remote(address, first, authority);
+                    answer(stream, peer, limits, router, watching).await;
+                }
+                Ok(Err(error)) => authority.complain(address, &format!("TLS: {error}")),
+                Err(_) => authority.complain(address, "the TLS handshake takes too long"),
+            }
+        }
+    }
+}
+
+async fn answer(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    peer: Peer,
+    limits: Limits,
+    router: Router,
+    watching: Watching,
+) {
+    let peer = Arc::new(peer);
+    let routes = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Arc::clone(&peer));
+        request.extensions_mut().insert(watching.clone());
+        routes.call(request)
+    });
+    // Clients that break off are their own affair.
+    let _ended = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head_timeout)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}

@@ -124,7 +124,6 @@ fn a_remote_agent_that_is_not_there_is_a_failure() {
         "get targets",
         "target drain web 10.0.1.13",
         "target drain web 10.0.1.13 --client-cert cert.pem --client-key key.pem",
-        "target --client-cert cert.pem --client-key key.pem drain web 10.0.1.13",
     ] {
         let output =
             xelb(folder.path(), &format!("{command} --server https://{address} --ca cert.pem"));

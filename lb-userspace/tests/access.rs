@@ -95,6 +95,8 @@ fn wrong_access_is_wrong_usage() {
         ("status --server http://localhost:1".to_owned(), "is not https://HOST:PORT"),
         ("status --server localhost".to_owned(), "is not https://HOST:PORT"),
         ("status --client-cert cert.pem".to_owned(), "--client-key <FILE>"),
+        ("target drain web 10.0.1.13 --client-key key.pem".to_owned(), "--client-cert <FILE>"),
+        ("doctor --server https://localhost:1".to_owned(), "unexpected argument '--server'"),
         ("status --server https://localhost:1 --ca missing".to_owned(), "cannot read missing"),
         (
             "status --server https://localhost:1 --ca cert.pem --token-file open.pem".to_owned(),
@@ -117,7 +119,12 @@ fn a_remote_agent_that_is_not_there_is_a_failure() {
     let folder = folder();
     // Nobody listens where somebody has just ceased to.
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    for command in ["status", "get targets", "target drain web 10.0.1.13"] {
+    for command in [
+        "status",
+        "get targets",
+        "target drain web 10.0.1.13",
+        "target drain web 10.0.1.13 --client-cert cert.pem --client-key key.pem",
+    ] {
         let output =
             xelb(folder.path(), &format!("{command} --server https://{address} --ca cert.pem"));
         let stderr = String::from_utf8(output.stderr).unwrap();

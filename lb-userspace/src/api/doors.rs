@@ -172,7 +172,7 @@ async fn reload_on_hangup(authority: Option<Arc<Authority>>) {
             Err(error) => tracing::error!(%error, "API: SIGHUP cannot be followed"),
         }
     }
-    pending().await
+    pending::<()>().await;
 }
 
 /// Lets guests in as long as there are places.
@@ -200,10 +200,13 @@ async fn accept(door: &Door) -> Guest {
             Door::Local(listener, role) => {
                 listener.accept().await.map(|(stream, _)| Guest::Local(stream, *role))
             }
-            Door::Remote(listener, authority) => listener
-                .accept()
-                .await
-                .map(|(stream, address)| Guest::Remote(stream, address, Arc::clone(authority))),
+            Door::Remote(listener, authority) => {
+                listener.accept().await.map(|(stream, address)| {
+                    // It fails only for a client that is gone already.
+                    let _gone = stream.set_nodelay(true);
+                    Guest::Remote(stream, address, Arc::clone(authority))
+                })
+            }
         };
         match accepted {
             Ok(guest) => return guest,
@@ -246,11 +249,11 @@ async fn answer(
     watching: Watching,
 ) {
     let peer = Arc::new(peer);
-    let routes = TowerToHyperService::new(router);
+    let answers = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Arc::clone(&peer));
         request.extensions_mut().insert(watching.clone());
-        routes.call(request)
+        answers.call(request)
     });
     // Clients that break off are their own affair.
     let _ended = http1::Builder::new()

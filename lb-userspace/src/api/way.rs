@@ -159,6 +159,10 @@ impl TlsWay {
         let stream = TcpStream::connect((host.as_str(), *port))
             .await
             .map_err(|source| ClientError::NoServer { server: server(), source })?;
+        // A body is not to wait for the acknowledgement of its head.
+        stream
+            .set_nodelay(true)
+            .map_err(|source| ClientError::NoServer { server: server(), source })?;
         connector.connect(name, stream).await.map_err(|error| match tls_error(&error) {
             Some(error) => self.distrust(error),
             None => ClientError::Tls { server: server(), reason: error.to_string() },

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, net::IpAddr};
 
 use clap::{Args, Subcommand};
 
-use super::{Socket, output::Format};
+use super::{LocalSocket, output::Format};
 use crate::doctor::{
     Finding, Forwarding, Severity, balancer_findings,
     gather::{self, TargetQuestion},
@@ -33,7 +33,7 @@ pub(super) struct Doctor {
     #[command(flatten)]
     format: Format,
     #[command(flatten)]
-    socket: Socket,
+    socket: LocalSocket,
 }
 
 #[derive(Debug, Subcommand)]

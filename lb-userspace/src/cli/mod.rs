@@ -90,9 +90,18 @@ impl Arguments {
     }
 }
 
-/// Which agent.
+/// Which agent, here or elsewhere.
 #[derive(Debug, Args)]
 struct Socket {
+    #[command(flatten)]
+    local: LocalSocket,
+    #[command(flatten)]
+    remote: remote::RemoteAgent,
+}
+
+/// Which agent of this host.
+#[derive(Debug, Args)]
+struct LocalSocket {
     /// Socket of the agent
     #[arg(
         long,
@@ -102,16 +111,20 @@ struct Socket {
         global = true
     )]
     socket: PathBuf,
-    #[command(flatten)]
-    remote: remote::RemoteAgent,
 }
 
 impl Socket {
     fn client(&self) -> Client {
         match self.remote.way() {
             Some(way) => Client::by(Way::Tls(way)),
-            None => Client::new(&self.socket),
+            None => self.local.client(),
         }
+    }
+}
+
+impl LocalSocket {
+    fn client(&self) -> Client {
+        Client::new(&self.socket)
     }
 }
 

@@ -13,20 +13,20 @@ const TOKEN_VARIABLE: &str = "XELB_TOKEN";
 #[command(next_help_heading = "An agent on another host")]
 pub(super) struct RemoteAgent {
     /// Agent that listens for TLS; counts for more than --socket
-    #[arg(long, value_name = "https://HOST:PORT", global = true)]
+    #[arg(long, value_name = "https://HOST:PORT")]
     server: Option<Server>,
     /// Authorities that may have signed the agent's certificate (PEM); those of this host without
     /// it
-    #[arg(long, value_name = "FILE", global = true)]
+    #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
     /// File with a token, readable by nobody else; `XELB_TOKEN` may hold one, too
-    #[arg(long, value_name = "FILE", global = true)]
+    #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
     /// Certificate to show to the agent (PEM)
-    #[arg(long, value_name = "FILE", requires = "client_key", global = true)]
+    #[arg(long, value_name = "FILE", requires = "client_key")]
     client_cert: Option<PathBuf>,
     /// Private key of --client-cert (PEM), readable by nobody else
-    #[arg(long, value_name = "FILE", requires = "client_cert", global = true)]
+    #[arg(long, value_name = "FILE", requires = "client_cert")]
     client_key: Option<PathBuf>,
 }
 

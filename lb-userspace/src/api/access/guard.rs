@@ -58,6 +58,10 @@ fn say(unknown: &Unknown) -> String {
         }
         Unknown::Malformed => "the credential is not `authorization: Bearer TOKEN`".to_owned(),
         Unknown::WrongToken => "nobody has this token".to_owned(),
+        Unknown::Page => {
+            "with a client certificate no requests of web pages are taken (header `origin`)"
+                .to_owned()
+        }
         Unknown::NoRole(name) => {
             format!(
                 "the certificate of {name:?} has no role; `cert:` lines of the tokens file give one"
@@ -69,7 +73,7 @@ fn say(unknown: &Unknown) -> String {
 /// RFC 6750, section 3: the header says how to be known, and whether something was wrong.
 fn unauthorized(unknown: &Unknown) -> Response {
     let (status, challenge) = match unknown {
-        Unknown::NoRole(_) => (StatusCode::FORBIDDEN, None),
+        Unknown::NoRole(_) | Unknown::Page => (StatusCode::FORBIDDEN, None),
         Unknown::NoCredential => (StatusCode::UNAUTHORIZED, Some("Bearer realm=\"xelb\"")),
         Unknown::Malformed => {
             (StatusCode::UNAUTHORIZED, Some("Bearer realm=\"xelb\", error=\"invalid_request\""))
@@ -83,4 +87,41 @@ fn unauthorized(unknown: &Unknown) -> Response {
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{Extension, Router, body::Body, middleware::from_fn, routing::get};
+    use http_body_util::BodyExt as _;
+    use hyper::service::Service as _;
+    use hyper_util::service::TowerToHyperService;
+
+    use super::*;
+
+    async fn ask(peer: Option<Peer>) -> (StatusCode, String) {
+        let who = |Extension(caller): Extension<Caller>| async move { format!("{caller:?}") };
+        let router = Router::new().route("/who", get(who)).layer(from_fn(guard));
+        let mut request = Request::builder().uri("/who").body(Body::empty()).unwrap();
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(Arc::new(peer));
+        }
+        let answer = TowerToHyperService::new(router).call(request).await.unwrap();
+        let status = answer.status();
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn handlers_know_who_asks() {
+        let caller = Caller { name: "alice (uid 7)".to_owned(), role: Role::Read };
+        let (status, body) = ask(Some(Peer::Local(caller.clone()))).await;
+        assert_eq!((status, body), (StatusCode::OK, format!("{caller:?}")));
+    }
+
+    #[tokio::test]
+    async fn nobody_gets_nowhere() {
+        let (status, body) = ask(None).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED);
+        assert!(body.starts_with("{\"error\":\"no credential"), "{body}");
+    }
 }

@@ -3,7 +3,10 @@
 
 use std::{io, net::SocketAddr, sync::Arc};
 
-use axum::http::{HeaderMap, header::AUTHORIZATION};
+use axum::http::{
+    HeaderMap,
+    header::{AUTHORIZATION, ORIGIN},
+};
 use nix::unistd::{Uid, User};
 use rustls::pki_types::CertificateDer;
 use tokio::{net::UnixStream, task::spawn_blocking};
@@ -37,6 +40,8 @@ pub(super) enum Unknown {
     WrongToken,
     /// His certificate is believed and has no role.
     NoRole(String),
+    /// His browser shows his certificate to us on behalf of whatever page he looks at.
+    Page,
 }
 
 impl Peer {
@@ -60,6 +65,9 @@ impl Peer {
             return caller.ok_or(Unknown::WrongToken);
         }
         let names = names.as_ref().ok_or(Unknown::NoCredential)?;
+        if headers.contains_key(ORIGIN) {
+            return Err(Unknown::Page);
+        }
         let caller = authority.find(|credentials| credentials.by_certificate(names));
         caller.ok_or_else(|| Unknown::NoRole(names.shown().to_owned()))
     }

@@ -86,12 +86,14 @@ impl Pki {
         let Pair { certificate, key } =
             issuer.sign("server", &["localhost", "127.0.0.1"], 2090, folder.path());
         let tokens = Role::ALL.map(|_| Token::random().unwrap());
-        let mut lines = String::new();
-        for (role, token) in Role::ALL.into_iter().zip(&tokens) {
-            lines += &format!("token-{role} {role} {}\ncert:cert-{role} {role}\n", token.digest());
+        let lines = Role::ALL.map(|role| {
+            let digest = tokens[role as usize].digest();
+            format!("token-{role} {role} {digest}\ncert:cert-{role} {role}\n")
+        });
+        for role in Role::ALL {
             issuer.sign(&format!("cert-{role}"), &[], 2090, folder.path());
         }
-        write_private(&folder.path().join("tokens"), &lines);
+        write_private(&folder.path().join("tokens"), &lines.concat());
         let files = AuthorityFiles {
             certificate,
             key,

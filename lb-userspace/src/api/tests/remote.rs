@@ -61,6 +61,7 @@ async fn a_certificate_needs_a_role_and_a_token_counts_for_more() {
     let stranger = pki.issuer.sign("stranger", &[], 2090, pki.folder.path());
     let by_dns = pki.issuer.sign("other", &["cert-read"], 2090, pki.folder.path());
     let wildcard = pki.issuer.sign("wild", &["*.example.org"], 2090, pki.folder.path());
+    let page = "origin: https://www.example.org\r\n".to_owned();
     let wrong = "authorization: Bearer xelb_0\r\n".to_owned();
     for (client, header, status, says) in [
         (&stranger, String::new(), 403, "the certificate of \"stranger\" has no role"),
@@ -68,6 +69,8 @@ async fn a_certificate_needs_a_role_and_a_token_counts_for_more() {
         (&by_dns, String::new(), 200, ""),
         (&pki.certificate(Role::Read), String::new(), 200, ""),
         (&stranger, pki.bearer(Role::Read), 200, ""),
+        (&pki.certificate(Role::Read), page.clone(), 403, "no requests of web pages"),
+        (&pki.certificate(Role::Read), page + &pki.bearer(Role::Read), 200, ""),
         (&pki.certificate(Role::Read), wrong, 401, "nobody has this token"),
     ] {
         let answer = ask(&pki, server, Some(client), &header).await;

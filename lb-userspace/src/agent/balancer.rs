@@ -130,9 +130,16 @@ impl Balancer {
         self.data_path.attached().iter().map(|interface| interface.index).collect()
     }
 
-    /// Plans with everything that is known now and brings the maps there.
-    pub(super) fn reconcile(&mut self) -> Result<Reconciled, ReconcileError<StoreError>> {
-        let plan = self.plan_for(None)?;
+    /// Brings the maps to what follows from everything that is known now; `plan` is that, if it has
+    /// been made already.
+    pub(super) fn reconcile(
+        &mut self,
+        plan: Option<Plan>,
+    ) -> Result<Reconciled, ReconcileError<StoreError>> {
+        let plan = match plan {
+            Some(plan) => plan,
+            None => self.plan_for(None)?,
+        };
         let started = Instant::now();
         let changes = self.reconciler.apply(&plan)?;
         self.quiet.clear();
@@ -167,14 +174,16 @@ impl Balancer {
     }
 
     /// Whether a configuration could be taken over: it fits the maps, its interfaces exist. Unless
-    /// forced, whether every listener keeps targets.
-    pub(super) fn check(&mut self, config: &Config, force: bool) -> Result<(), Refusal> {
+    /// forced, whether every listener keeps targets. Gives the plan for it, if it stays true when
+    /// the configuration is taken over.
+    pub(super) fn check(&mut self, config: &Config, force: bool) -> Result<Option<Plan>, Refusal> {
         let plan = self.plan_for(Some(config)).map_err(unplanned)?;
         self.data_path.check(&config.interfaces).map_err(failed)?;
         let current = self.reconciler.current().map_err(failed)?;
         let left = plan::left_without_targets(config, current, &plan);
         if force || left.is_empty() {
-            return Ok(());
+            let same_interfaces = config.interfaces == self.config.interfaces;
+            return Ok(same_interfaces.then_some(plan));
         }
         Err(Refusal::Harmful(format!(
             "this would leave listeners without targets:\n  {}\nnothing was changed; `--force` \

@@ -55,12 +55,12 @@ impl Agent {
             return self.source.commit(commit);
         }
         let (config, warnings) = config::validate(&commit.document).map_err(invalid)?;
-        self.prepare(&config, force)?;
+        let plan = self.prepare(&config, force)?;
         let said = self.source.commit(commit)?;
         for warning in warnings {
             tracing::warn!("{warning}");
         }
-        self.adopt(config)?;
+        self.adopt_planned(config, plan)?;
         Ok(said)
     }
 

@@ -107,6 +107,8 @@ pub enum Ask {
     Change(Request, oneshot::Sender<Outcome>),
     /// A question.
     Question(Question, oneshot::Sender<Result<Answer, Refusal>>),
+    /// To publish its state as of now.
+    Publish(oneshot::Sender<()>),
 }
 
 /// Why a request was not carried out; nothing has changed then.
@@ -186,9 +188,13 @@ impl AgentHandle {
         self.snapshots.clone()
     }
 
-    /// The agent's state as of now.
-    #[must_use]
-    pub fn snapshot(&self) -> Arc<Snapshot> {
+    /// The agent's state as of now; the last one of an agent that is stopping.
+    pub async fn snapshot(&self) -> Arc<Snapshot> {
+        let (published, done) = oneshot::channel();
+        if self.requests.send(Ask::Publish(published)).await.is_ok() {
+            // Fails only when the agent stops.
+            let _published = done.await;
+        }
         Arc::clone(&self.snapshots.borrow())
     }
 }

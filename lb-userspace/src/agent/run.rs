@@ -32,6 +32,7 @@ use crate::{
     dataplane::StatsSource,
     health::{HealthEvent, NetworkProber, Scheduler, TunnelKeeper, TunnelProber},
     next_hop::{NextHopState, Resolver},
+    plan::Plan,
     store::StoreError,
 };
 
@@ -167,9 +168,11 @@ impl Agent {
                 () = readiness.wake() => {}
                 _ = verify.tick() => self.verify(),
                 // What probes saw last changes without an event.
-                _ = refresh.tick() => self.look_around(),
+                _ = refresh.tick() => {
+                    self.look_around();
+                    self.publish();
+                }
             }
-            self.publish();
         }
     }
 
@@ -204,18 +207,25 @@ impl Agent {
         // The client may have gone away.
         match ask {
             Ask::Change(request, answer) => {
-                let outcome = self.on_request(request);
-                self.publish();
-                let _unheard = answer.send(outcome);
+                let _unheard = answer.send(self.on_request(request));
             }
             Ask::Question(question, answer) => {
                 let _unheard = answer.send(self.on_question(question));
             }
+            Ask::Publish(answer) => {
+                self.publish();
+                let _unheard = answer.send(());
+            }
         }
     }
 
-    /// Does now what adopting a configuration may fail at, so that nothing is kept in vain.
-    pub(super) fn prepare(&mut self, config: &Config, force: bool) -> Result<(), Refusal> {
+    /// Does now what adopting a configuration may fail at, so that nothing is kept in vain. The plan
+    /// for it, if that could be made already.
+    pub(super) fn prepare(
+        &mut self,
+        config: &Config,
+        force: bool,
+    ) -> Result<Option<Plan>, Refusal> {
         if let Some(balancer) = &mut self.balancer {
             return balancer.check(config, force);
         }
@@ -228,7 +238,7 @@ impl Agent {
         if let Err(error) = self.keep_runtime() {
             tracing::error!(%error, "drains and the seed of the hash will not outlive a reboot");
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Keeps what must outlive a reboot.
@@ -241,13 +251,22 @@ impl Agent {
 
     /// Takes a configuration over: data path, health checks, next hops, maps.
     pub(super) fn adopt(&mut self, config: Config) -> Result<(), Refusal> {
-        self.prepare(&config, true)?;
+        let plan = self.prepare(&config, true)?;
+        self.adopt_planned(config, plan)
+    }
+
+    /// The same for a configuration that has just been prepared.
+    pub(super) fn adopt_planned(
+        &mut self,
+        config: Config,
+        plan: Option<Plan>,
+    ) -> Result<(), Refusal> {
         if let Some(balancer) = &mut self.balancer {
             balancer.configure(config)?;
         }
         self.applied_count += 1;
         self.last_error.clear();
-        self.reconcile(None);
+        self.reconcile_with(plan, None);
         // A check may differ where no target does.
         self.follow();
         Ok(())
@@ -278,10 +297,14 @@ impl Agent {
 
     /// One attempt; a failure is tried again later.
     pub(super) fn reconcile(&mut self, decided_at: Option<Instant>) {
+        self.reconcile_with(None, decided_at);
+    }
+
+    fn reconcile_with(&mut self, plan: Option<Plan>, decided_at: Option<Instant>) {
         let Some(balancer) = &mut self.balancer else {
             return;
         };
-        match balancer.reconcile() {
+        match balancer.reconcile(plan) {
             Ok(Reconciled { targets_changed, events }) => {
                 self.retry = None;
                 self.tunnel.update(balancer.aims());

@@ -18,6 +18,14 @@ use crate::{
     plan::{GroupTable, TargetReport},
 };
 
+/// What is counted of a group.
+#[derive(Default)]
+struct Counts {
+    targets: usize,
+    healthy: usize,
+    fail_open: bool,
+}
+
 /// Fills what the balancer knows into a snapshot.
 pub(super) fn describe(balancer: &Balancer, scheduler: &Scheduler, snapshot: &mut Snapshot) {
     let Balancer { data_path, config, plan, drained, .. } = balancer;
@@ -46,19 +54,25 @@ pub(super) fn describe(balancer: &Balancer, scheduler: &Scheduler, snapshot: &mu
         .iter()
         .map(|report| target(report, drained.contains(&report.key), scheduler))
         .collect();
+    let mut counts: BTreeMap<&str, Counts> = BTreeMap::new();
+    for report in &plan.targets {
+        let count = counts.entry(&report.key.group).or_default();
+        count.targets += 1;
+        count.healthy += usize::from(report.state == TargetState::Healthy);
+        count.fail_open |= report.in_ring && report.state == TargetState::Unhealthy;
+    }
     snapshot.target_groups = config
         .target_groups
         .iter()
         .map(|group| {
-            let of_group = |report: &&TargetReport| report.key.group == group.name;
-            let reports: Vec<&TargetReport> = plan.targets.iter().filter(of_group).collect();
+            let count = counts.remove(group.name.as_str()).unwrap_or_default();
             TargetGroupView {
                 name: group.name.clone(),
                 protocol: group.protocol.to_string(),
                 forwarding: group.forwarding.name().to_owned(),
-                targets: reports.len(),
-                healthy: reports.iter().filter(|r| r.state == TargetState::Healthy).count(),
-                fail_open: reports.iter().any(|r| r.in_ring && r.state == TargetState::Unhealthy),
+                targets: count.targets,
+                healthy: count.healthy,
+                fail_open: count.fail_open,
                 ring_slots: groups.get(group.name.as_str()).map_or(0, |table| table.ring.len()),
             }
         })

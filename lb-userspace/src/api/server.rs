@@ -79,12 +79,12 @@ async fn not_allowed(method: Method, uri: Uri) -> Failure {
 }
 
 async fn status(State(context): State<Context>) -> Json<Snapshot> {
-    Json((*context.agent.snapshot()).clone())
+    Json((*context.agent.snapshot().await).clone())
 }
 
 async fn listeners(State(context): State<Context>, wanted: Wanted) -> Result<Response, Failure> {
     no_group(&wanted)?;
-    Ok(part(&context.agent.snapshot().listeners, &wanted, |_| true))
+    Ok(part(&context.agent.snapshot().await.listeners, &wanted, |_| true))
 }
 
 async fn target_groups(
@@ -92,12 +92,12 @@ async fn target_groups(
     wanted: Wanted,
 ) -> Result<Response, Failure> {
     no_group(&wanted)?;
-    Ok(part(&context.agent.snapshot().target_groups, &wanted, |_| true))
+    Ok(part(&context.agent.snapshot().await.target_groups, &wanted, |_| true))
 }
 
 async fn targets(State(context): State<Context>, wanted: Wanted) -> Response {
     let of_group = |group: &str| wanted.group.as_deref().is_none_or(|name| name == group);
-    part(&context.agent.snapshot().targets, &wanted, |target| of_group(&target.group))
+    part(&context.agent.snapshot().await.targets, &wanted, |target| of_group(&target.group))
 }
 
 fn no_group(wanted: &Wanted) -> Result<(), Failure> {
@@ -116,7 +116,7 @@ fn part<T: Serialize>(all: &[T], wanted: &Wanted, belongs: impl Fn(&T) -> bool) 
 }
 
 async fn stats(State(context): State<Context>) -> Result<Json<StatsView>, Failure> {
-    let snapshot = context.agent.snapshot();
+    let snapshot = context.agent.snapshot().await;
     // Before the first configuration there are no maps, and nothing has been counted.
     if snapshot.interfaces.is_empty() {
         return Ok(Json(StatsView::default()));
@@ -139,7 +139,7 @@ async fn explain(
     State(context): State<Context>,
     Ends { from, to, protocol, established }: Ends,
 ) -> Result<Json<ExplainView>, Failure> {
-    let snapshot = context.agent.snapshot();
+    let snapshot = context.agent.snapshot().await;
     if snapshot.interfaces.is_empty() {
         let message = "there is no data path before the first configuration".to_owned();
         return Err(Failure(StatusCode::SERVICE_UNAVAILABLE, message));

@@ -92,6 +92,10 @@ impl Fake {
             while let Some(ask) = asks.recv().await {
                 let (request, reply) = match ask {
                     Ask::Change(request, reply) => (request, reply),
+                    Ask::Publish(reply) => {
+                        reply.send(()).unwrap();
+                        continue;
+                    }
                     Ask::Question(question, reply) => {
                         reply.send(told(&question)).unwrap();
                         continue;

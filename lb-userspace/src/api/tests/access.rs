@@ -124,7 +124,8 @@ async fn a_role_may_do_what_it_is_for_and_nothing_else() {
     let fake = Fake::start_for(ROOMY, Answer::Done, &pki.access());
     let all = all_routes(&fake).await;
     for by in By::all() {
-        for (method, route) in &all {
+        // A stream has no end that could be waited for; watch.rs looks at it.
+        for (method, route) in all.iter().filter(|(_, route)| route != "/v1/watch") {
             let needed = needed(&Method::from_bytes(method.as_bytes()).unwrap(), route).unwrap();
             let asked = fake.asked().len();
             let answer = by.http(&pki, &fake, method, &path_of(route), "").await;

@@ -10,6 +10,7 @@ pub mod dataplane;
 pub mod doctor;
 pub mod health;
 pub mod maglev;
+pub mod metrics;
 pub mod next_hop;
 pub mod plan;
 pub mod reconcile;

@@ -1,6 +1,6 @@
 //! How an agent is started.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use crate::dataplane::XdpMode;
 
@@ -15,6 +15,8 @@ pub struct AgentOptions {
     pub bpffs: PathBuf,
     /// The socket of the API.
     pub socket: PathBuf,
+    /// Where metrics are scraped, if at all.
+    pub metrics: Option<SocketAddr>,
     /// How the program is attached.
     pub xdp_mode: XdpMode,
 }

@@ -30,6 +30,7 @@ use crate::{
     config::{self, Config, Document},
     dataplane::StatsSource,
     health::{HealthEvent, NetworkProber, Scheduler, TunnelKeeper, TunnelProber},
+    metrics,
     next_hop::{NextHopState, Resolver},
     reconcile::ReconcileError,
 };
@@ -86,6 +87,7 @@ impl Agent {
         let (hop_sender, next_hops) = mpsc::unbounded_channel();
         let (ask, requests) = mpsc::channel(64);
         let (snapshots, snapshot) = watch::channel(Arc::new(Snapshot::default()));
+        let metrics = options.metrics.map(metrics::bind).transpose()?;
         let (listener, socket_file) = api::bind(&options.socket)?;
         let resolver =
             Resolver::start(hop_sender).context("cannot follow routes and neighbours")?;
@@ -118,6 +120,9 @@ impl Agent {
         }
         agent.publish();
         let handle = AgentHandle::new(ask, snapshot, Arc::clone(&agent.events));
+        if let Some(listener) = metrics {
+            tokio::spawn(metrics::serve(listener, handle.clone(), agent.stats.clone()));
+        }
         tokio::spawn(api::serve(listener, handle, agent.stats.clone(), std::future::pending()));
         Ok(agent)
     }

@@ -20,3 +20,4 @@ pub use model::{
 };
 pub use server::serve;
 pub use socket::{BindError, SocketFile, bind};
+pub(crate) use stats::read as read_stats;

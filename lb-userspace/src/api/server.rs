@@ -25,12 +25,12 @@ use super::{
     ExplainView, Said, StatsView, TargetAdd, TargetPatch,
     events::events,
     extract::{Body, Ends, Failure, OfGroup, OfTarget, Wanted},
-    stats::view,
+    read_stats,
 };
 use crate::{
     agent::{AgentHandle, Outcome, Request, Snapshot},
     config::{Document, FILE_BYTES_MAX},
-    dataplane::{ExplainError, Explainer, Stats, StatsError, StatsSource},
+    dataplane::{ExplainError, Explainer, StatsSource},
 };
 
 /// What clients may take of the agent.
@@ -175,22 +175,10 @@ async fn targets(State(context): State<Context>, wanted: Wanted) -> Response {
 }
 
 async fn stats(State(context): State<Context>) -> Result<Json<StatsView>, Failure> {
-    let snapshot = context.agent.snapshot();
-    // Before the first configuration there are no maps, and nothing has been counted.
-    if snapshot.interfaces.is_empty() {
-        return Ok(Json(StatsView::default()));
-    }
-    let listener_ids: Vec<u16> = snapshot.listeners.iter().map(|one| one.id).collect();
-    let target_ids: Vec<u16> = snapshot.targets.iter().map(|one| one.id).collect();
-    let read = || {
-        let remembered = context.stats.remembered()?;
-        let read = context.stats.read(&listener_ids, &target_ids)?;
-        Ok(Stats { remembered, ..read })
-    };
-    let read = read().map_err(|error: StatsError| {
+    let view = read_stats(&context.agent.snapshot(), &context.stats).map_err(|error| {
         Failure(StatusCode::SERVICE_UNAVAILABLE, format!("{:#}", anyhow::Error::new(error)))
     })?;
-    Ok(Json(view(&snapshot, &read)))
+    Ok(Json(view))
 }
 
 /// Loading the second instance takes a moment: not on a thread that others wait for.

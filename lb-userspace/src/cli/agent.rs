@@ -1,6 +1,6 @@
 //! `xelb agent`.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Args;
 
@@ -31,6 +31,9 @@ pub(super) struct Agent {
     /// Socket that the agent listens at; one for each agent
     #[arg(long, value_name = "PATH", default_value = "/run/xelb/xelb.sock", env = "XELB_SOCKET")]
     socket: PathBuf,
+    /// Answer Prometheus at http://ADDRESS:PORT/metrics, for example 127.0.0.1:9900 or [::1]:9900
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    metrics: Option<SocketAddr>,
     #[command(flatten)]
     attach: Attach,
 }
@@ -42,6 +45,7 @@ impl Agent {
             state_dir: self.state_dir,
             bpffs: self.bpffs,
             socket: self.socket,
+            metrics: self.metrics,
             xdp_mode: self.attach.xdp_mode,
         };
         tokio::runtime::Builder::new_multi_thread()

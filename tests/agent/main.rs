@@ -3,5 +3,6 @@
 
 mod bad_input;
 mod life;
+mod metrics;
 mod scene;
 mod state_dir;

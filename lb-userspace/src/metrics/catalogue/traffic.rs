@@ -42,7 +42,7 @@ fn once(seen: &Observation, out: &mut Samples<'_>, value: fn(&StatsView) -> u64)
 }
 
 /// The maps that can be full: name, entries, and how many fit.
-fn maps(seen: &Observation) -> [(&'static str, usize, usize); 4] {
+fn maps(seen: &Observation) -> [(&'static str, (usize, usize)); 4] {
     let maps = &seen.snapshot.maps;
     [
         ("listeners", maps.listeners),
@@ -50,7 +50,6 @@ fn maps(seen: &Observation) -> [(&'static str, usize, usize); 4] {
         ("targets", maps.targets),
         ("ring_slots", maps.ring_slots),
     ]
-    .map(|(name, (entries, capacity))| (name, entries, capacity))
 }
 
 pub(super) const FAMILIES: &[Family] = &[
@@ -148,7 +147,7 @@ pub(super) const FAMILIES: &[Family] = &[
         labels: &["map"],
         help: "Entries of the maps that can be full.",
         samples: |seen, out| {
-            maps(seen).into_iter().try_for_each(|(name, entries, _)| out.add(&[name], entries))
+            maps(seen).into_iter().try_for_each(|(name, (entries, _))| out.add(&[name], entries))
         },
     },
     Family {
@@ -157,7 +156,7 @@ pub(super) const FAMILIES: &[Family] = &[
         labels: &["map"],
         help: "Entries that fit.",
         samples: |seen, out| {
-            maps(seen).into_iter().try_for_each(|(name, _, capacity)| out.add(&[name], capacity))
+            maps(seen).into_iter().try_for_each(|(name, (_, capacity))| out.add(&[name], capacity))
         },
     },
 ];

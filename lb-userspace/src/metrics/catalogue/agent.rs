@@ -42,7 +42,7 @@ pub(super) const FAMILIES: &[Family] = &[
         name: "xelb_agent_resident_memory_bytes",
         kind: Gauge,
         labels: &[],
-        help: "Memory that the agent holds in RAM; maps of the kernel are not in it.",
+        help: "Memory that the agent holds in RAM, with the parts of the kernel's maps that it has mapped.",
         samples: |seen, out| {
             seen.process.resident_bytes.map_or(Ok(()), |bytes| out.add(&[], bytes))
         },

@@ -11,6 +11,7 @@ pub mod doctor;
 pub mod health;
 pub mod log;
 pub mod maglev;
+pub mod metrics;
 pub mod next_hop;
 pub mod plan;
 pub mod reconcile;

@@ -39,6 +39,7 @@ fn exit_codes_are_as_documented() {
         (&["target", "add", "web", "ten"], 2, "for example 10.0.1.13"),
         (&["target", "weight", "web", "10.0.1.13", "many"], 2, "invalid value 'many'"),
         (&["agent", "--xdp-mode", "fast"], 2, "invalid value 'fast'"),
+        (&["agent", "--metrics", "9900"], 2, "--metrics <ADDRESS:PORT>"),
         (&["agent", "--config", "x.yaml", "--state-dir", "x"], 2, "cannot be used with"),
         (&["agent", "--config", "invalid.yaml"], 2, "invalid.yaml:2: lisseners: unknown key"),
         (&["apply", "-f", "invalid.yaml"], 2, "did you mean `listeners`?"),

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod life;
+mod metrics;
 mod remote;
 mod revisions;
 mod scene;

@@ -31,3 +31,4 @@ pub use snapshot::{
     AttachedInterface, HealthStats, ListenerView, MapsView, PortView, Snapshot, TargetGroupView,
     TargetView,
 };
+pub(crate) use view::state_name;

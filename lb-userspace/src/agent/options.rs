@@ -1,6 +1,6 @@
 //! How an agent is started.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use crate::{api::access::AccessOptions, dataplane::XdpMode};
 
@@ -21,6 +21,8 @@ pub struct AgentOptions {
     pub socket: PathBuf,
     /// Who else may use the API, and where.
     pub access: AccessOptions,
+    /// Where metrics are scraped, if at all.
+    pub metrics: Option<SocketAddr>,
     /// How the program is attached.
     pub xdp_mode: XdpMode,
 }

@@ -31,6 +31,7 @@ use crate::{
     config::Config,
     dataplane::StatsSource,
     health::{HealthEvent, NetworkProber, Scheduler, TunnelKeeper, TunnelProber},
+    metrics,
     next_hop::{NextHopState, Resolver},
     plan::Plan,
     store::StoreError,
@@ -88,6 +89,7 @@ impl Agent {
         let (hop_sender, next_hops) = mpsc::unbounded_channel();
         let (ask, requests) = mpsc::channel(64);
         let (snapshots, snapshot) = watch::channel(Arc::new(Snapshot::default()));
+        let metrics = options.metrics.map(metrics::bind).transpose()?;
         let (doors, socket_files) = api::Doors::open(&options.socket, &options.access)?;
         let resolver =
             Resolver::start(hop_sender).context("cannot follow routes and neighbours")?;
@@ -120,6 +122,9 @@ impl Agent {
         }
         agent.publish();
         let handle = AgentHandle::new(ask, snapshot, Arc::clone(&agent.events));
+        if let Some(listener) = metrics {
+            tokio::spawn(metrics::serve(listener, handle.clone(), agent.stats.clone()));
+        }
         tokio::spawn(doors.serve(handle, agent.stats.clone(), std::future::pending()));
         Ok(agent)
     }

@@ -121,7 +121,7 @@ fn target(report: &TargetReport, drained: bool, scheduler: &Scheduler) -> Target
     }
 }
 
-pub(super) const fn state_name(state: TargetState) -> &'static str {
+pub(crate) const fn state_name(state: TargetState) -> &'static str {
     match state {
         TargetState::Initial => "initial",
         TargetState::Healthy => "healthy",

@@ -26,5 +26,6 @@ pub use model::{
     RevisionView, RevisionsView, Said, StatsView, TargetAdd, TargetPatch, TargetTraffic,
 };
 pub use socket::{BindError, SocketFile};
+pub(crate) use stats::read as read_stats;
 pub use watch::StateView;
 pub use way::{Server, TlsWay, TokenSource, Way};

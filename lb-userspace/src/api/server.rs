@@ -19,13 +19,13 @@ use super::{
     events::events,
     extract::{Ends, Failure, Wanted},
     history::{configuration, differences, preview, revision, revisions},
-    stats::view,
+    read_stats,
     watch::{Watchers, watch},
 };
 use crate::{
     agent::{AgentHandle, Snapshot},
     config::FILE_BYTES_MAX,
-    dataplane::{ExplainError, Explainer, Stats, StatsError, StatsSource},
+    dataplane::{ExplainError, Explainer, StatsSource},
 };
 
 #[derive(Clone)]
@@ -117,21 +117,10 @@ fn part<T: Serialize>(all: &[T], wanted: &Wanted, belongs: impl Fn(&T) -> bool) 
 
 async fn stats(State(context): State<Context>) -> Result<Json<StatsView>, Failure> {
     let snapshot = context.agent.snapshot().await;
-    // Before the first configuration there are no maps, and nothing has been counted.
-    if snapshot.interfaces.is_empty() {
-        return Ok(Json(StatsView::default()));
-    }
-    let listener_ids: Vec<u16> = snapshot.listeners.iter().map(|one| one.id).collect();
-    let target_ids: Vec<u16> = snapshot.targets.iter().map(|one| one.id).collect();
-    let read = || {
-        let remembered = context.stats.remembered()?;
-        let read = context.stats.read(&listener_ids, &target_ids)?;
-        Ok(Stats { remembered, ..read })
-    };
-    let read = read().map_err(|error: StatsError| {
+    let view = read_stats(&snapshot, &context.stats).map_err(|error| {
         Failure(StatusCode::SERVICE_UNAVAILABLE, format!("{:#}", anyhow::Error::new(error)))
     })?;
-    Ok(Json(view(&snapshot, &read)))
+    Ok(Json(view))
 }
 
 /// Loading the second instance takes a moment: not on a thread that others wait for.

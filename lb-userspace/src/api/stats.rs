@@ -1,15 +1,31 @@
-//! PURE: counters by number to counters by name. Reading them is not done here.
+//! Counters by number to counters by name. Only [`read`] touches the maps.
 
 use lb_common::{Traffic, limits::MEMORY_LINES, memory::MEMORY_WORDS};
 
 use super::{CounterView, DropView, ListenerTraffic, StatsView, TargetTraffic};
-use crate::{agent::Snapshot, dataplane::Stats};
+use crate::{
+    agent::Snapshot,
+    dataplane::{Stats, StatsError, StatsSource},
+};
 
 /// Flows that can be remembered at a time.
 const REMEMBERED_MAX: usize = MEMORY_LINES * MEMORY_WORDS;
 
+/// Reads the counters of what is in the snapshot.
+pub(crate) fn read(snapshot: &Snapshot, source: &StatsSource) -> Result<StatsView, StatsError> {
+    // Before the first configuration there are no maps, and nothing has been counted.
+    if snapshot.interfaces.is_empty() {
+        return Ok(StatsView::default());
+    }
+    let listener_ids: Vec<u16> = snapshot.listeners.iter().map(|one| one.id).collect();
+    let target_ids: Vec<u16> = snapshot.targets.iter().map(|one| one.id).collect();
+    let remembered = source.remembered()?;
+    let read = source.read(&listener_ids, &target_ids)?;
+    Ok(view(snapshot, &Stats { remembered, ..read }))
+}
+
 /// The counters of what is in the snapshot, in its order.
-pub(super) fn view(snapshot: &Snapshot, stats: &Stats) -> StatsView {
+fn view(snapshot: &Snapshot, stats: &Stats) -> StatsView {
     let of = |traffic: Option<&Traffic>| traffic.copied().unwrap_or_default();
     let listeners = snapshot.listeners.iter().map(|listener| {
         let Traffic { packets, bytes } = of(stats.listeners.get(&listener.id));

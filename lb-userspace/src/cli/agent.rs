@@ -1,6 +1,6 @@
 //! `xelb agent`.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Args;
 
@@ -35,6 +35,9 @@ pub(super) struct Agent {
     /// Socket that the agent listens at; one for each agent
     #[arg(long, value_name = "PATH", default_value = "/run/xelb/xelb.sock", env = "XELB_SOCKET")]
     socket: PathBuf,
+    /// Answer Prometheus at http://ADDRESS:PORT/metrics, for example 127.0.0.1:9900 or [::1]:9900
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    metrics: Option<SocketAddr>,
     #[command(flatten)]
     attach: Attach,
     #[command(flatten)]
@@ -56,6 +59,7 @@ impl Agent {
             bpffs: self.bpffs,
             socket: self.socket,
             access,
+            metrics: self.metrics,
             xdp_mode: self.attach.xdp_mode,
         };
         tokio::runtime::Builder::new_multi_thread()

@@ -1,0 +1,12 @@
+//! PURE: the list of all metrics. docs/metrics.md has the same for people; a test compares them.
+
+mod agent;
+mod targets;
+mod traffic;
+
+use super::family::Family;
+
+/// All of them, in the order of the scrape.
+pub(super) fn families() -> impl Iterator<Item = &'static Family> {
+    agent::FAMILIES.iter().chain(targets::FAMILIES).chain(traffic::FAMILIES)
+}

@@ -1,0 +1,60 @@
+//! What the agent's own process takes of its host.
+
+use std::{fs, time::Duration};
+
+use nix::time::{ClockId, clock_gettime};
+
+/// Memory and time of the process; `None` where the kernel does not say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Process {
+    /// Memory that it holds in RAM.
+    pub resident_bytes: Option<u64>,
+    /// Time that CPUs have worked for it.
+    pub cpu: Option<Duration>,
+}
+
+impl Process {
+    /// This process, now.
+    #[must_use]
+    pub fn now() -> Self {
+        let status = fs::read_to_string("/proc/self/status");
+        let cpu = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID);
+        Self {
+            resident_bytes: status.ok().as_deref().and_then(resident_bytes),
+            cpu: cpu.ok().map(Duration::from),
+        }
+    }
+}
+
+/// From /proc/PID/status (proc(5)), where sizes are in KiB.
+fn resident_bytes(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
+    kib.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resident_memory_is_read() {
+        let cases = [
+            ("Name:\txelb\nVmRSS:\t    2048 kB\nRssAnon:\t 1 kB\n", Some(2_097_152)),
+            ("VmRSS:\t12 pages\n", None),
+            ("VmRSS:\t18446744073709551615 kB\n", None),
+            ("Name:\txelb\n", None),
+            ("", None),
+        ];
+        for (status, expected) in cases {
+            assert_eq!(resident_bytes(status), expected, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn this_process_has_memory_and_has_worked() {
+        let Process { resident_bytes, cpu } = Process::now();
+        assert!(resident_bytes > Some(1 << 20), "{resident_bytes:?}");
+        assert!(cpu > Some(Duration::ZERO), "{cpu:?}");
+    }
+}

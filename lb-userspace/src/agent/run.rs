@@ -241,7 +241,12 @@ impl Agent {
             return;
         };
         match source::read_file(path) {
-            Ok(config) if self.balancer.as_ref().is_some_and(|now| now.config == config) => {}
+            Ok(config) if self.balancer.as_ref().is_some_and(|now| now.config == config) => {
+                // The file is as before a change that was refused; a failed write is not healed.
+                if self.retry.is_none() {
+                    self.last_error.clear();
+                }
+            }
             Ok(config) => match self.adopt(config) {
                 Ok(()) => tracing::info!("configuration applied"),
                 Err(refusal) => self.keep_old(&refusal.to_string()),

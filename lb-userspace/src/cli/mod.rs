@@ -12,10 +12,12 @@ mod get;
 #[cfg(test)]
 mod help_tests;
 mod output;
+mod schema;
 mod stats;
 mod status;
 mod table;
 mod target;
+mod validate;
 
 use std::{future::Future, path::PathBuf, process::ExitCode};
 
@@ -49,6 +51,7 @@ pub struct Arguments {
 enum Command {
     Agent(agent::Agent),
     Apply(apply::Apply),
+    Validate(validate::Validate),
     Get(get::Get),
     #[command(subcommand)]
     Target(target::Target),
@@ -59,6 +62,7 @@ enum Command {
     Doctor(doctor::Doctor),
     Decap(decap::Decap),
     Detach(detach::Detach),
+    Schema(schema::Schema),
     Completions(completions::Completions),
 }
 
@@ -96,6 +100,7 @@ struct Attach {
 pub fn run(arguments: Arguments) -> ExitCode {
     let result = match arguments.command {
         Command::Doctor(command) => return end(wait_for(command.run())),
+        Command::Validate(command) => return command.run(),
         Command::Agent(command) => command.run(),
         Command::Apply(command) => wait_for(command.run()),
         Command::Get(command) => wait_for(command.run()),
@@ -106,6 +111,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Explain(command) => wait_for(command.run()),
         Command::Decap(command) => command.run(),
         Command::Detach(command) => command.run(),
+        Command::Schema(command) => command.run(),
         Command::Completions(command) => command.run(),
     };
     end(result.map(|()| true))

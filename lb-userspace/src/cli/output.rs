@@ -20,6 +20,11 @@ enum Output {
 }
 
 impl Format {
+    /// Whether programs read the answer.
+    pub(super) fn is_json(&self) -> bool {
+        self.output == Output::Json
+    }
+
     /// Prints the answer.
     pub(super) fn print<T: Serialize>(
         &self,

@@ -28,6 +28,10 @@ pub(super) fn document(text: &str) -> Result<Document, (Spot, String)> {
             max_depth: DEPTH_MAX,
             max_documents: 1,
             max_recorded_anchor_events: ALIASED_MAX,
+            max_aliases: ALIASED_MAX,
+            max_merge_keys: ALIASED_MAX,
+            // What aliases bring in is limited below; that thousands name one anchor is their use.
+            enforce_alias_anchor_ratio: false,
         },
         alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: ALIASED_MAX },
         // `on`, `no` and `y` are names here, as they are in JSON.

@@ -60,6 +60,11 @@ fn whole(node: &Node, range: RangeInclusive<u32>, wanted: &str) -> Read<u32> {
         Value::Text(text) if text.parse::<u32>().is_ok_and(|number| range.contains(&number)) => {
             Err(format!("{}; write it without quotes", wrong(node, wanted)))
         }
+        // Such as 80.0 and 8e1, and 080, which YAML does not take for a whole number.
+        Value::Float(number) if number.fract() == 0.0 => Err(format!(
+            "{}; write its digits alone, without zeros before them",
+            wrong(node, wanted)
+        )),
         _ => Err(wrong(node, wanted)),
     }
 }

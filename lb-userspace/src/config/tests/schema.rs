@@ -127,11 +127,13 @@ fn read(document: &Value) -> Document {
 fn reader_refuses(part: &Part, document: &Value) -> bool {
     let missing = format!("`{}` is missing", part.key());
     let refuses = |error: &ConfigError| {
-        let here = error.path().strip_prefix(&part.path).is_some_and(|rest| !rest.starts_with('_'));
+        // What is said of a program is said of its whole command.
+        let path = part.path.trim_end_matches("[0]");
+        let here = error.path().strip_prefix(path).is_some_and(|rest| !rest.starts_with('_'));
         let elsewhere = [
             "there is no target group",
             " of listener ",
-            "No such file",
+            "os error",
             "can be executed",
             "cannot read ",
             "has no certificate",
@@ -236,8 +238,6 @@ fn both_take_the_same_values() {
             assert!(!reader_refuses(part, &document), "{} {value}", part.path);
         }
     }
-    let lines =
-        |set: &BTreeSet<String>| set.iter().map(|line| format!("{line}\n")).collect::<String>();
     let of = |list: &str| list.lines().map(|line| line.trim().to_owned()).collect::<BTreeSet<_>>();
     assert_eq!(unseen, of(UNSEEN.trim()));
     // Such a check needs a `command`, which is a fault of the check, not of its protocol.

@@ -115,3 +115,20 @@ fn counted(count: usize, what: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {what}{plural}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example of docs/cli.md has all fields, and no others.
+    #[test]
+    fn json_is_as_documented() {
+        let manual = include_str!("../../../docs/cli.md");
+        let (_, block) = manual.split_once("<!-- checked: validate -->\n```json\n").unwrap();
+        let block = block.split("```").next().unwrap();
+        let read: Verdict = serde_json::from_str(block).unwrap();
+        let written: serde_json::Value = serde_json::from_str(block).unwrap();
+        assert_eq!(serde_json::to_value(&read).unwrap(), written);
+        assert_eq!((read.errors.len(), read.valid), (1, false));
+    }
+}

@@ -95,6 +95,7 @@ fn check(document: &Document, source: &str) -> Result<Checked, ConfigErrors> {
     let findings = Findings::default();
     let (config, places) = read::config(&document.0, &findings);
     rules::check(&config, &places, &findings);
-    let (errors, warnings) = findings.into_parts();
+    let (errors, mut warnings) = findings.into_parts();
+    warnings.sort_by_key(|warning| (warning.remark().line(), warning.remark().column()));
     if errors.is_empty() { Ok((config, warnings)) } else { Err(ConfigErrors::new(source, errors)) }
 }

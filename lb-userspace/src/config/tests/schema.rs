@@ -42,7 +42,7 @@ impl Part {
     }
 
     fn pointer(&self) -> String {
-        format!("/{}", self.path.replace('.', "/").replace('[', "/").replace(']', ""))
+        format!("/{}", self.path.replace(['.', '['], "/").replace(']', ""))
     }
 }
 

@@ -41,8 +41,15 @@ fn exit_codes_are_as_documented() {
         (&["agent", "--xdp-mode", "fast"], 2, "invalid value 'fast'"),
         (&["agent", "--metrics", "9900"], 2, "--metrics <ADDRESS:PORT>"),
         (&["agent", "--config", "x.yaml", "--state-dir", "x"], 2, "cannot be used with"),
-        (&["agent", "--config", "invalid.yaml"], 2, "invalid.yaml:2: lisseners: unknown key"),
+        (&["agent", "--config", "invalid.yaml"], 2, "invalid.yaml:2:1: lisseners: unknown key"),
         (&["apply", "-f", "invalid.yaml"], 2, "did you mean `listeners`?"),
+        (&["validate", "-f", "valid.yaml"], 0, ""),
+        (&["validate", "-f", "valid.yaml", "-o", "json"], 0, ""),
+        (&["validate", "-f", "invalid.yaml"], 2, "invalid.yaml:2:1: lisseners: unknown key"),
+        (&["validate", "-f", "missing.yaml"], 2, "missing.yaml: cannot read the file: No such"),
+        (&["validate", "-f", "."], 2, ".: is a directory; name a file in it"),
+        (&["validate"], 2, "--file <FILE>"),
+        (&["schema"], 0, ""),
         (&["apply", "-f", "missing.yaml"], 2, "missing.yaml"),
         (&["apply", "-f", "valid.yaml"], 1, "error: no agent answers at nobody.sock;"),
         (&["status"], 1, "error: no agent answers at nobody.sock;"),
@@ -66,6 +73,83 @@ fn exit_codes_are_as_documented() {
         assert_eq!(stderr.is_empty(), *code == 0, "errors, and only they, say something there");
         assert_eq!(output.stdout.is_empty(), *code != 0, "{arguments:?}");
     }
+}
+
+/// Exit code, standard output and error output of `xelb validate` for each file.
+#[test]
+fn validate_says_what_a_file_has_or_what_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let group = "{ name: web, protocol: tcp, port: 80, forwarding: ipip";
+    for (name, text, code, stdout, stderr) in [
+        (
+            "two",
+            format!(
+                "interfaces: [eth0]\ntarget_groups:\n  - {group}, targets: [{{ address: 10.0.1.11 }}, \
+                 {{ address: 10.0.1.12 }}] }}\n"
+            ),
+            0,
+            "two is valid: 0 listeners, 1 target group, 2 targets\n",
+            "",
+        ),
+        (
+            "empty",
+            format!("interfaces: [eth0]\ntarget_groups:\n  - {group} }}\n"),
+            0,
+            "empty is valid: 0 listeners, 1 target group, 0 targets\n",
+            "empty:3:5: warning: target_groups[0]: target group web has no targets: its packets are \
+             dropped\n",
+        ),
+        (
+            "wrong",
+            "interfaces: [eth0, eth0]\nicmp: { rate: 0, ecko_reply: 1 }\n".to_owned(),
+            2,
+            "",
+            "wrong:1:20: interfaces[1]: interface eth0 is named twice\n\
+             wrong:2:15: icmp.rate: 0 is not a whole number from 1 to 1000000\n\
+             wrong:2:18: icmp.ecko_reply: unknown key; did you mean `echo_reply`?\n",
+        ),
+    ] {
+        fs::write(folder.path().join(name), text).unwrap();
+        let output = xelb(folder.path(), &["validate", "-f", name]);
+        let said = |bytes| String::from_utf8(bytes).unwrap();
+        assert_eq!(said(output.stdout), stdout, "{name}");
+        assert_eq!(said(output.stderr), stderr, "{name}");
+        assert_eq!(output.status.code(), Some(code), "{name}");
+    }
+}
+
+#[test]
+fn validate_speaks_json() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("invalid.yaml"), INVALID).unwrap();
+    fs::write(folder.path().join("empty.yaml"), "").unwrap();
+    let remark = |line: Option<u32>, path: &str, message: &str| {
+        let column = line.map(|_| 1);
+        serde_json::json!({ "line": line, "column": column, "path": path, "message": message })
+    };
+    for (name, error) in [
+        ("invalid.yaml", remark(Some(2), "lisseners", "unknown key; did you mean `listeners`?")),
+        (
+            "empty.yaml",
+            remark(None, "", "`interfaces` is missing; for example `interfaces: [eth0]`"),
+        ),
+    ] {
+        let output = xelb(folder.path(), &["validate", "-f", name, "-o", "json"]);
+        assert_eq!((output.status.code(), output.stderr), (Some(2), Vec::new()), "{name}");
+        let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let expected = serde_json::json!({
+            "file": name, "valid": false, "listeners": 0, "target_groups": 0, "targets": 0,
+            "errors": [error], "warnings": [],
+        });
+        assert_eq!(said, expected);
+    }
+}
+
+/// What is printed is what is checked in.
+#[test]
+fn the_schema_is_printed() {
+    let output = xelb(std::path::Path::new("."), &["schema"]);
+    assert_eq!(output.stdout, include_bytes!("../../docs/xelb.schema.json"));
 }
 
 #[test]

@@ -21,12 +21,16 @@ fn a_wrong_configuration_is_refused_with_every_error() -> Result<()> {
         let path = configuration_path(lab).display().to_string();
         let finished = run(lab, xelb, &["agent", "--config", &path, "--bpffs", PIN_DIR])?;
         let errors = [
-            format!("{path}:5: target_groups[0].port: 80000 is not a whole number from 1 to 65535"),
             format!(
-                "{path}:10: target_groups[0].targets[1].address: `10.0.0.1200` is not an IPv4 or IPv6 \
+                "{path}:5:11: target_groups[0].port: 80000 is not a port from 1 to 65535, such as 80"
+            ),
+            format!(
+                "{path}:10:20: target_groups[0].targets[1].address: `10.0.0.1200` is not an IPv4 or IPv6 \
                  address"
             ),
-            format!("{path}:14: listeners[0].port: 80000 is not a whole number from 1 to 65535"),
+            format!(
+                "{path}:14:11: listeners[0].port: 80000 is not a port from 1 to 65535, such as 80"
+            ),
         ];
         fails(&finished, 2, &errors.each_ref().map(String::as_str))?;
         ensure!(!is_pinned(), "something is pinned");

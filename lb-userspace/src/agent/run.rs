@@ -283,9 +283,11 @@ impl Agent {
             return;
         };
         match source::read_file(path) {
-            // What was refused before has been taken back.
             Ok(config) if self.balancer.as_ref().is_some_and(|now| now.config == config) => {
-                self.last_error.clear();
+                // The file is as before a change that was refused; a failed write is not healed.
+                if self.retry.is_none() {
+                    self.last_error.clear();
+                }
             }
             Ok(config) => match self.adopt(config) {
                 Ok(()) => tracing::info!("configuration applied"),

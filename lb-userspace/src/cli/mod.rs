@@ -18,11 +18,13 @@ mod output;
 mod preview;
 mod remote;
 mod rollback;
+mod schema;
 mod stats;
 mod status;
 mod table;
 mod target;
 mod token;
+mod validate;
 
 use std::{future::Future, path::PathBuf, process::ExitCode};
 
@@ -63,6 +65,7 @@ enum Command {
     Apply(apply::Apply),
     Rollback(rollback::Rollback),
     Diff(diff::Diff),
+    Validate(validate::Validate),
     Get(get::Get),
     #[command(subcommand)]
     Target(target::Target),
@@ -74,6 +77,7 @@ enum Command {
     Decap(decap::Decap),
     Detach(detach::Detach),
     Token(token::TokenCommand),
+    Schema(schema::Schema),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -158,6 +162,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
     let format = arguments.log_format();
     let result = match arguments.command {
         Command::Doctor(command) => return end(format, wait_for(command.run())),
+        Command::Validate(command) => return command.run(),
         Command::Agent(command) => command.run(),
         Command::Apply(command) => wait_for(command.run()),
         Command::Rollback(command) => wait_for(command.run()),
@@ -171,6 +176,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Decap(command) => command.run(),
         Command::Detach(command) => command.run(),
         Command::Token(command) => command.run(),
+        Command::Schema(command) => command.run(),
         Command::Completions(command) => command.run(),
         Command::Man(command) => command.run(),
     };

@@ -21,6 +21,11 @@ enum Output {
 }
 
 impl Format {
+    /// Whether programs read it.
+    pub(super) const fn is_for_programs(&self) -> bool {
+        !matches!(self.output, Output::Table)
+    }
+
     /// Prints the answer.
     pub(super) fn print<T: Serialize>(
         &self,

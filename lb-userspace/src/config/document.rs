@@ -5,7 +5,10 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::tree::{Node, Value};
+use super::{
+    error::Spot,
+    tree::{Node, Value},
+};
 
 /// A configuration that may still be wrong; [`super::validate`] tells.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,7 +18,7 @@ pub struct Document(pub(super) Node);
 impl Default for Document {
     /// An empty one.
     fn default() -> Self {
-        Self(Node { value: Value::Map(Vec::new()), line: 0 })
+        Self(Node { value: Value::Map(Vec::new()), spot: Spot::UNKNOWN })
     }
 }
 
@@ -79,7 +82,7 @@ impl Document {
                 target: shown(address, port),
             });
         }
-        let mut target = Node { value: Value::Map(Vec::new()), line: 0 };
+        let mut target = Node { value: Value::Map(Vec::new()), spot: Spot::UNKNOWN };
         target.set("address", Node::text(&address.to_string()));
         if let Some(port) = port {
             target.set("port", Node::integer(port));

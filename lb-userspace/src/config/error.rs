@@ -1,4 +1,4 @@
-//! What is wrong with a configuration: every error, each with its path and line.
+//! What is wrong with a configuration: every error, each with its path, line and column.
 
 use std::fmt;
 
@@ -10,26 +10,37 @@ pub(super) const ERRORS_MAX: usize = 200;
 /// Longest text of the configuration that a message repeats.
 const SHOWN_CHARACTERS_MAX: usize = 80;
 
+/// A line and a column of a file, both from 1, columns in characters; 0 when unknown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Spot {
+    pub(super) line: u32,
+    pub(super) column: u32,
+}
+
+impl Spot {
+    /// Of what did not come from a file.
+    pub(super) const UNKNOWN: Self = Self { line: 0, column: 0 };
+}
+
 /// Where something stands in a configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct At {
     /// Such as `target_groups[0].targets[2].address`; empty for the whole.
     pub(super) path: String,
-    /// From 1; 0 when there is no file.
-    pub(super) line: usize,
+    pub(super) spot: Spot,
 }
 
 impl At {
-    /// A line of the whole.
-    pub(super) const fn line(line: usize) -> Self {
-        Self { path: String::new(), line }
+    /// A place in the whole.
+    pub(super) const fn spot(spot: Spot) -> Self {
+        Self { path: String::new(), spot }
     }
 
     /// What stands under a key here.
-    pub(super) fn key(&self, key: &str, line: usize) -> Self {
+    pub(super) fn key(&self, key: &str, spot: Spot) -> Self {
         let key = brief(key);
         let path = if self.path.is_empty() { key } else { format!("{}.{key}", self.path) };
-        Self { path, line }
+        Self { path, spot }
     }
 }
 
@@ -70,8 +81,31 @@ impl ConfigError {
 
     /// Its line, from 1; `None` when the configuration is not a file.
     #[must_use]
-    pub fn line(&self) -> Option<usize> {
-        (self.at.line > 0).then_some(self.at.line)
+    pub const fn line(&self) -> Option<u32> {
+        if self.at.spot.line > 0 { Some(self.at.spot.line) } else { None }
+    }
+
+    /// Its column in characters, from 1; `None` when it is unknown.
+    #[must_use]
+    pub const fn column(&self) -> Option<u32> {
+        if self.at.spot.column > 0 { Some(self.at.spot.column) } else { None }
+    }
+
+    /// What is wrong, without where.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Where it stands in a file, as compilers and editors write it: `FILE:LINE:COLUMN:`, without
+    /// what is unknown; empty without a file.
+    #[must_use]
+    pub fn place(&self, file: &str) -> String {
+        if file.is_empty() {
+            return String::new();
+        }
+        let numbers = self.line().into_iter().chain(self.line().and(self.column()));
+        numbers.fold(format!("{file}:"), |place, number| format!("{place}{number}:"))
     }
 }
 
@@ -93,7 +127,7 @@ pub struct ConfigErrors {
 
 impl ConfigErrors {
     pub(super) fn new(source_name: &str, mut errors: Vec<ConfigError>) -> Self {
-        errors.sort_by_key(|error| error.at.line);
+        errors.sort_by_key(|error| error.at.spot);
         // Two listeners on one group find the same.
         errors.dedup();
         Self { source_name: source_name.to_owned(), errors }
@@ -111,21 +145,17 @@ impl ConfigErrors {
     }
 }
 
-/// One error a line: `FILE:LINE: PATH: what is wrong`.
+/// One error a line: `FILE:LINE:COLUMN: PATH: what is wrong`.
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, error) in self.errors.iter().enumerate() {
             if number > 0 {
                 writeln!(formatter)?;
             }
-            if !self.source_name.is_empty() {
-                write!(formatter, "{}:", self.source_name)?;
-                match error.line() {
-                    Some(line) => write!(formatter, "{line}: ")?,
-                    None => write!(formatter, " ")?,
-                }
+            match error.place(&self.source_name) {
+                place if place.is_empty() => write!(formatter, "{error}")?,
+                place => write!(formatter, "{place} {error}")?,
             }
-            write!(formatter, "{error}")?;
         }
         if self.errors.len() >= ERRORS_MAX {
             write!(formatter, "\nno more than {ERRORS_MAX} errors are shown; there may be others")?;
@@ -137,6 +167,14 @@ impl fmt::Display for ConfigErrors {
 /// Something that works, but not as one may think.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning(pub(super) ConfigError);
+
+impl Warning {
+    /// What it says, and where.
+    #[must_use]
+    pub const fn remark(&self) -> &ConfigError {
+        &self.0
+    }
+}
 
 impl fmt::Display for Warning {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -23,11 +23,15 @@ pub use edit::Edit;
 pub use error::{ConfigError, ConfigErrors, Warning};
 pub use model::*;
 
-use error::At;
+use error::{At, Spot};
 use section::Findings;
 
 /// Largest configuration file, in bytes: 10,000 targets need about one of these 16 MiB.
 pub const FILE_BYTES_MAX: u64 = 16 << 20;
+
+/// The JSON Schema (draft 2020-12) of configurations, for editors. It sees less than [`load`]: nothing
+/// that lies between two parts of a configuration.
+pub const SCHEMA: &str = include_str!("../../../docs/xelb.schema.json");
 
 /// A checked configuration, and what should be said about it.
 pub type Checked = (Config, Vec<Warning>);
@@ -36,39 +40,52 @@ pub type Checked = (Config, Vec<Warning>);
 pub fn load(path: &Path) -> Result<(Document, Config, Vec<Warning>), ConfigErrors> {
     let name = path.display().to_string();
     let text = read_text(path)
-        .map_err(|(line, message)| ConfigErrors::one(&name, At::line(line), message))?;
+        .map_err(|(spot, message)| ConfigErrors::one(&name, At::spot(spot), message))?;
     parse(&text, &name)
 }
 
-/// The text of a file, or what is wrong with it, and on which line; 0 for the whole.
-fn read_text(path: &Path) -> Result<String, (usize, String)> {
-    let unreadable = |error: io::Error| (0, format!("cannot read the file: {error}"));
+/// The text of a file, or what is wrong with it, and where.
+fn read_text(path: &Path) -> Result<String, (Spot, String)> {
+    let unreadable = |error: io::Error| (Spot::UNKNOWN, format!("cannot read the file: {error}"));
     // Without O_NONBLOCK the opening of a named pipe waits for somebody to write to it.
     let mut options = OpenOptions::new();
     let file = options.read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(unreadable)?;
-    let kind = file.metadata().map_err(unreadable)?.file_type();
+    let metadata = file.metadata().map_err(unreadable)?;
+    let kind = metadata.file_type();
     if kind.is_dir() {
-        return Err((0, "is a directory; name a file in it".to_owned()));
+        return Err((Spot::UNKNOWN, "is a directory; name a file in it".to_owned()));
     }
     if !kind.is_file() {
-        return Err((0, "is not a regular file".to_owned()));
+        return Err((Spot::UNKNOWN, "is not a regular file".to_owned()));
     }
+    let too_large = || (Spot::UNKNOWN, format!("is larger than {} MiB", FILE_BYTES_MAX >> 20));
+    if metadata.len() > FILE_BYTES_MAX {
+        return Err(too_large());
+    }
+    // It may grow meanwhile.
     let mut bytes = Vec::new();
     file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err((0, format!("is larger than {} MiB", FILE_BYTES_MAX >> 20)));
+        return Err(too_large());
     }
     String::from_utf8(bytes).map_err(|error| {
-        let good = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
-        let line = good.filter(|byte| **byte == b'\n').count() + 1;
-        (line, "is not UTF-8 text; save the file as UTF-8".to_owned())
+        let good = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+        let spot = end_of(&String::from_utf8_lossy(good));
+        (spot, "is not UTF-8 text; save the file as UTF-8".to_owned())
     })
+}
+
+/// The place behind a text.
+fn end_of(text: &str) -> Spot {
+    let last = text.rsplit('\n').next().unwrap_or_default();
+    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    Spot { line: number(text.matches('\n').count() + 1), column: number(last.chars().count() + 1) }
 }
 
 /// Checks a configuration in YAML or JSON; `source` names it in messages.
 pub fn parse(text: &str, source: &str) -> Result<(Document, Config, Vec<Warning>), ConfigErrors> {
     let document = syntax::document(text)
-        .map_err(|(line, message)| ConfigErrors::one(source, At::line(line), message))?;
+        .map_err(|(spot, message)| ConfigErrors::one(source, At::spot(spot), message))?;
     let (config, warnings) = check(&document, source)?;
     Ok((document, config, warnings))
 }
@@ -82,6 +99,7 @@ fn check(document: &Document, source: &str) -> Result<Checked, ConfigErrors> {
     let findings = Findings::default();
     let (config, places) = read::config(&document.0, &findings);
     rules::check(&config, &places, &findings);
-    let (errors, warnings) = findings.into_parts();
+    let (errors, mut warnings) = findings.into_parts();
+    warnings.sort_by_key(|warning| (warning.remark().line(), warning.remark().column()));
     if errors.is_empty() { Ok((config, warnings)) } else { Err(ConfigErrors::new(source, errors)) }
 }

@@ -58,7 +58,7 @@ pub(super) struct GroupPlaces {
 /// has no error.
 pub(super) fn config(root: &Node, findings: &Findings) -> (Config, Places) {
     let mut places = Places::default();
-    let at = At { path: String::new(), line: root.line };
+    let at = At::spot(root.spot);
     let mut config = Config {
         interfaces: Vec::new(),
         tunnel: default_tunnel(),

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use lb_common::group::NAME_BYTES_MAX;
 
 use super::{
-    error::{At, ConfigError, ERRORS_MAX, Warning},
+    error::{At, ConfigError, ERRORS_MAX, Spot, Warning},
     tree::{Node, Value},
 };
 
@@ -81,8 +81,10 @@ impl<'a> Section<'a> {
         if node.value == Value::Null {
             return None;
         }
-        // The line of the key: a block section or list begins only on the next one.
-        Some(Entry { node, at: self.at.key(key, name.line) })
+        // The key when the value begins on a later line, as block sections and lists do: a person
+        // looks for the key then.
+        let spot = if node.spot.line == name.spot.line { node.spot } else { name.spot };
+        Some(Entry { node, at: self.at.key(key, spot) })
     }
 
     /// The value of a key that must be there.
@@ -123,10 +125,10 @@ impl<'a> Section<'a> {
 
     /// The section under a key; an empty one when it is not there.
     pub(super) fn section(&self, key: &'static str) -> Option<Section<'a>> {
-        const EMPTY: &Node = &Node { value: Value::Null, line: 0 };
+        const EMPTY: &Node = &Node { value: Value::Null, spot: Spot::UNKNOWN };
         let entry = self
             .entry(key)
-            .unwrap_or_else(|| Entry { node: EMPTY, at: self.at.key(key, self.at.line) });
+            .unwrap_or_else(|| Entry { node: EMPTY, at: self.at.key(key, self.at.spot) });
         Section::new(entry.node, entry.at, self.findings)
     }
 
@@ -139,7 +141,7 @@ impl<'a> Section<'a> {
         };
         let place = |index: usize, item: &Node| At {
             path: format!("{}[{index}]", at.path),
-            line: if item.line == 0 { at.line } else { item.line },
+            spot: if item.spot.line == 0 { at.spot } else { item.spot },
         };
         let entries = items
             .iter()
@@ -153,11 +155,14 @@ impl<'a> Section<'a> {
     pub(super) fn finish(self) {
         let asked = self.asked.borrow();
         for (name, _) in self.entries {
+            if self.findings.full() {
+                return;
+            }
             let key = name.as_text().unwrap_or_default();
             if asked.contains(&key) {
                 continue;
             }
-            let at = self.at.key(key, name.line);
+            let at = self.at.key(key, name.spot);
             let message = match nearest(key, &asked) {
                 Some(known) => format!("unknown key; did you mean `{known}`?"),
                 None => format!("unknown key; known are {}", list_of(&asked)),

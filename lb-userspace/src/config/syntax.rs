@@ -4,8 +4,8 @@ use serde_saphyr::{DefaultMessageFormatter, Error, MessageFormatter as _, budget
 
 use super::{
     document::Document,
-    error::brief,
-    tree::{Located, Node},
+    error::{Spot, brief},
+    tree::{self, Located, Node},
 };
 
 /// Values in a file, keys included: several times what the largest configuration needs (about
@@ -18,9 +18,9 @@ const ALIASED_MAX: usize = 200_000;
 /// Sections and lists in each other; a configuration has 6.
 const DEPTH_MAX: usize = 32;
 
-/// The document in a text; else what is wrong with its syntax, and on which line (0 when unknown).
+/// The document in a text; else what is wrong with its syntax, and where.
 /// Only the first fault is told, since nothing after it can be trusted.
-pub(super) fn document(text: &str) -> Result<Document, (usize, String)> {
+pub(super) fn document(text: &str) -> Result<Document, (Spot, String)> {
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_nodes: NODES_MAX,
@@ -28,6 +28,10 @@ pub(super) fn document(text: &str) -> Result<Document, (usize, String)> {
             max_depth: DEPTH_MAX,
             max_documents: 1,
             max_recorded_anchor_events: ALIASED_MAX,
+            max_aliases: ALIASED_MAX,
+            max_merge_keys: ALIASED_MAX,
+            // What aliases bring in is limited below; that thousands name one anchor is their use.
+            enforce_alias_anchor_ratio: false,
         },
         alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: ALIASED_MAX },
         // `on`, `no` and `y` are names here, as they are in JSON.
@@ -39,16 +43,14 @@ pub(super) fn document(text: &str) -> Result<Document, (usize, String)> {
     Ok(root.map_or_else(Document::default, |root| Document(Node::from(root))))
 }
 
-fn explained(error: &Error) -> (usize, String) {
-    let location = error.location();
-    let line = location.and_then(|location| usize::try_from(location.line()).ok()).unwrap_or(0);
-    let column = location.map_or(0, |location| location.column());
-    (line, message(error, column))
+fn explained(error: &Error) -> (Spot, String) {
+    let spot = error.location().map_or(Spot::UNKNOWN, |location| tree::spot(&location));
+    (spot, message(error))
 }
 
-fn message(error: &Error, column: u64) -> String {
+fn message(error: &Error) -> String {
     match error {
-        Error::AliasError { error, .. } => message(error, column),
+        Error::AliasError { error, .. } => message(error),
         Error::DuplicateMappingKey { key: Some(key), .. } => {
             format!("the key `{}` stands here twice", brief(key))
         }
@@ -69,7 +71,7 @@ fn message(error: &Error, column: u64) -> String {
         Error::Message { msg, .. } => brief(msg),
         other => {
             let message = DefaultMessageFormatter.format_message(other);
-            format!("is not valid YAML at column {column}: {}", brief(&message))
+            format!("is not valid YAML: {}", brief(&message))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The configuration as it is written: a tree of values, each with its line. It knows no keys.
+//! The configuration as it is written: a tree of values, each with its place. It knows no keys.
 
 use std::{collections::HashSet, fmt, marker::PhantomData};
 
@@ -7,14 +7,16 @@ use serde::{
     de::{Error as _, MapAccess, SeqAccess, Visitor},
     ser::{SerializeMap as _, SerializeSeq as _},
 };
-use serde_saphyr::Spanned;
+use serde_saphyr::{Location, Spanned};
+
+use super::error::Spot;
 
 /// One value and where it stands.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Node {
     pub(super) value: Value,
-    /// Line in the file, from 1; 0 when it did not come from a file.
-    pub(super) line: usize,
+    /// Where it stands in the file.
+    pub(super) spot: Spot,
 }
 
 /// What YAML and JSON have in common.
@@ -49,12 +51,12 @@ impl Value {
 impl Node {
     /// A text that did not come from a file.
     pub(super) fn text(text: &str) -> Self {
-        Self { value: Value::Text(text.to_owned()), line: 0 }
+        Self { value: Value::Text(text.to_owned()), spot: Spot::UNKNOWN }
     }
 
     /// A number that did not come from a file.
     pub(super) fn integer(number: impl Into<i64>) -> Self {
-        Self { value: Value::Integer(number.into()), line: 0 }
+        Self { value: Value::Integer(number.into()), spot: Spot::UNKNOWN }
     }
 
     /// The text, if it is one.
@@ -151,15 +153,15 @@ impl Serialize for Node {
     }
 }
 
-/// A node without a line, from a format that has none.
+/// A node without a place, from a format that has none.
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = deserializer.deserialize_any(Values::<Self>(PhantomData))?;
-        Ok(Self { value, line: 0 })
+        Ok(Self { value, spot: Spot::UNKNOWN })
     }
 }
 
-/// A node of a YAML file, with its line.
+/// A node of a YAML file, with its place.
 pub(super) struct Located(pub(super) Node);
 
 impl From<Located> for Node {
@@ -171,9 +173,14 @@ impl From<Located> for Node {
 impl<'de> Deserialize<'de> for Located {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Spanned { value, referenced, .. } = Spanned::<LocatedValue>::deserialize(deserializer)?;
-        let line = usize::try_from(referenced.line()).unwrap_or(0);
-        Ok(Self(Node { value: value.0, line }))
+        Ok(Self(Node { value: value.0, spot: spot(&referenced) }))
     }
+}
+
+/// Where the reader stood.
+pub(super) fn spot(location: &Location) -> Spot {
+    let small = |number: u64| u32::try_from(number).unwrap_or(0);
+    Spot { line: small(location.line()), column: small(location.column()) }
 }
 
 struct LocatedValue(Value);
@@ -236,12 +243,12 @@ impl<'de, C: Child<'de>> Visitor<'de> for Values<C> {
         let mut map: Vec<(Node, Node)> = Vec::new();
         let mut names = HashSet::new();
         while let Some(key) = entries.next_key::<C::Key>()? {
-            let (name, line) = key.into();
+            let (name, spot) = key.into();
             if !names.insert(name.clone()) {
                 return Err(A::Error::custom(format!("the key `{name}` stands here twice")));
             }
             let value = entries.next_value::<C>()?;
-            map.push((Node { value: Value::Text(name), line }, value.into()));
+            map.push((Node { value: Value::Text(name), spot }, value.into()));
         }
         Ok(Value::Map(map))
     }
@@ -249,8 +256,8 @@ impl<'de, C: Child<'de>> Visitor<'de> for Values<C> {
 
 /// A child of a list or section.
 trait Child<'de>: Deserialize<'de> + Into<Node> {
-    /// A key of a section: a text and its line.
-    type Key: Deserialize<'de> + Into<(String, usize)>;
+    /// A key of a section: a text and its place.
+    type Key: Deserialize<'de> + Into<(String, Spot)>;
 }
 
 impl Child<'_> for Node {
@@ -261,12 +268,12 @@ impl Child<'_> for Located {
     type Key = LocatedKey;
 }
 
-/// A key without a line.
+/// A key without a place.
 struct Key(String);
 
-impl From<Key> for (String, usize) {
+impl From<Key> for (String, Spot) {
     fn from(key: Key) -> Self {
-        (key.0, 0)
+        (key.0, Spot::UNKNOWN)
     }
 }
 
@@ -276,13 +283,13 @@ impl<'de> Deserialize<'de> for Key {
     }
 }
 
-/// A key of a YAML file, with its line.
+/// A key of a YAML file, with its place.
 struct LocatedKey(Spanned<Key>);
 
-impl From<LocatedKey> for (String, usize) {
+impl From<LocatedKey> for (String, Spot) {
     fn from(key: LocatedKey) -> Self {
-        let line = usize::try_from(key.0.referenced.line()).unwrap_or(0);
-        (key.0.value.0, line)
+        let spot = spot(&key.0.referenced);
+        (key.0.value.0, spot)
     }
 }
 

@@ -1,9 +1,10 @@
 //! PURE: single values of the configuration, and what is wrong with them.
 
+mod duration;
 mod network;
 mod probe;
 
-use std::{ops::RangeInclusive, time::Duration};
+use std::ops::RangeInclusive;
 
 use lb_common::{group::NAME_BYTES_MAX, limits::WEIGHT_MAX, target::Mode};
 
@@ -13,6 +14,7 @@ use super::{
     tree::{Node, Value},
 };
 
+pub(super) use duration::{duration, seconds, shown};
 pub(super) use network::{
     address, listener_address, listener_ports, source_ipv4, source_ipv6, source_ports,
 };
@@ -26,7 +28,8 @@ pub(super) fn wrong(node: &Node, wanted: &str) -> String {
     match &node.value {
         Value::Text(text) => format!("`{}` is not {wanted}", brief(text)),
         Value::Integer(number) => format!("{number} is not {wanted}"),
-        Value::Float(number) => format!("{number} is not {wanted}"),
+        // With its point: 80.0 is no whole number.
+        Value::Float(number) => format!("{number:?} is not {wanted}"),
         Value::Bool(truth) => format!("{truth} is not {wanted}"),
         other => format!("must be {wanted}, not {}", other.kind()),
     }
@@ -34,9 +37,10 @@ pub(super) fn wrong(node: &Node, wanted: &str) -> String {
 
 pub(super) fn text(node: &Node) -> Read<String> {
     node.as_text().map(str::to_owned).ok_or_else(|| match node.value {
-        Value::Bool(_) | Value::Integer(_) | Value::Float(_) => {
-            wrong(node, "a text; put it in quotes")
-        }
+        Value::Bool(truth) => wrong(node, &format!("a text; put it in quotes: \"{truth}\"")),
+        Value::Integer(number) => wrong(node, &format!("a text; put it in quotes: \"{number}\"")),
+        // How it is written is not known: 1.10 is read as 1.1.
+        Value::Float(_) => wrong(node, "a text; put it in quotes"),
         _ => wrong(node, "a text"),
     })
 }
@@ -44,12 +48,24 @@ pub(super) fn text(node: &Node) -> Read<String> {
 /// A whole number in a range.
 pub(super) fn number(node: &Node, range: RangeInclusive<u32>) -> Read<u32> {
     let wanted = format!("a whole number from {} to {}", range.start(), range.end());
+    whole(node, range, &wanted)
+}
+
+fn whole(node: &Node, range: RangeInclusive<u32>, wanted: &str) -> Read<u32> {
     match &node.value {
         Value::Integer(number) => u32::try_from(*number)
             .ok()
             .filter(|number| range.contains(number))
-            .ok_or_else(|| wrong(node, &wanted)),
-        _ => Err(wrong(node, &wanted)),
+            .ok_or_else(|| wrong(node, wanted)),
+        Value::Text(text) if text.parse::<u32>().is_ok_and(|number| range.contains(&number)) => {
+            Err(format!("{}; write it without quotes", wrong(node, wanted)))
+        }
+        // Such as 80.0 and 8e1, and 080, which YAML does not take for a whole number.
+        Value::Float(number) if number.fract() == 0.0 => Err(format!(
+            "{}; write its digits alone, without zeros before them",
+            wrong(node, wanted)
+        )),
+        _ => Err(wrong(node, wanted)),
     }
 }
 
@@ -70,7 +86,9 @@ pub(super) fn weight(node: &Node) -> Read<u32> {
 }
 
 pub(super) fn port(node: &Node) -> Read<u16> {
-    small_number(node, 1..=u16::MAX)
+    let wanted = "a port from 1 to 65535, such as 80";
+    let number = whole(node, 1..=u32::from(u16::MAX), wanted)?;
+    u16::try_from(number).map_err(|_| wrong(node, wanted))
 }
 
 /// `traffic-port`, which is `None`, or a number.
@@ -80,15 +98,16 @@ pub(super) fn check_port(node: &Node) -> Read<Option<u16>> {
     }
     port(node)
         .map(Some)
-        .map_err(|_| wrong(node, "`traffic-port` or a whole number from 1 to 65535"))
+        .map_err(|_| wrong(node, "`traffic-port` or a port from 1 to 65535, such as 8080"))
 }
 
 pub(super) fn name(node: &Node) -> Read<String> {
     let name = text(node)?;
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.chars().all(allowed) {
-        let wanted =
-            format!("a name: 1 to {NAME_BYTES_MAX} letters, digits, dots, dashes and underscores");
+        let wanted = format!(
+            "a name: 1 to {NAME_BYTES_MAX} letters, digits, dots, dashes and underscores, such as `web-1`"
+        );
         return Err(wrong(node, &wanted));
     }
     Ok(name)
@@ -101,48 +120,10 @@ pub(super) fn interface(node: &Node) -> Read<String> {
     if name.is_empty() || name.len() > 15 || name == "." || name == ".." || name.contains(bad) {
         return Err(wrong(
             node,
-            "the name of an interface: 1 to 15 characters, no blanks, `/` or `:`",
+            "the name of an interface: 1 to 15 characters, no blanks, `/` or `:`, such as `eth0`",
         ));
     }
     Ok(name)
-}
-
-/// Such as `300ms`, `5s`, `2m`, within a range.
-pub(super) fn duration(node: &Node, range: RangeInclusive<Duration>) -> Read<Duration> {
-    let wanted = "a duration such as `300ms`, `5s` or `2m`";
-    let text = node.as_text().ok_or_else(|| wrong(node, wanted))?;
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let number: u64 = number.parse().map_err(|_| wrong(node, wanted))?;
-    let duration = match unit {
-        "ms" => Duration::from_millis(number),
-        "s" => Duration::from_secs(number),
-        "m" => Duration::from_secs(number.saturating_mul(60)),
-        "h" => Duration::from_secs(number.saturating_mul(3600)),
-        _ => return Err(wrong(node, wanted)),
-    };
-    if !range.contains(&duration) {
-        let (low, high) = (range.start(), range.end());
-        return Err(format!("{} is not between {} and {}", brief(text), shown(*low), shown(*high)));
-    }
-    Ok(duration)
-}
-
-/// A duration of whole seconds within a range.
-pub(super) fn seconds(node: &Node, range: RangeInclusive<Duration>) -> Read<Duration> {
-    let duration = duration(node, range)?;
-    match duration.subsec_nanos() {
-        0 => Ok(duration),
-        _ => Err(wrong(node, "a duration of whole seconds, such as `90s`")),
-    }
-}
-
-/// A duration as a configuration has it.
-pub(super) fn shown(duration: Duration) -> String {
-    match (duration.as_secs(), duration.subsec_millis()) {
-        (seconds, 0) => format!("{seconds}s"),
-        _ => format!("{}ms", duration.as_millis()),
-    }
 }
 
 pub(super) fn mode(node: &Node) -> Read<Mode> {
@@ -172,8 +153,7 @@ pub(super) fn http_path(node: &Node) -> Read<String> {
     let path = text(node)?;
     let printable = |c: char| c.is_ascii_graphic() && c != '#';
     if !path.starts_with('/') || path.len() > 1024 || !path.chars().all(printable) {
-        let wanted =
-            "a path: it begins with `/`, has no blanks and no `#`, at most 1024 characters";
+        let wanted = "a path: it begins with `/`, has no blanks and no `#`, at most 1024 characters, such as `/healthz`";
         return Err(wrong(node, wanted));
     }
     Ok(path)

@@ -43,9 +43,10 @@ pub(super) fn life(
 fn slow_start(node: &Node) -> Result<Duration, String> {
     let range = Duration::ZERO..=SLOW_START_MAX;
     match values::seconds(node, range)? {
-        short if !short.is_zero() && short < SLOW_START_MIN => {
-            Err(format!("{} is neither 0s nor between 30s and 900s", values::shown(short)))
-        }
+        short if !short.is_zero() && short < SLOW_START_MIN => Err(format!(
+            "{} is neither 0s nor from 30s to 900s, such as `90s`",
+            values::shown(short)
+        )),
         duration => Ok(duration),
     }
 }

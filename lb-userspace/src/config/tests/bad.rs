@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::{
-    super::{Document, parse, validate},
-    SMALL, errors, with,
+    super::{Document, validate},
+    SMALL, errors, parse, with,
 };
 
 /// Lines of items in block form, in flow form over several lines, and through an alias.
@@ -47,14 +47,14 @@ listeners:
 ";
     assert_eq!(
         errors(text),
-        "xelb.yaml:4: interfaces[1]: interface eth0 is named twice\n\
-             xelb.yaml:14: target_groups[0].targets[1].weight: -2 is not a whole number from 0 to 1000\n\
-             xelb.yaml:15: target_groups[0].targets[1].address: `10.0.1.999` is not an IPv4 or IPv6 address\n\
-             xelb.yaml:18: target_groups[0].targets[2].weight: -3 is not a whole number from 0 to 1000\n\
-             xelb.yaml:20: target_groups[0].targets[3]: `address` is missing; for example `address: 10.0.1.11`\n\
-             xelb.yaml:21: target_groups[0].targets[4]: target 10.0.1.11:80 is in the group web twice\n\
-             xelb.yaml:24: target_groups[1].targets[1].address: `bad` is not an IPv4 or IPv6 address\n\
-             xelb.yaml:33: listeners[0].default_action.forward.target_group: there is no target group none; there are other, web"
+        "xelb.yaml:4:5: interfaces[1]: interface eth0 is named twice\n\
+             xelb.yaml:14:17: target_groups[0].targets[1].weight: -2 is not a whole number from 0 to 1000\n\
+             xelb.yaml:15:9: target_groups[0].targets[1].address: `10.0.1.999` is not an IPv4 or IPv6 address, such as 10.0.1.11 or \"2001:db8::11\"\n\
+             xelb.yaml:18:19: target_groups[0].targets[2].weight: -3 is not a whole number from 0 to 1000\n\
+             xelb.yaml:20:9: target_groups[0].targets[3]: `address` is missing; for example `address: 10.0.1.11`\n\
+             xelb.yaml:21:9: target_groups[0].targets[4]: target 10.0.1.11:80 is in the group web twice\n\
+             xelb.yaml:24:18: target_groups[1].targets[1].address: `bad` is not an IPv4 or IPv6 address, such as 10.0.1.11 or \"2001:db8::11\"\n\
+             xelb.yaml:33:23: listeners[0].default_action.forward.target_group: there is no target group none; there are other, web"
     );
 }
 
@@ -96,18 +96,18 @@ colour: red
 ";
     assert_eq!(
         errors(text),
-        "xelb.yaml:1: `interfaces` is missing; for example `interfaces: [eth0]`\n\
-             xelb.yaml:7: listeners[1]: there are two listeners named web\n\
-             xelb.yaml:7: listeners[1]: tcp 203.0.113.10:80 of listener web is taken already\n\
-             xelb.yaml:12: listeners[2]: listener dns is udp, its target group web is tcp\n\
-             xelb.yaml:20: target_groups[0].port: port 80 is not port 53 of listener dns: forwarding l2dsr cannot translate ports; nat and fullnat can\n\
-             xelb.yaml:24: target_groups[0].targets[1]: target 10.0.1.11:80 is in the group web twice\n\
-             xelb.yaml:25: target_groups[0].targets[2]: 2001:db8::11 is of another family than 203.0.113.10 of listener web: l2dsr does not change packets\n\
-             xelb.yaml:25: target_groups[0].targets[2]: 2001:db8::11 is of another family than 203.0.113.10 of listener dns: l2dsr does not change packets\n\
-             xelb.yaml:26: target_groups[0].targets[3]: 203.0.113.10 is the address of a listener, not of a server\n\
-             xelb.yaml:27: target_groups[1]: a udp group needs a `health_check`: nothing can be learned from silence on udp; for example `health_check: { protocol: tcp, port: 8080 }`\n\
-             xelb.yaml:27: target_groups[1]: there are two target groups named web\n\
-             xelb.yaml:31: colour: unknown key; known are `hash_seed`, `tunnel`, `source_nat`, `icmp`, `interfaces`, `target_groups`, `listeners`"
+        "xelb.yaml:1:1: `interfaces` is missing; for example `interfaces: [eth0]`\n\
+             xelb.yaml:7:5: listeners[1]: there are two listeners named web\n\
+             xelb.yaml:7:5: listeners[1]: tcp 203.0.113.10:80 of listener web is taken already\n\
+             xelb.yaml:12:5: listeners[2]: listener dns is udp, its target group web is tcp\n\
+             xelb.yaml:20:11: target_groups[0].port: port 80 is not port 53 of listener dns: forwarding l2dsr cannot translate ports; nat and fullnat can\n\
+             xelb.yaml:24:9: target_groups[0].targets[1]: target 10.0.1.11:80 is in the group web twice\n\
+             xelb.yaml:25:9: target_groups[0].targets[2]: 2001:db8::11 is of another family than 203.0.113.10 of listener web: l2dsr does not change packets\n\
+             xelb.yaml:25:9: target_groups[0].targets[2]: 2001:db8::11 is of another family than 203.0.113.10 of listener dns: l2dsr does not change packets\n\
+             xelb.yaml:26:9: target_groups[0].targets[3]: 203.0.113.10 is the address of a listener, not of a server\n\
+             xelb.yaml:27:5: target_groups[1]: a udp group needs a `health_check`: nothing can be learned from silence on udp; for example `health_check: { protocol: tcp, port: 8080 }`\n\
+             xelb.yaml:27:5: target_groups[1]: there are two target groups named web\n\
+             xelb.yaml:31:1: colour: unknown key; known are `hash_seed`, `tunnel`, `source_nat`, `icmp`, `interfaces`, `target_groups`, `listeners`"
     );
 }
 
@@ -116,12 +116,12 @@ colour: red
 fn an_error_has_no_followers() {
     assert_eq!(
         errors(&with(SMALL, "forwarding: ipip", "forwarding: dsr")),
-        "xelb.yaml:6: target_groups[0].forwarding: `dsr` is not a forwarding mode: ipip, gue, l2dsr, nat or fullnat"
+        "xelb.yaml:6:17: target_groups[0].forwarding: `dsr` is not a forwarding mode: ipip, gue, l2dsr, nat or fullnat"
     );
     assert_eq!(
         errors(&with(SMALL, "target_groups:", "target_groups: 1\nunknown:")),
-        "xelb.yaml:2: target_groups: must be a list, not a number\n\
-             xelb.yaml:3: unknown: unknown key; known are `hash_seed`, `tunnel`, `source_nat`, `icmp`, `interfaces`, `target_groups`, `listeners`"
+        "xelb.yaml:2:16: target_groups: must be a list, not a number\n\
+             xelb.yaml:3:1: unknown: unknown key; known are `hash_seed`, `tunnel`, `source_nat`, `icmp`, `interfaces`, `target_groups`, `listeners`"
     );
 }
 
@@ -168,15 +168,15 @@ fn long_and_strange_texts_are_repeated_in_brief() {
     let long = "x".repeat(1_000);
     let brief = format!("{}...", "x".repeat(80));
     let told = errors(&with(SMALL, "[eth0]", &format!("[{long}]")));
-    let rest = "is not the name of an interface: 1 to 15 characters, no blanks, `/` or `:`";
-    assert_eq!(told, format!("xelb.yaml:1: interfaces[0]: `{brief}` {rest}"));
+    let rest = "is not the name of an interface: 1 to 15 characters, no blanks, `/` or `:`, such as `eth0`";
+    assert_eq!(told, format!("xelb.yaml:1:14: interfaces[0]: `{brief}` {rest}"));
     let told = errors(&format!("{long}: 1\n{SMALL}"));
     let known =
         "`hash_seed`, `tunnel`, `source_nat`, `icmp`, `interfaces`, `target_groups`, `listeners`";
-    assert_eq!(told, format!("xelb.yaml:1: {brief}: unknown key; known are {known}"));
+    assert_eq!(told, format!("xelb.yaml:1:1: {brief}: unknown key; known are {known}"));
     assert_eq!(
         errors(&format!("\"a\\tb\\u2028\": 1\n{SMALL}")),
-        format!("xelb.yaml:1: a\\tb\\u{{2028}}: unknown key; known are {known}")
+        format!("xelb.yaml:1:1: a\\tb\\u{{2028}}: unknown key; known are {known}")
     );
 }
 
@@ -212,11 +212,11 @@ fn limits() {
     assert!(parse(&text(4096, 16_383, 80), "").is_ok());
     assert_eq!(
         errors(&text(4097, 1, 80)),
-        "xelb.yaml:9: listeners: 4097 listeners are more than the 4096 that fit"
+        "xelb.yaml:9:1: listeners: 4097 listeners are more than the 4096 that fit"
     );
     assert_eq!(
         errors(&text(1, 16_384, 80)),
-        "xelb.yaml:2: target_groups: 16384 targets are more than the 16383 that fit"
+        "xelb.yaml:2:1: target_groups: 16384 targets are more than the 16383 that fit"
     );
     let groups = (0..2048).fold(String::new(), |mut text, number| {
         writeln!(text, "  - {{ name: g{number}, protocol: tcp, port: 80, forwarding: ipip }}")
@@ -225,7 +225,7 @@ fn limits() {
     });
     assert_eq!(
         errors(&format!("interfaces: [eth0]\ntarget_groups:\n{groups}")),
-        "xelb.yaml:2: target_groups: 2048 target groups are more than the 2047 that fit"
+        "xelb.yaml:2:1: target_groups: 2048 target groups are more than the 2047 that fit"
     );
     // Sixteen million wrong pairs: nobody reads more than the first.
     let told = errors(&text(1000, 16_000, 81));

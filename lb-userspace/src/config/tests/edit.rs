@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
-use super::super::{Document, EditError, parse, validate};
+use super::{
+    super::{Document, EditError, validate},
+    parse,
+};
 use super::{MODES, SMALL, with};
 
 fn small() -> Document {

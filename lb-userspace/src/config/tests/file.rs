@@ -33,12 +33,12 @@ fn the_file_is_named() {
     assert_eq!(told(Path::new("/dev/zero")), ": is not a regular file");
 
     fs::write(&path, b"interfaces: [eth0]\n# caf\xe9\n").unwrap();
-    assert_eq!(told(&path), ":2: is not UTF-8 text; save the file as UTF-8");
+    assert_eq!(told(&path), ":2:6: is not UTF-8 text; save the file as UTF-8");
     fs::write(&path, [0xff, 0xfe, b'a', 0]).unwrap();
-    assert_eq!(told(&path), ":1: is not UTF-8 text; save the file as UTF-8");
+    assert_eq!(told(&path), ":1:1: is not UTF-8 text; save the file as UTF-8");
 
     fs::write(&path, "listeners: [").unwrap();
-    assert!(told(&path).starts_with(":1: is not valid YAML"), "{}", told(&path));
+    assert!(told(&path).starts_with(":1:12: is not valid YAML"), "{}", told(&path));
 }
 
 #[test]

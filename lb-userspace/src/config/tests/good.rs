@@ -7,9 +7,9 @@ use lb_common::target::Mode;
 use super::{
     super::{
         Config, Document, Gue, HealthCheck, HealthProtocol, HttpCheck, Icmp, Life, Listener,
-        Matcher, Ports, Protocol, Target, TargetGroup, Tunnel, UdpFlows, Via, parse, validate,
+        Matcher, Ports, Protocol, Target, TargetGroup, Tunnel, UdpFlows, Via, validate,
     },
-    EXAMPLE, MODES, SMALL, config, with,
+    EXAMPLE, MODES, SMALL, config, parse, with,
 };
 
 fn target(address: &str, port: u16, weight: u32) -> Target {

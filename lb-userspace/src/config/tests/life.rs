@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::EXAMPLE;
-use crate::config::{Life, MinimumHealthy, Protocol, Stickiness, UdpFlows, parse};
+use super::{EXAMPLE, parse};
+use crate::config::{Life, MinimumHealthy, Protocol, Stickiness, UdpFlows};
 
 const ALL: &str = "deregistration_delay: 0s
       slow_start: 30s
@@ -53,43 +53,43 @@ fn more_healthy_targets_than_there_are_is_worth_a_warning() {
 const WRONG: &[(&str, &str)] = &[
     (
         "slow_start: 29s",
-        "~:20: target_groups[0].attributes.slow_start: 29s is neither 0s nor between 30s and 900s",
+        "~:20:19: target_groups[0].attributes.slow_start: 29s is neither 0s nor from 30s to 900s, such as `90s`",
     ),
     (
         "slow_start: 16m",
-        "~:20: target_groups[0].attributes.slow_start: 16m is not between 0s and 900s",
+        "~:20:19: target_groups[0].attributes.slow_start: `16m` is not a duration of whole seconds from 0s to 900s, such as `90s` or `2m`",
     ),
     (
         "deregistration_delay: 1500ms",
-        "~:20: target_groups[0].attributes.deregistration_delay: `1500ms` is not a duration of whole seconds, such as `90s`",
+        "~:20:29: target_groups[0].attributes.deregistration_delay: `1500ms` is not a duration of whole seconds from 0s to 3600s, such as `90s` or `2m`",
     ),
     (
         "unhealthy_draining_interval: 101h",
-        "~:20: target_groups[0].attributes.unhealthy_draining_interval: 101h is not between 0s and 360000s",
+        "~:20:36: target_groups[0].attributes.unhealthy_draining_interval: `101h` is not a duration of whole seconds from 0s to 360000s, such as `90s` or `2m`",
     ),
     (
         "connection_termination: true\n      unhealthy_draining_interval: 10s",
-        "~:21: target_groups[0].attributes.unhealthy_draining_interval: contradicts `connection_termination: true`: flows of an unhealthy target either end at once or are kept for a while; remove one of the two",
+        "~:21:36: target_groups[0].attributes.unhealthy_draining_interval: contradicts `connection_termination: true`: flows of an unhealthy target either end at once or are kept for a while; remove one of the two",
     ),
     (
         "connection_termination: sometimes",
-        "~:20: target_groups[0].attributes.connection_termination: `sometimes` is not true or false",
+        "~:20:31: target_groups[0].attributes.connection_termination: `sometimes` is not true or false",
     ),
     (
         "minimum_healthy_targets: 2",
-        "~:20: target_groups[0].attributes.minimum_healthy_targets: must be a section with keys, not a number",
+        "~:20:32: target_groups[0].attributes.minimum_healthy_targets: must be a section with keys, not a number",
     ),
     (
         "minimum_healthy_targets: { count: 0 }",
-        "~:20: target_groups[0].attributes.minimum_healthy_targets.count: 0 is not a whole number from 1 to 16383",
+        "~:20:41: target_groups[0].attributes.minimum_healthy_targets.count: 0 is not a whole number from 1 to 16383",
     ),
     (
         "minimum_healthy_targets: { percentage: 101 }",
-        "~:20: target_groups[0].attributes.minimum_healthy_targets.percentage: 101 is not a whole number from 1 to 100",
+        "~:20:46: target_groups[0].attributes.minimum_healthy_targets.percentage: 101 is not a whole number from 1 to 100",
     ),
     (
         "minimum_healthy_targets: { percent: 10 }",
-        "~:20: target_groups[0].attributes.minimum_healthy_targets.percent: unknown key; did you mean `percentage`?",
+        "~:20:34: target_groups[0].attributes.minimum_healthy_targets.percent: unknown key; did you mean `percentage`?",
     ),
 ];
 
@@ -146,24 +146,24 @@ fn what_belongs_to_another_protocol_or_mode_is_refused() {
         (
             datagrams("quic", "ipip", "", "udp_flows: tracked")
                 .replace("source_nat", "#source_nat"),
-            "~:16: listeners[0].attributes.udp_flows: belongs to `protocol: udp`; this listener is quic",
+            "~:16:30: listeners[0].attributes.udp_flows: belongs to `protocol: udp`; this listener is quic",
         ),
         (
             datagrams("udp", "ipip", "", "udp_flows: maybe").replace("source_nat", "#source_nat"),
-            "~:16: listeners[0].attributes.udp_flows: `maybe` is not tracked or stateless",
+            "~:16:30: listeners[0].attributes.udp_flows: `maybe` is not tracked or stateless",
         ),
         (
             datagrams("udp", "ipip", "connection_termination: true", "")
                 .replace("source_nat", "#source_nat"),
-            "~:10: target_groups[0].attributes.connection_termination: belongs to `protocol: tcp`; this group is udp",
+            "~:10:43: target_groups[0].attributes.connection_termination: belongs to `protocol: tcp`; this group is udp",
         ),
         (
             datagrams("tcp", "fullnat", "connection_termination: true", ""),
-            "~:10: target_groups[0].attributes.connection_termination: belongs to ipip, gue and l2dsr; this group is fullnat, where a flow whose target is gone begins anew with another one, which resets it",
+            "~:10:43: target_groups[0].attributes.connection_termination: belongs to ipip, gue and l2dsr; this group is fullnat, where a flow whose target is gone begins anew with another one, which resets it",
         ),
         (
             datagrams("quic", "ipip", "tcp_mss: 1400", "").replace("source_nat", "#source_nat"),
-            "~:10: target_groups[0].attributes.tcp_mss: belongs to `protocol: tcp`; this group is quic",
+            "~:10:28: target_groups[0].attributes.tcp_mss: belongs to `protocol: tcp`; this group is quic",
         ),
     ] {
         assert_eq!(parse(&text, "~").unwrap_err().to_string(), expected, "{text}");
@@ -186,6 +186,6 @@ fn udp_and_quic_cannot_share_a_port() {
 ";
     assert_eq!(
         parse(&more, "~").unwrap_err().to_string(),
-        "~:19: listeners[1]: quic 203.0.113.10:53 of listener web is taken already"
+        "~:19:5: listeners[1]: quic 203.0.113.10:53 of listener web is taken already"
     );
 }

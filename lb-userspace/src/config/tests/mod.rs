@@ -7,14 +7,20 @@ mod bad_top;
 mod edit;
 mod file;
 mod good;
+mod hostile;
 mod life;
 mod modes;
 mod mutate;
 mod probes;
+mod schema;
+mod schema_bad;
+mod schema_values;
 mod source_nat;
 mod syntax;
 mod via;
 mod wide;
+
+use super::{Config, ConfigErrors, Document, Warning};
 
 /// The example of the design, with the keys that this version has.
 const EXAMPLE: &str = r#"interfaces: [eth0]
@@ -112,9 +118,17 @@ fn with(text: &str, old: &str, new: &str) -> String {
     text.replace(old, new)
 }
 
+/// Reads a text; whatever is right for the reader is right for the schema.
+fn parse(text: &str, source: &str) -> Result<(Document, Config, Vec<Warning>), ConfigErrors> {
+    let read = super::parse(text, source)?;
+    let complaints = schema::complaints(&serde_json::to_value(&read.0).unwrap());
+    assert!(complaints.is_empty(), "{complaints:?}\n{text}");
+    Ok(read)
+}
+
 /// What a text means, which must be right.
-fn config(text: &str) -> super::Config {
-    match super::parse(text, "xelb.yaml") {
+fn config(text: &str) -> Config {
+    match parse(text, "xelb.yaml") {
         Ok((_, config, _)) => config,
         Err(errors) => panic!("{errors}\n{text}"),
     }
@@ -122,7 +136,7 @@ fn config(text: &str) -> super::Config {
 
 /// What is wrong with a text, as a person reads it.
 fn errors(text: &str) -> String {
-    match super::parse(text, "xelb.yaml") {
+    match parse(text, "xelb.yaml") {
         Ok(_) => "nothing is wrong".to_owned(),
         Err(errors) => errors.to_string(),
     }

@@ -81,19 +81,44 @@ fn idle_timeouts() {
     let told = |text: &str, value: &str| {
         errors(&format!("{text}    attributes: {{ idle_timeout: {value} }}\n"))
     };
-    let at = |line: usize| format!("xelb.yaml:{line}: listeners[0].attributes.idle_timeout:");
+    let at = |line: usize| format!("xelb.yaml:{line}:33: listeners[0].attributes.idle_timeout:");
     for (text, line, value, expected) in [
-        (SMALL, 15, "59s", "59s is not between 60s and 6000s"),
-        (SMALL, 15, "2h", "2h is not between 60s and 6000s"),
-        (SMALL, 15, "350", "350 is not a duration such as `300ms`, `5s` or `2m`"),
-        (SMALL, 15, "90500ms", "`90500ms` is not a duration of whole seconds, such as `90s`"),
-        (&udp, 16, "9s", "9s is not between 10s and 6000s"),
+        (
+            SMALL,
+            15,
+            "59s",
+            "`59s` is not a duration of whole seconds from 60s to 6000s, such as `90s` or `2m`",
+        ),
+        (
+            SMALL,
+            15,
+            "2h",
+            "`2h` is not a duration of whole seconds from 60s to 6000s, such as `90s` or `2m`",
+        ),
+        (
+            SMALL,
+            15,
+            "350",
+            "350 is not a duration of whole seconds from 60s to 6000s, such as `90s` or `2m`; did you mean `350s`?",
+        ),
+        (
+            SMALL,
+            15,
+            "90500ms",
+            "`90500ms` is not a duration of whole seconds from 60s to 6000s, such as `90s` or `2m`",
+        ),
+        (
+            &udp,
+            16,
+            "9s",
+            "`9s` is not a duration of whole seconds from 10s to 6000s, such as `90s` or `2m`",
+        ),
     ] {
         assert_eq!(told(text, value), format!("{} {expected}", at(line)));
     }
     assert_eq!(
         errors(&format!("{SMALL}    attributes: {{ idletimeout: 60s }}\n")),
-        "xelb.yaml:15: listeners[0].attributes.idletimeout: unknown key; did you mean `idle_timeout`?"
+        "xelb.yaml:15:19: listeners[0].attributes.idletimeout: unknown key; did you mean `idle_timeout`?"
     );
 }
 
@@ -113,77 +138,77 @@ const CHANGED: &[(&str, &str, &str)] = &[
     (
         "forwarding: gue",
         "forwarding: ipip",
-        "~:10: target_groups[0].attributes.gue_port: belongs to `forwarding: gue`; this group is ipip\n\
-             ~:10: target_groups[0].attributes.gue_variant: belongs to `forwarding: gue`; this group is ipip",
+        "~:10:29: target_groups[0].attributes.gue_port: belongs to `forwarding: gue`; this group is ipip\n\
+             ~:10:48: target_groups[0].attributes.gue_variant: belongs to `forwarding: gue`; this group is ipip",
     ),
     (
         "gue_port: 5555",
         "gue_port: 0",
-        "~:10: target_groups[0].attributes.gue_port: 0 is not a whole number from 1 to 65535",
+        "~:10:29: target_groups[0].attributes.gue_port: 0 is not a port from 1 to 65535, such as 80",
     ),
     (
         "gue_variant: 0",
         "gue_variant: 2",
-        "~:10: target_groups[0].attributes.gue_variant: 2 is not a whole number from 0 to 1",
+        "~:10:48: target_groups[0].attributes.gue_variant: 2 is not a whole number from 0 to 1",
     ),
     (
         "gue_variant: 0",
         "gue_varient: 0",
-        "~:10: target_groups[0].attributes.gue_varient: unknown key; did you mean `gue_variant`?",
+        "~:10:35: target_groups[0].attributes.gue_varient: unknown key; did you mean `gue_variant`?",
     ),
     (
         "tcp_mss: 1400",
         "tcp_mss: 535",
-        "~:10: target_groups[0].attributes.tcp_mss: 535 is not a whole number from 536 to 8960",
+        "~:10:60: target_groups[0].attributes.tcp_mss: 535 is not a whole number from 536 to 8960",
     ),
     (
         "tcp_mss: 1400",
         "tcp_mss: 8961",
-        "~:10: target_groups[0].attributes.tcp_mss: 8961 is not a whole number from 536 to 8960",
+        "~:10:60: target_groups[0].attributes.tcp_mss: 8961 is not a whole number from 536 to 8960",
     ),
     (
         "health_check: { protocol: tcp }",
         "health_check: { protocol: tcp }\n    attributes: { tcp_mss: 1400 }",
-        "~:17: target_groups[1].attributes.tcp_mss: belongs to `protocol: tcp`; this group is udp",
+        "~:17:28: target_groups[1].attributes.tcp_mss: belongs to `protocol: tcp`; this group is udp",
     ),
     (
         "forwarding: nat",
         "forwarding: gue",
-        "~:13: target_groups[1].port: port 8053 is not among ports 5000-5999 of listener range: forwarding gue cannot translate ports; nat and fullnat can",
+        "~:13:11: target_groups[1].port: port 8053 is not among ports 5000-5999 of listener range: forwarding gue cannot translate ports; nat and fullnat can",
     ),
     (
         "forwarding: fullnat",
         "forwarding: l2dsr",
-        "~:19: target_groups[2].port: port 8080 is not port 80 of listener inside: forwarding l2dsr cannot translate ports; nat and fullnat can\n\
-             ~:21: target_groups[2].targets[0]: port 81 is not port 80 of listener inside: forwarding l2dsr cannot translate ports; nat and fullnat can",
+        "~:19:11: target_groups[2].port: port 8080 is not port 80 of listener inside: forwarding l2dsr cannot translate ports; nat and fullnat can\n\
+             ~:21:15: target_groups[2].targets[0]: port 81 is not port 80 of listener inside: forwarding l2dsr cannot translate ports; nat and fullnat can",
     ),
     (
         "10.0.1.12",
         "\"fd00:1::12\"",
-        "~:15: target_groups[1].targets[0]: fd00:1::12 is of another family than 198.51.100.1 of listener range: nat does not translate between families; ipip and gue carry both",
+        "~:15:15: target_groups[1].targets[0]: fd00:1::12 is of another family than 198.51.100.1 of listener range: nat does not translate between families; ipip and gue carry both",
     ),
     (
         "address: 192.0.2.1, port: 81",
         "address: \"fd00:1::12\"",
-        "~:21: target_groups[2].targets[0]: fd00:1::12 is of another family than 203.0.113.3 of listener inside: fullnat does not translate between families; ipip and gue carry both",
+        "~:21:15: target_groups[2].targets[0]: fd00:1::12 is of another family than 203.0.113.3 of listener inside: fullnat does not translate between families; ipip and gue carry both",
     ),
     (
         "forwarding: gue",
         "forwarding: gre",
-        "~:8: target_groups[0].forwarding: `gre` is not a forwarding mode: ipip, gue, l2dsr, nat or fullnat",
+        "~:8:17: target_groups[0].forwarding: `gre` is not a forwarding mode: ipip, gue, l2dsr, nat or fullnat",
     ),
-    ("echo_reply: false", "echo_reply: no", "~:3: icmp.echo_reply: `no` is not true or false"),
-    ("rate: 50", "rate: 0", "~:3: icmp.rate: 0 is not a whole number from 1 to 1000000"),
+    ("echo_reply: false", "echo_reply: no", "~:3:21: icmp.echo_reply: `no` is not true or false"),
+    ("rate: 50", "rate: 0", "~:3:34: icmp.rate: 0 is not a whole number from 1 to 1000000"),
     (
         "rate: 50",
         "rate: 1000001",
-        "~:3: icmp.rate: 1000001 is not a whole number from 1 to 1000000",
+        "~:3:34: icmp.rate: 1000001 is not a whole number from 1 to 1000000",
     ),
-    ("rate: 50", "limit: 50", "~:3: icmp.limit: unknown key; known are `echo_reply`, `rate`"),
+    ("rate: 50", "limit: 50", "~:3:28: icmp.limit: unknown key; known are `echo_reply`, `rate`"),
     (
         "icmp: {",
         "imcp: {",
-        "~:3: imcp: unknown key; known are `hash_seed`, `tunnel`, `source_nat`, `icmp`, `interfaces`, `target_groups`, `listeners`",
+        "~:3:1: imcp: unknown key; known are `hash_seed`, `tunnel`, `source_nat`, `icmp`, `interfaces`, `target_groups`, `listeners`",
     ),
 ];
 

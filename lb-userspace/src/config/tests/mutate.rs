@@ -2,7 +2,7 @@
 
 use proptest::{prelude::*, sample::Index};
 
-use super::{super::parse, EXAMPLE, MODES, SMALL};
+use super::{EXAMPLE, MODES, SMALL, parse};
 
 /// What one mutation does at a byte.
 #[derive(Clone, Debug)]
@@ -58,7 +58,7 @@ proptest! {
     ) {
         let text = mutate(text, &mutations);
         // A parser may see the end of the text on the line after the last.
-        let lines = text.split('\n').count();
+        let lines = u32::try_from(text.split('\n').count()).unwrap();
         if let Err(errors) = parse(&text, "xelb.yaml") {
             prop_assert!(!errors.errors().is_empty());
             for error in errors.errors() {

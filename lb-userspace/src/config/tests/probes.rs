@@ -2,8 +2,9 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
-use super::super::{
-    ExecCheck, GrpcCheck, HealthProtocol, HttpCheck, Matcher, TlsCheck, UdpCheck, Verify, parse,
+use super::{
+    super::{ExecCheck, GrpcCheck, HealthProtocol, HttpCheck, Matcher, TlsCheck, UdpCheck, Verify},
+    parse,
 };
 
 fn text(check: &str) -> String {
@@ -129,7 +130,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "protocol: https, verify: maybe",
-        "verify: `maybe` is not true, false, or the absolute path of a file of certificates (PEM)",
+        "verify: `maybe` is not true, false, or the absolute path of a file of certificates (PEM), such as /etc/ssl/ca.pem",
     ),
     (
         "protocol: https, verify: /nonexistent/ca.pem",
@@ -139,7 +140,7 @@ const WRONG: &[(&str, &str)] = &[
         "protocol: https, host: \"a b\"",
         "host: `a b` is not a host, such as www.example.org or www.example.org:8080",
     ),
-    ("protocol: http, body: \"\"", "body: `` is not a text of 1 to 1024 bytes"),
+    ("protocol: http, body: \"\"", "body: `` is not a text of 1 to 1024 bytes; it has 0"),
     ("protocol: icmp, port: 80", "port: does not belong to checks of `icmp`: pings have no port"),
     (
         "protocol: udp, expect: a, expect_hex: \"61\"",
@@ -147,7 +148,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "protocol: udp, payload_hex: \"abc\"",
-        "payload_hex: `abc` is not 1 to 1200 bytes as pairs of hexadecimal digits, in quotes",
+        "payload_hex: `abc` is not 1 to 1200 bytes as pairs of hexadecimal digits in quotes, such as \"00ff\"",
     ),
     ("protocol: exec", "`command` is missing; for example `command: [/usr/local/bin/check-web]`"),
     ("protocol: exec, command: []", "command: must name a program"),
@@ -164,7 +165,10 @@ const WRONG: &[(&str, &str)] = &[
         "protocol: exec, command: [/etc/passwd]",
         "command: /etc/passwd is not a program that can be executed",
     ),
-    ("protocol: exec, command: [/bin/true, 3]", "command[1]: 3 is not a text; put it in quotes"),
+    (
+        "protocol: exec, command: [/bin/true, 3]",
+        "command[1]: 3 is not a text; put it in quotes: \"3\"",
+    ),
 ];
 
 #[test]

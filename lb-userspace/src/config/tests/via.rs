@@ -29,7 +29,7 @@ fn the_tunnel_belongs_to_modes_that_keep_the_vip() {
         }
         let line = 7 + usize::from(mode == "fullnat");
         let expected = format!(
-            "xelb.yaml:{line}: target_groups[0].health_check.via: `tunnel` belongs to forwarding ipip, \
+            "xelb.yaml:{line}:26: target_groups[0].health_check.via: `tunnel` belongs to forwarding ipip, \
              gue and l2dsr; this group is {mode}, whose packets go to the target's own address, as \
              probes with `via: address` do"
         );

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::{
-    super::{Config, Ports, parse},
-    SMALL, config, errors, with,
+    super::{Config, Ports},
+    SMALL, config, errors, parse, with,
 };
 
 const HEAD: &str = "interfaces: [eth0]
@@ -98,9 +98,12 @@ fn wrong_addresses_and_ports() {
         ("2001:db8::1/64", "2001:db8::1/64 has host bits; the prefix is 2001:db8::/64"),
         (
             "203.0.113.0/33",
-            "`203.0.113.0/33` is not an IPv4 or IPv6 address, or a prefix such as 203.0.113.0/28",
+            "`203.0.113.0/33` is not an IPv4 or IPv6 address such as 203.0.113.10, or a prefix such as 203.0.113.0/28",
         ),
-        ("vip", "`vip` is not an IPv4 or IPv6 address, or a prefix such as 203.0.113.0/28"),
+        (
+            "vip",
+            "`vip` is not an IPv4 or IPv6 address such as 203.0.113.10, or a prefix such as 203.0.113.0/28",
+        ),
         ("0.0.0.0/0", "0.0.0.0/0 contains the unspecified address"),
         ("64.0.0.0/2", "64.0.0.0/2 contains loopback addresses"),
         ("127.1.0.0/16", "127.1.0.0/16 contains loopback addresses"),
@@ -113,11 +116,11 @@ fn wrong_addresses_and_ports() {
         ("127.0.0.1", "127.0.0.1 is a loopback address"),
     ] {
         let told = errors(&with(SMALL, "203.0.113.10", &format!("\"{address}\"")));
-        assert_eq!(told, format!("xelb.yaml:11: listeners[0].address: {expected}"));
+        assert_eq!(told, format!("xelb.yaml:11:14: listeners[0].address: {expected}"));
     }
     let wanted = "is not a port, a range such as 8000-8099 or `all`";
     for (port, expected) in [
-        ("0", "0 is not a whole number from 1 to 65535".to_owned()),
+        ("0", "0 is not a port from 1 to 65535, such as 80".to_owned()),
         ("any", format!("`any` {wanted}, from 1 to 65535")),
         ("0-80", format!("`0-80` {wanted}, from 1 to 65535")),
         ("80-", format!("`80-` {wanted}, from 1 to 65535")),
@@ -133,7 +136,7 @@ fn wrong_addresses_and_ports() {
             "port: PORT\n    protocol: tcp\n    default",
         );
         let told = errors(&text.replace("PORT", port));
-        assert_eq!(told, format!("xelb.yaml:12: listeners[0].port: {expected}"));
+        assert_eq!(told, format!("xelb.yaml:12:11: listeners[0].port: {expected}"));
     }
 }
 
@@ -184,7 +187,9 @@ fn what_may_not() {
     ] {
         assert_eq!(
             errors(&listeners(&pair)),
-            format!("xelb.yaml:13: listeners[1]: {expected}; keep their addresses or ports apart")
+            format!(
+                "xelb.yaml:13:5: listeners[1]: {expected}; keep their addresses or ports apart"
+            )
         );
     }
 }
@@ -200,7 +205,7 @@ fn doubles() {
     ] {
         assert_eq!(
             errors(&listeners(&[one, one])),
-            format!("xelb.yaml:13: listeners[1]: {shown} of listener b is taken already")
+            format!("xelb.yaml:13:5: listeners[1]: {shown} of listener b is taken already")
         );
     }
 }
@@ -211,8 +216,8 @@ fn a_target_inside_a_prefix() {
     let text = listeners(&["10.0.1.0/24 80", "10.0.1.11 8000-8099"]);
     assert_eq!(
         errors(&text),
-        "xelb.yaml:3: target_groups[0].targets[0]: 10.0.1.11 is the address of a listener, not of a server\n\
-         xelb.yaml:9: target_groups[2].targets[0]: 10.0.1.53 is in 10.0.1.0/24 of listener a: packets to it would come back"
+        "xelb.yaml:3:70: target_groups[0].targets[0]: 10.0.1.11 is the address of a listener, not of a server\n\
+         xelb.yaml:9:15: target_groups[2].targets[0]: 10.0.1.53 is in 10.0.1.0/24 of listener a: packets to it would come back"
     );
     good(&["10.0.0.0/24 80", "10.0.1.12 all"]);
 }
@@ -233,7 +238,7 @@ fn what_covers_an_address() {
     all.insert(0, "203.0.113.0/29 1-9");
     assert_eq!(
         errors(&listeners(&all)),
-        "xelb.yaml:28: listeners[16]: 203.0.113.3 is covered by 17 listeners with a prefix or several ports, and 16 may cover an address; merge some"
+        "xelb.yaml:28:5: listeners[16]: 203.0.113.3 is covered by 17 listeners with a prefix or several ports, and 16 may cover an address; merge some"
     );
 }
 
@@ -254,6 +259,6 @@ fn how_many_fit() {
     parse(&text(1024), "").unwrap();
     assert_eq!(
         errors(&text(1025)),
-        "xelb.yaml:11: listeners: 1025 listeners with a prefix or several ports are more than the 1024 that fit"
+        "xelb.yaml:11:1: listeners: 1025 listeners with a prefix or several ports are more than the 1024 that fit"
     );
 }

@@ -1,6 +1,6 @@
 //! PURE: addresses, prefixes and ports of the configuration, and what is wrong with them.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
@@ -13,9 +13,9 @@ use crate::config::{
 
 /// An address that a listener or target can have.
 pub(in crate::config) fn address(node: &Node) -> Read<IpAddr> {
-    let wanted = "an IPv4 or IPv6 address";
+    let wanted = "an IPv4 or IPv6 address, such as 10.0.1.11 or \"2001:db8::11\"";
     let text = node.as_text().ok_or_else(|| wrong(node, wanted))?;
-    let address: IpAddr = text.parse().map_err(|_| wrong(node, wanted))?;
+    let address: IpAddr = text.parse().map_err(|_| malformed(node, text, wanted))?;
     let fault = match address {
         _ if address.is_unspecified() => Some("the unspecified address"),
         _ if address.is_multicast() => Some("a multicast address"),
@@ -33,6 +33,15 @@ pub(in crate::config) fn address(node: &Node) -> Read<IpAddr> {
         Some(fault) => Err(format!("{text} is {fault}")),
         None => Ok(address),
     }
+}
+
+/// What is wrong with a text that is no address, and what was probably meant.
+fn malformed(node: &Node, text: &str, wanted: &str) -> String {
+    let message = wrong(node, wanted);
+    if let Ok(socket) = text.parse::<SocketAddr>() {
+        return format!("{message}; the address alone is {}, its port has a key", socket.ip());
+    }
+    message
 }
 
 /// Addresses that no listener can have, and what they are.
@@ -57,11 +66,11 @@ const fn v6(segments: [u16; 8], bits: u8) -> IpNet {
 
 /// One address, as a host prefix, or a prefix without host bits.
 pub(in crate::config) fn listener_address(node: &Node) -> Read<IpNet> {
-    let wanted = "an IPv4 or IPv6 address, or a prefix such as 203.0.113.0/28";
+    let wanted = "an IPv4 or IPv6 address such as 203.0.113.10, or a prefix such as 203.0.113.0/28";
     let text = node.as_text().ok_or_else(|| wrong(node, wanted))?;
     if !text.contains('/') {
         // Its messages name what a listener or target can have.
-        text.parse::<IpAddr>().map_err(|_| wrong(node, wanted))?;
+        text.parse::<IpAddr>().map_err(|_| malformed(node, text, wanted))?;
         return address(node).map(IpNet::from);
     }
     let prefix: IpNet = text.parse().map_err(|_| wrong(node, wanted))?;
@@ -129,10 +138,13 @@ pub(in crate::config) fn source_ipv4(node: &Node) -> Read<Ipv4Net> {
     let prefix: Ipv4Net = text.parse().map_err(|_| wrong(node, wanted))?;
     let first = prefix.network();
     if prefix.prefix_len() > 16 || first != prefix.addr() {
-        return Err(wrong(node, "a prefix of at most 16 bits without host bits"));
+        return Err(wrong(
+            node,
+            "a prefix of at most 16 bits without host bits, such as 172.16.0.0/16",
+        ));
     }
     if first.is_unspecified() || first.is_loopback() || first.is_multicast() {
-        return Err(wrong(node, "a prefix that packets can come from"));
+        return Err(wrong(node, "a prefix that packets can come from, such as 172.16.0.0/16"));
     }
     Ok(prefix)
 }
@@ -144,10 +156,13 @@ pub(in crate::config) fn source_ipv6(node: &Node) -> Read<Ipv6Net> {
     let prefix: Ipv6Net = text.parse().map_err(|_| wrong(node, wanted))?;
     let first = prefix.network();
     if prefix.prefix_len() > 112 || first != prefix.addr() {
-        return Err(wrong(node, "a prefix of at most 112 bits without host bits"));
+        return Err(wrong(
+            node,
+            "a prefix of at most 112 bits without host bits, such as 100::/64",
+        ));
     }
     if first.is_unspecified() || first.is_multicast() {
-        return Err(wrong(node, "a prefix that packets can come from"));
+        return Err(wrong(node, "a prefix that packets can come from, such as 100::/64"));
     }
     Ok(prefix)
 }

@@ -50,14 +50,15 @@ pub(in crate::config) fn probe(node: &Node) -> Read<ProbeKind> {
 pub(in crate::config) fn short_text(node: &Node, most: usize) -> Read<String> {
     let text = text(node)?;
     if text.is_empty() || text.len() > most {
-        return Err(wrong(node, &format!("a text of 1 to {most} bytes")));
+        return Err(wrong(node, &format!("a text of 1 to {most} bytes; it has {}", text.len())));
     }
     Ok(text)
 }
 
 /// Pairs of hexadecimal digits.
 pub(in crate::config) fn hex(node: &Node, most: usize) -> Read<Vec<u8>> {
-    let wanted = format!("1 to {most} bytes as pairs of hexadecimal digits, in quotes");
+    let wanted =
+        format!("1 to {most} bytes as pairs of hexadecimal digits in quotes, such as \"00ff\"");
     let text = node.as_text().ok_or_else(|| wrong(node, &wanted))?;
     let sound = !text.is_empty()
         && text.len().is_multiple_of(2)
@@ -100,7 +101,10 @@ pub(in crate::config) fn verify(node: &Node) -> Read<Verify> {
         Value::Bool(false) => Ok(Verify::None),
         Value::Bool(true) => Ok(Verify::System),
         Value::Text(path) if path.starts_with('/') => Ok(Verify::File(path.into())),
-        _ => Err(wrong(node, "true, false, or the absolute path of a file of certificates (PEM)")),
+        _ => Err(wrong(
+            node,
+            "true, false, or the absolute path of a file of certificates (PEM), such as /etc/ssl/ca.pem",
+        )),
     }
 }
 

@@ -1,0 +1,138 @@
+//! `xelb validate`: whether a file is a configuration. It asks no agent.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use super::{end, output::Format};
+use crate::{
+    config::{self, Config, ConfigError, ConfigErrors, Warning},
+    log::LogFormat,
+};
+
+/// Check a configuration file, without an agent and without changing anything
+///
+/// All errors are printed, each with line and column, and the exit code is 2 if there are any.
+///
+/// Example: xelb validate -f xelb.yaml
+///
+/// Example: xelb validate -f xelb.yaml -o json
+#[derive(Debug, Args)]
+pub(super) struct Validate {
+    /// Configuration file, YAML or JSON
+    #[arg(short, long, value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    format: Format,
+}
+
+/// The answer in JSON.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Verdict {
+    file: String,
+    valid: bool,
+    listeners: usize,
+    target_groups: usize,
+    targets: usize,
+    errors: Vec<Remark>,
+    warnings: Vec<Remark>,
+}
+
+/// One error or warning.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Remark {
+    /// From 1; `null` when it belongs to the file as a whole.
+    line: Option<u32>,
+    column: Option<u32>,
+    path: String,
+    message: String,
+}
+
+impl Validate {
+    /// 0 when the file is valid, 2 when it is not.
+    pub(super) fn run(self) -> ExitCode {
+        let file = self.file.display().to_string();
+        let checked = config::load(&self.file).map(|(_, config, warnings)| (config, warnings));
+        let verdict = verdict(&file, checked.as_ref());
+        if self.format.is_for_programs() {
+            let valid = verdict.valid;
+            let printed = self.format.print(&verdict, |_| String::new());
+            return match printed {
+                Ok(()) if !valid => ExitCode::from(2),
+                printed => end(LogFormat::Text, printed.map(|()| true)),
+            };
+        }
+        let printed = match checked {
+            Err(errors) => Err(errors.into()),
+            Ok((_, warnings)) => {
+                for warning in &warnings {
+                    eprintln!("{}", warned(&file, warning));
+                }
+                self.format.print(&verdict, summary).map(|()| true)
+            }
+        };
+        end(LogFormat::Text, printed)
+    }
+}
+
+fn verdict(file: &str, checked: Result<&(Config, Vec<Warning>), &ConfigErrors>) -> Verdict {
+    let config = checked.ok().map(|(config, _)| config);
+    let warnings = checked.map_or(&[][..], |(_, warnings)| warnings.as_slice());
+    let groups = config.map_or(&[][..], |config| &config.target_groups);
+    Verdict {
+        file: file.to_owned(),
+        valid: checked.is_ok(),
+        listeners: config.map_or(0, |config| config.listeners.len()),
+        target_groups: groups.len(),
+        targets: groups.iter().map(|group| group.targets.len()).sum(),
+        errors: checked.err().map_or(&[][..], ConfigErrors::errors).iter().map(remark).collect(),
+        warnings: warnings.iter().map(|warning| remark(warning.remark())).collect(),
+    }
+}
+
+fn remark(error: &ConfigError) -> Remark {
+    Remark {
+        line: error.line(),
+        column: error.column(),
+        path: error.path().to_owned(),
+        message: error.message().to_owned(),
+    }
+}
+
+fn warned(file: &str, warning: &Warning) -> String {
+    let remark = warning.remark();
+    format!("{} warning: {remark}", remark.place(file))
+}
+
+fn summary(verdict: &Verdict) -> String {
+    let Verdict { file, listeners, target_groups, targets, .. } = verdict;
+    format!(
+        "{file} is valid: {}, {}, {}\n",
+        counted(*listeners, "listener"),
+        counted(*target_groups, "target group"),
+        counted(*targets, "target")
+    )
+}
+
+fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example of docs/cli.md has all fields, and no others.
+    #[test]
+    fn json_is_as_documented() {
+        let manual = include_str!("../../../docs/cli.md");
+        let (_, block) = manual.split_once("<!-- checked: validate -->\n```json\n").unwrap();
+        let block = block.split("```").next().unwrap();
+        let read: Verdict = serde_json::from_str(block).unwrap();
+        let written: serde_json::Value = serde_json::from_str(block).unwrap();
+        assert_eq!(serde_json::to_value(&read).unwrap(), written);
+        assert_eq!((read.errors.len(), read.valid), (1, false));
+    }
+}

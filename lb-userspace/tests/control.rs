@@ -33,10 +33,20 @@ const GROUPS: [&str; 3] = ["dns", "mail", "web"];
 struct Random(u64);
 
 impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
+    fn below(&mut self, limit: u8) -> u8 {
         self.0 =
             self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % limit
+        let [byte, ..] = self.0.to_be_bytes();
+        // Uneven by less than a part in twenty, which is good enough here.
+        byte % limit
+    }
+
+    fn index(&mut self, length: usize) -> usize {
+        usize::from(self.below(u8::try_from(length).unwrap()))
+    }
+
+    fn weight(&mut self) -> u32 {
+        50 * u32::from(self.below(3))
     }
 }
 
@@ -53,15 +63,13 @@ impl Model {
         let mut model = Self::default();
         for name in GROUPS {
             if random.below(4) > 0 {
-                let targets = (0..=random.below(4))
-                    .map(|_| (1 + random.below(6) as u8, 50 * random.below(3) as u32));
+                let targets = (0..=random.below(4)).map(|_| (1 + random.below(6), random.weight()));
                 model.groups.insert(name, targets.collect());
             }
         }
         let names: Vec<&'static str> = model.groups.keys().copied().collect();
         for octet in 1..=4 {
-            if let (Some(name), true) = (names.get(random.below(3) as usize), random.below(2) == 0)
-            {
+            if let (Some(name), true) = (names.get(random.index(3)), random.below(2) == 0) {
                 model.listeners.insert(octet, name);
             }
         }
@@ -203,7 +211,7 @@ fn known(config: &Config) -> (BTreeMap<TargetKey, Health>, BTreeMap<IpAddr, Next
         })
     });
     let keys: Vec<TargetKey> = targets.collect();
-    let hops = keys.iter().map(|key| (key.address, NextHopState::Resolved(hop.clone())));
+    let hops = keys.iter().map(|key| (key.address, NextHopState::Resolved(hop)));
     (keys.iter().map(|key| (key.clone(), healthy.clone())).collect(), hops.collect())
 }
 
@@ -240,7 +248,9 @@ fn expected(model: &Model) -> Model {
     expected.groups.retain(|name, _| model.listeners.values().any(|group| group == name));
     for targets in expected.groups.values_mut() {
         targets.retain(|_, weight| *weight > 0);
-        targets.values_mut().for_each(|weight| *weight = 1);
+        for weight in targets.values_mut() {
+            *weight = 1;
+        }
     }
     expected
 }
@@ -264,8 +274,8 @@ fn run(number: u64) {
     for step in 0..STEPS {
         let mut model = history.last().unwrap().clone();
         let before = ids(&agent.reconciler.current().unwrap().clone());
-        let group = GROUPS[random.below(3) as usize];
-        let octet = 1 + random.below(6) as u8;
+        let group = GROUPS[random.index(GROUPS.len())];
+        let octet = 1 + random.below(6);
         let (name, address, port) = (group.to_owned(), target(octet), None);
         let there = model.groups.get(group).is_some_and(|targets| targets.contains_key(&octet));
         match random.below(6) {
@@ -274,7 +284,7 @@ fn run(number: u64) {
                 agent.commit(model.document(), None);
             }
             1 => {
-                let to = random.below(history.len() as u64) as usize;
+                let to = random.index(history.len());
                 model = history[to].clone();
                 let revision = agent.store.revision(to as u64 + 1).unwrap().unwrap();
                 agent.commit(revision.document, None);
@@ -282,7 +292,7 @@ fn run(number: u64) {
             2 => agent = agent.restart(),
             _ if !model.groups.contains_key(group) => continue,
             3 if !there => {
-                let weight = 50 * random.below(3) as u32;
+                let weight = random.weight();
                 model.groups.get_mut(group).unwrap().insert(octet, weight);
                 let weight = Some(weight);
                 agent.edit(Edit::AddTarget { group: name, address, port, weight });
@@ -292,7 +302,7 @@ fn run(number: u64) {
                 agent.edit(Edit::RemoveTarget { group: name, address, port });
             }
             5 if there => {
-                let weight = 50 * random.below(3) as u32;
+                let weight = random.weight();
                 model.groups.get_mut(group).unwrap().insert(octet, weight);
                 agent.edit(Edit::WeighTarget { group: name, address, port, weight });
             }
@@ -306,7 +316,7 @@ fn run(number: u64) {
             assert_eq!(id, former, "step {step}: the id of {what} has changed");
         }
         let number = agent.store.current().unwrap().head.number;
-        if number as usize > history.len() {
+        if number > history.len() as u64 {
             history.push(model);
         }
     }

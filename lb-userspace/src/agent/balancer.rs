@@ -364,7 +364,7 @@ pub(super) struct Reconciled {
 fn unplanned(error: ReconcileError<StoreError>) -> Refusal {
     match error {
         ReconcileError::Plan(error) => invalid(error),
-        other => failed(other),
+        other @ ReconcileError::Store(_) => failed(other),
     }
 }
 

@@ -30,7 +30,7 @@ impl Agent {
             }
             Action::Edit(edit) => self.edit(terms, edit),
             Action::TargetRemove { group, address, port, now } => {
-                self.remove(terms, group, address, port, now)
+                self.remove(terms, &group, address, port, now)
             }
             Action::TargetDrain { group, address, port, drain } => {
                 self.drain(&group, address, port, drain)
@@ -74,20 +74,20 @@ impl Agent {
     fn remove(
         &mut self,
         terms: Terms,
-        group: String,
+        group: &str,
         address: IpAddr,
         port: Option<u16>,
         now: bool,
     ) -> Outcome {
-        let leaving = self.balancer.as_ref().and_then(|one| one.leaving(&group, address, port));
+        let leaving = self.balancer.as_ref().and_then(|one| one.leaving(group, address, port));
         if let (true, Some(target)) = (now, leaving) {
             let said = format!("{target} is gone, and its flows with it");
             self.cut(target);
             return Ok(said);
         }
-        let edit = Edit::RemoveTarget { group: group.clone(), address, port };
+        let edit = Edit::RemoveTarget { group: group.to_owned(), address, port };
         let said = self.edit(terms, edit)?;
-        let leaving = self.balancer.as_ref().and_then(|one| one.leaving(&group, address, port));
+        let leaving = self.balancer.as_ref().and_then(|one| one.leaving(group, address, port));
         if let (true, Some(target)) = (now, leaving) {
             self.cut(target);
         }

@@ -4,7 +4,7 @@ use super::{
     Answer, Preview, Question, Refusal,
     run::{Agent, invalid},
 };
-use crate::{config, store::Revision};
+use crate::{config, plan::Impact, store::Revision};
 
 impl Agent {
     pub(super) fn on_question(&mut self, question: Question) -> Result<Answer, Refusal> {
@@ -22,7 +22,7 @@ impl Agent {
                 let differences = self.source.document()?.differences(&document);
                 let impact = match &mut self.balancer {
                     Some(balancer) => balancer.preview(&config, &self.stats)?,
-                    None => Default::default(),
+                    None => Impact::default(),
                 };
                 let warnings = warnings.iter().map(ToString::to_string).collect();
                 Ok(Answer::Preview(Box::new(Preview { differences, impact, warnings })))

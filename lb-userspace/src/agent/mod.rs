@@ -10,6 +10,7 @@ mod host;
 mod kernel_log;
 mod lookup;
 mod options;
+mod publish;
 mod quiet;
 pub(crate) mod readiness;
 mod request;

@@ -9,14 +9,13 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use lb_common::abi::ABI;
 use tokio::{
     sync::{mpsc, watch},
     time::{self, MissedTickBehavior},
 };
 
 use super::{
-    AgentHandle, AgentOptions, Ask, EventLog, HealthStats, Refusal, Snapshot,
+    AgentHandle, AgentOptions, Ask, EventLog, Refusal, Snapshot,
     balancer::{Balancer, Reconciled},
     host::{raise_file_limit, seconds_since_1970},
     kernel_log,
@@ -24,7 +23,6 @@ use super::{
     shortage::Shortages,
     signals::Signals,
     source::{self, SETTLE, Source},
-    view,
 };
 use crate::{
     api,
@@ -63,18 +61,18 @@ pub(super) struct Agent {
     pub(super) source: Source,
     /// `None` until there is a configuration.
     pub(super) balancer: Option<Balancer>,
-    scheduler: Scheduler,
-    tunnel: TunnelKeeper,
+    pub(super) scheduler: Scheduler,
+    pub(super) tunnel: TunnelKeeper,
     resolver: Resolver,
     health_events: mpsc::UnboundedReceiver<HealthEvent>,
     next_hops: mpsc::UnboundedReceiver<BTreeMap<IpAddr, NextHopState>>,
     requests: mpsc::Receiver<Ask>,
-    snapshots: watch::Sender<Arc<Snapshot>>,
-    started_at: u64,
-    applied_count: u64,
-    last_error: String,
+    pub(super) snapshots: watch::Sender<Arc<Snapshot>>,
+    pub(super) started_at: u64,
+    pub(super) applied_count: u64,
+    pub(super) last_error: String,
     pub(super) stats: StatsSource,
-    shortages: Shortages,
+    pub(super) shortages: Shortages,
     events: Arc<EventLog>,
     /// When a failed write is tried again, and how long that was waited for.
     retry: Option<(time::Instant, Duration)>,
@@ -368,42 +366,6 @@ impl Agent {
             Err(error) => {
                 tracing::error!("cannot verify the maps: {:#}", anyhow::Error::new(error));
             }
-        }
-    }
-
-    fn publish(&self) {
-        let mut snapshot = Snapshot {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            abi: ABI,
-            pid: std::process::id(),
-            started_at: self.started_at,
-            source: self.source.describe(),
-            applied_count: self.applied_count,
-            last_error: self.last_error.clone(),
-            health: self.health_stats(),
-            ..Snapshot::default()
-        };
-        if let Some(balancer) = &self.balancer {
-            view::describe(balancer, &self.scheduler, &mut snapshot);
-            snapshot.warnings.extend(self.shortages.warnings());
-            snapshot.warnings.extend(self.tunnel.warnings());
-        }
-        self.snapshots.send_replace(Arc::new(snapshot));
-    }
-
-    fn health_stats(&self) -> HealthStats {
-        let stats = self.scheduler.stats().snapshot();
-        let reaction = self.balancer.as_ref().map_or(Duration::ZERO, |b| b.last_reaction);
-        HealthStats {
-            checked_targets: self.scheduler.targets() as u64,
-            probes: stats.probes_started,
-            probes_failed: stats.probes_failed,
-            probes_inconclusive: stats.probes_inconclusive,
-            probes_late: stats.probes_late,
-            lateness_us_p50: stats.lateness_p50_us,
-            lateness_us_p99: stats.lateness_p99_us,
-            lateness_ms_max: stats.lateness_max_us / 1000,
-            last_reaction_us: u64::try_from(reaction.as_micros()).unwrap_or(u64::MAX),
         }
     }
 }

@@ -45,7 +45,7 @@ pub(super) fn settle(
                 *verdict = healthy();
             }
             let next_hop = settled.next_hops.entry(address);
-            next_hop.or_insert_with(|| NextHopState::Resolved(hop.clone()));
+            next_hop.or_insert_with(|| NextHopState::Resolved(hop));
         }
     }
     settled

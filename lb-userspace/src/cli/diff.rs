@@ -1,5 +1,7 @@
 //! `xelb diff`.
 
+use std::fmt::Write as _;
+
 use clap::Args;
 
 use super::{Socket, output::Format};
@@ -36,5 +38,10 @@ pub(super) fn lines(differences: &[Difference], indent: &str) -> String {
     if differences.is_empty() {
         return format!("{indent}nothing differs\n");
     }
-    differences.iter().map(|difference| format!("{indent}{difference}\n")).collect()
+    let mut text = String::new();
+    for difference in differences {
+        // Writing to a string does not fail.
+        let _written = writeln!(text, "{indent}{difference}");
+    }
+    text
 }

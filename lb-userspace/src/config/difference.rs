@@ -115,7 +115,11 @@ fn added(path: &str, node: &Node, found: &mut Vec<Difference>) {
             lists(path, &[], items, found);
         }
         _ => {
-            found.push(Difference { path: path.to_owned(), before: None, after: Some(shown(node)) })
+            found.push(Difference {
+                path: path.to_owned(),
+                before: None,
+                after: Some(shown(node)),
+            });
         }
     }
 }
@@ -126,7 +130,11 @@ fn removed(path: &str, node: &Node, found: &mut Vec<Difference>) {
             lists(path, items, &[], found);
         }
         _ => {
-            found.push(Difference { path: path.to_owned(), before: Some(shown(node)), after: None })
+            found.push(Difference {
+                path: path.to_owned(),
+                before: Some(shown(node)),
+                after: None,
+            });
         }
     }
 }
@@ -138,7 +146,7 @@ fn are_named(items: &[Node]) -> bool {
 }
 
 fn name(item: &Node) -> Option<String> {
-    let text = |key: &str| item.get(key).map(|node| plain(node));
+    let text = |key: &str| item.get(key).map(plain);
     if let Some(name) = text("name") {
         return Some(name);
     }

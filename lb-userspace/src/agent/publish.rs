@@ -1,0 +1,45 @@
+//! The agent's state for those who ask: made when somebody does, and once a second.
+
+use std::{sync::Arc, time::Duration};
+
+use lb_common::abi::ABI;
+
+use super::{HealthStats, Snapshot, run::Agent, view};
+
+impl Agent {
+    pub(super) fn publish(&self) {
+        let mut snapshot = Snapshot {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            abi: ABI,
+            pid: std::process::id(),
+            started_at: self.started_at,
+            source: self.source.describe(),
+            applied_count: self.applied_count,
+            last_error: self.last_error.clone(),
+            health: self.health_stats(),
+            ..Snapshot::default()
+        };
+        if let Some(balancer) = &self.balancer {
+            view::describe(balancer, &self.scheduler, &mut snapshot);
+            snapshot.warnings.extend(self.shortages.warnings());
+            snapshot.warnings.extend(self.tunnel.warnings());
+        }
+        self.snapshots.send_replace(Arc::new(snapshot));
+    }
+
+    fn health_stats(&self) -> HealthStats {
+        let stats = self.scheduler.stats().snapshot();
+        let reaction = self.balancer.as_ref().map_or(Duration::ZERO, |b| b.last_reaction);
+        HealthStats {
+            checked_targets: self.scheduler.targets() as u64,
+            probes: stats.probes_started,
+            probes_failed: stats.probes_failed,
+            probes_inconclusive: stats.probes_inconclusive,
+            probes_late: stats.probes_late,
+            lateness_us_p50: stats.lateness_p50_us,
+            lateness_us_p99: stats.lateness_p99_us,
+            lateness_ms_max: stats.lateness_max_us / 1000,
+            last_reaction_us: u64::try_from(reaction.as_micros()).unwrap_or(u64::MAX),
+        }
+    }
+}

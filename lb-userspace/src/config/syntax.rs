@@ -8,9 +8,9 @@ use super::{
     tree::{self, Located, Node},
 };
 
-/// Values in a file, keys included: several times what the largest configuration needs (about
+/// Values in a file, keys included: twice what the largest configuration needs (about
 /// 260,000), and little enough that a file of nested aliases ends quickly.
-const NODES_MAX: usize = 1_000_000;
+const NODES_MAX: usize = 600_000;
 
 /// Values that come in through aliases: thousands of groups may share one health check.
 const ALIASED_MAX: usize = 200_000;

@@ -58,11 +58,14 @@ proptest! {
     ) {
         let text = mutate(text, &mutations);
         // A parser may see the end of the text on the line after the last.
-        let lines = u32::try_from(text.split('\n').count()).unwrap();
+        let lines: Vec<&str> = text.split(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}']).collect();
+        let widest = lines.iter().map(|line| line.chars().count()).max().unwrap_or(0);
+        let (lines, columns) = (u32::try_from(lines.len()).unwrap(), u32::try_from(widest + 2).unwrap());
         if let Err(errors) = parse(&text, "xelb.yaml") {
             prop_assert!(!errors.errors().is_empty());
             for error in errors.errors() {
                 prop_assert!(error.line().unwrap_or(0) <= lines, "{errors}\n{text}");
+                prop_assert!(error.column().unwrap_or(0) <= columns, "{errors}\n{text}");
             }
             let told = errors.to_string();
             prop_assert_eq!(told.lines().count(), errors.errors().len(), "{}", told);

@@ -101,6 +101,10 @@ fn wrong_addresses_and_ports() {
             "`203.0.113.0/33` is not an IPv4 or IPv6 address such as 203.0.113.10, or a prefix such as 203.0.113.0/28",
         ),
         (
+            "010.0.0.0/8",
+            "`010.0.0.0/8` is not an IPv4 or IPv6 address such as 203.0.113.10, or a prefix such as 203.0.113.0/28",
+        ),
+        (
             "vip",
             "`vip` is not an IPv4 or IPv6 address such as 203.0.113.10, or a prefix such as 203.0.113.0/28",
         ),

@@ -73,7 +73,7 @@ pub(in crate::config) fn listener_address(node: &Node) -> Read<IpNet> {
         text.parse::<IpAddr>().map_err(|_| malformed(node, text, wanted))?;
         return address(node).map(IpNet::from);
     }
-    let prefix: IpNet = text.parse().map_err(|_| wrong(node, wanted))?;
+    let prefix = prefix(text).ok_or_else(|| wrong(node, wanted))?;
     let right = prefix.trunc();
     if right != prefix {
         return Err(format!("{prefix} has host bits; the prefix is {right}"));
@@ -82,6 +82,14 @@ pub(in crate::config) fn listener_address(node: &Node) -> Read<IpNet> {
         Some((_, what)) => Err(format!("{prefix} contains {what}")),
         None => Ok(prefix),
     }
+}
+
+/// An address and a length. Its address is read as one that stands alone: ipnet takes 010.0.0.0 for
+/// 10.0.0.0, and others take it for 8.0.0.0.
+fn prefix(text: &str) -> Option<IpNet> {
+    let (address, length) = text.split_once('/')?;
+    let length = length.bytes().all(|byte| byte.is_ascii_digit()).then_some(length)?;
+    IpNet::new(address.parse().ok()?, length.parse().ok()?).ok()
 }
 
 /// `80`, `"8000-8099"` or `all`.
@@ -135,7 +143,9 @@ fn range(node: &Node, wanted: &str) -> Read<Ports> {
 pub(in crate::config) fn source_ipv4(node: &Node) -> Read<Ipv4Net> {
     let wanted = "an IPv4 prefix such as 172.16.0.0/16";
     let text = node.as_text().ok_or_else(|| wrong(node, wanted))?;
-    let prefix: Ipv4Net = text.parse().map_err(|_| wrong(node, wanted))?;
+    let Some(IpNet::V4(prefix)) = prefix(text) else {
+        return Err(wrong(node, wanted));
+    };
     let first = prefix.network();
     if prefix.prefix_len() > 16 || first != prefix.addr() {
         return Err(wrong(
@@ -153,7 +163,9 @@ pub(in crate::config) fn source_ipv4(node: &Node) -> Read<Ipv4Net> {
 pub(in crate::config) fn source_ipv6(node: &Node) -> Read<Ipv6Net> {
     let wanted = "an IPv6 prefix such as 100::/64";
     let text = node.as_text().ok_or_else(|| wrong(node, wanted))?;
-    let prefix: Ipv6Net = text.parse().map_err(|_| wrong(node, wanted))?;
+    let Some(IpNet::V6(prefix)) = prefix(text) else {
+        return Err(wrong(node, wanted));
+    };
     let first = prefix.network();
     if prefix.prefix_len() > 112 || first != prefix.addr() {
         return Err(wrong(

@@ -95,7 +95,10 @@ impl<S: MapStore> Reconciler<S> {
     pub fn verify(&mut self) -> Result<bool, S::Error> {
         let found = self.store.read()?;
         let same = self.current.as_ref() == Some(&found);
-        self.current = Some(found);
+        if !same {
+            // What is the same stays: the next plan knows its rings by their address.
+            self.current = Some(found);
+        }
         Ok(same)
     }
 }

@@ -202,8 +202,10 @@ impl Balancer {
             tracing::warn!("a new hash_seed takes effect when the agent starts again");
         }
         self.config = config;
-        let targets = self.targets();
-        self.drained.retain(|target| targets.contains(target));
+        if !self.drained.is_empty() {
+            let targets = self.targets();
+            self.drained.retain(|target| targets.contains(target));
+        }
         Ok(())
     }
 
@@ -297,6 +299,27 @@ impl Balancer {
             let group = groups.iter().find(|group| group.name == report.key.group)?;
             Some(self.check_spec(report.key.clone(), group))
         })
+    }
+
+    /// Whether another configuration has the same targets, checked in the same way.
+    pub(super) fn checks_alike(&self, other: &Config) -> bool {
+        let (now, then) = (&self.config.target_groups, &other.target_groups);
+        let places = |group: &TargetGroup, other: &TargetGroup| {
+            let pairs = group.targets.iter().zip(&other.targets);
+            group.targets.len() == other.targets.len()
+                && pairs
+                    .into_iter()
+                    .all(|(one, two)| (one.address, one.port) == (two.address, two.port))
+        };
+        let groups = now.len() == then.len()
+            && now.iter().zip(then).all(|(one, two)| {
+                one.name == two.name && one.health_check == two.health_check && places(one, two)
+            });
+        // Only the groups that listeners use are checked.
+        let used = |config: &Config| -> BTreeSet<String> {
+            config.listeners.iter().map(|listener| listener.target_group.clone()).collect()
+        };
+        groups && used(&self.config) == used(other)
     }
 
     /// Where the probes go that take the data path's way.

@@ -264,14 +264,19 @@ impl Agent {
         config: Config,
         plan: Option<Plan>,
     ) -> Result<(), Refusal> {
+        // The first configuration is the balancer's from the start.
+        let mut alike = self.applied_count > 0;
         if let Some(balancer) = &mut self.balancer {
+            alike &= balancer.checks_alike(&config);
             balancer.configure(config)?;
         }
         self.applied_count += 1;
         self.last_error.clear();
         self.reconcile_with(plan, None);
-        // A check may differ where no target does.
-        self.follow();
+        if !alike {
+            // A check may differ where no target does.
+            self.follow();
+        }
         Ok(())
     }
 

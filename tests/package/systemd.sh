@@ -84,7 +84,7 @@ cp -p /etc/xelb/xelb.yaml /root/good.yaml
 mv /etc/xelb/xelb.yaml.new /etc/xelb/xelb.yaml
 expect_status 'the last change failed'
 errors="journalctl --quiet --unit xelb-agent --priority err --output cat"
-until_true "$errors | grep -q '^/etc/xelb/xelb.yaml:1: interfaces'"
+until_true "$errors | grep -q '^/etc/xelb/xelb.yaml:1:13: interfaces'"
 $errors | grep -q 'health of a target' && fail "news are errors"
 mv /root/good.yaml /etc/xelb/xelb.yaml
 # The same as before: what was refused does not matter any more.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
@@ -41,7 +42,9 @@ fn indented(text: &str) -> String {
 /// Each crate with its licence, then each licence's text once with the crates that have it.
 pub(super) fn of_others(workspace: &Workspace) -> Result<String> {
     let linked = linked_crates(workspace)?;
-    let metadata = output(&mut workspace.cargo(["metadata", "--format-version=1", "--offline"]))?;
+    // Crates of other systems are not there, and need not be.
+    let platform = format!("--filter-platform={}", host()?);
+    let metadata = output(&mut workspace.cargo(["metadata", "--format-version=1", &platform]))?;
     let metadata: serde_json::Value = serde_json::from_str(&metadata)?;
     let mut list = String::from("Crates that are linked into xelb, with their licences.\n\n");
     let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -63,11 +66,17 @@ pub(super) fn of_others(workspace: &Workspace) -> Result<String> {
     Ok(list)
 }
 
+/// The system that the compiler builds for.
+fn host() -> Result<String> {
+    let version = output(Command::new("rustc").arg("-vV"))?;
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(host.context("`rustc -vV` names no host")?.to_owned())
+}
+
 /// `name version` of what the program is linked from, with this machine's features.
 fn linked_crates(workspace: &Workspace) -> Result<BTreeSet<String>> {
     let tree = output(&mut workspace.cargo([
         "tree",
-        "--offline",
         "--package=lb-userspace",
         "--edges=normal",
         "--prefix=none",

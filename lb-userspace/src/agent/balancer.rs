@@ -17,7 +17,12 @@ use crate::{
     reconcile::{ReconcileError, Reconciler},
 };
 
-use super::{AgentOptions, Event, aims, hops::Hops, quiet, resume, transitions};
+use super::{
+    AgentOptions, Event, aims,
+    handover::{Handover, Ready},
+    hops::Hops,
+    quiet, resume, transitions,
+};
 
 /// Everything that exists once there is a configuration.
 pub(super) struct Balancer {
@@ -34,6 +39,8 @@ pub(super) struct Balancer {
     pub(super) plan: Plan,
     /// Time from the end of a deciding probe to its ring in the kernel, for the last one.
     pub(super) last_reaction: Duration,
+    /// While another layout's maps forward, and these are not written yet.
+    handover: Option<Handover>,
 }
 
 impl Balancer {
@@ -47,17 +54,22 @@ impl Balancer {
         })?;
         let mut reconciler = Reconciler::new(store);
         let resumed = resume::resume(reconciler.current()?);
+        let now = Instant::now();
+        let groups = config.target_groups.iter();
+        let timeout = groups.map(|group| group.health_check.timeout).max().unwrap_or_default();
+        let handover = data_path.is_beside().then(|| Handover::begin(timeout, now));
         Ok(Self {
             data_path,
             config,
             reconciler,
             health: resumed.health,
             drained: resumed.drained,
-            hops: Hops::resumed(resumed.next_hops, Instant::now()),
+            hops: Hops::resumed(resumed.next_hops, now),
             cut: BTreeSet::new(),
             quiet: BTreeSet::new(),
             plan: Plan::default(),
             last_reaction: Duration::ZERO,
+            handover,
         })
     }
 
@@ -85,10 +97,22 @@ impl Balancer {
     }
 
     /// Plans with everything that is known now and brings the maps there.
-    pub(super) fn reconcile(&mut self) -> Result<Reconciled, ReconcileError<StoreError>> {
+    pub(super) fn reconcile(&mut self) -> Result<Reconciled, ConfigureError> {
         let plan = self.plan_for(None)?;
+        match self.readiness(&plan) {
+            None => self.write(&plan)?,
+            Some(Ready::No) => {}
+            Some(ready) => {
+                self.write(&plan)?;
+                self.hand_over(&ready)?;
+            }
+        }
+        Ok(self.adopt(plan))
+    }
+
+    fn write(&mut self, plan: &Plan) -> Result<(), ReconcileError<StoreError>> {
         let started = Instant::now();
-        let changes = self.reconciler.apply(&plan)?;
+        let changes = self.reconciler.apply(plan)?;
         self.quiet.clear();
         self.cut.clear();
         if changes.operations > 0 {
@@ -99,6 +123,30 @@ impl Balancer {
                 "maps written"
             );
         }
+        Ok(())
+    }
+
+    /// Whether the maps may be written and forward, while other maps do.
+    fn readiness(&self, plan: &Plan) -> Option<Ready> {
+        let handover = self.handover.as_ref()?;
+        Some(handover.ready(&plan.targets, self.hops.current(), Instant::now()))
+    }
+
+    /// Lets the maps that are now filled forward, in place of another layout's.
+    fn hand_over(&mut self, ready: &Ready) -> Result<(), LoadError> {
+        self.data_path.switch()?;
+        if let Ready::Late(targets) = ready {
+            tracing::warn!(targets, "some targets have no verdict yet, their flows move");
+        }
+        if let Some(handover) = self.handover.take() {
+            let after = handover.lasted(Instant::now());
+            tracing::info!(?after, "the new maps forward; the former ones are removed");
+        }
+        Ok(())
+    }
+
+    /// Makes a plan the present one; says what is new in it.
+    fn adopt(&mut self, plan: Plan) -> Reconciled {
         for warning in plan.warnings.iter().filter(|warning| !self.plan.warnings.contains(warning))
         {
             tracing::warn!("{warning}");
@@ -117,7 +165,7 @@ impl Balancer {
         }
         let events = transitions::between(&self.plan.targets, &plan.targets);
         self.plan = plan;
-        Ok(Reconciled { targets_changed: differ, events })
+        Reconciled { targets_changed: differ, events }
     }
 
     /// Whether a configuration could be taken over: it fits the maps, its interfaces exist.
@@ -164,6 +212,11 @@ impl Balancer {
 
     /// When the plan changes without any event.
     pub(super) fn next_change(&self) -> Option<tokio::time::Instant> {
+        let handover = self.handover.as_ref().map(|handover| handover.until().into());
+        [handover, self.plan_changes()].into_iter().flatten().min()
+    }
+
+    fn plan_changes(&self) -> Option<tokio::time::Instant> {
         let seconds = self.plan.next_change?.wrapping_sub(clock::seconds());
         // A moment that is over already.
         let seconds = if seconds > u32::MAX / 2 { 0 } else { seconds };

@@ -4,6 +4,7 @@ mod aims;
 mod balancer;
 mod change;
 mod events;
+mod handover;
 mod hops;
 mod host;
 mod kernel_log;

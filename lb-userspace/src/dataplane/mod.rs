@@ -1,10 +1,13 @@
 //! The door to the kernel: maps, programs, pins. Nothing else in the agent touches BPF.
 
 mod attach;
+mod beside;
 mod bindings;
 pub mod decap;
 mod ethtool;
 mod explain;
+mod former;
+mod head;
 mod kernel;
 mod load;
 mod mapping;

@@ -27,5 +27,6 @@ mod traces;
 mod traffic;
 mod transfer;
 mod translated;
+mod upgrade;
 mod via;
 mod wire;

@@ -22,8 +22,8 @@ use crate::{
 pub(super) fn describe(balancer: &Balancer, scheduler: &Scheduler, snapshot: &mut Snapshot) {
     let Balancer { data_path, config, plan, drained, .. } = balancer;
     let tables = &plan.tables;
-    let groups: BTreeMap<&str, &GroupTable> =
-        tables.groups.values().map(|group| (group.name.as_str(), group)).collect();
+    let groups: BTreeMap<&str, (u16, &GroupTable)> =
+        tables.groups.iter().map(|(id, group)| (group.name.as_str(), (*id, group))).collect();
     snapshot.warnings.extend(plan.warnings.iter().cloned());
     snapshot.warnings.extend(data_path.attached().iter().filter_map(generic_warning));
     snapshot.interfaces = data_path.attached().iter().map(interface).collect();
@@ -52,6 +52,7 @@ pub(super) fn describe(balancer: &Balancer, scheduler: &Scheduler, snapshot: &mu
         .map(|group| {
             let of_group = |report: &&TargetReport| report.key.group == group.name;
             let reports: Vec<&TargetReport> = plan.targets.iter().filter(of_group).collect();
+            let table = groups.get(group.name.as_str());
             TargetGroupView {
                 name: group.name.clone(),
                 protocol: group.protocol.to_string(),
@@ -59,7 +60,8 @@ pub(super) fn describe(balancer: &Balancer, scheduler: &Scheduler, snapshot: &mu
                 targets: reports.len(),
                 healthy: reports.iter().filter(|r| r.state == TargetState::Healthy).count(),
                 fail_open: reports.iter().any(|r| r.in_ring && r.state == TargetState::Unhealthy),
-                ring_slots: groups.get(group.name.as_str()).map_or(0, |table| table.ring.len()),
+                ring_slots: table.map_or(0, |(_, table)| table.ring.len()),
+                id: table.map_or(0, |(id, _)| *id),
             }
         })
         .collect();

@@ -1,0 +1,289 @@
+//! The agent is replaced, by itself or by another version, while packets come as fast as the lab
+//! lets them: none is lost, and no flow moves.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail, ensure};
+use aya::programs::links::{FdLink, PinnedLink};
+use lb_common::abi::{self, ABI};
+use lb_tests::{
+    Configuration, Forwarding, Lab, Process,
+    agent::{PIN_DIR, SOCKET, configuration_path},
+    configuration::Group,
+    flood::{Flood, Sinks, Tally},
+    layout,
+    process::Task,
+    talk::{Listeners, Talkers},
+    topology::VIPS,
+    wait,
+};
+use lb_userspace::dataplane::KernelStore;
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use crate::scene::{NOTICE_LIMIT, Scene, in_lab};
+
+const TARGETS: [u8; 3] = [1, 2, 3];
+const FLOOD_PORT: u16 = 9000;
+const TALK_PORT: u16 = 7000;
+/// Of each of the two clients.
+const FLOWS: u32 = 40;
+/// Between two datagrams of a flow: together 10,000 a second, about half of what the lab carries on
+/// two cores that have other things to do.
+const INTERVAL: Duration = Duration::from_millis(8);
+/// Of each of the two clients.
+const CONNECTIONS: usize = 40;
+const STALL_MAX: Duration = Duration::from_secs(1);
+/// How long the flood goes on before and after.
+const PAUSE: Duration = Duration::from_millis(700);
+
+/// A flood and conversations over each VIP.
+fn configuration() -> Configuration {
+    let mut configuration = Configuration::default();
+    for (name, vip) in [("v4", VIPS[0]), ("v6", VIPS[1])] {
+        let group = |kind: &str, protocol, port| {
+            Group::new(&format!("{kind}-{name}"), protocol, port, Forwarding::Ipip).with(&TARGETS)
+        };
+        configuration.add(vip, group("flood", "udp", FLOOD_PORT));
+        configuration.add(vip, group("talk", "tcp", TALK_PORT));
+    }
+    configuration
+}
+
+/// What must stay: ids, and the link. And what must not: the program.
+#[derive(Debug, PartialEq, Eq)]
+struct Identity {
+    ids: Vec<(String, Value)>,
+    link: u32,
+}
+
+fn identity(lab: &Lab, scene: &Scene) -> anyhow::Result<Identity> {
+    let mut ids = Vec::new();
+    for what in ["listeners", "target-groups", "targets"] {
+        let text = scene.xelb.command(lab, &["get", what, "-o", "json"])?.success()?;
+        let all: Vec<Value> = serde_json::from_str(&text)?;
+        for one in all {
+            ensure!(one["id"].as_u64().is_some_and(|id| id > 0), "no id: {one}");
+            let name = |key: &str| one[key].as_str().unwrap_or_default().to_owned();
+            let key = [what.to_owned(), name("name"), name("group"), name("address")].join("/");
+            ids.push((key, one["id"].clone()));
+        }
+    }
+    Ok(Identity { ids, link: link()?.0 })
+}
+
+/// The numbers of the pinned link and of its program.
+fn link() -> anyhow::Result<(u32, u32)> {
+    let is_link = |path: &PathBuf| path.to_string_lossy().contains("/link_");
+    let mut links = pins()?.into_iter().filter(is_link);
+    let (Some(path), None) = (links.next(), links.next()) else {
+        bail!("not one link: {:?}", pins()?);
+    };
+    let info = FdLink::from(PinnedLink::from_pin(&path)?).info()?;
+    Ok((info.id(), info.program_id()))
+}
+
+fn pins() -> anyhow::Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(PIN_DIR).context(PIN_DIR)?;
+    Ok(entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?)
+}
+
+/// Exactly the maps of this version are pinned, and one link.
+fn expect_own_pins() -> anyhow::Result<()> {
+    let name = |path: PathBuf| path.file_name().unwrap_or_default().display().to_string();
+    let found: BTreeSet<String> = pins()?.into_iter().map(name).collect();
+    let mut expected: BTreeSet<String> = abi::map::PINNED.iter().map(|&map| map.into()).collect();
+    expected.extend(found.iter().find(|name| name.starts_with("link_")).cloned());
+    ensure!(found == expected && found.len() == abi::map::PINNED.len() + 1, "pinned: {found:?}");
+    Ok(())
+}
+
+fn meta() -> anyhow::Result<abi::Meta> {
+    Ok(KernelStore::open(Path::new(PIN_DIR))?.meta()?)
+}
+
+/// Does `change` under load, and fails when it was noticed.
+fn under_load(
+    lab: &Lab,
+    scene: &mut Scene,
+    what: &str,
+    change: impl FnOnce(&Lab, &mut Scene) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let _listeners = Listeners::start(lab.targets(), TALK_PORT)?;
+    let sinks = Sinks::start(lab.targets(), FLOOD_PORT)?;
+    let to = |port| [(lab.client(1), (VIPS[0], port).into()), (lab.client(2), (VIPS[1], port).into())];
+    let talkers = Talkers::start(&to(TALK_PORT), CONNECTIONS)?;
+    wait::until("all connections are open", NOTICE_LIMIT, || {
+        let open = talkers.report().partners.len();
+        if open == 2 * CONNECTIONS { Ok(()) } else { Err(format!("{:?}", talkers.report())) }
+    })?;
+    let (before, program) = (identity(lab, scene)?, link()?.1);
+    let flood = Flood::start(&to(FLOOD_PORT), FLOWS, INTERVAL)?;
+    thread::sleep(PAUSE);
+    change(lab, scene).with_context(|| what.to_owned())?;
+    scene.xelb.wait_healthy(lab, configuration().target_count(), NOTICE_LIMIT)?;
+    thread::sleep(PAUSE);
+    let tally = flood.finish(sinks);
+    let report = talkers.finish();
+    println!(
+        "{what}: {} datagrams, {} lost, flows on {:?}; {} lines, the slowest after {:?}",
+        tally.sent,
+        tally.lost.len(),
+        tally.homes,
+        report.answers,
+        report.longest
+    );
+    expect_whole(&tally).with_context(|| what.to_owned())?;
+    ensure!(report.broken.is_empty(), "{what}: broken: {:?}", report.broken);
+    ensure!(report.longest < STALL_MAX, "{what}: an answer took {:?}", report.longest);
+    let after = identity(lab, scene)?;
+    ensure!(before == after, "{what}: {before:?} became {after:?}");
+    ensure!(link()?.1 != program, "{what}: still the program {program}");
+    expect_own_pins()
+}
+
+fn expect_whole(tally: &Tally) -> anyhow::Result<()> {
+    ensure!(tally.sent > 5000, "only {} datagrams", tally.sent);
+    ensure!(tally.homes.len() == TARGETS.len(), "flows on {:?}", tally.homes);
+    ensure!(tally.lost.is_empty(), "lost (of a flow: how many, first, last): {:?}", tally.lost);
+    ensure!(tally.doubled == 0, "{} came twice", tally.doubled);
+    ensure!(tally.moved.is_empty(), "moved: {:?}", tally.moved);
+    Ok(())
+}
+
+/// Ends the agent in some way.
+fn end(scene: &mut Scene, signal: Signal) -> anyhow::Result<()> {
+    scene.agent.signal(signal)?;
+    scene.agent.wait(NOTICE_LIMIT)?;
+    Ok(())
+}
+
+#[test]
+fn a_restarted_agent_takes_over_without_loss() -> anyhow::Result<()> {
+    in_lab(3, |lab| {
+        let mut scene = Scene::start(lab, &configuration())?;
+        for (what, signal, away) in [
+            ("SIGTERM and start", Signal::SIGTERM, Duration::ZERO),
+            ("SIGKILL and start", Signal::SIGKILL, Duration::ZERO),
+            ("two seconds without an agent", Signal::SIGKILL, Duration::from_secs(2)),
+        ] {
+            under_load(lab, &mut scene, what, |lab, scene| {
+                end(scene, signal)?;
+                thread::sleep(away);
+                scene.agent = scene.xelb.agent(lab)?;
+                Ok(())
+            })?;
+        }
+        Ok(())
+    })
+}
+
+/// Starts an agent and waits until it has replaced the maps of another layout.
+fn start_on_another_layout(lab: &Lab, scene: &mut Scene) -> anyhow::Result<()> {
+    scene.agent = scene.xelb.agent(lab)?;
+    wait::until("the maps are this version's", NOTICE_LIMIT, || match meta() {
+        Ok(meta) if meta.abi == ABI => Ok(()),
+        other => Err(format!("{other:?}")),
+    })?;
+    Ok(())
+}
+
+/// From another layout to this one, from a newer one as from an older one, and with the agent away.
+#[test]
+fn another_layout_is_replaced_without_loss() -> anyhow::Result<()> {
+    in_lab(3, |lab| {
+        let mut scene = Scene::start(lab, &configuration())?;
+        let seed = meta()?.hash_seed;
+        for (what, abi, away) in [
+            ("upgrade from the layout before", ABI - 1, Duration::ZERO),
+            ("downgrade from the next layout", ABI + 1, Duration::ZERO),
+            ("the same after two seconds", u32::MAX, Duration::from_secs(2)),
+        ] {
+            under_load(lab, &mut scene, what, |lab, scene| {
+                end(scene, Signal::SIGTERM)?;
+                layout::disguise(Path::new(PIN_DIR), abi, seed)?;
+                thread::sleep(away);
+                start_on_another_layout(lab, scene)
+            })?;
+            ensure!(meta()?.hash_seed == seed, "another seed");
+        }
+        Ok(())
+    })
+}
+
+/// The agent dies at any moment of the change.
+#[test]
+fn an_interrupted_change_of_the_layout_is_taken_up_again() -> anyhow::Result<()> {
+    in_lab(3, |lab| {
+        let mut scene = Scene::start(lab, &configuration())?;
+        let seed = meta()?.hash_seed;
+        under_load(lab, &mut scene, "killed while it changes the layout", |lab, scene| {
+            end(scene, Signal::SIGTERM)?;
+            for step in 0..16 {
+                if meta().is_ok_and(|meta| meta.abi == ABI) {
+                    layout::disguise(Path::new(PIN_DIR), ABI + 1, seed)?;
+                }
+                let mut agent = spawn_agent(lab, scene)?;
+                thread::sleep(Duration::from_millis(100 * step));
+                agent.signal(Signal::SIGKILL)?;
+                agent.wait(NOTICE_LIMIT)?;
+            }
+            start_on_another_layout(lab, scene)
+        })
+    })
+}
+
+/// Starts the agent and does not wait for anything.
+fn spawn_agent(lab: &Lab, scene: &Scene) -> anyhow::Result<Process> {
+    let configuration = configuration_path(lab).display().to_string();
+    let arguments =
+        ["agent", "--config", &configuration, "--bpffs", PIN_DIR, "--socket", SOCKET];
+    let task = Task::new(scene.xelb.program(), &arguments).log_to(&lab.log("agent"))?;
+    Ok(lab.lb().spawn(task)?)
+}
+
+/// The first start dies at any moment: the next one works, and nothing stays for ever.
+#[test]
+fn a_first_start_killed_at_any_moment_leaves_nothing_behind() -> anyhow::Result<()> {
+    const KILLS: u32 = 50;
+    in_lab(3, |lab| {
+        let mut scene = Scene::start(lab, &configuration())?;
+        let begun = std::time::Instant::now();
+        end(&mut scene, Signal::SIGTERM)?;
+        scene.xelb.detach(lab)?;
+        // As long as a start takes here, and a little longer.
+        scene.agent = scene.xelb.agent(lab)?;
+        scene.xelb.wait_healthy(lab, configuration().target_count(), NOTICE_LIMIT)?;
+        let lasts = begun.elapsed() * 5 / 4;
+        end(&mut scene, Signal::SIGTERM)?;
+        scene.xelb.detach(lab)?;
+        let mut found = BTreeSet::new();
+        for kill in 0..KILLS {
+            let mut agent = spawn_agent(lab, &scene)?;
+            thread::sleep(lasts * kill / KILLS);
+            agent.signal(Signal::SIGKILL)?;
+            agent.wait(NOTICE_LIMIT)?;
+            found.insert(if Path::new(PIN_DIR).exists() { pins()?.len() } else { 0 });
+            // Every fifth time by starting it, else by what comes next; now and then both.
+            if kill % 5 == 4 {
+                scene.agent = scene.xelb.agent(lab)?;
+                scene.xelb.wait_healthy(lab, configuration().target_count(), NOTICE_LIMIT)?;
+                expect_own_pins()?;
+                end(&mut scene, Signal::SIGTERM)?;
+            }
+            scene.xelb.detach(lab)?;
+            let left: Vec<_> = fs::read_dir(lb_tests::sandbox::BPFFS)?.collect();
+            ensure!(left.is_empty(), "after kill {kill}: {left:?}");
+            ensure!(!lab.lb().has_xdp("eth0")?, "after kill {kill}: a program is attached");
+        }
+        println!("{KILLS} kills over {lasts:?}; numbers of pins that were found: {found:?}");
+        ensure!(found.len() >= 3, "the kills have not hit: {found:?}");
+        Ok(())
+    })
+}

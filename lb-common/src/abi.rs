@@ -54,7 +54,7 @@ const _: () = assert!(size_of::<Meta>() >= Head::LENGTH);
 #[must_use]
 pub fn may_be_map(name: &str) -> bool {
     let allowed = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_';
-    !name.is_empty() && name.as_bytes().iter().all(|byte| allowed(byte))
+    !name.is_empty() && name.as_bytes().iter().all(allowed)
 }
 
 shared! {

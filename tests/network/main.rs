@@ -21,6 +21,7 @@ mod link;
 mod listeners;
 mod mss;
 mod path_mtu;
+mod reboot;
 mod reload;
 mod scene;
 mod traces;

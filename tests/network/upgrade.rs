@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeSet,
     fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
     thread,
     time::Duration,
@@ -13,7 +14,7 @@ use anyhow::{Context as _, bail, ensure};
 use aya::programs::links::{FdLink, PinnedLink};
 use lb_common::abi::{self, ABI};
 use lb_tests::{
-    Configuration, Forwarding, Lab, Process,
+    Configuration, Forwarding, Host, Lab, Process, Xelb,
     agent::{PIN_DIR, SOCKET, configuration_path},
     configuration::Group,
     flood::{Flood, Sinks, Tally},
@@ -30,21 +31,21 @@ use serde_json::Value;
 use crate::scene::{NOTICE_LIMIT, Scene, in_lab};
 
 const TARGETS: [u8; 3] = [1, 2, 3];
-const FLOOD_PORT: u16 = 9000;
-const TALK_PORT: u16 = 7000;
+pub(crate) const FLOOD_PORT: u16 = 9000;
+pub(crate) const TALK_PORT: u16 = 7000;
 /// Of each of the two clients.
-const FLOWS: u32 = 40;
+pub(crate) const FLOWS: u32 = 40;
 /// Between two datagrams of a flow: together 10,000 a second, about half of what the lab carries on
 /// two cores that have other things to do.
-const INTERVAL: Duration = Duration::from_millis(8);
+pub(crate) const INTERVAL: Duration = Duration::from_millis(8);
 /// Of each of the two clients.
-const CONNECTIONS: usize = 40;
+pub(crate) const CONNECTIONS: usize = 40;
 const STALL_MAX: Duration = Duration::from_secs(1);
 /// How long the flood goes on before and after.
-const PAUSE: Duration = Duration::from_millis(700);
+pub(crate) const PAUSE: Duration = Duration::from_millis(700);
 
 /// A flood and conversations over each VIP.
-fn configuration() -> Configuration {
+pub(crate) fn configuration() -> Configuration {
     let mut configuration = Configuration::default();
     for (name, vip) in [("v4", VIPS[0]), ("v6", VIPS[1])] {
         let group = |kind: &str, protocol, port| {
@@ -63,10 +64,11 @@ struct Identity {
     link: u32,
 }
 
-fn identity(lab: &Lab, scene: &Scene) -> anyhow::Result<Identity> {
+/// Ids by kind, name, group and address.
+pub(crate) fn ids(lab: &Lab, xelb: &Xelb) -> anyhow::Result<Vec<(String, Value)>> {
     let mut ids = Vec::new();
     for what in ["listeners", "target-groups", "targets"] {
-        let text = scene.xelb.command(lab, &["get", what, "-o", "json"])?.success()?;
+        let text = xelb.command(lab, &["get", what, "-o", "json"])?.success()?;
         let all: Vec<Value> = serde_json::from_str(&text)?;
         for one in all {
             ensure!(one["id"].as_u64().is_some_and(|id| id > 0), "no id: {one}");
@@ -75,7 +77,16 @@ fn identity(lab: &Lab, scene: &Scene) -> anyhow::Result<Identity> {
             ids.push((key, one["id"].clone()));
         }
     }
-    Ok(Identity { ids, link: link()?.0 })
+    Ok(ids)
+}
+
+fn identity(lab: &Lab, scene: &Scene) -> anyhow::Result<Identity> {
+    Ok(Identity { ids: ids(lab, &scene.xelb)?, link: link()?.0 })
+}
+
+/// A port at the VIP of each client.
+pub(crate) fn to(lab: &Lab, port: u16) -> [(&Host, SocketAddr); 2] {
+    [(lab.client(1), (VIPS[0], port).into()), (lab.client(2), (VIPS[1], port).into())]
 }
 
 /// The numbers of the pinned link and of its program.
@@ -117,14 +128,13 @@ fn under_load(
 ) -> anyhow::Result<()> {
     let _listeners = Listeners::start(lab.targets(), TALK_PORT)?;
     let sinks = Sinks::start(lab.targets(), FLOOD_PORT)?;
-    let to = |port| [(lab.client(1), (VIPS[0], port).into()), (lab.client(2), (VIPS[1], port).into())];
-    let talkers = Talkers::start(&to(TALK_PORT), CONNECTIONS)?;
+    let talkers = Talkers::start(&to(lab, TALK_PORT), CONNECTIONS)?;
     wait::until("all connections are open", NOTICE_LIMIT, || {
         let open = talkers.report().partners.len();
         if open == 2 * CONNECTIONS { Ok(()) } else { Err(format!("{:?}", talkers.report())) }
     })?;
     let (before, program) = (identity(lab, scene)?, link()?.1);
-    let flood = Flood::start(&to(FLOOD_PORT), FLOWS, INTERVAL)?;
+    let flood = Flood::start(&to(lab, FLOOD_PORT), FLOWS, INTERVAL)?;
     thread::sleep(PAUSE);
     change(lab, scene).with_context(|| what.to_owned())?;
     scene.xelb.wait_healthy(lab, configuration().target_count(), NOTICE_LIMIT)?;
@@ -225,6 +235,7 @@ fn an_interrupted_change_of_the_layout_is_taken_up_again() -> anyhow::Result<()>
         let seed = meta()?.hash_seed;
         under_load(lab, &mut scene, "killed while it changes the layout", |lab, scene| {
             end(scene, Signal::SIGTERM)?;
+            let mut unfinished = 0;
             for step in 0..16 {
                 if meta().is_ok_and(|meta| meta.abi == ABI) {
                     layout::disguise(Path::new(PIN_DIR), ABI + 1, seed)?;
@@ -233,17 +244,24 @@ fn an_interrupted_change_of_the_layout_is_taken_up_again() -> anyhow::Result<()>
                 thread::sleep(Duration::from_millis(100 * step));
                 agent.signal(Signal::SIGKILL)?;
                 agent.wait(NOTICE_LIMIT)?;
+                unfinished += usize::from(Path::new(PIN_DIR).join("next").exists());
             }
+            ensure!(unfinished > 1, "{unfinished} of the kills have hit");
             start_on_another_layout(lab, scene)
         })
     })
 }
 
+/// Names in the root of bpffs: the kernel has two of its own there.
+fn in_bpffs() -> anyhow::Result<BTreeSet<PathBuf>> {
+    let entries = fs::read_dir(lb_tests::sandbox::BPFFS)?;
+    Ok(entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?)
+}
+
 /// Starts the agent and does not wait for anything.
 fn spawn_agent(lab: &Lab, scene: &Scene) -> anyhow::Result<Process> {
     let configuration = configuration_path(lab).display().to_string();
-    let arguments =
-        ["agent", "--config", &configuration, "--bpffs", PIN_DIR, "--socket", SOCKET];
+    let arguments = ["agent", "--config", &configuration, "--bpffs", PIN_DIR, "--socket", SOCKET];
     let task = Task::new(scene.xelb.program(), &arguments).log_to(&lab.log("agent"))?;
     Ok(lab.lb().spawn(task)?)
 }
@@ -263,14 +281,14 @@ fn a_first_start_killed_at_any_moment_leaves_nothing_behind() -> anyhow::Result<
         let lasts = begun.elapsed() * 5 / 4;
         end(&mut scene, Signal::SIGTERM)?;
         scene.xelb.detach(lab)?;
-        let mut found = BTreeSet::new();
+        let (before, mut found) = (in_bpffs()?, BTreeSet::new());
         for kill in 0..KILLS {
             let mut agent = spawn_agent(lab, &scene)?;
             thread::sleep(lasts * kill / KILLS);
             agent.signal(Signal::SIGKILL)?;
             agent.wait(NOTICE_LIMIT)?;
             found.insert(if Path::new(PIN_DIR).exists() { pins()?.len() } else { 0 });
-            // Every fifth time by starting it, else by what comes next; now and then both.
+            // Every fifth time by the next start, else at once by `xelb detach`.
             if kill % 5 == 4 {
                 scene.agent = scene.xelb.agent(lab)?;
                 scene.xelb.wait_healthy(lab, configuration().target_count(), NOTICE_LIMIT)?;
@@ -278,8 +296,8 @@ fn a_first_start_killed_at_any_moment_leaves_nothing_behind() -> anyhow::Result<
                 end(&mut scene, Signal::SIGTERM)?;
             }
             scene.xelb.detach(lab)?;
-            let left: Vec<_> = fs::read_dir(lb_tests::sandbox::BPFFS)?.collect();
-            ensure!(left.is_empty(), "after kill {kill}: {left:?}");
+            let left = in_bpffs()?;
+            ensure!(left == before, "after kill {kill}: {left:?}");
             ensure!(!lab.lb().has_xdp("eth0")?, "after kill {kill}: a program is attached");
         }
         println!("{KILLS} kills over {lasts:?}; numbers of pins that were found: {found:?}");

@@ -10,7 +10,7 @@ use std::{
 use crate::{
     clock,
     config::{Config, TargetGroup, TargetKey},
-    dataplane::{DataPath, KernelStore, LoadError, LoadOptions, StoreError},
+    dataplane::{DataPath, KernelStore, LoadError, LoadOptions, Maps, StoreError},
     health::{AimTable, CheckSpec, Health, HealthEvent},
     next_hop::NextHopState,
     plan::{self, Inputs, Plan},
@@ -23,6 +23,10 @@ use super::{
     hops::Hops,
     quiet, resume, transitions,
 };
+
+/// What people are told while another layout's maps forward.
+const BESIDE: &str = "the maps are another layout's, and forward as they are until new ones are \
+                      filled: changes wait for the first verdicts on the targets";
 
 /// Everything that exists once there is a configuration.
 pub(super) struct Balancer {
@@ -39,7 +43,7 @@ pub(super) struct Balancer {
     pub(super) plan: Plan,
     /// Time from the end of a deciding probe to its ring in the kernel, for the last one.
     pub(super) last_reaction: Duration,
-    /// While another layout's maps forward, and these are not written yet.
+    /// While new maps wait for the first verdicts; another layout's may forward.
     handover: Option<Handover>,
 }
 
@@ -57,7 +61,7 @@ impl Balancer {
         let now = Instant::now();
         let groups = config.target_groups.iter();
         let timeout = groups.map(|group| group.health_check.timeout).max().unwrap_or_default();
-        let handover = data_path.is_beside().then(|| Handover::begin(timeout, now));
+        let handover = Handover::begin(data_path.maps(), timeout, now);
         Ok(Self {
             data_path,
             config,
@@ -98,16 +102,27 @@ impl Balancer {
 
     /// Plans with everything that is known now and brings the maps there.
     pub(super) fn reconcile(&mut self) -> Result<Reconciled, ConfigureError> {
-        let plan = self.plan_for(None)?;
+        let mut plan = self.plan_for(None)?;
         match self.readiness(&plan) {
             None => self.write(&plan)?,
-            Some(Ready::No) => {}
+            Some(Ready::No) => self.hold(&mut plan)?,
             Some(ready) => {
                 self.write(&plan)?;
                 self.hand_over(&ready)?;
             }
         }
         Ok(self.adopt(plan))
+    }
+
+    /// Waits for verdicts. Meanwhile another layout's maps forward, or there is nothing to lose.
+    fn hold(&mut self, plan: &mut Plan) -> Result<(), ReconcileError<StoreError>> {
+        if self.data_path.maps() == Maps::Beside {
+            // What the plan lacks is not missed yet.
+            plan.warnings = vec![BESIDE.to_owned()];
+        } else if plan.targets.iter().all(|report| !report.in_ring) {
+            self.write(plan)?;
+        }
+        Ok(())
     }
 
     fn write(&mut self, plan: &Plan) -> Result<(), ReconcileError<StoreError>> {
@@ -126,19 +141,22 @@ impl Balancer {
         Ok(())
     }
 
-    /// Whether the maps may be written and forward, while other maps do.
+    /// Whether new maps may get their rings.
     fn readiness(&self, plan: &Plan) -> Option<Ready> {
         let handover = self.handover.as_ref()?;
         Some(handover.ready(&plan.targets, self.hops.current(), Instant::now()))
     }
 
-    /// Lets the maps that are now filled forward, in place of another layout's.
+    /// Ends the wait: maps that are now filled forward, in place of another layout's.
     fn hand_over(&mut self, ready: &Ready) -> Result<(), LoadError> {
-        self.data_path.switch()?;
-        if let Ready::Late(targets) = ready {
-            tracing::warn!(targets, "some targets have no verdict yet, their flows move");
+        let beside = self.data_path.maps() == Maps::Beside;
+        if beside {
+            self.data_path.switch()?;
         }
-        if let Some(handover) = self.handover.take() {
+        if let Ready::Late(targets) = ready {
+            tracing::warn!(targets, "some targets have no verdict yet; flows that they had move");
+        }
+        if let (Some(handover), true) = (self.handover.take(), beside) {
             let after = handover.lasted(Instant::now());
             tracing::info!(?after, "the new maps forward; the former ones are removed");
         }

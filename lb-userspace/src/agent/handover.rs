@@ -1,6 +1,6 @@
-//! PURE: when maps that were built beside those of another layout are ready to forward. Until then
-//! nothing is written to them: what is written at once is a ring without a past, in which every flow
-//! is where the same ring with the same seed had it before.
+//! PURE: how long new maps wait for the first verdicts. What is written at once is a ring without a
+//! past, in which every flow is where the same ring with the same seed had it before. Rings that
+//! grow target by target would send flows that exist already to wherever the first ones are.
 
 use std::{
     collections::BTreeMap,
@@ -10,13 +10,18 @@ use std::{
 
 use lb_common::target::TargetState;
 
-use crate::{health::FIRST_PROBE_WAIT_MAX, next_hop::NextHopState, plan::TargetReport};
+use crate::{
+    dataplane::Maps, health::FIRST_PROBE_WAIT_MAX, next_hop::NextHopState, plan::TargetReport,
+};
 
 /// First verdicts are waited for as long as this many first probes may take.
 const PROBES: u32 = 3;
 
 /// They are never waited for longer than this, whatever time probes may take.
 const WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// The same when nothing forwards meanwhile: one probe of a target that lives.
+const COLD_WAIT_MAX: Duration = Duration::from_millis(1500);
 
 /// The wait.
 #[derive(Debug)]
@@ -37,10 +42,16 @@ pub(super) enum Ready {
 }
 
 impl Handover {
-    /// The wait for probes that end after this time at the latest.
-    pub(super) fn begin(timeout: Duration, now: Instant) -> Self {
+    /// The wait for the targets of new maps, whose probes end after this time at the latest; none
+    /// for maps that an agent before has filled.
+    pub(super) fn begin(maps: Maps, timeout: Duration, now: Instant) -> Option<Self> {
         let probe = FIRST_PROBE_WAIT_MAX + timeout;
-        Self { since: now, until: now + (probe * PROBES).min(WAIT_MAX) }
+        let wait = match maps {
+            Maps::Found => return None,
+            Maps::New => probe.min(COLD_WAIT_MAX),
+            Maps::Beside => (probe * PROBES).min(WAIT_MAX),
+        };
+        Some(Self { since: now, until: now + wait })
     }
 
     /// When it ends at the latest.
@@ -123,7 +134,7 @@ mod tests {
             (vec![(Draining, reached())], Ready::Yes, Ready::Yes),
         ];
         let begun = Instant::now();
-        let handover = Handover::begin(Duration::from_secs(1), begun);
+        let handover = Handover::begin(Maps::Beside, Duration::from_secs(1), begun).unwrap();
         for (targets, early, late) in cases {
             let text = format!("{targets:?}");
             let (mut reports, mut hops) = (Vec::new(), BTreeMap::new());
@@ -141,9 +152,18 @@ mod tests {
     #[test]
     fn it_has_an_end_whatever_probes_may_take() {
         let now = Instant::now();
-        for (timeout_s, lasts_ms) in [(0, 1500), (1, 4500), (5, 10_000), (120, 10_000)] {
-            let handover = Handover::begin(Duration::from_secs(timeout_s), now);
-            assert_eq!(handover.until() - now, Duration::from_millis(lasts_ms), "{timeout_s} s");
+        for (maps, timeout_s, lasts_ms) in [
+            (Maps::Beside, 0, 1500),
+            (Maps::Beside, 1, 4500),
+            (Maps::Beside, 5, 10_000),
+            (Maps::Beside, 120, 10_000),
+            (Maps::New, 0, 500),
+            (Maps::New, 120, 1500),
+        ] {
+            let handover = Handover::begin(maps, Duration::from_secs(timeout_s), now).unwrap();
+            let lasts = handover.until() - now;
+            assert_eq!(lasts, Duration::from_millis(lasts_ms), "{maps:?}, {timeout_s} s");
         }
+        assert!(Handover::begin(Maps::Found, Duration::from_secs(1), now).is_none());
     }
 }

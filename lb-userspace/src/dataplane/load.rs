@@ -79,8 +79,19 @@ pub struct DataPath {
     mode: XdpMode,
     hash_seed: [u64; 2],
     attached: Vec<Attached>,
-    /// Its maps lie beside those of another layout, which forward until [`DataPath::switch`].
-    beside: bool,
+    maps: Maps,
+}
+
+/// Where the maps come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Maps {
+    /// They are those that an agent before has filled.
+    Found,
+    /// They are new, and the program runs on them.
+    New,
+    /// They are new, and lie beside those of another layout, which forward until
+    /// [`DataPath::switch`].
+    Beside,
 }
 
 impl DataPath {
@@ -101,10 +112,10 @@ impl DataPath {
             (None, None) => random_seed().map_err(LoadError::Seed)?,
         };
         match former {
-            Former::Ours(_) => Self::load_on(pins, hash_seed, options),
+            Former::Ours(_) => Self::load_on(pins, hash_seed, options, Maps::Found),
             Former::Running(_) => Self::load_beside(pins, hash_seed, options),
             Former::None(_) => {
-                let loaded = Self::load_on(pins, hash_seed, options);
+                let loaded = Self::load_on(pins, hash_seed, options, Maps::New);
                 if loaded.is_err() {
                     detach(&options.bpffs)?;
                 }
@@ -117,11 +128,11 @@ impl DataPath {
         pins: PinFolder,
         hash_seed: [u64; 2],
         options: &LoadOptions,
+        maps: Maps,
     ) -> Result<(Self, KernelStore), LoadError> {
         let (ebpf, store) = load_object(pins.path(), hash_seed)?;
         let attached = Vec::new();
-        let mut data_path =
-            Self { ebpf, pins, mode: options.mode, hash_seed, attached, beside: false };
+        let mut data_path = Self { ebpf, pins, mode: options.mode, hash_seed, attached, maps };
         data_path.attach(&options.interfaces)?;
         Ok((data_path, store))
     }
@@ -136,8 +147,8 @@ impl DataPath {
             .and_then(|loaded| Ok((loaded, expected(&pins, &options.interfaces, options.mode)?)));
         match loaded {
             Ok(((ebpf, store), attached)) => {
-                let mode = options.mode;
-                Ok((Self { ebpf, pins, mode, hash_seed, attached, beside: true }, store))
+                let (mode, maps) = (options.mode, Maps::Beside);
+                Ok((Self { ebpf, pins, mode, hash_seed, attached, maps }, store))
             }
             Err(error) => {
                 beside::give_up(&pins)?;
@@ -146,10 +157,10 @@ impl DataPath {
         }
     }
 
-    /// Whether its maps are still to be filled, while a program forwards with others.
+    /// Where its maps come from.
     #[must_use]
-    pub const fn is_beside(&self) -> bool {
-        self.beside
+    pub const fn maps(&self) -> Maps {
+        self.maps
     }
 
     /// Takes the links over with maps that are filled, each at once, and removes the former maps.
@@ -158,7 +169,7 @@ impl DataPath {
         let names: Vec<String> = self.attached.iter().map(|one| one.name.clone()).collect();
         self.attach_now(&names)?;
         beside::finish(&self.pins)?;
-        self.beside = false;
+        self.maps = Maps::New;
         Ok(())
     }
 
@@ -170,7 +181,7 @@ impl DataPath {
     /// Makes the program run on exactly these interfaces; before [`DataPath::switch`] that is put
     /// off until then.
     pub fn attach(&mut self, interfaces: &[String]) -> Result<(), LoadError> {
-        if self.beside {
+        if self.maps == Maps::Beside {
             self.attached = expected(&self.pins, interfaces, self.mode)?;
             return Ok(());
         }

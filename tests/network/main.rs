@@ -12,6 +12,7 @@ mod demo;
 mod doctor;
 mod explain;
 mod failover;
+mod first_start;
 mod fragments;
 mod icmp;
 mod interfaces;

@@ -5,6 +5,7 @@ use std::{
     collections::BTreeSet,
     fs,
     net::SocketAddr,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     thread,
     time::Duration,
@@ -24,8 +25,9 @@ use lb_tests::{
     topology::VIPS,
     wait,
 };
-use lb_userspace::dataplane::KernelStore;
+use lb_userspace::dataplane::{KernelStore, OBJECT};
 use nix::sys::signal::Signal;
+use object::{Object as _, ObjectSection as _, SectionKind};
 use serde_json::Value;
 
 use crate::scene::{NOTICE_LIMIT, Scene, in_lab};
@@ -90,7 +92,7 @@ pub(crate) fn to(lab: &Lab, port: u16) -> [(&Host, SocketAddr); 2] {
 }
 
 /// The numbers of the pinned link and of its program.
-fn link() -> anyhow::Result<(u32, u32)> {
+pub(crate) fn link() -> anyhow::Result<(u32, u32)> {
     let is_link = |path: &PathBuf| path.to_string_lossy().contains("/link_");
     let mut links = pins()?.into_iter().filter(is_link);
     let (Some(path), None) = (links.next(), links.next()) else {
@@ -100,13 +102,13 @@ fn link() -> anyhow::Result<(u32, u32)> {
     Ok((info.id(), info.program_id()))
 }
 
-fn pins() -> anyhow::Result<Vec<PathBuf>> {
+pub(crate) fn pins() -> anyhow::Result<Vec<PathBuf>> {
     let entries = fs::read_dir(PIN_DIR).context(PIN_DIR)?;
     Ok(entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?)
 }
 
 /// Exactly the maps of this version are pinned, and one link.
-fn expect_own_pins() -> anyhow::Result<()> {
+pub(crate) fn expect_own_pins() -> anyhow::Result<()> {
     let name = |path: PathBuf| path.file_name().unwrap_or_default().display().to_string();
     let found: BTreeSet<String> = pins()?.into_iter().map(name).collect();
     let mut expected: BTreeSet<String> = abi::map::PINNED.iter().map(|&map| map.into()).collect();
@@ -120,7 +122,7 @@ fn meta() -> anyhow::Result<abi::Meta> {
 }
 
 /// Does `change` under load, and fails when it was noticed.
-fn under_load(
+pub(crate) fn under_load(
     lab: &Lab,
     scene: &mut Scene,
     what: &str,
@@ -168,7 +170,7 @@ fn expect_whole(tally: &Tally) -> anyhow::Result<()> {
 }
 
 /// Ends the agent in some way.
-fn end(scene: &mut Scene, signal: Signal) -> anyhow::Result<()> {
+pub(crate) fn end(scene: &mut Scene, signal: Signal) -> anyhow::Result<()> {
     scene.agent.signal(signal)?;
     scene.agent.wait(NOTICE_LIMIT)?;
     Ok(())
@@ -252,56 +254,68 @@ fn an_interrupted_change_of_the_layout_is_taken_up_again() -> anyhow::Result<()>
     })
 }
 
-/// Names in the root of bpffs: the kernel has two of its own there.
-fn in_bpffs() -> anyhow::Result<BTreeSet<PathBuf>> {
-    let entries = fs::read_dir(lb_tests::sandbox::BPFFS)?;
-    Ok(entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?)
+/// A copy of the binary whose program differs: instructions `r = 0` of 64 bits have become those of
+/// 32 bits and the other way round. Both do the same.
+fn with_another_program(lab: &Lab, scene: &Scene) -> anyhow::Result<Xelb> {
+    let (mut object, mut changed) = (OBJECT.to_vec(), 0);
+    let sections = object::File::parse(OBJECT)?;
+    let text = sections.sections().filter(|section| section.kind() == SectionKind::Text);
+    for (start, length) in text.filter_map(|section| section.file_range()) {
+        let section = &mut object[usize::try_from(start)?..usize::try_from(start + length)?];
+        for code in section.chunks_exact_mut(8) {
+            if matches!(code[0], 0xb7 | 0xb4) && code[2..] == [0; 6] {
+                code[0] = code[0] ^ 0xb4 ^ 0xb7;
+                changed += 1;
+            }
+        }
+    }
+    ensure!(changed > 0, "no such instructions");
+    let mut binary = fs::read(scene.xelb.program())?;
+    // It may be there more than once; all are aligned.
+    let places = (0..binary.len()).step_by(4);
+    let starts: Vec<usize> = places.filter(|start| binary[*start..].starts_with(OBJECT)).collect();
+    ensure!(!starts.is_empty(), "the binary has another object than the tests");
+    for start in starts {
+        binary[start..start + object.len()].copy_from_slice(&object);
+    }
+    let path = lab.directory().join("xelb-of-tomorrow");
+    fs::write(&path, binary)?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+    Ok(Xelb::find(Some(&path))?)
+}
+
+/// What the kernel makes of the instructions of the program that is attached.
+fn tag() -> anyhow::Result<u64> {
+    let (_, id) = link()?;
+    let mut programs = aya::programs::loaded_programs().filter_map(Result::ok);
+    Ok(programs.find(|program| program.id() == id).context("no such program")?.tag())
+}
+
+#[test]
+fn another_binary_with_another_program_takes_over_without_loss() -> anyhow::Result<()> {
+    in_lab(3, |lab| {
+        let mut scene = Scene::start(lab, &configuration())?;
+        let mut other = with_another_program(lab, &scene)?;
+        let first = tag()?;
+        for what in ["upgrade of the binary", "downgrade of the binary"] {
+            let before = tag()?;
+            under_load(lab, &mut scene, what, |lab, scene| {
+                end(scene, Signal::SIGTERM)?;
+                std::mem::swap(&mut scene.xelb, &mut other);
+                scene.agent = scene.xelb.agent(lab)?;
+                Ok(())
+            })?;
+            ensure!(tag()? != before, "{what}: still the program with the tag {before:x}");
+        }
+        ensure!(tag()? == first, "the first binary has another program now");
+        Ok(())
+    })
 }
 
 /// Starts the agent and does not wait for anything.
-fn spawn_agent(lab: &Lab, scene: &Scene) -> anyhow::Result<Process> {
+pub(crate) fn spawn_agent(lab: &Lab, scene: &Scene) -> anyhow::Result<Process> {
     let configuration = configuration_path(lab).display().to_string();
     let arguments = ["agent", "--config", &configuration, "--bpffs", PIN_DIR, "--socket", SOCKET];
     let task = Task::new(scene.xelb.program(), &arguments).log_to(&lab.log("agent"))?;
     Ok(lab.lb().spawn(task)?)
-}
-
-/// The first start dies at any moment: the next one works, and nothing stays for ever.
-#[test]
-fn a_first_start_killed_at_any_moment_leaves_nothing_behind() -> anyhow::Result<()> {
-    const KILLS: u32 = 50;
-    in_lab(3, |lab| {
-        let mut scene = Scene::start(lab, &configuration())?;
-        let begun = std::time::Instant::now();
-        end(&mut scene, Signal::SIGTERM)?;
-        scene.xelb.detach(lab)?;
-        // As long as a start takes here, and a little longer.
-        scene.agent = scene.xelb.agent(lab)?;
-        scene.xelb.wait_healthy(lab, configuration().target_count(), NOTICE_LIMIT)?;
-        let lasts = begun.elapsed() * 5 / 4;
-        end(&mut scene, Signal::SIGTERM)?;
-        scene.xelb.detach(lab)?;
-        let (before, mut found) = (in_bpffs()?, BTreeSet::new());
-        for kill in 0..KILLS {
-            let mut agent = spawn_agent(lab, &scene)?;
-            thread::sleep(lasts * kill / KILLS);
-            agent.signal(Signal::SIGKILL)?;
-            agent.wait(NOTICE_LIMIT)?;
-            found.insert(if Path::new(PIN_DIR).exists() { pins()?.len() } else { 0 });
-            // Every fifth time by the next start, else at once by `xelb detach`.
-            if kill % 5 == 4 {
-                scene.agent = scene.xelb.agent(lab)?;
-                scene.xelb.wait_healthy(lab, configuration().target_count(), NOTICE_LIMIT)?;
-                expect_own_pins()?;
-                end(&mut scene, Signal::SIGTERM)?;
-            }
-            scene.xelb.detach(lab)?;
-            let left = in_bpffs()?;
-            ensure!(left == before, "after kill {kill}: {left:?}");
-            ensure!(!lab.lb().has_xdp("eth0")?, "after kill {kill}: a program is attached");
-        }
-        println!("{KILLS} kills over {lasts:?}; numbers of pins that were found: {found:?}");
-        ensure!(found.len() >= 3, "the kills have not hit: {found:?}");
-        Ok(())
-    })
 }

@@ -10,11 +10,56 @@ use crate::{
 };
 
 /// The number of the layout of all pinned maps. It changes whenever a shared type, a map's name or
-/// a map's size changes; an agent refuses maps that carry another number.
+/// a map's size changes; an agent that finds maps with another number builds its own beside them.
 pub const ABI: u32 = 3;
 
+/// Longest name that the kernel keeps of a map; that of a longer one is cut there.
+pub const MAP_NAME_MAX: usize = 15;
+
+/// What every version finds in the pinned maps of every other one, for ever: an `Array` pinned as
+/// [`map::META`] whose first element begins with the ABI number at offset 0 and the seed of the flow
+/// hash at offset 8, in the byte order of the host. Whatever else is in the maps may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// [`ABI`] of the agent that made the maps; 0 in maps that were never finished.
+    pub abi: u32,
+    /// The seed of the flow hash.
+    pub hash_seed: [u64; 2],
+}
+
+impl Head {
+    /// Bytes that are never moved.
+    pub const LENGTH: usize = 24;
+
+    /// The head of an element, however long that is; `None` when it is too short to have one.
+    #[must_use]
+    pub fn parse(element: &[u8]) -> Option<Self> {
+        let abi = element.first_chunk()?;
+        let (first, rest) = element.get(8..)?.split_first_chunk()?;
+        let second = rest.first_chunk()?;
+        Some(Self {
+            abi: u32::from_ne_bytes(*abi),
+            hash_seed: [u64::from_ne_bytes(*first), u64::from_ne_bytes(*second)],
+        })
+    }
+}
+
+// The head of `Meta` is that of every version: these lines do not change with the ABI number.
+const _: () = assert!(core::mem::offset_of!(Meta, abi) == 0);
+const _: () = assert!(core::mem::offset_of!(Meta, hash_seed) == 8);
+const _: () = assert!(size_of::<Meta>() >= Head::LENGTH);
+
+/// Whether a pin with this name may be one of xelb's maps, in whatever version: capital letters,
+/// digits and underscores only, for ever.
+#[must_use]
+pub fn may_be_map(name: &str) -> bool {
+    let allowed = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_';
+    !name.is_empty() && name.as_bytes().iter().all(allowed)
+}
+
 shared! {
-    /// The only element of the map `META`: whose maps these are.
+    /// The only element of the map `META`: whose maps these are. It begins with the [`Head`], which
+    /// no version changes.
     pub struct Meta: 32 {
         /// [`ABI`] of the agent that made the maps; 0 in maps that were never finished.
         pub abi: u32,
@@ -149,4 +194,38 @@ pub mod program {
     pub const BALANCE: &str = "xelb_balance";
     /// The target side's decapsulator.
     pub const DECAP: &str = "xelb_decap";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The head as bytes, written by hand: it is that of maps that exist.
+    #[test]
+    fn the_head_lies_where_it_always_lay() {
+        let mut element = [0xff_u8; 4096];
+        element[0..4].copy_from_slice(&7_u32.to_ne_bytes());
+        element[8..16].copy_from_slice(&11_u64.to_ne_bytes());
+        element[16..24].copy_from_slice(&13_u64.to_ne_bytes());
+        let head = Head { abi: 7, hash_seed: [11, 13] };
+        for length in [24, 25, 32, 4096] {
+            assert_eq!(Head::parse(&element[..length]), Some(head), "{length} bytes");
+        }
+        for length in 0..Head::LENGTH {
+            assert_eq!(Head::parse(&element[..length]), None, "{length} bytes");
+        }
+        let meta = Meta { abi: 7, hash_seed: [11, 13], ..Meta::default() };
+        assert_eq!(Head::parse(bytemuck::bytes_of(&meta)), Some(head));
+    }
+
+    #[test]
+    fn names_of_maps_keep_to_their_alphabet() {
+        for name in map::PINNED {
+            assert!(may_be_map(name), "{name}");
+        }
+        assert_eq!(map::META, "META", "every version finds the head under this name");
+        for name in ["", "link_2_native", "next", "cilium_lb4", "A-B"] {
+            assert!(!may_be_map(name), "{name}");
+        }
+    }
 }

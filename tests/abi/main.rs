@@ -1,5 +1,7 @@
 //! What crosses the kernel border, against a golden file: a changed layout needs a new ABI number.
 
+mod pins;
+
 use std::{fmt::Write as _, fs, path::PathBuf};
 
 use aya::{EbpfLoader, maps::MapData};
@@ -9,7 +11,7 @@ use lb_common::{
     settings,
 };
 use lb_tests::sandbox;
-use lb_userspace::dataplane::{DataPath, KernelStore, LoadOptions, OBJECT, XdpMode};
+use lb_userspace::dataplane::{DataPath, LoadOptions, OBJECT, XdpMode};
 
 fn golden_path() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("abi/layout.txt")
@@ -88,26 +90,6 @@ fn options() -> LoadOptions {
         hash_seed: None,
         former_seed: None,
     }
-}
-
-#[test]
-fn maps_of_another_number_are_refused_and_stay() {
-    in_sandbox(|| {
-        let (data_path, mut store) = DataPath::load(&options()).unwrap();
-        drop(data_path);
-        let meta = store.meta().unwrap();
-        assert_eq!(meta.abi, ABI);
-        store.set_meta(abi::Meta { abi: 999, ..meta }).unwrap();
-        let error = DataPath::load(&options()).err().unwrap().to_string();
-        assert!(
-            error.contains("have layout 999, this xelb has layout")
-                && error.contains("xelb detach --bpffs /sys/fs/bpf/xelb"),
-            "{error}"
-        );
-        assert_eq!(store.meta().unwrap().abi, 999);
-        let folder = options().bpffs;
-        assert!(KernelStore::open(&folder).is_ok(), "the maps are still pinned");
-    });
 }
 
 #[test]

@@ -9,13 +9,16 @@
 //! ends, in whatever way that happens; [`lab::Lab`] merely does it sooner.
 
 pub mod agent;
+mod bpf;
 pub mod capture;
 pub mod configuration;
 pub mod error;
+pub mod flood;
 pub mod greeter;
 pub mod host;
 pub mod http;
 pub mod lab;
+pub mod layout;
 pub mod load;
 pub mod process;
 pub mod raw;

@@ -8,11 +8,11 @@
 
 use std::{
     io,
-    mem::size_of,
-    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+    os::fd::{AsRawFd as _, OwnedFd},
 };
 
 use crate::{
+    bpf,
     error::{Context as _, Result},
     host::Host,
 };
@@ -73,7 +73,7 @@ impl XdpPass {
 
 fn attach(interface: &str) -> io::Result<OwnedFd> {
     let interface = nix::net::if_::if_nametoindex(interface)?;
-    let program = bpf(
+    let program = bpf::descriptor(
         BPF_PROG_LOAD,
         &ProgramLoad {
             program_type: BPF_PROG_TYPE_XDP,
@@ -88,7 +88,7 @@ fn attach(interface: &str) -> io::Result<OwnedFd> {
             name: *b"lab_pass\0\0\0\0\0\0\0\0",
         },
     )?;
-    bpf(
+    bpf::descriptor(
         BPF_LINK_CREATE,
         &LinkCreate {
             program: program.as_raw_fd(),
@@ -97,18 +97,4 @@ fn attach(interface: &str) -> io::Result<OwnedFd> {
             flags: XDP_FLAGS_DRV_MODE,
         },
     )
-}
-
-/// bpf(2) with a command that answers with a file descriptor.
-fn bpf<T>(command: libc::c_int, attributes: &T) -> io::Result<OwnedFd> {
-    // SAFETY: the kernel reads `size_of::<T>()` bytes at `attributes`, which lives for the call and
-    // has no padding; the pointers in it lead to constants. Nothing is written through them.
-    let answer = unsafe {
-        libc::syscall(libc::SYS_bpf, command, std::ptr::from_ref(attributes), size_of::<T>())
-    };
-    match i32::try_from(answer) {
-        // SAFETY: the kernel has just made this descriptor for this call.
-        Ok(descriptor @ 0..) => Ok(unsafe { OwnedFd::from_raw_fd(descriptor) }),
-        _ => Err(io::Error::last_os_error()),
-    }
 }

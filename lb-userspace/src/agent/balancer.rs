@@ -9,32 +9,36 @@ use std::{
 
 use crate::{
     clock,
-    config::{Config, TargetGroup, TargetKey},
-    dataplane::{DataPath, KernelStore, LoadError, LoadOptions, StatsSource, StoreError},
-    health::{AimTable, CheckSpec, Health, HealthEvent},
+    config::{Config, TargetKey},
+    dataplane::{DataPath, KernelStore, LoadError, LoadOptions, Maps, StoreError},
+    health::{AimTable, Health, HealthEvent},
     next_hop::NextHopState,
-    plan::{self, Comparison, Impact, Inputs, Plan},
+    plan::{self, Inputs, Plan},
     reconcile::{ReconcileError, Reconciler},
     store::Runtime,
 };
 
 use super::{
     AgentOptions, Event, Refusal, aims,
+    handover::{Handover, Ready},
     hops::Hops,
     quiet, resume,
     run::{failed, invalid},
-    settled::{self, Settled},
     transitions,
 };
+
+/// What people are told while another layout's maps forward.
+const BESIDE: &str = "the maps are another layout's, and forward as they are until new ones are \
+                      filled: changes wait for the first verdicts on the targets";
 
 /// Everything that exists once there is a configuration.
 pub(super) struct Balancer {
     pub(super) data_path: DataPath,
     pub(super) config: Config,
-    reconciler: Reconciler<KernelStore>,
+    pub(super) reconciler: Reconciler<KernelStore>,
     pub(super) health: BTreeMap<TargetKey, Health>,
     pub(super) drained: BTreeSet<TargetKey>,
-    hops: Hops,
+    pub(super) hops: Hops,
     /// Targets that were removed and do not finish their flows; until the plan says so.
     cut: BTreeSet<TargetKey>,
     /// Slots that disarm with the next plan.
@@ -42,6 +46,8 @@ pub(super) struct Balancer {
     pub(super) plan: Plan,
     /// Time from the end of a deciding probe to its ring in the kernel, for the last one.
     pub(super) last_reaction: Duration,
+    /// While new maps wait for the first verdicts; another layout's may forward.
+    handover: Option<Handover>,
 }
 
 impl Balancer {
@@ -65,22 +71,30 @@ impl Balancer {
             // It is written before the maps are.
             resumed.drained = drained.iter().cloned().collect();
         }
+        let now = Instant::now();
+        let groups = config.target_groups.iter();
+        let timeout = groups.map(|group| group.health_check.timeout).max().unwrap_or_default();
+        let handover = Handover::begin(data_path.maps(), timeout, now);
         Ok(Self {
             data_path,
             config,
             reconciler,
             health: resumed.health,
             drained: resumed.drained,
-            hops: Hops::resumed(resumed.next_hops, Instant::now()),
+            hops: Hops::resumed(resumed.next_hops, now),
             cut: BTreeSet::new(),
             quiet: BTreeSet::new(),
             plan: Plan::default(),
             last_reaction: Duration::ZERO,
+            handover,
         })
     }
 
     /// The plan for another configuration, or for the present one.
-    fn plan_for(&mut self, other: Option<&Config>) -> Result<Plan, ReconcileError<StoreError>> {
+    pub(super) fn plan_for(
+        &mut self,
+        other: Option<&Config>,
+    ) -> Result<Plan, ReconcileError<StoreError>> {
         let attached = &self.attached();
         let Self { reconciler, config, health, drained, cut, hops, quiet, plan, .. } = self;
         let config = other.unwrap_or(config);
@@ -101,47 +115,43 @@ impl Balancer {
         })
     }
 
-    /// The plan for a configuration once all its new targets are in service.
-    fn settled(&mut self, config: &Config) -> Result<Plan, ReconcileError<StoreError>> {
-        let Settled { config, health, next_hops } =
-            &settled::settle(config, &self.health, self.hops.current());
-        let attached = &self.attached();
-        let Self { reconciler, drained, plan, .. } = self;
-        let (cache, now) = (&plan.cache, clock::seconds());
-        let (cut, quiet) = (&BTreeSet::new(), &BTreeSet::new());
-        reconciler.plan(|previous| {
-            plan::compile(&Inputs {
-                config,
-                health,
-                drained,
-                cut,
-                next_hops,
-                attached,
-                now,
-                quiet,
-                previous,
-                cache,
-            })
-        })
-    }
-
     /// Indices of the interfaces that clients' packets come in by.
-    fn attached(&self) -> BTreeSet<u32> {
+    pub(super) fn attached(&self) -> BTreeSet<u32> {
         self.data_path.attached().iter().map(|interface| interface.index).collect()
     }
 
     /// Brings the maps to what follows from everything that is known now; `plan` is that, if it has
     /// been made already.
-    pub(super) fn reconcile(
-        &mut self,
-        plan: Option<Plan>,
-    ) -> Result<Reconciled, ReconcileError<StoreError>> {
-        let plan = match plan {
+    pub(super) fn reconcile(&mut self, plan: Option<Plan>) -> Result<Reconciled, ReachError> {
+        let mut plan = match plan {
             Some(plan) => plan,
             None => self.plan_for(None)?,
         };
+        match self.readiness(&plan) {
+            None => self.write(&plan)?,
+            Some(Ready::No) => self.hold(&mut plan)?,
+            Some(ready) => {
+                self.write(&plan)?;
+                self.hand_over(&ready)?;
+            }
+        }
+        Ok(self.adopt(plan))
+    }
+
+    /// Waits for verdicts. Meanwhile another layout's maps forward, or there is nothing to lose.
+    fn hold(&mut self, plan: &mut Plan) -> Result<(), ReconcileError<StoreError>> {
+        if self.data_path.maps() == Maps::Beside {
+            // What the plan lacks is not missed yet.
+            plan.warnings = vec![BESIDE.to_owned()];
+        } else if plan.targets.iter().all(|report| !report.in_ring) {
+            self.write(plan)?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, plan: &Plan) -> Result<(), ReconcileError<StoreError>> {
         let started = Instant::now();
-        let changes = self.reconciler.apply(&plan)?;
+        let changes = self.reconciler.apply(plan)?;
         self.quiet.clear();
         self.cut.clear();
         if changes.operations > 0 {
@@ -152,6 +162,33 @@ impl Balancer {
                 "maps written"
             );
         }
+        Ok(())
+    }
+
+    /// Whether new maps may get their rings.
+    fn readiness(&self, plan: &Plan) -> Option<Ready> {
+        let handover = self.handover.as_ref()?;
+        Some(handover.ready(&plan.targets, self.hops.current(), Instant::now()))
+    }
+
+    /// Ends the wait: maps that are now filled forward, in place of another layout's.
+    fn hand_over(&mut self, ready: &Ready) -> Result<(), LoadError> {
+        let beside = self.data_path.maps() == Maps::Beside;
+        if beside {
+            self.data_path.switch()?;
+        }
+        if let Ready::Late(targets) = ready {
+            tracing::warn!(targets, "some targets have no verdict yet; flows that they had move");
+        }
+        if let (Some(handover), true) = (self.handover.take(), beside) {
+            let after = handover.lasted(Instant::now());
+            tracing::info!(?after, "the new maps forward; the former ones are removed");
+        }
+        Ok(())
+    }
+
+    /// Makes a plan the present one; says what is new in it.
+    fn adopt(&mut self, plan: Plan) -> Reconciled {
         for warning in plan.warnings.iter().filter(|warning| !self.plan.warnings.contains(warning))
         {
             tracing::warn!("{warning}");
@@ -170,7 +207,7 @@ impl Balancer {
         }
         let events = transitions::between(&self.plan.targets, &plan.targets);
         self.plan = plan;
-        Ok(Reconciled { targets_changed: differ, events })
+        Reconciled { targets_changed: differ, events }
     }
 
     /// Whether a configuration could be taken over: it fits the maps, its interfaces exist. Unless
@@ -217,24 +254,6 @@ impl Balancer {
         }
     }
 
-    /// What taking a configuration over would do to flows. Targets that have not been checked yet
-    /// count as healthy, and as reachable.
-    pub(super) fn preview(
-        &mut self,
-        config: &Config,
-        stats: &StatsSource,
-    ) -> Result<Impact, Refusal> {
-        let plan = self.plan_for(Some(config)).map_err(unplanned)?;
-        let current = self.reconciler.current().map_err(failed)?;
-        let left_without_targets = plan::left_without_targets(config, current, &plan);
-        let now = self.config.clone();
-        let before = self.settled(&now).map_err(unplanned)?;
-        let after = self.settled(config).map_err(unplanned)?;
-        let mut comparison = Comparison::new(&before, &after);
-        stats.each_remembered(|hash, target| comparison.count(hash, target)).map_err(failed)?;
-        Ok(Impact { target_groups: comparison.impact(), left_without_targets })
-    }
-
     /// The target that has left the configuration with this group, address and port.
     pub(super) fn leaving(
         &self,
@@ -257,6 +276,11 @@ impl Balancer {
 
     /// When the plan changes without any event.
     pub(super) fn next_change(&self) -> Option<tokio::time::Instant> {
+        let handover = self.handover.as_ref().map(|handover| handover.until().into());
+        [handover, self.plan_changes()].into_iter().flatten().min()
+    }
+
+    fn plan_changes(&self) -> Option<tokio::time::Instant> {
         let seconds = self.plan.next_change?.wrapping_sub(clock::seconds());
         // A moment that is over already.
         let seconds = if seconds > u32::MAX / 2 { 0 } else { seconds };
@@ -268,58 +292,6 @@ impl Balancer {
         groups
             .flat_map(|group| group.targets.iter().map(|target| key(&group.name, target)))
             .collect()
-    }
-
-    /// What the health checker should do: check every target of a group that a listener uses.
-    pub(super) fn checks(&self) -> Vec<CheckSpec> {
-        let used: BTreeSet<&str> =
-            self.config.listeners.iter().map(|listener| listener.target_group.as_str()).collect();
-        let groups = self.config.target_groups.iter();
-        groups
-            .filter(|group| used.contains(group.name.as_str()))
-            .flat_map(|group| {
-                group.targets.iter().map(|target| {
-                    let target = key(&group.name, target);
-                    self.check_spec(target, group)
-                })
-            })
-            .chain(self.leaving_checks())
-            .collect()
-    }
-
-    fn check_spec(&self, target: TargetKey, group: &TargetGroup) -> CheckSpec {
-        let resume = self.health.get(&target).map(|health| health.state);
-        CheckSpec { target, check: group.health_check.clone(), resume }
-    }
-
-    /// Targets that finish their flows are checked as well: those of a dead one move at once.
-    fn leaving_checks(&self) -> impl Iterator<Item = CheckSpec> + '_ {
-        self.plan.targets.iter().filter(|report| report.leaving).filter_map(|report| {
-            let groups = &self.config.target_groups;
-            let group = groups.iter().find(|group| group.name == report.key.group)?;
-            Some(self.check_spec(report.key.clone(), group))
-        })
-    }
-
-    /// Whether another configuration has the same targets, checked in the same way.
-    pub(super) fn checks_alike(&self, other: &Config) -> bool {
-        let (now, then) = (&self.config.target_groups, &other.target_groups);
-        let places = |group: &TargetGroup, other: &TargetGroup| {
-            let pairs = group.targets.iter().zip(&other.targets);
-            group.targets.len() == other.targets.len()
-                && pairs
-                    .into_iter()
-                    .all(|(one, two)| (one.address, one.port) == (two.address, two.port))
-        };
-        let groups = now.len() == then.len()
-            && now.iter().zip(then).all(|(one, two)| {
-                one.name == two.name && one.health_check == two.health_check && places(one, two)
-            });
-        // Only the groups that listeners use are checked.
-        let used = |config: &Config| -> BTreeSet<String> {
-            config.listeners.iter().map(|listener| listener.target_group.clone()).collect()
-        };
-        groups && used(&self.config) == used(other)
     }
 
     /// Where the probes go that take the data path's way.
@@ -383,14 +355,25 @@ pub(super) struct Reconciled {
     pub(super) events: Vec<Event>,
 }
 
+/// Why the maps are not where they should be.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ReachError {
+    /// They cannot be written or read, or what is wanted does not fit.
+    #[error(transparent)]
+    Plan(#[from] ReconcileError<StoreError>),
+    /// New maps cannot take the place of others.
+    #[error(transparent)]
+    Switch(#[from] LoadError),
+}
+
 /// What does not fit is the request's fault; what the kernel refuses is not.
-fn unplanned(error: ReconcileError<StoreError>) -> Refusal {
+pub(super) fn unplanned(error: ReconcileError<StoreError>) -> Refusal {
     match error {
         ReconcileError::Plan(error) => invalid(error),
         other @ ReconcileError::Store(_) => failed(other),
     }
 }
 
-fn key(group: &str, target: &crate::config::Target) -> TargetKey {
+pub(super) fn key(group: &str, target: &crate::config::Target) -> TargetKey {
     TargetKey { group: group.to_owned(), address: target.address, port: target.port }
 }

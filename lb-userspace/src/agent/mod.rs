@@ -3,13 +3,16 @@
 mod aims;
 mod balancer;
 mod change;
+mod checks;
 mod events;
+mod handover;
 mod history;
 mod hops;
 mod host;
 mod kernel_log;
 mod lookup;
 mod options;
+mod preview;
 mod publish;
 mod quiet;
 pub(crate) mod readiness;

@@ -118,6 +118,9 @@ pub struct TargetGroupView {
     pub fail_open: bool,
     /// Number of slots of its ring; 0 without a ring.
     pub ring_slots: usize,
+    /// Its number in the maps; 0 without one.
+    #[serde(default)]
+    pub id: u16,
 }
 
 /// One target.

@@ -30,8 +30,8 @@ struct Counts {
 pub(super) fn describe(balancer: &Balancer, scheduler: &Scheduler, snapshot: &mut Snapshot) {
     let Balancer { data_path, config, plan, drained, .. } = balancer;
     let tables = &plan.tables;
-    let groups: BTreeMap<&str, &GroupTable> =
-        tables.groups.values().map(|group| (group.name.as_str(), group)).collect();
+    let groups: BTreeMap<&str, (u16, &GroupTable)> =
+        tables.groups.iter().map(|(id, group)| (group.name.as_str(), (*id, group))).collect();
     snapshot.warnings.extend(plan.warnings.iter().cloned());
     snapshot.warnings.extend(data_path.attached().iter().filter_map(generic_warning));
     snapshot.interfaces = data_path.attached().iter().map(interface).collect();
@@ -66,6 +66,7 @@ pub(super) fn describe(balancer: &Balancer, scheduler: &Scheduler, snapshot: &mu
         .iter()
         .map(|group| {
             let count = counts.remove(group.name.as_str()).unwrap_or_default();
+            let table = groups.get(group.name.as_str());
             TargetGroupView {
                 name: group.name.clone(),
                 protocol: group.protocol.to_string(),
@@ -73,7 +74,8 @@ pub(super) fn describe(balancer: &Balancer, scheduler: &Scheduler, snapshot: &mu
                 targets: count.targets,
                 healthy: count.healthy,
                 fail_open: count.fail_open,
-                ring_slots: groups.get(group.name.as_str()).map_or(0, |table| table.ring.len()),
+                ring_slots: table.map_or(0, |(_, table)| table.ring.len()),
+                id: table.map_or(0, |(id, _)| *id),
             }
         })
         .collect();

@@ -240,6 +240,26 @@ pub(super) fn attach_exactly(
     Ok(all)
 }
 
+/// What [`attach_exactly`] will come to on these interfaces, as far as can be told without trying.
+pub(super) fn expected(
+    pins: &PinFolder,
+    names: &[String],
+    mode: XdpMode,
+) -> Result<Vec<Attached>, AttachError> {
+    let pinned: Vec<LinkPin> = pins.links()?.into_iter().filter_map(parse_pin).collect();
+    let expect = |name: &String| {
+        let index = interface_index(name)?;
+        let pin = pinned.iter().find(|pin| pin.index == index && suits(mode, pin.native));
+        Ok(Attached {
+            name: name.clone(),
+            index,
+            native: pin.map_or(mode != XdpMode::Generic, |pin| pin.native),
+            reason: "attached as soon as the maps are filled".to_owned(),
+        })
+    };
+    names.iter().map(expect).collect()
+}
+
 /// Takes the pinned link of an interface over, or makes one; its path if it is new.
 fn attach_one(
     program: &mut Xdp,

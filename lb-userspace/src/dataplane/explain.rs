@@ -15,7 +15,7 @@ use etherparse::PacketBuilder;
 use lb_common::{Binding, abi::map, abi::program, explain::Explanation, settings};
 use thiserror::Error;
 
-use super::{KernelStore, LoadError, OBJECT, StoreError, load::load_program};
+use super::{KernelStore, LoadError, OBJECT, StoreError, beside, load::load_program};
 use crate::config::Protocol;
 
 /// Room for the frame that comes out.
@@ -94,9 +94,10 @@ impl Explainer {
         established: bool,
     ) -> Result<Explained, ExplainError> {
         let frame = frame(from, to, protocol, established)?;
-        let seed = KernelStore::open(&self.folder)?.meta()?.hash_seed;
+        let folder = beside::written(&self.folder);
+        let seed = KernelStore::open(&folder)?.meta()?.hash_seed;
         let mut ebpf = EbpfLoader::new()
-            .default_map_pin_directory(&self.folder)
+            .default_map_pin_directory(&folder)
             .override_global(settings::HASH_SEED.name, &seed, true)
             .override_global(settings::DRY_RUN.name, &1_u32, true)
             .load(OBJECT)
@@ -117,21 +118,20 @@ impl Explainer {
             .and_then(Array::<_, Explanation>::try_from)
             .and_then(|array| array.get(&0, 0))
             .map_err(ExplainError::Noted)?;
-        let binding = self.binding(&noted)?;
+        let binding = binding(&folder, &noted)?;
         Ok(Explained { action: result.return_value, noted, binding, frame: out })
     }
+}
 
-    fn binding(&self, noted: &Explanation) -> Result<Option<Binding>, ExplainError> {
-        if noted.noted & (Explanation::BOUND | Explanation::NEW_BINDING) == 0 {
-            return Ok(None);
-        }
-        let data =
-            MapData::from_pin(self.folder.join(map::BINDINGS)).map_err(ExplainError::Noted)?;
-        let array: Array<MapData, Binding> = aya::maps::Map::from_map_data(data)
-            .and_then(Array::try_from)
-            .map_err(ExplainError::Noted)?;
-        array.get(&noted.binding, 0).map(Some).map_err(ExplainError::Noted)
+fn binding(folder: &Path, noted: &Explanation) -> Result<Option<Binding>, ExplainError> {
+    if noted.noted & (Explanation::BOUND | Explanation::NEW_BINDING) == 0 {
+        return Ok(None);
     }
+    let data = MapData::from_pin(folder.join(map::BINDINGS)).map_err(ExplainError::Noted)?;
+    let array: Array<MapData, Binding> = aya::maps::Map::from_map_data(data)
+        .and_then(Array::try_from)
+        .map_err(ExplainError::Noted)?;
+    array.get(&noted.binding, 0).map(Some).map_err(ExplainError::Noted)
 }
 
 /// The first packet of a flow, or one of a flow that is established.

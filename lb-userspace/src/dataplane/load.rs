@@ -1,6 +1,6 @@
 //! Loading the balancer: fresh, or on the maps that an agent before left pinned.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use aya::{
     Ebpf, EbpfError, EbpfLoader,
@@ -14,7 +14,9 @@ use thiserror::Error;
 
 use super::{
     Attached, Facts, KernelStore, OBJECT, PreflightError, StoreError, XdpMode,
-    attach::{AttachError, attach_exactly, interface_index},
+    attach::{AttachError, attach_exactly, expected, interface_index},
+    beside,
+    former::Former,
     pins::{PinError, PinFolder, detach},
 };
 
@@ -33,18 +35,6 @@ pub enum LoadError {
     /// The maps.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The pinned maps are another version's.
-    #[error(
-        "the maps in {folder} have layout {found}, this xelb has layout {ABI}; run the xelb that \
-         made them, or remove them with `xelb detach --bpffs {folder}` (this stops forwarding until \
-         the agent runs again)"
-    )]
-    OtherAbi {
-        /// The folder.
-        folder: String,
-        /// Their number.
-        found: u32,
-    },
     /// The object cannot be loaded.
     #[error("cannot load the BPF object")]
     Object(#[source] Box<EbpfError>),
@@ -91,17 +81,31 @@ pub struct DataPath {
     mode: XdpMode,
     hash_seed: [u64; 2],
     attached: Vec<Attached>,
+    maps: Maps,
+}
+
+/// Where the maps come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Maps {
+    /// They are those that an agent before has filled.
+    Found,
+    /// They are new, and the program runs on them.
+    New,
+    /// They are new, and lie beside those of another layout, which forward until
+    /// [`DataPath::switch`].
+    Beside,
 }
 
 impl DataPath {
-    /// Loads the balancer, on the pinned maps if there are any, and attaches it.
+    /// Loads the balancer, on the pinned maps if there are any, and attaches it. Where a program
+    /// forwards with maps that this version cannot use, it goes on to: see [`DataPath::switch`].
     pub fn load(options: &LoadOptions) -> Result<(Self, KernelStore), LoadError> {
         Facts::read()?.check()?;
         // Before anything is made, so that a typing error leaves no trace.
         exist(&options.interfaces)?;
         let pins = PinFolder::open(&options.bpffs)?;
-        let former = former_seed(&pins)?;
-        let hash_seed = match (options.hash_seed, former) {
+        let former = Former::find(&pins)?;
+        let hash_seed = match (options.hash_seed, former.hash_seed()) {
             (Some(seed), Some(former)) if seed != former => {
                 tracing::warn!("hash_seed has changed: flows move to other targets once");
                 seed
@@ -112,24 +116,66 @@ impl DataPath {
             }
             (None, None) => random_seed().map_err(LoadError::Seed)?,
         };
-        let fresh = former.is_none();
-        let loaded = Self::load_on(pins, hash_seed, options);
-        if fresh && loaded.is_err() {
-            detach(&options.bpffs)?;
+        match former {
+            Former::Ours(_) => Self::load_on(pins, hash_seed, options, Maps::Found),
+            Former::Running(_) => Self::load_beside(pins, hash_seed, options),
+            Former::None(_) => {
+                let loaded = Self::load_on(pins, hash_seed, options, Maps::New);
+                if loaded.is_err() {
+                    detach(&options.bpffs)?;
+                }
+                loaded
+            }
         }
-        loaded
     }
 
     fn load_on(
         pins: PinFolder,
         hash_seed: [u64; 2],
         options: &LoadOptions,
+        maps: Maps,
     ) -> Result<(Self, KernelStore), LoadError> {
-        let (ebpf, store) = load_object(&pins, hash_seed)?;
-        let mut data_path =
-            Self { ebpf, pins, mode: options.mode, hash_seed, attached: Vec::new() };
+        let (ebpf, store) = load_object(pins.path(), hash_seed)?;
+        let attached = Vec::new();
+        let mut data_path = Self { ebpf, pins, mode: options.mode, hash_seed, attached, maps };
         data_path.attach(&options.interfaces)?;
         Ok((data_path, store))
+    }
+
+    fn load_beside(
+        pins: PinFolder,
+        hash_seed: [u64; 2],
+        options: &LoadOptions,
+    ) -> Result<(Self, KernelStore), LoadError> {
+        let folder = beside::begin(&pins)?;
+        let loaded = load_object(&folder, hash_seed)
+            .and_then(|loaded| Ok((loaded, expected(&pins, &options.interfaces, options.mode)?)));
+        match loaded {
+            Ok(((ebpf, store), attached)) => {
+                let (mode, maps) = (options.mode, Maps::Beside);
+                Ok((Self { ebpf, pins, mode, hash_seed, attached, maps }, store))
+            }
+            Err(error) => {
+                beside::give_up(&pins)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Where its maps come from.
+    #[must_use]
+    pub const fn maps(&self) -> Maps {
+        self.maps
+    }
+
+    /// Takes the links over with maps that are filled, each at once, and removes the former maps.
+    /// After an error trying again is safe.
+    pub fn switch(&mut self) -> Result<(), LoadError> {
+        let names: Vec<String> = self.attached.iter().map(|one| one.name.clone()).collect();
+        self.attach_now(&names)?;
+        beside::finish(&self.pins)?;
+        self.maps = Maps::New;
+        Ok(())
     }
 
     /// Whether the program could run on these interfaces, as far as can be told without trying.
@@ -137,8 +183,17 @@ impl DataPath {
         exist(interfaces)
     }
 
-    /// Makes the program run on exactly these interfaces.
+    /// Makes the program run on exactly these interfaces; before [`DataPath::switch`] that is put
+    /// off until then.
     pub fn attach(&mut self, interfaces: &[String]) -> Result<(), LoadError> {
+        if self.maps == Maps::Beside {
+            self.attached = expected(&self.pins, interfaces, self.mode)?;
+            return Ok(());
+        }
+        self.attach_now(interfaces)
+    }
+
+    fn attach_now(&mut self, interfaces: &[String]) -> Result<(), LoadError> {
         let program = load_program(&mut self.ebpf, program::BALANCE)?;
         self.attached = attach_exactly(program, &self.pins, interfaces, self.mode)?;
         for one in self.attached.iter().filter(|one| !one.native) {
@@ -170,13 +225,13 @@ impl DataPath {
 }
 
 /// Loads maps and program, and says whose they are.
-fn load_object(pins: &PinFolder, hash_seed: [u64; 2]) -> Result<(Ebpf, KernelStore), LoadError> {
+fn load_object(folder: &Path, hash_seed: [u64; 2]) -> Result<(Ebpf, KernelStore), LoadError> {
     let mut ebpf = EbpfLoader::new()
-        .default_map_pin_directory(pins.path())
+        .default_map_pin_directory(folder)
         .override_global(settings::HASH_SEED.name, &hash_seed, true)
         .load(OBJECT)
         .map_err(|error| LoadError::Object(Box::new(error)))?;
-    let mut store = KernelStore::open(pins.path())?;
+    let mut store = KernelStore::open(folder)?;
     store.set_meta(Meta { abi: ABI, hash_seed, ..Meta::default() })?;
     load_program(&mut ebpf, program::BALANCE)?;
     Ok((ebpf, store))
@@ -200,29 +255,6 @@ pub(super) fn load_program<'a>(
         program.load().map_err(|source| LoadError::Program { name, source: Box::new(source) })?;
     }
     Ok(program)
-}
-
-/// The seed of the pinned maps. Maps of a first start that did not get to its end are removed,
-/// maps with another layout are refused.
-fn former_seed(pins: &PinFolder) -> Result<Option<[u64; 2]>, LoadError> {
-    if !pins.has_maps() {
-        return Ok(None);
-    }
-    let meta = KernelStore::open(pins.path()).and_then(|store| store.meta());
-    match meta {
-        Ok(meta) if meta.abi == ABI => Ok(Some(meta.hash_seed)),
-        Ok(meta) if meta.abi != 0 => {
-            Err(LoadError::OtherAbi { folder: pins.path().display().to_string(), found: meta.abi })
-        }
-        Ok(_) | Err(_) => {
-            tracing::warn!(
-                folder = %pins.path().display(),
-                "removing the maps of an agent that did not finish its first start"
-            );
-            pins.clear()?;
-            Ok(None)
-        }
-    }
 }
 
 fn random_seed() -> std::io::Result<[u64; 2]> {

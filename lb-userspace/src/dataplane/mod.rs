@@ -1,10 +1,13 @@
 //! The door to the kernel: maps, programs, pins. Nothing else in the agent touches BPF.
 
 mod attach;
+mod beside;
 mod bindings;
 pub mod decap;
 mod ethtool;
 mod explain;
+mod former;
+mod head;
 mod kernel;
 mod load;
 mod mapping;
@@ -18,7 +21,7 @@ pub use attach::{Attached, XdpMode};
 pub use ethtool::{Driver, Queues};
 pub use explain::{ExplainError, Explained, Explainer};
 pub use kernel::{KernelStore, StoreError};
-pub use load::{DataPath, LoadError, LoadOptions};
+pub use load::{DataPath, LoadError, LoadOptions, Maps};
 pub use pins::{PinError, detach};
 pub use preflight::{Facts, PreflightError};
 pub use programs::program_name;

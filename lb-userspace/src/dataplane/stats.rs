@@ -13,7 +13,7 @@ use lb_common::{
 };
 use thiserror::Error;
 
-use super::{Explainer, mapping::Mapping};
+use super::{Explainer, beside, mapping::Mapping};
 use crate::clock;
 
 /// What goes wrong.
@@ -94,7 +94,7 @@ impl StatsSource {
     /// Shows every flow that is remembered now: its hash, and the id of its target.
     pub fn each_remembered(&self, mut show: impl FnMut(u64, u16)) -> Result<(), StatsError> {
         let fail = |source| self.fail(map::MEMORY, source);
-        let data = MapData::from_pin(self.folder.join(map::MEMORY)).map_err(fail)?;
+        let data = MapData::from_pin(self.pin(map::MEMORY)).map_err(fail)?;
         let memory: Mapping<[MemoryLine; MEMORY_LINES]> =
             Mapping::new(data.fd().as_fd()).map_err(|error| StatsError {
                 map: map::MEMORY,
@@ -140,10 +140,14 @@ impl StatsSource {
     }
 
     fn open<V: aya::Pod>(&self, map: &'static str) -> Result<PerCpuArray<MapData, V>, StatsError> {
-        MapData::from_pin(self.folder.join(map))
+        MapData::from_pin(self.pin(map))
             .and_then(aya::maps::Map::from_map_data)
             .and_then(PerCpuArray::try_from)
             .map_err(|error| self.fail(map, error))
+    }
+
+    fn pin(&self, map: &'static str) -> PathBuf {
+        beside::written(&self.folder).join(map)
     }
 
     fn fail(&self, map: &'static str, source: MapError) -> StatsError {

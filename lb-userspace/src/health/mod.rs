@@ -26,6 +26,7 @@ use lb_common::target::TargetState;
 
 pub use machine::Machine;
 pub use probe::{NetworkProber, Outcome, Probe, ProbeFuture, Prober, Way};
+pub(crate) use schedule::FIRST_PROBE_WAIT_MAX;
 pub use scheduler::Scheduler;
 pub use stats::{SchedulerStats, StatsSnapshot};
 pub use tunnel::{Aim, AimTable, Lead, Ride, TunnelKeeper, TunnelProber, vip_of};

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::config::TargetKey;
 
 /// The first probe comes within this time: soon, but not all first probes at once.
-pub(super) const FIRST_PROBE_WAIT_MAX: Duration = Duration::from_millis(500);
+pub(crate) const FIRST_PROBE_WAIT_MAX: Duration = Duration::from_millis(500);
 
 /// Each probe lies within this part of the interval around its place on an even grid, so that two
 /// neighbours are between 95 % and 105 % of the interval apart and nothing drifts.

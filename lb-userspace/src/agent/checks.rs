@@ -1,0 +1,63 @@
+//! What the health checker should do, from the configuration and from targets that finish their flows.
+
+use std::collections::BTreeSet;
+
+use super::balancer::{Balancer, key};
+use crate::{
+    config::{Config, TargetGroup, TargetKey},
+    health::CheckSpec,
+};
+
+impl Balancer {
+    /// What the health checker should do: check every target of a group that a listener uses.
+    pub(super) fn checks(&self) -> Vec<CheckSpec> {
+        let used: BTreeSet<&str> =
+            self.config.listeners.iter().map(|listener| listener.target_group.as_str()).collect();
+        let groups = self.config.target_groups.iter();
+        groups
+            .filter(|group| used.contains(group.name.as_str()))
+            .flat_map(|group| {
+                group.targets.iter().map(|target| {
+                    let target = key(&group.name, target);
+                    self.check_spec(target, group)
+                })
+            })
+            .chain(self.leaving_checks())
+            .collect()
+    }
+
+    fn check_spec(&self, target: TargetKey, group: &TargetGroup) -> CheckSpec {
+        let resume = self.health.get(&target).map(|health| health.state);
+        CheckSpec { target, check: group.health_check.clone(), resume }
+    }
+
+    /// Targets that finish their flows are checked as well: those of a dead one move at once.
+    fn leaving_checks(&self) -> impl Iterator<Item = CheckSpec> + '_ {
+        self.plan.targets.iter().filter(|report| report.leaving).filter_map(|report| {
+            let groups = &self.config.target_groups;
+            let group = groups.iter().find(|group| group.name == report.key.group)?;
+            Some(self.check_spec(report.key.clone(), group))
+        })
+    }
+
+    /// Whether another configuration has the same targets, checked in the same way.
+    pub(super) fn checks_alike(&self, other: &Config) -> bool {
+        let (now, then) = (&self.config.target_groups, &other.target_groups);
+        let places = |group: &TargetGroup, other: &TargetGroup| {
+            let pairs = group.targets.iter().zip(&other.targets);
+            group.targets.len() == other.targets.len()
+                && pairs
+                    .into_iter()
+                    .all(|(one, two)| (one.address, one.port) == (two.address, two.port))
+        };
+        let groups = now.len() == then.len()
+            && now.iter().zip(then).all(|(one, two)| {
+                one.name == two.name && one.health_check == two.health_check && places(one, two)
+            });
+        // Only the groups that listeners use are checked.
+        let used = |config: &Config| -> BTreeSet<String> {
+            config.listeners.iter().map(|listener| listener.target_group.clone()).collect()
+        };
+        groups && used(&self.config) == used(other)
+    }
+}

@@ -1,0 +1,91 @@
+//! Maps of another layout, beside those that forward: a folder in the folder of pins, whose name
+//! says how far the change has come, so that an agent that dies at any moment leaves no doubt.
+//!
+//! | name | the maps in it | after a crash |
+//! |---|---|---|
+//! | `next` | are being made and filled; the program runs on the maps of the folder above | removed |
+//! | `filled` | are those that the program runs on; the others are being removed | goes on |
+//! | `moving` | are moving up, one by one, to where the others were | goes on |
+
+use std::{
+    fs,
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+};
+
+use super::pins::{PinError, PinFolder, io_error, maps, remove, remove_folder};
+
+const NEXT: &str = "next";
+const FILLED: &str = "filled";
+const MOVING: &str = "moving";
+
+/// Makes the folder for new maps.
+pub(super) fn begin(pins: &PinFolder) -> Result<PathBuf, PinError> {
+    let folder = pins.path().join(NEXT);
+    fs::DirBuilder::new().mode(0o700).create(&folder).map_err(io_error("make", &folder))?;
+    Ok(folder)
+}
+
+/// Removes new maps that nothing runs on.
+pub(super) fn give_up(pins: &PinFolder) -> Result<(), PinError> {
+    let folder = pins.path().join(NEXT);
+    if !folder.is_dir() {
+        return Ok(());
+    }
+    for map in maps(&folder)? {
+        remove(&map)?;
+    }
+    remove_folder(&folder)
+}
+
+/// Puts the new maps, on which the program runs from now on, in the place of the old ones. Trying
+/// again after an error goes on.
+pub(super) fn finish(pins: &PinFolder) -> Result<(), PinError> {
+    let next = pins.path().join(NEXT);
+    if next.is_dir() {
+        rename(&next, &pins.path().join(FILLED))?;
+    }
+    go_on(pins)
+}
+
+/// Ends what an agent before could not.
+pub(super) fn recover(pins: &PinFolder) -> Result<(), PinError> {
+    if pins.path().join(NEXT).is_dir() {
+        tracing::warn!(
+            folder = %pins.path().display(),
+            "removing the maps of an agent that did not finish its change to another layout"
+        );
+        give_up(pins)?;
+    }
+    go_on(pins)
+}
+
+/// The folder of the maps that an agent writes: those beside, while there are any.
+pub(super) fn written(folder: &Path) -> PathBuf {
+    let next = folder.join(NEXT);
+    if next.is_dir() { next } else { folder.to_path_buf() }
+}
+
+/// From whatever step on.
+fn go_on(pins: &PinFolder) -> Result<(), PinError> {
+    let [filled, moving] = [FILLED, MOVING].map(|name| pins.path().join(name));
+    if filled.is_dir() {
+        for map in maps(pins.path())? {
+            remove(&map)?;
+        }
+        rename(&filled, &moving)?;
+    }
+    if !moving.is_dir() {
+        return Ok(());
+    }
+    for map in maps(&moving)? {
+        if let Some(name) = map.file_name() {
+            rename(&map, &pins.path().join(name))?;
+        }
+    }
+    remove_folder(&moving)
+}
+
+fn rename(from: &Path, to: &Path) -> Result<(), PinError> {
+    fs::rename(from, to).map_err(io_error("rename", from))
+}

@@ -1,0 +1,60 @@
+//! What an agent before left pinned: whether this one can go on with it.
+
+use lb_common::abi::{ABI, Head};
+
+use super::{
+    KernelStore, head,
+    pins::{PinError, PinFolder},
+};
+
+type Seed = [u64; 2];
+
+/// What was found; the seed of its flow hash, where it could be read.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Former {
+    /// Nothing that forwards; what was left of it is removed.
+    None(Option<Seed>),
+    /// Maps of this layout.
+    Ours(Seed),
+    /// A program that forwards with maps that this version cannot use.
+    Running(Option<Seed>),
+}
+
+impl Former {
+    /// Looks, and removes what is of no use to anybody.
+    pub(super) fn find(pins: &PinFolder) -> Result<Self, PinError> {
+        let folder = pins.path().display();
+        let (maps, links) = (pins.has_maps()?, !pins.links()?.is_empty());
+        // Maps with the number 0 were never finished.
+        let head = head::read(pins.path()).filter(|head| head.abi != 0);
+        let seed = head.map(|head| head.hash_seed);
+        match head {
+            Some(Head { abi: ABI, hash_seed }) => match KernelStore::open(pins.path()) {
+                Ok(_) => return Ok(Self::Ours(hash_seed)),
+                Err(error) => tracing::warn!(%folder, %error, "the maps are not whole"),
+            },
+            Some(Head { abi, .. }) => {
+                tracing::info!(%folder, found = abi, own = ABI, "the maps have another layout");
+            }
+            None if maps => {
+                tracing::warn!(%folder, "found maps of an agent that did not finish its first start");
+            }
+            None if links => tracing::warn!(%folder, "found links without maps"),
+            None => return Ok(Self::None(None)),
+        }
+        if links {
+            tracing::info!(%folder, "building maps beside those that forward");
+            return Ok(Self::Running(seed));
+        }
+        tracing::warn!(%folder, "removing them: nothing forwards with them");
+        pins.clear()?;
+        Ok(Self::None(seed))
+    }
+
+    pub(super) const fn hash_seed(&self) -> Option<Seed> {
+        match self {
+            Self::None(seed) | Self::Running(seed) => *seed,
+            Self::Ours(seed) => Some(*seed),
+        }
+    }
+}

@@ -4,7 +4,6 @@ mod aims;
 mod balancer;
 mod change;
 mod events;
-mod handover;
 mod hops;
 mod host;
 mod kernel_log;

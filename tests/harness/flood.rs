@@ -187,6 +187,12 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// How many datagrams came nowhere.
+    #[must_use]
+    pub fn lost_count(&self) -> usize {
+        self.lost.values().map(|(count, _, _)| count).sum()
+    }
+
     fn count(
         sent: &BTreeMap<u32, u32>,
         received: impl Iterator<Item = (String, Vec<Numbered>)>,
@@ -237,7 +243,7 @@ mod tests {
         let tally = Tally::count(&sent, received.into_iter());
         assert_eq!(tally.sent, 8);
         assert_eq!(tally.lost, [(2, (2, 1, 2)), (3, (1, 0, 0))].into());
-        assert_eq!(tally.doubled, 1);
+        assert_eq!((tally.lost_count(), tally.doubled), (3, 1));
         assert_eq!(tally.moved, [(2, vec!["t1".to_owned(), "t2".to_owned()])].into());
         assert_eq!(tally.homes, [("t1".to_owned(), 2), ("t2".to_owned(), 1)].into());
     }

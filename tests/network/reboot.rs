@@ -97,7 +97,7 @@ fn after_a_reboot_flows_find_their_targets_again_and_the_dead_get_none() -> anyh
 
         let tally = flood.finish(sinks);
         let report = talkers.finish();
-        let lost: usize = tally.lost.values().map(|(lost, _, _)| lost).sum();
+        let lost = tally.lost_count();
         println!(
             "{lost} of {} datagrams were lost, flows on {:?}; {} lines, the slowest after {:?}",
             tally.sent, tally.homes, report.answers, report.longest

@@ -1,6 +1,9 @@
 //! The running balancer: the data path, its inputs (configuration, health, next hops, drains), and
 //! the one way from any change of them to the maps.
 
+mod handover;
+mod write;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
@@ -10,7 +13,7 @@ use std::{
 use crate::{
     clock,
     config::{Config, TargetKey},
-    dataplane::{DataPath, KernelStore, LoadError, LoadOptions, Maps, StoreError},
+    dataplane::{DataPath, KernelStore, LoadError, LoadOptions, StoreError},
     health::{AimTable, Health, HealthEvent},
     next_hop::NextHopState,
     plan::{self, Inputs, Plan},
@@ -20,16 +23,14 @@ use crate::{
 
 use super::{
     AgentOptions, Event, Refusal, aims,
-    handover::{Handover, Ready},
     hops::Hops,
     quiet, resume,
     run::{failed, invalid},
     transitions,
 };
 
-/// What people are told while another layout's maps forward.
-const BESIDE: &str = "the maps are another layout's, and forward as they are until new ones are \
-                      filled: changes wait for the first verdicts on the targets";
+use self::handover::Handover;
+pub(super) use self::write::WriteError;
 
 /// Everything that exists once there is a configuration.
 pub(super) struct Balancer {
@@ -72,9 +73,7 @@ impl Balancer {
             resumed.drained = drained.iter().cloned().collect();
         }
         let now = Instant::now();
-        let groups = config.target_groups.iter();
-        let timeout = groups.map(|group| group.health_check.timeout).max().unwrap_or_default();
-        let handover = Handover::begin(data_path.maps(), timeout, now);
+        let handover = Handover::begin(data_path.maps(), handover::timeout(&config), now);
         Ok(Self {
             data_path,
             config,
@@ -122,69 +121,13 @@ impl Balancer {
 
     /// Brings the maps to what follows from everything that is known now; `plan` is that, if it has
     /// been made already.
-    pub(super) fn reconcile(&mut self, plan: Option<Plan>) -> Result<Reconciled, ReachError> {
-        let mut plan = match plan {
+    pub(super) fn reconcile(&mut self, plan: Option<Plan>) -> Result<Reconciled, WriteError> {
+        let plan = match plan {
             Some(plan) => plan,
             None => self.plan_for(None)?,
         };
-        match self.readiness(&plan) {
-            None => self.write(&plan)?,
-            Some(Ready::No) => self.hold(&mut plan)?,
-            Some(ready) => {
-                self.write(&plan)?;
-                self.hand_over(&ready)?;
-            }
-        }
+        let plan = self.write(plan)?;
         Ok(self.adopt(plan))
-    }
-
-    /// Waits for verdicts. Meanwhile another layout's maps forward, or there is nothing to lose.
-    fn hold(&mut self, plan: &mut Plan) -> Result<(), ReconcileError<StoreError>> {
-        if self.data_path.maps() == Maps::Beside {
-            // What the plan lacks is not missed yet.
-            plan.warnings = vec![BESIDE.to_owned()];
-        } else if plan.targets.iter().all(|report| !report.in_ring) {
-            self.write(plan)?;
-        }
-        Ok(())
-    }
-
-    fn write(&mut self, plan: &Plan) -> Result<(), ReconcileError<StoreError>> {
-        let started = Instant::now();
-        let changes = self.reconciler.apply(plan)?;
-        self.quiet.clear();
-        self.cut.clear();
-        if changes.operations > 0 {
-            tracing::debug!(
-                operations = changes.operations,
-                slots = changes.slots,
-                took_us = started.elapsed().as_micros(),
-                "maps written"
-            );
-        }
-        Ok(())
-    }
-
-    /// Whether new maps may get their rings.
-    fn readiness(&self, plan: &Plan) -> Option<Ready> {
-        let handover = self.handover.as_ref()?;
-        Some(handover.ready(&plan.targets, self.hops.current(), Instant::now()))
-    }
-
-    /// Ends the wait: maps that are now filled forward, in place of another layout's.
-    fn hand_over(&mut self, ready: &Ready) -> Result<(), LoadError> {
-        let beside = self.data_path.maps() == Maps::Beside;
-        if beside {
-            self.data_path.switch()?;
-        }
-        if let Ready::Late(targets) = ready {
-            tracing::warn!(targets, "some targets have no verdict yet; flows that they had move");
-        }
-        if let (Some(handover), true) = (self.handover.take(), beside) {
-            let after = handover.lasted(Instant::now());
-            tracing::info!(?after, "the new maps forward; the former ones are removed");
-        }
-        Ok(())
     }
 
     /// Makes a plan the present one; says what is new in it.
@@ -275,11 +218,6 @@ impl Balancer {
     }
 
     /// When the plan changes without any event.
-    pub(super) fn next_change(&self) -> Option<tokio::time::Instant> {
-        let handover = self.handover.as_ref().map(|handover| handover.until().into());
-        [handover, self.plan_changes()].into_iter().flatten().min()
-    }
-
     fn plan_changes(&self) -> Option<tokio::time::Instant> {
         let seconds = self.plan.next_change?.wrapping_sub(clock::seconds());
         // A moment that is over already.
@@ -353,17 +291,6 @@ pub(super) struct Reconciled {
     pub(super) targets_changed: bool,
     /// What has happened to targets.
     pub(super) events: Vec<Event>,
-}
-
-/// Why the maps are not where they should be.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ReachError {
-    /// They cannot be written or read, or what is wanted does not fit.
-    #[error(transparent)]
-    Plan(#[from] ReconcileError<StoreError>),
-    /// New maps cannot take the place of others.
-    #[error(transparent)]
-    Switch(#[from] LoadError),
 }
 
 /// What does not fit is the request's fault; what the kernel refuses is not.

@@ -5,7 +5,6 @@ mod balancer;
 mod change;
 mod checks;
 mod events;
-mod handover;
 mod history;
 mod hops;
 mod host;

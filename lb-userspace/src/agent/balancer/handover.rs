@@ -11,7 +11,8 @@ use std::{
 use lb_common::target::TargetState;
 
 use crate::{
-    dataplane::Maps, health::FIRST_PROBE_WAIT_MAX, next_hop::NextHopState, plan::TargetReport,
+    config::Config, dataplane::Maps, health::FIRST_PROBE_WAIT_MAX, next_hop::NextHopState,
+    plan::TargetReport,
 };
 
 /// First verdicts are waited for as long as this many first probes may take.
@@ -22,6 +23,12 @@ const WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// The same when nothing forwards meanwhile: one probe of a target that lives.
 const COLD_WAIT_MAX: Duration = Duration::from_millis(1500);
+
+/// The longest that a probe may take.
+pub(super) fn timeout(config: &Config) -> Duration {
+    let groups = config.target_groups.iter();
+    groups.map(|group| group.health_check.timeout).max().unwrap_or_default()
+}
 
 /// The wait.
 #[derive(Debug)]

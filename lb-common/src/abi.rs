@@ -2,8 +2,8 @@
 
 use crate::{
     Binding, Bucket, FlowLine, FragmentFlow, FragmentKey, Group, Life, Listener, ListenerKey,
-    Memory, MemoryLine, Owner, Pool, PortRange, Slot, Switches, Target, Traffic, VipKey, WideKey,
-    WideListeners,
+    ListenerPlace, Memory, MemoryLine, Owner, Pool, PortRange, Slot, Switches, Target, Traffic,
+    VipKey, WideKey, WideListeners,
     explain::Explanation,
     shared,
     shared::{Layout, Shared as _},
@@ -11,7 +11,7 @@ use crate::{
 
 /// The number of the layout of all pinned maps. It changes whenever a shared type, a map's name or
 /// a map's size changes; an agent that finds maps with another number builds its own beside them.
-pub const ABI: u32 = 3;
+pub const ABI: u32 = 4;
 
 /// Longest name that the kernel keeps of a map; that of a longer one is cut there.
 pub const MAP_NAME_MAX: usize = 15;
@@ -76,6 +76,7 @@ shared! {
 pub const LAYOUTS: &[Layout] = &[
     Meta::LAYOUT,
     ListenerKey::LAYOUT,
+    ListenerPlace::LAYOUT,
     Listener::LAYOUT,
     VipKey::LAYOUT,
     Group::LAYOUT,
@@ -103,7 +104,7 @@ pub const LAYOUTS: &[Layout] = &[
 pub mod map {
     /// `Array` of one [`super::Meta`].
     pub const META: &str = "META";
-    /// `HashMap` from [`crate::ListenerKey`] to [`crate::Listener`].
+    /// Mmapable `Array` of one [`crate::listener::Listeners`].
     pub const LISTENERS: &str = "LISTENERS";
     /// `HashMap` from [`crate::VipKey`] to the number of listeners that have the address.
     pub const VIPS: &str = "VIPS";
@@ -111,6 +112,8 @@ pub mod map {
     pub const GROUPS: &str = "GROUPS";
     /// Mmapable `Array` of one [`crate::ring::Rings`].
     pub const RINGS: &str = "RINGS";
+    /// Mmapable `Array` of one [`crate::ring::Slots`].
+    pub const SLOTS: &str = "SLOTS";
     /// Mmapable `Array` of one [`crate::target::Targets`].
     pub const TARGETS: &str = "TARGETS";
     /// `DevMapHash` from interface index to interface index.
@@ -167,6 +170,7 @@ pub mod map {
         VIPS,
         GROUPS,
         RINGS,
+        SLOTS,
         TARGETS,
         DEVICES,
         LISTENER_TRAFFIC,

@@ -26,7 +26,7 @@ pub use address::{Address, Be16, Family, Mac};
 pub use counter::{Counter, DropReason};
 pub use fragment::{FragmentFlow, FragmentKey};
 pub use group::Group;
-pub use listener::{Listener, ListenerKey, VipKey};
+pub use listener::{Listener, ListenerKey, ListenerPlace, VipKey};
 pub use memory::{Memory, MemoryLine, Owner};
 pub use nat::{Binding, FlowLine, Life, Pool};
 pub use ring::{RingRef, Slot};

@@ -3,6 +3,10 @@
 /// Listeners. ELB allows 50 on a load balancer; a shared edge host serves many of those.
 pub const LISTENERS_MAX: usize = 4096;
 
+/// Places for listeners: a power of two, so that the data path can mask, and four times as many as
+/// listeners, so that one or two are asked for a key. 512 KiB.
+pub const LISTENER_PLACES: usize = 4 * LISTENERS_MAX;
+
 /// Listeners on a prefix or on several ports. Each costs the data path more than an exact one, and
 /// they stand for many of those.
 pub const WIDE_LISTENERS_MAX: usize = 1024;
@@ -65,5 +69,6 @@ pub const EXTENSION_HEADERS_MAX: usize = 7;
 const _: () = assert!(TARGETS_MAX.is_power_of_two() && TARGETS_MAX <= 1 << 16);
 const _: () = assert!(MEMORY_LINES.is_power_of_two());
 const _: () = assert!(GROUPS_MAX.is_power_of_two());
+const _: () = assert!(LISTENER_PLACES.is_power_of_two());
 const _: () = assert!(RING_SLOTS_MAX.is_power_of_two());
 const _: () = assert!(TARGETS_MAX * RING_SLOTS_PER_TARGET <= 1 << RING_BITS_MAX);

@@ -1,6 +1,8 @@
 //! What clients connect to.
 
-use crate::{Address, Be16, Family, shared};
+use core::ops::ControlFlow;
+
+use crate::{Address, Be16, Family, limits::LISTENER_PLACES, shared};
 
 /// IP protocol numbers (IANA "Assigned Internet Protocol Numbers") that listeners can have.
 pub mod protocol {
@@ -37,6 +39,14 @@ shared! {
         pub flags: u16,
     }
 
+    /// One place of the table of listeners.
+    pub struct ListenerPlace: 32 {
+        /// The key of the listener that is, or was, here.
+        pub key: ListenerKey,
+        /// Word of the [`Listener`], or [`ListenerPlace::FREE`], or [`ListenerPlace::LEFT`].
+        pub listener: u64,
+    }
+
     /// A VIP on its own, for packets without (readable) ports.
     pub struct VipKey: 24 {
         /// The VIP.
@@ -59,6 +69,63 @@ impl Listener {
     pub const RESETS: u16 = 16;
 }
 
+impl Listener {
+    /// As one word in memory order, to be stored at once.
+    #[must_use]
+    pub fn to_word(self) -> u64 {
+        bytemuck::cast(self)
+    }
+
+    /// From a word that [`Listener::to_word`] made.
+    #[must_use]
+    #[inline(always)]
+    pub fn from_word(word: u64) -> Self {
+        bytemuck::cast(word)
+    }
+}
+
+/// The only element of the map `LISTENERS`: a hash table with open addressing and linear probing. A
+/// listener lies in the first [`Listeners::PROBES`] places from [`ListenerKey::place`] on, and no
+/// free place is between that and its own.
+///
+/// The agent writes the key of a place before its listener, and changes the key of a place that a
+/// listener has left only after a grace period. A packet reads the listener of a place before its
+/// key. So it never takes one listener for another.
+#[repr(C)]
+pub struct Listeners {
+    /// The places; a listener without room at the end goes on at the start.
+    pub places: [ListenerPlace; LISTENER_PLACES],
+}
+
+impl Listeners {
+    /// Places that are looked at for a key.
+    pub const PROBES: usize = 32;
+}
+
+impl ListenerPlace {
+    /// No listener has ever been here since the one before it went: no key is looked for any further.
+    pub const FREE: u64 = 0;
+    /// A listener was here, and others that came after it may lie behind it. Id 0 is nobody's.
+    pub const LEFT: u64 = u64::MAX << 16;
+
+    /// What this place says of a key: the answer, or to go on with the next place.
+    #[inline(always)]
+    pub fn ask(
+        listener: u64,
+        key: &ListenerKey,
+        asked: &ListenerKey,
+    ) -> ControlFlow<Option<Listener>> {
+        if listener == Self::FREE {
+            return ControlFlow::Break(None);
+        }
+        if !key.is(asked) {
+            return ControlFlow::Continue(());
+        }
+        let found = Listener::from_word(listener);
+        ControlFlow::Break(if found.id == 0 { None } else { Some(found) })
+    }
+}
+
 impl VipKey {
     /// The key of an address.
     #[must_use]
@@ -74,6 +141,32 @@ impl ListenerKey {
     #[inline(always)]
     pub const fn new(family: Family, address: Address, port: Be16, protocol: u8) -> Self {
         Self { address, port, protocol, family: family as u8, reserved: 0 }
+    }
+
+    /// The place where the search for a key starts: its words, mixed by multiplication with odd
+    /// numbers (Knuth, The Art of Computer Programming, volume 3, 6.4). It need not resist anybody:
+    /// who sends packets chooses among few keys, and the search is bounded.
+    #[must_use]
+    #[inline(always)]
+    pub const fn place(&self) -> usize {
+        let [first, second] = self.address.words;
+        let mixed = first ^ second.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ self.tail() << 32;
+        let mixed = (mixed ^ mixed >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93);
+        (mixed >> 40) as usize & (LISTENER_PLACES - 1)
+    }
+
+    /// Port, protocol and family in one word.
+    #[inline(always)]
+    const fn tail(&self) -> u64 {
+        self.port.raw as u64 | (self.protocol as u64) << 16 | (self.family as u64) << 24
+    }
+
+    /// Whether this is the same key: in whole words.
+    #[inline(always)]
+    const fn is(&self, other: &Self) -> bool {
+        let [first, second] = self.address.words;
+        let [other_first, other_second] = other.address.words;
+        first == other_first && second == other_second && self.tail() == other.tail()
     }
 
     /// The VIP of this listener.

@@ -1,6 +1,13 @@
 //! The Maglev rings: slots, and the word that says where a group's ring lies.
+//!
+//! Each slot is there twice: its current owner in [`Rings`], which packets read, and all of it in
+//! [`Slots`], which only packets of armed slots read. So the ring of 1,000 targets takes 256 KiB of
+//! a CPU's cache and not a MiB.
 
-use crate::{limits::RING_SLOTS_MAX, shared};
+use crate::{
+    limits::{RING_SLOTS_MAX, TARGETS_MAX},
+    shared,
+};
 
 shared! {
     /// One slot of a ring. Written with one 8-byte store ([`Slot::to_word`]), so that no packet
@@ -24,6 +31,7 @@ impl Slot {
 
     /// A slot whose flows all belong to its owner.
     #[must_use]
+    #[inline(always)]
     pub const fn unarmed(owner: u16) -> Self {
         Self { current: owner, home: owner, epoch: 0, flags: 0 }
     }
@@ -33,6 +41,22 @@ impl Slot {
     #[inline(always)]
     pub const fn is_armed(self) -> bool {
         self.flags & Self::ARMED != 0
+    }
+
+    /// Flag in [`Rings`]: the slot is armed, and [`Slots`] has the rest.
+    const ARMED_IN_RING: u16 = 1 << 15;
+
+    /// What [`Rings`] has of the slot.
+    #[must_use]
+    pub const fn in_ring(self) -> u16 {
+        self.current | if self.is_armed() { Self::ARMED_IN_RING } else { 0 }
+    }
+
+    /// The slot of a word in [`Rings`]; `None` when it is armed. Its epoch is not known.
+    #[must_use]
+    #[inline(always)]
+    pub const fn from_ring(word: u16) -> Option<Self> {
+        if word & Self::ARMED_IN_RING == 0 { Some(Self::unarmed(word)) } else { None }
     }
 
     /// The slot as one word in memory order, to be stored at once.
@@ -50,12 +74,27 @@ impl Slot {
 }
 
 /// The only element of the map `RINGS`: all rings, each a run of slots whose length is a power of
-/// two and whose start is a multiple of its length. A slot is a word of [`Slot`].
+/// two and whose start is a multiple of its length. A slot is one word of [`Slot::in_ring`].
+///
+/// The agent writes a slot in [`Slots`] before it writes it here. So a packet meets the slot as it
+/// was or as it is, and never half of it: a slot that is not armed here is what this says, whatever
+/// [`Slots`] has; an armed one is what [`Slots`] says in one word.
 #[repr(C)]
 pub struct Rings {
     /// The words of the slots.
+    pub slots: [u16; RING_SLOTS_MAX],
+}
+
+/// The only element of the map `SLOTS`: the words of all slots ([`Slot::to_word`]), in the order of
+/// [`Rings`].
+#[repr(C)]
+pub struct Slots {
+    /// The words of the slots.
     pub slots: [u64; RING_SLOTS_MAX],
 }
+
+// The flag of an armed slot is no part of an id.
+const _: () = assert!(TARGETS_MAX <= Slot::ARMED_IN_RING as usize);
 
 /// Where a group's ring lies, packed in one word so that it changes with one store: the index of
 /// its first slot in the low 32 bits, log2 of its length in the next 8. Zero is "no ring".
@@ -157,5 +196,7 @@ mod tests {
     fn a_slot_survives_its_word() {
         let slot = Slot { current: 1, home: 2, epoch: 3, flags: Slot::ARMED };
         assert_eq!(Slot::from_word(slot.to_word()), slot);
+        assert_eq!(Slot::from_ring(slot.in_ring()), None);
+        assert_eq!(Slot::from_ring(Slot::unarmed(7).in_ring()), Some(Slot::unarmed(7)));
     }
 }

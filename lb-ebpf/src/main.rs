@@ -18,6 +18,7 @@ use kernel::{frame::Frame, maps::DEVICES, tables::KernelTables};
 
 /// The balancer; attached to the interfaces that clients' packets arrive at.
 #[xdp(frags)]
+#[inline(always)]
 fn xelb_balance(context: XdpContext) -> u32 {
     let mut frame = Frame::new(context);
     match lb_ebpf::process(&mut frame, &KernelTables) {

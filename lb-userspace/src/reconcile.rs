@@ -3,6 +3,8 @@
 //! It owns the store and what it believes the maps hold; it deliberately knows nothing of time: the
 //! agent says when to try again.
 
+use std::sync::Arc;
+
 use thiserror::Error;
 
 use crate::{
@@ -35,7 +37,7 @@ pub struct Changes {
 pub struct Reconciler<S> {
     store: S,
     /// What the maps hold; `None` after a failure, until they have been read back.
-    current: Option<Tables>,
+    current: Option<Arc<Tables>>,
 }
 
 impl<S: MapStore> Reconciler<S> {
@@ -51,7 +53,7 @@ impl<S: MapStore> Reconciler<S> {
         } else {
             // Whoever wrote last may not have come to the wait at the end of its operations.
             self.store.apply(&MapOp::Quiesce)?;
-            self.store.read()?
+            Arc::new(self.store.read(None)?)
         };
         Ok(self.current.insert(current))
     }
@@ -81,7 +83,7 @@ impl<S: MapStore> Reconciler<S> {
                 changes.slots += slots.len();
             }
         }
-        self.current = Some(plan.tables.clone());
+        self.current = Some(Arc::clone(&plan.tables));
         Ok(changes)
     }
 
@@ -93,11 +95,10 @@ impl<S: MapStore> Reconciler<S> {
     /// Reads the maps back; `false` when they do not hold what this agent wrote, as after somebody
     /// else has changed them. The next reconciliation then mends them.
     pub fn verify(&mut self) -> Result<bool, S::Error> {
-        let found = self.store.read()?;
-        let same = self.current.as_ref() == Some(&found);
+        let found = self.store.read(self.current.as_deref())?;
+        let same = self.current.as_deref() == Some(&found);
         if !same {
-            // What is the same stays: the next plan knows its rings by their address.
-            self.current = Some(found);
+            self.current = Some(Arc::new(found));
         }
         Ok(same)
     }

@@ -17,7 +17,7 @@ use lb_common::{Target, target::TargetState};
 use lb_userspace::{
     config::{self, Config, Document, Edit, TargetKey},
     dataplane::fake::FakeMaps,
-    health::Health,
+    health::{Health, HealthTable},
     next_hop::{NextHop, NextHopState},
     plan::{self, Inputs, RingCache, Tables},
     reconcile::Reconciler,
@@ -192,7 +192,7 @@ impl<'dir> Agent<'dir> {
 }
 
 /// All targets are healthy, and next to the host.
-fn known(config: &Config) -> (BTreeMap<TargetKey, Health>, BTreeMap<IpAddr, NextHopState>) {
+fn known(config: &Config) -> (HealthTable, BTreeMap<IpAddr, NextHopState>) {
     let hop = NextHop {
         interface: 1,
         vlan: 0,
@@ -221,7 +221,7 @@ fn shown(tables: &Tables) -> Model {
     let mut shown = Model::default();
     for (key, listener) in &tables.listeners {
         let group = &tables.groups[&listener.group];
-        let name = GROUPS.into_iter().find(|name| *name == group.name).unwrap();
+        let name = GROUPS.into_iter().find(|name| *name == &*group.name).unwrap();
         let octet = key.address.to_ip(lb_common::Family::V4);
         shown.listeners.insert(last(octet), name);
         let owners: BTreeSet<u16> = group.slots.iter().map(|slot| slot.current).collect();
@@ -258,7 +258,7 @@ fn expected(model: &Model) -> Model {
 /// Ids of targets and listeners, by what they are.
 fn ids(tables: &Tables) -> BTreeMap<String, u16> {
     let targets = tables.targets.iter().map(|(id, target)| {
-        let group = tables.groups.get(&target.group).map_or("", |group| group.name.as_str());
+        let group = tables.groups.get(&target.group).map_or("", |group| &*group.name);
         (format!("{group} {:?} {:?}", target.address, target.port), *id)
     });
     let listeners = tables.listeners.iter().map(|(key, one)| (format!("{key:?}"), one.id));

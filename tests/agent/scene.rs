@@ -110,7 +110,7 @@ pub(crate) fn wait_json(
 
 /// The maps as they are.
 pub(crate) fn tables() -> Result<Tables> {
-    Ok(KernelStore::open(Path::new(PIN_DIR))?.read()?)
+    Ok(KernelStore::open(Path::new(PIN_DIR))?.read(None)?)
 }
 
 /// Whether anything is pinned.

@@ -6,6 +6,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     path::Path,
+    sync::Arc,
     time::Duration,
 };
 
@@ -210,7 +211,8 @@ fn load_balancer(case: &Case, folder: &Path) -> Result<Ebpf> {
         .override_global(settings::HASH_SEED.name, &SEED, true)
         .load(OBJECT)?;
     let mut store = KernelStore::open(folder)?;
-    for operation in plan::diff(&Tables::default(), &tables(case)?) {
+    let wanted = tables(case)?;
+    for operation in plan::diff(&Tables::default(), &wanted) {
         store.apply(&operation)?;
     }
     Ok(ebpf)
@@ -299,7 +301,7 @@ pub(super) const VIP_V4: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 10);
 const VIP_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x10);
 
 /// The maps of one group of healthy targets.
-fn tables(case: &Case) -> Result<Tables> {
+fn tables(case: &Case) -> Result<Arc<Tables>> {
     let addresses: Vec<IpAddr> = (0..TARGETS)
         .map(|number| {
             let [high, low] = number.to_be_bytes();
@@ -319,7 +321,7 @@ fn tables(case: &Case) -> Result<Tables> {
         on_link: true,
     });
     let healthy = Health { state: TargetState::Healthy, reason: None, detail: String::new() };
-    let key = |address: &IpAddr| TargetKey { group: "web".to_owned(), address: *address, port: 80 };
+    let key = |address: &IpAddr| TargetKey { group: "web".into(), address: *address, port: 80 };
     let plan = plan::compile(&Inputs {
         now: 1,
         quiet: &BTreeSet::new(),
@@ -358,7 +360,7 @@ fn config(case: &Case, addresses: &[IpAddr]) -> Result<Config> {
         icmp: Icmp::default(),
         hash_seed: None,
         target_groups: vec![TargetGroup {
-            name: "web".to_owned(),
+            name: "web".into(),
             protocol: protocol(case),
             port: 80,
             forwarding: case.mode,

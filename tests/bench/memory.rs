@@ -35,7 +35,7 @@ pub(crate) fn prepare(case: &Case, folder: &Path) -> Result<()> {
     };
     let mut store = KernelStore::open(folder)?;
     if arms {
-        let tables = store.read()?;
+        let tables = store.read(None)?;
         for group in tables.groups.values() {
             let armed = |slot: &Slot| Slot {
                 current: slot.current,

@@ -251,12 +251,12 @@ crate::support::world::in_sandbox! {
                 let put = MapOp::PutPool { number, pool: wanted };
                 world.kernel.store.apply(&put).unwrap();
                 assert_eq!(world.kernel.sort_free(&wanted), all);
-                assert_eq!(world.kernel.store.read().unwrap().pools[&number], wanted);
+                assert_eq!(world.kernel.store.read(None).unwrap().pools[&number], wanted);
             }
             assert_eq!(world.kernel.run(&frame).action, 3, "its flow was ended, and begins again");
             world.kernel.store.apply(&MapOp::RemovePool(number)).unwrap();
             assert!(world.kernel.sort_free(&wanted).is_empty());
-            assert!(world.kernel.store.read().unwrap().pools.is_empty());
+            assert!(world.kernel.store.read(None).unwrap().pools.is_empty());
             assert_eq!(world.kernel.run(&frame).action, 1, "nothing to take a binding from");
             assert_eq!(world.kernel_counters()["pool_exhausted"], 1);
         }

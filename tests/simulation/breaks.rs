@@ -49,7 +49,7 @@ impl Break {
             }
             _ => slot,
         };
-        let changed = slots.iter().map(|(index, slot)| (*index, change(*index, *slot))).collect();
+        let changed = slots.iter().map(|(index, slot)| (index, change(index, slot))).collect();
         Some(MapOp::WriteSlots(changed))
     }
 

@@ -5,6 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
     rc::Rc,
+    sync::Arc,
 };
 
 use lb_common::target::TargetState;
@@ -85,7 +86,7 @@ pub(crate) struct Group {
     pub(crate) host: Rc<RefCell<Host>>,
     reconciler: Reconciler<HostStore>,
     cache: RingCache,
-    tables: Tables,
+    tables: Arc<Tables>,
     config: Config,
     quiet: BTreeSet<u32>,
     /// Second at which the plan changes by itself.
@@ -113,7 +114,7 @@ impl Group {
             reconciler: Reconciler::new(HostStore(Rc::clone(&host))),
             host,
             cache: RingCache::default(),
-            tables: Tables::default(),
+            tables: Arc::default(),
             config,
             quiet: BTreeSet::new(),
             next_change: None,
@@ -147,11 +148,8 @@ impl Group {
     /// Brings the maps to what the targets are; `false` when the agent was killed on the way.
     pub(crate) fn reconcile(&mut self) -> bool {
         let now = self.host.borrow().now;
-        let key = |number: &u16| TargetKey {
-            group: "web".to_owned(),
-            address: address(*number),
-            port: 80,
-        };
+        let key =
+            |number: &u16| TargetKey { group: "web".into(), address: address(*number), port: 80 };
         let targets = self.targets.iter().filter(|(_, fate)| !fate.is_leaving());
         self.config.target_groups[0].targets = targets
             .map(|(number, fate)| Target {
@@ -191,7 +189,8 @@ impl Group {
         self.tables = plan.tables;
         if self.host.borrow().broken.is_some_and(Break::changes_maps) {
             let _differs = self.reconciler.verify().expect("reading does not fail");
-            self.tables = self.reconciler.current().expect("reading does not fail").clone();
+            let read = self.reconciler.current().expect("reading does not fail");
+            self.tables = Arc::new(read.clone());
         }
         true
     }

@@ -106,11 +106,11 @@ impl Host {
             }
             MapOp::WriteSlots(slots) => {
                 let mut seen = tables.memory.seen.borrow_mut();
-                for (index, slot) in slots {
+                for (index, slot) in slots.iter() {
                     if slot.is_armed() {
-                        seen.insert(*index as usize, self.now);
+                        seen.insert(index as usize, self.now);
                     }
-                    tables.slots.insert(*index as usize, *slot);
+                    tables.slots.insert(index as usize, slot);
                 }
             }
             MapOp::PutGroup { id, ring, .. } => {
@@ -132,7 +132,7 @@ impl Host {
 impl MapStore for HostStore {
     type Error = Killed;
 
-    fn read(&self) -> Result<Tables, Killed> {
+    fn read(&self, _known: Option<&Tables>) -> Result<Tables, Killed> {
         Ok(self.0.borrow().model.tables())
     }
 

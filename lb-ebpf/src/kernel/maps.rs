@@ -6,8 +6,8 @@ use aya_ebpf::{
     maps::{Array, DevMapHash, HashMap, LpmTrie, LruHashMap, PerCpuArray, Queue},
 };
 use lb_common::{
-    Binding, Bucket, FlowLine, FragmentFlow, FragmentKey, Listener, ListenerKey, MemoryLine,
-    Switches, Traffic, VipKey, WideKey, WideListeners,
+    Binding, Bucket, FlowLine, FragmentFlow, FragmentKey, MemoryLine, Switches, Traffic, VipKey,
+    WideKey, WideListeners,
     abi::Meta,
     counter::COUNTERS_MAX,
     explain::Explanation,
@@ -16,9 +16,10 @@ use lb_common::{
         DEVICES_MAX, FRAGMENTS_MAX, LISTENERS_MAX, MEMORY_LINES, TARGETS_MAX, VIPS_MAX,
         WIDE_LISTENERS_MAX,
     },
+    listener::Listeners,
     memory::Seen,
     nat::{BINDINGS_MAX, FLOW_LINES, FULLNAT_BINDINGS, NAT_BINDINGS, POOLS_MAX, Pools},
-    ring::Rings,
+    ring::{Rings, Slots},
     switches::LIMITS as LIMITS_MAX,
     target::Targets,
 };
@@ -28,8 +29,7 @@ use lb_common::{
 static META: Array<Meta> = Array::pinned(1, 0);
 
 #[map]
-pub(crate) static LISTENERS: HashMap<ListenerKey, Listener> =
-    HashMap::pinned(LISTENERS_MAX as u32, 0);
+pub(crate) static LISTENERS: Array<Listeners> = Array::pinned(1, BPF_F_MMAPABLE);
 
 #[map]
 pub(crate) static VIPS: HashMap<VipKey, u32> = HashMap::pinned(VIPS_MAX as u32, 0);
@@ -39,6 +39,9 @@ pub(crate) static GROUPS: Array<Groups> = Array::pinned(1, BPF_F_MMAPABLE);
 
 #[map]
 pub(crate) static RINGS: Array<Rings> = Array::pinned(1, BPF_F_MMAPABLE);
+
+#[map]
+pub(crate) static SLOTS: Array<Slots> = Array::pinned(1, BPF_F_MMAPABLE);
 
 #[map]
 pub(crate) static TARGETS: Array<Targets> = Array::pinned(1, BPF_F_MMAPABLE);

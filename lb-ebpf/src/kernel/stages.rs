@@ -5,7 +5,7 @@
 )]
 
 use aya_ebpf::{bindings::xdp_md, programs::XdpContext};
-use lb_common::{DropReason, Slot};
+use lb_common::{DropReason, Listener, ListenerKey, Slot};
 use lb_ebpf::{
     Datagram, Stages, Step, Verdict,
     nat::life::Direction,
@@ -13,7 +13,10 @@ use lb_ebpf::{
     stage,
 };
 
-use super::{frame::Frame, tables::KernelTables};
+use super::{
+    frame::Frame,
+    tables::{self, KernelTables},
+};
 
 impl Frame {
     /// The frame of the run with this context, in a function of its own.
@@ -206,6 +209,24 @@ extern "C" fn xelb_clamp(context: *mut xdp_md, offset: u32, mss: u32) -> u64 {
 #[inline(never)]
 extern "C" fn xelb_reset(context: *mut xdp_md) -> u64 {
     Step::Done(stage::reset(&mut Frame::of(context), &KernelTables)).to_word()
+}
+
+/// See [`tables::search`]: a function of its own, since the first place mostly has the listener.
+#[inline(always)]
+pub(super) fn search(key: &ListenerKey) -> Option<Listener> {
+    let listener = Listener::from_word(xelb_search(key));
+    if listener.id == 0 { None } else { Some(listener) }
+}
+
+/// See [`tables::search`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn xelb_search(key: *const ListenerKey) -> u64 {
+    // SAFETY: the verifier gives a function of its own only pointers to whole values.
+    let Some(key) = (unsafe { key.as_ref() }) else {
+        return 0;
+    };
+    tables::search(key).map_or(0, Listener::to_word)
 }
 
 /// See [`recall::answer`]: a function of its own, called from within a stage, since few packets come

@@ -1,13 +1,14 @@
 //! The BPF maps as [`Tables`].
 
-use core::ptr::read_volatile;
+use core::{ops::ControlFlow, ptr::read_volatile};
 
 use aya_ebpf::{helpers::generated::bpf_ktime_get_coarse_ns, maps::lpm_trie::Key};
 use lb_common::{
-    Family, FragmentFlow, FragmentKey, Group, Limit, Listener, ListenerKey, RingRef, Slot,
-    Switches, Target, Traffic, VipKey, WideKey, WideListeners,
+    Family, FragmentFlow, FragmentKey, Group, Limit, Listener, ListenerKey, ListenerPlace, RingRef,
+    Slot, Switches, Target, Traffic, VipKey, WideKey, WideListeners,
     explain::Explanation,
-    limits::{GROUPS_MAX, RING_SLOTS_MAX, TARGETS_MAX},
+    limits::{GROUPS_MAX, LISTENER_PLACES, RING_SLOTS_MAX, TARGETS_MAX},
+    listener::Listeners,
 };
 use lb_ebpf::{
     Tables, limiter,
@@ -36,9 +37,10 @@ impl Count for KernelTables {
 impl Tables for KernelTables {
     #[inline(always)]
     fn listener(&self, key: &ListenerKey) -> Option<Listener> {
-        // SAFETY: the pointer is into the map; a replaced entry stays readable until this run of
-        // the program ends (RCU).
-        maps::LISTENERS.get_ptr(key).map(|listener| unsafe { *listener })
+        match ask(key.place(), key) {
+            ControlFlow::Break(answer) => answer,
+            ControlFlow::Continue(()) => stages::search(key),
+        }
     }
 
     #[inline(always)]
@@ -126,8 +128,11 @@ impl Tables for KernelTables {
             return Slot::default();
         };
         let index = index & (RING_SLOTS_MAX - 1);
-        // SAFETY: as in `ring`.
-        Slot::from_word(unsafe { read_volatile(rings.cast::<u64>().add(index)) })
+        // SAFETY: masked, so inside the array; one aligned 2-byte load, as the agent stores it.
+        match Slot::from_ring(unsafe { read_volatile(rings.cast::<u16>().add(index)) }) {
+            Some(slot) => slot,
+            None => armed(index),
+        }
     }
 
     #[inline(always)]
@@ -169,6 +174,45 @@ impl Tables for KernelTables {
         }
         add_traffic(maps::TARGET_TRAFFIC.get_ptr_mut(u32::from(id)), bytes);
     }
+}
+
+/// All of an armed slot.
+#[inline(always)]
+fn armed(index: usize) -> Slot {
+    let Some(slots) = maps::SLOTS.get_ptr(0) else {
+        return Slot::default();
+    };
+    let index = index & (RING_SLOTS_MAX - 1);
+    // SAFETY: masked, so inside the array; one aligned 8-byte load, as the agent stores it.
+    Slot::from_word(unsafe { read_volatile(slots.cast::<u64>().add(index)) })
+}
+
+/// What one place of the table of listeners says of a key.
+#[inline(always)]
+fn ask(place: usize, key: &ListenerKey) -> ControlFlow<Option<Listener>> {
+    let Some(listeners) = maps::LISTENERS.get_ptr(0) else {
+        return ControlFlow::Break(None);
+    };
+    let index = place & (LISTENER_PLACES - 1);
+    // SAFETY: masked, so inside the array. The listener is one word, and is read first: see
+    // `Listeners` for why the key is then its own.
+    unsafe {
+        let place = listeners.cast::<ListenerPlace>().add(index);
+        let listener = read_volatile(&raw const (*place).listener);
+        ListenerPlace::ask(listener, &read_volatile(&raw const (*place).key), key)
+    }
+}
+
+/// Asks the places behind the first one.
+#[inline(always)]
+pub(super) fn search(key: &ListenerKey) -> Option<Listener> {
+    let first = key.place();
+    for step in 1..Listeners::PROBES {
+        if let ControlFlow::Break(answer) = ask(first + step, key) {
+            return answer;
+        }
+    }
+    None
 }
 
 /// The entry of the longest prefix that has this address.

@@ -24,13 +24,13 @@ pub(super) fn aims(
         .target_groups
         .iter()
         .filter(|group| group.health_check.via == Via::Tunnel && used.contains(&*group.name))
-        .map(|group| (group.name.as_str(), group))
+        .map(|group| (&*group.name, group))
         .collect();
     if groups.is_empty() {
         return BTreeMap::new();
     }
     let aim = |report: &TargetReport| {
-        let group = groups.get(report.key.group.as_str())?;
+        let group = groups.get(&*report.key.group)?;
         let port = group.health_check.port.unwrap_or(report.key.port);
         let vip = vip_of(config, group, port)?;
         Some((report.key.clone(), Aim { vip, lead: lead(report, plan, next_hops) }))
@@ -52,6 +52,8 @@ fn lead(report: &TargetReport, plan: &Plan, next_hops: &BTreeMap<IpAddr, NextHop
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use lb_common::{Target, target::TargetState};
 
     use super::*;
@@ -91,7 +93,7 @@ listeners:
 
     fn report(group: &str, id: u16) -> TargetReport {
         TargetReport {
-            key: TargetKey { group: group.to_owned(), address: [10, 0, 0, 1].into(), port: 80 },
+            key: TargetKey { group: group.into(), address: [10, 0, 0, 1].into(), port: 80 },
             id,
             weight: 100,
             state: TargetState::Initial,
@@ -108,7 +110,7 @@ listeners:
     fn aims_of(flags: u16, hop: Option<NextHopState>) -> BTreeMap<TargetKey, Aim> {
         let config = config::parse(CONFIG, "").unwrap().1;
         let mut plan = Plan::default();
-        plan.tables.targets.insert(1, Target { flags, ..Target::default() });
+        Arc::make_mut(&mut plan.tables).targets.insert(1, Target { flags, ..Target::default() });
         plan.targets = vec![report("web", 1), report("unused", 2), report("plain", 3)];
         let hops = hop.map(|hop| (IpAddr::from([10, 0, 0, 1]), hop));
         aims(&config, &plan, &hops.into_iter().collect())
@@ -118,7 +120,7 @@ listeners:
     fn only_used_groups_that_want_it_are_aimed_at() {
         let aims = aims_of(Target::VALID | Target::RESOLVED, None);
         let seen: Vec<_> =
-            aims.iter().map(|(key, aim)| (key.group.as_str(), aim.vip.to_string())).collect();
+            aims.iter().map(|(key, aim)| (&*key.group, aim.vip.to_string())).collect();
         assert_eq!(seen, [("web", "203.0.113.10:8080".to_owned())]);
     }
 

@@ -7,6 +7,7 @@ mod write;
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -14,7 +15,7 @@ use crate::{
     clock,
     config::{Config, TargetKey},
     dataplane::{DataPath, KernelStore, LoadError, LoadOptions, StoreError},
-    health::{AimTable, Health, HealthEvent},
+    health::{AimTable, HealthEvent, HealthTable},
     next_hop::NextHopState,
     plan::{self, Inputs, Plan},
     reconcile::{ReconcileError, Reconciler},
@@ -37,7 +38,7 @@ pub(super) struct Balancer {
     pub(super) data_path: DataPath,
     pub(super) config: Config,
     pub(super) reconciler: Reconciler<KernelStore>,
-    pub(super) health: BTreeMap<TargetKey, Health>,
+    pub(super) health: HealthTable,
     pub(super) drained: BTreeSet<TargetKey>,
     pub(super) hops: Hops,
     /// Targets that were removed and do not finish their flows; until the plan says so.
@@ -146,7 +147,7 @@ impl Balancer {
             || self.plan.targets.iter().zip(&plan.targets).any(|(one, other)| one.key != other.key);
         if differ {
             let present = keys(&plan);
-            self.health.retain(|target, _| present.contains(target));
+            self.health.retain(|target| present.contains(target));
         }
         let events = transitions::between(&self.plan.targets, &plan.targets);
         self.plan = plan;
@@ -207,7 +208,9 @@ impl Balancer {
         let leaving = self.plan.targets.iter().filter(|report| report.leaving);
         let mut keys = leaving.map(|report| &report.key);
         keys.find(|key| {
-            key.group == group && key.address == address && port.is_none_or(|port| port == key.port)
+            *key.group == *group
+                && key.address == address
+                && port.is_none_or(|port| port == key.port)
         })
         .cloned()
     }
@@ -301,6 +304,6 @@ pub(super) fn unplanned(error: ReconcileError<StoreError>) -> Refusal {
     }
 }
 
-pub(super) fn key(group: &str, target: &crate::config::Target) -> TargetKey {
-    TargetKey { group: group.to_owned(), address: target.address, port: target.port }
+pub(super) fn key(group: &Arc<str>, target: &crate::config::Target) -> TargetKey {
+    TargetKey { group: Arc::clone(group), address: target.address, port: target.port }
 }

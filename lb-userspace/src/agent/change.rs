@@ -7,7 +7,7 @@ use super::{
     run::{Agent, invalid},
 };
 use crate::{
-    config::{self, Document, Edit, TargetKey},
+    config::{Document, Edit, TargetKey},
     store::Commit,
 };
 
@@ -54,7 +54,7 @@ impl Agent {
             // The store says who was faster, and keeps nothing.
             return self.source.commit(commit);
         }
-        let (config, warnings) = config::validate(&commit.document).map_err(invalid)?;
+        let (config, warnings) = self.source.check(&commit.document).map_err(invalid)?;
         let plan = self.prepare(&config, force)?;
         let said = self.source.commit(commit)?;
         for warning in warnings {

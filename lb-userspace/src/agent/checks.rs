@@ -15,7 +15,7 @@ impl Balancer {
             self.config.listeners.iter().map(|listener| listener.target_group.as_str()).collect();
         let groups = self.config.target_groups.iter();
         groups
-            .filter(|group| used.contains(group.name.as_str()))
+            .filter(|group| used.contains(&*group.name))
             .flat_map(|group| {
                 group.targets.iter().map(|target| {
                     let target = key(&group.name, target);

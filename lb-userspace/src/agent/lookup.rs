@@ -12,10 +12,9 @@ pub(super) fn target(
     address: IpAddr,
     port: Option<u16>,
 ) -> Result<TargetKey, Refusal> {
-    let found = config.target_groups.iter().find(|candidate| candidate.name == group);
+    let found = config.target_groups.iter().find(|candidate| *candidate.name == *group);
     let Some(found) = found else {
-        let names: Vec<&str> =
-            config.target_groups.iter().map(|group| group.name.as_str()).collect();
+        let names: Vec<&str> = config.target_groups.iter().map(|group| &*group.name).collect();
         let known = if names.is_empty() { "there are none".to_owned() } else { names.join(", ") };
         return Err(Refusal::Invalid(format!("there is no target group {group} ({known})")));
     };
@@ -26,7 +25,7 @@ pub(super) fn target(
         .map(|target| target.port)
         .collect();
     match (ports.as_slice(), port) {
-        ([port], _) => Ok(TargetKey { group: group.to_owned(), address, port: *port }),
+        ([port], _) => Ok(TargetKey { group: group.into(), address, port: *port }),
         ([], Some(port)) => Err(Refusal::Invalid(format!(
             "target group {group} has no target {}; `xelb get targets` lists them",
             std::net::SocketAddr::new(address, port)

@@ -26,7 +26,7 @@ pub(super) fn slots(
         *longest = timeout.max(*longest);
     }
     let quiet = |group: &GroupTable| {
-        let timeout = patience.get(group.name.as_str()).copied().unwrap_or(PATIENCE);
+        let timeout = patience.get(&*group.name).copied().unwrap_or(PATIENCE);
         let slots = (group.ring.base()..).zip(group.slots.iter());
         let armed = slots.filter(|(_, slot)| slot.is_armed()).map(|(index, _)| index);
         let quiet = armed.filter(|index| consistency::is_quiet(seen(*index), now, timeout));

@@ -9,7 +9,7 @@ use lb_common::{Family, Target, target::TargetState};
 
 use crate::{
     config::TargetKey,
-    health::{Health, Reason},
+    health::{Health, HealthTable, Reason},
     next_hop::{NextHop, NextHopState},
     plan::Tables,
 };
@@ -18,7 +18,7 @@ use crate::{
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Resumed {
     /// Verdicts.
-    pub(super) health: BTreeMap<TargetKey, Health>,
+    pub(super) health: HealthTable,
     /// Targets that were draining.
     pub(super) drained: BTreeSet<TargetKey>,
     /// Next hops.

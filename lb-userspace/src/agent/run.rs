@@ -133,7 +133,7 @@ impl Agent {
             Source::File { path, .. } => Some(source::watch(path).with_context(|| {
                 format!("cannot watch the configuration file {}", path.display())
             })?),
-            Source::Store(_) => None,
+            Source::Store(..) => None,
         };
         if file_changes.is_some() {
             // It may have changed between the first reading and the watch.

@@ -7,14 +7,14 @@ use lb_common::target::TargetState;
 
 use crate::{
     config::{Config, TargetKey},
-    health::Health,
+    health::{Health, HealthTable},
     next_hop::{NextHop, NextHopState},
 };
 
 /// Inputs of a plan.
 pub(super) struct Settled {
     pub(super) config: Config,
-    pub(super) health: BTreeMap<TargetKey, Health>,
+    pub(super) health: HealthTable,
     pub(super) next_hops: BTreeMap<IpAddr, NextHopState>,
 }
 
@@ -22,7 +22,7 @@ pub(super) struct Settled {
 /// weights do not rise slowly.
 pub(super) fn settle(
     config: &Config,
-    health: &BTreeMap<TargetKey, Health>,
+    health: &HealthTable,
     next_hops: &BTreeMap<IpAddr, NextHopState>,
 ) -> Settled {
     let mut settled =

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::{AgentOptions, Refusal};
 use crate::{
-    config::{self, Config, Document},
+    config::{self, Checked, Checker, Config, ConfigErrors, Document},
     store::{Commit, Embedded, Runtime, Store, StoreError},
 };
 
@@ -28,8 +28,8 @@ pub(super) enum Source {
         /// Where drains and the seed are kept over a reboot, if anywhere.
         runtime: Option<Box<dyn Store>>,
     },
-    /// The state directory.
-    Store(Box<dyn Store>),
+    /// The state directory, and what is known of the last document that was checked.
+    Store(Box<dyn Store>, Box<Checker>),
 }
 
 impl Source {
@@ -37,7 +37,7 @@ impl Source {
     pub(super) fn describe(&self) -> String {
         match self {
             Self::File { path, .. } => format!("file {}", path.display()),
-            Self::Store(store) => match store.current() {
+            Self::Store(store, _) => match store.current() {
                 Some(revision) => format!("{}, revision {}", store.place(), revision.head.number),
                 None => format!("{}, empty", store.place()),
             },
@@ -48,7 +48,7 @@ impl Source {
     pub(super) fn revision(&self) -> Option<u64> {
         match self {
             Self::File { .. } => None,
-            Self::Store(store) => Some(store.current().map_or(0, |current| current.head.number)),
+            Self::Store(store, _) => Some(store.current().map_or(0, |current| current.head.number)),
         }
     }
 
@@ -60,7 +60,7 @@ impl Source {
                  follows it",
                 path.display()
             ))),
-            Self::Store(store) => Ok(store.as_mut()),
+            Self::Store(store, _) => Ok(store.as_mut()),
         }
     }
 
@@ -70,9 +70,17 @@ impl Source {
             Self::File { path, .. } => config::load(path)
                 .map(|(document, _, _)| document)
                 .map_err(|errors| Refusal::Failed(errors.to_string())),
-            Self::Store(store) => {
+            Self::Store(store, _) => {
                 Ok(store.current().map(|current| current.document.clone()).unwrap_or_default())
             }
+        }
+    }
+
+    /// Checks a document that may become the desired state.
+    pub(super) fn check(&mut self, document: &Document) -> Result<Checked, ConfigErrors> {
+        match self {
+            Self::File { .. } => config::validate(document),
+            Self::Store(_, checker) => checker.check(document),
         }
     }
 
@@ -86,7 +94,7 @@ impl Source {
     pub(super) fn runtime(&self) -> Option<&Runtime> {
         let store = match self {
             Self::File { runtime, .. } => runtime.as_ref()?,
-            Self::Store(store) => store,
+            Self::Store(store, _) => store,
         };
         Some(store.runtime()).filter(|runtime| runtime.hash_seed.is_some())
     }
@@ -95,7 +103,7 @@ impl Source {
     pub(super) fn keep_runtime(&mut self, runtime: Runtime) -> Result<(), StoreError> {
         let store = match self {
             Self::File { runtime: None, .. } => return Ok(()),
-            Self::File { runtime: Some(store), .. } | Self::Store(store) => store,
+            Self::File { runtime: Some(store), .. } | Self::Store(store, _) => store,
         };
         if *store.runtime() == runtime { Ok(()) } else { store.keep_runtime(runtime) }
     }
@@ -110,11 +118,12 @@ pub(super) fn open(options: &AgentOptions) -> Result<(Source, Option<Config>)> {
     }
     let dir = options.state_dir.as_deref().unwrap_or(Path::new(super::options::STATE_DIR));
     let store = Embedded::open(dir)?;
+    let mut checker = Checker::default();
     let config = match store.current() {
-        Some(revision) => Some(config::validate(&revision.document)?.0),
+        Some(revision) => Some(checker.check(&revision.document)?.0),
         None => None,
     };
-    Ok((Source::Store(Box::new(store)), config))
+    Ok((Source::Store(Box::new(store), Box::new(checker)), config))
 }
 
 /// A store beside a configuration file. One that holds a configuration as well would be a second
@@ -132,7 +141,7 @@ fn runtime_store(dir: &Path) -> Result<Box<dyn Store>> {
     Ok(Box::new(store))
 }
 
-pub(super) fn read_file(path: &Path) -> Result<Config, config::ConfigErrors> {
+pub(super) fn read_file(path: &Path) -> Result<Config, ConfigErrors> {
     let (_, config, warnings) = config::load(path)?;
     for warning in warnings {
         tracing::warn!("{warning}");

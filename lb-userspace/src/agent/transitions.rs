@@ -33,7 +33,7 @@ fn event(before: Option<&TargetReport>, after: Option<&TargetReport>) -> Event {
     };
     let mut event = Event { from: state(before), to: state(after), ..Event::default() };
     if let Some(report) = after.or(before) {
-        event.group.clone_from(&report.key.group);
+        event.group = report.key.group.to_string();
         event.address = Some(report.key.address);
         event.port = report.key.port;
     }
@@ -53,7 +53,7 @@ mod tests {
 
     fn report(port: u16, state: TargetState) -> TargetReport {
         TargetReport {
-            key: TargetKey { group: "web".to_owned(), address: [10, 0, 0, 1].into(), port },
+            key: TargetKey { group: "web".into(), address: [10, 0, 0, 1].into(), port },
             id: port,
             weight: 100,
             state,

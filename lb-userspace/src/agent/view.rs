@@ -31,7 +31,7 @@ pub(super) fn describe(balancer: &Balancer, scheduler: &Scheduler, snapshot: &mu
     let Balancer { data_path, config, plan, drained, .. } = balancer;
     let tables = &plan.tables;
     let groups: BTreeMap<&str, (u16, &GroupTable)> =
-        tables.groups.iter().map(|(id, group)| (group.name.as_str(), (*id, group))).collect();
+        tables.groups.iter().map(|(id, group)| (&*group.name, (*id, group))).collect();
     snapshot.warnings.extend(plan.warnings.iter().cloned());
     snapshot.warnings.extend(data_path.attached().iter().filter_map(generic_warning));
     snapshot.interfaces = data_path.attached().iter().map(interface).collect();
@@ -65,10 +65,10 @@ pub(super) fn describe(balancer: &Balancer, scheduler: &Scheduler, snapshot: &mu
         .target_groups
         .iter()
         .map(|group| {
-            let count = counts.remove(group.name.as_str()).unwrap_or_default();
-            let table = groups.get(group.name.as_str());
+            let count = counts.remove(&*group.name).unwrap_or_default();
+            let table = groups.get(&*group.name);
             TargetGroupView {
-                name: group.name.clone(),
+                name: group.name.to_string(),
                 protocol: group.protocol.to_string(),
                 forwarding: group.forwarding.name().to_owned(),
                 targets: count.targets,
@@ -108,7 +108,7 @@ fn target(report: &TargetReport, drained: bool, scheduler: &Scheduler) -> Target
         .health(&report.key)
         .filter(|health| health.state == report.state && !health.detail.is_empty());
     TargetView {
-        group: report.key.group.clone(),
+        group: report.key.group.to_string(),
         address: Some(report.key.address),
         port: report.key.port,
         weight: report.weight,

@@ -52,6 +52,7 @@ impl Document {
 
 fn compare(path: &str, before: &Node, after: &Node, found: &mut Vec<Difference>) {
     match (&before.value, &after.value) {
+        _ if before.is_same_section(after) => {}
         (Value::Map(former), Value::Map(entries)) => sections(path, former, entries, found),
         (Value::List(former), Value::List(items)) if are_named(former) && are_named(items) => {
             lists(path, former, items, found);
@@ -162,7 +163,8 @@ fn name(item: &Node) -> Option<String> {
 fn same(one: &Node, other: &Node) -> bool {
     match (&one.value, &other.value) {
         (Value::List(one), Value::List(other)) => {
-            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
+            one.len() == other.len()
+                && one.iter().zip(other.iter()).all(|(one, other)| same(one, other))
         }
         (Value::Map(one), Value::Map(entries)) => {
             one.len() == entries.len()

@@ -1,6 +1,6 @@
 //! The configuration as it is written, to be kept, sent and edited.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -18,7 +18,7 @@ pub struct Document(pub(super) Node);
 impl Default for Document {
     /// An empty one.
     fn default() -> Self {
-        Self(Node { value: Value::Map(Vec::new()), spot: Spot::UNKNOWN })
+        Self(Node { value: Value::Map(Arc::default()), spot: Spot::UNKNOWN })
     }
 }
 
@@ -82,7 +82,7 @@ impl Document {
                 target: shown(address, port),
             });
         }
-        let mut target = Node { value: Value::Map(Vec::new()), spot: Spot::UNKNOWN };
+        let mut target = Node { value: Value::Map(Arc::default()), spot: Spot::UNKNOWN };
         target.set("address", Node::text(&address.to_string()));
         if let Some(port) = port {
             target.set("port", Node::integer(port));

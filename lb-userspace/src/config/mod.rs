@@ -1,5 +1,6 @@
 //! Configuration: from text to a checked [`Config`], or to every error at once.
 
+mod checker;
 mod difference;
 mod document;
 mod edit;
@@ -17,13 +18,16 @@ mod tests;
 
 use std::{fs::OpenOptions, io, io::Read as _, os::unix::fs::OpenOptionsExt as _, path::Path};
 
+pub use checker::Checker;
 pub use difference::Difference;
 pub use document::{Document, EditError};
 pub use edit::Edit;
 pub use error::{ConfigError, ConfigErrors, Warning};
 pub use model::*;
 
+use checker::Last;
 use error::{At, Spot};
+use read::Places;
 use section::Findings;
 
 /// Largest configuration file, in bytes: 10,000 targets need about one of these 16 MiB.
@@ -86,20 +90,28 @@ fn end_of(text: &str) -> Spot {
 pub fn parse(text: &str, source: &str) -> Result<(Document, Config, Vec<Warning>), ConfigErrors> {
     let document = syntax::document(text)
         .map_err(|(spot, message)| ConfigErrors::one(source, At::spot(spot), message))?;
-    let (config, warnings) = check(&document, source)?;
+    let ((config, warnings), _) = check(&document, None, source)?;
     Ok((document, config, warnings))
 }
 
 /// Checks a document that did not come from a file.
 pub fn validate(document: &Document) -> Result<Checked, ConfigErrors> {
-    check(document, "")
+    Ok(check(document, None, "")?.0)
 }
 
-fn check(document: &Document, source: &str) -> Result<Checked, ConfigErrors> {
+fn check(
+    document: &Document,
+    last: Option<&Last>,
+    source: &str,
+) -> Result<(Checked, Places), ConfigErrors> {
     let findings = Findings::default();
-    let (config, places) = read::config(&document.0, &findings);
+    let (config, places) = read::config(&document.0, last, &findings);
     rules::check(&config, &places, &findings);
     let (errors, mut warnings) = findings.into_parts();
     warnings.sort_by_key(|warning| (warning.remark().line(), warning.remark().column()));
-    if errors.is_empty() { Ok((config, warnings)) } else { Err(ConfigErrors::new(source, errors)) }
+    if errors.is_empty() {
+        Ok(((config, warnings), places))
+    } else {
+        Err(ConfigErrors::new(source, errors))
+    }
 }

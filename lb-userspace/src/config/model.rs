@@ -8,6 +8,7 @@ mod life;
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 
@@ -129,8 +130,8 @@ impl fmt::Display for Protocol {
 /// A named set of targets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetGroup {
-    /// Its name: 1 to 56 bytes of `a-z A-Z 0-9 . _ -`.
-    pub name: String,
+    /// Its name: 1 to 56 bytes of `a-z A-Z 0-9 . _ -`. Shared by all that names the group.
+    pub name: Arc<str>,
     /// What its listeners must speak.
     pub protocol: Protocol,
     /// Default port of its targets.
@@ -309,7 +310,7 @@ impl fmt::Display for Ports {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TargetKey {
     /// Name of its target group.
-    pub group: String,
+    pub group: Arc<str>,
     /// Its address.
     pub address: IpAddr,
     /// Its port.

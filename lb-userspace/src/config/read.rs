@@ -8,9 +8,12 @@ mod listener;
 mod probe;
 mod via;
 
+use std::sync::Arc;
+
 use ipnet::{Ipv4Net, Ipv6Net};
 
 use super::{
+    checker::Last,
     error::At,
     model::{Config, Icmp, Ports, SourceNat, Tunnel},
     section::{Findings, Section},
@@ -30,12 +33,12 @@ pub(super) struct Places {
     pub(super) source_missing: bool,
     /// The whole list.
     pub(super) all_groups: At,
-    pub(super) groups: Vec<GroupPlaces>,
+    pub(super) groups: Vec<Arc<GroupPlaces>>,
     /// Whether a group was left out: a listener may name it.
     pub(super) group_missing: bool,
     /// The whole list.
     pub(super) all_listeners: At,
-    pub(super) listeners: Vec<ListenerPlaces>,
+    pub(super) listeners: Vec<Arc<ListenerPlaces>>,
 }
 
 /// Where the parts of a listener stand.
@@ -54,9 +57,9 @@ pub(super) struct GroupPlaces {
     pub(super) targets: Vec<At>,
 }
 
-/// Reads everything. Parts with errors are left out: what is returned is whole only when `findings`
-/// has no error.
-pub(super) fn config(root: &Node, findings: &Findings) -> (Config, Places) {
+/// Reads everything; what still is a part of the last document is taken from there. Parts with
+/// errors are left out: what is returned is whole only when `findings` has no error.
+pub(super) fn config(root: &Node, last: Option<&Last>, findings: &Findings) -> (Config, Places) {
     let mut places = Places::default();
     let at = At::spot(root.spot);
     let mut config = Config {
@@ -82,8 +85,8 @@ pub(super) fn config(root: &Node, findings: &Findings) -> (Config, Places) {
     if root.required("interfaces", "interfaces: [eth0]").is_some() {
         interfaces(&root, &mut config, &mut places);
     }
-    target_groups(&root, &mut config, &mut places);
-    listeners(&root, &mut config, &mut places);
+    target_groups(&root, last, &mut config, &mut places);
+    listeners(&root, last, &mut config, &mut places);
     root.finish();
     (config, places)
 }
@@ -92,10 +95,10 @@ fn interfaces(root: &Section<'_>, config: &mut Config, places: &mut Places) {
     let Some(list) = root.list("interfaces") else {
         return;
     };
-    if list.entries.is_empty() {
+    if list.items().len() == 0 {
         root.findings.error(&list.at, "is empty; name at least one interface");
     }
-    for entry in list.entries {
+    for entry in list.entries() {
         match values::interface(entry.node) {
             Ok(name) => {
                 config.interfaces.push(name);
@@ -106,14 +109,25 @@ fn interfaces(root: &Section<'_>, config: &mut Config, places: &mut Places) {
     }
 }
 
-fn target_groups(root: &Section<'_>, config: &mut Config, places: &mut Places) {
-    let Some(list) = root.list("target_groups") else {
+fn target_groups(
+    root: &Section<'_>,
+    last: Option<&Last>,
+    config: &mut Config,
+    places: &mut Places,
+) {
+    let Some(sequence) = root.list("target_groups") else {
         places.group_missing = root.entry("target_groups").is_some();
         return;
     };
-    places.all_groups = list.at;
-    for entry in list.entries {
-        match Section::new(entry.node, entry.at, root.findings).and_then(group::target_group) {
+    places.all_groups = sequence.at.clone();
+    for (index, node) in sequence.items().enumerate() {
+        let known = last.and_then(|last| last.group(index, node));
+        let read = || Section::new(node, sequence.place(index, node), root.findings);
+        let group = known.or_else(|| {
+            let (group, place) = read().and_then(group::target_group)?;
+            Some((group, Arc::new(place)))
+        });
+        match group {
             Some((group, place)) => {
                 config.target_groups.push(group);
                 places.groups.push(place);
@@ -123,17 +137,22 @@ fn target_groups(root: &Section<'_>, config: &mut Config, places: &mut Places) {
     }
 }
 
-fn listeners(root: &Section<'_>, config: &mut Config, places: &mut Places) {
-    let Some(list) = root.list("listeners") else {
+fn listeners(root: &Section<'_>, last: Option<&Last>, config: &mut Config, places: &mut Places) {
+    let Some(sequence) = root.list("listeners") else {
         return;
     };
-    places.all_listeners = list.at;
-    for entry in list.entries {
-        let at = entry.at.clone();
-        let read = Section::new(entry.node, entry.at, root.findings).and_then(listener::listener);
-        if let Some((listener, target_group)) = read {
+    places.all_listeners = sequence.at.clone();
+    for (index, node) in sequence.items().enumerate() {
+        let known = last.and_then(|last| last.listener(index, node));
+        let listener = known.or_else(|| {
+            let at = sequence.place(index, node);
+            let section = Section::new(node, at.clone(), root.findings);
+            let (listener, target_group) = section.and_then(listener::listener)?;
+            Some((listener, Arc::new(ListenerPlaces { at, target_group })))
+        });
+        if let Some((listener, place)) = listener {
             config.listeners.push(listener);
-            places.listeners.push(ListenerPlaces { at, target_group });
+            places.listeners.push(place);
         }
     }
 }
@@ -171,7 +190,7 @@ fn source_nat(root: &Section<'_>, config: &mut Config, places: &mut Places) {
     let mut addresses = Vec::new();
     if let Some(list) = list {
         let max = SourceNat::ADDRESSES_MAX;
-        match list.entries.len() {
+        match list.items().len() {
             0 => {
                 section.findings.error(&list.at, "is empty; name at least one address");
                 places.source_missing = true;
@@ -182,7 +201,7 @@ fn source_nat(root: &Section<'_>, config: &mut Config, places: &mut Places) {
             }
             _ => {}
         }
-        for entry in list.entries {
+        for entry in list.entries() {
             match values::address(entry.node) {
                 Ok(address) => {
                     addresses.push(address);

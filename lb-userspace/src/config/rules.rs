@@ -84,7 +84,7 @@ fn limits(config: &Config, places: &Places, findings: &Findings) {
     let rings = config
         .target_groups
         .iter()
-        .filter(|group| used.contains(group.name.as_str()) && !group.targets.is_empty())
+        .filter(|group| used.contains(&*group.name) && !group.targets.is_empty())
         .map(|group| 1 << maglev::ring_bits(group.targets.len(), None));
     let wide = config.listeners.iter().filter(|listener| listener.exact().is_none());
     let (groups, listeners) = (&places.all_groups, &places.all_listeners);

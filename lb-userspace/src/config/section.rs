@@ -55,7 +55,26 @@ pub(super) struct Entry<'a> {
 /// A list and where it stands.
 pub(super) struct List<'a> {
     pub(super) at: At,
-    pub(super) entries: Vec<Entry<'a>>,
+    items: &'a [Node],
+}
+
+impl<'a> List<'a> {
+    /// What is in it.
+    pub(super) fn items(&self) -> impl ExactSizeIterator<Item = &'a Node> + use<'a> {
+        self.items.iter()
+    }
+
+    /// Where one of them stands.
+    pub(super) fn place(&self, index: usize, item: &Node) -> At {
+        let spot = if item.spot.line == 0 { self.at.spot } else { item.spot };
+        At { path: format!("{}[{index}]", self.at.path), spot }
+    }
+
+    /// Each of them and where it stands.
+    pub(super) fn entries(&self) -> impl ExactSizeIterator<Item = Entry<'a>> {
+        let place = |(index, node)| Entry { node, at: self.place(index, node) };
+        self.items.iter().enumerate().map(place)
+    }
 }
 
 impl<'a> Section<'a> {
@@ -139,16 +158,7 @@ impl<'a> Section<'a> {
             self.findings.error(&at, format!("must be a list, not {}", node.value.kind()));
             return None;
         };
-        let place = |index: usize, item: &Node| At {
-            path: format!("{}[{index}]", at.path),
-            spot: if item.spot.line == 0 { at.spot } else { item.spot },
-        };
-        let entries = items
-            .iter()
-            .enumerate()
-            .map(|(index, node)| Entry { node, at: place(index, node) })
-            .collect();
-        Some(List { at, entries })
+        Some(List { at, items })
     }
 
     /// Complains about keys that nobody asked for.

@@ -1,6 +1,6 @@
 //! The configuration as it is written: a tree of values, each with its place. It knows no keys.
 
-use std::{collections::HashSet, fmt, marker::PhantomData};
+use std::{collections::HashSet, fmt, marker::PhantomData, sync::Arc};
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
@@ -19,7 +19,7 @@ pub(super) struct Node {
     pub(super) spot: Spot,
 }
 
-/// What YAML and JSON have in common.
+/// What YAML and JSON have in common. Clones share their lists and sections until one of them changes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) enum Value {
     #[default]
@@ -28,9 +28,9 @@ pub(super) enum Value {
     Integer(i64),
     Float(f64),
     Text(String),
-    List(Vec<Node>),
+    List(Arc<Vec<Node>>),
     /// Keys in the order of the file.
-    Map(Vec<(Node, Node)>),
+    Map(Arc<Vec<(Node, Node)>>),
 }
 
 impl Value {
@@ -80,7 +80,7 @@ impl Node {
     /// The entry of a section, to be changed.
     pub(super) fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
         match &mut self.value {
-            Value::Map(entries) => entries
+            Value::Map(entries) => Arc::make_mut(entries)
                 .iter_mut()
                 .find(|(name, _)| name.as_text() == Some(key))
                 .map(|(_, value)| value),
@@ -94,6 +94,7 @@ impl Node {
         let Value::Map(entries) = &mut self.value else {
             return None;
         };
+        let entries = Arc::make_mut(entries);
         let index =
             entries.iter().position(|(name, _)| name.as_text() == Some(key)).unwrap_or_else(|| {
                 entries.push((Self::text(key), Self::default()));
@@ -101,10 +102,10 @@ impl Node {
             });
         let (_, node) = entries.get_mut(index)?;
         if node.value == Value::Null {
-            node.value = Value::List(Vec::new());
+            node.value = Value::List(Arc::default());
         }
         match &mut node.value {
-            Value::List(items) => Some(items),
+            Value::List(items) => Some(Arc::make_mut(items)),
             _ => None,
         }
     }
@@ -122,7 +123,16 @@ impl Node {
         if let Some(present) = self.get_mut(key) {
             *present = value;
         } else if let Value::Map(entries) = &mut self.value {
-            entries.push((Self::text(key), value));
+            Arc::make_mut(entries).push((Self::text(key), value));
+        }
+    }
+
+    /// Whether this is the same section as the other, not one that is equal to it: a clone that
+    /// nobody has changed.
+    pub(super) fn is_same_section(&self, other: &Self) -> bool {
+        match (&self.value, &other.value) {
+            (Value::Map(one), Value::Map(two)) => Arc::ptr_eq(one, two) && self.spot == other.spot,
+            _ => false,
         }
     }
 }
@@ -137,14 +147,14 @@ impl Serialize for Node {
             Value::Text(text) => serializer.serialize_str(text),
             Value::List(items) => {
                 let mut list = serializer.serialize_seq(Some(items.len()))?;
-                for item in items {
+                for item in items.iter() {
                     list.serialize_element(item)?;
                 }
                 list.end()
             }
             Value::Map(entries) => {
                 let mut map = serializer.serialize_map(Some(entries.len()))?;
-                for (key, value) in entries {
+                for (key, value) in entries.iter() {
                     map.serialize_entry(key, value)?;
                 }
                 map.end()
@@ -236,7 +246,7 @@ impl<'de, C: Child<'de>> Visitor<'de> for Values<C> {
         while let Some(item) = items.next_element::<C>()? {
             list.push(item.into());
         }
-        Ok(Value::List(list))
+        Ok(Value::List(Arc::new(list)))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
@@ -250,7 +260,7 @@ impl<'de, C: Child<'de>> Visitor<'de> for Values<C> {
             let value = entries.next_value::<C>()?;
             map.push((Node { value: Value::Text(name), spot }, value.into()));
         }
-        Ok(Value::Map(map))
+        Ok(Value::Map(Arc::new(map)))
     }
 }
 

@@ -13,7 +13,8 @@ use lb_common::{
 };
 
 use super::{
-    kernel::{StoreError, failed, open, open_mapping},
+    StoreError,
+    kernel::{failed, open, open_mapping},
     mapping::{self, Mapping},
 };
 

@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io,
     os::fd::AsFd as _,
     path::Path,
     time::Duration,
@@ -13,50 +12,18 @@ use aya::maps::{
     lpm_trie::Key,
 };
 use lb_common::{
-    Group, Listener, ListenerKey, RingRef, Switches, Target, Traffic, VipKey, WideKey,
-    WideListeners,
+    Group, RingRef, Switches, Target, Traffic, VipKey, WideKey, WideListeners,
     abi::{Meta, map},
     group::Groups,
     limits::{GROUPS_MAX, RING_BITS_MAX, RING_SLOTS_MAX, TARGETS_MAX},
     target::Targets,
 };
-use thiserror::Error;
 
-use super::{MapStore, bindings::BindingMaps, mapping, mapping::Mapping, slots::SlotMaps};
+use super::{
+    MapStore, StoreError, bindings::BindingMaps, listeners::ListenerMap, mapping, mapping::Mapping,
+    slots::SlotMaps,
+};
 use crate::plan::{GroupTable, MapOp, Tables, WidePrefix};
-
-/// What goes wrong with the maps.
-#[derive(Debug, Error)]
-pub enum StoreError {
-    /// A system call on a map.
-    #[error("cannot {action} the map {map}")]
-    Map {
-        /// What was tried.
-        action: &'static str,
-        /// On which map.
-        map: &'static str,
-        /// Why not.
-        #[source]
-        source: MapError,
-    },
-    /// Mapping a map into memory.
-    #[error("cannot map {map} into memory")]
-    Mmap {
-        /// Which map.
-        map: &'static str,
-        /// Why not.
-        #[source]
-        source: io::Error,
-    },
-    /// A number that does not fit its table: a fault of the plan.
-    #[error("{what} {number} does not fit its table")]
-    OutOfRange {
-        /// What kind of number.
-        what: &'static str,
-        /// The number.
-        number: usize,
-    },
-}
 
 /// Ids of former targets, and until when they rest.
 type Resting = BTreeMap<u16, u32>;
@@ -64,7 +31,7 @@ type Resting = BTreeMap<u16, u32>;
 /// The maps pinned in one folder.
 pub struct KernelStore {
     meta: Array<MapData, Meta>,
-    listeners: HashMap<MapData, ListenerKey, Listener>,
+    listeners: ListenerMap,
     vips: HashMap<MapData, VipKey, u32>,
     devices: DevMapHash<MapData>,
     listener_traffic: PerCpuArray<MapData, Traffic>,
@@ -103,7 +70,7 @@ impl KernelStore {
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
         Ok(Self {
             meta: open(folder, map::META)?,
-            listeners: open(folder, map::LISTENERS)?,
+            listeners: ListenerMap::open(folder)?,
             vips: open(folder, map::VIPS)?,
             devices: open(folder, map::DEVICES)?,
             listener_traffic: open(folder, map::LISTENER_TRAFFIC)?,
@@ -231,17 +198,19 @@ impl KernelStore {
     fn quiesce(&mut self) {
         grace_period();
         self.flipped.clear();
+        self.listeners.settle();
     }
 
-    fn read_groups(&self) -> Result<BTreeMap<u16, GroupTable>, StoreError> {
+    fn read_groups(&self, known: Option<&Tables>) -> Result<BTreeMap<u16, GroupTable>, StoreError> {
         let mut groups = BTreeMap::new();
         for id in 1..u16::try_from(GROUPS_MAX).unwrap_or(u16::MAX) {
             // SAFETY: inside the mapping; only the agent writes groups.
             let group = unsafe { self.group(id)?.read_volatile() };
             if let Some(name) = group.name() {
                 let ring = sane(group.ring());
-                let table =
-                    GroupTable { name: name.to_owned(), ring, slots: self.slots.read(ring) };
+                let known = known.and_then(|known| known.groups.get(&id)).map(|group| &group.slots);
+                let slots = self.slots.read(ring, known);
+                let table = GroupTable { name: name.into(), ring, slots };
                 groups.insert(id, table);
             }
         }
@@ -268,20 +237,19 @@ impl KernelStore {
 impl MapStore for KernelStore {
     type Error = StoreError;
 
-    fn read(&self) -> Result<Tables, StoreError> {
-        let listeners = self.listeners.iter().collect::<Result<_, _>>();
+    fn read(&self, known: Option<&Tables>) -> Result<Tables, StoreError> {
         let vips = self.vips.keys().collect::<Result<_, _>>();
         let devices = self.devices.keys().collect::<Result<_, _>>();
         let (targets, resting) = self.read_targets()?;
         Ok(Tables {
-            listeners: listeners.map_err(|source| failed("read", map::LISTENERS, source))?,
+            listeners: self.listeners.read().collect(),
             vips: vips.map_err(|source| failed("read", map::VIPS, source))?,
             devices: devices.map_err(|source| failed("read", map::DEVICES, source))?,
             wide: self.read_wide()?,
             pools: self.bindings.read().collect(),
             // SAFETY: inside the mapping; only the agent writes it.
             switches: unsafe { self.switches.element().read_volatile() },
-            groups: self.read_groups()?,
+            groups: self.read_groups(known)?,
             targets,
             resting,
         })
@@ -314,11 +282,16 @@ impl MapStore for KernelStore {
                 if *fresh {
                     Self::zero(&mut self.listener_traffic, map::LISTENER_TRAFFIC, listener.id)?;
                 }
-                self.listeners
-                    .insert(key, listener, 0)
-                    .map_err(|source| failed("write", map::LISTENERS, source))
+                let flipped = &mut self.flipped;
+                self.listeners.put(*key, *listener, || {
+                    grace_period();
+                    flipped.clear();
+                })
             }
-            MapOp::RemoveListener(key) => removed(map::LISTENERS, self.listeners.remove(key)),
+            MapOp::RemoveListener(key) => {
+                self.listeners.remove(key);
+                Ok(())
+            }
             MapOp::PutVip(key) => {
                 self.vips.insert(key, 1, 0).map_err(|source| failed("write", map::VIPS, source))
             }

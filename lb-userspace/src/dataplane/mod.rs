@@ -4,11 +4,13 @@ mod attach;
 mod beside;
 mod bindings;
 pub mod decap;
+mod error;
 mod ethtool;
 mod explain;
 mod former;
 mod head;
 mod kernel;
+mod listeners;
 mod load;
 mod mapping;
 mod pins;
@@ -18,9 +20,10 @@ mod slots;
 mod stats;
 
 pub use attach::{Attached, XdpMode};
+pub use error::StoreError;
 pub use ethtool::{Driver, Queues};
 pub use explain::{ExplainError, Explained, Explainer};
-pub use kernel::{KernelStore, StoreError};
+pub use kernel::KernelStore;
 pub use load::{DataPath, LoadError, LoadOptions, Maps};
 pub use pins::{PinError, detach};
 pub use preflight::{Facts, PreflightError};
@@ -47,8 +50,8 @@ pub trait MapStore {
     /// What goes wrong.
     type Error: std::error::Error + Send + Sync + 'static;
 
-    /// Reads everything back.
-    fn read(&self) -> Result<Tables, Self::Error>;
+    /// Reads everything back; what is as in `known` may share its memory.
+    fn read(&self, known: Option<&Tables>) -> Result<Tables, Self::Error>;
 
     /// The second of the monotonic clock in which a packet of this slot last went elsewhere than to
     /// its current owner, or the slot was last written; says nothing of a slot that is not armed.

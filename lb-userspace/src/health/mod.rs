@@ -13,6 +13,7 @@ mod reason;
 mod schedule;
 mod scheduler;
 mod stats;
+mod table;
 mod tcp;
 pub(crate) mod tls;
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub use probe::{NetworkProber, Outcome, Probe, ProbeFuture, Prober, Way};
 pub(crate) use schedule::FIRST_PROBE_WAIT_MAX;
 pub use scheduler::Scheduler;
 pub use stats::{SchedulerStats, StatsSnapshot};
+pub use table::{GroupHealth, HealthTable};
 pub use tunnel::{Aim, AimTable, Lead, Ride, TunnelKeeper, TunnelProber, vip_of};
 
 use crate::config::{HealthCheck, TargetKey};

@@ -72,7 +72,7 @@ impl Probe {
     #[must_use]
     pub fn new(target: &TargetKey, check: &HealthCheck) -> Self {
         Self {
-            group: target.group.clone(),
+            group: target.group.to_string(),
             address: SocketAddr::new(target.address, check.port.unwrap_or(target.port)),
             way: match check.via {
                 Via::Address => Way::Address,

@@ -90,7 +90,7 @@ mod tests {
 
     fn random(port: u16) -> Random {
         Random::for_target(&TargetKey {
-            group: "web".to_owned(),
+            group: "web".into(),
             address: Ipv4Addr::LOCALHOST.into(),
             port,
         })

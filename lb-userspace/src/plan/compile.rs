@@ -2,20 +2,26 @@
 //!
 //! It decides content. In which order the maps get there is `diff`'s to say.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use lb_common::{
-    Address, Be16, Mode, RingRef, Switches, Target,
+    Mode, RingRef, Switches,
     limits::{DEVICES_MAX, GROUPS_MAX, LISTENERS_MAX, RING_SLOTS_MAX, TARGETS_MAX},
     target::TargetState,
 };
 
 use super::{
     GroupTable, Inputs, RingCache, Tables,
+    former::Former,
     ids::Ids,
     listeners::{self, Listeners},
     membership, pools,
+    rings::Facts,
     space::{self, Space},
+    targets::Draft,
 };
 use crate::{
     config::{Config, Protocol, TargetGroup, TargetKey},
@@ -29,7 +35,7 @@ use crate::{
 #[must_use]
 pub struct Plan {
     /// What the maps should hold.
-    pub tables: Tables,
+    pub tables: Arc<Tables>,
     /// Every target of the configuration, in its order.
     pub targets: Vec<TargetReport>,
     /// The second of the monotonic clock at which the plan changes without any event: a delay is
@@ -130,7 +136,8 @@ pub fn compile(inputs: &Inputs<'_>) -> Result<Plan, PlanError> {
     compiler.rest();
     compiler.listeners()?;
     compiler.devices()?;
-    Ok(compiler.plan)
+    let Compiler { plan, tables, .. } = compiler;
+    Ok(Plan { tables: Arc::new(tables), ..plan })
 }
 
 /// Number 0 is nobody, so that one entry less than the size of a map can be used.
@@ -149,20 +156,20 @@ fn check_limits(config: &Config) -> Result<(), PlanError> {
     Ok(())
 }
 
-/// What finds a target again: group, family, address, port.
-pub(super) type TargetPlace = (u16, u8, Address, Be16);
-
 /// A plan being made.
 pub(super) struct Compiler<'run, 'inputs> {
     pub(super) inputs: &'run Inputs<'inputs>,
+    /// The plan, but for its tables.
     pub(super) plan: Plan,
+    pub(super) tables: Tables,
     /// Names of groups that listeners forward to.
-    used: BTreeSet<&'inputs str>,
+    used: HashSet<&'inputs str>,
     /// Ids of the previous groups, by name.
     known_groups: BTreeMap<&'inputs str, u16>,
-    pub(super) known_targets: BTreeMap<TargetPlace, u16>,
-    /// Ids of the previous targets, by the id of their group.
-    pub(super) former: BTreeMap<u16, Vec<u16>>,
+    /// The previous targets, by the id of their group; without those of groups that were planned.
+    pub(super) former: BTreeMap<u16, Former<'inputs>>,
+    /// Ids of targets that go.
+    pub(super) gone: Vec<u16>,
     /// Ids of the planned groups, by name.
     groups: BTreeMap<&'inputs str, u16>,
     group_ids: Ids,
@@ -179,14 +186,7 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
         let previous = inputs.previous;
         let mut known_groups = BTreeMap::new();
         for (id, group) in &previous.groups {
-            known_groups.entry(group.name.as_str()).or_insert(*id);
-        }
-        let mut known_targets = BTreeMap::new();
-        let mut former: BTreeMap<u16, Vec<u16>> = BTreeMap::new();
-        for (id, target) in &previous.targets {
-            let place = (target.group, target.family, target.address, target.port);
-            known_targets.entry(place).or_insert(*id);
-            former.entry(target.group).or_default().push(*id);
+            known_groups.entry(&*group.name).or_insert(*id);
         }
         let listeners = inputs.config.listeners.iter();
         let rests = |until: u32| until.wrapping_sub(inputs.now).wrapping_sub(1) <= u32::MAX / 2;
@@ -198,17 +198,12 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
             .collect();
         Self {
             inputs,
-            plan: Plan {
-                tables: Tables::default(),
-                targets: Vec::new(),
-                next_change: None,
-                warnings: Vec::new(),
-                cache: RingCache::default(),
-            },
+            plan: Plan::default(),
+            tables: Tables::default(),
             used: listeners.map(|listener| listener.target_group.as_str()).collect(),
             known_groups,
-            known_targets,
-            former,
+            former: Former::of(previous),
+            gone: Vec::new(),
             groups: BTreeMap::new(),
             group_ids: Ids::new(previous.groups.keys().copied(), GROUPS_MAX),
             target_ids: Ids::new(
@@ -222,26 +217,28 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
     }
 
     fn group(&mut self, group: &'inputs TargetGroup) -> Result<(), PlanError> {
-        let known = self.known_groups.get(group.name.as_str()).copied();
+        let known = self.known_groups.get(&*group.name).copied();
         let id = known
             .or_else(|| self.group_ids.take())
             .ok_or_else(|| no_room("target groups", GROUPS_MAX))?;
         self.groups.insert(&group.name, id);
-        let used = self.used.contains(group.name.as_str());
-        let first = self.plan.targets.len();
-        let verdicts = self.targets(id, group, used)?;
+        let used = self.used.contains(&*group.name);
+        let mut former = self.former.remove(&id).unwrap_or_default();
+        let (mut drafts, verdicts) = self.targets(id, group, used, &mut former)?;
         if used {
             let warnings = membership::warnings(group, &verdicts);
             self.plan.warnings.extend(warnings);
         }
         let mut table =
             GroupTable { name: group.name.clone(), ring: RingRef::NONE, slots: [].into() };
-        let leaving = used && self.leaving(id, group);
-        if leaving || used && !group.targets.is_empty() {
-            let members = self.members(group, first, &membership::in_ring(group, &verdicts));
-            self.ring(id, &mut table, members, first, group)?;
+        self.leaving(id, group, used, former, &mut drafts);
+        if used && !drafts.is_empty() {
+            let in_ring = membership::in_ring(group, &verdicts);
+            let members = self.members(group, &mut drafts, &in_ring);
+            self.ring(id, &mut table, members, &mut drafts, group)?;
         }
-        self.plan.tables.groups.insert(id, table);
+        self.tables.groups.insert(id, table);
+        self.keep(drafts);
         Ok(())
     }
 
@@ -251,7 +248,7 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
         id: u16,
         table: &mut GroupTable,
         members: Vec<Member>,
-        first: usize,
+        drafts: &mut [Draft<'_>],
         group: &TargetGroup,
     ) -> Result<(), PlanError> {
         let previous =
@@ -261,37 +258,49 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
         let bits = maglev::ring_bits(group.targets.len(), previous.map(|group| group.ring.bits()));
         let place = previous.map(|group| group.ring).filter(|ring| ring.bits() == bits);
         table.ring = place.or_else(|| self.space.take(bits)).ok_or_else(|| {
-            PlanError::NoRoomForRing { group: table.name.clone(), slots: 1 << bits }
+            PlanError::NoRoomForRing { group: table.name.to_string(), slots: 1 << bits }
         })?;
-        for report in &self.plan.targets[first..] {
-            let entry = self.plan.tables.targets.get(&report.id);
-            self.routable[usize::from(report.id)] = entry.is_some_and(Target::is_routable);
+        for draft in &*drafts {
+            self.routable[usize::from(draft.report.id)] = draft.entry.is_routable();
         }
         let (routable, inputs) = (&self.routable, self.inputs);
         let base = previous.map_or(0, |group| group.ring.base() as usize);
-        let change = Change {
+        let last = base + previous.map_or(0, |group| group.slots.len());
+        let number = |index: usize| u32::try_from(index).unwrap_or(u32::MAX);
+        let kept = drafts.iter().filter(|draft| draft.entry.is_routable());
+        let facts = Facts {
             arms: arms(group),
             resets: group.life.connection_termination && group.protocol == Protocol::Tcp,
+            routable: kept.map(|draft| draft.report.id).collect(),
+            quiet: inputs.quiet.range(number(base)..number(last)).next().is_some(),
+        };
+        let change = Change {
+            arms: facts.arms,
+            resets: facts.resets,
             routable: &|id| routable.get(usize::from(id)).is_some_and(|routable| *routable),
             quiet: &|number| {
                 u32::try_from(base + number).is_ok_and(|index| inputs.quiet.contains(&index))
             },
         };
-        let ring = inputs.cache.ring(&table.name, members, bits, previous, &change);
+        let ring = if members.is_empty() && previous.is_none() {
+            self.plan.cache.blank(bits, facts)
+        } else {
+            inputs.cache.ring(id, members, bits, previous, facts, &change)
+        };
         table.slots = ring.slots();
-        let members = self.plan.targets.iter_mut().skip(first);
+        let members = drafts.iter_mut().map(|draft| &mut draft.report);
         let members = members.filter(|report| report.in_ring);
         for (report, (_, share)) in members.zip(ring.shares()) {
             report.share = share;
         }
-        self.plan.cache.keep(&table.name, ring);
+        self.plan.cache.keep(id, ring);
         Ok(())
     }
 
     fn listeners(&mut self) -> Result<(), PlanError> {
         let planned = listeners::plan(self.inputs.config, &self.groups, self.inputs.previous)?;
         let pools = pools::plan(self.inputs.config, &self.inputs.previous.pools)?;
-        let tables = &mut self.plan.tables;
+        let tables = &mut self.tables;
         tables.pools = pools;
         tables.switches = switches(self.inputs.config, &planned);
         tables.listeners = planned.exact;
@@ -303,7 +312,7 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
     /// Packets may leave by every interface that a target is reached through; answers also by those
     /// that clients' packets came in by.
     fn devices(&mut self) -> Result<(), PlanError> {
-        let tables = &mut self.plan.tables;
+        let tables = &mut self.tables;
         let resolved = tables.targets.values().filter(|target| target.is_resolved());
         tables.devices = resolved.map(|target| target.interface).collect();
         if tables.switches.has(Switches::NAT) {

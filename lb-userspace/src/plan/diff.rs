@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use lb_common::{Target, WideListeners, target::TargetState};
 
-use super::{GroupTable, MapOp, Tables, WidePrefix};
+use super::{GroupTable, MapOp, SlotWrites, Tables, WidePrefix};
 
 /// The operations that turn `current` into `wanted`, to be applied in this order.
 ///
@@ -51,8 +51,10 @@ pub fn diff(current: &Tables, wanted: &Tables) -> Vec<MapOp> {
 /// Targets that slots need go to `early`, the rest to `late`: a change of health reaches the ring
 /// before it reaches the entries that only a restarted agent reads.
 fn put_targets(current: &Tables, wanted: &Tables, early: &mut Vec<MapOp>, late: &mut Vec<MapOp>) {
+    let mut former = current.targets.iter().peekable();
     for (id, target) in &wanted.targets {
-        let before = current.targets.get(id);
+        while former.next_if(|(before, _)| *before < id).is_some() {}
+        let before = former.next_if(|(before, _)| *before == id).map(|(_, before)| before);
         if before == Some(target) {
             continue;
         }
@@ -94,15 +96,21 @@ fn in_place<'tables>(
 
 fn write_slots(current: &Tables, wanted: &Tables, operations: &mut Vec<MapOp>) {
     for (id, group) in &wanted.groups {
-        let indexed = (group.ring.base()..).zip(group.slots.iter().copied());
-        let slots: Vec<_> = match in_place(current, *id, group) {
+        let base = group.ring.base();
+        let whole = || SlotWrites::Ring { base, slots: Arc::clone(&group.slots) };
+        let slots = match in_place(current, *id, group) {
             Some(before) if Arc::ptr_eq(&before.slots, &group.slots) => continue,
-            Some(before) => indexed
-                .zip(before.slots.iter())
-                .filter(|((_, slot), before)| slot != *before)
-                .map(|(indexed, _)| indexed)
-                .collect(),
-            None => indexed.collect(),
+            Some(before) => {
+                let both = group.slots.iter().zip(before.slots.iter());
+                // A slot that stays must not be written: that would keep it armed for longer.
+                if both.clone().all(|(slot, before)| slot != before) {
+                    whole()
+                } else {
+                    let changed = (base..).zip(both).filter(|(_, (slot, before))| slot != before);
+                    changed.map(|(index, (slot, _))| (index, *slot)).collect()
+                }
+            }
+            None => whole(),
         };
         if !slots.is_empty() {
             operations.push(MapOp::WriteSlots(slots));

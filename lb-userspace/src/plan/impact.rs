@@ -76,14 +76,14 @@ impl Comparison {
         };
         let (now, then) = (takes(before), takes(after));
         for key in then.difference(&now) {
-            comparison.starts.entry(key.group.clone()).or_default().push(key.place());
+            comparison.starts.entry(key.group.to_string()).or_default().push(key.place());
         }
         for key in now.difference(&then) {
-            comparison.stops.entry(key.group.clone()).or_default().push(key.place());
+            comparison.stops.entry(key.group.to_string()).or_default().push(key.place());
         }
         for report in &before.targets {
             let stops = now.contains(&report.key) && !then.contains(&report.key);
-            comparison.targets.insert(report.id, (report.key.group.clone(), stops));
+            comparison.targets.insert(report.id, (report.key.group.to_string(), stops));
         }
         comparison
     }
@@ -147,7 +147,7 @@ fn owner(slots: &[Slot], hash: u64) -> u16 {
 }
 
 fn by_name(tables: &Tables) -> BTreeMap<&str, &GroupTable> {
-    tables.groups.values().map(|group| (group.name.as_str(), group)).collect()
+    tables.groups.values().map(|group| (&*group.name, group)).collect()
 }
 
 /// Listeners that have targets that take flows now and would have none: in words.
@@ -157,7 +157,7 @@ pub fn left_without_targets(config: &Config, current: &Tables, plan: &Plan) -> V
         let groups = tables.groups.values();
         let serving =
             groups.filter(|group| group.slots.first().is_some_and(|slot| slot.current != 0));
-        serving.map(|group| group.name.clone()).collect()
+        serving.map(|group| group.name.to_string()).collect()
     };
     let (now, then) = (serves(current), serves(&plan.tables));
     let mut left = Vec::new();
@@ -166,7 +166,7 @@ pub fn left_without_targets(config: &Config, current: &Tables, plan: &Plan) -> V
         if !now.contains(group) || then.contains(group) {
             continue;
         }
-        let reports = plan.targets.iter().filter(|one| one.key.group == *group && !one.leaving);
+        let reports = plan.targets.iter().filter(|one| *one.key.group == **group && !one.leaving);
         let why = match reports.count() {
             0 => "has no targets any more".to_owned(),
             1 => "keeps one target, which takes no flows yet".to_owned(),

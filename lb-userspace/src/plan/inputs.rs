@@ -8,7 +8,7 @@ use std::{
 use super::{RingCache, Tables};
 use crate::{
     config::{Config, TargetKey},
-    health::Health,
+    health::HealthTable,
     next_hop::NextHopState,
 };
 
@@ -18,7 +18,7 @@ pub struct Inputs<'inputs> {
     /// What is wanted.
     pub config: &'inputs Config,
     /// Verdicts of the health checks; a target without one is initial.
-    pub health: &'inputs BTreeMap<TargetKey, Health>,
+    pub health: &'inputs HealthTable,
     /// Targets that take no new flows.
     pub drained: &'inputs BTreeSet<TargetKey>,
     /// Targets that have left the configuration, and do not finish their flows.

@@ -55,6 +55,8 @@ pub(super) struct Case<'plan, 'inputs> {
     pub(super) group: &'plan TargetGroup,
     pub(super) target: &'plan config::Target,
     pub(super) key: &'plan TargetKey,
+    /// What its health checks say.
+    pub(super) health: Option<&'inputs Health>,
     /// Its entry so far.
     pub(super) previous: Option<&'plan Target>,
 }
@@ -69,7 +71,7 @@ impl<'inputs> Case<'_, 'inputs> {
             let detail = format!("no listener forwards to target group {}", self.group.name);
             return self.out(TargetState::Unused, Reason::NotInUse, detail);
         }
-        let (state, reason, detail) = match self.health() {
+        let (state, reason, detail) = match self.health {
             Some(health) => (health.state, health.reason, health.detail.clone()),
             None => (
                 TargetState::Initial,
@@ -126,13 +128,13 @@ impl<'inputs> Case<'_, 'inputs> {
             Some(before) if is_draining(before) && before.until != 0 => before.until,
             _ => later(now, self.group.life.deregistration_delay.as_secs()),
         };
-        let dead = self.health().is_some_and(|health| health.state == TargetState::Unhealthy);
+        let dead = self.health.is_some_and(|health| health.state == TargetState::Unhealthy);
         if !is_ahead(until, now) {
             let detail = "its deregistration delay is over; `xelb target undrain` puts it back";
             let over = self.out(TargetState::Unused, Reason::NotInUse, detail.to_owned());
             return Verdict { until, ..over };
         }
-        let detail = match self.health() {
+        let detail = match self.health {
             Some(health) if dead => format!("unhealthy: {}", health.detail),
             _ => String::new(),
         };
@@ -151,10 +153,6 @@ impl<'inputs> Case<'_, 'inputs> {
             keeps,
             until,
         }
-    }
-
-    fn health(&self) -> Option<&'inputs Health> {
-        self.inputs.health.get(self.key)
     }
 
     /// Until when an unhealthy target keeps its flows: counted from when it became unhealthy.

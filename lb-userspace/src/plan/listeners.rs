@@ -3,7 +3,7 @@
 //! A packet looks for the longest prefix only. So the entry of a prefix also has the ranges of the
 //! prefixes around it, behind its own: the more specific listener is found first.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ipnet::IpNet;
 use lb_common::{
@@ -40,10 +40,12 @@ pub(super) fn plan(
     let mut taken = BTreeSet::new();
     // Shorter prefixes first: the entry of a longer one repeats their ranges, and would give a new
     // listener the number of theirs.
+    let found: HashMap<&str, &TargetGroup> =
+        config.target_groups.iter().map(|group| (&*group.name, group)).collect();
     let mut sorted: Vec<&config::Listener> = config.listeners.iter().collect();
     sorted.sort_by_key(|listener| (listener.exact().is_none(), listener.address.prefix_len()));
     for listener in sorted {
-        let (group, found) = group(listener, config, groups)?;
+        let (group, found) = group(listener, &found, groups)?;
         let key = listener_key(listener);
         let known = match key {
             Some(key) => previous.listeners.get(&key).map(|known| known.id),
@@ -71,13 +73,12 @@ pub(super) fn plan(
 /// The group of a listener, and its id.
 fn group<'config>(
     listener: &config::Listener,
-    config: &'config Config,
+    found: &HashMap<&str, &'config TargetGroup>,
     groups: &BTreeMap<&str, u16>,
 ) -> Result<(u16, &'config TargetGroup), PlanError> {
     let name = listener.target_group.as_str();
     let id = groups.get(name).copied();
-    let group = config.target_groups.iter().find(|group| group.name == name);
-    id.zip(group).ok_or_else(|| PlanError::GroupMissing {
+    id.zip(found.get(name).copied()).ok_or_else(|| PlanError::GroupMissing {
         listener: listener.name.clone(),
         group: name.to_owned(),
     })

@@ -3,6 +3,7 @@
 mod compile;
 mod diff;
 mod entry;
+mod former;
 mod ids;
 mod impact;
 mod inputs;
@@ -15,6 +16,7 @@ mod rings;
 mod space;
 mod tables;
 mod targets;
+mod writes;
 
 #[cfg(test)]
 mod tests;
@@ -27,3 +29,4 @@ pub use inputs::Inputs;
 pub use model::{MapModel, faults};
 pub use rings::RingCache;
 pub use tables::*;
+pub use writes::SlotWrites;

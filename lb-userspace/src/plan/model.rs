@@ -13,7 +13,7 @@ use lb_common::{
     limits::RING_SLOTS_MAX,
 };
 
-use super::{GroupTable, MapOp, Tables, WidePrefix};
+use super::{GroupTable, MapOp, SlotWrites, Tables, WidePrefix};
 
 /// The content of the maps, also of what nothing points at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct MapModel {
     /// VIPs.
     pub vips: BTreeSet<VipKey>,
     /// Name and ring of each group.
-    pub groups: BTreeMap<u16, (String, RingRef)>,
+    pub groups: BTreeMap<u16, (Arc<str>, RingRef)>,
     /// Targets by id.
     pub targets: BTreeMap<u16, Target>,
     /// Ids of former targets that rest.
@@ -99,15 +99,15 @@ impl MapModel {
     }
 
     /// Writes slots, each at its index.
-    pub fn write(&mut self, slots: &[(u32, Slot)]) {
-        let end = slots.iter().map(|(index, _)| *index as usize + 1).max();
+    pub fn write(&mut self, slots: &SlotWrites) {
+        let end = slots.iter().map(|(index, _)| index as usize + 1).max();
         let end = end.unwrap_or(0).min(RING_SLOTS_MAX);
         if self.slots.len() < end {
             self.slots.resize(end, Slot::default());
         }
-        for (index, slot) in slots {
-            if let Some(place) = self.slots.get_mut(*index as usize) {
-                *place = *slot;
+        for (index, slot) in slots.iter() {
+            if let Some(place) = self.slots.get_mut(index as usize) {
+                *place = slot;
             }
         }
     }
@@ -157,8 +157,8 @@ impl From<&Tables> for MapModel {
             slots: Vec::new(),
         };
         for (id, group) in &tables.groups {
-            let slots: Vec<_> = (group.ring.base()..).zip(group.slots.iter().copied()).collect();
-            model.write(&slots);
+            let slots = Arc::clone(&group.slots);
+            model.write(&SlotWrites::Ring { base: group.ring.base(), slots });
             model.groups.insert(*id, (group.name.clone(), group.ring));
         }
         model

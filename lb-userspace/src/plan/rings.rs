@@ -13,11 +13,13 @@ use crate::{
     maglev::{self, Member},
 };
 
-/// The rings of the last plan, by the name of their group: only a group whose members have changed
-/// is built again.
+/// The rings of the last plan, by the id of their group: only a group whose members have changed is
+/// built again. An id may have gone to another group; no target then is the same.
 #[derive(Clone, Debug, Default)]
 pub struct RingCache {
-    groups: BTreeMap<String, Ring>,
+    groups: BTreeMap<u16, Ring>,
+    /// Slots of nobody, by the bits of the ring: groups that have no target yet share them.
+    blank: BTreeMap<u8, Arc<[Slot]>>,
 }
 
 /// A built ring.
@@ -25,47 +27,79 @@ pub struct RingCache {
 pub(super) struct Ring {
     members: Arc<[Member]>,
     bits: u8,
-    owners: Arc<[u16]>,
     /// Slots of each member, in the order of `members`.
     counts: Arc<[u32]>,
-    /// What the plan made of the owners.
+    /// What the plan made of the owners; they are `current` of each.
     slots: Arc<[Slot]>,
     /// Number of armed ones.
     armed: usize,
+    /// What was known when they were made of the owners.
+    facts: Facts,
+}
+
+/// What the slots of a ring follow from, beside their owners and what they were.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Facts {
+    /// See [`Change::arms`].
+    pub(super) arms: bool,
+    /// See [`Change::resets`].
+    pub(super) resets: bool,
+    /// The targets that flows may go to, in the order of the plan.
+    pub(super) routable: Vec<u16>,
+    /// Whether slots of it have been quiet for long enough to disarm.
+    pub(super) quiet: bool,
 }
 
 impl RingCache {
     /// The ring of a group with these members. `previous` is the group in the tables so far.
     pub(super) fn ring(
         &self,
-        group: &str,
+        group: u16,
         members: Vec<Member>,
         bits: u8,
         previous: Option<&GroupTable>,
+        facts: Facts,
         change: &Change<'_>,
     ) -> Ring {
         let before: &[Slot] = previous.map_or(&[], |group| &group.slots);
-        let known = self.groups.get(group);
+        let known = self.groups.get(&group);
         let known = known.filter(|ring| ring.bits == bits && *ring.members == *members);
         if let Some(ring) = known {
             let unchanged = previous.is_some_and(|group| Arc::ptr_eq(&group.slots, &ring.slots));
-            // What a slot that is not armed makes of an owner that it has already is itself.
-            if unchanged && ring.armed == 0 {
+            // What a slot that is not armed makes of an owner that it has already is itself; what
+            // any slot makes of what it was made of already, too.
+            if unchanged && (ring.armed == 0 || ring.facts == facts && !facts.quiet) {
                 return ring.clone();
             }
-            return ring.clone().with(consistency::own(before, &ring.owners, change), previous);
+            let owners: Vec<u16> = ring.slots.iter().map(|slot| slot.current).collect();
+            let slots = consistency::own(before, &owners, change);
+            return Ring { facts, ..ring.clone() }.with(slots, previous);
         }
-        let owners: Arc<[u16]> = maglev::build(&members, bits).into();
+        let owners = maglev::build(&members, bits);
         let slots = consistency::own(before, &owners, change);
         let ring = Ring {
             counts: count(&members, &owners),
             slots: [].into(),
             armed: 0,
+            facts,
             members: members.into(),
             bits,
-            owners,
         };
         ring.with(slots, previous)
+    }
+
+    /// The first ring of a group without members.
+    pub(super) fn blank(&mut self, bits: u8, facts: Facts) -> Ring {
+        let slots =
+            self.blank.entry(bits).or_insert_with(|| [Slot::unarmed(0)].repeat(1 << bits).into());
+        Ring {
+            members: [].into(),
+            bits,
+            counts: [].into(),
+            slots: Arc::clone(slots),
+            armed: 0,
+            facts,
+        }
     }
 
     /// Number of armed slots of all rings.
@@ -75,8 +109,8 @@ impl RingCache {
     }
 
     /// Keeps a ring for the next plan.
-    pub(super) fn keep(&mut self, group: &str, ring: Ring) {
-        self.groups.insert(group.to_owned(), ring);
+    pub(super) fn keep(&mut self, group: u16, ring: Ring) {
+        self.groups.insert(group, ring);
     }
 }
 

@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use super::SlotWrites;
 use lb_common::{
     Listener, ListenerKey, Pool, RingRef, Slot, Switches, Target, VipKey, WideKey, WideListeners,
 };
@@ -46,7 +47,7 @@ pub struct WidePrefix {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupTable {
     /// Its name.
-    pub name: String,
+    pub name: Arc<str>,
     /// Where its ring lies; [`RingRef::NONE`] for a group without a ring.
     pub ring: RingRef,
     /// The slots of its ring: `ring.len()` of them.
@@ -78,13 +79,13 @@ pub enum MapOp {
     },
     /// Writes slots, each at its index in [`lb_common::ring::Rings`]. Those that are armed count as
     /// having seen an exception now, before they are written.
-    WriteSlots(Vec<(u32, Slot)>),
+    WriteSlots(SlotWrites),
     /// Names a group and points it at its ring (one store for the ring).
     PutGroup {
         /// Its id.
         id: u16,
         /// Its name.
-        name: String,
+        name: Arc<str>,
         /// Its ring.
         ring: RingRef,
     },

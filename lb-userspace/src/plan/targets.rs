@@ -1,6 +1,6 @@
 //! PURE: the targets of a group: their ids, entries and reports, and the members of its ring.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, mem};
 
 use lb_common::{
     Address, Be16, Family, Target,
@@ -11,6 +11,7 @@ use super::{
     PlanError, TargetReport,
     compile::{Compiler, no_room},
     entry,
+    former::Former,
     life::{self, Case, RAMP_STEPS, Verdict},
 };
 use crate::{
@@ -22,74 +23,90 @@ use crate::{
 /// remembered (100 minutes, and an eighth more).
 const ID_REST: u32 = 6000 + 6000 / 8 + 1;
 
+/// A target of the group that is being planned.
+pub(super) struct Draft<'inputs> {
+    pub(super) report: TargetReport,
+    pub(super) entry: Target,
+    /// Its entry so far.
+    previous: Option<&'inputs Target>,
+}
+
 impl<'inputs> Compiler<'_, 'inputs> {
-    /// Plans the entries of a group's targets, and their reports but for the ring.
+    /// Drafts the entries of a group's targets, and their reports but for the ring.
     pub(super) fn targets(
         &mut self,
         group_id: u16,
         group: &TargetGroup,
         used: bool,
-    ) -> Result<Vec<Verdict<'inputs>>, PlanError> {
+        former: &mut Former<'inputs>,
+    ) -> Result<(Vec<Draft<'inputs>>, Vec<Verdict<'inputs>>), PlanError> {
         let mut verdicts = Vec::with_capacity(group.targets.len());
+        let mut drafts = Vec::with_capacity(group.targets.len());
+        let healths = self.inputs.health.group(&group.name);
         for target in &group.targets {
             let key =
                 TargetKey { group: group.name.clone(), address: target.address, port: target.port };
             let family = Family::from(&target.address) as u8;
             let address: Address = target.address.into();
-            let place = (group_id, family, address, Be16::new(target.port));
-            let known = self.known_targets.get(&place).copied();
-            let previous = known.and_then(|id| self.inputs.previous.targets.get(&id));
-            let verdict =
-                Case { inputs: self.inputs, group, target, key: &key, previous }.judge(used);
+            let known = former.find((family, address, Be16::new(target.port)));
+            let previous = known.map(|(_, previous)| previous);
+            let health = healths.and_then(|healths| healths.get(&(target.address, target.port)));
+            let inputs = self.inputs;
+            let case = Case { inputs, group, target, key: &key, health, previous };
+            let verdict = case.judge(used);
             let id = match known {
-                Some(id) => id,
+                Some((id, _)) => id,
                 None => self.target_id()?,
             };
-            self.put(group_id, group, target, id, key, &verdict);
+            drafts.push(self.draft(group_id, group, target, (id, previous), key, &verdict));
             verdicts.push(verdict);
         }
-        Ok(verdicts)
+        Ok((drafts, verdicts))
     }
 
-    /// Plans targets that have left the configuration of a group and finish their flows. Says
-    /// whether there is any.
-    pub(super) fn leaving(&mut self, group_id: u16, group: &TargetGroup) -> bool {
-        let mut any = false;
-        for id in self.former.remove(&group_id).unwrap_or_default() {
-            if self.plan.tables.targets.contains_key(&id) {
-                continue;
-            }
-            let previous = self.inputs.previous.targets.get(&id);
-            let Some(target) = previous.and_then(without_weight) else {
-                continue;
-            };
-            let (name, address, port) = (group.name.clone(), target.address, target.port);
-            let key = TargetKey { group: name, address, port };
-            let case = Case { inputs: self.inputs, group, target: &target, key: &key, previous };
-            if let Some(verdict) = case.judge_leaving() {
-                self.put(group_id, group, &target, id, key, &verdict);
-                if let Some(report) = self.plan.targets.last_mut() {
-                    report.leaving = true;
+    /// Drafts targets that have left the configuration of a group and finish their flows; the others
+    /// go.
+    pub(super) fn leaving(
+        &mut self,
+        group_id: u16,
+        group: &TargetGroup,
+        used: bool,
+        former: Former<'inputs>,
+        drafts: &mut Vec<Draft<'inputs>>,
+    ) {
+        for (id, entry) in former.left() {
+            let left = without_weight(entry).filter(|_| used);
+            let draft = left.and_then(|target| {
+                let (name, address, port) = (group.name.clone(), target.address, target.port);
+                let key = TargetKey { group: name, address, port };
+                let (previous, inputs) = (Some(entry), self.inputs);
+                let health = inputs.health.get(&key);
+                let case = Case { inputs, group, target: &target, key: &key, health, previous };
+                let verdict = case.judge_leaving()?;
+                Some(self.draft(group_id, group, &target, (id, previous), key, &verdict))
+            });
+            match draft {
+                Some(mut draft) => {
+                    draft.report.leaving = true;
+                    draft.entry.flags |= Target::LEAVING;
+                    drafts.push(draft);
                 }
-                if let Some(entry) = self.plan.tables.targets.get_mut(&id) {
-                    entry.flags |= Target::LEAVING;
-                }
-                any = true;
+                None => self.gone.push(id),
             }
         }
-        any
     }
 
-    /// Writes entry and report of a target.
-    fn put(
+    /// Entry and report of a target; `known` is its id and its entry so far.
+    fn draft(
         &mut self,
         group_id: u16,
         group: &TargetGroup,
         target: &config::Target,
-        id: u16,
+        known: (u16, Option<&'inputs Target>),
         key: TargetKey,
         verdict: &Verdict<'inputs>,
-    ) {
+    ) -> Draft<'inputs> {
+        let (id, previous) = known;
         let state = life::kept_state(verdict);
         let tunnel = &self.inputs.config.tunnel;
         let mut entry = entry::target(target, group, group_id, state, verdict.hop, tunnel);
@@ -97,10 +114,9 @@ impl<'inputs> Compiler<'_, 'inputs> {
             entry.flags |= Target::ROUTABLE;
         }
         entry.until = verdict.until;
-        self.plan.tables.targets.insert(id, entry);
         let until = Some(verdict.until).filter(|until| life::is_ahead(*until, self.inputs.now));
         self.changes_at(until);
-        self.plan.targets.push(TargetReport {
+        let report = TargetReport {
             key,
             id,
             weight: target.weight,
@@ -111,7 +127,16 @@ impl<'inputs> Compiler<'_, 'inputs> {
             leaving: false,
             until,
             share: 0.0,
-        });
+        };
+        Draft { report, entry, previous }
+    }
+
+    /// Takes the drafts of a group over.
+    pub(super) fn keep(&mut self, drafts: Vec<Draft<'_>>) {
+        for Draft { report, entry, .. } in drafts {
+            self.tables.targets.insert(report.id, entry);
+            self.plan.targets.push(report);
+        }
     }
 
     /// Notes that the plan changes in this second.
@@ -136,40 +161,35 @@ impl<'inputs> Compiler<'_, 'inputs> {
 
     /// Lets the ids of targets that go rest: remembered flows may still name them.
     pub(super) fn rest(&mut self) {
-        let Self { inputs, plan, resting, .. } = self;
-        let gone =
-            inputs.previous.targets.keys().filter(|id| !plan.tables.targets.contains_key(id));
+        let Self { inputs, tables, resting, gone, former, .. } = self;
+        // Those of groups that are no more.
+        let left = mem::take(former).into_values().flat_map(Former::left);
         // 0 would be no rest.
         let until = inputs.now.wrapping_add(ID_REST).max(1);
-        resting.extend(gone.map(|id| (*id, until)));
-        plan.tables.resting = std::mem::take(resting);
+        resting.extend(gone.drain(..).chain(left.map(|(id, _)| id)).map(|id| (id, until)));
+        tables.resting = mem::take(resting);
     }
 
-    /// The members of a ring, from the reports of its group, which start at `first`.
+    /// The members of a ring, from the drafts of its group.
     pub(super) fn members(
         &mut self,
         group: &TargetGroup,
-        first: usize,
+        drafts: &mut [Draft<'inputs>],
         in_ring: &[bool],
     ) -> Vec<Member> {
         let (now, slow_start) = (self.inputs.now, group.life.slow_start.as_secs());
         let mut steps = BTreeMap::new();
         let mut members = Vec::with_capacity(in_ring.len());
-        let reports = self.plan.targets.iter_mut().skip(first);
-        for (report, _) in reports.zip(in_ring).filter(|(_, in_ring)| **in_ring) {
+        let drafts = drafts.iter_mut().zip(in_ring).filter(|(_, in_ring)| **in_ring);
+        for (Draft { report, entry, previous }, _) in drafts {
             report.in_ring = true;
             report.until = None;
-            if let Some(entry) = self.plan.tables.targets.get_mut(&report.id) {
-                entry.flags |= Target::ROUTABLE | Target::ACCEPTING;
-                let before = self.inputs.previous.targets.get(&report.id);
-                let since =
-                    before.filter(|before| before.is_accepting()).map(|before| before.since);
-                entry.since = since.unwrap_or(now).max(1);
-                if let Some((step, next)) = life::ramp(entry.since, now, slow_start) {
-                    report.detail =
-                        format!("slow start: {} % of its weight", step * 100 / RAMP_STEPS);
-                    steps.insert(report.id, (step, next));
-                }
+            entry.flags |= Target::ROUTABLE | Target::ACCEPTING;
+            let since = previous.filter(|before| before.is_accepting()).map(|before| before.since);
+            entry.since = since.unwrap_or(now).max(1);
+            if let Some((step, next)) = life::ramp(entry.since, now, slow_start) {
+                report.detail = format!("slow start: {} % of its weight", step * 100 / RAMP_STEPS);
+                steps.insert(report.id, (step, next));
             }
             members.push(Member {
                 id: report.id,

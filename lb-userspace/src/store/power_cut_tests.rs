@@ -168,8 +168,7 @@ fn act(store: &mut Embedded, number: u8) -> Result<(), StoreError> {
             store.commit(commit).map(|_| ())
         }
         3 | 6 => {
-            let target =
-                |port| TargetKey { group: "web".to_owned(), address: [10; 4].into(), port };
+            let target = |port| TargetKey { group: "web".into(), address: [10; 4].into(), port };
             let drained = (0..u16::from(number)).map(target).collect();
             store.keep_runtime(Runtime { drained, ..Runtime::default() })
         }

@@ -12,7 +12,7 @@ use lb_ebpf::{
 };
 use lb_userspace::{
     dataplane::{MapStore as _, StatsSource},
-    plan::{MapOp, WidePrefix},
+    plan::{MapOp, SlotWrites, WidePrefix},
 };
 
 use super::{
@@ -193,15 +193,15 @@ impl World {
             (base..base + (1 << BITS)).map(|index| (index, Slot::unarmed(owner))).collect();
         self.host.rings.insert(group, ring);
         self.host.slots.extend(slots.iter().map(|(index, slot)| (*index as usize, *slot)));
-        self.apply(&MapOp::WriteSlots(slots));
-        let name = format!("group-{group}");
+        self.apply(&MapOp::WriteSlots(SlotWrites::Each(slots)));
+        let name = format!("group-{group}").into();
         self.apply(&MapOp::PutGroup { id: group, name, ring });
     }
 
     /// Writes one slot.
     pub(crate) fn set_slot(&mut self, index: u32, slot: Slot) {
         self.host.slots.insert(index as usize, slot);
-        self.apply(&MapOp::WriteSlots(vec![(index, slot)]));
+        self.apply(&MapOp::WriteSlots(SlotWrites::Each(vec![(index, slot)])));
     }
 
     /// Makes every slot of a group this one.
@@ -210,7 +210,7 @@ impl World {
         let slots: Vec<(u32, Slot)> =
             (base..base + (1 << BITS)).map(|index| (index, slot)).collect();
         self.host.slots.extend(slots.iter().map(|(index, slot)| (*index as usize, *slot)));
-        self.apply(&MapOp::WriteSlots(slots));
+        self.apply(&MapOp::WriteSlots(SlotWrites::Each(slots)));
     }
 
     pub(crate) fn add_listener(&mut self, key: ListenerKey, listener: Listener) {

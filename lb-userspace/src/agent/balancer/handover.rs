@@ -100,7 +100,7 @@ mod tests {
     fn report(number: u8, state: TargetState) -> TargetReport {
         let address = [10, 0, 0, number].into();
         TargetReport {
-            key: TargetKey { group: "web".to_owned(), address, port: 80 },
+            key: TargetKey { group: "web".into(), address, port: 80 },
             id: number.into(),
             weight: 1,
             state,

@@ -5,7 +5,7 @@ use lb_common::target::Mode;
 use super::{GroupPlaces, health_check::health_check, life::life};
 use crate::config::{
     model::{Gue, Life, Protocol, Target, TargetGroup},
-    section::Section,
+    section::{List, Section},
     values,
 };
 
@@ -25,7 +25,7 @@ pub(super) fn target_group(section: Section<'_>) -> Option<(TargetGroup, GroupPl
     let at = section.at.clone();
     let mut targets = Vec::new();
     let mut places = Vec::new();
-    for entry in section.list("targets").map(|list| list.entries).unwrap_or_default() {
+    for entry in section.list("targets").iter().flat_map(List::entries) {
         let at = entry.at.clone();
         let read = Section::new(entry.node, entry.at, section.findings);
         if let Some(target) = read.and_then(|section| target(section, port)) {
@@ -40,7 +40,7 @@ pub(super) fn target_group(section: Section<'_>) -> Option<(TargetGroup, GroupPl
     let Attributes { life, gue, tcp_mss } = attributes?;
     Some((
         TargetGroup {
-            name: name?,
+            name: name?.into(),
             protocol: protocol?,
             port: port?,
             forwarding: forwarding?,

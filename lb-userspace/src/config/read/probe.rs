@@ -160,8 +160,7 @@ fn exec(section: &Section<'_>) -> Option<ExecCheck> {
     section.required("command", "command: [/usr/local/bin/check-web]")?;
     let list = section.list("command")?;
     let words: Vec<Option<String>> = list
-        .entries
-        .iter()
+        .entries()
         .map(|entry| match values::text(entry.node) {
             Ok(word) => Some(word),
             Err(message) => {

@@ -29,7 +29,7 @@ pub(super) fn check(config: &Config, places: &Places, findings: &Findings) {
         .enumerate()
         // Of two with one name the first is meant.
         .rev()
-        .map(|(index, group)| (group.name.as_str(), index))
+        .map(|(index, group)| (&*group.name, index))
         .collect();
     for (listener, place) in all() {
         // Thousands of listeners on thousands of targets: enough errors are enough.

@@ -21,7 +21,8 @@ pub(super) fn check(config: &Config, places: &Places, vips: &Vips<'_>, findings:
         findings.error(at, format!("source address {address} is named twice"));
     });
     let mut targets: BTreeMap<IpAddr, &str> = BTreeMap::new();
-    for group in &config.target_groups {
+    let groups = config.target_groups.iter().filter(|_| !sources.is_empty());
+    for group in groups {
         for target in &group.targets {
             targets.entry(target.address).or_insert(&group.name);
         }

@@ -28,7 +28,7 @@ fn example() -> Config {
         icmp: Icmp { echo_reply: true, rate: 1000 },
         hash_seed: None,
         target_groups: vec![TargetGroup {
-            name: "web".to_owned(),
+            name: "web".into(),
             protocol: Protocol::Tcp,
             port: 80,
             forwarding: Mode::Ipip,
@@ -166,7 +166,7 @@ fn udp_with_a_check_of_its_own() {
 fn anchors_merges_and_words() {
     let text =
         SMALL.replace("name: web", "name: on").replace("target_group: web", "target_group: on");
-    assert_eq!(config(&text).target_groups[0].name, "on");
+    assert_eq!(&*config(&text).target_groups[0].name, "on");
     let text = with(
         SMALL,
         "  - name: web\n    protocol: tcp\n    port: 80\n    forwarding",

@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lb_common::{Listener, ListenerKey, RingRef, Slot, Target};
+use lb_common::{Listener, ListenerKey, RingRef, Target};
 
-use crate::plan::{MapModel, MapOp};
+use crate::plan::{MapModel, MapOp, SlotWrites};
 
 /// What was pointed at since the last grace period, and is no more.
 #[derive(Clone, Debug, Default)]
@@ -112,20 +112,20 @@ impl Grace {
         }
     }
 
-    fn write(&mut self, model: &MapModel, slots: &[(u32, Slot)], harm: &mut Vec<String>) {
+    fn write(&mut self, model: &MapModel, slots: &SlotWrites, harm: &mut Vec<String>) {
         let live = spans(model.groups.values().map(|(_, ring)| *ring));
         let left = spans(self.rings.iter().copied());
         let mut clashes = 0;
-        for (index, slot) in slots {
-            if covers(&live, *index) {
-                let before = model.slots.get(*index as usize).copied().unwrap_or_default();
+        for (index, slot) in slots.iter() {
+            if covers(&live, index) {
+                let before = model.slots.get(index as usize).copied().unwrap_or_default();
                 if before.current != slot.current {
                     self.targets.insert(before.current);
                 }
                 if before.home != slot.home {
                     self.targets.insert(before.home);
                 }
-            } else if covers(&left, *index) {
+            } else if covers(&left, index) {
                 clashes += 1;
             }
         }

@@ -138,7 +138,7 @@ pub struct FakeStore {
 impl MapStore for FakeStore {
     type Error = FakeError;
 
-    fn read(&self) -> Result<Tables, FakeError> {
+    fn read(&self, _known: Option<&Tables>) -> Result<Tables, FakeError> {
         let mut state = self.maps.lock();
         if state.read_failures > 0 {
             state.read_failures -= 1;
@@ -159,8 +159,8 @@ impl MapStore for FakeStore {
                 match (moment, operation) {
                     (Moment::After, _) => state.apply(operation),
                     (Moment::Midway, MapOp::WriteSlots(slots)) => {
-                        let half = slots[..slots.len() / 2].to_vec();
-                        state.apply(&MapOp::WriteSlots(half));
+                        let half = slots.iter().take(slots.len() / 2);
+                        state.apply(&MapOp::WriteSlots(half.collect()));
                     }
                     (Moment::Before | Moment::Midway, _) => {}
                 }
@@ -180,7 +180,7 @@ impl State {
         self.hazards.extend(self.grace.step(&self.model, operation));
         if let MapOp::WriteSlots(slots) = operation {
             let armed = slots.iter().filter(|(_, slot)| slot.is_armed());
-            self.seen.extend(armed.map(|(index, _)| (*index, self.now)));
+            self.seen.extend(armed.map(|(index, _)| (index, self.now)));
         }
         self.model.apply(operation);
         self.operations.push(operation.clone());
@@ -221,8 +221,8 @@ mod tests {
         maps.open().apply(&MapOp::PutDevice(7)).unwrap();
         maps.fail_reads(1);
         let successor = maps.open();
-        assert!(successor.read().is_err());
-        assert!(successor.read().unwrap().devices.contains(&7));
+        assert!(successor.read(None).is_err());
+        assert!(successor.read(None).unwrap().devices.contains(&7));
         assert_eq!(maps.take_operations(), [MapOp::PutDevice(7)]);
         assert!(maps.take_operations().is_empty());
     }

@@ -73,7 +73,7 @@ fn address(number: u16) -> SocketAddr {
 }
 
 fn key(number: u16) -> TargetKey {
-    TargetKey { group: "web".to_owned(), address: Ipv4Addr::LOCALHOST.into(), port: number }
+    TargetKey { group: "web".into(), address: Ipv4Addr::LOCALHOST.into(), port: number }
 }
 
 pub(super) fn spec(number: u16) -> CheckSpec {

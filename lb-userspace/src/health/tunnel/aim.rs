@@ -46,7 +46,7 @@ pub struct AimTable {
 #[must_use]
 pub fn vip_of(config: &Config, group: &TargetGroup, port: u16) -> Option<SocketAddr> {
     let mut listeners =
-        config.listeners.iter().filter(|listener| listener.target_group == group.name).peekable();
+        config.listeners.iter().filter(|listener| *listener.target_group == *group.name).peekable();
     let first = *listeners.peek()?;
     let listener = listeners.find(|listener| listener.ports.contains(port)).unwrap_or(first);
     Some(SocketAddr::new(first_host(listener.address), port))

@@ -47,7 +47,7 @@ impl Story {
     }
 
     fn set(&mut self, number: u16, state: TargetState) {
-        let key = TargetKey { group: "web".to_owned(), address: v4(number), port: 80 };
+        let key = TargetKey { group: "web".into(), address: v4(number), port: 80 };
         self.world.health.insert(key, verdict(state));
     }
 
@@ -142,7 +142,7 @@ fn a_removed_target_goes_at_once_when_nothing_keeps_it() {
     let mut story = Story::new(&[HEALTHY; 2]);
     let removed = story.remove(2);
     story.after(1);
-    let key = TargetKey { group: "web".to_owned(), address: removed.address, port: 80 };
+    let key = TargetKey { group: "web".into(), address: removed.address, port: 80 };
     story.world.cut.insert(key);
     story.after(1);
     assert_eq!(story.shown(2), None);

@@ -21,7 +21,7 @@ use crate::{
         Config, Gue, HealthCheck, HealthProtocol, Icmp, Life, Listener, Ports, Protocol, Target,
         TargetGroup, TargetKey, Tunnel, UdpFlows, Via,
     },
-    health::{Health, Reason},
+    health::{Health, HealthTable, Reason},
     next_hop::{NextHop, NextHopState},
 };
 
@@ -29,7 +29,7 @@ use crate::{
 #[derive(Clone, Debug)]
 struct World {
     config: Config,
-    health: BTreeMap<TargetKey, Health>,
+    health: HealthTable,
     drained: BTreeSet<TargetKey>,
     attached: BTreeSet<u32>,
     quiet: BTreeSet<u32>,
@@ -53,7 +53,7 @@ impl World {
                 target_groups: Vec::new(),
                 listeners: Vec::new(),
             },
-            health: BTreeMap::new(),
+            health: HealthTable::default(),
             drained: BTreeSet::new(),
             next_hops: BTreeMap::new(),
             attached: BTreeSet::from([5]),
@@ -65,7 +65,7 @@ impl World {
 
     fn group(&mut self, name: &str, forwarding: Mode) -> &mut Self {
         self.config.target_groups.push(TargetGroup {
-            name: name.to_owned(),
+            name: name.into(),
             protocol: Protocol::Tcp,
             port: 80,
             forwarding,

@@ -163,7 +163,7 @@ fn check_routes(before: &Tables, now: &Tables, after: &Tables, at: usize) {
 /// Applies a plan's operations, looking at the maps after each.
 fn carry_out(maps: &FakeMaps, wanted: &Tables) -> Vec<MapOp> {
     let mut store = maps.open();
-    let before = store.read().unwrap();
+    let before = store.read(None).unwrap();
     let operations = diff(&before, wanted);
     for (at, operation) in operations.iter().enumerate() {
         store.apply(operation).unwrap();
@@ -180,7 +180,7 @@ fn carry_out(maps: &FakeMaps, wanted: &Tables) -> Vec<MapOp> {
 /// Ids of all that has one.
 fn ids(plan: &Plan) -> BTreeMap<String, u16> {
     let targets = plan.targets.iter().map(|report| (report.key.to_string(), report.id));
-    let groups = plan.tables.groups.iter().map(|(id, group)| (group.name.clone(), *id));
+    let groups = plan.tables.groups.iter().map(|(id, group)| (group.name.to_string(), *id));
     let listeners = plan.tables.listeners.iter();
     let listeners = listeners.map(|(key, listener)| (format!("{key:?}"), listener.id));
     targets.chain(groups).chain(listeners).collect()
@@ -209,7 +209,7 @@ fn unplaced(tables: &Tables) -> Tables {
 /// A new agent: it knows nothing but the maps.
 fn restart(maps: &FakeMaps, world: &World) -> Plan {
     maps.open().apply(&MapOp::Quiesce).unwrap();
-    world.plan(&maps.open().read().unwrap(), &RingCache::default()).unwrap()
+    world.plan(&maps.open().read(None).unwrap(), &RingCache::default()).unwrap()
 }
 
 proptest! {

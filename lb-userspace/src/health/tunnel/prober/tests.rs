@@ -15,7 +15,7 @@ const VIP: &str = "192.0.2.10:80";
 const TARGET: &str = "127.0.0.11";
 
 fn key(number: u16) -> TargetKey {
-    TargetKey { group: "web".to_owned(), address: TARGET.parse().unwrap(), port: number }
+    TargetKey { group: "web".into(), address: TARGET.parse().unwrap(), port: number }
 }
 
 fn shared(leads: impl IntoIterator<Item = Lead>) -> Arc<Shared> {

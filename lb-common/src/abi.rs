@@ -104,6 +104,10 @@ pub const LAYOUTS: &[Layout] = &[
 pub mod map {
     /// `Array` of one [`super::Meta`].
     pub const META: &str = "META";
+    /// `ProgramArray`: what the balancer goes on with, by [`super::program::Instance`].
+    pub const PROGRAMS: &str = "PROGRAMS";
+    /// `PerCpuArray` of `u64`, by [`super::program::Instance`]: what it leaves to that program.
+    pub const LEFT: &str = "LEFT";
     /// Mmapable `Array` of one [`crate::listener::Listeners`].
     pub const LISTENERS: &str = "LISTENERS";
     /// `HashMap` from [`crate::VipKey`] to the number of listeners that have the address.
@@ -166,6 +170,8 @@ pub mod map {
     /// The balancer's maps, all pinned.
     pub const PINNED: &[&str] = &[
         META,
+        PROGRAMS,
+        LEFT,
         LISTENERS,
         VIPS,
         GROUPS,
@@ -194,10 +200,27 @@ pub mod map {
 
 /// Names of the programs, each in a BPF object of its own.
 pub mod program {
-    /// The balancer.
+    /// The balancer: plain packets.
     pub const BALANCE: &str = "xelb_balance";
+    /// What the balancer goes on with, for all others.
+    pub const REST: &str = "xelb_rest";
     /// The target side's decapsulator.
     pub const DECAP: &str = "xelb_decap";
+
+    /// Whose [`REST`] lies at which index of the map `PROGRAMS`.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    #[repr(u32)]
+    pub enum Instance {
+        /// The balancer's that forwards packets.
+        Live = 0,
+        /// That of an instance that writes nothing, for `xelb explain`.
+        DryRun = 1,
+    }
+
+    impl Instance {
+        /// How many there are.
+        pub const COUNT: u32 = 2;
+    }
 }
 
 #[cfg(test)]

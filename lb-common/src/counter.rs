@@ -101,6 +101,8 @@ numbered! {
             "nat, fullnat: the packet's TTL or hop limit does not allow another hop";
         ResetRateLimited = 24, "reset_rate_limited",
             "a packet of a flow whose target is gone was not answered with RST: there were too many";
+        ProgramMissing = 25, "program_missing",
+            "the program for packets that are not plain is not there: a fault of the agent";
     }
 }
 

@@ -12,11 +12,11 @@ pub struct Setting {
     pub why: &'static str,
 }
 
-/// Seed of the flow hash.
-pub const HASH_SEED: Setting = Setting {
-    name: "HASH_SEED",
-    type_name: "[u64; 2]",
-    why: "Key of SipHash-1-3 over the five-tuple: secret, so that nobody can choose flows that all \
+/// Key of the flow hash.
+pub const HASH_KEYS: Setting = Setting {
+    name: "HASH_KEYS",
+    type_name: "[u64; 11]",
+    why: "Key of the hash over the five-tuple, made of the seed: secret, so that nobody can choose flows that all \
           meet one target; the same on every host of a fleet, so that all choose the same target",
 };
 
@@ -43,4 +43,4 @@ pub const DRY_RUN: Setting = Setting {
 };
 
 /// All of them.
-pub const ALL: &[Setting] = &[HASH_SEED, DRY_RUN, CHECK_SOURCES, GUE_PORT];
+pub const ALL: &[Setting] = &[HASH_KEYS, DRY_RUN, CHECK_SOURCES, GUE_PORT];

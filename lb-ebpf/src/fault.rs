@@ -31,6 +31,9 @@ pub(crate) struct Fragment {
 }
 
 impl Fragment {
+    /// A whole packet.
+    pub(crate) const WHOLE: Self = Self { identification: 0, offset: 0, more: false };
+
     /// Whether it is one of several.
     #[inline(always)]
     pub(crate) const fn is_part(self) -> bool {

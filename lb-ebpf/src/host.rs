@@ -22,7 +22,7 @@ pub use nat::NatMemory;
 pub use packet::{HEADROOM, HEADROOM_RESERVED, VecPacket};
 
 use crate::{
-    Datagram, Packet, Stages, Step, Tables, Verdict, limiter,
+    Datagram, Packet, Stages, Step, Tables, Verdict, flow_hash, limiter,
     nat::life::Direction,
     recall::{self, Answer, Question},
     stage,
@@ -42,7 +42,7 @@ pub struct MemoryTables {
     pub slots: Array<Slot>,
     /// Targets, by id.
     pub targets: BTreeMap<u16, Target>,
-    /// Key of the flow hash.
+    /// Seed of the flow hash.
     pub seed: [u64; 2],
     /// Counters, by index.
     pub counters: RefCell<BTreeMap<u32, u64>>,
@@ -163,8 +163,8 @@ impl Tables for MemoryTables {
         recall::answer(asked, self)
     }
 
-    fn hash_seed(&self) -> [u64; 2] {
-        self.seed
+    fn hash_key(&self, index: usize) -> u64 {
+        flow_hash::key(self.seed, index)
     }
 
     fn count_listener(&self, id: u16, bytes: u64) {
@@ -178,6 +178,14 @@ impl Tables for MemoryTables {
 
 /// Here every stage is a call.
 impl<P: Packet> Stages<P> for MemoryTables {
+    fn plain(&self, packet: &mut P) -> Step {
+        stage::plain(packet, self)
+    }
+
+    fn rest(&self, packet: &mut P, first: Step) -> Verdict {
+        crate::process_rest(packet, first, self)
+    }
+
     fn balance(&self, packet: &mut P) -> Step {
         stage::balance(packet, self)
     }

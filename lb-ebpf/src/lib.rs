@@ -22,6 +22,7 @@ pub mod decap;
 mod exception;
 mod family;
 mod fault;
+pub mod flow_hash;
 pub mod forward;
 mod fragment;
 pub mod header;
@@ -35,10 +36,11 @@ pub mod memory;
 pub mod nat;
 pub mod packet;
 mod parse;
+mod plain;
 mod quic;
 pub mod recall;
 mod reset;
-pub mod siphash;
+mod siphash;
 pub mod stage;
 mod stats;
 mod steer;
@@ -46,12 +48,12 @@ mod step;
 pub mod tables;
 pub mod verdict;
 
+pub use flow_hash::flow_hash;
 use nat::life::Direction;
 pub use packet::{Packet, Wire};
 pub use parse::{Content, Datagram};
 pub use stage::Stages;
-pub use steer::flow_hash;
-pub use step::Step;
+pub use step::{Sent, Step};
 pub use tables::Tables;
 pub use verdict::Verdict;
 
@@ -59,27 +61,49 @@ pub use verdict::Verdict;
 ///
 /// The life of a packet (each step may stop it): parse, listener, steer, forward, count. Nothing
 /// is written before the decision is complete; what is not for a listener passes untouched.
+///
+/// This is the plain packet, which nearly all are. In BPF it is a program of its own, small enough
+/// for a CPU's caches; what it has no answer for is another program's.
 #[inline(always)]
 pub fn process<P: Packet, S: Stages<P>>(packet: &mut P, stages: &S) -> Verdict {
-    let step = match stages.balance(packet) {
+    match stages.plain(packet) {
+        Step::Sent(sent) => leave(packet, sent, stages),
+        Step::Done(verdict) => verdict,
+        first => stages.rest(packet, first),
+    }
+}
+
+/// Decides on a packet that is not plain, or that needs more than a new header; `first` is what
+/// [`process`] has found out about it.
+#[inline(always)]
+pub fn process_rest<P: Packet, S: Stages<P>>(packet: &mut P, first: Step, stages: &S) -> Verdict {
+    let step = match first {
+        Step::NotPlain => stages.balance(packet),
+        step => step,
+    };
+    let step = match step {
         first @ (Step::Exception | Step::Translate) => by_flow(packet, first, stages),
         step => step,
     };
     match step {
-        Step::Sent(sent) => {
-            if sent.mss != 0 {
-                stages.clamp(packet, u32::from(sent.transport) * 2, sent.mss);
-            }
-            match sent.interface {
-                0 => Verdict::Transmit,
-                interface => Verdict::Redirect(interface),
-            }
-        }
+        Step::Sent(sent) => leave(packet, sent, stages),
         Step::TooBig(room) => stages.too_big(packet, room),
         Step::Reset => stages.reset(packet),
         Step::Done(verdict) => verdict,
         // What only stages say to each other.
         _ => Verdict::Pass,
+    }
+}
+
+/// The packet is written, and goes out.
+#[inline(always)]
+fn leave<P: Packet, S: Stages<P>>(packet: &mut P, sent: Sent, stages: &S) -> Verdict {
+    if sent.mss != 0 {
+        stages.clamp(packet, u32::from(sent.transport) * 2, sent.mss);
+    }
+    match sent.interface {
+        0 => Verdict::Transmit,
+        interface => Verdict::Redirect(interface),
     }
 }
 

@@ -57,8 +57,7 @@ pub(crate) struct Link {
 pub(crate) fn parse<P: Packet>(packet: &P) -> Result<Link, Stop> {
     let ethernet = packet.get::<Ethernet>(0).ok_or(Stop::Pass)?;
     // A unicast IP packet in a group frame is not for us to answer (RFC 1122, 3.3.6).
-    let [first, ..] = ethernet.destination.words;
-    if u16::from_be(first) & 0x0100 != 0 {
+    if ethernet.is_group() {
         return Err(Stop::Pass);
     }
     let mut tags = Tags::default();
@@ -88,6 +87,12 @@ const fn is_tag(ether_type: Be16) -> bool {
 }
 
 impl Link {
+    /// Without tags.
+    #[inline(always)]
+    pub(crate) fn untagged(family: Family) -> Self {
+        Self { tags: Tags::default(), family }
+    }
+
     /// Where the IP header starts: 14, 18 or 22.
     #[inline(always)]
     pub(crate) const fn ip_offset(&self) -> usize {

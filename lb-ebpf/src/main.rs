@@ -14,16 +14,32 @@ use aya_log_ebpf::warn;
 use lb_common::DropReason;
 use lb_ebpf::Verdict;
 
-use kernel::{frame::Frame, maps::DEVICES, tables::KernelTables};
+use kernel::{frame::Frame, maps::DEVICES, programs, tables::KernelTables};
 
 /// The balancer; attached to the interfaces that clients' packets arrive at.
 #[xdp(frags)]
 #[inline(always)]
 fn xelb_balance(context: XdpContext) -> u32 {
     let mut frame = Frame::new(context);
-    match lb_ebpf::process(&mut frame, &KernelTables) {
+    let verdict = lb_ebpf::process(&mut frame, &KernelTables);
+    action(&frame, verdict)
+}
+
+/// What the balancer has no answer for goes on here, by a tail call.
+#[xdp(frags)]
+#[inline(always)]
+fn xelb_rest(context: XdpContext) -> u32 {
+    let mut frame = Frame::new(context);
+    let verdict = lb_ebpf::process_rest(&mut frame, programs::left(), &KernelTables);
+    action(&frame, verdict)
+}
+
+/// The verdict in XDP's words.
+#[inline(always)]
+fn action(frame: &Frame, verdict: Verdict) -> u32 {
+    match verdict {
         Verdict::Pass => xdp_action::XDP_PASS,
-        Verdict::Drop(reason) => dropped(&frame, reason),
+        Verdict::Drop(reason) => dropped(frame, reason),
         Verdict::Transmit => xdp_action::XDP_TX,
         Verdict::Redirect(interface) => match DEVICES.redirect(interface, 0) {
             Ok(action) | Err(action) => action,

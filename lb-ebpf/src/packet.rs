@@ -27,6 +27,9 @@ pub trait Packet {
     /// reaches into the first one only.
     fn holds(&self, length: usize) -> bool;
 
+    /// Whether at least `length` bytes of it are in the first buffer.
+    fn holds_in_first_buffer(&self, length: usize) -> bool;
+
     /// Index of the interface that it came in by.
     fn ingress(&self) -> u32;
 

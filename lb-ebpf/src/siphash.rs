@@ -6,7 +6,7 @@
 /// The hash of `words`, taken as 8 little-endian bytes each.
 #[must_use]
 #[inline(always)]
-pub fn siphash13(key: [u64; 2], words: &[u64]) -> u64 {
+pub(crate) fn siphash13(key: [u64; 2], words: &[u64]) -> u64 {
     let [k0, k1] = key;
     let mut state = [
         k0 ^ 0x736f_6d65_7073_6575,

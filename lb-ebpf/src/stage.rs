@@ -8,7 +8,7 @@ use lb_common::{DropReason, Listener, Switches};
 use crate::{
     Datagram, Packet, Tables, Verdict, exception, forward, icmp, link, listener,
     nat::{self, NatTables, life::Direction},
-    parse, reset, stats, steer,
+    parse, plain, reset, stats, steer,
     step::{Sent, Step},
     tables::Fact,
     verdict::Stop,
@@ -16,6 +16,12 @@ use crate::{
 
 /// The stages, as functions that are called on their own.
 pub trait Stages<P: Packet> {
+    /// See [`plain`].
+    fn plain(&self, packet: &mut P) -> Step;
+
+    /// Goes on with [`crate::process_rest`] for good, in BPF with another program.
+    fn rest(&self, packet: &mut P, first: Step) -> Verdict;
+
     /// See [`balance`].
     fn balance(&self, packet: &mut P) -> Step;
 
@@ -53,7 +59,19 @@ pub trait Stages<P: Packet> {
     fn clamp(&self, packet: &mut P, offset: u32, mss: u16);
 }
 
-/// The common packet: whole, TCP or UDP.
+/// The packet that nearly all are, to a target that is reached without translation.
+#[inline(always)]
+pub fn plain<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Step {
+    match plain::datagram(packet) {
+        Some(datagram) => {
+            let link = link::Link::untagged(datagram.family);
+            stats::step(to_target(packet, &link, &datagram, tables), tables)
+        }
+        None => Step::NotPlain,
+    }
+}
+
+/// The common packet: whole, TCP or UDP; tagged or not, with whatever options.
 #[inline(always)]
 pub fn balance<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Step {
     let common = |packet: &mut P| {
@@ -177,7 +195,7 @@ fn to_target<P: Packet, T: Tables>(
     if listener.flags & Listener::NAT != 0 {
         return Err(Stop::Translate);
     }
-    let hash = steer::flow_hash(datagram, tables.hash_seed());
+    let hash = steer::hash_of(datagram, tables);
     let id = steer::target_of(packet, link, &listener, datagram, hash, tables)?;
     let target = tables.target(id).ok_or(Stop::target_missing())?;
     let sent = forward::forward(packet, link, datagram, target, hash)?;

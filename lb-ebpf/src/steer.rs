@@ -4,48 +4,20 @@
 use lb_common::{DropReason, Family, Listener, Slot, listener::protocol::TCP};
 
 use crate::{
-    Content, Datagram, Packet, Tables, header::Tcp, link::Link, nat::Ends, quic, recall::Question,
-    siphash::siphash13, tables::Fact, verdict::Stop,
+    Content, Datagram, Packet, Tables, flow_hash, header::Tcp, link::Link, nat::Ends, quic,
+    recall::Question, tables::Fact, verdict::Stop,
 };
 
-/// The keyed hash of a flow's five-tuple (and its family): SipHash-1-3 over source address,
-/// destination address (four or sixteen bytes each), source port, destination port, protocol,
-/// family number and two zero bytes, all in network byte order. 16 bytes for IPv4, 40 for IPv6.
-#[must_use]
+/// The hash of a packet's flow.
 #[inline(always)]
-pub fn flow_hash(datagram: &Datagram, seed: [u64; 2]) -> u64 {
-    hash(datagram.family, datagram.protocol, &Ends::of(datagram), seed)
+pub(crate) fn hash_of<T: Tables>(datagram: &Datagram, tables: &T) -> u64 {
+    hash(datagram.family, datagram.protocol, &Ends::of(datagram), tables)
 }
 
-/// [`flow_hash`] of these ends.
-#[must_use]
+/// The hash of the flow with these ends.
 #[inline(always)]
-pub(crate) fn hash(family: Family, protocol: u8, ends: &Ends, seed: [u64; 2]) -> u64 {
-    // Native words in memory order: the same bytes on every machine, and nothing to swap.
-    let tail = u64::from(ends.source_port.raw.to_le())
-        | u64::from(ends.destination_port.raw.to_le()) << 16
-        | u64::from(protocol) << 32
-        | (family as u64) << 40;
-    let [source_low, source_high] = ends.source.words.map(u64::to_le);
-    let [destination_low, destination_high] = ends.destination.words.map(u64::to_le);
-    match family {
-        Family::V4 => siphash13(seed, &[source_low | destination_low << 32, tail]),
-        Family::V6 => {
-            siphash13(seed, &[source_low, source_high, destination_low, destination_high, tail])
-        }
-    }
-}
-
-/// The keyed hash of a client's address: SipHash-1-3 over it and its family number, as one word in
-/// network byte order (two for IPv6).
-#[must_use]
-#[inline(always)]
-fn client_hash(datagram: &Datagram, seed: [u64; 2]) -> u64 {
-    let [low, high] = datagram.source.words.map(u64::to_le);
-    match datagram.family {
-        Family::V4 => siphash13(seed, &[low, Family::V4 as u64]),
-        Family::V6 => siphash13(seed, &[low, high, Family::V6 as u64]),
-    }
+pub(crate) fn hash<T: Tables>(family: Family, protocol: u8, ends: &Ends, tables: &T) -> u64 {
+    flow_hash::of(family, protocol, ends, |index| tables.hash_key(index))
 }
 
 /// The slot of a flow, and its index.
@@ -61,7 +33,8 @@ pub(crate) fn slot_of<T: Tables>(
         return Err(DropReason::RingMissing);
     }
     let sticky = listener.flags & Listener::STICKY != 0;
-    let hash = if sticky { client_hash(datagram, tables.hash_seed()) } else { hash };
+    let hash =
+        if sticky { flow_hash::of_client(datagram, |index| tables.hash_key(index)) } else { hash };
     let index = ring.slot_of(hash);
     tables.note(Fact::Slot(index as u32));
     Ok((index as u32, tables.slot(index)))

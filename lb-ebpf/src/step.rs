@@ -1,6 +1,8 @@
 //! What a stage of the data path says: what becomes of the packet, or which stage is next.
 //!
-//! It fits one word, since a function that the verifier walks on its own gives back a number.
+//! It fits one word, since a function that the verifier walks on its own gives back a number, and one
+//! program leaves it to the next. The numbers are part of the ABI: a program of another version may
+//! read what one has left.
 
 use bytemuck::{Pod, Zeroable};
 use lb_common::DropReason;
@@ -14,6 +16,8 @@ pub enum Step {
     Done(Verdict),
     /// It has been rewritten and leaves by an interface; a SYN may have to be clamped before.
     Sent(Sent),
+    /// It is none that `plain` knows.
+    NotPlain,
     /// It is ICMP or a fragment.
     Exception,
     /// It is for a listener whose targets need translation, or maybe an answer of one.
@@ -75,6 +79,7 @@ const BOUND: u8 = 10;
 const READ: u8 = 11;
 const UNLISTED: u8 = 12;
 const RESET: u8 = 13;
+const NOT_PLAIN: u8 = 14;
 
 impl Step {
     /// As a word.
@@ -88,6 +93,7 @@ impl Step {
             Self::Done(Verdict::Transmit) => word(TRANSMIT, 0, 0, 0),
             Self::Done(Verdict::Redirect(interface)) => word(REDIRECT, 0, 0, interface),
             Self::Sent(sent) => word(SENT, sent.transport, sent.mss, sent.interface),
+            Self::NotPlain => word(NOT_PLAIN, 0, 0, 0),
             Self::Exception => word(EXCEPTION, 0, 0, 0),
             Self::Translate => word(TRANSLATE, 0, 0, 0),
             Self::Create => word(CREATE, 0, 0, 0),
@@ -111,6 +117,7 @@ impl Step {
                 Err(_) => Self::Done(Verdict::Pass),
             },
             SENT => Self::Sent(Sent { interface: large, mss: small, transport: byte }),
+            NOT_PLAIN => Self::NotPlain,
             EXCEPTION => Self::Exception,
             TRANSLATE => Self::Translate,
             CREATE => Self::Create,
@@ -139,6 +146,7 @@ mod tests {
             Step::Done(Verdict::Transmit),
             Step::Done(Verdict::Redirect(7)),
             Step::Sent(Sent { interface: u32::MAX, mss: 1400, transport: 255 }),
+            Step::NotPlain,
             Step::Exception,
             Step::Translate,
             Step::Create,

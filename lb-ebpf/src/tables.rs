@@ -78,8 +78,8 @@ pub trait Tables: Count {
     /// Where a packet goes that needs memory: what [`crate::recall::answer`] says.
     fn recall(&self, asked: &Question) -> Answer;
 
-    /// The key of the flow hash.
-    fn hash_seed(&self) -> [u64; 2];
+    /// A word of the key of the flow hash; see [`crate::flow_hash::keys`].
+    fn hash_key(&self, index: usize) -> u64;
 
     /// Counts a packet of `bytes` bytes for a listener.
     fn count_listener(&self, id: u16, bytes: u64);

@@ -18,8 +18,7 @@ use aya::{
 };
 use etherparse::{IpHeaders, PacketBuilder, PacketBuilderStep};
 use lb_common::{
-    abi::program,
-    settings,
+    abi::program::Instance,
     target::{Mode, TargetState},
 };
 use lb_tests::sandbox;
@@ -28,7 +27,7 @@ use lb_userspace::{
         Config, Gue, HealthCheck, HealthProtocol, Icmp, Life, Listener, Ports, Protocol, Target,
         TargetGroup, TargetKey, Tunnel, UdpFlows, Via,
     },
-    dataplane::{GENERATOR_OBJECT, KernelStore, MapStore as _, OBJECT},
+    dataplane::{GENERATOR_OBJECT, KernelStore, MapStore as _, load_balancer, open_balancer},
     health::Health,
     next_hop::{NextHop, NextHopState},
     plan::{self, Inputs, RingCache, Tables},
@@ -168,8 +167,8 @@ fn measure_case(
     repetitions: usize,
     packets: u32,
 ) -> Result<Vec<Vec<i64>>> {
-    let mut balancer = load_balancer(case, folder)?;
-    let balance = xdp(&mut balancer, program::BALANCE)?.try_clone()?;
+    let mut balancer = with_maps(case, folder)?;
+    let balance = load_balancer(&mut balancer, Instance::Live)?.fd()?.try_clone()?;
     memory::prepare(case, folder)?;
     let mut generators: Vec<Option<Generator>> = FLOWS
         .iter()
@@ -205,11 +204,8 @@ pub(super) fn xdp<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a ProgramFd> {
     Ok(program.fd()?)
 }
 
-fn load_balancer(case: &Case, folder: &Path) -> Result<Ebpf> {
-    let ebpf = EbpfLoader::new()
-        .default_map_pin_directory(folder)
-        .override_global(settings::HASH_SEED.name, &SEED, true)
-        .load(OBJECT)?;
+fn with_maps(case: &Case, folder: &Path) -> Result<Ebpf> {
+    let ebpf = open_balancer(folder, SEED, Instance::Live)?;
     let mut store = KernelStore::open(folder)?;
     let wanted = tables(case)?;
     for operation in plan::diff(&Tables::default(), &wanted) {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use lb_common::{Be16, DropReason, Family, Mode, Target};
-use lb_ebpf::Verdict;
+use lb_ebpf::{Step, Verdict, host::VecPacket, stage};
 
 use crate::{
     decap::{Outer, PLAIN, addresses, wrap},
@@ -14,8 +14,8 @@ use crate::{
         frames::{BALANCER_MAC, Packet, TARGET_MAC, TCP, UDP, VIP_V4, VIP_V6},
         random::{Random, frame},
         world::{
-            DecapWorld, PORT_BAD_MODE, PORT_NO_OWNER, PORT_NO_RING, PORT_NO_TARGET, PORT_TCP,
-            PORT_UNRESOLVED, Sides as _, TARGET, World, agree, difference, target,
+            DecapWorld, INGRESS, PORT_BAD_MODE, PORT_NO_OWNER, PORT_NO_RING, PORT_NO_TARGET,
+            PORT_TCP, PORT_UNRESOLVED, Sides as _, TARGET, World, agree, difference, target,
         },
     },
 };
@@ -164,6 +164,30 @@ crate::support::world::in_sandbox! {
             "ecn_invalid"] {
             assert!(counted.contains_key(name), "no random frame led to {name}");
         }
+    }
+
+    fn plain_packets_become_what_the_stages_for_all_make_of_them() {
+        let mut world = World::new();
+        let mut random = Random::new(SEED);
+        let good = good();
+        let mut plain = 0;
+        for target in targets() {
+            world.set_target(TARGET, target);
+            for number in 0..20_000 {
+                let frame = frame(&mut random, &good);
+                let mut packet = VecPacket::new(&frame, INGRESS);
+                let step = stage::plain(&mut packet, &world.host);
+                if step == Step::NotPlain {
+                    assert_eq!(packet.bytes(), frame, "a packet that is handed on was changed");
+                    continue;
+                }
+                let mut other = VecPacket::new(&frame, INGRESS);
+                let all = stage::balance(&mut other, &world.host);
+                assert_eq!((step, packet.bytes()), (all, other.bytes()), "frame {number} of seed {SEED:#x}");
+                plain += usize::from(matches!(step, Step::Sent(_)));
+            }
+        }
+        assert!(plain > 10_000, "only {plain} random frames were plain and forwarded");
     }
 
     fn random_frames_through_armed_slots() {

@@ -16,17 +16,35 @@ use crate::support::{
     world::{INGRESS, PORT_TCP, PORT_UDP, Sides as _, TARGET, World, target},
 };
 
-/// The flow hash, by the crate siphasher.
+/// The flow hash as its paper has it, in numbers that do not overflow; its key by the crate siphasher.
 pub(crate) fn flow_hash(packet: &Packet) -> u64 {
-    let mut hasher = SipHasher13::new_with_keys(SEED[0], SEED[1]);
+    let mut words: Vec<u32> = Vec::new();
+    let mut add = |bytes: &[u8]| {
+        words.extend(bytes.chunks(4).map(|word| u32::from_le_bytes(word.try_into().unwrap())));
+    };
+    let [ports, port] = [packet.source_port, packet.port].map(u16::to_be_bytes);
+    add(&[ports, port].concat());
+    add(&[packet.protocol, packet.family as u8, 0, 0]);
     match packet.family {
-        Family::V4 => [CLIENT_V4, VIP_V4].iter().for_each(|address| hasher.write(address)),
-        Family::V6 => [CLIENT_V6, VIP_V6].iter().for_each(|address| hasher.write(address)),
+        Family::V4 => [CLIENT_V4, VIP_V4].iter().for_each(|address| add(address)),
+        Family::V6 => [CLIENT_V6, VIP_V6].iter().for_each(|address| add(address)),
     }
-    hasher.write(&packet.source_port.to_be_bytes());
-    hasher.write(&packet.port.to_be_bytes());
-    hasher.write(&[packet.protocol, packet.family as u8, 0, 0]);
-    hasher.finish()
+    let key = |index: u64| {
+        let mut hasher = SipHasher13::new_with_keys(SEED[0], SEED[1]);
+        hasher.write(&index.to_le_bytes());
+        u128::from(hasher.finish())
+    };
+    let pairs = words.chunks(2).zip((1..).step_by(2));
+    let products = pairs.map(|(pair, first)| {
+        (key(first) + u128::from(pair[1])) % (1 << 64)
+            * ((key(first + 1) + u128::from(pair[0])) % (1 << 64))
+            % (1 << 64)
+    });
+    let mut sum = u64::try_from((key(0) + products.sum::<u128>()) % (1 << 64)).unwrap();
+    for (shift, factor) in [(30, 0xbf58_476d_1ce4_e5b9), (27, 0x94d0_49bb_1331_11eb)] {
+        sum = (sum ^ (sum >> shift)).wrapping_mul(factor);
+    }
+    sum ^ (sum >> 31)
 }
 
 /// How a tunnel wraps.

@@ -1,4 +1,4 @@
-//! The flow hash: the one of the crate siphasher, and evenly spread.
+//! The flow hash: the one of its paper, and evenly spread.
 
 use lb_common::{Address, Be16, Family};
 use lb_ebpf::{Content, Datagram, flow_hash};
@@ -32,7 +32,7 @@ fn datagram(packet: &Packet) -> Datagram {
 }
 
 #[test]
-fn it_is_siphash_over_the_five_tuple() {
+fn it_is_the_one_of_the_paper() {
     for family in [Family::V4, Family::V6] {
         for source_port in [0, 1, 40_000, 65_535] {
             let packet = Packet { source_port, ..Packet::new(family, TCP, 80) };

@@ -33,6 +33,16 @@ pub struct Ethernet {
 
 impl Wire for Ethernet {}
 
+impl Ethernet {
+    /// Whether it is for a group of hosts, or for all.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_group(&self) -> bool {
+        let [first, ..] = self.destination.words;
+        first & u16::to_be(0x0100) != 0
+    }
+}
+
 /// A VLAN tag, from after its own EtherType on.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]

@@ -37,6 +37,9 @@ impl Ipv4 {
     /// Flag in `fragment`: do not fragment.
     pub const DONT_FRAGMENT: Be16 = Be16::new(0x4000);
 
+    /// `version_and_length` of a header without options.
+    pub const PLAIN: u8 = 0x45;
+
     /// The IP version that it claims.
     #[must_use]
     #[inline(always)]
@@ -56,6 +59,13 @@ impl Ipv4 {
     #[inline(always)]
     pub const fn fragment_offset(&self) -> u16 {
         (self.fragment.get() & 0x1fff) << 3
+    }
+
+    /// Whether it is one of several fragments.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_part(&self) -> bool {
+        self.fragment.raw & Be16::new(0x3fff).raw != 0
     }
 
     /// Whether other fragments follow.

@@ -53,6 +53,10 @@ impl Packet for VecPacket {
         self.bytes().len() >= length
     }
 
+    fn holds_in_first_buffer(&self, length: usize) -> bool {
+        self.holds(length)
+    }
+
     fn ingress(&self) -> u32 {
         self.ingress
     }

@@ -81,7 +81,12 @@ impl Packet for Frame {
     #[inline(always)]
     fn holds(&self, length: usize) -> bool {
         // Most frames lie in one buffer; asking for the others is a call.
-        self.data() + length <= self.data_end() || length <= self.buffers_length()
+        self.holds_in_first_buffer(length) || length <= self.buffers_length()
+    }
+
+    #[inline(always)]
+    fn holds_in_first_buffer(&self, length: usize) -> bool {
+        self.data() + length <= self.data_end()
     }
 
     #[inline(always)]

@@ -3,12 +3,12 @@
 use aya_ebpf::{
     bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC},
     macros::map,
-    maps::{Array, DevMapHash, HashMap, LpmTrie, LruHashMap, PerCpuArray, Queue},
+    maps::{Array, DevMapHash, HashMap, LpmTrie, LruHashMap, PerCpuArray, ProgramArray, Queue},
 };
 use lb_common::{
     Binding, Bucket, FlowLine, FragmentFlow, FragmentKey, MemoryLine, Switches, Traffic, VipKey,
     WideKey, WideListeners,
-    abi::Meta,
+    abi::{Meta, program::Instance},
     counter::COUNTERS_MAX,
     explain::Explanation,
     group::Groups,
@@ -27,6 +27,14 @@ use lb_common::{
 /// Read by the agent only; here so that it is made and pinned with the others.
 #[map]
 static META: Array<Meta> = Array::pinned(1, 0);
+
+/// See [`lb_common::abi::program::Instance`].
+#[map]
+pub(crate) static PROGRAMS: ProgramArray = ProgramArray::pinned(Instance::COUNT, 0);
+
+/// What the program for plain packets leaves to the other one: a word of [`lb_ebpf::Step`].
+#[map]
+pub(crate) static LEFT: PerCpuArray<u64> = PerCpuArray::pinned(Instance::COUNT, 0);
 
 #[map]
 pub(crate) static LISTENERS: Array<Listeners> = Array::pinned(1, BPF_F_MMAPABLE);

@@ -6,6 +6,7 @@ pub(crate) mod frame;
 pub(crate) mod maps;
 mod memory;
 mod nat;
+pub(crate) mod programs;
 pub(crate) mod settings;
 mod stages;
 pub(crate) mod tables;

@@ -1,8 +1,10 @@
 //! Load-time globals, as `lb_common::settings` lists them.
 
-/// See [`lb_common::settings::HASH_SEED`].
+use lb_ebpf::flow_hash::KEYS;
+
+/// See [`lb_common::settings::HASH_KEYS`].
 #[unsafe(no_mangle)]
-static HASH_SEED: [u64; 2] = [0; 2];
+static HASH_KEYS: [u64; KEYS] = [0; KEYS];
 
 /// See [`lb_common::settings::DRY_RUN`].
 #[unsafe(no_mangle)]
@@ -15,9 +17,12 @@ pub(crate) fn dry_run() -> bool {
     unsafe { core::ptr::read_volatile(&raw const DRY_RUN) != 0 }
 }
 
-/// The seed that the agent set before it loaded the program.
+/// A word of the key that the agent set before it loaded the program; zero if there is none.
 #[inline(always)]
-pub(crate) fn hash_seed() -> [u64; 2] {
-    // SAFETY: a static is valid; volatile, since the compiler must not believe the zeros above.
-    unsafe { core::ptr::read_volatile(&raw const HASH_SEED) }
+pub(crate) fn hash_key(index: usize) -> u64 {
+    match HASH_KEYS.get(index) {
+        // SAFETY: a static is valid; volatile, since the compiler must not believe the zeros above.
+        Some(key) => unsafe { core::ptr::read_volatile(key) },
+        None => 0,
+    }
 }

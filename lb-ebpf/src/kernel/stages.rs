@@ -4,17 +4,21 @@
     reason = "a stage that is named instead is called through a shim that is not inlined"
 )]
 
+use core::hint::black_box;
+
 use aya_ebpf::{bindings::xdp_md, programs::XdpContext};
-use lb_common::{DropReason, Listener, ListenerKey, Slot};
+use lb_common::{DropReason, Listener, ListenerKey, Slot, VipKey};
 use lb_ebpf::{
     Datagram, Stages, Step, Verdict,
     nat::life::Direction,
     recall::{self, Answer, Question},
     stage,
+    tables::Count as _,
 };
 
 use super::{
     frame::Frame,
+    programs,
     tables::{self, KernelTables},
 };
 
@@ -33,6 +37,21 @@ impl Frame {
 }
 
 impl Stages<Frame> for KernelTables {
+    #[inline(always)]
+    fn plain(&self, packet: &mut Frame) -> Step {
+        // Hidden in a word from LLVM, which else carries the parts of all outcomes in the same
+        // registers: pointers for the verifier, or nothing.
+        Step::from_word(black_box(stage::plain(packet, self).to_word()))
+    }
+
+    #[inline(always)]
+    fn rest(&self, packet: &mut Frame, first: Step) -> Verdict {
+        programs::go_on(packet, first);
+        // The agent puts the program there before it attaches this one.
+        self.count(DropReason::ProgramMissing.index());
+        Verdict::Drop(DropReason::ProgramMissing)
+    }
+
     #[inline(always)]
     fn balance(&self, packet: &mut Frame) -> Step {
         Step::from_word(xelb_common(packet.context()))
@@ -227,6 +246,35 @@ extern "C" fn xelb_search(key: *const ListenerKey) -> u64 {
         return 0;
     };
     tables::search(key).map_or(0, Listener::to_word)
+}
+
+/// See [`tables::wide`]: a function of its own, since most configurations have no such listener.
+#[inline(always)]
+pub(super) fn wide_listener(key: &VipKey, protocol: u8, port: u16) -> Option<Listener> {
+    let about = u32::from(port) | u32::from(protocol) << 16;
+    let listener = Listener::from_word(xelb_wide(key, about));
+    if listener.id == 0 { None } else { Some(listener) }
+}
+
+/// Whether a listener on a prefix has this address.
+#[inline(always)]
+pub(super) fn is_wide_vip(key: &VipKey) -> bool {
+    xelb_wide(key, 0) != 0
+}
+
+/// See [`tables::wide`]; `about` has the protocol above the port. If it is zero, the answer is not
+/// zero when there is any listener.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn xelb_wide(key: *const VipKey, about: u32) -> u64 {
+    // SAFETY: as in `xelb_search`.
+    let Some(listeners) = (unsafe { key.as_ref() }).and_then(tables::wide) else {
+        return 0;
+    };
+    if about == 0 {
+        return 1;
+    }
+    listeners.listener((about >> 16) as u8, about as u16).map_or(0, Listener::to_word)
 }
 
 /// See [`recall::answer`]: a function of its own, called from within a stage, since few packets come

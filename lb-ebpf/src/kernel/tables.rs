@@ -50,12 +50,12 @@ impl Tables for KernelTables {
 
     #[inline(always)]
     fn wide_listener(&self, key: &VipKey, protocol: u8, port: u16) -> Option<Listener> {
-        wide(key)?.listener(protocol, port)
+        stages::wide_listener(key, protocol, port)
     }
 
     #[inline(always)]
     fn is_wide_vip(&self, key: &VipKey) -> bool {
-        wide(key).is_some()
+        stages::is_wide_vip(key)
     }
 
     #[inline(always)]
@@ -155,8 +155,8 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
-    fn hash_seed(&self) -> [u64; 2] {
-        settings::hash_seed()
+    fn hash_key(&self, index: usize) -> u64 {
+        settings::hash_key(index)
     }
 
     #[inline(always)]
@@ -217,7 +217,7 @@ pub(super) fn search(key: &ListenerKey) -> Option<Listener> {
 
 /// The entry of the longest prefix that has this address.
 #[inline(always)]
-fn wide(key: &VipKey) -> Option<&'static WideListeners> {
+pub(super) fn wide(key: &VipKey) -> Option<&'static WideListeners> {
     let family = if key.family == Family::V4 as u64 { Family::V4 } else { Family::V6 };
     let key = Key::new(WideKey::FAMILY_BITS + 128, WideKey::new(family, key.address));
     maps::WIDE_LISTENERS.get(key)

@@ -29,7 +29,7 @@ pub(crate) fn binding<P: Packet, T: NatTables>(
         return Err(DropReason::FlowUnknown.into());
     }
     let listener = listener::of(flow, tables).ok_or(Stop::Pass)?;
-    let hash = steer::flow_hash(flow, tables.hash_seed());
+    let hash = steer::hash_of(flow, tables);
     let id = steer::current_of(&listener, flow, hash, tables)?;
     tables.note(Fact::Target(id));
     let target = tables.target(id).ok_or(Stop::target_missing())?;

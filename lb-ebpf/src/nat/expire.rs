@@ -92,5 +92,5 @@ pub(crate) fn reply_hash<T: NatTables>(binding: &Binding, tables: &T) -> u64 {
 #[inline(always)]
 fn hash<T: NatTables>(binding: &Binding, ends: Ends, tables: &T) -> u64 {
     let family = if binding.family == Family::V4 as u8 { Family::V4 } else { Family::V6 };
-    steer::hash(family, binding.protocol, &ends, tables.hash_seed())
+    steer::hash(family, binding.protocol, &ends, tables)
 }

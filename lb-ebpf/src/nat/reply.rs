@@ -42,7 +42,7 @@ fn candidate<T: NatTables>(flow: &Datagram, tables: &T) -> Option<u32> {
             return pool.binding_of(flow.destination_port.get());
         }
     }
-    let hash = steer::flow_hash(flow, tables.hash_seed());
+    let hash = steer::hash_of(flow, tables);
     table::find(hash, tables, |binding| is_from(binding, flow))
 }
 

@@ -11,7 +11,7 @@ use crate::{Content, Datagram, forward, listener, steer, tables::Fact, verdict::
 pub(crate) fn find<T: NatTables>(flow: &Datagram, tables: &T) -> Result<u32, Stop> {
     let listener = listener::of(flow, tables).ok_or(Stop::Unlisted)?;
     tables.note(Fact::Listener(listener));
-    let hash = steer::flow_hash(flow, tables.hash_seed());
+    let hash = steer::hash_of(flow, tables);
     let is_it = |binding: &Binding| {
         speaks(binding, flow.family as u8, flow.protocol)
             && Ends::from_client(binding) == Ends::of(flow)

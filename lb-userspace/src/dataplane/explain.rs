@@ -4,18 +4,19 @@
 use std::{
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use aya::{
-    EbpfLoader,
     maps::{Array, MapData, MapError},
     programs::{TestRun as _, TestRunOptions},
 };
 use etherparse::PacketBuilder;
-use lb_common::{Binding, abi::map, abi::program, explain::Explanation, settings};
+use lb_common::{Binding, abi::map, abi::program::Instance, explain::Explanation};
+
 use thiserror::Error;
 
-use super::{KernelStore, LoadError, OBJECT, StoreError, beside, load::load_program};
+use super::{KernelStore, LoadError, StoreError, beside, load_balancer, open_balancer};
 use crate::config::Protocol;
 
 /// Room for the frame that comes out.
@@ -76,13 +77,15 @@ pub struct Explained {
 #[derive(Clone, Debug)]
 pub struct Explainer {
     folder: PathBuf,
+    /// Held during a run: the second instance has one place for its second program.
+    turn: Arc<Mutex<()>>,
 }
 
 impl Explainer {
     /// The maps pinned in this folder.
     #[must_use]
     pub fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_path_buf() }
+        Self { folder: folder.to_path_buf(), turn: Arc::default() }
     }
 
     /// Runs the program on a packet from one end to the other. Takes as long as loading it does.
@@ -94,16 +97,12 @@ impl Explainer {
         established: bool,
     ) -> Result<Explained, ExplainError> {
         let frame = frame(from, to, protocol, established)?;
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = beside::written(&self.folder);
         let seed = KernelStore::open(&folder)?.meta()?.hash_seed;
-        let mut ebpf = EbpfLoader::new()
-            .default_map_pin_directory(&folder)
-            .override_global(settings::HASH_SEED.name, &seed, true)
-            .override_global(settings::DRY_RUN.name, &1_u32, true)
-            .load(OBJECT)
-            .map_err(|error| LoadError::Object(Box::new(error)))?;
+        let mut ebpf = open_balancer(&folder, seed, Instance::DryRun)?;
         let mut out = vec![0; FRAME_BYTES_MAX];
-        let result = load_program(&mut ebpf, program::BALANCE)?
+        let result = load_balancer(&mut ebpf, Instance::DryRun)?
             .test_run(TestRunOptions {
                 data_in: Some(&frame),
                 data_out: Some(&mut out),

@@ -3,20 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use aya::{
-    Ebpf, EbpfError, EbpfLoader,
+    Ebpf, EbpfError,
+    maps::MapError,
     programs::{ProgramError, Xdp},
 };
-use lb_common::{
-    abi::{ABI, Meta, program},
-    settings,
-};
+use lb_common::abi::{ABI, Meta, program::Instance};
 use thiserror::Error;
 
 use super::{
-    Attached, Facts, KernelStore, OBJECT, PreflightError, StoreError, XdpMode,
+    Attached, Facts, KernelStore, PreflightError, StoreError, XdpMode,
     attach::{AttachError, attach_exactly, expected, interface_index},
     beside,
     former::Former,
+    join::{load_balancer, open_balancer},
     pins::{PinError, PinFolder, detach},
 };
 
@@ -47,6 +46,9 @@ pub enum LoadError {
         #[source]
         source: Box<ProgramError>,
     },
+    /// The two programs of the balancer cannot be joined.
+    #[error("cannot put the BPF program for special packets in its place")]
+    Join(#[source] MapError),
     /// The object lacks a program: a fault of the build.
     #[error("the BPF object has no XDP program {name}")]
     NoProgram {
@@ -194,7 +196,7 @@ impl DataPath {
     }
 
     fn attach_now(&mut self, interfaces: &[String]) -> Result<(), LoadError> {
-        let program = load_program(&mut self.ebpf, program::BALANCE)?;
+        let program = load_balancer(&mut self.ebpf, Instance::Live)?;
         self.attached = attach_exactly(program, &self.pins, interfaces, self.mode)?;
         for one in self.attached.iter().filter(|one| !one.native) {
             tracing::warn!(
@@ -226,14 +228,10 @@ impl DataPath {
 
 /// Loads maps and program, and says whose they are.
 fn load_object(folder: &Path, hash_seed: [u64; 2]) -> Result<(Ebpf, KernelStore), LoadError> {
-    let mut ebpf = EbpfLoader::new()
-        .default_map_pin_directory(folder)
-        .override_global(settings::HASH_SEED.name, &hash_seed, true)
-        .load(OBJECT)
-        .map_err(|error| LoadError::Object(Box::new(error)))?;
+    let mut ebpf = open_balancer(folder, hash_seed, Instance::Live)?;
     let mut store = KernelStore::open(folder)?;
     store.set_meta(Meta { abi: ABI, hash_seed, ..Meta::default() })?;
-    load_program(&mut ebpf, program::BALANCE)?;
+    load_balancer(&mut ebpf, Instance::Live)?;
     Ok((ebpf, store))
 }
 

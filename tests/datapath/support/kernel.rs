@@ -12,11 +12,11 @@ use aya::{
 };
 use lb_common::{
     MemoryLine, Pool, VipKey, WideKey,
-    abi::{map, program},
+    abi::{map, program, program::Instance},
     nat, settings,
 };
 use lb_tests::sandbox::BPFFS;
-use lb_userspace::dataplane::{DECAP_OBJECT, KernelStore, OBJECT};
+use lb_userspace::dataplane::{DECAP_OBJECT, KernelStore, load_balancer, open_balancer};
 
 /// Least frame that TEST_RUN takes: an Ethernet header.
 pub(crate) const FRAME_BYTES_MIN: usize = 14;
@@ -66,12 +66,8 @@ impl Balancer {
         let number = LOADED.fetch_add(1, Ordering::Relaxed);
         let folder = Path::new(BPFFS).join(format!("datapath-{number}"));
         std::fs::create_dir(&folder).unwrap();
-        let mut ebpf = EbpfLoader::new()
-            .default_map_pin_directory(&folder)
-            .override_global(settings::HASH_SEED.name, &SEED, true)
-            .load(OBJECT)
-            .unwrap();
-        load(&mut ebpf, program::BALANCE);
+        let mut ebpf = open_balancer(&folder, SEED, Instance::Live).unwrap();
+        load_balancer(&mut ebpf, Instance::Live).unwrap();
         let store = KernelStore::open(&folder).unwrap();
         Self { ebpf, store, folder }
     }

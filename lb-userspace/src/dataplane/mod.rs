@@ -18,6 +18,7 @@ mod preflight;
 mod programs;
 mod slots;
 mod stats;
+mod unattached;
 
 pub use attach::{Attached, XdpMode};
 pub use error::StoreError;
@@ -29,6 +30,7 @@ pub use pins::{PinError, detach};
 pub use preflight::{Facts, PreflightError};
 pub use programs::program_name;
 pub use stats::{Stats, StatsError, StatsSource};
+pub use unattached::{LiveError, LiveTables, Unattached};
 
 pub mod fake;
 

@@ -36,6 +36,9 @@ const LASTS: u32 = 100_000;
 /// Epoch of the slots that are armed here.
 const EPOCH: u16 = 1;
 
+/// A table that is half full has no place for a few flows: at most one in so many.
+const REFUSED_PART: u32 = 10_000;
+
 /// Flows of a live listener that are remembered in advance: several share the memory.
 const LIVE_REMEMBERED: u32 = 1 << 16;
 
@@ -66,15 +69,15 @@ pub(super) struct Bed {
     stats: StatsSource,
 }
 
-/// Cases that can share the maps of one balancer: those that fill the memory of flows, or take all
-/// bindings, need one each.
+/// Cases that can share the maps of one balancer: those that fill the memory of flows, or take the
+/// bindings of a mode, need one each.
 pub(super) fn share(cases: &[Case], targets: u16) -> Vec<Vec<Case>> {
     let mut shares: Vec<Vec<Case>> = Vec::new();
     let room = (TARGETS_MAX - 1) / usize::from(targets.max(1));
     for case in cases {
         let clash = |other: &Case| {
-            let filled = other.memory.fills() && case.memory.fills();
-            filled || other.memory == Memory::Bound && case.memory == Memory::Bound
+            let both_fill = other.memory.fills() && case.memory.fills();
+            both_fill || case.memory == Memory::Bound && other.mode == case.mode
         };
         let fits = |share: &&mut Vec<Case>| share.len() < room && !share.iter().any(clash);
         match shares.iter_mut().find(fits) {
@@ -156,10 +159,12 @@ impl Bed {
                 (hash, Owner { target: *target, epoch, expires })
             })
         });
-        match self.balancer.remember(flows, now) {
-            0 => Ok(()),
-            count => Err(BenchError::NotRemembered { count }),
+        let refused = self.balancer.remember(flows, now);
+        let all: u32 = self.subjects.iter().map(|subject| subject.remembered).sum();
+        if refused > usize::try_from(all / REFUSED_PART).unwrap_or(0) {
+            return Err(BenchError::NotRemembered { count: refused });
         }
+        Ok(())
     }
 
     /// The counters of a subject.
@@ -234,6 +239,7 @@ impl Subject {
         match &self.case {
             Some(case) if case.memory == Memory::Opening => Counts::Remembering,
             None if flows.all_new => Counts::Flows,
+            _ if self.remembered > 0 && !flows.all_new => Counts::Few,
             _ => Counts::Nothing,
         }
     }

@@ -93,6 +93,8 @@ fn document(cases: &[Case], targets: u16) -> Value {
             "port": PORT,
             "forwarding": case.mode.name(),
             "targets": addresses.collect::<Vec<_>>(),
+            // Nobody checks; but nothing else would be believed of UDP.
+            "health_check": { "protocol": "tcp", "port": PORT },
         })
     });
     let listeners = cases.iter().map(|case| {
@@ -105,7 +107,7 @@ fn document(cases: &[Case], targets: u16) -> Value {
         });
         if case.protocol == Protocol::Udp && case.memory != Memory::Bound {
             let flows = if case.memory == Memory::Tracked { "tracked" } else { "stateless" };
-            listener["udp_flows"] = flows.into();
+            listener["attributes"] = json!({ "udp_flows": flows });
         }
         listener
     });

@@ -48,13 +48,15 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     setup::ensure(workspace, setup::LAB_NEEDS)?;
     if arguments.check {
         let speed = if arguments.quick { guard::Speed::Quick } else { guard::Speed::Whole };
-        return guard::run_check(workspace, speed);
+        return guard::check(workspace, speed);
     }
     let whole = arguments.parts.is_empty();
     let mut measured = Measured::new();
-    for part in part::PARTS.iter().filter(|part| {
-        if whole { part.section.is_some() } else { arguments.parts.iter().any(|one| one.name == part.name) }
-    }) {
+    let is_wanted = |part: &&Part| {
+        let named = arguments.parts.iter().any(|one| one.name == part.name);
+        named || whole && part.section.is_some()
+    };
+    for part in part::PARTS.iter().filter(is_wanted) {
         println!("==== {}: {}", part.name, part.purpose);
         let value = (part.action)(workspace).with_context(|| format!("bench {}", part.name))?;
         if let Some(section) = part.section {

@@ -46,8 +46,7 @@ const OUTER: [u16; IP / 2] = {
 };
 
 /// MACs of the frame that leaves: to 02:00:00:00:00:03, from 02:00:00:00:00:01.
-const MACS: [u16; 6] =
-    [0x0200_u16.to_be(), 0, 3_u16.to_be(), 0x0200_u16.to_be(), 0, 1_u16.to_be()];
+const MACS: [u16; 6] = [0x0200_u16.to_be(), 0, 3_u16.to_be(), 0x0200_u16.to_be(), 0, 1_u16.to_be()];
 
 /// The least program under test: what the generator costs by itself.
 #[xdp(frags)]

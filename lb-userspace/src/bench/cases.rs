@@ -251,7 +251,10 @@ mod tests {
                     let is_it = |case: &&Case| {
                         case.mode == mode && case.packets == packets && case.protocol == protocol
                     };
-                    assert!(CASES.iter().any(|case| is_it(&case)), "{mode:?} {packets:?} {protocol}");
+                    assert!(
+                        CASES.iter().any(|case| is_it(&case)),
+                        "{mode:?} {packets:?} {protocol}"
+                    );
                 }
             }
         }

@@ -106,7 +106,9 @@ impl Generator {
         let failed = |source| BenchError::Map { map: map::UNDER_TEST, source };
         let programs = self.ebpf.map_mut(map::UNDER_TEST);
         let programs = programs.ok_or_else(|| failed(missing(map::UNDER_TEST)))?;
-        ProgramArray::try_from(programs).and_then(|mut one| one.set(0, under_test, 0)).map_err(failed)?;
+        ProgramArray::try_from(programs)
+            .and_then(|mut one| one.set(0, under_test, 0))
+            .map_err(failed)?;
         let generator = xdp(&mut self.ebpf, program::GENERATE)?;
         let before = cpu_time()?;
         let result = generator.test_run(TestRunOptions {
@@ -125,10 +127,10 @@ impl Generator {
 
     /// Runs packets through the program that only sends them back.
     pub(super) fn run_alone(&mut self, packets: u32) -> Result<Run, BenchError> {
-        let reflect = self.reflect.try_clone().map_err(|source| BenchError::Host {
-            action: "duplicate a file descriptor",
-            source,
-        })?;
+        let reflect = self
+            .reflect
+            .try_clone()
+            .map_err(|source| BenchError::Host { action: "duplicate a file descriptor", source })?;
         self.run(&reflect, packets)
     }
 

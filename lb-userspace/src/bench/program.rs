@@ -73,7 +73,8 @@ pub struct Options {
 impl Options {
     /// Refuses what cannot be measured.
     fn check(&self) -> Result<(), BenchError> {
-        let new: u64 = [self.packets, 2 * self.batches + 1, self.repetitions].map(u64::from).iter().product();
+        let new: u64 =
+            [self.packets, 2 * self.batches + 1, self.repetitions].map(u64::from).iter().product();
         if self.flows.iter().any(|flows| flows.all_new) && new > u64::from(FLOWS_MAX) {
             return Err(BenchError::Usage(format!(
                 "{new} packets would not be of new flows each: there are {FLOWS_MAX}; choose fewer packets, \
@@ -196,7 +197,8 @@ fn beds(
             let keys: Vec<_> = wanted.take(most).collect();
             if keys.is_empty() {
                 return Err(BenchError::Usage(
-                    "the live configuration has no listener on a single address and port".to_owned(),
+                    "the live configuration has no listener on a single address and port"
+                        .to_owned(),
                 ));
             }
             Ok(vec![Bed::live(&bpffs.join("live"), live, &keys)?])

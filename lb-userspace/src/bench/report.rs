@@ -84,3 +84,22 @@ pub struct Cell {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub left_out: Option<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The page that describes the format.
+    const PAGE: &str = include_str!("../../../docs/benchmarking.md");
+
+    #[test]
+    fn the_documentation_shows_a_report() {
+        let (_, example) = PAGE.split_once("<!-- checked: bench program -->\n```json\n").unwrap();
+        let (example, _) = example.split_once("```").unwrap();
+        let shown: serde_json::Value = serde_json::from_str(example).unwrap();
+        let report: Report = serde_json::from_str(example).unwrap();
+        // Every field is shown, and no other.
+        assert_eq!(serde_json::to_value(&report).unwrap(), shown);
+        assert_eq!(report.format, FORMAT);
+    }
+}

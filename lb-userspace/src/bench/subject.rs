@@ -4,10 +4,8 @@ use std::path::Path;
 
 use etherparse::PacketBuilder;
 use lb_common::{
-    Address, Be16, Family, Listener, ListenerKey, Owner, Slot,
-    generate::FRAME_LENGTH,
-    limits::TARGETS_MAX,
-    listener::protocol::TCP,
+    Address, Be16, Family, Listener, ListenerKey, Owner, Slot, generate::FRAME_LENGTH,
+    limits::TARGETS_MAX, listener::protocol::TCP,
 };
 use lb_ebpf::{Content, Datagram, flow_hash};
 
@@ -154,10 +152,12 @@ impl Bed {
         let flows = self.subjects.iter().flat_map(|subject| {
             let armed = subject.case.is_some_and(|case| case.memory.arms());
             let epoch = if armed { EPOCH } else { 0 };
-            (0..subject.remembered).zip(subject.targets.iter().cycle()).map(move |(flow, target)| {
-                let hash = flow_hash(&subject.datagram(flow), seed);
-                (hash, Owner { target: *target, epoch, expires })
-            })
+            (0..subject.remembered).zip(subject.targets.iter().cycle()).map(
+                move |(flow, target)| {
+                    let hash = flow_hash(&subject.datagram(flow), seed);
+                    (hash, Owner { target: *target, epoch, expires })
+                },
+            )
         });
         let refused = self.balancer.remember(flows, now);
         let all: u32 = self.subjects.iter().map(|subject| subject.remembered).sum();

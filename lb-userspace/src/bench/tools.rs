@@ -1,7 +1,9 @@
 //! Balancers, generators, and how a cell is prepared, measured and checked with them.
 
 use aya::programs::ProgramFd;
-use lb_common::{Be16, Family, ListenerKey, limits::MEMORY_LINES, listener::protocol::TCP, memory::MEMORY_WORDS};
+use lb_common::{
+    Be16, Family, ListenerKey, limits::MEMORY_LINES, listener::protocol::TCP, memory::MEMORY_WORDS,
+};
 
 use super::{
     BenchError,

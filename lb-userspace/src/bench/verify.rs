@@ -56,10 +56,8 @@ pub(super) fn check(
     let sum = |stats: &Stats| stats.listeners.values().map(|traffic| traffic.packets).sum::<u64>();
     let targets =
         |stats: &Stats| stats.targets.values().map(|traffic| traffic.packets).sum::<u64>();
-    let counted = [
-        sum(after).wrapping_sub(sum(before)),
-        targets(after).wrapping_sub(targets(before)),
-    ];
+    let counted =
+        [sum(after).wrapping_sub(sum(before)), targets(after).wrapping_sub(targets(before))];
     let drops = changed(&before.drops, &after.drops, DropReason::name);
     let (mine, others): (Vec<_>, Vec<_>) =
         changed(&before.counters, &after.counters, Counter::name)

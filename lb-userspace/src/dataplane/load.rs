@@ -225,7 +225,10 @@ impl DataPath {
 }
 
 /// Loads maps and program, and says whose they are.
-pub(super) fn load_object(folder: &Path, hash_seed: [u64; 2]) -> Result<(Ebpf, KernelStore), LoadError> {
+pub(super) fn load_object(
+    folder: &Path,
+    hash_seed: [u64; 2],
+) -> Result<(Ebpf, KernelStore), LoadError> {
     let mut ebpf = EbpfLoader::new()
         .default_map_pin_directory(folder)
         .override_global(settings::HASH_SEED.name, &hash_seed, true)

@@ -28,13 +28,17 @@ use crate::plan::Tables;
 #[derive(Debug, Error)]
 pub enum LiveError {
     /// There are none.
-    #[error("no data path is pinned in {folder}; start `xelb agent`, or name its folder with --bpffs")]
+    #[error(
+        "no data path is pinned in {folder}; start `xelb agent`, or name its folder with --bpffs"
+    )]
     Missing {
         /// Where it was looked for.
         folder: String,
     },
     /// They have another layout.
-    #[error("the maps in {folder} are those of another version of xelb (layout {found}, not {ABI})")]
+    #[error(
+        "the maps in {folder} are those of another version of xelb (layout {found}, not {ABI})"
+    )]
     Foreign {
         /// Where they are.
         folder: String,

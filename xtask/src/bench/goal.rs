@@ -84,7 +84,8 @@ fn program(report: &Report) -> Vec<Goal> {
         let most = known.iter().copied().reduce(f64::max)?;
         Some(most / known.iter().copied().reduce(f64::min)?)
     });
-    let families = ["ipip-6in6", "gue-6in6", "l2dsr-ipv6"].iter().zip([IPIP, "gue-4in4", "l2dsr-ipv4"]);
+    let families =
+        ["ipip-6in6", "gue-6in6", "l2dsr-ipv6"].iter().zip([IPIP, "gue-4in4", "l2dsr-ipv4"]);
     let families: Vec<_> = families.map(|(v6, v4)| pair(v6, v4)).collect();
     let bytes = (report.machine_code_bytes > 0).then(|| f64::from(report.machine_code_bytes));
     // What a table adds to a packet, against what the other kind of table costs by itself.
@@ -93,17 +94,45 @@ fn program(report: &Report) -> Vec<Goal> {
         Some(added.max(0.0) / at(LRU, flows)?)
     };
     vec![
-        ratio("ipip, TCP, steady: to the program with a constant header (1 to 1M flows, worst)", 3.0, worst(&constant)),
+        ratio(
+            "ipip, TCP, steady: to the program with a constant header (1 to 1M flows, worst)",
+            3.0,
+            worst(&constant),
+        ),
         ratio("ipip, TCP, steady: the same from 1 to 1M flows (highest to lowest)", 1.15, spread),
-        ratio("SYN flood, steady: to 1M known flows", 1.1, report.ratio((IPIP, "all-new"), (IPIP, MANY))),
+        ratio(
+            "SYN flood, steady: to 1M known flows",
+            1.1,
+            report.ratio((IPIP, "all-new"), (IPIP, MANY)),
+        ),
         ratio("gue to ipip (1M flows)", 1.3, pair("gue-4in4", IPIP)),
         ratio("IPv6 to IPv4: ipip, gue, l2dsr (1M flows, worst)", 1.25, worst(&families)),
         ratio("l2dsr to ipip (1M flows)", 1.0, pair("l2dsr-ipv4", IPIP)),
-        ratio("armed slots, flows remembered, all of the program: to an LRU hash alone (1M flows)", 0.5, pair("armed-known", LRU)),
-        ratio("tracked UDP, all of the program: to an LRU hash alone (1M flows)", 0.5, pair("tracked-ipv4-udp", LRU)),
-        ratio("nat, all of the program: to an LRU hash alone (64k flows: there are bindings for 131,072)", 0.5, report.ratio(("nat-ipv4", "64k"), (LRU, "64k"))),
-        ratio("armed slots: what remembered flows add, to an LRU hash alone (1M flows)", 0.5, added("armed-known", IPIP, MANY)),
-        ratio("tracked UDP: what remembered flows add, to an LRU hash alone (1M flows)", 0.5, added("tracked-ipv4-udp", "ipip-4in4-udp", MANY)),
+        ratio(
+            "armed slots, flows remembered, all of the program: to an LRU hash alone (1M flows)",
+            0.5,
+            pair("armed-known", LRU),
+        ),
+        ratio(
+            "tracked UDP, all of the program: to an LRU hash alone (1M flows)",
+            0.5,
+            pair("tracked-ipv4-udp", LRU),
+        ),
+        ratio(
+            "nat, all of the program: to an LRU hash alone (64k flows: there are bindings for 131,072)",
+            0.5,
+            report.ratio(("nat-ipv4", "64k"), (LRU, "64k")),
+        ),
+        ratio(
+            "armed slots: what remembered flows add, to an LRU hash alone (1M flows)",
+            0.5,
+            added("armed-known", IPIP, MANY),
+        ),
+        ratio(
+            "tracked UDP: what remembered flows add, to an LRU hash alone (1M flows)",
+            0.5,
+            added("tracked-ipv4-udp", "ipip-4in4-udp", MANY),
+        ),
         Goal { text: "machine code of the program", most: 4096.0, measured: bytes, unit: "bytes" },
     ]
 }

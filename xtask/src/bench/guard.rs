@@ -64,7 +64,7 @@ enum Outcome {
     Missing,
 }
 
-pub(crate) fn run_check(workspace: &Workspace, speed: Speed) -> Result<()> {
+pub(crate) fn check(workspace: &Workspace, speed: Speed) -> Result<()> {
     let bounds = read(workspace)?;
     let xelb = match speed {
         Speed::Quick => {
@@ -116,7 +116,10 @@ fn parse(text: &str) -> Result<Vec<Bound>> {
     let File { bound } = toml::from_str(text).context(BOUNDS)?;
     ensure!(!bound.is_empty(), "{BOUNDS} has no bound");
     for one in &bound {
-        ensure!(one.most > 0.0 && !one.reason.is_empty(), "{BOUNDS}: {one}: no bound, or no reason");
+        ensure!(
+            one.most > 0.0 && !one.reason.is_empty(),
+            "{BOUNDS}: {one}: no bound, or no reason"
+        );
     }
     Ok(bound)
 }

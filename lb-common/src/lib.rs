@@ -9,6 +9,7 @@ pub mod address;
 pub mod counter;
 pub mod explain;
 pub mod fragment;
+pub mod generate;
 pub mod group;
 pub mod limits;
 pub mod listener;

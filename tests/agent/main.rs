@@ -3,6 +3,7 @@
 
 mod bad_file;
 mod bad_input;
+mod bench;
 mod life;
 mod metrics;
 mod remote;

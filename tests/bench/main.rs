@@ -1,33 +1,27 @@
-//! Measurements of xelb, printed with their conditions. Not tests: this tells numbers and judges
-//! none of them.
+//! Measurements of xelb on real agents, and of its rule for flows. Not tests: this tells numbers and
+//! judges none of them. What the program costs a packet is `xelb bench program`.
 
 mod consistency;
-mod datapath;
-mod memory;
 mod reaction;
 mod scale;
+mod times;
 
 use clap::{Parser, Subcommand};
+use serde::Serialize;
 
 /// Measures xelb.
 #[derive(Parser)]
 #[command(name = "xelb-bench")]
 struct Arguments {
+    /// Print JSON, not text
+    #[arg(long)]
+    json: bool,
     #[command(subcommand)]
     what: What,
 }
 
 #[derive(Subcommand)]
 enum What {
-    /// Nanoseconds a packet of the balancer's program, net of the generator.
-    Datapath {
-        /// Interleaved repetitions of every case.
-        #[arg(long, default_value_t = 9)]
-        repetitions: usize,
-        /// Packets of one repetition.
-        #[arg(long, default_value_t = 500_000)]
-        packets: u32,
-    },
     /// How many flows are remembered while a group changes at a steady rate.
     Consistency,
     /// Time from the probe that decides over one of a thousand targets to the ring in the kernel.
@@ -45,13 +39,22 @@ enum What {
 }
 
 fn main() -> anyhow::Result<()> {
-    match Arguments::parse().what {
-        What::Datapath { repetitions, packets } => datapath::run(repetitions, packets),
+    let Arguments { json, what } = Arguments::parse();
+    match what {
         What::Consistency => {
             consistency::run();
             Ok(())
         }
-        What::Reaction { rounds } => reaction::run(rounds),
-        What::Scale { rounds } => scale::run(rounds),
+        What::Reaction { rounds } => print(json, &reaction::run(rounds)?),
+        What::Scale { rounds } => print(json, &scale::run(rounds)?),
     }
+}
+
+fn print<T: Serialize + std::fmt::Display>(json: bool, measured: &T) -> anyhow::Result<()> {
+    if json {
+        println!("{}", serde_json::to_string_pretty(measured)?);
+    } else {
+        println!("{measured}");
+    }
+    Ok(())
 }

@@ -2,14 +2,16 @@
 //! agent's own clock: a real agent that checks a thousand targets in a lab.
 
 use std::{
-    fs,
+    fmt, fs,
     net::{Ipv4Addr, TcpListener},
     time::Duration,
 };
 
 use anyhow::{Context as _, Result};
 use lb_tests::{Lab, Xelb, agent::configuration_path, lab, topology, wait};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+
+use crate::times::Times;
 
 /// Targets of the group.
 const TARGETS: u16 = 1000;
@@ -36,8 +38,27 @@ struct Health {
     last_reaction_us: u64,
 }
 
-/// Ends the server of one target after the other and prints how long the ring took.
-pub(crate) fn run(rounds: u16) -> Result<()> {
+/// What was measured.
+#[derive(Serialize)]
+pub(crate) struct Reactions {
+    targets: u16,
+    deaths: u16,
+    reaction: Times,
+}
+
+impl fmt::Display for Reactions {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { targets, deaths, reaction } = self;
+        write!(
+            formatter,
+            "from the end of the deciding probe to the ring in the kernel, {targets} targets,\n{deaths} \
+             deaths: {reaction}"
+        )
+    }
+}
+
+/// Ends the server of one target after the other and tells how long the ring took.
+pub(crate) fn run(rounds: u16) -> Result<Reactions> {
     lab::run(1, move |lab| measure(lab, rounds))
 }
 
@@ -46,7 +67,7 @@ fn address(number: u16) -> Ipv4Addr {
     Ipv4Addr::new(10, 9, high, low)
 }
 
-fn measure(lab: &Lab, rounds: u16) -> Result<()> {
+fn measure(lab: &Lab, rounds: u16) -> Result<Reactions> {
     let host = lab.target(1);
     host.ip("route add local 10.9.0.0/16 dev lo")?;
     let mut servers = host
@@ -67,16 +88,7 @@ fn measure(lab: &Lab, rounds: u16) -> Result<()> {
         drop(servers.pop());
         samples.push(reaction(lab, &xelb, usize::from(round) + 1)?);
     }
-    samples.sort_unstable();
-    let at = |part: usize| samples.get((samples.len() - 1) * part / 100).copied().unwrap_or(0);
-    println!("from the end of the deciding probe to the ring in the kernel, {TARGETS} targets,");
-    println!(
-        "{rounds} deaths: median {} us, 95 % within {} us, longest {} us",
-        at(50),
-        at(95),
-        at(100)
-    );
-    Ok(())
+    Ok(Reactions { targets: TARGETS, deaths: rounds, reaction: Times::of(samples) })
 }
 
 /// Waits until that many targets are unhealthy, and reads how long the last change took.

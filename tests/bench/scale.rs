@@ -2,7 +2,7 @@
 //! one target of it, and how much memory that needs.
 
 use std::{
-    fs,
+    fmt, fs,
     net::{IpAddr, Ipv4Addr, TcpListener},
     thread,
     time::{Duration, Instant},
@@ -18,6 +18,9 @@ use lb_tests::{
 };
 use lb_userspace::api::{Client, TargetPatch};
 use nix::sys::signal::Signal;
+use serde::Serialize;
+
+use crate::times::Times;
 
 /// Groups, each with a listener.
 const GROUPS: u16 = 1000;
@@ -29,8 +32,64 @@ const PORT: u16 = 8081;
 
 const LIMIT: Duration = Duration::from_mins(2);
 
+/// What was measured. Times in seconds are from the start, or the request, to the answer.
+#[derive(Serialize)]
+pub(crate) struct Scale {
+    listeners: u16,
+    groups: u16,
+    targets: u16,
+    start_empty_s: f64,
+    apply_s: f64,
+    changes: u32,
+    change_over_api: Times,
+    change_by_command: Times,
+    start_on_maps_s: f64,
+    start_anew_s: f64,
+    memory: Memory,
+    memory_after_changes: Memory,
+    memory_after_start: Memory,
+}
+
+/// What is resident, and what of it is not files.
+#[derive(Serialize)]
+struct Memory {
+    resident_mib: u64,
+    own_mib: u64,
+    files_mib: u64,
+}
+
+impl fmt::Display for Scale {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { listeners, groups, targets, changes, .. } = self;
+        writeln!(formatter, "{listeners} listeners, {groups} groups, {targets} targets")?;
+        writeln!(formatter, "start without a configuration: {:.3} s", self.start_empty_s)?;
+        writeln!(formatter, "`xelb apply` of the whole configuration: {:.3} s", self.apply_s)?;
+        writeln!(formatter, "memory of the agent: {}", self.memory)?;
+        writeln!(
+            formatter,
+            "a change of one target, {changes} times, from the request to the answer:"
+        )?;
+        writeln!(formatter, "  over the API: {}", self.change_over_api)?;
+        writeln!(formatter, "  by `xelb target`: {}", self.change_by_command)?;
+        writeln!(formatter, "memory of the agent after them: {}", self.memory_after_changes)?;
+        writeln!(formatter, "start on the maps of the one before: {:.3} s", self.start_on_maps_s)?;
+        writeln!(formatter, "start without maps, as after a reboot: {:.3} s", self.start_anew_s)?;
+        write!(formatter, "memory of the agent: {}", self.memory_after_start)
+    }
+}
+
+impl fmt::Display for Memory {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { resident_mib, own_mib, files_mib } = self;
+        write!(
+            formatter,
+            "{resident_mib} MiB resident, of it {own_mib} MiB its own, {files_mib} MiB files"
+        )
+    }
+}
+
 /// Measures all of it.
-pub(crate) fn run(rounds: u32) -> Result<()> {
+pub(crate) fn run(rounds: u32) -> Result<Scale> {
     lab::run(1, move |lab| measure(lab, rounds))
 }
 
@@ -39,7 +98,7 @@ fn address(group: u16, target: u16) -> Ipv4Addr {
     Ipv4Addr::new(10, 9, high, low)
 }
 
-fn measure(lab: &Lab, rounds: u32) -> Result<()> {
+fn measure(lab: &Lab, rounds: u32) -> Result<Scale> {
     let host = lab.target(1);
     host.ip("route add local 10.9.0.0/16 dev lo")?;
     let server = host
@@ -51,29 +110,38 @@ fn measure(lab: &Lab, rounds: u32) -> Result<()> {
     let path = configuration_path(lab);
     fs::write(&path, configuration()).context("writing the configuration")?;
     let xelb = Xelb::find(None)?;
-    println!("{GROUPS} listeners, {GROUPS} groups, {} targets", GROUPS * TARGETS);
 
-    let (mut agent, took) = start(lab, &xelb)?;
-    println!("start without a configuration: {took:?}");
+    let (mut agent, start_empty) = start(lab, &xelb)?;
     let begun = Instant::now();
     let path = path.display().to_string();
     xelb.command(lab, &["apply", "-f", &path])?.success()?;
-    println!("`xelb apply` of the whole configuration: {:?}", begun.elapsed());
+    let apply = begun.elapsed();
     healthy(&xelb, lab)?;
-    println!("memory of the agent: {}", memory(&agent)?);
-    changes(lab, &xelb, rounds)?;
-    println!("memory of the agent after {rounds} changes: {}", memory(&agent)?);
+    let filled = memory(&agent)?;
+    let [change_over_api, change_by_command] = changes(lab, &xelb, rounds)?;
+    let memory_after_changes = memory(&agent)?;
     agent.signal(Signal::SIGKILL)?;
     agent.wait(LIMIT)?;
-    let (mut agent, took) = start(lab, &xelb)?;
-    println!("start on the maps of the one before: {took:?}");
+    let (mut agent, start_on_maps) = start(lab, &xelb)?;
     agent.signal(Signal::SIGTERM)?;
     agent.wait(LIMIT)?;
     xelb.detach(lab)?;
-    let (agent, took) = start(lab, &xelb)?;
-    println!("start without maps, as after a reboot: {took:?}");
-    println!("memory of the agent: {}", memory(&agent)?);
-    Ok(())
+    let (agent, start_anew) = start(lab, &xelb)?;
+    Ok(Scale {
+        listeners: GROUPS,
+        groups: GROUPS,
+        targets: GROUPS * TARGETS,
+        start_empty_s: start_empty.as_secs_f64(),
+        apply_s: apply.as_secs_f64(),
+        changes: rounds,
+        change_over_api,
+        change_by_command,
+        start_on_maps_s: start_on_maps.as_secs_f64(),
+        start_anew_s: start_anew.as_secs_f64(),
+        memory: filled,
+        memory_after_changes,
+        memory_after_start: memory(&agent)?,
+    })
 }
 
 /// Starts an agent, and waits until it shows what it holds.
@@ -108,8 +176,8 @@ fn healthy(xelb: &Xelb, lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// Changes the weight of one target after the other.
-fn changes(lab: &Lab, xelb: &Xelb, rounds: u32) -> Result<()> {
+/// Changes the weight of one target after the other: over the API, and by command.
+fn changes(lab: &Lab, xelb: &Xelb, rounds: u32) -> Result<[Times; 2]> {
     let mut by_api = Vec::new();
     let mut by_command = Vec::new();
     for round in 0..rounds {
@@ -128,26 +196,22 @@ fn changes(lab: &Lab, xelb: &Xelb, rounds: u32) -> Result<()> {
         xelb.command(lab, &arguments)?.success()?;
         by_command.push(begun.elapsed());
     }
-    println!("a change of one target, {rounds} times, from the request to the answer:");
-    for (what, samples) in [("over the API", &mut by_api), ("by `xelb target`", &mut by_command)] {
-        samples.sort_unstable();
-        let at = |part: usize| samples.get((samples.len() - 1) * part / 100).copied();
-        let [half, most, longest] =
-            [50, 95, 100].map(|part| at(part).unwrap_or_default().as_micros());
-        println!("  {what}: median {half} us, 95 % within {most} us, longest {longest} us");
-    }
-    Ok(())
+    let times = |samples: Vec<Duration>| {
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        Times::of(samples.into_iter().map(micros).collect())
+    };
+    Ok([times(by_api), times(by_command)])
 }
 
-/// What is resident, and what of it is not files.
-fn memory(agent: &Process) -> Result<String> {
+fn memory(agent: &Process) -> Result<Memory> {
     let status = fs::read_to_string(format!("/proc/{}/status", agent.pid()))?;
     let field = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name));
         line.and_then(|line| line.trim_end_matches("kB").trim().parse::<u64>().ok()).unwrap_or(0)
     };
-    let [all, own, files] = ["VmRSS:", "RssAnon:", "RssFile:"].map(|name| field(name) / 1024);
-    Ok(format!("{all} MiB resident, of it {own} MiB its own, {files} MiB files"))
+    let [resident_mib, own_mib, files_mib] =
+        ["VmRSS:", "RssAnon:", "RssFile:"].map(|name| field(name) / 1024);
+    Ok(Memory { resident_mib, own_mib, files_mib })
 }
 
 fn configuration() -> String {

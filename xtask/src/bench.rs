@@ -1,33 +1,81 @@
-//! `cargo xtask bench`: builds `xelb` and its measurements as users build it, and measures.
+//! `cargo xtask bench`: builds `xelb` as users build it, measures, and writes docs/benchmarks.*.
 //!
-//! What is measured lives in lb-tests; this is only the way there.
+//! What is measured lives in `xelb bench` and in lb-tests; here is the order, the comparison and the
+//! document. A part is a row of [`part::PARTS`].
 
-use std::ffi::OsString;
-use std::os::unix::process::CommandExt as _;
+mod document;
+mod estimates;
+mod goal;
+pub(crate) mod guard;
+mod part;
+mod plot;
+mod program;
+mod tables;
 
-use anyhow::{Result, anyhow, bail};
+use std::collections::BTreeMap;
+use std::fs;
+
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
+use serde_json::Value;
 
+use self::part::Part;
 use crate::setup;
-use crate::workspace::{self, Workspace, is_root};
+use crate::workspace::{Workspace, is_root};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Passed on, for instance `datapath`; `-- --help` lists what can be measured
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
-    arguments: Vec<OsString>,
+    /// The parts to measure and print; all of them, into docs/benchmarks.*, if none is named
+    #[arg(value_name = "PART", value_parser = part::parse)]
+    parts: Vec<&'static Part>,
+
+    /// Compare ratios with the bounds in tests/bench/bounds.toml instead, and fail when one is worse
+    #[arg(long, conflicts_with = "parts")]
+    check: bool,
+
+    /// With --check: a short form, good enough to see what has become much slower
+    #[arg(long, requires = "check")]
+    quick: bool,
 }
+
+/// What parts have measured, by their names.
+type Measured = BTreeMap<&'static str, Value>;
 
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     if !is_root()? {
         bail!("measuring makes network namespaces and loads BPF programs: run it as root");
     }
     setup::ensure(workspace, setup::LAB_NEEDS)?;
-    let build = ["build", "--quiet", "--release", "--package", "lb-userspace"];
-    workspace::run(&mut workspace.cargo(build))?;
-    let run = ["run", "--quiet", "--release", "--package", "lb-tests"];
-    let mut bench = workspace.cargo(run);
-    bench.args(["--bin", "xelb-bench", "--"]).args(&arguments.arguments);
-    let error = bench.exec();
-    Err(anyhow!(error).context(format!("cannot run {}", workspace::shown(&bench))))
+    if arguments.check {
+        let speed = if arguments.quick { guard::Speed::Quick } else { guard::Speed::Whole };
+        return guard::check(workspace, speed);
+    }
+    let whole = arguments.parts.is_empty();
+    let mut measured = Measured::new();
+    let is_wanted = |part: &&Part| {
+        let named = arguments.parts.iter().any(|one| one.name == part.name);
+        named || whole && part.section.is_some()
+    };
+    for part in part::PARTS.iter().filter(is_wanted) {
+        println!("==== {}: {}", part.name, part.purpose);
+        let value = (part.action)(workspace).with_context(|| format!("bench {}", part.name))?;
+        if let Some(section) = part.section {
+            println!("{}", section(&value)?);
+        }
+        keep(workspace, part, &value)?;
+        measured.insert(part.name, value);
+    }
+    if whole {
+        document::write(workspace, &measured)?;
+    }
+    Ok(())
+}
+
+/// Keeps what a part has measured, for a look at it.
+fn keep(workspace: &Workspace, part: &Part, value: &Value) -> Result<()> {
+    let folder = workspace.target_dir.join("bench");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let path = folder.join(format!("{}.json", part.name));
+    fs::write(&path, serde_json::to_string_pretty(value)?)
+        .with_context(|| format!("cannot write {}", path.display()))
 }

@@ -37,7 +37,7 @@ enum Command {
     Demo(demo::Arguments),
     /// Runs every check and test, or the stages that are named (the later ones as root)
     Test(test::Arguments),
-    /// Measures the data path or the agent, and prints the numbers (as root)
+    /// Measures everything into docs/benchmarks.md, or parts, or guards ratios (as root)
     Bench(bench::Arguments),
     /// Builds a Debian package of the binary, its units, manual pages and documents
     Package(package::Arguments),

@@ -3,6 +3,7 @@
 mod access;
 mod agent;
 mod apply;
+mod bench;
 mod completions;
 mod decap;
 mod detach;
@@ -32,6 +33,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     api::{Client, ClientError, Way, access::AccessError},
+    bench::BenchError,
     config::ConfigErrors,
     dataplane::XdpMode,
     doctor::gather::GatherError,
@@ -74,6 +76,8 @@ enum Command {
     Events(events::EventsCommand),
     Explain(explain::Explain),
     Doctor(doctor::Doctor),
+    #[command(subcommand)]
+    Bench(bench::Bench),
     Decap(decap::Decap),
     Detach(detach::Detach),
     Token(token::TokenCommand),
@@ -173,6 +177,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Stats(command) => wait_for(command.run()),
         Command::Events(command) => wait_for(command.run()),
         Command::Explain(command) => wait_for(command.run()),
+        Command::Bench(command) => command.run(),
         Command::Decap(command) => command.run(),
         Command::Detach(command) => command.run(),
         Command::Token(command) => command.run(),
@@ -207,6 +212,7 @@ fn shown(error: &anyhow::Error) -> String {
 fn exit_code(error: &anyhow::Error) -> u8 {
     let invalid = error.is::<ConfigErrors>()
         || error.is::<AccessError>()
+        || error.downcast_ref().is_some_and(BenchError::is_usage)
         || matches!(error.downcast_ref(), Some(ClientError::Invalid(_)))
         || error.downcast_ref().is_some_and(GatherError::is_usage);
     if invalid { 2 } else { 1 }

@@ -227,7 +227,10 @@ impl DataPath {
 }
 
 /// Loads maps and program, and says whose they are.
-fn load_object(folder: &Path, hash_seed: [u64; 2]) -> Result<(Ebpf, KernelStore), LoadError> {
+pub(super) fn load_object(
+    folder: &Path,
+    hash_seed: [u64; 2],
+) -> Result<(Ebpf, KernelStore), LoadError> {
     let mut ebpf = open_balancer(folder, hash_seed, Instance::Live)?;
     let mut store = KernelStore::open(folder)?;
     store.set_meta(Meta { abi: ABI, hash_seed, ..Meta::default() })?;

@@ -19,6 +19,7 @@ mod preflight;
 mod programs;
 mod slots;
 mod stats;
+mod unattached;
 
 pub use attach::{Attached, XdpMode};
 pub use error::StoreError;
@@ -31,6 +32,7 @@ pub use pins::{PinError, detach};
 pub use preflight::{Facts, PreflightError};
 pub use programs::program_name;
 pub use stats::{Stats, StatsError, StatsSource};
+pub use unattached::{LiveError, LiveTables, Unattached};
 
 pub mod fake;
 

@@ -5,6 +5,7 @@ use std::env;
 use anyhow::{Result, anyhow};
 
 use super::package;
+use crate::bench::guard::{self, Speed};
 use crate::setup::{self, Need};
 use crate::tidy;
 use crate::workspace::{Workspace, run};
@@ -131,6 +132,13 @@ pub(super) const STAGES: &[Stage] = &[
         privileged: true,
         needs: setup::LAB_NEEDS,
         action: |on| lab(on, &["--test", "abi"]),
+    },
+    Stage {
+        name: "bench",
+        purpose: "no ratio of costs is worse than its bound",
+        privileged: true,
+        needs: setup::BPF_NEEDS,
+        action: |on| guard::check(on.workspace, Speed::Quick),
     },
 ];
 

@@ -1,0 +1,53 @@
+//! What the packet generator of the measurements is told, and where.
+
+use crate::shared;
+
+/// Bytes of the frame: Ethernet, IPv6, TCP, and padding to whole words.
+pub const FRAME_LENGTH: usize = 80;
+
+/// Clients' addresses end in the 24 bits of the flow's number: flows that there can be.
+pub const FLOWS_MAX: u32 = 1 << 24;
+
+shared! {
+    /// The only element of the map [`map::ORDER`].
+    pub struct Order: 96 {
+        /// The frame.
+        pub frame: [u64; FRAME_LENGTH / 8],
+        /// Number of flows less one; the number is a power of two.
+        pub flow_mask: u32,
+        /// Where the last four bytes of the source address start; even.
+        pub address_offset: u32,
+        /// 0: flows are picked at random; 1: they come one after the other.
+        pub in_order: u32,
+        /// Zero.
+        pub reserved: u32,
+    }
+}
+
+/// Names of the generator's maps; none is pinned.
+pub mod map {
+    /// `Array` of one [`super::Order`].
+    pub const ORDER: &str = "ORDER";
+    /// `ProgramArray`: the program under test.
+    pub const UNDER_TEST: &str = "UNDER_TEST";
+    /// `PerCpuArray` of one `[u64; 2]`: random number, number of the next flow in order.
+    pub const STATE: &str = "STATE";
+    /// `PerCpuArray` of one `u64`: packets that the generator or a reference program gave up.
+    pub const FAILURES: &str = "FAILURES";
+    /// `LruHashMap` that the program [`super::program::LRU`] looks flows up in.
+    pub const LRU: &str = "LRU";
+}
+
+/// Names of its programs.
+pub mod program {
+    /// The generator.
+    pub const GENERATE: &str = "xelb_generate";
+    /// Only sends the frame back: what the generator costs by itself.
+    pub const REFLECT: &str = "xelb_reflect";
+    /// Swaps the MACs and sends the frame back.
+    pub const SWAP: &str = "xelb_swap";
+    /// Reads the headers and puts a constant IPv4 header before them.
+    pub const CONSTANT: &str = "xelb_constant";
+    /// Looks the flow up in an LRU hash, and enters it when it is not there.
+    pub const LRU: &str = "xelb_lru";
+}

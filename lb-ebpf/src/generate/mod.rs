@@ -1,0 +1,107 @@
+//! The generator. What it makes stands in [`ORDER`], so that one instance serves all cases.
+
+mod reference;
+
+use core::hint::black_box;
+
+use aya_ebpf::{
+    EbpfContext as _,
+    bindings::xdp_action,
+    helpers::generated::bpf_xdp_adjust_head,
+    macros::{map, xdp},
+    maps::{Array, PerCpuArray, ProgramArray},
+    programs::XdpContext,
+};
+use lb_common::generate::{FRAME_LENGTH, Order};
+
+/// What to make.
+#[map]
+static ORDER: Array<Order> = Array::with_max_entries(1, 0);
+
+/// The program under test.
+#[map]
+static UNDER_TEST: ProgramArray = ProgramArray::with_max_entries(1, 0);
+
+/// State of the random numbers, and the number of the next flow where they come in order.
+#[map]
+static STATE: PerCpuArray<[u64; 2]> = PerCpuArray::with_max_entries(1, 0);
+
+/// Packets that did not come as far as they should have. What goes well is not counted: it would
+/// cost time.
+#[map]
+static FAILURES: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+
+/// Counts a packet that went wrong.
+#[inline(never)]
+fn failed() -> u32 {
+    if let Some(count) = FAILURES.get_ptr_mut(0) {
+        // SAFETY: into this CPU's part of the map.
+        unsafe { *count += 1 };
+    }
+    xdp_action::XDP_ABORTED
+}
+
+/// Number of the next flow.
+#[inline(always)]
+fn next_flow(order: &Order) -> Option<u32> {
+    let state = STATE.get_ptr_mut(0)?;
+    // SAFETY: into this CPU's part of the map.
+    let [random, number] = unsafe { &mut *state };
+    if order.in_order != 0 {
+        let flow = *number as u32 & order.flow_mask;
+        *number = number.wrapping_add(1);
+        return Some(flow);
+    }
+    // xorshift64 (Marsaglia 2003), with a start that is not zero.
+    let mut next = *random | 1 << 63;
+    next ^= next << 13;
+    next ^= next >> 7;
+    next ^= next << 17;
+    *random = next;
+    Some((next >> 20) as u32 & order.flow_mask)
+}
+
+#[inline(always)]
+fn generate(context: &XdpContext) -> Option<()> {
+    let order = ORDER.get_ptr(0)?;
+    // SAFETY: user space writes it between the runs only.
+    let order = unsafe { &*order };
+    // Hidden from LLVM, which else subtracts the length from the pointer: not allowed (6.18).
+    let length = black_box(context.data_end() - context.data());
+    let surplus = length as i32 - FRAME_LENGTH as i32;
+    // SAFETY: the context of this run.
+    if surplus != 0 && unsafe { bpf_xdp_adjust_head(context.as_ptr().cast(), surplus) } != 0 {
+        return None;
+    }
+    let flow = next_flow(order)?;
+    let start = context.data();
+    if start + FRAME_LENGTH > context.data_end() {
+        return None;
+    }
+    // SAFETY: long enough, as compared above.
+    unsafe { *(start as *mut [u64; FRAME_LENGTH / 8]) = order.frame };
+    let address = start + (order.address_offset as usize & 0x3f);
+    // The verifier forgets a comparison when something unknown is added to the pointer.
+    if address + 4 > context.data_end() {
+        return None;
+    }
+    // SAFETY: as compared above; the offset is even.
+    unsafe {
+        let address = address as *mut u16;
+        *address = 0x000a | (flow >> 8) as u16 & 0xff00;
+        *address.add(1) = flow as u16;
+    }
+    Some(())
+}
+
+/// Makes the next packet and hands it to the program under test.
+#[expect(clippy::needless_pass_by_value, reason = "the macro calls it so")]
+#[xdp(frags)]
+fn xelb_generate(context: XdpContext) -> u32 {
+    if generate(&context).is_none() {
+        return failed();
+    }
+    // SAFETY: a tail call returns only when it fails.
+    unsafe { UNDER_TEST.tail_call(&context, 0) };
+    failed()
+}

@@ -1,0 +1,203 @@
+//! `xelb bench program`.
+
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    net::SocketAddr,
+    path::PathBuf,
+    time::Duration,
+};
+
+use clap::{
+    Args,
+    builder::{PossibleValuesParser, TypedValueParser as _},
+};
+
+use crate::{
+    bench::{
+        self, Options, Source,
+        cases::{CASES, Case, FLOWS, Flows, Reference},
+        report::{Cell, Report, Row},
+    },
+    cli::{output::Format, table::Table},
+};
+
+/// Measure what the program costs a packet, in nanoseconds
+///
+/// Loads the balancer with maps of its own, attached to nothing, and lets the kernel run it on packets
+/// that a generator makes; what the generator costs itself is measured, too, and subtracted. After each
+/// measurement the program's counters must say that every packet was forwarded. It needs root, keeps
+/// one CPU busy, and takes about a minute and 1.5 GB of memory when nothing is chosen. What it tells
+/// is the cost of the program alone: drivers, interrupts and the wire come on top.
+///
+/// Beside the cases of the balancer there are programs to compare with: `swap-macs`, which only
+/// sends frames back; `constant-header`, which puts the same header before each; `lru-hash`, which
+/// looks flows up as others do.
+///
+/// Example: xelb bench program --case ipip-4in4,constant-header --flows 1,1M
+///
+/// Example: xelb bench program --live --listener 203.0.113.10:80 -o json
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Program {
+    /// What to measure; everything if nothing is named
+    #[arg(long = "case", value_name = "NAME", value_delimiter = ',', value_parser = row())]
+    rows: Vec<Chosen>,
+    /// Numbers of flows; all if none is named. With `all-new` every packet opens a flow
+    #[arg(long, value_name = "NUMBER", value_delimiter = ',', value_parser = flows())]
+    flows: Vec<Flows>,
+    /// Targets of each target group
+    #[arg(long, value_name = "NUMBER", default_value_t = 1000, value_parser = clap::value_parser!(u16).range(1..16_384))]
+    targets: u16,
+    /// Packets of a batch; percentiles are those of batches
+    #[arg(long, value_name = "NUMBER", default_value_t = 50_000, value_parser = clap::value_parser!(u32).range(1000..=10_000_000))]
+    packets: u32,
+    /// Batches of each case and number of flows in a repetition
+    #[arg(long, value_name = "NUMBER", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    batches: u32,
+    /// Repetitions, each of which has everything
+    #[arg(long, value_name = "NUMBER", default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    repetitions: u32,
+    /// When it must end, in seconds; repetitions that are left are left out then
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    time_limit: u64,
+    /// CPU to run on; the one that it is started on if none is named
+    #[arg(long, value_name = "NUMBER")]
+    cpu: Option<usize>,
+    /// Measure a copy of the tables of the data path that runs, instead of a synthetic configuration
+    #[arg(long)]
+    live: bool,
+    /// Where the maps of the data path that runs are pinned
+    #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf/xelb", requires = "live")]
+    bpffs: PathBuf,
+    /// Listener that packets are sent to; the first eight if none is named
+    #[arg(long = "listener", value_name = "ADDRESS:PORT", requires = "live")]
+    listeners: Vec<SocketAddr>,
+    #[command(flatten)]
+    format: Format,
+}
+
+/// What can be chosen by name.
+#[derive(Clone, Copy, Debug)]
+enum Chosen {
+    Case(Case),
+    Reference(Reference),
+}
+
+fn row() -> impl clap::builder::TypedValueParser<Value = Chosen> {
+    let references = Reference::ALL.iter().map(|reference| reference.name());
+    PossibleValuesParser::new(CASES.iter().map(|case| case.name).chain(references)).try_map(
+        |name| {
+            let case = CASES.iter().find(|case| case.name == name).copied().map(Chosen::Case);
+            let reference = Reference::ALL.iter().find(|one| one.name() == name).copied();
+            case.or(reference.map(Chosen::Reference)).ok_or("no such case")
+        },
+    )
+}
+
+fn flows() -> impl clap::builder::TypedValueParser<Value = Flows> {
+    PossibleValuesParser::new(FLOWS.iter().map(|flows| flows.name)).try_map(|name| {
+        FLOWS.iter().find(|flows| flows.name == name).copied().ok_or("no such number of flows")
+    })
+}
+
+impl Program {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let report = bench::measure(&self.options()?, progress(self.repetitions))?;
+        self.format.print(&report, render)
+    }
+
+    fn options(&self) -> Result<Options, bench::BenchError> {
+        let all = self.rows.is_empty();
+        let mut cases: Vec<Case> = if all { CASES.to_vec() } else { Vec::new() };
+        let mut references = if all { Reference::ALL.to_vec() } else { Vec::new() };
+        for chosen in &self.rows {
+            match chosen {
+                Chosen::Case(case) if !cases.contains(case) => cases.push(*case),
+                Chosen::Reference(one) if !references.contains(one) => references.push(*one),
+                _ => {}
+            }
+        }
+        let source = if self.live {
+            if let (false, Some(case)) = (all, cases.first()) {
+                return Err(bench::BenchError::Usage(format!(
+                    "--case {}: with --live there are listeners in place of cases; choose them with --listener",
+                    case.name
+                )));
+            }
+            Source::Live { folder: self.bpffs.clone(), listeners: self.listeners.clone() }
+        } else {
+            Source::Synthetic { cases, targets: self.targets }
+        };
+        Ok(Options {
+            source,
+            references,
+            flows: if self.flows.is_empty() { FLOWS.to_vec() } else { self.flows.clone() },
+            packets: self.packets,
+            batches: self.batches,
+            repetitions: self.repetitions,
+            time_limit: Duration::from_secs(self.time_limit),
+            cpu: self.cpu,
+        })
+    }
+}
+
+/// Says how far it is, to people.
+fn progress(repetitions: u32) -> impl FnMut(u32) + Send {
+    move |repetition| {
+        let mut errors = io::stderr();
+        if errors.is_terminal() {
+            // Who closes the error output does not want to know.
+            let _written = write!(errors, "\rrepetition {repetition} of {repetitions} ");
+            if repetition == repetitions {
+                let _written = writeln!(errors);
+            }
+        }
+    }
+}
+
+fn render(report: &Report) -> String {
+    let Report { conditions, method, rows, .. } = report;
+    let mut text = format!(
+        "nanoseconds a packet, net of the generator: median (lowest to 90th percentile) of batches of {} \
+         packets\n{}, Linux {}, CPU {}; {} configuration",
+        method.packets, conditions.cpu, conditions.kernel, method.cpu, method.configuration
+    );
+    if method.targets > 0 {
+        text += &format!(", {} targets a group", method.targets);
+    }
+    text += &format!(
+        "\n{} repetitions of {} batches in {} s; machine code of the program: {} bytes\n",
+        method.repetitions, method.batches, method.seconds, report.machine_code_bytes
+    );
+    if method.ended_early {
+        text += "the time limit ended it early\n";
+    }
+    let flows = rows.first().map_or(&[][..], |row| &row.cells);
+    let headlines: Vec<&str> =
+        std::iter::once("CASE").chain(flows.iter().map(|cell| cell.flows.as_str())).collect();
+    let mut table = Table::new(&headlines);
+    for row in rows {
+        table.row(std::iter::once(row.name.clone()).chain(row.cells.iter().map(shown)));
+    }
+    text + "\n" + &table.render("nothing was measured") + &notes(rows)
+}
+
+fn shown(cell: &Cell) -> String {
+    if cell.samples == 0 {
+        return "-".to_owned();
+    }
+    let of = &cell.nanoseconds;
+    format!("{:.1} ({:.1} to {:.1})", of.p50, of.min, of.p90)
+}
+
+/// Why listeners have no numbers.
+fn notes(rows: &[Row]) -> String {
+    let mut text = String::new();
+    for row in rows.iter().filter(|row| row.mode.is_empty() && row.kind == "program") {
+        for cell in &row.cells {
+            if let Some(why) = &cell.left_out {
+                text += &format!("{}, {} flows: left out: {why}\n", row.name, cell.flows);
+            }
+        }
+    }
+    text
+}

@@ -1,0 +1,126 @@
+//! The balancer with maps of its own that nothing is attached to, for measurements; and the tables
+//! of a running one, to fill them with. What runs is only read.
+
+use std::path::Path;
+
+use aya::{
+    Ebpf,
+    programs::{ProgramError, ProgramFd},
+};
+use lb_common::{
+    Memory, MemoryLine, Owner,
+    abi::{ABI, map, program},
+    limits::MEMORY_LINES,
+    memory::MEMORY_WORDS,
+};
+use lb_ebpf::{host::MemoryTables, memory};
+use thiserror::Error;
+
+use super::{
+    KernelStore, LoadError, MapStore as _, StoreError, beside, head,
+    kernel::open_mapping,
+    load::{load_object, load_program},
+    mapping::{Mapping, publish},
+};
+use crate::plan::Tables;
+
+/// The tables of a running data path cannot be had.
+#[derive(Debug, Error)]
+pub enum LiveError {
+    /// There are none.
+    #[error(
+        "no data path is pinned in {folder}; start `xelb agent`, or name its folder with --bpffs"
+    )]
+    Missing {
+        /// Where it was looked for.
+        folder: String,
+    },
+    /// They have another layout.
+    #[error(
+        "the maps in {folder} are those of another version of xelb (layout {found}, not {ABI})"
+    )]
+    Foreign {
+        /// Where they are.
+        folder: String,
+        /// Their number.
+        found: u32,
+    },
+    /// They cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A loaded balancer that no packets come to. Its maps stay pinned until somebody removes them.
+#[derive(Debug)]
+pub struct Unattached {
+    ebpf: Ebpf,
+    memory: Mapping<[MemoryLine; MEMORY_LINES]>,
+}
+
+impl Unattached {
+    /// Loads it as the agent does, and pins its maps in `folder`, which must have none.
+    pub fn load(folder: &Path, hash_seed: [u64; 2]) -> Result<(Self, KernelStore), LoadError> {
+        let (ebpf, store) = load_object(folder, hash_seed)?;
+        let memory = open_mapping(folder, map::MEMORY)?;
+        Ok((Self { ebpf, memory }, store))
+    }
+
+    /// The program that interfaces get.
+    pub fn program(&mut self) -> Result<&ProgramFd, LoadError> {
+        load_program(&mut self.ebpf, program::BALANCE)?.fd().map_err(refused)
+    }
+
+    /// Bytes of machine code that it was compiled to, its functions included; 0 without a compiler.
+    pub fn machine_code(&mut self) -> Result<u32, LoadError> {
+        let program = load_program(&mut self.ebpf, program::BALANCE)?;
+        Ok(program.info().map_err(refused)?.size_jitted())
+    }
+
+    /// Remembers flows, given by hash and owner, in the places that the data path would take; tells
+    /// how many found none. To be used before any packet.
+    pub fn remember(&mut self, flows: impl Iterator<Item = (u64, Owner)>, now: u32) -> usize {
+        let tables = MemoryTables::default();
+        let refused = flows.filter(|(hash, owner)| !memory::insert(*hash, *owner, now, &tables));
+        let refused = refused.count();
+        let entries = self.memory.element().cast::<Memory>();
+        for (line, content) in tables.memory.lines.borrow().iter() {
+            for (number, entry) in content.entries.iter().enumerate() {
+                let place = *line as usize * MEMORY_WORDS + number;
+                // SAFETY: the lines that `insert` takes are inside the map; both words are aligned.
+                unsafe {
+                    let place = entries.add(place);
+                    publish(&raw mut (*place).owner, entry.owner);
+                    publish(&raw mut (*place).hash, entry.hash);
+                }
+            }
+        }
+        refused
+    }
+}
+
+fn refused(source: ProgramError) -> LoadError {
+    LoadError::Program { name: program::BALANCE, source: Box::new(source) }
+}
+
+/// What a running data path works with.
+#[derive(Debug)]
+pub struct LiveTables {
+    /// The seed of its flow hash.
+    pub hash_seed: [u64; 2],
+    /// Its maps but for counters, remembered flows and bindings.
+    pub tables: Tables,
+}
+
+impl LiveTables {
+    /// Reads the maps that an agent has pinned in `folder`.
+    pub fn read(folder: &Path) -> Result<Self, LiveError> {
+        let shown = || folder.display().to_string();
+        let written = beside::written(folder);
+        let head = head::read(&written).ok_or_else(|| LiveError::Missing { folder: shown() })?;
+        if head.abi != ABI {
+            return Err(LiveError::Foreign { folder: shown(), found: head.abi });
+        }
+        let tables = KernelStore::open(&written)?.read(None)?;
+        Ok(Self { hash_seed: head.hash_seed, tables })
+    }
+}

@@ -3,6 +3,7 @@
 mod access;
 mod agent;
 mod apply;
+mod bench;
 mod completions;
 mod decap;
 mod detach;
@@ -32,6 +33,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     api::{Client, ClientError, Way, access::AccessError},
+    bench::traffic::TrafficError,
     config::ConfigErrors,
     dataplane::XdpMode,
     doctor::gather::GatherError,
@@ -76,6 +78,8 @@ enum Command {
     Doctor(doctor::Doctor),
     Decap(decap::Decap),
     Detach(detach::Detach),
+    #[command(subcommand)]
+    Bench(bench::Bench),
     Token(token::TokenCommand),
     Schema(schema::Schema),
     Completions(completions::Completions),
@@ -175,6 +179,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Explain(command) => wait_for(command.run()),
         Command::Decap(command) => command.run(),
         Command::Detach(command) => command.run(),
+        Command::Bench(command) => wait_for(command.run()),
         Command::Token(command) => command.run(),
         Command::Schema(command) => command.run(),
         Command::Completions(command) => command.run(),
@@ -208,7 +213,8 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     let invalid = error.is::<ConfigErrors>()
         || error.is::<AccessError>()
         || matches!(error.downcast_ref(), Some(ClientError::Invalid(_)))
-        || error.downcast_ref().is_some_and(GatherError::is_usage);
+        || error.downcast_ref().is_some_and(GatherError::is_usage)
+        || error.downcast_ref().is_some_and(TrafficError::is_usage);
     if invalid { 2 } else { 1 }
 }
 

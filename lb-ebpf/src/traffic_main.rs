@@ -10,6 +10,8 @@
     reason = "lengths of frames, and the words that numbers of flows consist of"
 )]
 
+#[path = "traffic/floor.rs"]
+mod floor;
 #[path = "traffic/send.rs"]
 mod send;
 #[path = "traffic/sink.rs"]
@@ -46,6 +48,20 @@ fn xelb_sink(context: XdpContext) -> u32 {
 #[xdp(frags)]
 fn xelb_pass(_context: XdpContext) -> u32 {
     xdp_action::XDP_PASS
+}
+
+/// The least that a balancer on one interface does: sends packets back. Others are compared with it.
+#[expect(clippy::needless_pass_by_value, reason = "the macro calls it so")]
+#[xdp(frags)]
+fn xelb_reflect(context: XdpContext) -> u32 {
+    floor::reflect(&context).unwrap_or(xdp_action::XDP_PASS)
+}
+
+/// The least that an encapsulating balancer does: the same outer header for all packets.
+#[expect(clippy::needless_pass_by_value, reason = "the macro calls it so")]
+#[xdp(frags)]
+fn xelb_constant(context: XdpContext) -> u32 {
+    floor::encapsulate(&context).unwrap_or(xdp_action::XDP_PASS)
 }
 
 #[cfg(target_arch = "bpf")]

@@ -6,6 +6,7 @@ mod datapath;
 mod memory;
 mod reaction;
 mod scale;
+mod traffic;
 
 use clap::{Parser, Subcommand};
 
@@ -42,6 +43,14 @@ enum What {
         #[arg(long, default_value_t = 100)]
         rounds: u32,
     },
+    /// Packets and connections per second of xelb and of others, side by side in one lab.
+    Traffic {
+        #[command(flatten)]
+        options: traffic::Options,
+        /// Writes the results to this file, too.
+        #[arg(long, value_name = "PATH")]
+        json: Option<std::path::PathBuf>,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
@@ -53,5 +62,6 @@ fn main() -> anyhow::Result<()> {
         }
         What::Reaction { rounds } => reaction::run(rounds),
         What::Scale { rounds } => scale::run(rounds),
+        What::Traffic { options, json } => traffic::run(options, json.as_deref()),
     }
 }

@@ -19,7 +19,7 @@ pub const RATE_MAX: u64 = 1_000_000_000;
 /// The most packets of one run.
 pub const COUNT_MAX: u64 = 1_000_000_000_000;
 /// The longest run.
-pub const DURATION_MAX: Duration = Duration::from_secs(3600);
+pub const DURATION_MAX: Duration = Duration::from_hours(1);
 const FLOWS_DEFAULT: u64 = 1000;
 /// Bytes of an Ethernet header, which the MTU does not count.
 const ETHERNET: u32 = 14;

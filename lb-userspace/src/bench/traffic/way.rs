@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeSet,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
     time::Duration,
 };
 
@@ -114,8 +114,8 @@ fn own_addresses(name: &str) -> Result<(Option<[u8; 6]>, Vec<IpNet>), TrafficErr
 }
 
 fn ip(address: &SockaddrStorage) -> Option<IpAddr> {
-    let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(Ipv4Addr::from(v4.ip())));
-    v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(Ipv6Addr::from(v6.ip()))))
+    let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
+    v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
 }
 
 fn check_mac(mac: [u8; 6]) -> Result<[u8; 6], TrafficError> {

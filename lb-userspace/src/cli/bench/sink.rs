@@ -155,14 +155,11 @@ fn render(outcome: &SinkOutcome) -> String {
         ]);
     }
     let [packets, bytes, per_second, megabits] = rates(&outcome.received);
-    let mut text = table.render("nothing arrived");
-    text.push_str(&format!(
-        "TCP and UDP: {packets} packets, {bytes} bytes in {:.1} s: {per_second} packets/s, \
-         {megabits} Mbit/s\n",
+    let flows = outcome.flows.map(|flows| format!("flows {flows}\n")).unwrap_or_default();
+    format!(
+        "{}TCP and UDP: {packets} packets, {bytes} bytes in {:.1} s: {per_second} packets/s, {megabits} \
+         Mbit/s\n{flows}",
+        table.render("nothing arrived"),
         outcome.received.seconds
-    ));
-    if let Some(flows) = outcome.flows {
-        text.push_str(&format!("flows {flows}\n"));
-    }
-    text
+    )
 }

@@ -188,10 +188,10 @@ fn namespace(name: &str) -> PathBuf {
 
 fn announcement(plan: &Plan, way: &Way) -> String {
     let rate = plan.rate.map_or_else(|| "as many as possible".to_owned(), |rate| rate.to_string());
-    let [a, b, c, d, e, f] = way.destination_mac;
+    let mac = way.destination_mac.map(|byte| format!("{byte:02x}")).join(":");
     let kind = if plan.syn { "SYNs, each a new flow," } else { plan.transport.name() };
     format!(
-        "sending {kind} to {} ({a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}) from {}: {} flows, \
+        "sending {kind} to {} ({mac}) from {}: {} flows, \
          size {}, {rate} packets/s, for at most {}\n",
         plan.to,
         plan.from,

@@ -89,7 +89,7 @@ fn counts_agree_exactly() -> Result<()> {
         ] {
             let outcome = pair.send(&format!(
                 "--to {to} --protocol {protocol} --size {mix} --flows {FLOWS} --count {PACKETS} \
-                 --rate 100000 --duration 20s"
+                 --rate 50000 --duration 20s"
             ))?;
             let is_v6 = to == TO_V6;
             let bytes: u64 = mix
@@ -123,7 +123,7 @@ fn a_syn_flood_is_of_new_flows_only() -> Result<()> {
     in_pair(|pair| {
         for to in [TO_V4, TO_V6] {
             let outcome =
-                pair.send(&format!("--to {to} --syn-flood --count {PACKETS} --rate 100000"))?;
+                pair.send(&format!("--to {to} --syn-flood --count {PACKETS} --rate 50000"))?;
             ensure!(outcome["lost"] == 0 && outcome["flows"] == PACKETS, "{outcome:#}");
             // An estimate at this number: marks of two flows may be one.
             let flows = outcome["received"]["flows"].as_u64().context("flows")?;
@@ -137,8 +137,11 @@ fn a_syn_flood_is_of_new_flows_only() -> Result<()> {
 fn threads_share_flows_rate_and_count() -> Result<()> {
     in_pair(|pair| {
         let outcome =
-            pair.send("--to 10.7.0.2:80 --threads 2 --flows 1001 --count 20001 --rate 50000")?;
-        ensure!(outcome["sent"]["packets"] == 20_001 && outcome["lost"] == 0, "{outcome:#}");
+            pair.send("--to 10.7.0.2:80 --threads 2 --flows 1001 --count 20001 --rate 20000")?;
+        ensure!(outcome["sent"]["packets"] == 20_001, "{outcome:#}");
+        // Two CPUs at one queue of a veth may fill it; what it refuses is counted, and nothing else is
+        // lost.
+        ensure!(outcome["lost"] == outcome["refused"], "{outcome:#}");
         ensure!(outcome["received"]["flows"] == 1001, "{outcome:#}");
         Ok(())
     })
@@ -265,8 +268,9 @@ fn tunnelled() -> Result<Vec<([&'static str; 3], Vec<u8>)>> {
 #[test]
 fn what_is_not_done_is_refused_before_the_first_packet() -> Result<()> {
     in_pair(|pair| {
-        pair.sender.ip("link add name dummy0 type dummy")?;
-        pair.sender.ip("link set dummy0 up")?;
+        pair.sender.ip("link add name wire0 type veth peer name wire1")?;
+        pair.sender.ip("link set wire0 up")?;
+        pair.sender.ip("link set wire1 up")?;
         let cases = [
             ("--interface eth7 --to 10.7.0.2:80", "eth7 does not exist"),
             ("--interface lo --to 10.7.0.2:80", "loopback interface"),
@@ -284,7 +288,7 @@ fn what_is_not_done_is_refused_before_the_first_packet() -> Result<()> {
             ("--interface eth0 --to 10.7.0.2", "invalid socket address"),
             ("--interface eth0", "--to"),
             ("--interface eth0 --to 192.0.2.1:80", "no route to 192.0.2.1"),
-            ("--interface dummy0 --to 10.7.0.2:80", "does not leave by dummy0"),
+            ("--interface wire0 --to 10.7.0.2:80", "does not leave by wire0"),
             ("--interface eth0 --to 10.7.0.99:80", "MAC address of the next hop to 10.7.0.99"),
             ("--interface eth0 --to 10.7.0.2:80 --mac ff:ff:ff:ff:ff:ff", "multicast or broadcast"),
             ("--interface eth0 --to 10.7.0.2:80 --mac 02:00:00:00:00", "expected a MAC"),
@@ -292,7 +296,7 @@ fn what_is_not_done_is_refused_before_the_first_packet() -> Result<()> {
             ("--interface eth0 --to 10.7.0.2:80 --from fd07::/64", "two families"),
             ("--interface eth0 --to 10.7.0.2:80 --count 0", "--count: 0 is not between"),
             ("--interface eth0 --to 10.7.0.2:80 --rate 0", "--rate: 0 is not between"),
-            ("--interface eth0 --to 10.7.0.2:80 --rate -5", "--rate"),
+            ("--interface eth0 --to 10.7.0.2:80 --rate -5", "-5"),
             ("--interface eth0 --to 10.7.0.2:80 --flows 0", "--flows: 0 is not between"),
             ("--interface eth0 --to 10.7.0.2:80 --size 59", "60 is the least"),
             ("--interface eth0 --to 10.7.0.2:80 --size 1615", "MTU is 1600"),

@@ -22,7 +22,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     if !is_root()? {
         bail!("measuring makes network namespaces and loads BPF programs: run it as root");
     }
-    setup::ensure(workspace, setup::LAB_NEEDS)?;
+    setup::ensure(workspace, setup::BENCH_NEEDS)?;
     let build = ["build", "--quiet", "--release", "--package", "lb-userspace"];
     workspace::run(&mut workspace.cargo(build))?;
     let run = ["run", "--quiet", "--release", "--package", "lb-tests"];

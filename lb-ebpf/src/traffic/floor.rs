@@ -74,8 +74,7 @@ pub(crate) fn encapsulate(context: &XdpContext) -> Option<u32> {
         to as u16,
         (to >> 16) as u16,
     ];
-    let [a, b, _, c, d, _, e, f, g, h] = header;
-    let sum = [a, b, c, d, e, f, g, h].iter().fold(0, |sum, word| sum + u32::from(*word));
+    let sum = header.iter().fold(0, |sum, word| sum + u32::from(*word));
     let sum = (sum & 0xffff) + (sum >> 16);
     let sum = (sum & 0xffff) + (sum >> 16);
     // A sum of words is the same in either byte order (RFC 1071).

@@ -94,29 +94,10 @@ struct Ip {
 
 #[inline(always)]
 fn ipv4(context: &XdpContext, offset: usize) -> Option<Ip> {
-    let head: [u8; 20] = read(context, offset)?;
-    let [
-        first,
-        _,
-        _,
-        _,
-        _,
-        _,
-        fragment_high,
-        fragment_low,
-        _,
-        protocol,
-        _,
-        _,
-        a,
-        b,
-        c,
-        d,
-        e,
-        f,
-        g,
-        h,
-    ] = head;
+    let [first] = read(context, offset)?;
+    let fragment = u16::from_be_bytes(read(context, offset + 6)?);
+    let [protocol] = read(context, offset + 9)?;
+    let addresses = u64::from_be_bytes(read(context, offset + 12)?);
     let length = usize::from(first & 0x0f) * 4;
     if first >> 4 != 4 || length < 20 {
         return None;
@@ -125,8 +106,9 @@ fn ipv4(context: &XdpContext, offset: usize) -> Option<Ip> {
         v6: false,
         protocol,
         end: offset + length,
-        hash: mix(0, u64::from_be_bytes([a, b, c, d, e, f, g, h])),
-        whole: fragment_high & 0x1f == 0 && fragment_low == 0,
+        hash: mix(0, addresses),
+        // No offset (13 bits).
+        whole: fragment << 3 == 0,
     })
 }
 

@@ -18,7 +18,7 @@ use lb_userspace::dataplane::TRAFFIC_OBJECT;
 
 use super::scene::{INTERFACE, Scene, TARGETS_FAR, TARGETS_NEAR, VIP, far, near};
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// A way to forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@ mod consistency;
 mod reaction;
 mod scale;
 mod times;
+mod traffic;
 
 use clap::{Parser, Subcommand};
 use serde::Serialize;
@@ -36,6 +37,11 @@ enum What {
         #[arg(long, default_value_t = 100)]
         rounds: u32,
     },
+    /// Packets and connections per second of xelb and of others, side by side in one lab.
+    Traffic {
+        #[command(flatten)]
+        options: traffic::Options,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
@@ -47,6 +53,7 @@ fn main() -> anyhow::Result<()> {
         }
         What::Reaction { rounds } => print(json, &reaction::run(rounds)?),
         What::Scale { rounds } => print(json, &scale::run(rounds)?),
+        What::Traffic { options } => print(json, &traffic::results(options)?),
     }
 }
 

@@ -22,8 +22,17 @@ pub struct Capture {
 impl Capture {
     /// Starts it on an interface of a host, with a filter of tcpdump's language.
     pub fn start(lab: &Lab, host: &Host, interface: &str, filter: &str) -> Result<Self> {
+        Self::start_at(
+            lab.log(&format!("tcpdump-{}-{interface}", host.name())),
+            host,
+            interface,
+            filter,
+        )
+    }
+
+    /// The same without a lab; what it prints goes to a file.
+    pub fn start_at(output: PathBuf, host: &Host, interface: &str, filter: &str) -> Result<Self> {
         let label = format!("tcpdump-{}-{interface}", host.name());
-        let output = lab.log(&label);
         // Logs are appended to; a former capture's packets are not this one's.
         if output.exists() {
             fs::remove_file(&output).context(|| format!("removing {}", output.display()))?;

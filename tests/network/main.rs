@@ -14,6 +14,8 @@ mod explain;
 mod failover;
 mod first_start;
 mod fragments;
+mod generator;
+mod generator_frames;
 mod icmp;
 mod interfaces;
 mod iperf;

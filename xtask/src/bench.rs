@@ -45,7 +45,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     if !is_root()? {
         bail!("measuring makes network namespaces and loads BPF programs: run it as root");
     }
-    setup::ensure(workspace, setup::LAB_NEEDS)?;
+    setup::ensure(workspace, setup::BENCH_NEEDS)?;
     if arguments.check {
         let speed = if arguments.quick { guard::Speed::Quick } else { guard::Speed::Whole };
         return guard::check(workspace, speed);

@@ -18,8 +18,8 @@ use crate::workspace::{self, Workspace, human};
 /// section 3).
 const INSTRUCTION_SIZE: u64 = 8;
 
-/// Balancer, decapsulator, packet generator.
-const OBJECTS: [&str; 3] = ["xelb-ebpf", "xelb-decap", "xelb-generate"];
+/// Balancer, decapsulator, packet generator of test runs, generator and sink of real packets.
+const OBJECTS: [&str; 4] = ["xelb-ebpf", "xelb-decap", "xelb-generate", "xelb-traffic"];
 
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let start = Instant::now();

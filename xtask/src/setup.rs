@@ -27,6 +27,8 @@ pub(crate) enum Need {
     BpfLinker,
     /// The programs that the lab's hosts run.
     LabPrograms,
+    /// The programs that xelb is measured beside.
+    BenchPrograms,
 }
 
 /// What building the BPF object needs.
@@ -34,8 +36,18 @@ pub(crate) const BPF_NEEDS: &[Need] = &[Need::RustSource, Need::BpfLinker];
 /// What running the lab needs.
 pub(crate) const LAB_NEEDS: &[Need] = &[Need::RustSource, Need::BpfLinker, Need::LabPrograms];
 
-const ALL: &[Need] =
-    &[Need::RustSource, Need::Rustfmt, Need::Clippy, Need::BpfLinker, Need::LabPrograms];
+/// What measuring needs: the lab, and those that xelb is compared with.
+pub(crate) const BENCH_NEEDS: &[Need] =
+    &[Need::RustSource, Need::BpfLinker, Need::LabPrograms, Need::BenchPrograms];
+
+const ALL: &[Need] = &[
+    Need::RustSource,
+    Need::Rustfmt,
+    Need::Clippy,
+    Need::BpfLinker,
+    Need::LabPrograms,
+    Need::BenchPrograms,
+];
 
 /// How much is said about what is there already.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -70,7 +82,8 @@ fn satisfy(workspace: &Workspace, needs: &[Need], voice: Voice) -> Result<()> {
             Need::Clippy => rust::component(workspace, &rust::CLIPPY)?,
             Need::RustSource => rust::component(workspace, &rust::RUST_SRC)?,
             Need::BpfLinker => linker::ensure(workspace)?,
-            Need::LabPrograms => packages::ensure(workspace)?,
+            Need::LabPrograms => packages::ensure(workspace, &packages::LAB)?,
+            Need::BenchPrograms => packages::ensure(workspace, &packages::BENCH)?,
         };
         match outcome {
             Outcome::Present(what) if voice == Voice::Full => println!("setup: present: {what}"),

@@ -1,6 +1,6 @@
 //! Measurements for users, who want to know what a host can carry: `xelb bench`.
 //!
-//! `program` is what the loaded program costs a packet. Nothing here is used by the agent, and
+//! `program` is what the loaded program costs a packet; `traffic` sends packets, and counts them. Nothing here is used by the agent, and
 //! nothing here touches a data path that runs.
 
 pub mod cases;
@@ -15,6 +15,7 @@ mod statistics;
 mod subject;
 mod synthetic;
 mod tools;
+pub mod traffic;
 mod verify;
 
 pub use conditions::Conditions;

@@ -33,7 +33,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     api::{Client, ClientError, Way, access::AccessError},
-    bench::BenchError,
+    bench::{BenchError, traffic::TrafficError},
     config::ConfigErrors,
     dataplane::XdpMode,
     doctor::gather::GatherError,
@@ -214,7 +214,8 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         || error.is::<AccessError>()
         || error.downcast_ref().is_some_and(BenchError::is_usage)
         || matches!(error.downcast_ref(), Some(ClientError::Invalid(_)))
-        || error.downcast_ref().is_some_and(GatherError::is_usage);
+        || error.downcast_ref().is_some_and(GatherError::is_usage)
+        || error.downcast_ref().is_some_and(TrafficError::is_usage);
     if invalid { 2 } else { 1 }
 }
 

@@ -122,7 +122,7 @@ pub(super) fn interface_index(name: &str) -> Result<u32, AttachError> {
 }
 
 /// Attaches to `name` and returns the link, unpinned.
-pub(super) fn attach(
+pub(crate) fn attach(
     program: &mut Xdp,
     name: &str,
     mode: XdpMode,

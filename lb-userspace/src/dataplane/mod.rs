@@ -21,7 +21,8 @@ mod slots;
 mod stats;
 mod unattached;
 
-pub use attach::{Attached, XdpMode};
+pub(crate) use attach::attach;
+pub use attach::{AttachError, Attached, XdpMode};
 pub use error::StoreError;
 pub use ethtool::{Driver, Queues};
 pub use explain::{ExplainError, Explained, Explainer};
@@ -48,6 +49,10 @@ pub const DECAP_OBJECT: &[u8] =
 /// The packet generator's BPF object, for measurements.
 pub const GENERATOR_OBJECT: &[u8] =
     aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/xelb-generate"));
+
+/// The BPF object of `xelb bench traffic` and `xelb bench sink`.
+pub const TRAFFIC_OBJECT: &[u8] =
+    aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/xelb-traffic"));
 
 /// The maps, whatever holds them.
 pub trait MapStore {

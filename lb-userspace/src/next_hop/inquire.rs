@@ -35,6 +35,8 @@ const IFLA_XDP_PROG_ID: u16 = 4;
 const IFLA_XDP_DRV_PROG_ID: u16 = 5;
 const XDP_ATTACHED_SKB: u8 = 2;
 /// Places in `struct rtnl_link_stats64`, which is all of 64-bit numbers.
+const STATS_TX_PACKETS: usize = 1;
+const STATS_TX_DROPPED: usize = 7;
 const STATS_RX_DROPPED: usize = 6;
 const STATS_RX_MISSED: usize = 15;
 
@@ -77,6 +79,10 @@ pub struct LinkDetails {
     pub rx_dropped: u64,
     /// Packets that the device had no room for.
     pub rx_missed: u64,
+    /// Packets sent.
+    pub tx_packets: u64,
+    /// Packets that could not be sent.
+    pub tx_dropped: u64,
     /// The program on it.
     pub xdp: Option<XdpOnLink>,
     /// The other end, and the number of its network namespace if that is another.
@@ -175,6 +181,8 @@ fn details(payload: &[u8]) -> Option<LinkDetails> {
             IFLA_STATS64 => {
                 link.rx_dropped = counter(value, STATS_RX_DROPPED);
                 link.rx_missed = counter(value, STATS_RX_MISSED);
+                link.tx_packets = counter(value, STATS_TX_PACKETS);
+                link.tx_dropped = counter(value, STATS_TX_DROPPED);
             }
             IFLA_XDP => link.xdp = xdp(value),
             _ => {}
@@ -274,6 +282,7 @@ mod tests {
         assert_eq!((link.index, link.name.as_str(), link.kind.as_str()), (7, "eth0", "veth"));
         assert_eq!((link.up, link.running, link.loopback, link.mtu), (true, true, false, 1500));
         assert_eq!((link.rx_dropped, link.rx_missed), (6, 15));
+        assert_eq!((link.tx_packets, link.tx_dropped), (1, 7));
         assert_eq!(link.xdp, Some(XdpOnLink { generic: true, program: 9 }));
         assert_eq!(link.peer, Some((3, Some(2))));
     }

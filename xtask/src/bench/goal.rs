@@ -53,6 +53,7 @@ pub(super) fn all(measured: &Measured) -> Result<Vec<Goal>> {
     let report = measured.get("program").map(Report::parse).transpose()?;
     let mut goals = report.as_ref().map_or_else(Vec::new, program);
     let milliseconds = |part: &str, name: &str| estimates::milliseconds(measured.get(part)?, name);
+    goals.extend(traffic(measured.get("traffic")));
     goals.push(Goal {
         text: "a ring of 65,536 slots for 1,000 weighted targets is built",
         most: 5.0,
@@ -69,6 +70,30 @@ pub(super) fn all(measured: &Measured) -> Result<Vec<Goal>> {
         unit: "ms",
     });
     Ok(goals)
+}
+
+/// Real packets over veth, per CPU second.
+fn traffic(value: Option<&Value>) -> [Goal; 2] {
+    let speed = |name: &str, flows: &str| {
+        let rows = value?["packets"].as_array()?;
+        let row = rows.iter().find(|row| row["name"] == name && row["flows"] == flows)?;
+        row["mpps_per_cpu_second"]["median"].as_f64()
+    };
+    let of_xelb = |other: Option<f64>| Some(other? / speed("xelb ipip", "1M")?);
+    [
+        Goal {
+            text: "packets of plain XDP_TX for each of ipip on veth at 1M flows, per CPU second",
+            most: 1.0 / 0.85,
+            measured: of_xelb(speed("plain XDP_TX", "1M")),
+            unit: "x",
+        },
+        Goal {
+            text: "packets of nftables DNAT (1k flows) for each of ipip on veth (1M), per CPU second",
+            most: 1.0 / 7.0,
+            measured: of_xelb(speed("nftables DNAT", "1k")),
+            unit: "x",
+        },
+    ]
 }
 
 fn program(report: &Report) -> Vec<Goal> {

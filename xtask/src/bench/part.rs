@@ -68,6 +68,13 @@ pub(super) const PARTS: &[Part] = &[
         section: Some(tables::scale),
     },
     Part {
+        name: "traffic",
+        purpose: "Packets and connections beside others",
+        command: "cargo xtask bench traffic",
+        action: |workspace| lab(workspace, "traffic"),
+        section: Some(tables::traffic),
+    },
+    Part {
         name: "consistency",
         purpose: "How many flows are remembered while a group changes",
         command: "cargo xtask bench consistency",

@@ -100,6 +100,42 @@ pub(super) fn reaction(value: &Value) -> Result<String> {
     ))
 }
 
+/// Packets and connections per second, of xelb and of others.
+pub(super) fn traffic(value: &Value) -> Result<String> {
+    let spread = |row: &Value, name: &str| {
+        let at = |part: &str| row[name][part].as_f64().with_context(|| format!("no {name}"));
+        anyhow::Ok(format!("{:.2} ({:.2} to {:.2})", at("median")?, at("low")?, at("high")?))
+    };
+    let rows = |name: &str| value[name].as_array().with_context(|| format!("no {name}"));
+    let mut text = format!(
+        "On veth, generator, balancer and sink on one core whose whole work counts; median (lowest to \
+         highest) of {} interleaved repetitions of {} s.\n\n| frames of 60 bytes | flows | Mpps | \
+         Mpps per CPU second | lost % |\n|---|---|---|---|---|\n",
+        value["repetitions"], value["seconds"]
+    );
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    for row in rows("packets")? {
+        text += &format!(
+            "| {} | {} | {} | {} | {} |\n",
+            word(&row["name"]),
+            word(&row["flows"]),
+            spread(row, "mpps")?,
+            spread(row, "mpps_per_cpu_second")?,
+            spread(row, "lost_percent")?
+        );
+    }
+    text += "\n| connections | per second | us of CPU each |\n|---|---|---|\n";
+    for row in rows("connections")? {
+        let (speed, cost) = (spread(row, "per_second")?, spread(row, "cpu_microseconds")?);
+        text += &format!("| {} | {speed} | {cost} |\n", word(&row["name"]));
+    }
+    text += "\n";
+    for one in rows("absent")? {
+        text += &format!("Not measured: {}: {}.\n", word(&one["name"]), word(&one["why"]));
+    }
+    Ok(text)
+}
+
 /// A large configuration.
 pub(super) fn scale(value: &Value) -> Result<String> {
     let mut text = format!(

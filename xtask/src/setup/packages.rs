@@ -1,4 +1,4 @@
-//! The programs that the lab's hosts run, from Debian packages. On other distributions they are
+//! The programs that the lab's hosts run, and those that xelb is measured beside, from Debian packages. On other distributions they are
 //! only looked for: their package names are not known here.
 
 use std::fs::{self, OpenOptions};
@@ -15,15 +15,27 @@ use crate::workspace::{self, Workspace, find_in_path, is_root};
 /// A Debian package, a program of it, and what the lab does with it.
 struct Package {
     name: &'static str,
+    /// What is looked for where there are no Debian packages: in PATH, or at an absolute path.
     program: &'static str,
     purpose: &'static str,
+}
+
+/// Packages that are needed together.
+pub(super) struct Packages {
+    whose: &'static str,
+    list: &'static [Package],
 }
 
 const fn package(name: &'static str, program: &'static str, purpose: &'static str) -> Package {
     Package { name, program, purpose }
 }
 
-const PACKAGES: [Package; 13] = [
+/// What the lab's hosts run.
+pub(super) const LAB: Packages = Packages { whose: "the lab", list: LAB_LIST };
+/// What xelb is measured beside.
+pub(super) const BENCH: Packages = Packages { whose: "the measurements", list: BENCH_LIST };
+
+const LAB_LIST: &[Package] = &[
     package("iproute2", "ip", "network namespaces, links and routes"),
     package("ethtool", "ethtool", "offloads of links"),
     package("iputils-ping", "ping", "pings to a VIP"),
@@ -39,14 +51,26 @@ const PACKAGES: [Package; 13] = [
     package("systemd-container", "systemd-nspawn", "units under systemd"),
 ];
 
+const BENCH_LIST: &[Package] = &[
+    package("nftables", "nft", "a balancer of the kernel"),
+    package("haproxy", "haproxy", "a balancer of connections"),
+    package(
+        "libnginx-mod-stream",
+        "/usr/lib/nginx/modules/ngx_stream_module.so",
+        "nginx as a balancer of connections",
+    ),
+    package("util-linux", "taskset", "what runs on which core"),
+];
+
 /// Installs the packages that are missing.
-pub(super) fn ensure(workspace: &Workspace) -> Result<Outcome> {
+pub(super) fn ensure(workspace: &Workspace, packages: &Packages) -> Result<Outcome> {
+    let Packages { whose, list } = packages;
     if find_in_path("dpkg-query").is_none() || find_in_path("apt-get").is_none() {
-        return only_programs();
+        return only_programs(packages);
     }
-    let missing = missing_packages(&installed_packages(workspace)?);
+    let missing = missing_packages(list, &installed_packages(workspace, list)?);
     if missing.is_empty() {
-        return Ok(Outcome::Present("the Debian packages of the lab".to_owned()));
+        return Ok(Outcome::Present(format!("the Debian packages of {whose}")));
     }
     let names = missing.join(" ");
     if !is_root()? {
@@ -57,9 +81,13 @@ pub(super) fn ensure(workspace: &Workspace) -> Result<Outcome> {
     apt_get(workspace, &["update", "--quiet=2"])?;
     let install = ["install", "--quiet=2", "--yes", "--no-install-recommends"];
     apt_get(workspace, &[&install[..], &missing[..]].concat())?;
-    if missing.contains(&"nginx-light") && Path::new("/run/systemd/system").exists() {
+    if Path::new("/run/systemd/system").exists() {
         // The lab starts its own servers; the machine's must not appear at the next boot.
-        workspace::run(workspace.program("systemctl").args(["--quiet", "disable", "nginx"]))?;
+        for (package, unit) in [("nginx-light", "nginx"), ("haproxy", "haproxy")] {
+            if missing.contains(&package) {
+                workspace::run(workspace.program("systemctl").args(["--quiet", "disable", unit]))?;
+            }
+        }
     }
     Ok(Outcome::Installed(format!("Debian packages: {names}")))
 }
@@ -75,28 +103,30 @@ fn apt_get(workspace: &Workspace, arguments: &[&str]) -> Result<()> {
 }
 
 /// What `dpkg-query` says of the packages: lines of "name status".
-fn installed_packages(workspace: &Workspace) -> Result<String> {
+fn installed_packages(workspace: &Workspace, list: &[Package]) -> Result<String> {
     let mut query = workspace.program("dpkg-query");
     query.args(["--show", "--showformat", "${Package} ${db:Status-Status}\n"]);
-    query.args(PACKAGES.map(|package| package.name));
+    query.args(list.iter().map(|package| package.name));
     // It fails when it does not know one of them, which is no error here.
     let output = query.output().context("cannot run dpkg-query")?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-fn missing_packages(statuses: &str) -> Vec<&'static str> {
+fn missing_packages(list: &[Package], statuses: &str) -> Vec<&'static str> {
     let installed = |name: &str| statuses.lines().any(|line| line == format!("{name} installed"));
-    PACKAGES.iter().map(|package| package.name).filter(|name| !installed(name)).collect()
+    list.iter().map(|package| package.name).filter(|name| !installed(name)).collect()
 }
 
-fn only_programs() -> Result<Outcome> {
-    let missing: Vec<String> = PACKAGES
+fn only_programs(packages: &Packages) -> Result<Outcome> {
+    let found = |program: &str| Path::new(program).is_file() || find_in_path(program).is_some();
+    let missing: Vec<String> = packages
+        .list
         .iter()
-        .filter(|package| find_in_path(package.program).is_none())
+        .filter(|package| !found(package.program))
         .map(|package| format!("{} ({})", package.program, package.purpose))
         .collect();
     if missing.is_empty() {
-        return Ok(Outcome::Present("the programs of the lab".to_owned()));
+        return Ok(Outcome::Present(format!("the programs of {}", packages.whose)));
     }
     bail!(
         "this is no Debian, and programs are missing: {}; install them and try again",
@@ -150,7 +180,8 @@ mod tests {
 
     #[test]
     fn only_installed_packages_count() {
-        let all: String = PACKAGES.map(|package| format!("{} installed\n", package.name)).concat();
+        let line = |package: &Package| format!("{} installed\n", package.name);
+        let all = LAB_LIST.iter().map(line).collect::<Vec<_>>().concat();
         let cases = [
             (all.clone(), vec![]),
             (all.replace("wrk installed", "wrk config-files"), vec!["wrk"]),
@@ -158,8 +189,8 @@ mod tests {
             (all.replace("curl installed", "libcurl installed"), vec!["curl"]),
         ];
         for (statuses, expected) in cases {
-            assert_eq!(missing_packages(&statuses), expected, "{statuses}");
+            assert_eq!(missing_packages(LAB_LIST, &statuses), expected, "{statuses}");
         }
-        assert_eq!(missing_packages("").len(), PACKAGES.len());
+        assert_eq!(missing_packages(BENCH_LIST, "").len(), BENCH_LIST.len());
     }
 }

@@ -15,6 +15,8 @@ const UNSAFE_PLACES: &[(&str, &str)] = &[
     ("lb-ebpf/src/main.rs", "entry points by the kernel's calling convention"),
     ("lb-ebpf/src/decap_main.rs", "entry point by the kernel's calling convention, maps"),
     ("lb-ebpf/src/generate_main.rs", "entry points by the kernel's calling convention, packets"),
+    ("lb-ebpf/src/traffic_main.rs", "settings, which are volatile"),
+    ("lb-ebpf/src/traffic/", "packets, maps and helpers of the kernel"),
     ("lb-userspace/build.rs", "environment of the compiler that it starts, set before any thread"),
     ("lb-userspace/src/dataplane/", "system calls and memory-mapped maps that aya does not wrap"),
     (

@@ -1,0 +1,268 @@
+//! `xelb bench traffic`.
+
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use clap::Args;
+use ipnet::IpNet;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{
+    bench::traffic::{Mix, Plan, Request, Sent, SinkOptions, Task, TrafficOutcome, Transport, Way},
+    cli::{
+        output::{Format, print},
+        table::Table,
+    },
+    dataplane::XdpMode,
+};
+
+/// Send packets out of an interface at a steady rate, to measure a balancer with
+///
+/// Packets are made in the kernel (XDP live frames, Linux 5.18) and leave past its stack: no socket, no
+/// firewall rule and no connection tracking sees them. Each is rewritten to the next of --flows flows,
+/// which differ in source address and port, and is complete: lengths and checksums are right. TCP packets
+/// are those of established connections (ACK); --syn-flood sends SYNs instead, each of a new flow. Sizes
+/// count from the Ethernet header on, without the frame check sequence.
+///
+/// A run is bounded in time (--duration, at most 1 h) and number (--count). SIGINT ends it; what was done
+/// is printed all the same. Send only to what is yours to load.
+///
+/// A veth takes such packets only if its other end has an XDP program; `xelb bench sink` is one. Some
+/// drivers need a program on the sending interface: --hold-program.
+///
+/// Example: xelb bench traffic --interface eth1 --to 203.0.113.10:80 --from 198.18.0.0/15 --flows 1000000 --rate 1000000
+///
+/// Example: xelb bench traffic --interface eth1 --to 203.0.113.10:80 --syn-flood --count 100000 --sink eth2 -o json
+#[derive(Debug, Args)]
+pub(crate) struct Traffic {
+    /// Network interface that packets leave by
+    #[arg(long, value_name = "IFACE")]
+    interface: String,
+    /// Where packets go, usually a listener
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    to: SocketAddr,
+    /// MAC address of the next hop; by default that of the route to the destination
+    #[arg(long, value_name = "MAC", value_parser = mac)]
+    mac: Option<Mac>,
+    /// Prefix of the source addresses; by default the interface's own network, which is shown
+    #[arg(long, value_name = "PREFIX")]
+    from: Option<IpNet>,
+    /// `tcp` or `udp`
+    #[arg(long, value_name = "PROTOCOL", default_value = "tcp")]
+    protocol: Transport,
+    /// Number of flows, one after the other; by default 1000
+    #[arg(long, value_name = "N")]
+    flows: Option<u64>,
+    /// Every packet is the SYN of a new flow
+    #[arg(long)]
+    syn_flood: bool,
+    /// Packets per second, or `max`: as fast as possible
+    #[arg(long, value_name = "N", default_value = "10000", value_parser = rate)]
+    rate: Rate,
+    /// Bytes of a frame from the Ethernet header on, without FCS; or `imix`: 7 parts as short as
+    /// possible, 4 of 590 bytes, 1 of 1514 [default: 60 for IPv4, 80 for IPv6]
+    #[arg(long, value_name = "BYTES")]
+    size: Option<Mix>,
+    /// How long, at most 1h
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    duration: Duration,
+    /// How many packets, at most
+    #[arg(long, value_name = "N")]
+    count: Option<u64>,
+    /// CPUs that send, each with its part of flows, rate and count
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    threads: usize,
+    /// Attach a program that passes everything to the interface meanwhile; some drivers send frames of
+    /// XDP only then
+    #[arg(long)]
+    hold_program: bool,
+    /// Count at this interface of the same machine what arrives, and how much of it was lost; TCP and
+    /// UDP packets end there
+    #[arg(long, value_name = "IFACE")]
+    sink: Option<String>,
+    /// Network namespace of --sink: a name of `ip netns`, or a path
+    #[arg(long, value_name = "NAMESPACE", requires = "sink")]
+    sink_netns: Option<String>,
+    /// Have the sink count flows, too, in 16 MiB of memory
+    #[arg(long, requires = "sink")]
+    count_flows: bool,
+    /// UDP port at which the sink looks into GUE packets
+    #[arg(long, value_name = "PORT", default_value_t = 6080, value_parser = clap::value_parser!(u16).range(1..))]
+    gue_port: u16,
+    #[command(flatten)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Mac([u8; 6]);
+
+/// Packets per second; `None` is as fast as possible.
+#[derive(Clone, Copy, Debug)]
+struct Rate(Option<u64>);
+
+fn mac(text: &str) -> Result<Mac, String> {
+    let wrong = || "expected a MAC address, for example 02:00:00:00:00:01".to_owned();
+    let bytes: Vec<u8> = text
+        .split(':')
+        .map(|part| match part.len() {
+            2 => u8::from_str_radix(part, 16).map_err(|_| wrong()),
+            _ => Err(wrong()),
+        })
+        .collect::<Result<_, _>>()?;
+    bytes.try_into().map(Mac).map_err(|_| wrong())
+}
+
+fn rate(text: &str) -> Result<Rate, String> {
+    if text == "max" {
+        return Ok(Rate(None));
+    }
+    let wrong = |_| "expected a number of packets per second, or max".to_owned();
+    text.parse().map(|rate| Rate(Some(rate))).map_err(wrong)
+}
+
+impl Traffic {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let quiet = self.format.is_for_programs();
+        let (task, format) = self.into_task();
+        let run = task.run(
+            |plan, way| {
+                if !quiet {
+                    // The answer itself says it again; a reader who is gone is told by that.
+                    let _printed = print(&announcement(plan, way));
+                }
+            },
+            Arc::clone(&stop),
+        );
+        tokio::pin!(run);
+        let outcome = loop {
+            tokio::select! {
+                outcome = &mut run => break outcome?,
+                _ = interrupt.recv() => stop.store(true, Ordering::Relaxed),
+                _ = terminate.recv() => stop.store(true, Ordering::Relaxed),
+            }
+        };
+        format.print(&outcome, render)
+    }
+
+    fn into_task(self) -> (Task, Format) {
+        let namespace = self.sink_netns.map(|name| namespace(&name));
+        let (flows, gue_port) = (self.count_flows, self.gue_port);
+        let sink = self.sink.map(|interface| {
+            let options =
+                SinkOptions { interface, mode: XdpMode::Auto, drop: true, gue_port, flows };
+            (options, namespace)
+        });
+        let shortest = Mix::Fixed(Mix::length_min(self.to.is_ipv6()));
+        let request = Request {
+            to: self.to,
+            from: self.from,
+            transport: self.protocol,
+            flows: self.flows,
+            syn_flood: self.syn_flood,
+            rate: self.rate.0,
+            mix: self.size.unwrap_or(shortest),
+            duration: self.duration,
+            count: self.count,
+            threads: self.threads,
+        };
+        let mac = self.mac.map(|mac| mac.0);
+        let hold = self.hold_program;
+        (Task { interface: self.interface, mac, request, hold, sink }, self.format)
+    }
+}
+
+/// The file of a network namespace: names are those of `ip netns`.
+fn namespace(name: &str) -> PathBuf {
+    if name.contains('/') { name.into() } else { PathBuf::from("/run/netns").join(name) }
+}
+
+fn announcement(plan: &Plan, way: &Way) -> String {
+    let rate = plan.rate.map_or_else(|| "as many as possible".to_owned(), |rate| rate.to_string());
+    let mac = way.destination_mac.map(|byte| format!("{byte:02x}")).join(":");
+    let kind = if plan.syn { "SYNs, each a new flow," } else { plan.transport.name() };
+    format!(
+        "sending {kind} to {} ({mac}) from {}: {} flows, \
+         size {}, {rate} packets/s, for at most {}\n",
+        plan.to,
+        plan.from,
+        plan.flows,
+        plan.mix,
+        humantime::format_duration(plan.duration),
+    )
+}
+
+pub(super) fn rates(sent: &Sent) -> [String; 4] {
+    [
+        sent.packets.to_string(),
+        sent.bytes.to_string(),
+        format!("{:.0}", sent.packets_per_second),
+        format!("{:.1}", sent.megabits_per_second),
+    ]
+}
+
+fn render(outcome: &TrafficOutcome) -> String {
+    let mut table = Table::new(&["", "PACKETS", "BYTES", "PACKETS/S", "MBIT/S"]);
+    let row = |name: &str, cells: [String; 4]| [name.to_owned()].into_iter().chain(cells);
+    table.row(row("sent", rates(&outcome.sent)));
+    if let Some(received) = &outcome.received {
+        // Over the time of sending: it is the same packets.
+        let time = Duration::from_secs_f64(outcome.sent.seconds);
+        table.row(row("received", rates(&Sent::new(received.packets, received.bytes, time))));
+    }
+    let mut text = table.render("nothing");
+    let mut add = |line: String| {
+        text.push_str(&line);
+        text.push('\n');
+    };
+    if let Some(lost) = outcome.lost {
+        add(format!("lost {lost}"));
+    }
+    if let Some(flows) = outcome.received.as_ref().and_then(|received| received.flows) {
+        add(format!("flows sent {}, received {flows}", outcome.flows));
+    }
+    add(format!(
+        "{} counted {} sent and {} dropped meanwhile",
+        outcome.interface, outcome.transmitted, outcome.refused
+    ));
+    if outcome.sent.packets > 0 && outcome.transmitted == 0 {
+        add(format!(
+            "nothing seems to have left {}: a veth needs an XDP program at its other end (xelb bench \
+             sink), some drivers need --hold-program, and some do not count such packets",
+            outcome.interface
+        ));
+    }
+    if outcome.stopped {
+        add("stopped before its end".to_owned());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn macs_and_rates_are_read() {
+        assert_eq!(mac("02:00:00:00:00:fF").map(|mac| mac.0), Ok([2, 0, 0, 0, 0, 255]));
+        for text in
+            ["", "02:00:00:00:00", "02:00:00:00:00:01:02", "2:0:0:0:0:1", "02:00:00:00:00:+1"]
+        {
+            assert!(mac(text).is_err(), "{text}");
+        }
+        assert_eq!(rate("max").map(|rate| rate.0), Ok(None));
+        assert_eq!(rate("10").map(|rate| rate.0), Ok(Some(10)));
+        for text in ["", "-1", "1k", "1.5", "99999999999999999999"] {
+            assert!(rate(text).is_err(), "{text}");
+        }
+    }
+}

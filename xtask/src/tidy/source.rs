@@ -14,7 +14,8 @@ const UNSAFE_PLACES: &[(&str, &str)] = &[
     ("lb-ebpf/src/kernel/", "maps and helpers of the kernel"),
     ("lb-ebpf/src/main.rs", "entry points by the kernel's calling convention"),
     ("lb-ebpf/src/decap_main.rs", "entry point by the kernel's calling convention, maps"),
-    ("lb-ebpf/src/generate_main.rs", "entry points by the kernel's calling convention, packets"),
+    ("lb-ebpf/src/generate_main.rs", "the licence that the kernel looks for"),
+    ("lb-ebpf/src/generate/", "entry points by the kernel's calling convention, maps, packets"),
     ("lb-userspace/build.rs", "environment of the compiler that it starts, set before any thread"),
     ("lb-userspace/src/dataplane/", "system calls and memory-mapped maps that aya does not wrap"),
     (

@@ -52,6 +52,7 @@ pub(crate) struct Scale {
 
 /// What is resident, and what of it is not files.
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "names of the JSON, with their units")]
 struct Memory {
     resident_mib: u64,
     own_mib: u64,

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 /// Microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[expect(clippy::struct_field_names, reason = "names of the JSON, with their units")]
 pub(crate) struct Times {
     median_us: u64,
     p95_us: u64,

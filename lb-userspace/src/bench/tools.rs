@@ -230,7 +230,7 @@ impl Tools {
         &mut self,
         way: &Way,
         counts: Counts,
-        send: impl FnOnce(&mut Generator) -> Result<Sent, BenchError>,
+        work: impl FnOnce(&mut Generator) -> Result<Sent, BenchError>,
     ) -> Result<(), BenchError> {
         let (row, flows) = (|| way.name.clone(), way.flows.name);
         let counters = |tools: &Self| {
@@ -240,7 +240,7 @@ impl Tools {
         let before = counters(self)?;
         let generator = self.generator(way.is_flood);
         let failures = generator.failures()?;
-        let sent = send(generator)?;
+        let sent = work(generator)?;
         let given_up = generator.failures()?.wrapping_sub(failures);
         if given_up > 0 {
             return Err(BenchError::GivenUp { row: row(), flows, count: given_up });

@@ -51,33 +51,33 @@ pub(super) fn write(workspace: &Workspace, measured: &Measured) -> Result<()> {
 }
 
 fn text(measured: &Measured, conditions: &Conditions, goals: &[goal::Goal]) -> Result<String> {
-    let mut text = format!(
+    let mut text = vec![format!(
         "# Benchmarks\n\nMade by `cargo xtask bench`, which also writes [benchmarks.json](benchmarks.json); how \
          it measures, and how to measure your own hosts, is in [benchmarking.md](benchmarking.md). Numbers of \
          different machines or days do not compare; ratios inside one table do.\n\n## Conditions\n\n{}\n## \
          Goals\n\n{}\n",
         conditions_of(conditions),
         tables::goals(goals)
-    );
+    )];
     for part in PARTS {
         let (Some(section), Some(value)) = (part.section, measured.get(part.name)) else {
             continue;
         };
-        text += &format!(
+        text.push(format!(
             "## {}\n\n```sh\n{}\n```\n\n{}\n",
             part.purpose,
             part.command,
             section(value)?
-        );
+        ));
         for (name, alternative) in plots_of(part.name) {
-            text += &format!("![{alternative}](benchmarks/{name})\n\n");
+            text.push(format!("![{alternative}](benchmarks/{name})\n\n"));
         }
     }
-    text += "## What was not measured\n\n";
+    text.push("## What was not measured\n\n".to_owned());
     for what in NOT_MEASURED {
-        text += &format!("- {what}\n");
+        text.push(format!("- {what}\n"));
     }
-    Ok(text)
+    Ok(text.concat())
 }
 
 /// The plots of a part, and what they show in words.
@@ -96,13 +96,13 @@ const fn plots_of(part: &str) -> &'static [(&'static str, &'static str)] {
 
 fn conditions_of(conditions: &Conditions) -> String {
     let Conditions { version, taken_at, cpu, cpus, kernel, mitigations, load } = conditions;
-    let mut text = format!(
+    let mut text = vec![format!(
         "- xelb {version}, {taken_at}\n- {cpu}, {cpus} CPUs; load at the start: {load}\n- Linux {kernel}\n"
-    );
+    )];
     for (fault, mitigation) in mitigations {
-        text += &format!("- {fault}: {mitigation}\n");
+        text.push(format!("- {fault}: {mitigation}\n"));
     }
-    text
+    text.concat()
 }
 
 #[cfg(test)]

@@ -219,8 +219,8 @@ mod tests {
     #[test]
     fn a_worse_ratio_fails_after_three_attempts() {
         let worse = [("a", "1", 21.0), ("b", "1M", 10.0)];
-        let worst = [("a", "1", 30.0), ("b", "1M", 10.0)];
-        assert_eq!(outcome(&[&worst, &worse, &worst]), (Outcome::Worse(2.1), 3));
+        let slowest = [("a", "1", 30.0), ("b", "1M", 10.0)];
+        assert_eq!(outcome(&[&slowest, &worse, &slowest]), (Outcome::Worse(2.1), 3));
     }
 
     #[test]

@@ -53,7 +53,6 @@ fn by_flows(report: &Report) -> Result<String> {
     let flows = ["1", "1k", "64k", "1M", "16M"];
     let lines = LINES.iter().map(|name| {
         let points = flows.iter().zip(0_u32..).filter_map(|(flows, place)| {
-            // Each number is about 2^5 to 2^10 times the one before.
             report.median(name, flows).map(|median| (f64::from(place), median))
         });
         ((*name).to_owned(), points.collect())
@@ -138,11 +137,11 @@ fn lines_of(title: &str, axes: &Axes<'_>, lines: &[Line]) -> Result<String> {
     Ok(svg)
 }
 
-/// Bars of all rows at one number of flows, the first one that each has of 64k and 1.
+/// Bars of all rows with 64k flows, or with new ones where there are no others.
 fn by_case(report: &Report) -> Result<String> {
     let bars = report.rows.iter().filter_map(|row| {
-        let flows = ["64k", "all-new"].iter();
-        let cell = flows.filter_map(|flows| report.cell(&row.name, flows)).next()?;
+        let mut flows = ["64k", "all-new"].iter();
+        let cell = flows.find_map(|flows| report.cell(&row.name, flows))?;
         Some((row.name.clone(), cell.p50))
     });
     let bars: Vec<(String, f64)> = bars.collect();

@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result};
-use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::{
@@ -77,16 +76,10 @@ fn natural(name: &str) -> Vec<u64> {
     std::iter::once(u64::from(!name.starts_with("ring"))).chain(numbers).collect()
 }
 
-#[derive(serde::Deserialize)]
-struct Times {
-    median_us: u64,
-    p95_us: u64,
-    max_us: u64,
-}
-
 fn times(value: &Value) -> Result<String> {
-    let Times { median_us, p95_us, max_us } = Times::deserialize(value)?;
-    Ok(format!("median {median_us} us, 95 % within {p95_us} us, longest {max_us} us"))
+    let at = |name: &str| value[name].as_u64().with_context(|| format!("no {name}"));
+    let [median, most, longest] = [at("median_us")?, at("p95_us")?, at("max_us")?];
+    Ok(format!("median {median} us, 95 % within {most} us, longest {longest} us"))
 }
 
 /// Deaths.

@@ -156,21 +156,25 @@ fn progress(repetitions: u32) -> impl FnMut(u32) + Send {
 
 fn render(report: &Report) -> String {
     let Report { conditions, method, rows, .. } = report;
-    let mut text = format!(
+    let targets = match method.targets {
+        0 => String::new(),
+        targets => format!(", {targets} targets a group"),
+    };
+    let early = if method.ended_early { "; the time limit ended it early" } else { "" };
+    let head = format!(
         "nanoseconds a packet, net of the generator: median (lowest to 90th percentile) of batches of {} \
-         packets\n{}, Linux {}, CPU {}; {} configuration",
-        method.packets, conditions.cpu, conditions.kernel, method.cpu, method.configuration
+         packets\n{}, Linux {}, CPU {}; {} configuration{targets}\n{} repetitions of {} batches in {} \
+         s{early}; machine code of the program: {} bytes\n\n",
+        method.packets,
+        conditions.cpu,
+        conditions.kernel,
+        method.cpu,
+        method.configuration,
+        method.repetitions,
+        method.batches,
+        method.seconds,
+        report.machine_code_bytes
     );
-    if method.targets > 0 {
-        text += &format!(", {} targets a group", method.targets);
-    }
-    text += &format!(
-        "\n{} repetitions of {} batches in {} s; machine code of the program: {} bytes\n",
-        method.repetitions, method.batches, method.seconds, report.machine_code_bytes
-    );
-    if method.ended_early {
-        text += "the time limit ended it early\n";
-    }
     let flows = rows.first().map_or(&[][..], |row| &row.cells);
     let headlines: Vec<&str> =
         std::iter::once("CASE").chain(flows.iter().map(|cell| cell.flows.as_str())).collect();
@@ -178,7 +182,7 @@ fn render(report: &Report) -> String {
     for row in rows {
         table.row(std::iter::once(row.name.clone()).chain(row.cells.iter().map(shown)));
     }
-    text + "\n" + &table.render("nothing was measured") + &notes(rows)
+    head + &table.render("nothing was measured") + &notes(rows)
 }
 
 fn shown(cell: &Cell) -> String {
@@ -191,13 +195,41 @@ fn shown(cell: &Cell) -> String {
 
 /// Why listeners have no numbers.
 fn notes(rows: &[Row]) -> String {
-    let mut text = String::new();
-    for row in rows.iter().filter(|row| row.mode.is_empty() && row.kind == "program") {
-        for cell in &row.cells {
-            if let Some(why) = &cell.left_out {
-                text += &format!("{}, {} flows: left out: {why}\n", row.name, cell.flows);
-            }
-        }
+    let listeners = rows.iter().filter(|row| row.mode.is_empty() && row.kind == "program");
+    let cells = listeners.flat_map(|row| row.cells.iter().map(move |cell| (row, cell)));
+    let notes = cells.filter_map(|(row, cell)| {
+        let why = cell.left_out.as_ref()?;
+        Some(format!("{}, {} flows: left out: {why}\n", row.name, cell.flows))
+    });
+    notes.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::report::Summary;
+
+    #[test]
+    fn what_was_left_out_is_explained_for_listeners() {
+        let nanoseconds = Summary { min: 40.0, p50: 41.25, p90: 50.0, p99: 60.0, max: 60.0 };
+        let measured = Cell { flows: "1k".to_owned(), samples: 9, nanoseconds, ..Cell::default() };
+        let why = Some("dropped".to_owned());
+        let missing = Cell { flows: "1k".to_owned(), left_out: why, ..Cell::default() };
+        let row = |name: &str, mode: &str, cell: &Cell| Row {
+            name: name.to_owned(),
+            kind: "program".to_owned(),
+            mode: mode.to_owned(),
+            cells: vec![cell.clone()],
+            ..Row::default()
+        };
+        let rows = vec![
+            row("ipip-4in4", "ipip", &measured),
+            row("nat-ipv4", "nat", &missing),
+            row("203.0.113.10:80/tcp", "", &missing),
+        ];
+        let text = render(&Report { rows, ..Report::default() });
+        assert!(text.contains("ipip-4in4            41.2 (40.0 to 50.0)\n"), "{text}");
+        assert!(text.contains("nat-ipv4             -\n"), "{text}");
+        assert!(text.ends_with("203.0.113.10:80/tcp, 1k flows: left out: dropped\n"), "{text}");
     }
-    text
 }

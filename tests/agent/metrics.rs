@@ -140,6 +140,10 @@ fn of_status(status: &Value) -> Vec<(String, Option<f64>)> {
         expect(format!("xelb_map_entries{label}"), status["maps"][map][0].as_f64());
         expect(format!("xelb_map_capacity{label}"), status["maps"][map][1].as_f64());
     }
+    for one in each(&status["memory"], "maps") {
+        let labels = format!("{{map=\"{}\"}}", text(one, "name"));
+        expect(format!("xelb_map_memory_bytes{labels}"), one["bytes"].as_f64());
+    }
     expect("xelb_agent_start_time_seconds".to_owned(), status["started_at"].as_f64());
     expect("xelb_configurations_applied_total".to_owned(), status["applied_count"].as_f64());
     let build = format!("{{version=\"{}\",abi=\"{}\"}}", text(status, "version"), status["abi"]);

@@ -31,7 +31,7 @@ pub use options::{AgentOptions, STATE_DIR};
 pub use request::{Action, AgentHandle, Answer, Ask, Outcome, Preview, Question, Refusal, Request};
 pub use run::run;
 pub use snapshot::{
-    AttachedInterface, HealthStats, ListenerView, MapsView, PortView, Snapshot, TargetGroupView,
-    TargetView,
+    AttachedInterface, HealthStats, ListenerView, MapMemory, MapsView, MemoryView, PortView,
+    Snapshot, TargetGroupView, TargetView,
 };
 pub(crate) use view::state_name;

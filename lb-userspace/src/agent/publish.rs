@@ -1,10 +1,11 @@
 //! The agent's state for those who ask: made when somebody does, and once a second.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use lb_common::abi::ABI;
 
-use super::{HealthStats, Snapshot, run::Agent, view};
+use super::{HealthStats, MemoryView, Snapshot, run::Agent, view};
+use crate::metrics::Process;
 
 impl Agent {
     pub(super) fn publish(&self) {
@@ -17,6 +18,7 @@ impl Agent {
             applied_count: self.applied_count,
             last_error: self.last_error.clone(),
             health: self.health_stats(),
+            memory: self.memory(),
             ..Snapshot::default()
         };
         if let Some(balancer) = &self.balancer {
@@ -25,6 +27,14 @@ impl Agent {
             snapshot.warnings.extend(self.tunnel.warnings());
         }
         self.snapshots.send_replace(Arc::new(snapshot));
+    }
+
+    fn memory(&self) -> MemoryView {
+        let maps = self.stats.memory().unwrap_or_else(|error| {
+            tracing::warn!("{:#}", anyhow::Error::new(error));
+            BTreeMap::new()
+        });
+        MemoryView::new(maps, &Process::now())
     }
 
     fn health_stats(&self) -> HealthStats {

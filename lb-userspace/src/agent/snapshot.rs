@@ -1,11 +1,11 @@
 //! The agent's state as people and programs see it: what `get` and `status` print, and the JSON of
 //! the API. Field names are part of the API.
 
-use std::{fmt, net::IpAddr};
+use std::{cmp::Reverse, collections::BTreeMap, fmt, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::Ports;
+use crate::{config::Ports, metrics::Process};
 
 /// All of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -38,6 +38,9 @@ pub struct Snapshot {
     pub health: HealthStats,
     /// What the maps hold.
     pub maps: MapsView,
+    /// What it all takes of the host's memory.
+    #[serde(default)]
+    pub memory: MemoryView,
 }
 
 /// One interface.
@@ -190,4 +193,59 @@ pub struct MapsView {
     pub ring_slots: (usize, usize),
     /// Slots that are armed: new flows in them are remembered.
     pub armed_slots: usize,
+}
+
+/// What agent and data path take of the host's memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryView {
+    /// Kernel memory of all maps, in bytes; 0 before the first configuration.
+    pub maps_bytes: u64,
+    /// Each map, the biggest first.
+    pub maps: Vec<MapMemory>,
+    /// What the agent's process holds in RAM, with the maps that it has mapped, in bytes; `null` where
+    /// the kernel does not say.
+    pub agent_resident_bytes: Option<u64>,
+    /// The part of it that is the agent's alone: neither maps nor files.
+    pub agent_own_bytes: Option<u64>,
+}
+
+/// Kernel memory of one map.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MapMemory {
+    /// The name of its pin.
+    pub name: String,
+    /// Its bytes.
+    pub bytes: u64,
+}
+
+impl MemoryView {
+    /// Puts together what is known: bytes of the maps by name, and of the agent.
+    #[must_use]
+    pub fn new(maps: BTreeMap<String, u64>, agent: &Process) -> Self {
+        let mut maps: Vec<MapMemory> =
+            maps.into_iter().map(|(name, bytes)| MapMemory { name, bytes }).collect();
+        maps.sort_by_key(|map| Reverse(map.bytes));
+        Self {
+            maps_bytes: maps.iter().map(|map| map.bytes).sum(),
+            maps,
+            agent_resident_bytes: agent.resident_bytes,
+            agent_own_bytes: agent.own_bytes,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_biggest_map_comes_first_and_equals_by_name() {
+        let maps = [("B", 5), ("A", 5), ("C", 70), ("D", 0)];
+        let maps = maps.map(|(name, bytes)| (name.to_owned(), bytes)).into();
+        let agent = Process { own_bytes: Some(3), ..Process::default() };
+        let view = MemoryView::new(maps, &agent);
+        let names: Vec<&str> = view.maps.iter().map(|map| &*map.name).collect();
+        assert_eq!((names, view.maps_bytes), (vec!["C", "A", "B", "D"], 80));
+        assert_eq!((view.agent_resident_bytes, view.agent_own_bytes), (None, Some(3)));
+    }
 }

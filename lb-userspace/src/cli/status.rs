@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use clap::Args;
 
 use super::{Socket, output::Format};
-use crate::agent::Snapshot;
+use crate::agent::{MemoryView, Snapshot};
 
 /// Show how the agent and its data path are doing
 ///
@@ -67,6 +67,15 @@ fn render(status: &Snapshot) -> String {
     let (slots, slots_max) = status.maps.ring_slots;
     let armed = status.maps.armed_slots;
     line("ring slots", &format!("{slots} of {slots_max}, {armed} armed"));
+    let memory = &status.memory;
+    line("maps' memory", &maps_memory(memory));
+    if let (Some(resident), Some(own)) = (memory.agent_resident_bytes, memory.agent_own_bytes) {
+        let (resident, own) = (mebibytes(resident), mebibytes(own));
+        line(
+            "agent's memory",
+            &format!("{own}; {resident} with maps and files that it has mapped"),
+        );
+    }
     if status.warnings.is_empty() {
         line("warnings", "none");
     }
@@ -76,10 +85,31 @@ fn render(status: &Snapshot) -> String {
     text
 }
 
+/// Maps that are named; `-o json` has all.
+const MAPS_NAMED: usize = 5;
+
+fn maps_memory(memory: &MemoryView) -> String {
+    let named = memory.maps.iter().take(MAPS_NAMED);
+    let mut parts: Vec<String> =
+        named.map(|map| format!("{} {}", map.name, mebibytes(map.bytes))).collect();
+    if let Some(rest) = memory.maps.get(MAPS_NAMED..).filter(|rest| !rest.is_empty()) {
+        let bytes = rest.iter().map(|map| map.bytes).sum();
+        parts.push(format!("{} others {}", rest.len(), mebibytes(bytes)));
+    }
+    let all = mebibytes(memory.maps_bytes);
+    if parts.is_empty() { all } else { format!("{all} ({})", parts.join(", ")) }
+}
+
+/// In tenths, rounded.
+fn mebibytes(bytes: u64) -> String {
+    let tenths = (u128::from(bytes) * 10 + (1 << 19)) >> 20;
+    format!("{}.{} MiB", tenths / 10, tenths % 10)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agent::AttachedInterface;
+    use crate::{agent::AttachedInterface, metrics::Process};
 
     #[test]
     fn what_is_wrong_is_loud() {
@@ -98,5 +128,41 @@ mod tests {
         assert!(text.contains("LAST ERROR      one\n                two\n"), "{text}");
         assert!(text.contains("interface       eth0 (generic: asked for)\n"), "{text}");
         assert!(text.contains("WARNING         interface eth0: XDP runs in generic"), "{text}");
+    }
+
+    #[test]
+    fn the_biggest_maps_are_named() {
+        let maps = (1..8_u64).map(|number| (format!("M{number}"), number << 20)).collect();
+        let agent = Process {
+            resident_bytes: Some(100 << 20),
+            own_bytes: Some((10 << 20) + (1 << 19)),
+            ..Process::default()
+        };
+        let memory = MemoryView::new(maps, &agent);
+        let text = render(&Snapshot { memory, ..Snapshot::default() });
+        for line in [
+            "maps' memory    28.0 MiB (M7 7.0 MiB, M6 6.0 MiB, M5 5.0 MiB, M4 4.0 MiB, M3 3.0 MiB, \
+             2 others 3.0 MiB)\n",
+            "agent's memory  10.5 MiB; 100.0 MiB with maps and files that it has mapped\n",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
+        let text = render(&Snapshot::default());
+        assert!(text.contains("maps' memory    0.0 MiB\n"), "before the first one: {text}");
+        assert!(!text.contains("agent's memory"), "{text}");
+    }
+
+    #[test]
+    fn sizes_are_rounded() {
+        let cases = [
+            (0, "0.0 MiB"),
+            (52_428, "0.0 MiB"),
+            (52_429, "0.1 MiB"),
+            (1 << 20, "1.0 MiB"),
+            (u64::MAX, "17592186044416.0 MiB"),
+        ];
+        for (bytes, expected) in cases {
+            assert_eq!(mebibytes(bytes), expected, "{bytes}");
+        }
     }
 }

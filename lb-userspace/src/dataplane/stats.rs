@@ -13,7 +13,7 @@ use lb_common::{
 };
 use thiserror::Error;
 
-use super::{Explainer, beside, mapping::Mapping};
+use super::{Explainer, MemoryError, beside, mapping::Mapping, memory};
 use crate::clock;
 
 /// What goes wrong.
@@ -58,6 +58,11 @@ impl StatsSource {
     #[must_use]
     pub fn explainer(&self) -> Explainer {
         Explainer::new(&self.folder)
+    }
+
+    /// Bytes of kernel memory that each map takes, by its name; none before there are maps.
+    pub fn memory(&self) -> Result<BTreeMap<String, u64>, MemoryError> {
+        if self.folder.is_dir() { memory::of_maps(&self.folder) } else { Ok(BTreeMap::new()) }
     }
 
     /// Reads the counters of these ids, and all the named ones.

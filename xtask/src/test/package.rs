@@ -1,9 +1,13 @@
 //! The stage `package`: the Debian package on clean systems, made of Debian's own packages.
 //!
-//! First in a folder, with dpkg alone: files, removal. Then booted, as an operator uses it.
+//! First in a folder, with dpkg alone: files, removal. Then booted, as an operator uses it: by a script
+//! of its own, and by every command of docs/operations.md.
 
 mod clean;
 mod container;
+mod expected;
+mod page;
+mod walk;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -56,8 +60,12 @@ pub(super) fn run(on: &Environment<'_>) -> Result<()> {
     println!("package: install, upgrade, remove, purge ({})", human(start.elapsed()));
     let start = Instant::now();
     root.output("dpkg", &["--install", PACKAGE])?;
-    container::run(on.workspace, &root)?;
+    container::run(on.workspace, &root, "systemd.sh")?;
     println!("package: under systemd ({})", human(start.elapsed()));
+    drop(root);
+    let start = Instant::now();
+    walk::run(on.workspace, &CleanRoot::unpack(on.workspace)?, &package)?;
+    println!("package: the walk of docs/operations.md ({})", human(start.elapsed()));
     Ok(())
 }
 

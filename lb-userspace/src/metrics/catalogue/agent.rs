@@ -48,6 +48,13 @@ pub(super) const FAMILIES: &[Family] = &[
         },
     },
     Family {
+        name: "xelb_agent_own_memory_bytes",
+        kind: Gauge,
+        labels: &[],
+        help: "The part of it that is the agent's alone: neither maps of the kernel nor files.",
+        samples: |seen, out| seen.process.own_bytes.map_or(Ok(()), |bytes| out.add(&[], bytes)),
+    },
+    Family {
         name: "xelb_configurations_applied_total",
         kind: Counter,
         labels: &[],

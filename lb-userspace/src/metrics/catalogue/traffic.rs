@@ -159,4 +159,14 @@ pub(super) const FAMILIES: &[Family] = &[
             maps(seen).into_iter().try_for_each(|(name, (_, capacity))| out.add(&[name], capacity))
         },
     },
+    Family {
+        name: "xelb_map_memory_bytes",
+        kind: Gauge,
+        labels: &["map"],
+        help: "Kernel memory of each map of the data path.",
+        samples: |seen, out| {
+            let mut maps = seen.snapshot.memory.maps.iter();
+            maps.try_for_each(|map| out.add(&[&map.name], map.bytes))
+        },
+    },
 ];

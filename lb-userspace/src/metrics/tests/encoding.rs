@@ -22,6 +22,7 @@ const EXPECTED: &[(&str, &[&str])] = &[
     ("xelb_agent_start_time_seconds", &[" 1795433800"]),
     ("xelb_agent_cpu_seconds_total", &[" 1.5"]),
     ("xelb_agent_resident_memory_bytes", &[" 20971520"]),
+    ("xelb_agent_own_memory_bytes", &[" 10485760"]),
     ("xelb_configurations_applied_total", &[" 4"]),
     ("xelb_configuration_last_error", &[" 1"]),
     ("xelb_warnings", &[" 2"]),
@@ -115,6 +116,7 @@ const EXPECTED: &[(&str, &[&str])] = &[
             r#"{map="ring_slots"} 4194304"#,
         ],
     ),
+    ("xelb_map_memory_bytes", &[r#"{map="RINGS"} 33554432"#, r#"{map="MEMORY"} 8388608"#]),
 ];
 
 /// The samples of a metric, without its name.
@@ -198,6 +200,8 @@ fn what_is_not_known_is_left_out() {
     for name in [
         "xelb_agent_cpu_seconds_total",
         "xelb_agent_resident_memory_bytes",
+        "xelb_agent_own_memory_bytes",
+        "xelb_map_memory_bytes",
         "xelb_listener_packets_total",
         "xelb_dropped_packets_total",
         "xelb_remembered_flows",

@@ -14,7 +14,7 @@ use lb_common::{Counter, DropReason};
 use super::{Observation, Process};
 use crate::{
     agent::{
-        AttachedInterface, HealthStats, ListenerView, MapsView, PortView, Snapshot,
+        AttachedInterface, HealthStats, ListenerView, MapsView, MemoryView, PortView, Snapshot,
         TargetGroupView, TargetView,
     },
     api::{CounterView, DropView, ListenerTraffic, StatsView, TargetTraffic},
@@ -32,7 +32,11 @@ fn full() -> Observation {
 }
 
 fn process() -> Process {
-    Process { resident_bytes: Some(20_971_520), cpu: Some(Duration::from_millis(1500)) }
+    Process {
+        resident_bytes: Some(20_971_520),
+        own_bytes: Some(10_485_760),
+        cpu: Some(Duration::from_millis(1500)),
+    }
 }
 
 fn snapshot() -> Snapshot {
@@ -101,6 +105,10 @@ fn snapshot() -> Snapshot {
             ring_slots: (4096, 4_194_304),
             armed_slots: 12,
         },
+        memory: MemoryView::new(
+            [("RINGS".to_owned(), 33_554_432), ("MEMORY".to_owned(), 8_388_608)].into(),
+            &process(),
+        ),
         ..Snapshot::default()
     }
 }

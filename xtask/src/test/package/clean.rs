@@ -1,4 +1,4 @@
-//! A clean Debian system in a folder: what is essential, systemd, and `ip`.
+//! A clean Debian system in a folder: what is essential, systemd, and a few programs of operators.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use crate::workspace::{Workspace, output, run};
 
 /// Its packages beside the essential ones.
-const INCLUDED: &str = "systemd,iproute2";
+const INCLUDED: &str = "systemd,iproute2,curl,openssl,ethtool,procps";
 
 /// The folder; gone when this is dropped.
 pub(super) struct CleanRoot {
@@ -17,14 +17,14 @@ pub(super) struct CleanRoot {
 }
 
 impl CleanRoot {
-    /// Unpacks one. It is downloaded once for each release of Debian.
+    /// Unpacks one. It is downloaded once for each release of Debian, and for each list of packages.
     pub(super) fn unpack(workspace: &Workspace) -> Result<Self> {
         let folder = workspace.target_dir.join("package");
         fs::create_dir_all(&folder)?;
         let suite = suite(&fs::read_to_string("/etc/os-release")?)
             .context("/etc/os-release names no release of Debian")?
             .to_owned();
-        let archive = folder.join(format!("clean-{suite}.tar"));
+        let archive = folder.join(format!("clean-{suite}-{}.tar", INCLUDED.replace(',', "-")));
         if !archive.is_file() {
             println!("package: making a clean Debian {suite} in {}", archive.display());
             let draft = folder.join(format!("clean-{suite}.{}.tar", process::id()));

@@ -9,23 +9,22 @@ use anyhow::{Context as _, Result, ensure};
 use super::clean::CleanRoot;
 use crate::workspace::Workspace;
 
-/// What an operator does, as a script; in tests/package.
-const SCRIPT: &str = "systemd.sh";
-/// The unit that runs it.
+/// The unit that runs a script; in tests/package, as the scripts are.
 const UNIT: &str = "lab.service";
-/// Its last line if all went well.
-const CLOSING: &str = "systemd.sh: all is well";
 
 /// Longer than it ever takes, in seconds.
 const LIMIT: &str = "100";
 
-/// Boots the system, which has the package, runs the script, and waits for the end.
-pub(super) fn run(workspace: &Workspace, root: &CleanRoot) -> Result<()> {
+/// Boots the system, runs a script, and waits for the end. The script's last line, if all went well,
+/// is `NAME: all is well`.
+pub(super) fn run(workspace: &Workspace, root: &CleanRoot, script: &str) -> Result<()> {
     let from = workspace.root.join("tests/package");
     let lab = root.path().join("lab");
-    fs::copy(from.join(SCRIPT), lab.join(SCRIPT)).context(SCRIPT)?;
+    fs::create_dir_all(&lab)?;
+    fs::copy(from.join(script), lab.join(script)).with_context(|| script.to_owned())?;
     let units = root.path().join("etc/systemd/system");
-    fs::copy(from.join(UNIT), units.join(UNIT)).context(UNIT)?;
+    let unit = fs::read_to_string(from.join(UNIT)).context(UNIT)?;
+    fs::write(units.join(UNIT), unit.replace("SCRIPT", script)).context(UNIT)?;
     let wants = units.join("default.target.wants");
     fs::create_dir_all(&wants)?;
     symlink(Path::new("..").join(UNIT), wants.join(UNIT))?;
@@ -45,6 +44,7 @@ pub(super) fn run(workspace: &Workspace, root: &CleanRoot) -> Result<()> {
     let console = || String::from_utf8_lossy(&container.stdout).into_owned();
     let errors = || String::from_utf8_lossy(&container.stderr).into_owned();
     ensure!(!said.is_empty(), "the container does not boot: {}{}", console(), errors());
-    ensure!(said.lines().last() == Some(CLOSING), "under systemd, the package fails (see above)");
+    let closing = format!("{script}: all is well");
+    ensure!(said.lines().last() == Some(&closing), "under systemd, {script} fails (see above)");
     Ok(())
 }

@@ -94,10 +94,9 @@ struct Ip {
 
 #[inline(always)]
 fn ipv4(context: &XdpContext, offset: usize) -> Option<Ip> {
-    let [first] = read(context, offset)?;
-    let fragment = u16::from_be_bytes(read(context, offset + 6)?);
-    let [protocol] = read(context, offset + 9)?;
-    let addresses = u64::from_be_bytes(read(context, offset + 12)?);
+    // In one piece: piecemeal reads are merged by LLVM into ones that the verifier cannot follow.
+    let head: [u8; 20] = read(context, offset)?;
+    let [first, _, _, _, _, _, high, low, _, protocol, _, _, addresses @ ..] = head;
     let length = usize::from(first & 0x0f) * 4;
     if first >> 4 != 4 || length < 20 {
         return None;
@@ -106,9 +105,9 @@ fn ipv4(context: &XdpContext, offset: usize) -> Option<Ip> {
         v6: false,
         protocol,
         end: offset + length,
-        hash: mix(0, addresses),
+        hash: mix(0, u64::from_be_bytes(addresses)),
         // No offset (13 bits).
-        whole: fragment << 3 == 0,
+        whole: u16::from_be_bytes([high, low]) << 3 == 0,
     })
 }
 

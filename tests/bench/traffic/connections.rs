@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 use lb_tests::{
     Configuration, Forwarding, Lab, Xelb,
     agent::write_configuration,
+    configuration::Group,
     http, lab,
     topology::{VIP_V4, target_v4},
     web,
@@ -40,7 +41,10 @@ fn ways() -> [(&'static str, String); 4] {
 pub(super) fn measure(options: Options) -> Result<Vec<ConnectionRow>> {
     lab::run(TARGETS, move |lab| {
         let xelb = Xelb::find(None)?;
-        write_configuration(lab, &Configuration::web(Forwarding::L2dsr, &[1, 2]))?;
+        let mut configuration = Configuration::default();
+        let group = Group::new("web", "tcp", web::PORT, Forwarding::L2dsr).with(&[1, 2]);
+        configuration.add(VIP_V4.into(), group);
+        write_configuration(lab, &configuration)?;
         let _agent = xelb.agent(lab)?;
         xelb.wait_healthy(lab, usize::from(TARGETS), LIMIT)?;
         let _proxies = Proxies::start(lab, TARGETS)?;

@@ -52,7 +52,7 @@ fn haproxy(servers: &[String]) -> String {
         |(number, server): (usize, &String)| format!("  server s{number} {server}:{}\n", web::PORT);
     let lines: Vec<String> = servers.iter().enumerate().map(server).collect();
     format!(
-        "global\n  nbthread 1\n  maxconn 20000\ndefaults\n  mode tcp\n  timeout connect 5s\n  \
+        "global\n  nbthread 1\n  maxconn 5000\ndefaults\n  mode tcp\n  timeout connect 5s\n  \
          timeout client 30s\n  timeout server 30s\nfrontend web\n  bind :{HAPROXY_PORT}\n  \
          default_backend web\nbackend web\n  balance roundrobin\n{}",
         lines.concat()
@@ -64,7 +64,7 @@ fn nginx(servers: &[String], directory: &str) -> String {
         servers.iter().map(|server| format!("    server {server}:{};\n", web::PORT)).collect();
     format!(
         "load_module {STREAM_MODULE};\ndaemon off;\nmaster_process off;\npid {directory}/stream.pid;\n\
-         error_log stderr warn;\nworker_rlimit_nofile 40000;\nevents {{ worker_connections 20000; }}\n\
+         error_log stderr warn;\nworker_rlimit_nofile 16384;\nevents {{ worker_connections 8000; }}\n\
          stream {{\n  upstream web {{\n{}  }}\n  server {{\n    listen {NGINX_PORT} backlog=1024;\n    \
          proxy_pass web;\n  }}\n}}\n",
         lines.concat()

@@ -36,8 +36,8 @@ pub(super) struct Core {
 
 /// Address of a target behind the client; they count from 0.
 pub(super) fn far(number: u16) -> Ipv4Addr {
-    let [high, low] = number.to_be_bytes();
-    Ipv4Addr::new(10, 9, high, low + 1)
+    let [high, low] = (number + 1).to_be_bytes();
+    Ipv4Addr::new(10, 9, high, low)
 }
 
 /// Address of a target on the wire.

@@ -25,8 +25,13 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, watch},
     time::sleep,
 };
+use utoipa::ToSchema;
 
-use super::{extract::Failure, server::Context};
+use super::{
+    extract::Failure,
+    refused::{Unavailable, Wrong},
+    server::Context,
+};
 use crate::agent::{AgentHandle, Event, Snapshot};
 
 /// Clients that watch at a time; each holds a connection.
@@ -62,7 +67,7 @@ impl Watching {
 }
 
 /// What an event of the name `state` says.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StateView {
     /// Where the configuration comes from, with its revision.
     pub source: String,
@@ -139,7 +144,25 @@ fn message(name: &str, content: &impl Serialize) -> sse::Event {
     sse::Event::default().event(name).data(text)
 }
 
-/// Events from the one after the header `last-event-id` on; without it, from now on.
+/// A stream of states and events, for at most an hour.
+///
+/// Server-sent events (HTML Living Standard, section 9.2) of two names: the `data` of `state` is a
+/// StateView, that of `event` an Event, whose number is the `id`. The first one is a `state`.
+#[utoipa::path(
+    get,
+    path = "/v1/watch",
+    tag = "state",
+    params((
+        "last-event-id" = Option<u64>,
+        Header,
+        description = "Begin with the event after this one; with the next one when left out",
+    )),
+    responses(
+        (status = 200, body = String, content_type = "text/event-stream", description = "The stream"),
+        (status = 400, response = Wrong),
+        (status = 503, response = Unavailable),
+    )
+)]
 pub(super) async fn watch(
     State(context): State<Context>,
     Extension(watching): Extension<Watching>,

@@ -3,6 +3,8 @@
 
 mod bad_file;
 mod bad_input;
+mod contract;
+mod exit_codes;
 mod life;
 mod metrics;
 mod remote;

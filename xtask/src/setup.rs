@@ -7,6 +7,7 @@
 mod linker;
 mod packages;
 mod rust;
+mod schemathesis;
 
 use std::time::Instant;
 
@@ -27,15 +28,26 @@ pub(crate) enum Need {
     BpfLinker,
     /// The programs that the lab's hosts run.
     LabPrograms,
+    /// What asks the API whatever its document allows.
+    Schemathesis,
 }
 
 /// What building the BPF object needs.
 pub(crate) const BPF_NEEDS: &[Need] = &[Need::RustSource, Need::BpfLinker];
+/// What the tests of the agent need.
+pub(crate) const AGENT_NEEDS: &[Need] =
+    &[Need::RustSource, Need::BpfLinker, Need::LabPrograms, Need::Schemathesis];
 /// What running the lab needs.
 pub(crate) const LAB_NEEDS: &[Need] = &[Need::RustSource, Need::BpfLinker, Need::LabPrograms];
 
-const ALL: &[Need] =
-    &[Need::RustSource, Need::Rustfmt, Need::Clippy, Need::BpfLinker, Need::LabPrograms];
+const ALL: &[Need] = &[
+    Need::RustSource,
+    Need::Rustfmt,
+    Need::Clippy,
+    Need::BpfLinker,
+    Need::LabPrograms,
+    Need::Schemathesis,
+];
 
 /// How much is said about what is there already.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -71,6 +83,7 @@ fn satisfy(workspace: &Workspace, needs: &[Need], voice: Voice) -> Result<()> {
             Need::RustSource => rust::component(workspace, &rust::RUST_SRC)?,
             Need::BpfLinker => linker::ensure(workspace)?,
             Need::LabPrograms => packages::ensure(workspace)?,
+            Need::Schemathesis => schemathesis::ensure(workspace)?,
         };
         match outcome {
             Outcome::Present(what) if voice == Voice::Full => println!("setup: present: {what}"),

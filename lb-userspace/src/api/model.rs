@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::schema::{ip_address, present_configuration};
@@ -22,22 +22,34 @@ pub struct TargetAdd {
     pub address: IpAddr,
     /// Its port; the group's when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 65535)]
     pub port: Option<u16>,
     /// Its weight; 100 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 1000)]
     pub weight: Option<u32>,
 }
 
 /// `PATCH /v1/target-groups/{group}/targets/{address}`: exactly one of the two.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(min_properties = 1, max_properties = 1)]
 pub struct TargetPatch {
     /// A new weight.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = u32, required = false, maximum = 1000)]
     pub weight: Option<u32>,
     /// Whether it should drain.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = bool, required = false)]
     pub drain: Option<bool>,
+}
+
+/// A value that is not `null`.
+fn given<'text, T: Deserialize<'text>, D: Deserializer<'text>>(
+    text: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(text).map(Some)
 }
 
 /// `GET /v1/config`.
@@ -45,6 +57,7 @@ pub struct TargetPatch {
 pub struct ConfigurationView {
     /// Its revision, also in the header `etag`; 0 before the first one, `null` when a file is the
     /// source of truth.
+    #[schema(required = true)]
     pub revision: Option<u64>,
     /// What is configured, as it was written.
     #[schema(schema_with = present_configuration)]
@@ -70,6 +83,7 @@ pub struct RevisionsView {
     /// They, newest first.
     pub revisions: Vec<RevisionHead>,
     /// What to ask for next, as `before`; `null` when there are no older ones.
+    #[schema(required = true)]
     pub next: Option<u64>,
 }
 

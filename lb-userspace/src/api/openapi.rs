@@ -17,7 +17,7 @@ use utoipa::{
 };
 
 use super::{
-    StateView,
+    ErrorBody, StateView,
     access::{Role, needed},
     refused::{
         Conflict, Forbidden, NotFound, Outdated, TooLarge, Unauthorized, Unavailable, Wrong,
@@ -51,9 +51,8 @@ use crate::{
         (name = "documents", description = "What describes the API itself"),
     ),
     components(
-        // The messages of /v1/watch stand in a stream, hence in no body; the configuration in a
-        // file of its own.
-        schemas(Document, Event, StateView),
+        // What no body names by itself: the messages of a stream, and what several answers share.
+        schemas(Document, ErrorBody, Event, StateView),
         responses(
             Conflict, Forbidden, NotFound, Outdated, TooLarge, Unauthorized, Unavailable, Wrong,
         ),

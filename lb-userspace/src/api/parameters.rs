@@ -1,5 +1,8 @@
 //! What paths, queries and headers may carry: read by the handlers, and described in the OpenAPI
 //! document. How a wrong one is refused is not said here, but in [`super::extract`].
+//!
+//! Numbers of 64 bits without a sign are described as `usize`: the format that OpenAPI has for them,
+//! `int64`, leaves out half of what is taken.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -43,6 +46,7 @@ pub(super) struct OfTarget {
 #[into_params(parameter_in = Path)]
 pub(super) struct OfRevision {
     /// Number of the revision.
+    #[param(value_type = usize)]
     pub(super) number: u64,
 }
 
@@ -53,10 +57,10 @@ pub(super) struct OfRevision {
 pub(super) struct Part {
     /// Items that are left out at the start.
     #[serde(default)]
-    #[param(value_type = Option<u64>)]
+    #[param(value_type = Option<usize>)]
     pub(super) offset: usize,
     /// Most items of the answer; all when left out.
-    #[param(value_type = Option<u64>)]
+    #[param(value_type = Option<usize>)]
     pub(super) limit: Option<usize>,
 }
 
@@ -69,10 +73,10 @@ pub(super) struct PartOfTargets {
     pub(super) group: Option<String>,
     /// Items that are left out at the start.
     #[serde(default)]
-    #[param(value_type = Option<u64>)]
+    #[param(value_type = Option<usize>)]
     pub(super) offset: usize,
     /// Most items of the answer; all when left out.
-    #[param(value_type = Option<u64>)]
+    #[param(value_type = Option<usize>)]
     pub(super) limit: Option<usize>,
 }
 
@@ -82,9 +86,10 @@ pub(super) struct PartOfTargets {
 #[serde(deny_unknown_fields)]
 pub(super) struct Before {
     /// Only revisions below this number: `next` of the answer before.
+    #[param(value_type = Option<usize>)]
     pub(super) before: Option<u64>,
     /// Most revisions of the answer; all when left out.
-    #[param(value_type = Option<u64>)]
+    #[param(value_type = Option<usize>)]
     pub(super) limit: Option<usize>,
 }
 
@@ -94,6 +99,7 @@ pub(super) struct Before {
 #[serde(deny_unknown_fields)]
 pub(super) struct To {
     /// Number of the other revision.
+    #[param(value_type = usize)]
     pub(super) to: u64,
 }
 
@@ -104,11 +110,11 @@ pub(super) struct To {
 pub(super) struct Since {
     /// Number of the first event; the oldest that is remembered when left out.
     #[serde(default)]
-    #[param(value_type = Option<u64>)]
+    #[param(value_type = Option<usize>)]
     pub(super) since: u64,
     /// Seconds to wait for the next event when there is none yet; 0 when left out.
     #[serde(default)]
-    #[param(value_type = Option<u64>, maximum = 30)]
+    #[param(value_type = Option<usize>, maximum = 30)]
     pub(super) wait: u64,
 }
 
@@ -133,7 +139,7 @@ pub(super) struct Ends {
     pub(super) established: bool,
 }
 
-/// Protocols of packets; other words of [`Protocol`] are for health checks.
+/// A protocol of packets; groups have others, too.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum PacketProtocol {
@@ -172,6 +178,7 @@ pub(super) struct Forced {
 #[serde(deny_unknown_fields)]
 pub(super) struct Changed {
     /// Port of the target, where the address alone does not name it.
+    #[param(maximum = 65535)]
     pub(super) port: Option<u16>,
     /// Whether listeners may be left without targets that take flows; not when left out.
     #[serde(default)]
@@ -185,6 +192,7 @@ pub(super) struct Changed {
 #[serde(deny_unknown_fields)]
 pub(super) struct Removed {
     /// Port of the target, where the address alone does not name it.
+    #[param(maximum = 65535)]
     pub(super) port: Option<u16>,
     /// Whether its flows end at once; when left out, they have the deregistration delay.
     #[serde(default)]
@@ -194,6 +202,16 @@ pub(super) struct Removed {
     #[serde(default)]
     #[param(value_type = Option<bool>)]
     pub(super) force: bool,
+}
+
+/// Where a stream begins.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "it stands in the document alone; watch.rs reads the header")]
+pub(super) struct LastEvent {
+    /// The stream begins with the event after this one; with the next one when left out.
+    #[param(rename = "last-event-id", value_type = Option<usize>)]
+    number: Option<u64>,
 }
 
 /// The revision that a change was made from, by the header `if-match`.

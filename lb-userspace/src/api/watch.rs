@@ -19,7 +19,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse as _, Response, Sse, sse},
 };
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, watch},
@@ -28,7 +28,9 @@ use tokio::{
 use utoipa::ToSchema;
 
 use super::{
+    access::Peer,
     extract::Failure,
+    parameters::LastEvent,
     refused::{Unavailable, Wrong},
     server::Context,
 };
@@ -144,7 +146,7 @@ fn message(name: &str, content: &impl Serialize) -> sse::Event {
     sse::Event::default().event(name).data(text)
 }
 
-/// A stream of states and events, for at most an hour.
+/// A stream of states and events, for at most an hour; it ends when the credential is taken back.
 ///
 /// Server-sent events (HTML Living Standard, section 9.2) of two names: the `data` of `state` is a
 /// StateView, that of `event` an Event, whose number is the `id`. The first one is a `state`.
@@ -152,11 +154,7 @@ fn message(name: &str, content: &impl Serialize) -> sse::Event {
     get,
     path = "/v1/watch",
     tag = "state",
-    params((
-        "last-event-id" = Option<u64>,
-        Header,
-        description = "Begin with the event after this one; with the next one when left out",
-    )),
+    params(LastEvent),
     responses(
         (status = 200, body = String, content_type = "text/event-stream", description = "The stream"),
         (status = 400, response = Wrong),
@@ -166,6 +164,7 @@ fn message(name: &str, content: &impl Serialize) -> sse::Event {
 pub(super) async fn watch(
     State(context): State<Context>,
     Extension(watching): Extension<Watching>,
+    Extension(peer): Extension<Arc<Peer>>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let place = Arc::clone(&context.watchers.0).try_acquire_owned().map_err(|_| {
@@ -193,6 +192,8 @@ pub(super) async fn watch(
         let event = watcher.tell().await;
         Some((Ok::<_, Infallible>(event), watcher))
     });
+    // Nobody goes on to look whose credential is taken back meanwhile.
+    let told = told.take_until(async move { peer.cast_out(&headers).await });
     let keep_alive = sse::KeepAlive::new().interval(KEEP_ALIVE);
     Ok(Sse::new(told).keep_alive(keep_alive).into_response())
 }

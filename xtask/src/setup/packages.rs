@@ -23,7 +23,7 @@ const fn package(name: &'static str, program: &'static str, purpose: &'static st
     Package { name, program, purpose }
 }
 
-const PACKAGES: [Package; 13] = [
+const PACKAGES: [Package; 14] = [
     package("iproute2", "ip", "network namespaces, links and routes"),
     package("ethtool", "ethtool", "offloads of links"),
     package("iputils-ping", "ping", "pings to a VIP"),
@@ -34,6 +34,7 @@ const PACKAGES: [Package; 13] = [
     package("wrk", "wrk", "many connections"),
     package("bpftool", "bpftool", "what the kernel holds"),
     package("python3-minimal", "python3", "small servers"),
+    package("python3-venv", "python3", "contract tests of the API"),
     package("mmdebstrap", "mmdebstrap", "a clean system for the package"),
     package("systemd", "systemd-analyze", "checks of units"),
     package("systemd-container", "systemd-nspawn", "units under systemd"),

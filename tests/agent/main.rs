@@ -4,6 +4,8 @@
 mod bad_file;
 mod bad_input;
 mod bench;
+mod contract;
+mod exit_codes;
 mod life;
 mod metrics;
 mod remote;

@@ -21,19 +21,19 @@ use crate::scene::{
 };
 
 /// Where the agent listens for TLS.
-const SERVER: &str = "https://127.0.0.1:7443";
+pub(crate) const SERVER: &str = "https://127.0.0.1:7443";
 
 /// Somebody who is neither root nor in root's group.
 const NOBODY: u32 = 65_534;
 
 /// An authority and the files that it makes, in one folder.
-struct Files {
+pub(crate) struct Files {
     folder: PathBuf,
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Files {
-    fn new(folder: PathBuf) -> Result<Self> {
+    pub(crate) fn new(folder: PathBuf) -> Result<Self> {
         fs::create_dir_all(&folder)?;
         let mut params = CertificateParams::new(Vec::new())?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -42,17 +42,17 @@ impl Files {
         Ok(Self { folder, issuer })
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.folder.join(name).display().to_string()
     }
 
-    fn private(&self, name: &str, text: &str) -> Result<()> {
+    pub(crate) fn private(&self, name: &str, text: &str) -> Result<()> {
         fs::write(self.folder.join(name), text)?;
         Ok(fs::set_permissions(self.folder.join(name), Permissions::from_mode(0o600))?)
     }
 
     /// Makes `NAME.crt` and `NAME.key`.
-    fn sign(&self, name: &str) -> Result<()> {
+    pub(crate) fn sign(&self, name: &str) -> Result<()> {
         let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()])?;
         params.distinguished_name.push(DnType::CommonName, name);
         let key = KeyPair::generate()?;
@@ -61,7 +61,7 @@ impl Files {
     }
 
     /// Makes a token with the program; keeps it in a file, and returns its line.
-    fn token(&self, lab: &Lab, xelb: &Xelb, name: &str, role: &str) -> Result<String> {
+    pub(crate) fn token(&self, lab: &Lab, xelb: &Xelb, name: &str, role: &str) -> Result<String> {
         let text = run(lab, xelb, &["token", name, role])?.success()?;
         let part = |start| text.lines().find_map(|line| line.strip_prefix(start));
         self.private(name, part("token: ").context("no token")?)?;
@@ -70,7 +70,7 @@ impl Files {
 }
 
 /// Arguments of an agent with every door.
-fn arguments(lab: &Lab, files: &Files) -> Vec<String> {
+pub(crate) fn arguments(lab: &Lab, files: &Files) -> Vec<String> {
     let mut all = state_dir_arguments(lab);
     let (cert, key) = (files.path("agent.crt"), files.path("agent.key"));
     let (ca, tokens) = (files.path("ca.pem"), files.path("tokens"));

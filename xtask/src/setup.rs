@@ -7,6 +7,7 @@
 mod linker;
 mod packages;
 mod rust;
+mod schemathesis;
 
 use std::time::Instant;
 
@@ -29,10 +30,15 @@ pub(crate) enum Need {
     LabPrograms,
     /// The programs that xelb is measured beside.
     BenchPrograms,
+    /// What asks the API whatever its document allows.
+    Schemathesis,
 }
 
 /// What building the BPF object needs.
 pub(crate) const BPF_NEEDS: &[Need] = &[Need::RustSource, Need::BpfLinker];
+/// What the tests of the agent need.
+pub(crate) const AGENT_NEEDS: &[Need] =
+    &[Need::RustSource, Need::BpfLinker, Need::LabPrograms, Need::Schemathesis];
 /// What running the lab needs.
 pub(crate) const LAB_NEEDS: &[Need] = &[Need::RustSource, Need::BpfLinker, Need::LabPrograms];
 
@@ -47,6 +53,7 @@ const ALL: &[Need] = &[
     Need::BpfLinker,
     Need::LabPrograms,
     Need::BenchPrograms,
+    Need::Schemathesis,
 ];
 
 /// How much is said about what is there already.
@@ -84,6 +91,7 @@ fn satisfy(workspace: &Workspace, needs: &[Need], voice: Voice) -> Result<()> {
             Need::BpfLinker => linker::ensure(workspace)?,
             Need::LabPrograms => packages::ensure(workspace, &packages::LAB)?,
             Need::BenchPrograms => packages::ensure(workspace, &packages::BENCH)?,
+            Need::Schemathesis => schemathesis::ensure(workspace)?,
         };
         match outcome {
             Outcome::Present(what) if voice == Voice::Full => println!("setup: present: {what}"),

@@ -9,13 +9,14 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+use utoipa::ToSchema;
 
 /// Events that are remembered: a change of ten thousand targets at once must not push out its own
 /// start before anybody has read it.
 const EVENTS_MAX: usize = 20_000;
 
 /// A target has changed its state.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Event {
     /// Its number; they count from 1 when the agent starts.
     pub number: u64,
@@ -24,6 +25,7 @@ pub struct Event {
     /// The target's group.
     pub group: String,
     /// The target's address.
+    #[schema(value_type = Option<String>)]
     pub address: Option<IpAddr>,
     /// The target's port.
     pub port: u16,
@@ -38,7 +40,7 @@ pub struct Event {
 }
 
 /// Events from one number on.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Events {
     /// They, oldest first.
     pub events: Vec<Event>,

@@ -4,11 +4,12 @@
 use std::{cmp::Reverse, collections::BTreeMap, fmt, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{config::Ports, metrics::Process};
 
 /// All of it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Snapshot {
     /// Version of the agent.
     pub version: String,
@@ -44,7 +45,7 @@ pub struct Snapshot {
 }
 
 /// One interface.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AttachedInterface {
     /// Its name.
     pub name: String,
@@ -57,7 +58,7 @@ pub struct AttachedInterface {
 }
 
 /// One listener.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ListenerView {
     /// Its name.
     pub name: String,
@@ -74,7 +75,7 @@ pub struct ListenerView {
 }
 
 /// Where a listener listens: a number in JSON when it is one port, else a text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum PortView {
     /// One port.
@@ -105,7 +106,7 @@ impl fmt::Display for PortView {
 }
 
 /// One target group.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TargetGroupView {
     /// Its name.
     pub name: String,
@@ -127,11 +128,12 @@ pub struct TargetGroupView {
 }
 
 /// One target.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TargetView {
     /// Its group.
     pub group: String,
     /// Its address.
+    #[schema(value_type = Option<String>)]
     pub address: Option<IpAddr>,
     /// Its port.
     pub port: u16,
@@ -157,7 +159,7 @@ pub struct TargetView {
 }
 
 /// The health checker.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct HealthStats {
     /// Targets that are checked.
     pub checked_targets: u64,
@@ -181,7 +183,7 @@ pub struct HealthStats {
 }
 
 /// What the maps hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MapsView {
     /// Listeners, and how many fit.
     pub listeners: (usize, usize),

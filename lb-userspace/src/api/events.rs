@@ -3,10 +3,14 @@
 use std::time::Duration;
 
 use axum::{Json, extract::State};
-use serde::Deserialize;
 use tokio::time::timeout;
 
-use super::{extract::Failure, server::Context};
+use super::{
+    extract::{Failure, InQuery},
+    parameters::Since,
+    refused::Wrong,
+    server::Context,
+};
 use crate::agent::Events;
 
 /// Most events in an answer.
@@ -15,21 +19,21 @@ const MOST: usize = 1000;
 /// Longest time that is waited for an event.
 const WAIT_MAX: u64 = 30;
 
-/// `?since=NUMBER&wait=SECONDS`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Asked {
-    #[serde(default)]
-    since: u64,
-    #[serde(default)]
-    wait: u64,
-}
-
+/// What has happened to targets, from a number on; at most 1,000 events.
+#[utoipa::path(
+    get,
+    path = "/v1/events",
+    tag = "state",
+    params(Since),
+    responses(
+        (status = 200, body = Events, description = "Events, oldest first"),
+        (status = 400, response = Wrong),
+    )
+)]
 pub(super) async fn events(
     State(context): State<Context>,
-    asked: Asked,
+    InQuery(Since { since, wait }): InQuery<Since>,
 ) -> Result<Json<Events>, Failure> {
-    let Asked { since, wait } = asked;
     if wait > WAIT_MAX {
         let message = format!("`wait` is {wait} and must be at most {WAIT_MAX} seconds");
         return Err(Failure::bad_request(message));

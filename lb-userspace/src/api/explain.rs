@@ -5,11 +5,12 @@ use std::net::{IpAddr, SocketAddr};
 use etherparse::{LaxSlicedPacket, LinkSlice, TransportSlice};
 use lb_common::{Counter, DropReason, Family, counter::COUNTERS_BASE, explain::Explanation};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{agent::Snapshot, dataplane::Explained};
 
 /// What the data path would do with a packet.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ExplainView {
     /// `forwarded`, `answered`, `dropped` or `passed` (to this host's own stack).
     pub verdict: String,
@@ -29,6 +30,7 @@ pub struct ExplainView {
     pub slot: Option<u32>,
     /// The target that the packet goes to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub target: Option<SocketAddr>,
     /// Where what is remembered of flows decides (an armed slot, a listener that tracks all): what is
     /// known of this one.

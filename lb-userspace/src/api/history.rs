@@ -9,7 +9,9 @@ use axum::{
 
 use super::{
     ConfigurationView, PreviewView, RevisionView, RevisionsView,
-    extract::{Before, Body, Failure, OfRevision, To},
+    extract::{Body, Failure, InPath, InQuery},
+    parameters::{Before, OfRevision, To},
+    refused::{NotFound, TooLarge, Unavailable, Wrong},
     server::Context,
 };
 use crate::{
@@ -18,6 +20,21 @@ use crate::{
     store::{REVISIONS_KEPT, Revision},
 };
 
+/// The configuration as it was written, and its revision.
+#[utoipa::path(
+    get,
+    path = "/v1/config",
+    tag = "configuration",
+    responses(
+        (
+            status = 200,
+            body = ConfigurationView,
+            description = "The configuration",
+            headers(("etag" = String, description = "Its revision, in quotes; absent when a file is the source of truth"))
+        ),
+        (status = 503, response = Unavailable),
+    )
+)]
 pub(super) async fn configuration(State(context): State<Context>) -> Result<Response, Failure> {
     let answer = context.agent.question(Question::Configuration).await?;
     let Answer::Configuration(revision, document) = answer else {
@@ -30,6 +47,19 @@ pub(super) async fn configuration(State(context): State<Context>) -> Result<Resp
     })
 }
 
+/// What applying a configuration would do; nothing is changed.
+#[utoipa::path(
+    post,
+    path = "/v1/config/preview",
+    tag = "configuration",
+    request_body = Document,
+    responses(
+        (status = 200, body = PreviewView, description = "What would change"),
+        (status = 400, response = Wrong),
+        (status = 413, response = TooLarge),
+        (status = 503, response = Unavailable),
+    )
+)]
 pub(super) async fn preview(
     State(context): State<Context>,
     Body(document): Body<Document>,
@@ -47,13 +77,25 @@ pub(super) async fn preview(
     }))
 }
 
+/// The history, newest first.
+#[utoipa::path(
+    get,
+    path = "/v1/revisions",
+    tag = "history",
+    params(Before),
+    responses(
+        (status = 200, body = RevisionsView, description = "A part of the history"),
+        (status = 400, response = Wrong),
+        (status = 503, response = Unavailable),
+    )
+)]
 pub(super) async fn revisions(
     State(context): State<Context>,
-    Before { before, limit }: Before,
+    InQuery(Before { before, limit }): InQuery<Before>,
 ) -> Result<Json<RevisionsView>, Failure> {
     let kept = usize::try_from(2 * REVISIONS_KEPT).unwrap_or(usize::MAX);
-    let most = limit.0.min(kept);
-    let question = Question::Revisions { before, most: most + 1 };
+    let most = limit.map_or(kept, |limit| limit.min(kept));
+    let question = Question::Revisions { before: before.unwrap_or(u64::MAX), most: most + 1 };
     let Answer::Revisions(mut revisions) = context.agent.question(question).await? else {
         return Err(other_answer());
     };
@@ -63,18 +105,44 @@ pub(super) async fn revisions(
     Ok(Json(RevisionsView { revisions, next }))
 }
 
+/// One revision, with its configuration.
+#[utoipa::path(
+    get,
+    path = "/v1/revisions/{number}",
+    tag = "history",
+    params(OfRevision),
+    responses(
+        (status = 200, body = RevisionView, description = "The revision"),
+        (status = 400, response = Wrong),
+        (status = 404, response = NotFound),
+        (status = 503, response = Unavailable),
+    )
+)]
 pub(super) async fn revision(
     State(context): State<Context>,
-    OfRevision(number): OfRevision,
+    InPath(OfRevision { number }): InPath<OfRevision>,
 ) -> Result<Json<RevisionView>, Failure> {
     let Revision { head, document } = read(&context, number).await?;
     Ok(Json(RevisionView { head, document }))
 }
 
+/// What differs in another revision.
+#[utoipa::path(
+    get,
+    path = "/v1/revisions/{number}/differences",
+    tag = "history",
+    params(OfRevision, To),
+    responses(
+        (status = 200, body = Vec<Difference>, description = "One item for each key that differs"),
+        (status = 400, response = Wrong),
+        (status = 404, response = NotFound),
+        (status = 503, response = Unavailable),
+    )
+)]
 pub(super) async fn differences(
     State(context): State<Context>,
-    OfRevision(number): OfRevision,
-    To { to }: To,
+    InPath(OfRevision { number }): InPath<OfRevision>,
+    InQuery(To { to }): InQuery<To>,
 ) -> Result<Json<Vec<Difference>>, Failure> {
     let before = read(&context, number).await?;
     let after = read(&context, to).await?;

@@ -9,6 +9,10 @@ mod explain;
 mod extract;
 mod history;
 mod model;
+mod openapi;
+mod parameters;
+mod refused;
+mod schema;
 mod server;
 mod socket;
 mod stats;
@@ -25,6 +29,7 @@ pub use model::{
     ConfigurationView, CounterView, DropView, ErrorBody, ListenerTraffic, PreviewView,
     RevisionView, RevisionsView, Said, StatsView, TargetAdd, TargetPatch, TargetTraffic,
 };
+pub use openapi::document as openapi_document;
 pub use socket::{BindError, SocketFile};
 pub(crate) use stats::read as read_stats;
 pub use watch::StateView;

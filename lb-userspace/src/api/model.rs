@@ -3,8 +3,10 @@
 
 use std::net::IpAddr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
 
+use super::schema::{ip_address, present_configuration};
 use crate::{
     config::{Difference, Document},
     plan::GroupImpact,
@@ -12,43 +14,58 @@ use crate::{
 };
 
 /// `POST /v1/target-groups/{group}/targets`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TargetAdd {
     /// Its address.
+    #[schema(schema_with = ip_address)]
     pub address: IpAddr,
     /// Its port; the group's when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 65535)]
     pub port: Option<u16>,
     /// Its weight; 100 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 1000)]
     pub weight: Option<u32>,
 }
 
 /// `PATCH /v1/target-groups/{group}/targets/{address}`: exactly one of the two.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(min_properties = 1, max_properties = 1)]
 pub struct TargetPatch {
     /// A new weight.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = u32, required = false, maximum = 1000)]
     pub weight: Option<u32>,
     /// Whether it should drain.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = bool, required = false)]
     pub drain: Option<bool>,
 }
 
+/// A value that is not `null`.
+fn given<'text, T: Deserialize<'text>, D: Deserializer<'text>>(
+    text: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(text).map(Some)
+}
+
 /// `GET /v1/config`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ConfigurationView {
     /// Its revision, also in the header `etag`; 0 before the first one, `null` when a file is the
     /// source of truth.
+    #[schema(required = true)]
     pub revision: Option<u64>,
     /// What is configured, as it was written.
+    #[schema(schema_with = present_configuration)]
     pub document: Document,
 }
 
 /// `POST /v1/config/preview`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PreviewView {
     /// What differs from the present configuration.
     pub differences: Vec<Difference>,
@@ -61,16 +78,17 @@ pub struct PreviewView {
 }
 
 /// `GET /v1/revisions`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RevisionsView {
     /// They, newest first.
     pub revisions: Vec<RevisionHead>,
     /// What to ask for next, as `before`; `null` when there are no older ones.
+    #[schema(required = true)]
     pub next: Option<u64>,
 }
 
 /// `GET /v1/revisions/{number}`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RevisionView {
     /// What is known of it.
     #[serde(flatten)]
@@ -80,21 +98,21 @@ pub struct RevisionView {
 }
 
 /// What was done.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Said {
     /// One line for people.
     pub message: String,
 }
 
 /// Why nothing was done.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ErrorBody {
     /// For people; several lines when several things are wrong.
     pub error: String,
 }
 
 /// `GET /v1/stats`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StatsView {
     /// Traffic of each listener.
     pub listeners: Vec<ListenerTraffic>,
@@ -111,7 +129,7 @@ pub struct StatsView {
 }
 
 /// Traffic of a listener since it was configured.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ListenerTraffic {
     /// Its name.
     pub name: String,
@@ -122,11 +140,12 @@ pub struct ListenerTraffic {
 }
 
 /// Traffic of a target since it was registered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TargetTraffic {
     /// Its group.
     pub group: String,
     /// Its address.
+    #[schema(value_type = Option<String>)]
     pub address: Option<IpAddr>,
     /// Its port.
     pub port: u16,
@@ -137,7 +156,7 @@ pub struct TargetTraffic {
 }
 
 /// Packets dropped for one reason.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DropView {
     /// Its stable name.
     pub reason: String,
@@ -148,7 +167,7 @@ pub struct DropView {
 }
 
 /// One other counter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CounterView {
     /// Its stable name.
     pub name: String,

@@ -6,24 +6,25 @@ use axum::{
     http::{HeaderName, HeaderValue, Method, StatusCode, Uri},
     middleware::from_fn,
     response::{IntoResponse, Response},
-    routing::{get, patch, post},
 };
 use tokio::task::spawn_blocking;
 
 use serde::Serialize;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     ExplainView, StatsView,
     access::guard,
-    changes::{apply, rollback, target_add, target_patch, target_remove},
-    events::events,
-    extract::{Ends, Failure, Wanted},
-    history::{configuration, differences, preview, revision, revisions},
+    changes, events,
+    extract::{Failure, InQuery},
+    history, openapi,
+    parameters::{Ends, Part, PartOfTargets},
     read_stats,
-    watch::{Watchers, watch},
+    refused::{Unavailable, Wrong},
+    watch::{self, Watchers},
 };
 use crate::{
-    agent::{AgentHandle, Snapshot},
+    agent::{AgentHandle, ListenerView, Snapshot, TargetGroupView, TargetView},
     config::FILE_BYTES_MAX,
     dataplane::{ExplainError, Explainer, StatsSource},
 };
@@ -42,31 +43,37 @@ pub(super) fn routes(agent: AgentHandle, counters: StatsSource) -> Router {
     let watchers = Watchers::default();
     let context = Context { agent, watchers, explainer, stats: counters };
     let body_bytes_max = usize::try_from(FILE_BYTES_MAX).unwrap_or(usize::MAX);
-    Router::new()
-        .route("/v1/status", get(status))
-        .route("/v1/listeners", get(listeners))
-        .route("/v1/target-groups", get(target_groups))
-        .route("/v1/targets", get(targets))
-        .route("/v1/stats", get(stats))
-        .route("/v1/events", get(events))
-        .route("/v1/watch", get(watch))
-        .route("/v1/explain", get(explain))
-        .route("/v1/config", get(configuration).put(apply))
-        .route("/v1/config/preview", post(preview))
-        .route("/v1/revisions", get(revisions))
-        .route("/v1/revisions/{number}", get(revision))
-        .route("/v1/revisions/{number}/differences", get(differences))
-        .route("/v1/revisions/{number}/rollback", post(rollback))
-        .route("/v1/target-groups/{group}/targets", post(target_add))
-        .route(
-            "/v1/target-groups/{group}/targets/{address}",
-            patch(target_patch).delete(target_remove),
-        )
+    described_routes()
+        .split_for_parts()
+        .0
         .method_not_allowed_fallback(not_allowed)
         .fallback(unknown)
         .layer(DefaultBodyLimit::max(body_bytes_max))
         .layer(from_fn(guard))
         .with_state(context)
+}
+
+/// The routes, each with its description.
+pub(super) fn described_routes() -> OpenApiRouter<Context> {
+    OpenApiRouter::new()
+        .routes(routes!(status))
+        .routes(routes!(listeners))
+        .routes(routes!(target_groups))
+        .routes(routes!(targets))
+        .routes(routes!(stats))
+        .routes(routes!(events::events))
+        .routes(routes!(watch::watch))
+        .routes(routes!(explain))
+        .routes(routes!(history::configuration, changes::apply))
+        .routes(routes!(history::preview))
+        .routes(routes!(history::revisions))
+        .routes(routes!(history::revision))
+        .routes(routes!(history::differences))
+        .routes(routes!(changes::rollback))
+        .routes(routes!(changes::target_add))
+        .routes(routes!(changes::target_patch, changes::target_remove))
+        .routes(routes!(openapi::openapi))
+        .routes(routes!(openapi::configuration_schema))
 }
 
 async fn unknown(uri: Uri) -> Failure {
@@ -78,43 +85,105 @@ async fn not_allowed(method: Method, uri: Uri) -> Failure {
     Failure(StatusCode::METHOD_NOT_ALLOWED, message)
 }
 
+/// The state of the agent.
+#[utoipa::path(
+    get,
+    path = "/v1/status",
+    tag = "state",
+    responses(
+        (status = 200, body = Snapshot, description = "The state"),
+    )
+)]
 async fn status(State(context): State<Context>) -> Json<Snapshot> {
     Json((*context.agent.snapshot().await).clone())
 }
 
-async fn listeners(State(context): State<Context>, wanted: Wanted) -> Result<Response, Failure> {
-    no_group(&wanted)?;
-    Ok(part(&context.agent.snapshot().await.listeners, &wanted, |_| true))
+/// Listeners, in the order of the configuration.
+#[utoipa::path(
+    get,
+    path = "/v1/listeners",
+    tag = "state",
+    params(Part),
+    responses(
+        (
+            status = 200,
+            body = Vec<ListenerView>,
+            description = "Listeners",
+            headers(("x-total-count" = u64, description = "How many there are in all"))
+        ),
+        (status = 400, response = Wrong),
+    )
+)]
+async fn listeners(State(context): State<Context>, InQuery(wanted): InQuery<Part>) -> Response {
+    part(context.agent.snapshot().await.listeners.iter(), wanted)
 }
 
-async fn target_groups(
+/// Target groups, in the order of the configuration.
+#[utoipa::path(
+    get,
+    path = "/v1/target-groups",
+    tag = "state",
+    params(Part),
+    responses(
+        (
+            status = 200,
+            body = Vec<TargetGroupView>,
+            description = "Target groups",
+            headers(("x-total-count" = u64, description = "How many there are in all"))
+        ),
+        (status = 400, response = Wrong),
+    )
+)]
+async fn target_groups(State(context): State<Context>, InQuery(wanted): InQuery<Part>) -> Response {
+    part(context.agent.snapshot().await.target_groups.iter(), wanted)
+}
+
+/// Targets, group by group in the order of the configuration.
+#[utoipa::path(
+    get,
+    path = "/v1/targets",
+    tag = "targets",
+    params(PartOfTargets),
+    responses(
+        (
+            status = 200,
+            body = Vec<TargetView>,
+            description = "Targets",
+            headers(("x-total-count" = u64, description = "How many there are in all"))
+        ),
+        (status = 400, response = Wrong),
+    )
+)]
+async fn targets(
     State(context): State<Context>,
-    wanted: Wanted,
-) -> Result<Response, Failure> {
-    no_group(&wanted)?;
-    Ok(part(&context.agent.snapshot().await.target_groups, &wanted, |_| true))
-}
-
-async fn targets(State(context): State<Context>, wanted: Wanted) -> Response {
-    let of_group = |group: &str| wanted.group.as_deref().is_none_or(|name| name == group);
-    part(&context.agent.snapshot().await.targets, &wanted, |target| of_group(&target.group))
-}
-
-fn no_group(wanted: &Wanted) -> Result<(), Failure> {
-    match wanted.group {
-        Some(_) => Err(Failure::bad_request("the query is wrong: `group` belongs to /v1/targets")),
-        None => Ok(()),
-    }
+    InQuery(PartOfTargets { group, offset, limit }): InQuery<PartOfTargets>,
+) -> Response {
+    let snapshot = context.agent.snapshot().await;
+    let wanted = |target: &&TargetView| group.as_ref().is_none_or(|name| *name == target.group);
+    part(snapshot.targets.iter().filter(wanted), Part { offset, limit })
 }
 
 /// The part of a list that is wanted; the header `x-total-count` says how many there are.
-fn part<T: Serialize>(all: &[T], wanted: &Wanted, belongs: impl Fn(&T) -> bool) -> Response {
-    let belonging: Vec<&T> = all.iter().filter(|item| belongs(item)).collect();
-    let count = HeaderValue::from(belonging.len());
-    let part: Vec<&T> = belonging.into_iter().skip(wanted.offset).take(wanted.limit.0).collect();
+fn part<'all, T: Serialize + 'all>(
+    all: impl Iterator<Item = &'all T>,
+    Part { offset, limit }: Part,
+) -> Response {
+    let all: Vec<&T> = all.collect();
+    let count = HeaderValue::from(all.len());
+    let part: Vec<&T> = all.into_iter().skip(offset).take(limit.unwrap_or(usize::MAX)).collect();
     ([(HeaderName::from_static("x-total-count"), count)], Json(part)).into_response()
 }
 
+/// Counters.
+#[utoipa::path(
+    get,
+    path = "/v1/stats",
+    tag = "state",
+    responses(
+        (status = 200, body = StatsView, description = "Counters"),
+        (status = 503, response = Unavailable),
+    )
+)]
 async fn stats(State(context): State<Context>) -> Result<Json<StatsView>, Failure> {
     let snapshot = context.agent.snapshot().await;
     let view = read_stats(&snapshot, &context.stats).map_err(|error| {
@@ -123,16 +192,28 @@ async fn stats(State(context): State<Context>) -> Result<Json<StatsView>, Failur
     Ok(Json(view))
 }
 
-/// Loading the second instance takes a moment: not on a thread that others wait for.
+/// What the data path would do with a packet.
+#[utoipa::path(
+    get,
+    path = "/v1/explain",
+    tag = "state",
+    params(Ends),
+    responses(
+        (status = 200, body = ExplainView, description = "What it would do"),
+        (status = 400, response = Wrong),
+        (status = 503, response = Unavailable),
+    )
+)]
 async fn explain(
     State(context): State<Context>,
-    Ends { from, to, protocol, established }: Ends,
+    InQuery(Ends { from, to, protocol, established }): InQuery<Ends>,
 ) -> Result<Json<ExplainView>, Failure> {
     let snapshot = context.agent.snapshot().await;
     if snapshot.interfaces.is_empty() {
         let message = "there is no data path before the first configuration".to_owned();
         return Err(Failure(StatusCode::SERVICE_UNAVAILABLE, message));
     }
+    // Loading the second instance takes a moment: not on a thread that others wait for.
     let explain = move || context.explainer.explain(from, to, protocol, established);
     let explained = spawn_blocking(explain).await;
     let failed =

@@ -19,14 +19,21 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse as _, Response, Sse, sse},
 };
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, watch},
     time::sleep,
 };
+use utoipa::ToSchema;
 
-use super::{extract::Failure, server::Context};
+use super::{
+    access::Peer,
+    extract::Failure,
+    parameters::LastEvent,
+    refused::{Unavailable, Wrong},
+    server::Context,
+};
 use crate::agent::{AgentHandle, Event, Snapshot};
 
 /// Clients that watch at a time; each holds a connection.
@@ -62,7 +69,7 @@ impl Watching {
 }
 
 /// What an event of the name `state` says.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StateView {
     /// Where the configuration comes from, with its revision.
     pub source: String,
@@ -139,10 +146,25 @@ fn message(name: &str, content: &impl Serialize) -> sse::Event {
     sse::Event::default().event(name).data(text)
 }
 
-/// Events from the one after the header `last-event-id` on; without it, from now on.
+/// A stream of states and events, for at most an hour; it ends when the credential is taken back.
+///
+/// Server-sent events (HTML Living Standard, section 9.2) of two names: the `data` of `state` is a
+/// StateView, that of `event` an Event, whose number is the `id`. The first one is a `state`.
+#[utoipa::path(
+    get,
+    path = "/v1/watch",
+    tag = "state",
+    params(LastEvent),
+    responses(
+        (status = 200, body = String, content_type = "text/event-stream", description = "The stream"),
+        (status = 400, response = Wrong),
+        (status = 503, response = Unavailable),
+    )
+)]
 pub(super) async fn watch(
     State(context): State<Context>,
     Extension(watching): Extension<Watching>,
+    Extension(peer): Extension<Arc<Peer>>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let place = Arc::clone(&context.watchers.0).try_acquire_owned().map_err(|_| {
@@ -170,6 +192,8 @@ pub(super) async fn watch(
         let event = watcher.tell().await;
         Some((Ok::<_, Infallible>(event), watcher))
     });
+    // Nobody goes on to look whose credential is taken back meanwhile.
+    let told = told.take_until(async move { peer.cast_out(&headers).await });
     let keep_alive = sse::KeepAlive::new().interval(KEEP_ALIVE);
     Ok(Sse::new(told).keep_alive(keep_alive).into_response())
 }

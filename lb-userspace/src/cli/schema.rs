@@ -3,20 +3,26 @@
 use clap::Args;
 
 use super::output;
-use crate::config;
+use crate::{api, config};
 
-/// Print the JSON Schema of the configuration, by which editors complete and check it
+/// Print the JSON Schema of the configuration, by which editors complete and check it, or the
+/// OpenAPI document of the API
 ///
 /// An editor finds it by the first line of the configuration:
 /// # yaml-language-server: $schema=./xelb.schema.json
 ///
 /// Example: xelb schema > xelb.schema.json
+///
+/// Example: xelb schema --openapi > openapi.json
 #[derive(Debug, Args)]
-pub(super) struct Schema {}
+pub(super) struct Schema {
+    /// Print the OpenAPI document of the API, which programs are made from
+    #[arg(long)]
+    openapi: bool,
+}
 
 impl Schema {
-    #[expect(clippy::unused_self, reason = "every command is run the same way")]
     pub(super) fn run(self) -> anyhow::Result<()> {
-        output::print(config::SCHEMA)
+        output::print(if self.openapi { api::openapi_document() } else { config::SCHEMA })
     }
 }

@@ -7,6 +7,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     document::Document,
@@ -15,7 +16,7 @@ use super::{
 };
 
 /// One thing that differs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Difference {
     /// Where, such as `target_groups[web].targets[10.0.1.11].weight`.
     pub path: String,

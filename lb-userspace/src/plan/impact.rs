@@ -8,6 +8,7 @@ use std::{
 
 use lb_common::Slot;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{GroupTable, Plan, Tables};
 use crate::config::Config;
@@ -22,7 +23,7 @@ pub struct Impact {
 }
 
 /// What becomes of a group.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct GroupImpact {
     /// Its name.
     pub name: String,

@@ -15,6 +15,7 @@ mod tests;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use embedded::Embedded;
 pub use error::StoreError;
@@ -34,7 +35,7 @@ pub struct Revision {
 }
 
 /// What is known of a revision without its document.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RevisionHead {
     /// Its number, from 1.
     pub number: u64,

@@ -46,6 +46,7 @@ const LAB_LIST: &[Package] = &[
     package("wrk", "wrk", "many connections"),
     package("bpftool", "bpftool", "what the kernel holds"),
     package("python3-minimal", "python3", "small servers"),
+    package("python3-venv", "python3", "contract tests of the API"),
     package("mmdebstrap", "mmdebstrap", "a clean system for the package"),
     package("systemd", "systemd-analyze", "checks of units"),
     package("systemd-container", "systemd-nspawn", "units under systemd"),

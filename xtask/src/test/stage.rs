@@ -123,7 +123,7 @@ pub(super) const STAGES: &[Stage] = &[
         name: "agent",
         purpose: "configuration in, tables out; bad input; take-over",
         privileged: true,
-        needs: setup::LAB_NEEDS,
+        needs: setup::AGENT_NEEDS,
         action: |on| lab(on, &["--test", "agent"]),
     },
     Stage {

@@ -16,6 +16,7 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
     server::{NoServerSessionStorage, WebPkiClientVerifier},
 };
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use super::{
@@ -42,6 +43,7 @@ pub struct AuthorityFiles {
 pub struct Authority {
     files: AuthorityFiles,
     now: ArcSwap<Loaded>,
+    reloads: watch::Sender<()>,
     complaints: Mutex<Complaints>,
 }
 
@@ -62,17 +64,23 @@ impl Authority {
     /// Reads the files.
     pub fn load(files: AuthorityFiles) -> Result<Self, AccessError> {
         let now = ArcSwap::from_pointee(load(&files)?);
-        Ok(Self { files, now, complaints: Mutex::default() })
+        Ok(Self { files, now, reloads: watch::Sender::new(()), complaints: Mutex::default() })
     }
 
     /// Reads them again; after an error, what was read before still holds.
     pub fn reload(&self) -> Result<(), AccessError> {
         self.now.store(Arc::new(load(&self.files)?));
+        self.reloads.send_replace(());
         Ok(())
     }
 
     pub(in crate::api) fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(Arc::clone(&self.now.load().tls))
+    }
+
+    /// Says whenever the files have been read again.
+    pub(super) fn reloads(&self) -> watch::Receiver<()> {
+        self.reloads.subscribe()
     }
 
     /// Looks something up in the tokens file.

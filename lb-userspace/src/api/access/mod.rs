@@ -24,5 +24,6 @@ pub(super) use authority::identity;
 use complaints::Complaints;
 pub(super) use guard::guard;
 pub(super) use peer::{Peer, local};
+pub(super) use routes::needed;
 #[cfg(test)]
-pub(super) use routes::{needed, table};
+pub(super) use routes::table;

@@ -1,7 +1,7 @@
 //! The other end of a connection, and who it is: the kernel says so for a Unix socket, a token or
 //! a certificate for TCP.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{future::pending, io, net::SocketAddr, sync::Arc};
 
 use axum::http::{
     HeaderMap,
@@ -70,6 +70,22 @@ impl Peer {
         }
         let caller = authority.find(|credentials| credentials.by_certificate(names));
         caller.ok_or_else(|| Unknown::NoRole(names.shown().to_owned()))
+    }
+
+    /// Waits until whoever sent a request with these headers is nobody any more: his token or the
+    /// role of his certificate is taken back. On a Unix socket that never happens.
+    pub(in crate::api) async fn cast_out(&self, headers: &HeaderMap) {
+        let Self::Remote { authority, .. } = self else {
+            return pending().await;
+        };
+        let mut reloads = authority.reloads();
+        while self.caller(headers).is_ok() {
+            if reloads.changed().await.is_err() {
+                // The sender lives as long as the authority does, which we hold.
+                return pending().await;
+            }
+        }
+        self.complain("its credential is taken back, and its stream ends");
     }
 
     /// Logs why it is refused; on a Unix socket there is nothing to guess.

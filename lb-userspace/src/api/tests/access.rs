@@ -29,7 +29,7 @@ fn paths() -> BTreeSet<String> {
 }
 
 /// Every route with every method that it has.
-async fn all_routes(fake: &Fake) -> Vec<(String, String)> {
+pub(super) async fn all_routes(fake: &Fake) -> Vec<(String, String)> {
     let mut all = Vec::new();
     for path in paths() {
         // A method that no route has is answered with those that it has.

@@ -121,7 +121,7 @@ async fn documented_routes_exist() {
         let answer = fake.http(method, &path, body).await;
         assert_eq!(answer.status, status, "{route}");
     }
-    assert_eq!(count, 18, "routes of the server");
+    assert_eq!(count, 20, "routes of the server");
 }
 
 #[test]

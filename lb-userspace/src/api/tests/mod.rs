@@ -5,6 +5,7 @@ mod client;
 mod documents;
 mod fake;
 mod hostile;
+mod openapi;
 mod pki;
 mod refusals;
 mod remote;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, raise};
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
     time::{sleep, timeout},
 };
 
@@ -81,4 +81,54 @@ async fn a_connection_outlives_neither_its_token_nor_its_certificate() {
         write_private(&pki.path("tokens"), line);
         pki.authority.reload().unwrap();
     }
+}
+
+/// Reads until the text has come, or the end.
+async fn read_until(stream: &mut (impl AsyncRead + Unpin), wanted: &str) -> String {
+    let mut read = Vec::new();
+    let all = async {
+        while !String::from_utf8_lossy(&read).contains(wanted) {
+            if stream.read_buf(&mut read).await.unwrap() == 0 {
+                break;
+            }
+        }
+    };
+    timeout(PATIENCE, all).await.unwrap_or_else(|_| panic!("{wanted:?} does not come"));
+    String::from_utf8_lossy(&read).into_owned()
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_its_credential_is_taken_back() {
+    let pki = Pki::new();
+    let fake = Fake::start_for(ROOMY, Answer::Done, &pki.access());
+    let server = fake.remote.unwrap();
+    let mut streams = Vec::new();
+    let (stays, leaves) = (pki.bearer(Role::Read), pki.bearer(Role::Operate));
+    let pair = pki.certificate(Role::Read);
+    for (header, pair) in [(&stays, None), (&leaves, None), (&String::new(), Some(&pair))] {
+        let mut stream = pki.connect(server, pair).await.unwrap();
+        let sent = format!("GET /v1/watch HTTP/1.1\r\nhost: xelb\r\n{header}\r\n");
+        stream.write_all(sent.as_bytes()).await.unwrap();
+        read_until(&mut stream, "event: state").await;
+        streams.push(stream);
+    }
+    // Files that stay as they are end nothing.
+    pki.authority.reload().unwrap();
+    fake.snapshots.send_modify(|now| std::sync::Arc::make_mut(now).applied_count = 7);
+    for stream in &mut streams {
+        read_until(stream, "\"applied_count\":7").await;
+    }
+    // The one who stays may do something else from now on, which is no reason to end his stream.
+    let line = format!("other configure {}", pki.token(Role::Read).digest());
+    write_private(&pki.path("tokens"), &line);
+    let begun = std::time::Instant::now();
+    pki.authority.reload().unwrap();
+    for stream in &mut streams[1..] {
+        // The last chunk of the body: nobody has to wait for the connection to time out.
+        let rest = read_until(stream, "0\r\n\r\n").await;
+        assert!(rest.ends_with("0\r\n\r\n"), "{rest}");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    fake.snapshots.send_modify(|now| std::sync::Arc::make_mut(now).applied_count = 8);
+    read_until(&mut streams[0], "\"applied_count\":8").await;
 }

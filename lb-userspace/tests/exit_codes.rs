@@ -1,0 +1,155 @@
+//! Every command can fail in both ways that docs/cli.md names: at run time (1), and because it was
+//! asked wrongly (2). What succeeds with an agent (0) is in tests/agent/exit_codes.rs; messages are in
+//! cli.rs.
+
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use clap::CommandFactory as _;
+use lb_userspace::cli::Arguments;
+
+/// A disk that is full.
+const FULL: &str = "/dev/full";
+
+/// A command, the rest of its line, the exit code, and a part of what it says.
+type Case = (&'static str, &'static str, i32, &'static str);
+
+const NOBODY: &str = "no agent answers at nobody.sock";
+const FULL_SAYS: &str = "No space left on device";
+
+/// Where the line has `> full`, the output goes to a disk that is full.
+const CASES: &[Case] = &[
+    (
+        "agent",
+        "--config valid.yaml --socket file/x.sock",
+        1,
+        "cannot make the folder of file/x.sock",
+    ),
+    ("agent", "--state-dir file/x --socket x.sock", 1, "cannot make the state directory file/x"),
+    ("agent", "--config missing.yaml", 2, "missing.yaml: cannot read the file"),
+    ("agent", "--config invalid.yaml", 2, "lisseners: unknown key"),
+    ("agent", "--config valid.yaml --listen 127.0.0.1:1", 2, "--tls-cert <FILE>"),
+    ("agent", "--config valid.yaml --metrics 9900", 2, "--metrics <ADDRESS:PORT>"),
+    ("apply", "-f valid.yaml", 1, NOBODY),
+    ("apply", "-f valid.yaml --dry-run", 1, NOBODY),
+    ("apply", "", 2, "--file <FILE>"),
+    ("apply", "-f missing.yaml", 2, "missing.yaml: cannot read the file"),
+    ("apply", "-f invalid.yaml", 2, "lisseners: unknown key"),
+    ("rollback", "1", 1, NOBODY),
+    ("rollback", "1 --dry-run", 1, NOBODY),
+    ("rollback", "", 2, "<REVISION>"),
+    ("rollback", "-1", 2, "unexpected argument '-1'"),
+    ("diff", "1 2", 1, NOBODY),
+    ("diff", "1", 2, "<TO>"),
+    ("validate", "-f valid.yaml > full", 1, FULL_SAYS),
+    ("validate", "-f invalid.yaml", 2, "lisseners: unknown key"),
+    ("validate", "-f .", 2, "is a directory"),
+    ("get", "targets", 1, NOBODY),
+    ("get", "config --watch", 1, NOBODY),
+    ("get", "targets --server https://127.0.0.1:1", 1, "no agent answers at https://127.0.0.1:1"),
+    ("get", "", 2, "<WHAT>"),
+    ("get", "tagrets", 2, "invalid value 'tagrets'"),
+    ("target add", "web 10.0.1.13", 1, NOBODY),
+    ("target add", "web ten", 2, "for example 10.0.1.13"),
+    ("target remove", "web 10.0.1.13 --now", 1, NOBODY),
+    ("target remove", "web", 2, "<ADDRESS[:PORT]>"),
+    ("target weight", "web 10.0.1.13 5", 1, NOBODY),
+    ("target weight", "web 10.0.1.13 many", 2, "invalid value 'many'"),
+    ("target drain", "web [2001:db8::13]:80", 1, NOBODY),
+    ("target drain", "web 10.0.1.13:65536", 2, "not ADDRESS or ADDRESS:PORT"),
+    ("target undrain", "web 10.0.1.13", 1, NOBODY),
+    ("target undrain", "web", 2, "<ADDRESS[:PORT]>"),
+    ("status", "", 1, NOBODY),
+    ("status", "-o xml", 2, "invalid value 'xml'"),
+    ("status", "--server http://lb1", 2, "is not https://HOST:PORT"),
+    ("stats", "", 1, NOBODY),
+    ("stats", "all", 2, "unexpected argument 'all'"),
+    ("events", "", 1, NOBODY),
+    ("events", "--follow", 1, NOBODY),
+    ("events", "--group", 2, "--group <NAME>"),
+    ("explain", "--from 192.0.2.1:4000 --to 203.0.113.10:80", 1, NOBODY),
+    ("explain", "--from 192.0.2.1 --to 203.0.113.10:80", 2, "invalid socket address"),
+    ("explain", "--from 192.0.2.1:4000", 2, "--to <ADDRESS:PORT>"),
+    ("doctor", "--interface lo > full", 1, FULL_SAYS),
+    ("doctor", "--interface no-such-if", 2, "interface no-such-if does not exist"),
+    ("doctor target", "--vip 192.0.2.99 --interface lo > full", 1, FULL_SAYS),
+    ("doctor target", "--vip ten", 2, "invalid value 'ten'"),
+    ("decap", "--interface no-such-if", 1, "interface no-such-if does not exist"),
+    ("decap", "", 2, "--interface <IFACE>"),
+    ("decap", "--interface lo --allow ten", 2, "expected an address or a prefix"),
+    ("detach", "--bpffs file", 1, "is not in a BPF file system"),
+    ("detach", "now", 2, "unexpected argument 'now'"),
+    ("token", "alice read > full", 1, FULL_SAYS),
+    ("token", "alice boss", 2, "`boss` is no role"),
+    ("token", "al/ice read", 2, "a name has up to 64 letters"),
+    ("schema", "> full", 1, FULL_SAYS),
+    ("schema", "--openapi > full", 1, FULL_SAYS),
+    ("schema", "--yaml", 2, "unexpected argument '--yaml'"),
+    ("completions", "bash > full", 1, FULL_SAYS),
+    ("completions", "cmd", 2, "invalid value 'cmd'"),
+    ("man", "--dir file/x", 1, "cannot make the folder file/x"),
+    ("man", "", 2, "--dir <DIR>"),
+];
+
+/// All commands that do something.
+fn commands() -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    for command in Arguments::command().get_subcommands() {
+        let name = command.get_name();
+        // `doctor` does something by itself, too.
+        if !command.has_subcommands() || !command.is_subcommand_required_set() {
+            all.insert(name.to_owned());
+        }
+        all.extend(command.get_subcommands().map(|sub| format!("{name} {}", sub.get_name())));
+    }
+    all
+}
+
+fn check(folder: &Path, &(command, rest, code, says): &Case) {
+    let (rest, full) = match rest.strip_suffix("> full") {
+        Some(rest) => (rest, true),
+        None => (rest, false),
+    };
+    let mut xelb = Command::new(env!("CARGO_BIN_EXE_xelb"));
+    xelb.args(command.split(' ').chain(rest.split_whitespace()))
+        .current_dir(folder)
+        .env("XELB_SOCKET", "nobody.sock")
+        .env_remove("XELB_LOG")
+        .env_remove("XELB_TOKEN");
+    if full {
+        xelb.stdout(Stdio::from(File::options().write(true).open(FULL).unwrap()));
+    }
+    let output = xelb.output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let case = format!("xelb {command} {rest}: {:?}: {stderr}", output.status);
+    assert_eq!(output.status.code(), Some(code), "{case}");
+    assert!(stderr.contains(says), "`{says}` is missing: {case}");
+    assert_eq!(output.stdout, b"", "{case}");
+}
+
+#[test]
+fn every_command_fails_with_the_documented_code() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [
+        ("file", ""),
+        ("valid.yaml", "interfaces: [eth0]\n"),
+        ("invalid.yaml", "interfaces: [eth0]\nlisseners: []\n"),
+    ] {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    for case in CASES {
+        check(folder.path(), case);
+    }
+}
+
+#[test]
+fn no_command_is_left_out() {
+    for code in [1, 2] {
+        let tried = CASES.iter().filter(|case| case.2 == code).map(|case| case.0.to_owned());
+        assert_eq!(tried.collect::<BTreeSet<_>>(), commands(), "exit code {code}");
+    }
+}

@@ -1,0 +1,73 @@
+//! The API keeps to its OpenAPI document: schemathesis makes requests from it, good and bad ones, and
+//! holds every answer of a real agent against it. What a request means is not looked at here.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, ensure};
+use lb_tests::{agent::configuration_path, process::Task};
+
+use crate::{
+    remote::{Files, SERVER, arguments},
+    scene::{LIMIT, WEB, in_lab, json, says, start, write},
+};
+
+/// Longest time for all requests; what takes longer is a failure.
+const CONTRACT_LIMIT: Duration = Duration::from_mins(2);
+
+/// Where `cargo xtask setup` has put schemathesis, beside the program that is tested.
+fn schemathesis(xelb: &Path) -> Result<PathBuf> {
+    let target = xelb.ancestors().nth(2).context("the program lies in no target directory")?;
+    let program = target.join("tools/schemathesis/bin/schemathesis");
+    ensure!(program.exists(), "{} is missing: run `cargo xtask setup`", program.display());
+    Ok(program)
+}
+
+fn checked_in(path: &str) -> String {
+    format!("{}/../{path}", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn every_answer_is_as_the_document_says() -> Result<()> {
+    in_lab(|lab, xelb| {
+        let files = Files::new(lab.directory().join("tls"))?;
+        files.sign("agent")?;
+        let line = files.token(lab, xelb, "alice", "configure")?;
+        files.private("tokens", &line)?;
+        let mut agent = start(lab, xelb, &arguments(lab, &files))?;
+        write(lab, WEB)?;
+        says(lab, xelb, &format!("apply -f {}", configuration_path(lab).display()))?;
+        says(lab, xelb, "target weight web 10.0.0.12 50")?;
+        xelb.wait_healthy(lab, 2, LIMIT)?;
+
+        let token = fs::read_to_string(files.path("alice"))?;
+        let (ca, report) = (files.path("ca.pem"), lab.log("contract").display().to_string());
+        let config = checked_in("tests/agent/contract/schemathesis.toml");
+        let document = checked_in("docs/openapi.json");
+        let words = [
+            ["--config-file", &config].as_slice(),
+            &["run", &document, "--url", SERVER, "--tls-verify", &ca],
+            &["--report", "ndjson", "--report-ndjson-path", &report],
+        ];
+        let task = Task::new(schemathesis(xelb.program())?, &words.concat())
+            .env("XELB_TOKEN", token.trim())
+            .env("NO_COLOR", "1");
+        let finished = lab.lb().finish(task, CONTRACT_LIMIT)?;
+        let said = format!("{}{}", finished.stdout, finished.stderr);
+        ensure!(finished.status.success(), "an answer is not as docs/openapi.json says:\n{said}");
+        // It has really asked: every operation but the stream, and been let in.
+        let document: serde_json::Value = serde_json::from_slice(&fs::read(&document)?)?;
+        let paths = document["paths"].as_object().context("paths")?;
+        let operations: usize =
+            paths.values().filter_map(|path| path.as_object()).map(|path| path.len()).sum();
+        let wanted = format!("{} selected / {operations} total", operations - 1);
+        ensure!(said.contains(&wanted), "not `{wanted}`:\n{said}");
+        ensure!(agent.ended()?.is_none(), "the agent has ended");
+        let status = json(lab, xelb, "status")?;
+        ensure!(status["last_error"].is_string(), "{status}");
+        Ok(())
+    })
+}

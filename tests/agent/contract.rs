@@ -15,8 +15,8 @@ use crate::{
     scene::{LIMIT, WEB, in_lab, json, says, start, write},
 };
 
-/// Longest time for all requests; what takes longer is a failure.
-const CONTRACT_LIMIT: Duration = Duration::from_mins(2);
+/// Longest time for all requests: about 20 s of processor time, on a machine that does more.
+const CONTRACT_LIMIT: Duration = Duration::from_mins(3);
 
 /// Where `cargo xtask setup` has put schemathesis, beside the program that is tested.
 fn schemathesis(xelb: &Path) -> Result<PathBuf> {
@@ -47,11 +47,10 @@ fn every_answer_is_as_the_document_says() -> Result<()> {
         let (ca, report) = (files.path("ca.pem"), lab.log("contract").display().to_string());
         let config = checked_in("tests/agent/contract/schemathesis.toml");
         let document = checked_in("docs/openapi.json");
-        let words = [
-            ["--config-file", &config].as_slice(),
-            &["run", &document, "--url", SERVER, "--tls-verify", &ca],
-            &["--report", "ndjson", "--report-ndjson-path", &report],
-        ];
+        let configured = ["--config-file", &config];
+        let run = ["run", &document, "--url", SERVER, "--tls-verify", &ca];
+        let kept = ["--report", "ndjson", "--report-ndjson-path", &report];
+        let words = [configured.as_slice(), &run, &kept];
         let task = Task::new(schemathesis(xelb.program())?, &words.concat())
             .env("XELB_TOKEN", token.trim())
             .env("NO_COLOR", "1");

@@ -124,7 +124,7 @@ crate::support::world::in_sandbox! {
         for frame in good_tunnels() {
             for length in (14..frame.len().min(180)).chain([frame.len() - 1]) {
                 let part = &frame[..length];
-                let mut packet = lb_ebpf::host::VecPacket::new(part, 1);
+                let mut packet = VecPacket::new(part, 1);
                 let verdict = lb_ebpf::decap::process(&mut packet, &world_host);
                 agree("truncated", part, verdict, packet.bytes(), &kernel.run(part));
             }

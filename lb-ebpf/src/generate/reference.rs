@@ -62,9 +62,9 @@ fn swap(context: &XdpContext) -> Option<()> {
     }
     // SAFETY: long enough, as compared above; frames lie at even addresses.
     unsafe {
-        let macs = start as *mut [u16; 6];
-        let [a, b, c, d, e, f] = *macs;
-        *macs = [d, e, f, a, b, c];
+        let macs = start as *mut [[u16; 3]; 2];
+        let [destination, source] = *macs;
+        *macs = [source, destination];
     }
     Some(())
 }

@@ -198,7 +198,7 @@ pub struct MapsView {
 }
 
 /// What agent and data path take of the host's memory.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MemoryView {
     /// Kernel memory of all maps, in bytes; 0 before the first configuration.
     pub maps_bytes: u64,
@@ -212,7 +212,7 @@ pub struct MemoryView {
 }
 
 /// Kernel memory of one map.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MapMemory {
     /// The name of its pin.
     pub name: String,

@@ -1,9 +1,6 @@
 //! PURE: the results, as JSON and as tables for people.
 
-use std::{
-    fmt::{self, Write as _},
-    path::Path,
-};
+use std::{fmt, path::Path};
 
 use serde::Serialize;
 

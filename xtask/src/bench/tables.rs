@@ -108,8 +108,9 @@ pub(super) fn traffic(value: &Value) -> Result<String> {
     );
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     for row in rows("packets")? {
-        text += &format!(
-            "| {} | {} | {} | {} | {} |\n",
+        let _written = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} |",
             word(&row["name"]),
             word(&row["flows"]),
             spread(row, "mpps")?,
@@ -120,11 +121,12 @@ pub(super) fn traffic(value: &Value) -> Result<String> {
     text += "\n| connections | per second | us of CPU each |\n|---|---|---|\n";
     for row in rows("connections")? {
         let (speed, cost) = (spread(row, "per_second")?, spread(row, "cpu_microseconds")?);
-        text += &format!("| {} | {speed} | {cost} |\n", word(&row["name"]));
+        let _written = writeln!(text, "| {} | {speed} | {cost} |", word(&row["name"]));
     }
     text += "\n";
     for one in rows("absent")? {
-        text += &format!("Not measured: {}: {}.\n", word(&one["name"]), word(&one["why"]));
+        let _written =
+            writeln!(text, "Not measured: {}: {}.", word(&one["name"]), word(&one["why"]));
     }
     Ok(text)
 }

@@ -39,6 +39,11 @@ fn process() -> Process {
     }
 }
 
+fn memory() -> MemoryView {
+    let maps = [("RINGS".to_owned(), 33_554_432), ("MEMORY".to_owned(), 8_388_608)];
+    MemoryView::new(maps.into(), &process())
+}
+
 fn snapshot() -> Snapshot {
     let target = |address: &str, state: &str, reason: &str| TargetView {
         group: "web".to_owned(),
@@ -105,10 +110,7 @@ fn snapshot() -> Snapshot {
             ring_slots: (4096, 4_194_304),
             armed_slots: 12,
         },
-        memory: MemoryView::new(
-            [("RINGS".to_owned(), 33_554_432), ("MEMORY".to_owned(), 8_388_608)].into(),
-            &process(),
-        ),
+        memory: memory(),
         ..Snapshot::default()
     }
 }

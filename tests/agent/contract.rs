@@ -15,8 +15,8 @@ use crate::{
     scene::{LIMIT, WEB, in_lab, json, says, start, write},
 };
 
-/// Longest time for all requests; what takes longer is a failure.
-const CONTRACT_LIMIT: Duration = Duration::from_mins(2);
+/// Longest time for all requests: about 20 s of processor time, on a machine that does more.
+const CONTRACT_LIMIT: Duration = Duration::from_mins(3);
 
 /// Where `cargo xtask setup` has put schemathesis, beside the program that is tested.
 fn schemathesis(xelb: &Path) -> Result<PathBuf> {

@@ -40,7 +40,7 @@ async fn what_is_wrong_is_said_in_json() {
         ("POST", TARGETS, r#"{"address": "10.0.1.13", "weight": -1}"#, 400, "-1"),
         ("POST", TARGETS, r#"{"address": "10.0.1.13", "wait": 1}"#, 400, "unknown field `wait`"),
         ("POST", not_text, r#"{"address": "10.0.1.13"}"#, 400, "the path is wrong"),
-        ("DELETE", &no_address, "", 400, "`ten` is not an IP address"),
+        ("DELETE", &no_address, "", 400, "`ten`: invalid IP address"),
         ("DELETE", &port_too_big, "", 400, "the query is wrong"),
         ("DELETE", &port_unknown, "", 400, "unknown field `prot`"),
         ("DELETE", &port_twice, "", 400, "duplicate field `port`"),
@@ -48,7 +48,7 @@ async fn what_is_wrong_is_said_in_json() {
         ("PATCH", TARGET, r#"{"weight": 1, "drain": true}"#, 400, "either `weight` or `drain`"),
         ("PATCH", TARGET, r#"{"drain": "yes"}"#, 400, "the body is wrong"),
         ("PATCH", TARGET, r#"{"state": "healthy"}"#, 400, "unknown field `state`"),
-        ("PATCH", &no_address, r#"{"weight": 1}"#, 400, "`ten` is not an IP address"),
+        ("PATCH", &no_address, r#"{"weight": 1}"#, 400, "`ten`: invalid IP address"),
         ("PATCH", &port_unknown, r#"{"weight": 1}"#, 400, "unknown field `prot`"),
     ] {
         let answer = fake.http(method, path, body).await;

@@ -4,6 +4,7 @@
 mod bad_file;
 mod bad_input;
 mod life;
+mod limits;
 mod metrics;
 mod remote;
 mod revisions;

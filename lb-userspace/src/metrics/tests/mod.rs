@@ -105,12 +105,16 @@ fn snapshot() -> Snapshot {
             ring_slots: (4096, 4_194_304),
             armed_slots: 12,
         },
-        memory: MemoryView::new(
-            [("RINGS".to_owned(), 33_554_432), ("MEMORY".to_owned(), 8_388_608)].into(),
-            &process(),
-        ),
+        memory: memory(),
         ..Snapshot::default()
     }
+}
+
+fn memory() -> MemoryView {
+    MemoryView::new(
+        [("RINGS".to_owned(), 33_554_432), ("MEMORY".to_owned(), 8_388_608)].into(),
+        &process(),
+    )
 }
 
 fn traffic() -> StatsView {

@@ -7,6 +7,7 @@ mod bench;
 mod contract;
 mod exit_codes;
 mod life;
+mod limits;
 mod metrics;
 mod remote;
 mod revisions;

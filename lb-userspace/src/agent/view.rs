@@ -80,7 +80,7 @@ pub(super) fn describe(balancer: &Balancer, scheduler: &Scheduler, snapshot: &mu
         })
         .collect();
     snapshot.maps = MapsView {
-        listeners: (tables.listeners.len(), LISTENERS_MAX),
+        listeners: (tables.listeners.len(), LISTENERS_MAX - 1),
         target_groups: (tables.groups.len(), GROUPS_MAX - 1),
         targets: (tables.targets.len(), TARGETS_MAX - 1),
         ring_slots: (tables.groups.values().map(|group| group.ring.len()).sum(), RING_SLOTS_MAX),

@@ -89,7 +89,7 @@ fn limits(config: &Config, places: &Places, findings: &Findings) {
     let wide = config.listeners.iter().filter(|listener| listener.exact().is_none());
     let (groups, listeners) = (&places.all_groups, &places.all_listeners);
     for (at, what, count, max) in [
-        (listeners, "listeners", config.listeners.len(), LISTENERS_MAX),
+        (listeners, "listeners", config.listeners.len(), LISTENERS_MAX - 1),
         (listeners, wide::NAME, wide.count(), WIDE_LISTENERS_MAX),
         (groups, "target groups", config.target_groups.len(), GROUPS_MAX - 1),
         (groups, "targets", targets.sum(), TARGETS_MAX - 1),

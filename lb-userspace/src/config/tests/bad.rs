@@ -209,10 +209,10 @@ fn limits() {
     let text = |listen: usize, target: usize, port: u16| {
         format!("{head}{}{}", targets(target, port), listeners(listen, "web"))
     };
-    assert!(parse(&text(4096, 16_383, 80), "").is_ok());
+    assert!(parse(&text(4095, 16_383, 80), "").is_ok());
     assert_eq!(
-        errors(&text(4097, 1, 80)),
-        "xelb.yaml:9:1: listeners: 4097 listeners are more than the 4096 that fit"
+        errors(&text(4096, 1, 80)),
+        "xelb.yaml:9:1: listeners: 4096 listeners are more than the 4095 that fit"
     );
     assert_eq!(
         errors(&text(1, 16_384, 80)),

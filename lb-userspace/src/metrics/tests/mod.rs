@@ -115,6 +115,13 @@ fn snapshot() -> Snapshot {
     }
 }
 
+fn memory() -> MemoryView {
+    MemoryView::new(
+        [("RINGS".to_owned(), 33_554_432), ("MEMORY".to_owned(), 8_388_608)].into(),
+        &process(),
+    )
+}
+
 fn traffic() -> StatsView {
     let target = |address: &str, packets: u64| TargetTraffic {
         group: "web".to_owned(),

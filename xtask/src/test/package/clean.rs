@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use crate::workspace::{Workspace, output, run};
 
 /// Its packages beside the essential ones.
-const INCLUDED: &str = "systemd,iproute2,curl,openssl,ethtool,procps";
+const INCLUDED: &str = "systemd,iproute2,curl,openssl,ethtool,procps,passwd";
 
 /// The folder; gone when this is dropped.
 pub(super) struct CleanRoot {

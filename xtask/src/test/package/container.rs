@@ -13,7 +13,7 @@ use crate::workspace::Workspace;
 const UNIT: &str = "lab.service";
 
 /// Longer than it ever takes, in seconds.
-const LIMIT: &str = "100";
+const LIMIT: &str = "200";
 
 /// Boots the system, runs a script, and waits for the end. The script's last line, if all went well,
 /// is `NAME: all is well`.

@@ -9,12 +9,12 @@ use anyhow::{Result, ensure};
 pub(super) fn pattern(shown: &str) -> Result<String> {
     let mut pattern = String::from("(?m)");
     let mut lines = 0;
-    for line in shown.lines().map(str::trim_end).filter(|line| !line.is_empty() && *line != "...") {
+    for line in shown.lines().map(str::trim).filter(|line| !line.is_empty() && *line != "...") {
         if lines > 0 {
             pattern.push_str(r"(?:.*\n)*?");
         }
         lines += 1;
-        pattern.push('^');
+        pattern.push_str(r"^[ \t]*");
         for (number, part) in line.split("...").enumerate() {
             if number > 0 {
                 pattern.push_str(".*");
@@ -72,6 +72,7 @@ mod tests {
             ("agent ...\ntargets 2 of 2 healthy\n", true),
             ("agent ...\n...\ntargets ... healthy\n", true),
             ("targets 2 of 2 healthy\nagent ...\n", false),
+            ("   agent ...\n", true),
             ("targets 2 of 2\n", false),
             ("of 2 healthy\n", false),
             ("listeners 2\n", false),

@@ -83,7 +83,7 @@ pub(super) fn steps(page: &str) -> Result<Vec<Step>> {
     let mut only_named = String::new();
     let mut block: Option<(String, usize, String)> = None;
     for (event, Range { start, .. }) in Parser::new(page).into_offset_iter() {
-        let line = page[..start].lines().count() + 1;
+        let line = page[..start].matches('\n').count() + 1;
         match event {
             Event::Html(html) => {
                 remark(html.trim(), &mut remarks, &mut only_named)
@@ -112,13 +112,19 @@ pub(super) fn steps(page: &str) -> Result<Vec<Step>> {
         }
     }
     ensure!(steps.iter().any(|step| matches!(step, Step::Run(_))), "the page has no commands");
-    for (line, code) in named {
-        ensure!(
-            is_run(&code, &steps) || mentions(&only_named, &code),
-            "line {line} names `{code}`, which no block of commands runs; run it, or list it in a \
-             comment `named only`"
-        );
-    }
+    let unrun = |code: &str| {
+        essence(code).is_some_and(|words| !is_run(&words, &steps) && !mentions(&only_named, &words))
+    };
+    let unrun: Vec<String> = named
+        .iter()
+        .filter(|(_, code)| unrun(code))
+        .map(|(line, code)| format!("line {line} names `{code}`"))
+        .collect();
+    ensure!(
+        unrun.is_empty(),
+        "no block runs these commands; run them, or list them in a comment `named only`:\n{}",
+        unrun.join("\n")
+    );
     Ok(steps)
 }
 
@@ -188,12 +194,9 @@ fn essence(code: &str) -> Option<String> {
     (!said.is_empty()).then(|| format!("{program} {}", said.join(" ")))
 }
 
-fn is_run(code: &str, steps: &[Step]) -> bool {
-    let Some(essence) = essence(code) else {
-        return true;
-    };
+fn is_run(essence: &str, steps: &[Step]) -> bool {
     steps.iter().any(|step| match step {
-        Step::Run(commands) => mentions(&commands.text, &essence),
+        Step::Run(commands) => mentions(&commands.text, essence),
         Step::File { .. } => false,
     })
 }
@@ -230,7 +233,7 @@ mod tests {
                 "xelb status   # now\n",
                 expected::pattern("all ... well").ok().as_deref(),
             ),
-            run(18, Host::Client, 2, "false\n", None),
+            run(19, Host::Client, 2, "false\n", None),
         ];
         assert_eq!(steps(page).unwrap(), expected);
     }

@@ -1,0 +1,97 @@
+//! A configuration that does not fit the maps is refused as a whole, with the limit it hits, and leaves
+//! configuration and maps as they were. That each limit is found by the plan, too, is tested there.
+
+use std::fmt::Write as _;
+
+use anyhow::{Result, ensure};
+use lb_common::limits::{
+    GROUPS_MAX, LISTENERS_MAX, RING_SLOTS_MAX, TARGETS_MAX, WIDE_LISTENERS_MAX, WIDE_RANGES_MAX,
+};
+use lb_tests::agent::configuration_path;
+
+use crate::scene::{
+    LIMIT, WEB, fails, in_lab, json, run, start, state_dir_arguments, tables, write,
+};
+
+/// A configuration of so many groups with so many targets each, and listeners: address, port and group.
+fn document(
+    groups: usize,
+    targets: usize,
+    listeners: impl Iterator<Item = (String, String, usize)>,
+) -> String {
+    let mut text = String::from("interfaces: [eth0]\ntarget_groups:\n");
+    // Writing to a string does not fail.
+    for group in 0..groups {
+        let head = format!("  - {{ name: g{group}, protocol: tcp, port: 80, forwarding: ipip,");
+        let _written = writeln!(text, "{head} health_check: {{ protocol: tcp }}, targets: [");
+        for target in 0..targets {
+            let [_, _, high, low] = u32::try_from(target).unwrap_or(u32::MAX).to_be_bytes();
+            let _written = writeln!(text, "      {{ address: 10.7.{high}.{low}, port: 80 }},");
+        }
+        text.push_str("    ] }\n");
+    }
+    text.push_str("listeners:\n");
+    for (number, (address, port, group)) in listeners.enumerate() {
+        let head =
+            format!("  - {{ name: l{number}, address: {address}, port: {port}, protocol: tcp,");
+        let action = format!("default_action: {{ forward: {{ target_group: g{group} }} }} }}");
+        let _written = writeln!(text, "{head}\n      {action}");
+    }
+    text
+}
+
+/// An address of its own for each listener.
+fn vip(number: usize) -> String {
+    format!("203.{}.{}.{}", 1 + number / 62_500, number / 250 % 250, 1 + number % 250)
+}
+
+fn single(number: usize) -> (String, String, usize) {
+    (vip(number), "80".to_owned(), 0)
+}
+
+#[test]
+fn what_does_not_fit_changes_nothing() -> Result<()> {
+    let wide = |number: usize| (vip(number), "8000-8099".to_owned(), 0);
+    let same = |number: usize| {
+        let first = 1000 + number * 20;
+        ("203.0.113.10".to_owned(), format!("{first}-{}", first + 9), 0)
+    };
+    let of_group = |number: usize| (vip(number), "80".to_owned(), number);
+    let rings = RING_SLOTS_MAX / 4096 + 1;
+    let cases = [
+        ("listeners", document(1, 1, (0..LISTENERS_MAX).map(single)), LISTENERS_MAX - 1),
+        ("groups", document(GROUPS_MAX, 1, (0..1).map(single)), GROUPS_MAX - 1),
+        ("targets", document(1, TARGETS_MAX, (0..1).map(single)), TARGETS_MAX - 1),
+        ("listeners", document(1, 1, (0..=WIDE_LISTENERS_MAX).map(wide)), WIDE_LISTENERS_MAX),
+        ("one address", document(1, 1, (0..=WIDE_RANGES_MAX).map(same)), WIDE_RANGES_MAX),
+        ("slots", document(rings, 1, (0..rings).map(of_group)), RING_SLOTS_MAX),
+    ];
+    in_lab(move |lab, xelb| {
+        let mut agent = start(lab, xelb, &state_dir_arguments(lab))?;
+        let path = configuration_path(lab).display().to_string();
+        write(lab, WEB)?;
+        xelb.command(lab, &["apply", "-f", &path])?.success()?;
+        xelb.wait_healthy(lab, 2, LIMIT)?;
+        let (before, revisions) = (tables()?, json(lab, xelb, "get revisions")?);
+        for (what, text, limit) in &cases {
+            write(lab, text)?;
+            for arguments in [&["apply", "-f", &path][..], &["apply", "--force", "-f", &path]] {
+                let refused = xelb.command(lab, arguments)?;
+                fails(&refused, 2, &[what, &limit.to_string()])?;
+                ensure!(refused.stderr.lines().count() <= 3, "{}", refused.stderr);
+            }
+            ensure!(tables()? == before, "{what}: the maps have changed");
+            ensure!(json(lab, xelb, "get revisions")? == revisions, "{what}: there is a revision");
+        }
+        ensure!(agent.ended()?.is_none(), "the agent has ended");
+        // The first configuration of an agent: it does not start, and leaves nothing.
+        drop(agent);
+        xelb.command(lab, &["detach", "--bpffs", lb_tests::agent::PIN_DIR])?;
+        let (what, text, limit) = &cases[0];
+        write(lab, text)?;
+        let start = ["agent", "--config", &path, "--bpffs", lb_tests::agent::PIN_DIR];
+        fails(&run(lab, xelb, &start)?, 2, &[what, &limit.to_string()])?;
+        ensure!(!crate::scene::is_pinned() && !lab.lb().has_xdp("eth0")?, "something was changed");
+        Ok(())
+    })
+}

@@ -61,7 +61,7 @@ fn every_answer_is_as_the_document_says() -> Result<()> {
         let document: serde_json::Value = serde_json::from_slice(&fs::read(&document)?)?;
         let paths = document["paths"].as_object().context("paths")?;
         let operations: usize =
-            paths.values().filter_map(|path| path.as_object()).map(|path| path.len()).sum();
+            paths.values().filter_map(serde_json::Value::as_object).map(serde_json::Map::len).sum();
         let wanted = format!("{} selected / {operations} total", operations - 1);
         ensure!(said.contains(&wanted), "not `{wanted}`:\n{said}");
         ensure!(agent.ended()?.is_none(), "the agent has ended");

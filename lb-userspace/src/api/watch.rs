@@ -175,7 +175,7 @@ pub(super) async fn watch(
         Some(text) => {
             let number = text.to_str().ok().and_then(|text| text.parse::<u64>().ok());
             let wrong = || Failure::bad_request("`last-event-id` must be the number of an event");
-            number.ok_or_else(wrong)? + 1
+            number.ok_or_else(wrong)?.saturating_add(1)
         }
         None => context.agent.events().since(u64::MAX, 0).next,
     };

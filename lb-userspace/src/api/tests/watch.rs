@@ -89,6 +89,9 @@ async fn states_and_events_come_when_they_happen() {
     assert_eq!(again.next().await.1, Some(1));
     assert_eq!(again.next().await.1, Some(2));
     assert_eq!(again.next().await.0, "state");
+    // A number that has no next one is that of no event.
+    let last = format!("last-event-id: {}\r\n", u64::MAX);
+    assert_eq!(Eyes::open(&fake, &last).await.next().await.0, "state");
     let wrong = Eyes::open(&fake, "last-event-id: x\r\n").await.line().await;
     assert_eq!(wrong, "HTTP/1.1 400 Bad Request");
 }

@@ -22,11 +22,14 @@ fn document(
     let mut text = String::from("interfaces: [eth0]\ntarget_groups:\n");
     // Writing to a string does not fail.
     for group in 0..groups {
-        let head = format!("  - {{ name: g{group}, protocol: tcp, port: 80, forwarding: ipip,");
+        let head = format!(
+            "  - {{ name: g{group}, protocol: tcp, port: {}, forwarding: ipip,",
+            port(group)
+        );
         let _written = writeln!(text, "{head} health_check: {{ protocol: tcp }}, targets: [");
         for target in 0..targets {
             let [_, _, high, low] = u32::try_from(target).unwrap_or(u32::MAX).to_be_bytes();
-            let _written = writeln!(text, "      {{ address: 10.7.{high}.{low}, port: 80 }},");
+            let _written = writeln!(text, "      {{ address: 10.7.{high}.{low} }},");
         }
         text.push_str("    ] }\n");
     }
@@ -40,6 +43,11 @@ fn document(
     text
 }
 
+/// Forwarding does not translate it, so that listeners of a group have its port.
+const fn port(group: usize) -> usize {
+    80 + group
+}
+
 /// An address of its own for each listener.
 fn vip(number: usize) -> String {
     format!("203.{}.{}.{}", 1 + number / 62_500, number / 250 % 250, 1 + number % 250)
@@ -51,19 +59,21 @@ fn single(number: usize) -> (String, String, usize) {
 
 #[test]
 fn what_does_not_fit_changes_nothing() -> Result<()> {
-    let wide = |number: usize| (vip(number), "8000-8099".to_owned(), 0);
-    let same = |number: usize| {
-        let first = 1000 + number * 20;
-        ("203.0.113.10".to_owned(), format!("{first}-{}", first + 9), 0)
-    };
-    let of_group = |number: usize| (vip(number), "80".to_owned(), number);
+    let wide = |number: usize| (vip(number), "80-89".to_owned(), 0);
+    let same =
+        |number: usize| (format!("202.0.0.0/{}", 15 + number), port(number).to_string(), number);
+    let of_group = |number: usize| (vip(number), port(number).to_string(), number);
     let rings = RING_SLOTS_MAX / 4096 + 1;
     let cases = [
         ("listeners", document(1, 1, (0..LISTENERS_MAX).map(single)), LISTENERS_MAX - 1),
         ("groups", document(GROUPS_MAX, 1, (0..1).map(single)), GROUPS_MAX - 1),
         ("targets", document(1, TARGETS_MAX, (0..1).map(single)), TARGETS_MAX - 1),
         ("listeners", document(1, 1, (0..=WIDE_LISTENERS_MAX).map(wide)), WIDE_LISTENERS_MAX),
-        ("one address", document(1, 1, (0..=WIDE_RANGES_MAX).map(same)), WIDE_RANGES_MAX),
+        (
+            "cover an address",
+            document(WIDE_RANGES_MAX + 1, 1, (0..=WIDE_RANGES_MAX).map(same)),
+            WIDE_RANGES_MAX,
+        ),
         ("slots", document(rings, 1, (0..rings).map(of_group)), RING_SLOTS_MAX),
     ];
     in_lab(move |lab, xelb| {
@@ -85,8 +95,9 @@ fn what_does_not_fit_changes_nothing() -> Result<()> {
         }
         ensure!(agent.ended()?.is_none(), "the agent has ended");
         // The first configuration of an agent: it does not start, and leaves nothing.
-        drop(agent);
-        xelb.command(lab, &["detach", "--bpffs", lb_tests::agent::PIN_DIR])?;
+        agent.stop(LIMIT)?;
+        xelb.detach(lab)?;
+        ensure!(!crate::scene::is_pinned(), "something is pinned after `xelb detach`");
         let (what, text, limit) = &cases[0];
         write(lab, text)?;
         let start = ["agent", "--config", &path, "--bpffs", lb_tests::agent::PIN_DIR];

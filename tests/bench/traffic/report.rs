@@ -216,7 +216,7 @@ mod tests {
             row("xelb ipip", "1M", 2.7),
             row("nftables DNAT", "1k", 0.4),
         ];
-        let text = results.render();
+        let text = results.to_string();
         assert!(text.contains("0.90 (goal 0.85: reached)"), "{text}");
         assert!(text.contains("6.75 (goal 7.00: missed)"), "{text}");
     }

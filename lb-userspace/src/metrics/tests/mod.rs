@@ -39,11 +39,6 @@ fn process() -> Process {
     }
 }
 
-fn memory() -> MemoryView {
-    let maps = [("RINGS".to_owned(), 33_554_432), ("MEMORY".to_owned(), 8_388_608)];
-    MemoryView::new(maps.into(), &process())
-}
-
 fn snapshot() -> Snapshot {
     let target = |address: &str, state: &str, reason: &str| TargetView {
         group: "web".to_owned(),

@@ -198,7 +198,7 @@ pub mod map {
     ];
 }
 
-/// Names of the programs, each in a BPF object of its own.
+/// Names of the programs. The first two are in one BPF object.
 pub mod program {
     /// The balancer: plain packets.
     pub const BALANCE: &str = "xelb_balance";

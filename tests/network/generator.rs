@@ -338,3 +338,25 @@ fn what_is_not_done_is_refused_before_the_first_packet() -> Result<()> {
         Ok(())
     })
 }
+
+#[test]
+fn an_interface_with_another_program_is_left_alone() -> Result<()> {
+    in_pair(|pair| {
+        let (mut sink, log) = pair.sink("--drop")?;
+        for (host, words) in [
+            (&pair.receiver, "sink --interface eth0 --duration 1s"),
+            (
+                &pair.sender,
+                "traffic --interface eth0 --to 10.7.0.2:80 --count 5 --sink eth0 --sink-netns receiver",
+            ),
+        ] {
+            let finished = host.finish(pair.task(words), LIMIT)?;
+            let said = finished.stderr.contains("already has an XDP program");
+            ensure!(finished.status.code() == Some(1) && said, "{words}: {finished:?}");
+        }
+        sink.stop(Duration::from_secs(5))?;
+        let outcome: Value = serde_json::from_str(&fs::read_to_string(&log)?)?;
+        ensure!(outcome["received"]["packets"] == 0, "something was sent: {outcome:#}");
+        Ok(())
+    })
+}

@@ -202,6 +202,15 @@ mod tests {
         let scale = json!({ "change_over_api": { "median_us": 12_000 } });
         let measured = Measured::from([("control-plane", estimates), ("scale", scale)]);
         let outcomes: Vec<_> = all(&measured).unwrap().iter().map(Goal::outcome).collect();
-        assert_eq!(outcomes, ["reached", "not reached"]);
+        assert_eq!(outcomes, ["not measured", "not measured", "reached", "not reached"]);
+        let row = |name, flows, median| json!({ "name": name, "flows": flows, "mpps_per_cpu_second": { "median": median } });
+        let rows = [
+            row("xelb ipip", "1M", 2.0),
+            row("plain XDP_TX", "1M", 2.2),
+            row("nftables DNAT", "1k", 0.5),
+        ];
+        let measured = Measured::from([("traffic", json!({ "packets": rows }))]);
+        let outcomes: Vec<_> = all(&measured).unwrap().iter().map(Goal::outcome).collect();
+        assert_eq!(outcomes, ["reached", "not reached", "not measured", "not measured"]);
     }
 }

@@ -11,6 +11,7 @@ use std::{
 };
 
 use clap::Args;
+use data_encoding::HEXLOWER_PERMISSIVE;
 use ipnet::IpNet;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -37,7 +38,7 @@ use crate::{
 /// A veth takes such packets only if its other end has an XDP program; `xelb bench sink` is one. Some
 /// drivers need a program on the sending interface: --hold-program.
 ///
-/// Example: xelb bench traffic --interface eth1 --to 203.0.113.10:80 --from 198.18.0.0/15 --flows 1000000 --rate 1000000
+/// Example: xelb bench traffic --interface eth1 --to 203.0.113.10:80 --flows 1000000
 ///
 /// Example: xelb bench traffic --interface eth1 --to 203.0.113.10:80 --syn-flood --count 100000 --sink eth2 -o json
 #[derive(Debug, Args)]
@@ -109,14 +110,15 @@ struct Rate(Option<u64>);
 
 fn mac(text: &str) -> Result<Mac, String> {
     let wrong = || "expected a MAC address, for example 02:00:00:00:00:01".to_owned();
-    let bytes: Vec<u8> = text
+    let bytes: Vec<Vec<u8>> = text
         .split(':')
         .map(|part| match part.len() {
-            2 => u8::from_str_radix(part, 16).map_err(|_| wrong()),
+            // Not `u8::from_str_radix`, which takes a sign.
+            2 => HEXLOWER_PERMISSIVE.decode(part.as_bytes()).map_err(|_| wrong()),
             _ => Err(wrong()),
         })
         .collect::<Result<_, _>>()?;
-    bytes.try_into().map(Mac).map_err(|_| wrong())
+    bytes.concat().try_into().map(Mac).map_err(|_| wrong())
 }
 
 fn rate(text: &str) -> Result<Rate, String> {

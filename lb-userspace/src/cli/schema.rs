@@ -5,10 +5,9 @@ use clap::Args;
 use super::output;
 use crate::{api, config};
 
-/// Print the JSON Schema of the configuration, by which editors complete and check it, or the
-/// OpenAPI document of the API
+/// Print the JSON Schema of the configuration or the OpenAPI document of the API
 ///
-/// An editor finds it by the first line of the configuration:
+/// Editors complete and check a configuration by its schema, which its first line names:
 /// # yaml-language-server: $schema=./xelb.schema.json
 ///
 /// Example: xelb schema > xelb.schema.json

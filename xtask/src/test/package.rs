@@ -108,8 +108,11 @@ fn programs(root: &CleanRoot) -> Result<()> {
     ensure!(version.trim() == concat!("xelb ", env!("CARGO_PKG_VERSION")), "{version}");
     let help = root.output("xelb", &["--help"])?;
     let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    // A command is indented by two; a line that goes on, by more.
     let commands: Vec<&str> = commands
-        .map_while(|line| line.split_whitespace().next())
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.strip_prefix("  ")?.split(' ').next())
+        .filter(|command| !command.is_empty())
         .filter(|command| *command != "help")
         .collect();
     ensure!(commands.len() > 5, "{commands:?} of {help}");

@@ -40,7 +40,7 @@ use crate::{
 ///
 /// Example: xelb bench traffic --interface eth1 --to 203.0.113.10:80 --flows 1000000
 ///
-/// Example: xelb bench traffic --interface eth1 --to 203.0.113.10:80 --syn-flood --count 100000 --sink eth2 -o json
+/// Example: xelb bench traffic --interface eth1 --to 203.0.113.10:80 --syn-flood --sink eth2
 #[derive(Debug, Args)]
 pub(crate) struct Traffic {
     /// Network interface that packets leave by

@@ -11,6 +11,7 @@ pub mod explain;
 pub mod fragment;
 pub mod generate;
 pub mod group;
+pub mod head;
 pub mod limits;
 pub mod listener;
 pub mod memory;

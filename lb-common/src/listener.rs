@@ -108,17 +108,19 @@ impl ListenerPlace {
     /// A listener was here, and others that came after it may lie behind it. Id 0 is nobody's.
     pub const LEFT: u64 = u64::MAX << 16;
 
-    /// What this place says of a key: the answer, or to go on with the next place.
+    /// What a place with this listener and the words of this key says of the key that is asked for:
+    /// the answer, or to go on with the next place.
     #[inline(always)]
     pub fn ask(
         listener: u64,
-        key: &ListenerKey,
+        [first, second, tail]: [u64; 3],
         asked: &ListenerKey,
     ) -> ControlFlow<Option<Listener>> {
         if listener == Self::FREE {
             return ControlFlow::Break(None);
         }
-        if !key.is(asked) {
+        let [asked_first, asked_second, asked_tail] = asked.words();
+        if first != asked_first || second != asked_second || tail != asked_tail {
             return ControlFlow::Continue(());
         }
         let found = Listener::from_word(listener);
@@ -155,18 +157,19 @@ impl ListenerKey {
         (mixed >> 40) as usize & (LISTENER_PLACES - 1)
     }
 
-    /// Port, protocol and family in one word.
+    /// It as words in memory order.
+    #[must_use]
     #[inline(always)]
-    const fn tail(&self) -> u64 {
-        self.port.raw as u64 | (self.protocol as u64) << 16 | (self.family as u64) << 24
+    pub const fn words(&self) -> [u64; 3] {
+        let [first, second] = self.address.words;
+        [first, second, self.tail()]
     }
 
-    /// Whether this is the same key: in whole words.
+    /// Port, protocol and family in one word, as they lie in memory.
     #[inline(always)]
-    const fn is(&self, other: &Self) -> bool {
-        let [first, second] = self.address.words;
-        let [other_first, other_second] = other.address.words;
-        first == other_first && second == other_second && self.tail() == other.tail()
+    const fn tail(&self) -> u64 {
+        let [high, low] = self.port.raw.to_ne_bytes();
+        u64::from_ne_bytes([high, low, self.protocol, self.family, 0, 0, 0, 0])
     }
 
     /// The VIP of this listener.

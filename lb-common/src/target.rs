@@ -1,6 +1,6 @@
 //! Targets as the data path sees them: everything that a packet's new headers need.
 
-use crate::{Address, Be16, Family, Mac, limits::TARGETS_MAX, shared};
+use crate::{Address, Be16, head::HEAD_WORDS, limits::TARGETS_MAX, shared};
 
 /// How a packet reaches its target. In maps it is stored as its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -79,58 +79,93 @@ impl TryFrom<u8> for TargetState {
     }
 }
 
+/// What stands before the packets to a target: which headers its head has behind the link layer. In
+/// maps it is stored as its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Shape {
+    /// Nothing.
+    Link = 1,
+    /// IPv4.
+    Ipv4 = 2,
+    /// IPv6.
+    Ipv6 = 3,
+    /// IPv4 and UDP.
+    GueV4 = 4,
+    /// IPv6 and UDP.
+    GueV6 = 5,
+    /// IPv4, UDP and the GUE header.
+    GueHeaderV4 = 6,
+    /// IPv6, UDP and the GUE header.
+    GueHeaderV6 = 7,
+}
+
+impl Shape {
+    /// The number of packets that are translated, or not forwarded at all.
+    pub const NONE: u8 = 0;
+}
+
+impl TryFrom<u8> for Shape {
+    type Error = u8;
+
+    #[inline(always)]
+    fn try_from(number: u8) -> Result<Self, u8> {
+        Ok(match number {
+            1 => Self::Link,
+            2 => Self::Ipv4,
+            3 => Self::Ipv6,
+            4 => Self::GueV4,
+            5 => Self::GueV6,
+            6 => Self::GueHeaderV4,
+            7 => Self::GueHeaderV6,
+            other => return Err(other),
+        })
+    }
+}
+
 shared! {
-    /// One target: two cache lines, of which packets that are only encapsulated read the first.
+    /// One target: two cache lines, of which packets that are only encapsulated in IPv4 read the
+    /// first.
     pub struct Target: 128 {
         /// [`Target::VALID`], [`Target::RESOLVED`], [`Target::ROUTABLE`] and
         /// [`Target::ACCEPTING`].
         pub flags: u16,
         /// Largest IP packet that its next hop takes, in bytes.
         pub mtu: u16,
-        /// VLAN tag towards its next hop (priority, drop eligibility, number); 0 is untagged.
-        pub vlan: Be16,
-        /// In mode gue: the UDP port that it takes tunnels at.
-        pub tunnel_port: Be16,
-        /// Its address; in the tunnel modes the outer destination.
-        pub address: Address,
-        /// Destination MAC of its next hop.
-        pub destination_mac: Mac,
-        /// MAC of the interface towards its next hop.
-        pub source_mac: Mac,
-        /// Index of that interface.
+        /// Largest TCP MSS that a SYN may offer to it, in bytes; 0 is any.
+        pub mss: u16,
+        /// Ones' complement sum (RFC 1071), not inverted, of the outer IPv4 header in `head`, as a
+        /// word in memory order; 0 for IPv6.
+        pub outer_checksum: Be16,
+        /// Index of the interface towards its next hop.
         pub interface: u32,
         /// Number of its [`Mode`].
         pub mode: u8,
         /// Number of the [`Family`] of `address`.
         pub family: u8,
-        /// In mode gue: the variant, 0 (with a header of 4 bytes) or 1 (without).
-        pub gue_variant: u8,
-        /// Zero.
-        pub reserved: u8,
-        /// Ones' complement sum (RFC 1071), not inverted, of the outer IPv4 header's constant
-        /// fields as [`Target::constant_checksum`] gives it; 0 for IPv6.
-        pub outer_checksum: u16,
-        /// Largest TCP MSS that a SYN may offer to it, in bytes; 0 is any.
-        pub mss: u16,
-        /// Outer source; its last 16 bits (bytes 2 and 3 for IPv4, 14 and 15 for IPv6) are taken
-        /// from the flow hash.
-        pub outer_source: Address,
+        /// Number of its [`Shape`], or [`Shape::NONE`].
+        pub shape: u8,
+        /// Number of its [`TargetState`]; for the agent only, like all behind `address`.
+        pub state: u8,
+        /// What stands before packets to it, without what differs between packets; see
+        /// [`crate::head`].
+        pub head: [u64; HEAD_WORDS],
+        /// Its address; in the tunnel modes the outer destination.
+        pub address: Address,
         /// Id of its target group.
         pub group: u16,
         /// Its port.
         pub port: Be16,
-        /// Number of its [`TargetState`]; for the agent only, like all that follows.
-        pub state: u8,
+        /// VLAN tag towards its next hop (priority, drop eligibility, number); 0 is untagged.
+        pub vlan: Be16,
         /// Zero.
-        pub reserved_state: [u8; 3],
+        pub reserved: u16,
         /// Second of the monotonic clock since when it takes new flows; 0 when it takes none.
         pub since: u32,
         /// Second of the monotonic clock at which its draining ends; in an entry that is not in use,
         /// the second from which its number may be given to another target. 0 when neither is the
         /// case.
         pub until: u32,
-        /// Zero.
-        pub reserved_tail: [u64; 6],
     }
 }
 
@@ -145,9 +180,6 @@ impl Target {
     pub const ACCEPTING: u16 = 8;
     /// Flag: it has left the configuration and finishes its flows; for the agent only.
     pub const LEAVING: u16 = 16;
-
-    /// TTL and hop limit of outer headers (the IANA default of RFC 1700).
-    pub const OUTER_TTL: u8 = 64;
 
     /// Whether the entry is in use.
     #[must_use]
@@ -175,28 +207,6 @@ impl Target {
     #[inline(always)]
     pub const fn is_resolved(&self) -> bool {
         self.flags & Self::RESOLVED != 0
-    }
-
-    /// The sum of those 16-bit words of the outer IPv4 header that are the same for every packet
-    /// to this target: version and length with DSCP 0, flags (don't fragment), TTL, both addresses
-    /// (flow bits of the source zero). Total length, DSCP and ECN, protocol and flow bits are the
-    /// packet's to add.
-    #[must_use]
-    pub fn constant_checksum(&self) -> u16 {
-        if Family::try_from(self.family) != Ok(Family::V4) {
-            return 0;
-        }
-        let [s0, s1, ..] = self.outer_source.first_four();
-        let [d0, d1, d2, d3] = self.address.first_four();
-        let mut sum: u32 = 0x4500
-            + 0x4000
-            + (u32::from(Self::OUTER_TTL) << 8)
-            + u32::from(u16::from_be_bytes([s0, s1]))
-            + u32::from(u16::from_be_bytes([d0, d1]))
-            + u32::from(u16::from_be_bytes([d2, d3]));
-        sum = (sum & 0xffff) + (sum >> 16);
-        sum = (sum & 0xffff) + (sum >> 16);
-        u16::try_from(sum).unwrap_or(u16::MAX)
     }
 }
 

@@ -1,47 +1,20 @@
-//! IPv4 and IPv6 as one trait: reading a header, and writing an outer one.
+//! IPv4 and IPv6 as one trait.
 
-use lb_common::{Address, Be16, DropReason, Family, Target, VipKey, limits::EXTENSION_HEADERS_MAX};
+use lb_common::{Address, DropReason, Family, VipKey, limits::EXTENSION_HEADERS_MAX};
 
 use crate::{
-    Packet, Wire as _, checksum,
+    Packet, Wire as _,
     fault::{Fault, Fragment, IpPacket},
     header::{Extension, Ipv4, Ipv6, next_header},
-    packet::HeadroomExhausted,
 };
-
-/// What an outer header needs beside its target.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Payload {
-    /// IP protocol number of what is inside.
-    pub(crate) protocol: u8,
-    /// Its DSCP and ECN, copied to the outer header (RFC 6040, normal mode).
-    pub(crate) traffic_class: u8,
-    /// Its length in bytes.
-    pub(crate) length: u16,
-    /// The flow hash: its low bits vary the outer header.
-    pub(crate) hash: u64,
-}
 
 /// One version of IP.
 pub(crate) trait IpFamily {
-    /// Which one.
-    const FAMILY: Family;
     /// Its number as a payload of IP (RFC 2003, RFC 2473).
     const PROTOCOL: u8;
-    /// Length of a header without options, in bytes.
-    const HEADER_LENGTH: usize;
 
     /// Reads the header at `offset`, which is at most 22.
     fn parse<P: Packet>(packet: &P, offset: usize) -> Result<IpPacket, Fault>;
-
-    /// Writes an outer header to `target` at `offset`. `length`, the payload's and the header's
-    /// together, is at most 65,535.
-    fn write_outer<P: Packet>(
-        packet: &mut P,
-        offset: usize,
-        target: &Target,
-        payload: &Payload,
-    ) -> Result<(), HeadroomExhausted>;
 }
 
 /// IPv4.
@@ -51,9 +24,7 @@ pub(crate) struct V4;
 pub(crate) struct V6;
 
 impl IpFamily for V4 {
-    const FAMILY: Family = Family::V4;
     const PROTOCOL: u8 = next_header::IPV4;
-    const HEADER_LENGTH: usize = Ipv4::LEN;
 
     #[inline(always)]
     fn parse<P: Packet>(packet: &P, offset: usize) -> Result<IpPacket, Fault> {
@@ -84,43 +55,10 @@ impl IpFamily for V4 {
             },
         })
     }
-
-    #[inline(always)]
-    fn write_outer<P: Packet>(
-        packet: &mut P,
-        offset: usize,
-        target: &Target,
-        payload: &Payload,
-    ) -> Result<(), HeadroomExhausted> {
-        let total_length = payload.length.wrapping_add(20);
-        let flow_bits = low_bits(payload.hash);
-        let [source_high, _] = target.outer_source.v4_words();
-        let sum = u32::from(target.outer_checksum)
-            + u32::from(payload.traffic_class)
-            + u32::from(total_length)
-            + u32::from(payload.protocol)
-            + u32::from(flow_bits);
-        *packet.get_mut::<Ipv4>(offset).ok_or(HeadroomExhausted)? = Ipv4 {
-            version_and_length: 0x45,
-            traffic_class: payload.traffic_class,
-            total_length: Be16::new(total_length),
-            // An atomic datagram needs no identification (RFC 6864).
-            identification: Be16::new(0),
-            fragment: Ipv4::DONT_FRAGMENT,
-            ttl: Target::OUTER_TTL,
-            protocol: payload.protocol,
-            checksum: Be16::new(!checksum::fold(sum)),
-            source: [source_high, flow_bits.to_be()],
-            destination: target.address.v4_words(),
-        };
-        Ok(())
-    }
 }
 
 impl IpFamily for V6 {
-    const FAMILY: Family = Family::V6;
     const PROTOCOL: u8 = next_header::IPV6;
-    const HEADER_LENGTH: usize = Ipv6::LEN;
 
     #[inline(always)]
     fn parse<P: Packet>(packet: &P, offset: usize) -> Result<IpPacket, Fault> {
@@ -152,36 +90,6 @@ impl IpFamily for V6 {
             fragment: end.fragment,
         })
     }
-
-    #[inline(always)]
-    fn write_outer<P: Packet>(
-        packet: &mut P,
-        offset: usize,
-        target: &Target,
-        payload: &Payload,
-    ) -> Result<(), HeadroomExhausted> {
-        let flow_bits = low_bits(payload.hash);
-        let mut source = target.outer_source.v6_words();
-        let [.., last] = &mut source;
-        *last = flow_bits.to_be();
-        // The flow label spreads tunnels over equal paths (RFC 6438).
-        let class = u16::from(payload.traffic_class);
-        *packet.get_mut::<Ipv6>(offset).ok_or(HeadroomExhausted)? = Ipv6 {
-            version_class_label: [Be16::new(0x6000 | class << 4), Be16::new(flow_bits)],
-            payload_length: Be16::new(payload.length),
-            next_header: payload.protocol,
-            hop_limit: Target::OUTER_TTL,
-            source,
-            destination: target.address.v6_words(),
-        };
-        Ok(())
-    }
-}
-
-/// The bits of the flow hash that vary outer headers; the slot is taken from the other end.
-#[inline(always)]
-const fn low_bits(hash: u64) -> u16 {
-    (hash & 0xffff) as u16
 }
 
 /// Where a chain of extension headers ends.

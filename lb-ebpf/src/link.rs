@@ -99,19 +99,24 @@ impl Link {
         self.tags.ip_offset()
     }
 
-    /// Replaces the link layer by one towards a target's next hop, with `overhead` undefined bytes
-    /// between it and the IP packet; `family` is what will stand there. Gives the offset of those
-    /// bytes: behind them the packet goes on.
+    /// The EtherType of its IP.
+    #[inline(always)]
+    pub(crate) const fn ether_type(&self) -> Be16 {
+        match self.family {
+            Family::V4 => ether_type::IPV4,
+            Family::V6 => ether_type::IPV6,
+        }
+    }
+
+    /// Replaces the link layer by one towards a target's next hop. Gives the offset of the IP header.
     #[inline(always)]
     pub(crate) fn towards<P: Packet>(
         &self,
         packet: &mut P,
         target: &Target,
-        family: Family,
-        overhead: usize,
     ) -> Result<usize, HeadroomExhausted> {
-        let link = Self { tags: Tags::of_vlan(target.vlan), family };
-        self.replace(packet, &link, target.destination_mac, target.source_mac, overhead)
+        let link = Self { tags: Tags::of_vlan(target.vlan), family: self.family };
+        self.replace(packet, &link, target.destination_mac(), target.source_mac())
     }
 
     /// Replaces the link layer by another; see [`Link::towards`].
@@ -122,16 +127,28 @@ impl Link {
         link: &Self,
         destination: Mac,
         source: Mac,
-        overhead: usize,
     ) -> Result<usize, HeadroomExhausted> {
-        let (before, after) = (self.ip_offset(), link.ip_offset() + overhead);
-        if after > before {
-            packet.grow_head(after - before)?;
-        } else if after < before {
-            packet.shrink_head(before - after)?;
-        }
+        self.make_room(packet, link.ip_offset())?;
         link.write(packet, destination, source).ok_or(HeadroomExhausted)?;
         Ok(link.ip_offset())
+    }
+
+    /// Moves the head of the packet, so that the IP header comes to lie at `offset`; what is before it
+    /// is undefined.
+    #[inline(always)]
+    pub(crate) fn make_room<P: Packet>(
+        &self,
+        packet: &mut P,
+        offset: usize,
+    ) -> Result<(), HeadroomExhausted> {
+        let before = self.ip_offset();
+        if offset > before {
+            packet.grow_head(offset - before)
+        } else if offset < before {
+            packet.shrink_head(before - offset)
+        } else {
+            Ok(())
+        }
     }
 
     /// Writes the link layer at the head of a packet. `None` when the packet is too short.
@@ -142,10 +159,7 @@ impl Link {
         destination: Mac,
         source: Mac,
     ) -> Option<()> {
-        let payload = match self.family {
-            Family::V4 => ether_type::IPV4,
-            Family::V6 => ether_type::IPV6,
-        };
+        let payload = self.ether_type();
         let Tags { tags: [outer, inner], count } = self.tags;
         let first = if count == 0 { payload } else { outer.ether_type };
         *packet.get_mut::<Ethernet>(0)? = Ethernet { destination, source, ether_type: first };

@@ -1,6 +1,7 @@
 //! What the data path may do with a packet.
 
 use bytemuck::Pod;
+use lb_common::head::HEAD_WORDS;
 
 /// A header as it lies in a packet: any bytes are valid, at any even address.
 ///
@@ -38,6 +39,10 @@ pub trait Packet {
 
     /// The header at `offset`, which is even, to be changed, if the packet is long enough.
     fn get_mut<T: Wire>(&mut self, offset: usize) -> Option<&mut T>;
+
+    /// Writes the first `length` bytes of words in memory order over its start; the length is even.
+    /// `None` when it is not that long.
+    fn put(&mut self, words: &[u64; HEAD_WORDS], length: usize) -> Option<()>;
 
     /// Whether an IP packet of `length` bytes fits an interface; if not, how long it may be, 0 when
     /// there is no such interface.

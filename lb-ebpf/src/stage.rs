@@ -3,7 +3,7 @@
 //! In BPF each is a global function, which the verifier walks once, whoever calls it. So the rare
 //! stages are out of the way of the common one, and no stack holds two big ones.
 
-use lb_common::{DropReason, Listener, Switches};
+use lb_common::{DropReason, Family, Listener, Switches};
 
 use crate::{
     Datagram, Packet, Tables, Verdict, exception, forward, icmp, link, listener,
@@ -62,13 +62,18 @@ pub trait Stages<P: Packet> {
 /// The packet that nearly all are, to a target that is reached without translation.
 #[inline(always)]
 pub fn plain<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Step {
-    match plain::datagram(packet) {
-        Some(datagram) => {
-            let link = link::Link::untagged(datagram.family);
-            stats::step(to_target(packet, &link, &datagram, tables), tables)
-        }
-        None => Step::NotPlain,
-    }
+    let read = match plain::family(packet) {
+        Some(Family::V4) => plain::v4(packet).map(|datagram| send_plain(packet, &datagram, tables)),
+        Some(Family::V6) => plain::v6(packet).map(|datagram| send_plain(packet, &datagram, tables)),
+        None => None,
+    };
+    read.unwrap_or(Step::NotPlain)
+}
+
+#[inline(always)]
+fn send_plain<P: Packet, T: Tables>(packet: &mut P, datagram: &Datagram, tables: &T) -> Step {
+    let link = link::Link::untagged(datagram.family);
+    stats::step(to_target::<_, _, true>(packet, &link, datagram, tables), tables)
 }
 
 /// The common packet: whole, TCP or UDP; tagged or not, with whatever options.
@@ -77,7 +82,7 @@ pub fn balance<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Step {
     let common = |packet: &mut P| {
         let link = link::parse(packet)?;
         let datagram = parse::datagram(packet, &link).map_err(|fault| fault.judge(tables))?;
-        to_target(packet, &link, &datagram, tables)
+        to_target::<_, _, false>(packet, &link, &datagram, tables)
     };
     stats::step(common(packet), tables)
 }
@@ -157,7 +162,7 @@ pub fn expire<T: NatTables>(pool: u32, tables: &T) {
 pub fn deliver<P: Packet, T: Tables>(packet: &mut P, flow: &Datagram, tables: &T) -> Step {
     let forward = |packet: &mut P| {
         let link = link::parse(packet)?;
-        let sent = to_target(packet, &link, flow, tables)?;
+        let sent = to_target::<_, _, false>(packet, &link, flow, tables)?;
         exception::count(flow, tables);
         Ok(sent)
     };
@@ -182,9 +187,10 @@ pub fn clamp<P: Packet>(packet: &mut P, offset: u32, mss: u16) {
     forward::mss::clamp(packet, offset as usize, mss);
 }
 
-/// From the flow that a packet belongs to, to its target.
+/// From the flow that a packet belongs to, to its target. If it is to be `PLAIN`, a target behind a
+/// VLAN tag is for the other program.
 #[inline(always)]
-fn to_target<P: Packet, T: Tables>(
+fn to_target<P: Packet, T: Tables, const PLAIN: bool>(
     packet: &mut P,
     link: &link::Link,
     datagram: &Datagram,
@@ -198,7 +204,10 @@ fn to_target<P: Packet, T: Tables>(
     let hash = steer::hash_of(datagram, tables);
     let id = steer::target_of(packet, link, &listener, datagram, hash, tables)?;
     let target = tables.target(id).ok_or(Stop::target_missing())?;
-    let sent = forward::forward(packet, link, datagram, target, hash)?;
+    if PLAIN && target.vlan.raw != 0 {
+        return Err(Stop::NotPlain);
+    }
+    let sent = forward::forward::<_, PLAIN>(packet, link, datagram, target, hash)?;
     stats::forwarded(&listener, id, datagram, tables);
     Ok(sent)
 }

@@ -10,6 +10,7 @@ pub(crate) fn stopped<C: Count>(stop: Stop, counters: &C) -> Verdict {
     match stop {
         // All but the first are other stages' to take care of.
         Stop::Pass
+        | Stop::NotPlain
         | Stop::Exception
         | Stop::Translate
         | Stop::Unlisted
@@ -40,6 +41,7 @@ pub(crate) fn stopped<C: Count>(stop: Stop, counters: &C) -> Verdict {
 pub(crate) fn step<C: Count>(outcome: Result<Sent, Stop>, counters: &C) -> Step {
     match outcome {
         Ok(sent) => Step::Sent(sent),
+        Err(Stop::NotPlain) => Step::NotPlain,
         Err(Stop::Exception) => Step::Exception,
         Err(Stop::Translate) => Step::Translate,
         Err(Stop::Unlisted) => Step::Unlisted,

@@ -65,9 +65,10 @@ struct Word {
     large: u32,
 }
 
+/// A bit that only this one has: it is asked for first, since it is what mostly comes.
+const SENT: u8 = 0x80;
 const PASS: u8 = 0;
 const DROP: u8 = 1;
-const SENT: u8 = 2;
 const EXCEPTION: u8 = 3;
 const TOO_BIG: u8 = 4;
 const TRANSMIT: u8 = 5;
@@ -106,17 +107,19 @@ impl Step {
         })
     }
 
-    /// From a word that [`Step::to_word`] made; any other is a pass.
+    /// From a word that [`Step::to_word`] made; most others are a pass.
     #[must_use]
     #[inline(always)]
     pub fn from_word(word: u64) -> Self {
         let Word { kind, byte, small, large } = bytemuck::cast(word);
+        if kind & SENT != 0 {
+            return Self::Sent(Sent { interface: large, mss: small, transport: byte });
+        }
         match kind {
             DROP => match DropReason::try_from(large) {
                 Ok(reason) => Self::Done(Verdict::Drop(reason)),
                 Err(_) => Self::Done(Verdict::Pass),
             },
-            SENT => Self::Sent(Sent { interface: large, mss: small, transport: byte }),
             NOT_PLAIN => Self::NotPlain,
             EXCEPTION => Self::Exception,
             TRANSLATE => Self::Translate,
@@ -159,6 +162,6 @@ mod tests {
         ] {
             assert_eq!(Step::from_word(step.to_word()), step);
         }
-        assert_eq!(Step::from_word(u64::MAX), Step::Done(Verdict::Pass));
+        assert_eq!(Step::from_word(0x7f), Step::Done(Verdict::Pass));
     }
 }

@@ -23,6 +23,8 @@ pub enum Verdict {
 pub enum Stop {
     /// It is not ours.
     Pass,
+    /// It goes on as one that is not plain.
+    NotPlain,
     /// It is ICMP, or a fragment: more than its transport header has to be looked at.
     Exception,
     /// It is for the host's own stack, and counted.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use lb_common::{Be16, DropReason, Family, Mode, Target};
+use lb_common::{Be16, DropReason, Family, Mode, Target, head::Way};
 use lb_ebpf::{Step, Verdict, host::VecPacket, stage};
 
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
         world::{
             DecapWorld, INGRESS, PORT_BAD_MODE, PORT_NO_OWNER, PORT_NO_RING, PORT_NO_TARGET,
             PORT_TCP, PORT_UNRESOLVED, Sides as _, TARGET, World, agree, difference, target,
+            target_by, way,
         },
     },
 };
@@ -85,9 +86,10 @@ fn targets() -> Vec<Target> {
         (Mode::Gue, "fd00::11"),
         (Mode::L2dsr, "10.0.0.11"),
     ] {
-        let plain = target(mode, address.parse().unwrap());
-        all.push(plain);
-        all.push(Target { vlan: Be16::new(5), mss: 1000, gue_variant: 1, ..plain });
+        let plain = way(mode, address.parse().unwrap());
+        all.push(target_by(&plain));
+        let tagged = target_by(&Way { vlan: Be16::new(5), gue_variant: 1, ..plain });
+        all.push(Target { mss: 1000, ..tagged });
     }
     all
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, hash::Hasher as _, net::IpAddr};
 
 use etherparse::{IpNumber, Ipv4Header, Ipv6Header, UdpHeader};
-use lb_common::{Be16, Family, Mode, Target};
+use lb_common::{Be16, Family, Mode, Target, head::Way};
 use lb_ebpf::Verdict;
 use siphasher::sip::SipHasher13;
 
@@ -13,7 +13,7 @@ use crate::support::{
         shown,
     },
     kernel::SEED,
-    world::{INGRESS, PORT_TCP, PORT_UDP, Sides as _, TARGET, World, target},
+    world::{INGRESS, PORT_TCP, PORT_UDP, Sides as _, TARGET, World, target, target_by, way},
 };
 
 /// The flow hash as its paper has it, in numbers that do not overflow; its key by the crate siphasher.
@@ -224,9 +224,9 @@ crate::support::world::in_sandbox! {
             [("10.0.0.11", 0), ("10.0.0.11", 1), ("fd00::11", 0), ("fd00::11", 1)]
         {
             let address: IpAddr = address.parse().unwrap();
-            let mut entry = target(Mode::Gue, address);
-            (entry.tunnel_port, entry.gue_variant) = (Be16::new(6080 + 7), variant);
-            world.set_target(TARGET, entry);
+            let (gue_port, gue_variant) = (Be16::new(6080 + 7), variant);
+            let way = Way { gue_port, gue_variant, ..way(Mode::Gue, address) };
+            world.set_target(TARGET, target_by(&way));
             every_kind(|name, packet, frame| {
                 let wrap = Wrap::Gue(6080 + 7, variant);
                 let expected = tunnelled(packet, frame, address, wrap, None);
@@ -243,7 +243,8 @@ crate::support::world::in_sandbox! {
             [(Mode::Ipip, "10.0.0.11"), (Mode::Ipip, "fd00::11"), (Mode::L2dsr, "10.0.0.11")]
         {
             let address: IpAddr = address.parse().unwrap();
-            world.set_target(TARGET, Target { vlan: Be16::new(vlan), ..target(mode, address) });
+            let tagged = Way { vlan: Be16::new(vlan), ..way(mode, address) };
+            world.set_target(TARGET, target_by(&tagged));
             every_kind(|name, packet, frame| {
                 let expected = match mode {
                     Mode::L2dsr => frame.towards(Some(vlan)),

@@ -1,45 +1,64 @@
-//! The forwarding modes: one a file, same signature.
+//! The forwarding modes without translation.
 
-mod gue;
-mod ipip;
+mod head;
 mod l2dsr;
 pub(crate) mod mss;
+mod tunnel;
 
-use lb_common::{DropReason, Family, Target, target::Mode};
-
-use crate::{
-    Content, Datagram, Packet,
-    family::{IpFamily as _, V4, V6},
-    header::Tcp,
-    link::Link,
-    step::Sent,
-    verdict::Stop,
+use lb_common::{
+    DropReason, Family, Target,
+    head::{ETHERNET, VLAN_TAG},
+    target::Shape,
 };
+use tunnel::Behind;
 
-/// Writes the headers that lead to `target` and says where the packet leaves.
+use crate::{Content, Datagram, Packet, header::Tcp, link::Link, step::Sent, verdict::Stop};
+
+/// Writes the headers that lead to `target` and says where the packet leaves. That `target` is
+/// `UNTAGGED` may be known.
 #[inline(always)]
-pub(crate) fn forward<P: Packet>(
+pub(crate) fn forward<P: Packet, const UNTAGGED: bool>(
     packet: &mut P,
     link: &Link,
     datagram: &Datagram,
     target: &Target,
     hash: u64,
 ) -> Result<Sent, Stop> {
+    let ip_offset = if UNTAGGED || target.vlan.raw == 0 {
+        write(packet, link, datagram, target, hash, ETHERNET)?
+    } else {
+        write(packet, link, datagram, target, hash, ETHERNET + VLAN_TAG)?
+    };
+    Ok(sent(packet, target.interface, datagram, ip_offset, target.mss))
+}
+
+/// Writes the head of a target whose link layer is `ip` bytes long. Gives the offset of the packet's IP
+/// header.
+#[inline(always)]
+fn write<P: Packet>(
+    packet: &mut P,
+    link: &Link,
+    datagram: &Datagram,
+    target: &Target,
+    hash: u64,
+    ip: usize,
+) -> Result<usize, Stop> {
     if !target.is_resolved() {
         return Err(DropReason::NextHopUnresolved.into());
     }
-    let mode = Mode::try_from(target.mode).map_err(|_| DropReason::ModeUnknown)?;
-    let outer = Family::try_from(target.family).map_err(|_| DropReason::TargetMissing)?;
-    let (interface, mss) = (target.interface, target.mss);
-    let ip_offset = match (mode, outer) {
-        (Mode::Ipip, Family::V4) => ipip::write::<P, V4>(packet, link, datagram, target, hash)?,
-        (Mode::Ipip, Family::V6) => ipip::write::<P, V6>(packet, link, datagram, target, hash)?,
-        (Mode::Gue, Family::V4) => gue::write::<P, V4>(packet, link, datagram, target, hash)?,
-        (Mode::Gue, Family::V6) => gue::write::<P, V6>(packet, link, datagram, target, hash)?,
-        (Mode::L2dsr, _) => l2dsr::write(packet, link, datagram, target)?,
-        (Mode::Nat | Mode::Fullnat, _) => return Err(DropReason::ModeUnknown.into()),
+    let shape = Shape::try_from(target.shape).map_err(|_| DropReason::ModeUnknown)?;
+    let tunnel = |packet: &mut P, outer, behind| {
+        tunnel::write(packet, link, datagram, target, hash, (ip, outer, behind))
     };
-    Ok(sent(packet, interface, datagram, ip_offset, mss))
+    match shape {
+        Shape::Link => l2dsr::write(packet, link, datagram, target, ip),
+        Shape::Ipv4 => tunnel(packet, Family::V4, Behind::Packet),
+        Shape::Ipv6 => tunnel(packet, Family::V6, Behind::Packet),
+        Shape::GueV4 => tunnel(packet, Family::V4, Behind::Udp),
+        Shape::GueV6 => tunnel(packet, Family::V6, Behind::Udp),
+        Shape::GueHeaderV4 => tunnel(packet, Family::V4, Behind::Gue),
+        Shape::GueHeaderV6 => tunnel(packet, Family::V6, Behind::Gue),
+    }
 }
 
 /// What is to be said of a packet that leaves by `interface`, with its IP header at `offset`.
@@ -77,14 +96,5 @@ pub(crate) const fn too_big(datagram: &Datagram, room: u16) -> Stop {
     match datagram.content {
         Content::Whole | Content::FirstFragment => Stop::TooBig(room),
         Content::LaterFragment | Content::IcmpError => Stop::Drop(DropReason::PacketTooBig),
-    }
-}
-
-/// The number of an IP packet as a payload.
-#[inline(always)]
-const fn payload_number(family: Family) -> u8 {
-    match family {
-        Family::V4 => V4::PROTOCOL,
-        Family::V6 => V6::PROTOCOL,
     }
 }

@@ -2,6 +2,8 @@
 
 use std::{vec, vec::Vec};
 
+use lb_common::head::HEAD_WORDS;
+
 use crate::{Packet, Wire, packet::HeadroomExhausted};
 
 /// Room that drivers leave in front of a packet (`XDP_PACKET_HEADROOM`).
@@ -70,6 +72,14 @@ impl Packet for VecPacket {
         let end = offset.checked_add(T::LEN)?;
         let bytes = bytemuck::cast_slice_mut(&mut self.buffer).get_mut(self.head..self.end)?;
         bytemuck::try_from_bytes_mut(bytes.get_mut(offset..end)?).ok()
+    }
+
+    fn put(&mut self, words: &[u64; HEAD_WORDS], length: usize) -> Option<()> {
+        let from = bytemuck::cast_slice::<_, u8>(words).get(..length)?;
+        let bytes =
+            bytemuck::cast_slice_mut::<_, u8>(&mut self.buffer).get_mut(self.head..self.end)?;
+        bytes.get_mut(..length)?.copy_from_slice(from);
+        Some(())
     }
 
     fn grow_head(&mut self, bytes: usize) -> Result<(), HeadroomExhausted> {

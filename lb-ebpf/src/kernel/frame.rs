@@ -9,6 +9,7 @@ use aya_ebpf::{
     },
     programs::XdpContext,
 };
+use lb_common::head::HEAD_WORDS;
 use lb_ebpf::{Packet, Wire, packet::HeadroomExhausted};
 
 /// Largest offset that a header is looked for at: the longest chain of IPv6 extension headers ends
@@ -77,6 +78,31 @@ impl Frame {
     }
 }
 
+/// Stores as much of a word at `start + AT` as lies before `start + length`, an even number.
+///
+/// In assembler, since LLVM stores at an even address by two bytes; the verifier allows more at any
+/// address of a packet where the CPU does.
+#[inline(always)]
+unsafe fn store<const AT: usize>(start: usize, length: usize, word: u64) {
+    let left = length.saturating_sub(AT);
+    // SAFETY: the caller's.
+    unsafe {
+        if left >= 8 {
+            asm!("*(u64 *)({0} + {at}) = {1}", in(reg) start, in(reg) word, at = const AT, options(nostack));
+            return;
+        }
+        let mut at = 0;
+        let mut rest = u64::from_le(word);
+        if left >= 4 {
+            asm!("*(u32 *)({0} + {at}) = {1}", in(reg) start, in(reg) rest, at = const AT, options(nostack));
+            (at, rest) = (4, rest >> 32);
+        }
+        if left >= at + 2 {
+            ((start + AT + at) as *mut u16).write(rest as u16);
+        }
+    }
+}
+
 impl Packet for Frame {
     #[inline(always)]
     fn holds(&self, length: usize) -> bool {
@@ -105,6 +131,29 @@ impl Packet for Frame {
     fn get_mut<T: Wire>(&mut self, offset: usize) -> Option<&mut T> {
         // SAFETY: as in `get`; `&mut self` makes the reference the only one.
         self.at::<T>(offset).map(|header| unsafe { &mut *header })
+    }
+
+    #[inline(always)]
+    fn put(&mut self, words: &[u64; HEAD_WORDS], length: usize) -> Option<()> {
+        let start = self.data();
+        if start + length > self.data_end() {
+            return None;
+        }
+        let [w0, w1, w2, w3, w4, w5, w6, w7, w8, w9] = *words;
+        // SAFETY: each store ends within `length`, as compared above.
+        unsafe {
+            store::<0>(start, length, w0);
+            store::<8>(start, length, w1);
+            store::<16>(start, length, w2);
+            store::<24>(start, length, w3);
+            store::<32>(start, length, w4);
+            store::<40>(start, length, w5);
+            store::<48>(start, length, w6);
+            store::<56>(start, length, w7);
+            store::<64>(start, length, w8);
+            store::<72>(start, length, w9);
+        }
+        Some(())
     }
 
     #[inline(always)]

@@ -39,7 +39,8 @@ impl Tables for KernelTables {
     fn listener(&self, key: &ListenerKey) -> Option<Listener> {
         match ask(key.place(), key) {
             ControlFlow::Break(answer) => answer,
-            ControlFlow::Continue(()) => stages::search(key),
+            // A copy, so that the key need not lie on the stack before it comes to this.
+            ControlFlow::Continue(()) => stages::search(&{ *key }),
         }
     }
 
@@ -199,7 +200,9 @@ fn ask(place: usize, key: &ListenerKey) -> ControlFlow<Option<Listener>> {
     unsafe {
         let place = listeners.cast::<ListenerPlace>().add(index);
         let listener = read_volatile(&raw const (*place).listener);
-        ListenerPlace::ask(listener, &read_volatile(&raw const (*place).key), key)
+        let words = (&raw const (*place).key).cast::<u64>();
+        let word = |number| read_volatile(words.add(number));
+        ListenerPlace::ask(listener, [word(0), word(1), word(2)], key)
     }
 }
 

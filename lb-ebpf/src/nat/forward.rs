@@ -28,12 +28,12 @@ pub(crate) fn write<P: Packet, T: NatTables>(
     let (interface, offset) = match direction {
         Direction::Request => {
             let target = request::target(binding, tables).ok_or(Stop::target_missing())?;
-            (target.interface, link.towards(packet, target, flow.family, 0)?)
+            (target.interface, link.towards(packet, target)?)
         }
         Direction::Reply => {
             let back = Link { tags: tags(binding), family: flow.family };
             let (client, own) = (binding.client_mac, binding.own_mac);
-            (binding.interface, link.replace(packet, &back, client, own, 0)?)
+            (binding.interface, link.replace(packet, &back, client, own)?)
         }
     };
     rewrite::packet(packet, offset, flow, binding, direction)?;

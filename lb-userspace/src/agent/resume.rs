@@ -66,8 +66,8 @@ fn next_hop_of(target: &Target) -> NextHopState {
     NextHopState::Resolved(NextHop {
         interface: target.interface,
         vlan: target.vlan.get(),
-        source_mac: target.source_mac.octets(),
-        destination_mac: target.destination_mac.octets(),
+        source_mac: target.source_mac().octets(),
+        destination_mac: target.destination_mac().octets(),
         mtu: target.mtu,
         // Netlink will tell; until then a target that was reached stays so.
         on_link: true,

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use lb_common::{Address, Be16, Family, ListenerKey, Mode, Target, target::TargetState};
+use lb_common::{Address, Be16, Family, ListenerKey, Mac, Target, head::Way, target::TargetState};
 
 use crate::{
     config::{self, TargetGroup, Tunnel},
@@ -23,29 +23,28 @@ pub(super) fn target(
         group: group_id,
         mss: group.tcp_mss.unwrap_or(0),
         port: Be16::new(config.port),
-        address: config.address.into(),
-        mode: group.forwarding as u8,
-        family: Family::from(&config.address) as u8,
         state: state as u8,
         ..Target::default()
+    };
+    let mut way = Way {
+        mode: group.forwarding,
+        address: config.address,
+        destination_mac: Mac::default(),
+        source_mac: Mac::default(),
+        vlan: Be16::default(),
+        outer_source: outer_source(config.address, tunnel),
+        gue_port: Be16::new(group.gue.port),
+        gue_variant: group.gue.variant,
     };
     if let Some(hop) = hop {
         entry.flags |= Target::RESOLVED;
         entry.mtu = hop.mtu;
-        entry.vlan = Be16::new(hop.vlan);
-        entry.destination_mac = hop.destination_mac.into();
-        entry.source_mac = hop.source_mac.into();
         entry.interface = hop.interface;
+        way.vlan = Be16::new(hop.vlan);
+        way.destination_mac = hop.destination_mac.into();
+        way.source_mac = hop.source_mac.into();
     }
-    if group.forwarding == Mode::Gue {
-        entry.tunnel_port = Be16::new(group.gue.port);
-        entry.gue_variant = group.gue.variant;
-    }
-    if matches!(group.forwarding, Mode::Ipip | Mode::Gue) {
-        entry.outer_source = outer_source(config.address, tunnel);
-        entry.outer_checksum = entry.constant_checksum();
-    }
-    entry
+    entry.by(&way)
 }
 
 /// The outer source towards a target, the 16 bits that vary with the flow zero.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use lb_common::{
     Address, Be16, Counter, DropReason, Family, Listener, ListenerKey, Mac, Mode, Pool, RingRef,
-    Slot, Switches, Target, Traffic, VipKey, WideKey, WideListeners, listener::protocol,
+    Slot, Switches, Target, Traffic, VipKey, WideKey, WideListeners, head::Way, listener::protocol,
 };
 use lb_ebpf::{
     Verdict,
@@ -43,27 +43,39 @@ pub(crate) const SWITCHES: Switches =
 const BITS: u8 = 12;
 const MTU: u16 = 1500;
 
-/// How the target is reached.
+/// The target, untagged; in mode gue with the header, at port 0.
 pub(crate) fn target(mode: Mode, address: IpAddr) -> Target {
-    let mut target = Target {
-        flags: Target::VALID | Target::RESOLVED,
-        group: TARGET,
-        port: Be16::new(PORT_TCP),
-        mtu: MTU,
-        address: address.into(),
+    target_by(&way(mode, address))
+}
+
+/// How the target is reached.
+pub(crate) fn way(mode: Mode, address: IpAddr) -> Way {
+    Way {
+        mode,
+        address,
         destination_mac: Mac::new(TARGET_MAC),
         source_mac: Mac::new(BALANCER_MAC),
-        interface: INGRESS,
-        mode: mode as u8,
-        family: Family::from(&address) as u8,
+        vlan: Be16::default(),
         outer_source: match address {
             IpAddr::V4(_) => Address::v4([172, 16, 0, 0]),
             IpAddr::V6(_) => Address::v6([1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
         },
+        gue_port: Be16::default(),
+        gue_variant: 0,
+    }
+}
+
+/// The target, reached this way.
+pub(crate) fn target_by(way: &Way) -> Target {
+    let target = Target {
+        flags: Target::VALID | Target::RESOLVED,
+        group: TARGET,
+        port: Be16::new(PORT_TCP),
+        mtu: MTU,
+        interface: INGRESS,
         ..Target::default()
     };
-    target.outer_checksum = target.constant_checksum();
-    target
+    target.by(way)
 }
 
 /// What happened to a frame, on both sides.
@@ -125,7 +137,7 @@ impl World {
         unresolved.flags = Target::VALID;
         world.set_target(4, unresolved);
         let mut bad_mode = target(Mode::Ipip, [10, 0, 0, 13].into());
-        bad_mode.mode = 99;
+        bad_mode.shape = 99;
         world.set_target(5, bad_mode);
         // Group number, owner of its slots.
         for (group, owner) in [(1, Some(1)), (2, Some(0)), (3, Some(3)), (4, Some(4)), (5, Some(5))]

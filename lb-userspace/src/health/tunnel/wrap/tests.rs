@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use etherparse::{LinkSlice, PacketBuilder};
-use lb_common::{Address, Mode};
+use lb_common::{Address, Mode, head::Way};
 use proptest::prelude::*;
 
 use super::*;
@@ -20,22 +20,18 @@ fn target(mode: Mode, address: &str) -> Target {
         IpAddr::V4(_) => Address::v4([172, 16, 0, 0]),
         IpAddr::V6(_) => Address::v6(Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 0).octets()),
     };
-    let mut target = Target {
-        flags: Target::VALID | Target::RESOLVED,
-        mtu: 1500,
-        tunnel_port: Be16::new(6080),
-        address: address.into(),
+    let way = Way {
+        mode,
+        address,
         destination_mac: TARGET_MAC.into(),
         source_mac: HOST_MAC.into(),
-        interface: INTERFACE,
-        mode: mode as u8,
-        family: Family::from(&address) as u8,
-        gue_variant: 1,
+        vlan: Be16::default(),
         outer_source,
-        ..Target::default()
+        gue_port: Be16::new(6080),
+        gue_variant: 1,
     };
-    target.outer_checksum = target.constant_checksum();
-    target
+    let flags = Target::VALID | Target::RESOLVED;
+    Target { flags, mtu: 1500, interface: INTERFACE, ..Target::default() }.by(&way)
 }
 
 /// What the kernel sends into the device: a SYN of this host to the VIP.
@@ -103,7 +99,7 @@ fn what_cannot_go_is_refused_with_the_reason() {
     let good = target(Mode::Ipip, "10.0.0.11");
     let unresolved = Target { flags: Target::VALID, ..good };
     let narrow = Target { mtu: 1000, ..good };
-    let nat = Target { mode: Mode::Nat as u8, ..good };
+    let nat = target(Mode::Nat, "10.0.0.11");
     let packet = syn(http, &[0; 1000]);
     let cases = [
         (good, http, None),

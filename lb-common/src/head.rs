@@ -1,0 +1,271 @@
+//! What stands before a packet that leaves for a target: made once, when the target is written, and
+//! copied before each packet. What differs between packets is zero in it, and added by the data path.
+
+use core::net::IpAddr;
+
+use crate::{Address, Be16, Family, Mac, Mode, Target, target::Shape};
+
+/// Words of the longest head: Ethernet, a VLAN tag, IPv6, UDP, the GUE header (74 bytes).
+pub const HEAD_WORDS: usize = 10;
+
+/// Length of the Ethernet header in bytes.
+pub const ETHERNET: usize = 14;
+/// Length of a VLAN tag in bytes.
+pub const VLAN_TAG: usize = 4;
+/// Length of an IPv4 header without options in bytes.
+pub const IPV4: usize = 20;
+/// Length of an IPv6 header in bytes.
+pub const IPV6: usize = 40;
+/// Length of a UDP header in bytes.
+pub const UDP: usize = 8;
+/// Length of a GUE header in bytes.
+pub const GUE: usize = 4;
+
+/// TTL and hop limit of outer headers (the IANA default of RFC 1700).
+pub const OUTER_TTL: u8 = 64;
+
+/// IP protocol number of UDP.
+const PROTOCOL_UDP: u8 = 17;
+
+/// How packets get to a target: what its head is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// How they are forwarded.
+    pub mode: Mode,
+    /// The target's address; in the tunnel modes the outer destination.
+    pub address: IpAddr,
+    /// Destination MAC of the next hop.
+    pub destination_mac: Mac,
+    /// MAC of the interface towards the next hop.
+    pub source_mac: Mac,
+    /// VLAN tag towards the next hop (priority, drop eligibility, number); 0 is untagged.
+    pub vlan: Be16,
+    /// In the tunnel modes: the outer source; its last 16 bits (bytes 2 and 3 for IPv4, 14 and 15 for
+    /// IPv6) are taken from the flow hash.
+    pub outer_source: Address,
+    /// In mode gue: the UDP port that the target takes tunnels at.
+    pub gue_port: Be16,
+    /// In mode gue: the variant, 0 (with a header of 4 bytes) or 1 (without).
+    pub gue_variant: u8,
+}
+
+/// A head while it is written.
+struct Writer {
+    bytes: [u8; HEAD_WORDS * 8],
+    length: usize,
+}
+
+impl Writer {
+    fn put(&mut self, bytes: &[u8]) -> &mut Self {
+        for (place, byte) in self.bytes.iter_mut().skip(self.length).zip(bytes) {
+            *place = *byte;
+        }
+        self.length += bytes.len();
+        self
+    }
+}
+
+impl Target {
+    /// The target, reached this way.
+    #[must_use]
+    pub fn by(self, way: &Way) -> Self {
+        let mut writer = Writer { bytes: [0; HEAD_WORDS * 8], length: 0 };
+        let family = Family::from(&way.address);
+        link(&mut writer, way, family);
+        let address = Address::from(way.address);
+        let mut outer_checksum = 0;
+        if matches!(way.mode, Mode::Ipip | Mode::Gue) {
+            match family {
+                Family::V4 => outer_checksum = ipv4(&mut writer, way, address),
+                Family::V6 => ipv6(&mut writer, way, address),
+            }
+        }
+        if way.mode == Mode::Gue {
+            // Source port and length are the packet's, and the protocol in the GUE header; there is no
+            // checksum (RFC 768, RFC 6935).
+            writer.put(&[0; 2]).put(&port(way.gue_port)).put(&[0; 4]);
+        }
+        Self {
+            mode: way.mode as u8,
+            family: family as u8,
+            address,
+            vlan: way.vlan,
+            shape: shape(way, family),
+            outer_checksum: Be16::new(outer_checksum),
+            head: bytemuck::cast(writer.bytes),
+            ..self
+        }
+    }
+
+    /// Destination MAC of its next hop.
+    #[must_use]
+    #[inline(always)]
+    pub fn destination_mac(&self) -> Mac {
+        let [first, ..] = self.head;
+        let [a, b, c, _]: [u16; 4] = bytemuck::cast(first);
+        Mac { words: [a, b, c] }
+    }
+
+    /// MAC of the interface towards its next hop.
+    #[must_use]
+    #[inline(always)]
+    pub fn source_mac(&self) -> Mac {
+        let [first, second, ..] = self.head;
+        let [.., a]: [u16; 4] = bytemuck::cast(first);
+        let [b, c, ..]: [u16; 4] = bytemuck::cast(second);
+        Mac { words: [a, b, c] }
+    }
+}
+
+fn shape(way: &Way, family: Family) -> u8 {
+    let shape = match (way.mode, family, way.gue_variant) {
+        (Mode::Nat | Mode::Fullnat, ..) => return Shape::NONE,
+        (Mode::L2dsr, ..) => Shape::Link,
+        (Mode::Ipip, Family::V4, _) => Shape::Ipv4,
+        (Mode::Ipip, Family::V6, _) => Shape::Ipv6,
+        (Mode::Gue, Family::V4, 0) => Shape::GueHeaderV4,
+        (Mode::Gue, Family::V6, 0) => Shape::GueHeaderV6,
+        (Mode::Gue, Family::V4, _) => Shape::GueV4,
+        (Mode::Gue, Family::V6, _) => Shape::GueV6,
+    };
+    shape as u8
+}
+
+fn link(writer: &mut Writer, way: &Way, family: Family) {
+    writer.put(&way.destination_mac.octets()).put(&way.source_mac.octets());
+    if way.vlan.raw != 0 {
+        writer.put(&[0x81, 0]).put(&port(way.vlan));
+    }
+    writer.put(match family {
+        Family::V4 => &[0x08, 0x00],
+        Family::V6 => &[0x86, 0xdd],
+    });
+}
+
+/// Without total length, DSCP and ECN, checksum, flow bits, and the protocol in mode ipip. Gives the
+/// ones' complement sum (RFC 1071) of the rest, not inverted.
+fn ipv4(writer: &mut Writer, way: &Way, destination: Address) -> u16 {
+    let [s0, s1, ..] = way.outer_source.first_four();
+    let [d0, d1, d2, d3] = destination.first_four();
+    let protocol = protocol(way);
+    let dont_fragment = 0x40;
+    let header: [u8; IPV4] = [
+        0x45,
+        0,
+        0,
+        0,
+        0,
+        0,
+        dont_fragment,
+        0,
+        OUTER_TTL,
+        protocol,
+        0,
+        0,
+        s0,
+        s1,
+        0,
+        0,
+        d0,
+        d1,
+        d2,
+        d3,
+    ];
+    writer.put(&header);
+    let mut sum = 0_u32;
+    for pair in header.chunks_exact(2) {
+        let [high, low] = pair else { continue };
+        sum += u32::from(u16::from_be_bytes([*high, *low]));
+    }
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    (sum & 0xffff) as u16
+}
+
+/// Without traffic class, flow label, payload length, flow bits, and the next header in mode ipip.
+fn ipv6(writer: &mut Writer, way: &Way, destination: Address) {
+    let mut source = way.outer_source.octets();
+    let [.., high, low] = &mut source;
+    (*high, *low) = (0, 0);
+    writer.put(&[0x60, 0, 0, 0, 0, 0, protocol(way), OUTER_TTL]);
+    writer.put(&source).put(&destination.octets());
+}
+
+/// In mode ipip it is the number of what is inside.
+fn protocol(way: &Way) -> u8 {
+    if way.mode == Mode::Gue { PROTOCOL_UDP } else { 0 }
+}
+
+fn port(port: Be16) -> [u8; 2] {
+    port.raw.to_ne_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn way(mode: Mode, address: &str, outer_source: Address) -> Way {
+        Way {
+            mode,
+            address: address.parse().unwrap(),
+            destination_mac: Mac::new([2, 0, 0, 0, 0, 9]),
+            source_mac: Mac::new([2, 0, 0, 0, 0, 1]),
+            vlan: Be16::default(),
+            outer_source,
+            gue_port: Be16::new(6080),
+            gue_variant: 0,
+        }
+    }
+
+    /// The head starts with these bytes, and the rest is zero.
+    fn check(target: &Target, shape: Shape, expected: &[&[u8]]) {
+        let bytes: [u8; HEAD_WORDS * 8] = bytemuck::cast(target.head);
+        let mut at = 0;
+        for part in expected {
+            assert_eq!(&bytes[at..at + part.len()], *part, "at {at}");
+            at += part.len();
+        }
+        assert!(bytes[at..].iter().all(|byte| *byte == 0), "{bytes:x?}");
+        assert_eq!(target.shape, shape as u8);
+        assert_eq!(target.destination_mac(), Mac::new([2, 0, 0, 0, 0, 9]));
+        assert_eq!(target.source_mac(), Mac::new([2, 0, 0, 0, 0, 1]));
+    }
+
+    const MACS: &[u8] = &[2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 1];
+
+    #[test]
+    fn ipv4_behind_a_tag() {
+        let tagged = Way {
+            vlan: Be16::new(0x6064),
+            ..way(Mode::Ipip, "10.0.0.1", Address::v4([172, 18, 7, 7]))
+        };
+        let target = Target::default().by(&tagged);
+        let ip = [0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 0, 0, 0, 172, 18, 0, 0, 10, 0, 0, 1];
+        check(&target, Shape::Ipv4, &[MACS, &[0x81, 0, 0x60, 0x64, 8, 0], &ip]);
+        // 4500 + 4000 + 4000 + ac12 + 0a00 + 0001 = 17b13, folded 7b14.
+        assert_eq!(target.outer_checksum, Be16::new(0x7b14));
+    }
+
+    #[test]
+    fn ipv6_and_gue() {
+        let mut source = [0x11; 16];
+        let target = Target::default().by(&way(Mode::Gue, "fd00::b", Address::v6(source)));
+        source[14..].fill(0);
+        let destination = [0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xb];
+        let first = [0x60, 0, 0, 0, 0, 0, 17, 64];
+        let udp = [0, 0, 0x17, 0xc0];
+        let parts: &[&[u8]] = &[MACS, &[0x86, 0xdd], &first, &source, &destination, &udp];
+        check(&target, Shape::GueHeaderV6, parts);
+        assert_eq!((target.outer_checksum.raw, target.vlan.raw), (0, 0));
+    }
+
+    #[test]
+    fn translated_packets_have_a_link_layer_only() {
+        let nat = way(Mode::Nat, "10.0.0.1", Address::default());
+        let target = Target::default().by(&nat);
+        assert_eq!((target.shape, target.mode), (Shape::NONE, Mode::Nat as u8));
+        let l2dsr = Target::default().by(&Way { mode: Mode::L2dsr, ..nat });
+        check(&l2dsr, Shape::Link, &[MACS, &[8, 0]]);
+        assert_eq!(l2dsr.address, Address::v4([10, 0, 0, 1]));
+    }
+}

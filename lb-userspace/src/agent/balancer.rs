@@ -64,6 +64,7 @@ impl Balancer {
             bpffs: options.bpffs.clone(),
             interfaces: config.interfaces.clone(),
             mode: options.xdp_mode,
+            sizes: options.sizes,
             hash_seed: config.hash_seed,
             former_seed: runtime.and_then(|runtime| runtime.hash_seed),
         })?;

@@ -25,7 +25,8 @@ use crate::{
 use super::{
     AgentOptions, Event, Refusal, aims,
     hops::Hops,
-    quiet, resume,
+    quiet,
+    resume::resume,
     run::{failed, invalid},
     transitions,
 };
@@ -69,7 +70,7 @@ impl Balancer {
             former_seed: runtime.and_then(|runtime| runtime.hash_seed),
         })?;
         let mut reconciler = Reconciler::new(store);
-        let mut resumed = resume::resume(reconciler.current()?);
+        let mut resumed = resume(reconciler.current()?);
         if let Some(Runtime { drained, .. }) = runtime {
             // It is written before the maps are.
             resumed.drained = drained.iter().cloned().collect();

@@ -123,10 +123,7 @@ impl Exceeded {
         let Self { kind: Kind { what, option, number, .. }, count, limit } = self;
         let most = number(&Limits::MOST);
         if *limit == most {
-            format!(
-                "{count} {what} are more than the {most} that fit, which no option raises: remove \
-                 some, or move them to another host"
-            )
+            format!("{count} {what} are more than the {most} that fit, the most of this version")
         } else {
             format!(
                 "{count} {what} are more than the {limit} that `xelb agent {option}` allows: remove \

@@ -101,7 +101,8 @@ pub fn parse(text: &str, source: &str) -> Result<(Document, Config, Vec<Warning>
     parse_within(text, source, &Limits::MOST)
 }
 
-fn parse_within(
+/// The same, for an agent that allows so much.
+pub fn parse_within(
     text: &str,
     source: &str,
     within: &Limits,

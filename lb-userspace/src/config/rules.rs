@@ -83,8 +83,7 @@ fn limits(config: &Config, places: &Places, limits: &Limits, findings: &Findings
     let wide = config.listeners.iter().filter(|listener| listener.exact().is_none()).count();
     if wide > WIDE_LISTENERS_MAX {
         let message = format!(
-            "{wide} {} are more than the {WIDE_LISTENERS_MAX} that fit, which no option raises: \
-             remove some, or move them to another host",
+            "{wide} {} are more than the {WIDE_LISTENERS_MAX} that fit, the most of this version",
             wide::NAME
         );
         findings.error(&places.all_listeners, message);

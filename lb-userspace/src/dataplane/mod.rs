@@ -43,6 +43,8 @@ pub use unattached::{LiveError, LiveTables, Unattached};
 
 pub mod fake;
 
+use lb_common::ListenerKey;
+
 use crate::plan::{MapOp, Tables};
 
 /// The balancer's BPF object.
@@ -71,6 +73,10 @@ pub trait MapStore {
     /// The second of the monotonic clock in which a packet of this slot last went elsewhere than to
     /// its current owner, or the slot was last written; says nothing of a slot that is not armed.
     fn seen(&self, slot: u32) -> u32;
+
+    /// The first of these new listeners, put in this order, that would find no place in the table;
+    /// `None` when all fit. Nothing is written.
+    fn crowded<'keys>(&self, new: &'keys [ListenerKey]) -> Option<&'keys ListenerKey>;
 
     /// Takes one step. After an error the step has happened or has not; trying again is safe.
     fn apply(&mut self, operation: &MapOp) -> Result<(), Self::Error>;

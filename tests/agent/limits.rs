@@ -105,7 +105,7 @@ fn what_does_not_fit_changes_nothing() -> Result<()> {
         ensure!(!crate::scene::is_pinned(), "something is pinned after `xelb detach`");
         let (what, text, limit) = &cases[0];
         write(lab, text)?;
-        let start = ["agent", "--config", &path, "--bpffs", lb_tests::agent::PIN_DIR];
+        let start = ["agent", "--config", &path, "--bpffs", PIN_DIR];
         fails(&run(lab, xelb, &start)?, 2, &[what, &limit.to_string()])?;
         ensure!(!crate::scene::is_pinned() && !lab.lb().has_xdp("eth0")?, "something was changed");
         Ok(())

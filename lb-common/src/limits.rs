@@ -18,9 +18,16 @@ pub const WIDE_RANGES_MAX: usize = 16;
 /// VIPs: each listener may have an address of its own.
 pub const VIPS_MAX: usize = LISTENERS_MAX;
 
-/// Lines of four flows each that can be remembered at a time: 2 million flows in 32 MiB, so that a
-/// million fills it to half.
+/// Lines of four flows each that can be remembered at a time, unless the agent is told otherwise: 2
+/// million flows in 32 MiB, so that a million fills it to half.
 pub const MEMORY_LINES: usize = 1 << 19;
+
+/// The least that the agent can be told: 64 Ki flows in 1 MiB.
+pub const MEMORY_LINES_MIN: usize = 1 << 14;
+
+/// The most: 16 Mi flows in 256 MiB. The two lines of a flow take 42 bits of its hash then, and its
+/// slot the 22 others.
+pub const MEMORY_LINES_MAX: usize = 1 << 22;
 
 /// New flows that a CPU may begin to remember in a second (and at once, after a second without
 /// any). More than an edge host gets in its armed slots, and little enough that a flood takes a
@@ -68,6 +75,8 @@ pub const EXTENSION_HEADERS_MAX: usize = 7;
 
 const _: () = assert!(TARGETS_MAX.is_power_of_two() && TARGETS_MAX <= 1 << 16);
 const _: () = assert!(MEMORY_LINES.is_power_of_two());
+const _: () = assert!(MEMORY_LINES_MIN.is_power_of_two() && MEMORY_LINES_MIN <= MEMORY_LINES);
+const _: () = assert!(MEMORY_LINES_MAX.is_power_of_two() && MEMORY_LINES_MAX >= MEMORY_LINES);
 const _: () = assert!(GROUPS_MAX.is_power_of_two());
 const _: () = assert!(LISTENER_PLACES.is_power_of_two());
 const _: () = assert!(RING_SLOTS_MAX.is_power_of_two());

@@ -42,5 +42,12 @@ pub const DRY_RUN: Setting = Setting {
           and notes in EXPLANATION what it finds",
 };
 
+/// How large the memory of flows is.
+pub const MEMORY_MASK: Setting = Setting {
+    name: "MEMORY_MASK",
+    type_name: "u32",
+    why: "Lines of the map MEMORY, a power of two, less one: the map is as large as the agent is told",
+};
+
 /// All of them.
-pub const ALL: &[Setting] = &[HASH_KEYS, DRY_RUN, CHECK_SOURCES, GUE_PORT];
+pub const ALL: &[Setting] = &[HASH_KEYS, DRY_RUN, MEMORY_MASK, CHECK_SOURCES, GUE_PORT];

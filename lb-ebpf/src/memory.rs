@@ -8,17 +8,20 @@
 
 use core::ops::Deref;
 
-use lb_common::{Memory, MemoryLine, Owner, limits::MEMORY_LINES, memory::MEMORY_WORDS};
+use lb_common::{Memory, MemoryLine, Owner, memory::MEMORY_WORDS};
 
 use crate::Tables;
 
-/// What the memory of flows asks of the outside. A place is the number of its line times
-/// [`MEMORY_WORDS`], plus its number in the line.
-pub trait FlowMemory: Tables {
+/// The lines of the memory of flows. A place is the number of its line times [`MEMORY_WORDS`], plus
+/// its number in the line.
+pub trait Lines {
     /// A line of it.
     type Line<'tables>: Deref<Target = MemoryLine>
     where
         Self: 'tables;
+
+    /// How many there are, a power of two, less one.
+    fn memory_mask(&self) -> u32;
 
     /// A line; other CPUs may be writing it.
     fn memory_line(&self, line: u32) -> Option<Self::Line<'_>>;
@@ -28,7 +31,10 @@ pub trait FlowMemory: Tables {
 
     /// Writes the hash of a place that has just been taken.
     fn write_hash(&self, place: u32, hash: u64);
+}
 
+/// What the memory of flows asks of the outside.
+pub trait FlowMemory: Tables + Lines {
     /// Notes that a packet of the slot with this index went elsewhere than to its current owner, in
     /// this second.
     fn mark_seen(&self, slot: u32, now: u32);
@@ -37,9 +43,11 @@ pub trait FlowMemory: Tables {
 /// Where a flow is, and the word of its [`Owner`]. Not an `Option`, whose empty case LLVM fills with
 /// a register that nobody has written, which the verifier refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Found {
-    pub(crate) place: u32,
-    pub(crate) word: u64,
+pub struct Found {
+    /// The place.
+    pub place: u32,
+    /// The word.
+    pub word: u64,
 }
 
 impl Found {
@@ -48,18 +56,19 @@ impl Found {
 
     /// Whether it has a place.
     #[inline(always)]
-    pub(crate) const fn has_place(self) -> bool {
+    #[must_use]
+    pub const fn has_place(self) -> bool {
         self.place != u32::MAX
     }
 }
 
 /// The two lines of a flow. The slot takes the top bits of the hash: these are the lowest ones.
 #[inline(always)]
-const fn lines(hash: u64) -> [u32; 2] {
-    const MASK: u64 = MEMORY_LINES as u64 - 1;
-    let first = hash & MASK;
+const fn lines(hash: u64, mask: u32) -> [u32; 2] {
+    let mask = mask as u64;
+    let first = hash & mask;
     // An odd number: never the same line twice.
-    let second = (first ^ (hash >> 20 & MASK | 1)) & MASK;
+    let second = (first ^ (hash >> 20 & mask | 1)) & mask;
     [first as u32, second as u32]
 }
 
@@ -73,14 +82,16 @@ const fn over(owner: u64, now: u32) -> u32 {
 
 /// Whether the time of an owner is over.
 #[inline(always)]
-pub(crate) const fn is_over(owner: u64, now: u32) -> bool {
+#[must_use]
+pub const fn is_over(owner: u64, now: u32) -> bool {
     over(owner, now) != 0
 }
 
 /// The entry of a flow, whatever it says and whether or not its time is over.
 #[inline(always)]
-pub(crate) fn find<T: FlowMemory>(hash: u64, tables: &T) -> Found {
-    for line in lines(hash) {
+#[must_use]
+pub fn find<T: Lines>(hash: u64, tables: &T) -> Found {
+    for line in lines(hash, tables.memory_mask()) {
         let Some(entries) = tables.memory_line(line) else {
             break;
         };
@@ -96,8 +107,8 @@ pub(crate) fn find<T: FlowMemory>(hash: u64, tables: &T) -> Found {
 /// Takes a free place for a flow that has none; `false` when there is none, or another CPU was
 /// faster.
 #[inline(always)]
-pub fn insert<T: FlowMemory>(hash: u64, owner: Owner, now: u32, tables: &T) -> bool {
-    let [first, second] = lines(hash);
+pub fn insert<T: Lines>(hash: u64, owner: Owner, now: u32, tables: &T) -> bool {
+    let [first, second] = lines(hash, tables.memory_mask());
     let (Some(first_line), Some(second_line)) =
         (tables.memory_line(first), tables.memory_line(second))
     else {
@@ -135,6 +146,8 @@ fn free(line: &MemoryLine, now: u32) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use lb_common::limits::{MEMORY_LINES, MEMORY_LINES_MAX, MEMORY_LINES_MIN};
+
     use super::*;
 
     #[test]
@@ -154,10 +167,12 @@ mod tests {
 
     #[test]
     fn a_flow_has_two_lines() {
-        for hash in [0, 1, u64::MAX, 0x1234_5678_9abc_def0] {
-            let [first, second] = lines(hash);
-            assert_ne!(first, second);
-            assert!((first as usize) < MEMORY_LINES && (second as usize) < MEMORY_LINES);
+        for size in [MEMORY_LINES_MIN, MEMORY_LINES, MEMORY_LINES_MAX] {
+            for hash in [0, 1, u64::MAX, 0x1234_5678_9abc_def0] {
+                let [first, second] = lines(hash, size as u32 - 1);
+                assert_ne!(first, second);
+                assert!((first as usize) < size && (second as usize) < size);
+            }
         }
     }
 }

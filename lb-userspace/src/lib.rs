@@ -14,6 +14,7 @@ pub mod log;
 pub mod maglev;
 pub mod metrics;
 pub mod next_hop;
+pub mod places;
 pub mod plan;
 pub mod reconcile;
 pub mod store;

@@ -64,7 +64,14 @@ impl<S: MapStore> Reconciler<S> {
         inputs: impl FnOnce(&Tables) -> Result<Plan, PlanError>,
     ) -> Result<Plan, ReconcileError<S::Error>> {
         let current = self.current().map_err(ReconcileError::Store)?;
-        Ok(inputs(current)?)
+        let plan = inputs(current)?;
+        let keys = plan.tables.listeners.keys();
+        let new: Vec<_> =
+            keys.filter(|key| !current.listeners.contains_key(key)).copied().collect();
+        match self.store.crowded(&new) {
+            Some(key) => Err(PlanError::crowded(key).into()),
+            None => Ok(plan),
+        }
     }
 
     /// Makes the maps hold what `plan` wants. After a failure, the next call starts from what the

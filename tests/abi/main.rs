@@ -1,6 +1,7 @@
 //! What crosses the kernel border, against a golden file: a changed layout needs a new ABI number.
 
 mod pins;
+mod sizes;
 
 use std::{fmt::Write as _, fs, path::PathBuf};
 
@@ -11,7 +12,7 @@ use lb_common::{
     settings,
 };
 use lb_tests::sandbox;
-use lb_userspace::dataplane::{DataPath, LoadOptions, OBJECT, XdpMode};
+use lb_userspace::dataplane::{DataPath, LoadOptions, MapSizes, OBJECT, XdpMode};
 
 fn golden_path() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("abi/layout.txt")
@@ -87,6 +88,7 @@ fn options() -> LoadOptions {
         bpffs: PathBuf::from(sandbox::BPFFS).join("xelb"),
         interfaces: Vec::new(),
         mode: XdpMode::Auto,
+        sizes: MapSizes::default(),
         hash_seed: None,
         former_seed: None,
     }

@@ -16,7 +16,7 @@ use crate::{in_sandbox, options};
 const ONE: [u64; 2] = [1, 11];
 const OTHER: [u64; 2] = [2, 22];
 
-fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     options().bpffs
 }
 
@@ -34,10 +34,14 @@ fn load() -> [u64; 2] {
     let (data_path, store) = DataPath::load(&options()).unwrap();
     let meta = store.meta().unwrap();
     assert_eq!((meta.abi, meta.hash_seed), (ABI, data_path.hash_seed()));
+    expect_own_maps();
+    data_path.hash_seed()
+}
+
+pub(crate) fn expect_own_maps() {
     let mut expected: Vec<String> = abi::map::PINNED.iter().map(|&name| name.into()).collect();
     expected.sort();
     assert_eq!(pinned(&folder()), expected);
-    data_path.hash_seed()
 }
 
 /// Leaves the maps of an agent with this seed in a folder.

@@ -7,10 +7,15 @@ use anyhow::{Result, ensure};
 use lb_common::limits::{
     GROUPS_MAX, LISTENERS_MAX, RING_SLOTS_MAX, TARGETS_MAX, WIDE_LISTENERS_MAX, WIDE_RANGES_MAX,
 };
-use lb_tests::agent::configuration_path;
+use lb_tests::{
+    agent::{PIN_DIR, SOCKET, configuration_path},
+    talk::{Listeners, Talkers},
+    topology::VIPS,
+    wait,
+};
 
 use crate::scene::{
-    LIMIT, WEB, fails, in_lab, json, run, start, state_dir_arguments, tables, write,
+    LIMIT, WEB, fails, in_lab, json, run, says, start, state_dir_arguments, tables, write,
 };
 
 /// A configuration of so many groups with so many targets each, and listeners: address, port and group.
@@ -100,9 +105,89 @@ fn what_does_not_fit_changes_nothing() -> Result<()> {
         ensure!(!crate::scene::is_pinned(), "something is pinned after `xelb detach`");
         let (what, text, limit) = &cases[0];
         write(lab, text)?;
-        let start = ["agent", "--config", &path, "--bpffs", lb_tests::agent::PIN_DIR];
+        let start = ["agent", "--config", &path, "--bpffs", PIN_DIR];
         fails(&run(lab, xelb, &start)?, 2, &[what, &limit.to_string()])?;
         ensure!(!crate::scene::is_pinned() && !lab.lb().has_xdp("eth0")?, "something was changed");
+        Ok(())
+    })
+}
+
+#[test]
+fn an_agent_allows_as_much_as_it_is_told() -> Result<()> {
+    in_lab(|lab, xelb| {
+        let mut arguments = state_dir_arguments(lab);
+        arguments.extend(["--max-targets", "2"].map(str::to_owned));
+        let mut agent = start(lab, xelb, &arguments)?;
+        let path = configuration_path(lab).display().to_string();
+        write(lab, WEB)?;
+        xelb.command(lab, &["apply", "-f", &path])?.success()?;
+        xelb.wait_healthy(lab, 2, LIMIT)?;
+        let before = tables()?;
+        let third = "{ address: 10.0.0.12 }\n      - { address: 10.0.0.13 }";
+        let larger = WEB.replace("{ address: 10.0.0.12 }", third);
+        write(lab, &larger)?;
+        let told = ["3 targets", "than the 2", "`xelb agent --max-targets`", "16383 at most"];
+        for command in [&["apply", "-f", &path][..], &["apply", "--dry-run", "-f", &path]] {
+            fails(&xelb.command(lab, command)?, 2, &told)?;
+        }
+        fails(&xelb.command(lab, &["target", "add", "web", "10.0.0.13"])?, 2, &told)?;
+        ensure!(tables()? == before, "the maps have changed");
+        ensure!(json(lab, xelb, "status")?["maps"]["targets"] == serde_json::json!([2, 2]));
+        agent.stop(LIMIT)?;
+        // A smaller limit than what is kept: the agent does not start, and packets go on.
+        let last = arguments.len() - 1;
+        arguments[last] = "1".to_owned();
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        fails(&run(lab, xelb, &arguments)?, 2, &["2 targets are more than the 1"])?;
+        ensure!(tables()? == before && lab.lb().has_xdp("eth0")?, "something was changed");
+        Ok(())
+    })
+}
+
+/// Connections whose flows are remembered go on while the memory of flows gets another size.
+#[test]
+fn another_size_of_the_memory_breaks_no_connection() -> Result<()> {
+    const PORT: u16 = 7000;
+    const CONNECTIONS: usize = 40;
+    in_lab(|lab, xelb| {
+        let talk = WEB
+            .replace("port: 80", "port: 7000")
+            .replace("protocol: http, path: /healthz", "protocol: http, port: 80, path: /healthz");
+        write(lab, &talk)?;
+        let path = configuration_path(lab).display().to_string();
+        let with = |flows: &str| -> Vec<String> {
+            let state = ["agent", "--config", &path, "--bpffs", PIN_DIR, "--socket", SOCKET];
+            state.into_iter().chain(["--flow-memory", flows]).map(str::to_owned).collect()
+        };
+        let _listeners = Listeners::start(lab.targets(), PORT)?;
+        let decaps = lab.targets().iter().map(|target| xelb.decap(lab, target));
+        let _decaps = decaps.collect::<lb_tests::Result<Vec<_>>>()?;
+        let mut agent = start(lab, xelb, &with("2097152"))?;
+        xelb.wait_healthy(lab, 2, LIMIT)?;
+        // Slots change their owner, so that what begins in them is remembered; then they change back.
+        says(lab, xelb, "target drain web 10.0.0.12")?;
+        let clients = [(lab.client(1), (VIPS[0], PORT).into())];
+        let talkers = Talkers::start(&clients, CONNECTIONS)?;
+        wait::until("all connections are open", LIMIT, || {
+            let open = talkers.report().partners.len();
+            if open == CONNECTIONS { Ok(()) } else { Err(format!("{:?}", talkers.report())) }
+        })?;
+        says(lab, xelb, "target undrain web 10.0.0.12")?;
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        for flows in ["65536", "8000000", "2097152"] {
+            let before = json(lab, xelb, "stats")?["remembered_flows"].as_u64();
+            ensure!(before.is_some_and(|flows| flows > 5), "{before:?} flows are remembered");
+            agent.stop(LIMIT)?;
+            agent = start(lab, xelb, &with(flows))?;
+            std::thread::sleep(std::time::Duration::from_secs(2));
+            let stats = json(lab, xelb, "stats")?;
+            ensure!(stats["remembered_flows"].as_u64() >= before, "{before:?} became {stats}");
+            let most = flows.parse::<u64>()?.next_power_of_two();
+            ensure!(stats["remembered_flows_max"] == most, "{stats}");
+        }
+        let report = talkers.finish();
+        ensure!(report.broken.is_empty(), "broken: {:?}", report.broken);
+        ensure!(report.partners.iter().all(|partner| *partner == report.partners[0]));
         Ok(())
     })
 }

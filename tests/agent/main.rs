@@ -12,5 +12,6 @@ mod metrics;
 mod remote;
 mod revisions;
 mod scene;
+mod scripts;
 mod service;
 mod state_dir;

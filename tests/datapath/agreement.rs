@@ -15,8 +15,8 @@ use crate::{
         random::{Random, frame},
         world::{
             DecapWorld, INGRESS, PORT_BAD_MODE, PORT_NO_OWNER, PORT_NO_RING, PORT_NO_TARGET,
-            PORT_TCP, PORT_UNRESOLVED, Sides as _, TARGET, World, agree, difference, target,
-            target_by, way,
+            PORT_TCP, PORT_UNRESOLVED, Sides as _, TARGET, World, agree, difference, target_by,
+            way,
         },
     },
 };

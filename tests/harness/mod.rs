@@ -1,7 +1,7 @@
 //! The lab: hosts in network namespaces, real servers and clients in them, and `xelb` between.
 //!
 //! It is what the network tests and the demo stand on; it deliberately knows nothing of how `xelb`
-//! works inside, only its command line.
+//! works inside, only its command line; [`script`], for tests of the agent's planning, has no lab.
 //!
 //! Nothing in a lab has a name outside of it. Mounts (a tmpfs over `/run`, a bpffs) live in a
 //! private mount namespace, network namespaces are named under that tmpfs only, and every child
@@ -24,6 +24,7 @@ pub mod process;
 pub mod raw;
 pub mod requirements;
 pub mod sandbox;
+pub mod script;
 pub mod talk;
 pub mod topology;
 pub mod udp;

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, rc::Rc};
 
-use lb_common::{Bucket, Limit, Slot, Target};
+use lb_common::{Bucket, Limit, ListenerKey, Slot, Target};
 use lb_ebpf::{
     Verdict,
     host::{MemoryTables, VecPacket},
@@ -138,6 +138,11 @@ impl MapStore for HostStore {
 
     fn seen(&self, slot: u32) -> u32 {
         self.0.borrow().tables.memory.seen.borrow().get(slot as usize)
+    }
+
+    /// One listener is no crowd.
+    fn crowded<'keys>(&self, _new: &'keys [ListenerKey]) -> Option<&'keys ListenerKey> {
+        None
     }
 
     fn apply(&mut self, operation: &MapOp) -> Result<(), Killed> {

@@ -10,6 +10,7 @@ mod flows;
 mod group;
 mod host;
 mod random;
+mod scripts;
 mod sequence;
 
 use std::{

@@ -9,17 +9,30 @@ use std::{
 use lb_common::{MemoryLine, limits::MEMORY_LINES, memory::MEMORY_WORDS};
 
 use super::{Array, MemoryTables};
-use crate::memory::FlowMemory;
+use crate::memory::{FlowMemory, Lines};
 
 /// The memory of flows, and the marks of armed slots, in memory.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct HostMemory {
+    /// How many lines there are, a power of two, less one.
+    pub mask: u32,
     /// Lines that are not empty.
     pub lines: RefCell<HashMap<u32, MemoryLine>>,
     /// When a packet of a slot last went elsewhere than to its current owner, by index, in seconds.
     pub seen: RefCell<Array<u32>>,
     /// How often lines and marks were read or written.
     pub accesses: Cell<u64>,
+}
+
+impl Default for HostMemory {
+    fn default() -> Self {
+        Self {
+            mask: MEMORY_LINES as u32 - 1,
+            lines: RefCell::default(),
+            seen: RefCell::default(),
+            accesses: Cell::default(),
+        }
+    }
 }
 
 impl HostMemory {
@@ -48,13 +61,17 @@ impl Deref for Copied {
     }
 }
 
-impl FlowMemory for MemoryTables {
+impl Lines for MemoryTables {
     type Line<'tables> = Copied;
+
+    fn memory_mask(&self) -> u32 {
+        self.memory.mask
+    }
 
     fn memory_line(&self, line: u32) -> Option<Copied> {
         self.memory.count();
         let known = || Copied(self.memory.lines.borrow().get(&line).copied().unwrap_or_default());
-        ((line as usize) < MEMORY_LINES).then(known)
+        (line <= self.memory.mask).then(known)
     }
 
     fn swap_owner(&self, place: u32, old: u64, new: u64) -> bool {
@@ -71,7 +88,9 @@ impl FlowMemory for MemoryTables {
     fn write_hash(&self, place: u32, hash: u64) {
         self.memory.entry(place, |entry| entry.hash = hash);
     }
+}
 
+impl FlowMemory for MemoryTables {
     fn mark_seen(&self, slot: u32, now: u32) {
         self.memory.count();
         self.memory.seen.borrow_mut().insert(slot as usize, now);

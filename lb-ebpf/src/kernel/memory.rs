@@ -3,7 +3,7 @@
 use core::ptr::{read_volatile, write_volatile};
 
 use lb_common::{Memory, MemoryLine, limits::RING_SLOTS_MAX, memory::MEMORY_WORDS};
-use lb_ebpf::memory::FlowMemory;
+use lb_ebpf::memory::{FlowMemory, Lines};
 
 use super::{atomic, maps, settings, tables::KernelTables};
 
@@ -15,8 +15,13 @@ fn entry(place: u32) -> Option<*mut Memory> {
     Some(unsafe { line.cast::<Memory>().add(place as usize % MEMORY_WORDS) })
 }
 
-impl FlowMemory for KernelTables {
+impl Lines for KernelTables {
     type Line<'tables> = &'tables MemoryLine;
+
+    #[inline(always)]
+    fn memory_mask(&self) -> u32 {
+        settings::memory_mask()
+    }
 
     #[inline(always)]
     fn memory_line(&self, line: u32) -> Option<&MemoryLine> {
@@ -45,7 +50,9 @@ impl FlowMemory for KernelTables {
             unsafe { write_volatile(&raw mut (*entry).hash, hash) };
         }
     }
+}
 
+impl FlowMemory for KernelTables {
     #[inline(always)]
     fn mark_seen(&self, slot: u32, now: u32) {
         if settings::dry_run() {

@@ -1,5 +1,6 @@
 //! Load-time globals, as `lb_common::settings` lists them.
 
+use lb_common::limits::MEMORY_LINES;
 use lb_ebpf::flow_hash::KEYS;
 
 /// See [`lb_common::settings::HASH_KEYS`].
@@ -9,6 +10,17 @@ static HASH_KEYS: [u64; KEYS] = [0; KEYS];
 /// See [`lb_common::settings::DRY_RUN`].
 #[unsafe(no_mangle)]
 static DRY_RUN: u32 = 0;
+
+/// See [`lb_common::settings::MEMORY_MASK`].
+#[unsafe(no_mangle)]
+static MEMORY_MASK: u32 = MEMORY_LINES as u32 - 1;
+
+/// Lines of the memory of flows, less one.
+#[inline(always)]
+pub(crate) fn memory_mask() -> u32 {
+    // SAFETY: a static is valid; volatile, since it is set before the program is loaded.
+    unsafe { core::ptr::read_volatile(&raw const MEMORY_MASK) }
+}
 
 /// Whether nothing may be written. The verifier knows the answer and takes out what it rules out.
 #[inline(always)]

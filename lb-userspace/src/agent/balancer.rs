@@ -25,7 +25,8 @@ use crate::{
 use super::{
     AgentOptions, Event, Refusal, aims,
     hops::Hops,
-    quiet, resume,
+    quiet,
+    resume::resume,
     run::{failed, invalid},
     transitions,
 };
@@ -64,11 +65,12 @@ impl Balancer {
             bpffs: options.bpffs.clone(),
             interfaces: config.interfaces.clone(),
             mode: options.xdp_mode,
+            sizes: options.sizes,
             hash_seed: config.hash_seed,
             former_seed: runtime.and_then(|runtime| runtime.hash_seed),
         })?;
         let mut reconciler = Reconciler::new(store);
-        let mut resumed = resume::resume(reconciler.current()?);
+        let mut resumed = resume(reconciler.current()?);
         if let Some(Runtime { drained, .. }) = runtime {
             // It is written before the maps are.
             resumed.drained = drained.iter().cloned().collect();

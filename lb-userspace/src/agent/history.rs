@@ -18,7 +18,9 @@ impl Agent {
                 Ok(Answer::Revisions(self.history()?.revisions(before, most)?))
             }
             Question::Preview(document) => {
-                let (config, warnings) = config::validate(&document).map_err(invalid)?;
+                let limits = &self.options.limits;
+                let (config, warnings) =
+                    config::validate_within(&document, limits).map_err(invalid)?;
                 let differences = self.source.document()?.differences(&document);
                 let impact = match &mut self.balancer {
                     Some(balancer) => balancer.preview(&config, &self.stats)?,

@@ -28,7 +28,9 @@ mod view;
 
 pub use events::{Event, EventLog, Events};
 pub use options::{AgentOptions, STATE_DIR};
+pub use quiet::slots as quiet_slots;
 pub use request::{Action, AgentHandle, Answer, Ask, Outcome, Preview, Question, Refusal, Request};
+pub use resume::{Resumed, resume};
 pub use run::run;
 pub use snapshot::{
     AttachedInterface, HealthStats, ListenerView, MapMemory, MapsView, MemoryView, PortView,

@@ -2,7 +2,11 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use crate::{api::access::AccessOptions, dataplane::XdpMode};
+use crate::{
+    api::access::AccessOptions,
+    config::Limits,
+    dataplane::{MapSizes, XdpMode},
+};
 
 /// Where the desired state is kept unless the command line names another place.
 pub const STATE_DIR: &str = "/var/lib/xelb";
@@ -25,4 +29,8 @@ pub struct AgentOptions {
     pub metrics: Option<SocketAddr>,
     /// How the program is attached.
     pub xdp_mode: XdpMode,
+    /// How much a configuration may have.
+    pub limits: Limits,
+    /// How large the maps are whose size can be chosen.
+    pub sizes: MapSizes,
 }

@@ -22,7 +22,7 @@ impl Agent {
             ..Snapshot::default()
         };
         if let Some(balancer) = &self.balancer {
-            view::describe(balancer, &self.scheduler, &mut snapshot);
+            view::describe(balancer, &self.scheduler, &self.options, &mut snapshot);
             snapshot.warnings.extend(self.shortages.warnings());
             snapshot.warnings.extend(self.tunnel.warnings());
         }

@@ -13,7 +13,8 @@ const PATIENCE: u32 = 350;
 
 /// Indices of armed slots that have seen no exception for the longest idle timeout of their group's
 /// listeners. `seen` gives the second of the last exception of a slot.
-pub(super) fn slots(
+#[must_use]
+pub fn slots(
     config: &Config,
     tables: &Tables,
     now: u32,

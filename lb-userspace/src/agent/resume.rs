@@ -16,17 +16,18 @@ use crate::{
 
 /// What is known before the first probe and the first answer of netlink.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Resumed {
+pub struct Resumed {
     /// Verdicts.
-    pub(super) health: HealthTable,
+    pub health: HealthTable,
     /// Targets that were draining.
-    pub(super) drained: BTreeSet<TargetKey>,
+    pub drained: BTreeSet<TargetKey>,
     /// Next hops.
-    pub(super) next_hops: BTreeMap<IpAddr, NextHopState>,
+    pub next_hops: BTreeMap<IpAddr, NextHopState>,
 }
 
 /// Reads verdicts, drains and next hops back, so that a restart changes nothing.
-pub(super) fn resume(tables: &Tables) -> Resumed {
+#[must_use]
+pub fn resume(tables: &Tables) -> Resumed {
     let mut resumed = Resumed::default();
     for target in tables.targets.values() {
         let Some(key) = key_of(target, tables) else {

@@ -57,7 +57,7 @@ pub async fn run(options: AgentOptions) -> Result<()> {
 }
 
 pub(super) struct Agent {
-    options: AgentOptions,
+    pub(super) options: AgentOptions,
     pub(super) source: Source,
     /// `None` until there is a configuration.
     pub(super) balancer: Option<Balancer>,
@@ -281,11 +281,11 @@ impl Agent {
     }
 
     fn reload(&mut self) {
-        let Source::File { path, .. } = &self.source else {
+        let Source::File { path, limits, .. } = &self.source else {
             tracing::info!("SIGHUP: nothing to read again, the state directory is the source");
             return;
         };
-        match source::read_file(path) {
+        match source::read_file(path, limits) {
             Ok(config) if self.balancer.as_ref().is_some_and(|now| now.config == config) => {
                 // The file is as before a change that was refused; a failed write is not healed.
                 if self.retry.is_none() {

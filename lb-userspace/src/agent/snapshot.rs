@@ -185,16 +185,19 @@ pub struct HealthStats {
 /// What the maps hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MapsView {
-    /// Listeners, and how many fit.
+    /// Listeners, and how many the agent allows.
     pub listeners: (usize, usize),
-    /// Target groups, and how many fit.
+    /// Target groups, and how many the agent allows.
     pub target_groups: (usize, usize),
-    /// Targets, and how many fit.
+    /// Targets, those that are leaving included, and how many the agent allows in a configuration.
     pub targets: (usize, usize),
-    /// Slots of all rings, and how many fit.
+    /// Slots of all rings, and how many the agent allows a configuration to need.
     pub ring_slots: (usize, usize),
     /// Slots that are armed: new flows in them are remembered.
     pub armed_slots: usize,
+    /// Flows that can be remembered at a time.
+    #[serde(default)]
+    pub remembered_flows_max: usize,
 }
 
 /// What agent and data path take of the host's memory.

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::{AgentOptions, Refusal};
 use crate::{
-    config::{self, Checked, Checker, Config, ConfigErrors, Document},
+    config::{self, Checked, Checker, Config, ConfigErrors, Document, Limits},
     store::{Commit, Embedded, Runtime, Store, StoreError},
 };
 
@@ -25,6 +25,8 @@ pub(super) enum Source {
     File {
         /// It.
         path: PathBuf,
+        /// How much it may have.
+        limits: Limits,
         /// Where drains and the seed are kept over a reboot, if anywhere.
         runtime: Option<Box<dyn Store>>,
     },
@@ -67,7 +69,7 @@ impl Source {
     /// The desired state as it is written.
     pub(super) fn document(&self) -> Result<Document, Refusal> {
         match self {
-            Self::File { path, .. } => config::load(path)
+            Self::File { path, limits, .. } => config::load_within(path, limits)
                 .map(|(document, _, _)| document)
                 .map_err(|errors| Refusal::Failed(errors.to_string())),
             Self::Store(store, _) => {
@@ -79,7 +81,7 @@ impl Source {
     /// Checks a document that may become the desired state.
     pub(super) fn check(&mut self, document: &Document) -> Result<Checked, ConfigErrors> {
         match self {
-            Self::File { .. } => config::validate(document),
+            Self::File { limits, .. } => config::validate_within(document, limits),
             Self::Store(_, checker) => checker.check(document),
         }
     }
@@ -112,13 +114,14 @@ impl Source {
 /// The source of truth and what it says now.
 pub(super) fn open(options: &AgentOptions) -> Result<(Source, Option<Config>)> {
     if let Some(path) = &options.config {
-        let config = read_file(path)?;
+        let limits = options.limits;
+        let config = read_file(path, &limits)?;
         let runtime = options.state_dir.as_deref().map(runtime_store).transpose()?;
-        return Ok((Source::File { path: path.clone(), runtime }, Some(config)));
+        return Ok((Source::File { path: path.clone(), limits, runtime }, Some(config)));
     }
     let dir = options.state_dir.as_deref().unwrap_or(Path::new(super::options::STATE_DIR));
     let store = Embedded::open(dir)?;
-    let mut checker = Checker::default();
+    let mut checker = Checker::within(options.limits);
     let config = match store.current() {
         Some(revision) => Some(checker.check(&revision.document)?.0),
         None => None,
@@ -141,8 +144,8 @@ fn runtime_store(dir: &Path) -> Result<Box<dyn Store>> {
     Ok(Box::new(store))
 }
 
-pub(super) fn read_file(path: &Path) -> Result<Config, ConfigErrors> {
-    let (_, config, warnings) = config::load(path)?;
+pub(super) fn read_file(path: &Path, limits: &Limits) -> Result<Config, ConfigErrors> {
+    let (_, config, warnings) = config::load_within(path, limits)?;
     for warning in warnings {
         tracing::warn!("{warning}");
     }

@@ -2,13 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use lb_common::{
-    limits::{GROUPS_MAX, LISTENERS_MAX, RING_SLOTS_MAX, TARGETS_MAX},
-    target::TargetState,
-};
+use lb_common::target::TargetState;
 
 use super::{
-    AttachedInterface, ListenerView, MapsView, Snapshot, TargetGroupView, TargetView,
+    AgentOptions, AttachedInterface, ListenerView, MapsView, Snapshot, TargetGroupView, TargetView,
     balancer::Balancer,
 };
 use crate::{
@@ -27,7 +24,12 @@ struct Counts {
 }
 
 /// Fills what the balancer knows into a snapshot.
-pub(super) fn describe(balancer: &Balancer, scheduler: &Scheduler, snapshot: &mut Snapshot) {
+pub(super) fn describe(
+    balancer: &Balancer,
+    scheduler: &Scheduler,
+    options: &AgentOptions,
+    snapshot: &mut Snapshot,
+) {
     let Balancer { data_path, config, plan, drained, .. } = balancer;
     let tables = &plan.tables;
     let groups: BTreeMap<&str, (u16, &GroupTable)> =
@@ -79,11 +81,13 @@ pub(super) fn describe(balancer: &Balancer, scheduler: &Scheduler, snapshot: &mu
             }
         })
         .collect();
+    let AgentOptions { limits, sizes, .. } = options;
     snapshot.maps = MapsView {
-        listeners: (tables.listeners.len(), LISTENERS_MAX - 1),
-        target_groups: (tables.groups.len(), GROUPS_MAX - 1),
-        targets: (tables.targets.len(), TARGETS_MAX - 1),
-        ring_slots: (tables.groups.values().map(|group| group.ring.len()).sum(), RING_SLOTS_MAX),
+        listeners: (config.listeners.len(), limits.listeners),
+        target_groups: (tables.groups.len(), limits.target_groups),
+        targets: (tables.targets.len(), limits.targets),
+        ring_slots: (tables.groups.values().map(|group| group.ring.len()).sum(), limits.ring_slots),
+        remembered_flows_max: sizes.flows() as usize,
         armed_slots: plan.cache.armed(),
     };
 }

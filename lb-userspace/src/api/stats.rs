@@ -1,15 +1,12 @@
 //! Counters by number to counters by name. Only [`read`] touches the maps.
 
-use lb_common::{Traffic, limits::MEMORY_LINES, memory::MEMORY_WORDS};
+use lb_common::Traffic;
 
 use super::{CounterView, DropView, ListenerTraffic, StatsView, TargetTraffic};
 use crate::{
     agent::Snapshot,
     dataplane::{Stats, StatsError, StatsSource},
 };
-
-/// Flows that can be remembered at a time.
-const REMEMBERED_MAX: usize = MEMORY_LINES * MEMORY_WORDS;
 
 /// Reads the counters of what is in the snapshot.
 pub(crate) fn read(snapshot: &Snapshot, source: &StatsSource) -> Result<StatsView, StatsError> {
@@ -56,8 +53,8 @@ fn view(snapshot: &Snapshot, stats: &Stats) -> StatsView {
         targets: targets.collect(),
         drops: drops.collect(),
         counters: counters.collect(),
-        remembered_flows: stats.remembered as u64,
-        remembered_flows_max: REMEMBERED_MAX as u64,
+        remembered_flows: stats.remembered.0 as u64,
+        remembered_flows_max: u64::from(stats.remembered.1),
     }
 }
 
@@ -85,7 +82,7 @@ mod tests {
             targets: BTreeMap::from([(9, Traffic { packets: 2, bytes: 120 })]),
             drops: vec![(DropReason::NoTarget, 5)],
             counters: vec![(Counter::FragmentPassed, 1)],
-            remembered: 17,
+            remembered: (17, 1 << 16),
         };
         let view = view(&snapshot, &stats);
         let listeners: Vec<_> =
@@ -97,7 +94,7 @@ mod tests {
             (view.counters[0].name.as_str(), view.counters[0].value),
             ("fragment_passed", 1)
         );
-        assert_eq!(view.remembered_flows, 17);
+        assert_eq!((view.remembered_flows, view.remembered_flows_max), (17, 1 << 16));
         assert_eq!(view.drops[0].help, DropReason::NoTarget.help());
     }
 }

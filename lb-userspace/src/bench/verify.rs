@@ -114,7 +114,7 @@ mod tests {
             targets: [(7, traffic(target / 2)), (8, traffic(target - target / 2))].into(),
             drops: vec![(DropReason::NoTarget, drops)],
             counters: vec![(Counter::FlowRemembered, remembered)],
-            remembered: 0,
+            remembered: (0, 0),
         }
     }
 

@@ -4,9 +4,10 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Args;
 
-use super::{Attach, Log, access::Access};
+use super::{Attach, Log, access::Access, limits::LimitArguments};
 use crate::{
     agent::{self, AgentOptions},
+    dataplane::MapSizes,
     log::LogFormat,
 };
 
@@ -20,6 +21,8 @@ use crate::{
 /// the next agent takes it over; `xelb detach` removes it.
 ///
 /// Example: xelb agent --config /etc/xelb.yaml
+///
+/// Example: xelb agent --flow-memory 8000000 --max-targets 2000
 #[derive(Debug, Args)]
 pub(super) struct Agent {
     /// Configuration file, YAML or JSON
@@ -38,6 +41,14 @@ pub(super) struct Agent {
     /// Answer Prometheus at http://ADDRESS:PORT/metrics, for example 127.0.0.1:9900 or [::1]:9900
     #[arg(long, value_name = "ADDRESS:PORT")]
     metrics: Option<SocketAddr>,
+    /// Flows that can be remembered at a time, 16 bytes each, rounded up to a power of two: see
+    /// `xelb stats` for how many are
+    #[arg(long, value_name = "COUNT", default_value_t = MapSizes::default().flows(),
+        value_parser = clap::value_parser!(u32)
+            .range(i64::from(MapSizes::FLOWS_MIN)..=i64::from(MapSizes::FLOWS_MAX)))]
+    flow_memory: u32,
+    #[command(flatten)]
+    limits: LimitArguments,
     #[command(flatten)]
     attach: Attach,
     #[command(flatten)]
@@ -61,6 +72,8 @@ impl Agent {
             access,
             metrics: self.metrics,
             xdp_mode: self.attach.xdp_mode,
+            limits: self.limits.into(),
+            sizes: MapSizes::for_flows(self.flow_memory),
         };
         tokio::runtime::Builder::new_multi_thread()
             .enable_all()

@@ -14,6 +14,7 @@ mod explain;
 mod get;
 #[cfg(test)]
 mod help_tests;
+mod limits;
 mod man;
 mod output;
 mod preview;

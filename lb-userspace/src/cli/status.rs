@@ -46,9 +46,14 @@ fn render(status: &Snapshot) -> String {
         line("interface", &format!("{} ({mode}: {})", interface.name, interface.reason));
     }
     let healthy = status.targets.iter().filter(|target| target.state == "healthy").count();
-    line("listeners", &status.listeners.len().to_string());
-    line("target groups", &status.target_groups.len().to_string());
-    line("targets", &format!("{healthy} of {} healthy", status.targets.len()));
+    let maps = &status.maps;
+    let at_most =
+        |limit: usize| if limit == 0 { String::new() } else { format!(" (at most {limit})") };
+    line("listeners", &format!("{}{}", status.listeners.len(), at_most(maps.listeners.1)));
+    let groups = status.target_groups.len();
+    line("target groups", &format!("{groups}{}", at_most(maps.target_groups.1)));
+    let targets = status.targets.len();
+    line("targets", &format!("{healthy} of {targets} healthy{}", at_most(maps.targets.1)));
     let health = &status.health;
     line(
         "health checks",
@@ -64,9 +69,12 @@ fn render(status: &Snapshot) -> String {
         let reaction = format!("{} us from a probe's end to the ring", health.last_reaction_us);
         line("last reaction", &reaction);
     }
-    let (slots, slots_max) = status.maps.ring_slots;
-    let armed = status.maps.armed_slots;
+    let ((slots, slots_max), armed) = (maps.ring_slots, maps.armed_slots);
     line("ring slots", &format!("{slots} of {slots_max}, {armed} armed"));
+    if maps.remembered_flows_max > 0 {
+        let most = maps.remembered_flows_max;
+        line("flow memory", &format!("{most} flows at most; `xelb stats` counts them"));
+    }
     let memory = &status.memory;
     line("maps' memory", &maps_memory(memory));
     if let (Some(resident), Some(own)) = (memory.agent_resident_bytes, memory.agent_own_bytes) {

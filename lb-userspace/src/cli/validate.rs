@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use super::{end, output::Format};
+use super::{end, limits::LimitArguments, output::Format};
 use crate::{
     config::{self, Config, ConfigError, ConfigErrors, Warning},
     log::LogFormat,
@@ -13,7 +13,8 @@ use crate::{
 
 /// Check a configuration file, without an agent and without changing anything
 ///
-/// All errors are printed, each with line and column, and the exit code is 2 if there are any.
+/// All errors are printed, each with line and column, and the exit code is 2 if there are any. An
+/// agent that is started with limits of its own is stood in for by the same options.
 ///
 /// Example: xelb validate -f xelb.yaml
 ///
@@ -23,6 +24,8 @@ pub(super) struct Validate {
     /// Configuration file, YAML or JSON
     #[arg(short, long, value_name = "FILE")]
     file: PathBuf,
+    #[command(flatten)]
+    limits: LimitArguments,
     #[command(flatten)]
     format: Format,
 }
@@ -53,7 +56,8 @@ impl Validate {
     /// 0 when the file is valid, 2 when it is not.
     pub(super) fn run(self) -> ExitCode {
         let file = self.file.display().to_string();
-        let checked = config::load(&self.file).map(|(_, config, warnings)| (config, warnings));
+        let checked = config::load_within(&self.file, &self.limits.into())
+            .map(|(_, config, warnings)| (config, warnings));
         let verdict = verdict(&file, checked.as_ref());
         if self.format.is_for_programs() {
             let valid = verdict.valid;

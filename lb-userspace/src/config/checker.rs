@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{
-    Checked, ConfigErrors, Document, check,
+    Checked, ConfigErrors, Document, Limits, check,
     model::{Config, Listener, TargetGroup},
     read::{GroupPlaces, ListenerPlaces, Places},
     tree::Node,
@@ -13,6 +13,7 @@ use super::{
 /// See [`super::validate`], which it does faster where it knows the document already in part.
 #[derive(Debug, Default)]
 pub struct Checker {
+    within: Limits,
     last: Option<Last>,
 }
 
@@ -25,9 +26,15 @@ pub(super) struct Last {
 }
 
 impl Checker {
+    /// One that allows so much.
+    #[must_use]
+    pub const fn within(limits: Limits) -> Self {
+        Self { within: limits, last: None }
+    }
+
     /// Checks a document that did not come from a file.
     pub fn check(&mut self, document: &Document) -> Result<Checked, ConfigErrors> {
-        let (checked, places) = check(document, self.last.as_ref(), "")?;
+        let (checked, places) = check(document, self.last.as_ref(), &self.within, "")?;
         let (document, config) = (document.clone(), checked.0.clone());
         self.last = Some(Last { document, config, places });
         Ok(checked)

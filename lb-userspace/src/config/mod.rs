@@ -5,6 +5,7 @@ mod difference;
 mod document;
 mod edit;
 mod error;
+mod limits;
 mod model;
 mod read;
 mod rules;
@@ -23,6 +24,7 @@ pub use difference::Difference;
 pub use document::{Document, EditError};
 pub use edit::Edit;
 pub use error::{ConfigError, ConfigErrors, Warning};
+pub use limits::Limits;
 pub use model::*;
 
 use checker::Last;
@@ -42,10 +44,18 @@ pub type Checked = (Config, Vec<Warning>);
 
 /// Reads and checks a configuration file, YAML or JSON.
 pub fn load(path: &Path) -> Result<(Document, Config, Vec<Warning>), ConfigErrors> {
+    load_within(path, &Limits::MOST)
+}
+
+/// The same, for an agent that allows so much.
+pub fn load_within(
+    path: &Path,
+    within: &Limits,
+) -> Result<(Document, Config, Vec<Warning>), ConfigErrors> {
     let name = path.display().to_string();
     let text = read_text(path)
         .map_err(|(spot, message)| ConfigErrors::one(&name, At::spot(spot), message))?;
-    parse(&text, &name)
+    parse_within(&text, &name, within)
 }
 
 /// The text of a file, or what is wrong with it, and where.
@@ -88,25 +98,40 @@ fn end_of(text: &str) -> Spot {
 
 /// Checks a configuration in YAML or JSON; `source` names it in messages.
 pub fn parse(text: &str, source: &str) -> Result<(Document, Config, Vec<Warning>), ConfigErrors> {
+    parse_within(text, source, &Limits::MOST)
+}
+
+/// The same, for an agent that allows so much.
+pub fn parse_within(
+    text: &str,
+    source: &str,
+    within: &Limits,
+) -> Result<(Document, Config, Vec<Warning>), ConfigErrors> {
     let document = syntax::document(text)
         .map_err(|(spot, message)| ConfigErrors::one(source, At::spot(spot), message))?;
-    let ((config, warnings), _) = check(&document, None, source)?;
+    let ((config, warnings), _) = check(&document, None, within, source)?;
     Ok((document, config, warnings))
 }
 
 /// Checks a document that did not come from a file.
 pub fn validate(document: &Document) -> Result<Checked, ConfigErrors> {
-    Ok(check(document, None, "")?.0)
+    validate_within(document, &Limits::MOST)
+}
+
+/// The same, for an agent that allows so much.
+pub fn validate_within(document: &Document, within: &Limits) -> Result<Checked, ConfigErrors> {
+    Ok(check(document, None, within, "")?.0)
 }
 
 fn check(
     document: &Document,
     last: Option<&Last>,
+    within: &Limits,
     source: &str,
 ) -> Result<(Checked, Places), ConfigErrors> {
     let findings = Findings::default();
     let (config, places) = read::config(&document.0, last, &findings);
-    rules::check(&config, &places, &findings);
+    rules::check(&config, &places, within, &findings);
     let (errors, mut warnings) = findings.into_parts();
     warnings.sort_by_key(|warning| (warning.remark().line(), warning.remark().column()));
     if errors.is_empty() {

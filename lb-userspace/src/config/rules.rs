@@ -8,15 +8,12 @@ mod wide;
 
 use std::{collections::BTreeSet, net::SocketAddr};
 
-use lb_common::limits::{
-    GROUPS_MAX, LISTENERS_MAX, RING_SLOTS_MAX, TARGETS_MAX, WIDE_LISTENERS_MAX,
-};
+use lb_common::limits::WIDE_LISTENERS_MAX;
 
-use super::{model::Config, read::Places, section::Findings};
-use crate::maglev;
+use super::{Limits, model::Config, read::Places, section::Findings};
 
 /// Finds everything that is wrong with the whole.
-pub(super) fn check(config: &Config, places: &Places, findings: &Findings) {
+pub(super) fn check(config: &Config, places: &Places, within: &Limits, findings: &Findings) {
     interfaces(config, places, findings);
     groups(config, places, findings);
     listeners::check(config, places, findings);
@@ -24,7 +21,7 @@ pub(super) fn check(config: &Config, places: &Places, findings: &Findings) {
     let vips = addresses::Vips::of(&config.listeners);
     addresses::check(config, places, &vips, findings);
     source_nat::check(config, places, &vips, findings);
-    limits(config, places, findings);
+    limits(config, places, within, findings);
 }
 
 /// Complains about the second of two things with the same key.
@@ -77,26 +74,18 @@ fn groups(config: &Config, places: &Places, findings: &Findings) {
     }
 }
 
-fn limits(config: &Config, places: &Places, findings: &Findings) {
-    let targets = config.target_groups.iter().map(|group| group.targets.len());
-    let used: BTreeSet<&str> =
-        config.listeners.iter().map(|listener| listener.target_group.as_str()).collect();
-    let rings = config
-        .target_groups
-        .iter()
-        .filter(|group| used.contains(&*group.name) && !group.targets.is_empty())
-        .map(|group| 1 << maglev::ring_bits(group.targets.len(), None));
-    let wide = config.listeners.iter().filter(|listener| listener.exact().is_none());
-    let (groups, listeners) = (&places.all_groups, &places.all_listeners);
-    for (at, what, count, max) in [
-        (listeners, "listeners", config.listeners.len(), LISTENERS_MAX - 1),
-        (listeners, wide::NAME, wide.count(), WIDE_LISTENERS_MAX),
-        (groups, "target groups", config.target_groups.len(), GROUPS_MAX - 1),
-        (groups, "targets", targets.sum(), TARGETS_MAX - 1),
-        (groups, "slots of their rings", rings.sum(), RING_SLOTS_MAX),
-    ] {
-        if count > max {
-            findings.error(at, format!("{count} {what} are more than the {max} that fit"));
-        }
+fn limits(config: &Config, places: &Places, limits: &Limits, findings: &Findings) {
+    for exceeded in limits.exceeded(config) {
+        let of_listeners = exceeded.is_of_listeners();
+        let at = if of_listeners { &places.all_listeners } else { &places.all_groups };
+        findings.error(at, exceeded.message());
+    }
+    let wide = config.listeners.iter().filter(|listener| listener.exact().is_none()).count();
+    if wide > WIDE_LISTENERS_MAX {
+        let message = format!(
+            "{wide} {} are more than the {WIDE_LISTENERS_MAX} that fit, the most of this version",
+            wide::NAME
+        );
+        findings.error(&places.all_listeners, message);
     }
 }

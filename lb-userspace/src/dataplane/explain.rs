@@ -16,7 +16,7 @@ use lb_common::{Binding, abi::map, abi::program::Instance, explain::Explanation}
 
 use thiserror::Error;
 
-use super::{KernelStore, LoadError, StoreError, beside, load_balancer, open_balancer};
+use super::{KernelStore, LoadError, MapSizes, StoreError, beside, load_balancer, open_balancer};
 use crate::config::Protocol;
 
 /// Room for the frame that comes out.
@@ -100,7 +100,12 @@ impl Explainer {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = beside::written(&self.folder);
         let seed = KernelStore::open(&folder)?.meta()?.hash_seed;
-        let mut ebpf = open_balancer(&folder, seed, Instance::DryRun)?;
+        let sizes = MapSizes::of(&folder).map_err(|source| StoreError::Map {
+            action: "open",
+            map: map::MEMORY,
+            source,
+        })?;
+        let mut ebpf = open_balancer(&folder, seed, sizes, Instance::DryRun)?;
         let mut out = vec![0; FRAME_BYTES_MAX];
         let result = load_balancer(&mut ebpf, Instance::DryRun)?
             .test_run(TestRunOptions {

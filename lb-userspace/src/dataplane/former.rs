@@ -3,7 +3,7 @@
 use lb_common::abi::{ABI, Head};
 
 use super::{
-    KernelStore, head,
+    KernelStore, MapSizes, head,
     pins::{PinError, PinFolder},
 };
 
@@ -16,13 +16,15 @@ pub(super) enum Former {
     None(Option<Seed>),
     /// Maps of this layout.
     Ours(Seed),
+    /// The same, but of other sizes than those that are wanted.
+    OtherSizes(Seed),
     /// A program that forwards with maps that this version cannot use.
     Running(Option<Seed>),
 }
 
 impl Former {
     /// Looks, and removes what is of no use to anybody.
-    pub(super) fn find(pins: &PinFolder) -> Result<Self, PinError> {
+    pub(super) fn find(pins: &PinFolder, wanted: MapSizes) -> Result<Self, PinError> {
         let folder = pins.path().display();
         let (maps, links) = (pins.has_maps()?, !pins.links()?.is_empty());
         // Maps with the number 0 were never finished.
@@ -30,7 +32,15 @@ impl Former {
         let seed = head.map(|head| head.hash_seed);
         match head {
             Some(Head { abi: ABI, hash_seed }) => match KernelStore::open(pins.path()) {
-                Ok(_) => return Ok(Self::Ours(hash_seed)),
+                Ok(_) => match MapSizes::of(pins.path()) {
+                    Ok(sizes) if sizes != wanted => {
+                        let (found, wanted) = (sizes.flows(), wanted.flows());
+                        tracing::info!(%folder, found, wanted, "the memory of flows has another size");
+                        return Ok(Self::OtherSizes(hash_seed));
+                    }
+                    // One that is missing is made.
+                    _ => return Ok(Self::Ours(hash_seed)),
+                },
                 Err(error) => tracing::warn!(%folder, %error, "the maps are not whole"),
             },
             Some(Head { abi, .. }) => {
@@ -54,7 +64,7 @@ impl Former {
     pub(super) const fn hash_seed(&self) -> Option<Seed> {
         match self {
             Self::None(seed) | Self::Running(seed) => *seed,
-            Self::Ours(seed) => Some(*seed),
+            Self::Ours(seed) | Self::OtherSizes(seed) => Some(*seed),
         }
     }
 }

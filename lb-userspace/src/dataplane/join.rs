@@ -20,12 +20,14 @@ use lb_common::{
 };
 use lb_ebpf::flow_hash;
 
-use super::{LoadError, OBJECT, load::load_program};
+use super::{LoadError, MapSizes, OBJECT, load::load_program};
 
-/// Makes the balancer's maps, or takes those pinned in `folder`; its programs are still to be loaded.
+/// Makes the balancer's maps, or takes those pinned in `folder`, which must have these sizes; its
+/// programs are still to be loaded.
 pub fn open_balancer(
     folder: &Path,
     hash_seed: [u64; 2],
+    sizes: MapSizes,
     instance: Instance,
 ) -> Result<Ebpf, LoadError> {
     let dry_run = u32::from(instance == Instance::DryRun);
@@ -33,6 +35,8 @@ pub fn open_balancer(
         .default_map_pin_directory(folder)
         .override_global(settings::HASH_KEYS.name, &flow_hash::keys(hash_seed), true)
         .override_global(settings::DRY_RUN.name, &dry_run, true)
+        .override_global(settings::MEMORY_MASK.name, &sizes.memory_mask(), true)
+        .map_max_entries(map::MEMORY, sizes.memory_lines)
         .load(OBJECT)
         .map_err(|error| LoadError::Object(Box::new(error)))
 }

@@ -12,7 +12,7 @@ use aya::maps::{
     lpm_trie::Key,
 };
 use lb_common::{
-    Group, RingRef, Switches, Target, Traffic, VipKey, WideKey, WideListeners,
+    Group, ListenerKey, RingRef, Switches, Target, Traffic, VipKey, WideKey, WideListeners,
     abi::{Meta, map},
     group::Groups,
     limits::{GROUPS_MAX, RING_BITS_MAX, RING_SLOTS_MAX, TARGETS_MAX},
@@ -257,6 +257,10 @@ impl MapStore for KernelStore {
 
     fn seen(&self, slot: u32) -> u32 {
         self.slots.seen(slot)
+    }
+
+    fn crowded<'keys>(&self, new: &'keys [ListenerKey]) -> Option<&'keys ListenerKey> {
+        self.listeners.crowded(new)
     }
 
     fn apply(&mut self, operation: &MapOp) -> Result<(), StoreError> {

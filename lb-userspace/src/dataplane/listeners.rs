@@ -11,6 +11,7 @@ use super::{
     kernel::open_mapping,
     mapping::{self, Mapping},
 };
+use crate::places::{self, probes};
 
 /// The map.
 pub(super) struct ListenerMap {
@@ -52,6 +53,11 @@ impl ListenerMap {
         }
         self.store(place, listener.to_word());
         Ok(())
+    }
+
+    /// The first of these listeners, put in this order, that would find no place.
+    pub(super) fn crowded<'keys>(&self, new: &'keys [ListenerKey]) -> Option<&'keys ListenerKey> {
+        places::crowded(new, |key| self.find(key), |place| self.is_taken(place))
     }
 
     /// Removes a listener, if it is there.
@@ -104,12 +110,6 @@ impl ListenerMap {
         // SAFETY: an aligned word inside the mapping.
         unsafe { mapping::publish(&raw mut (*self.place(place)).listener, word) };
     }
-}
-
-/// The places where a key may lie, in the order in which packets ask them.
-fn probes(key: &ListenerKey) -> impl Iterator<Item = usize> + use<> {
-    let first = key.place();
-    (0..Listeners::PROBES).map(move |step| (first + step) % LISTENER_PLACES)
 }
 
 const fn next(place: usize) -> usize {

@@ -7,16 +7,20 @@ use aya::{
     maps::MapError,
     programs::{ProgramError, Xdp},
 };
-use lb_common::abi::{ABI, Meta, program::Instance};
+use lb_common::abi::{
+    ABI, Meta,
+    program::{self, Instance},
+};
 use thiserror::Error;
 
 use super::{
-    Attached, Facts, KernelStore, PreflightError, StoreError, XdpMode,
+    Attached, Facts, KernelStore, MapSizes, PreflightError, StoreError, XdpMode,
     attach::{AttachError, attach_exactly, expected, interface_index},
     beside,
     former::Former,
     join::{load_balancer, open_balancer},
     pins::{PinError, PinFolder, detach},
+    resize::{self, Resize},
 };
 
 /// What goes wrong while loading.
@@ -69,6 +73,8 @@ pub struct LoadOptions {
     pub interfaces: Vec<String>,
     /// How.
     pub mode: XdpMode,
+    /// How large to make the maps whose size can be chosen.
+    pub sizes: MapSizes,
     /// Seed of the flow hash; `None` keeps that of the pinned maps, or takes the former one.
     pub hash_seed: Option<[u64; 2]>,
     /// The seed when there are no pinned maps, as after a reboot; `None` draws one.
@@ -100,13 +106,14 @@ pub enum Maps {
 
 impl DataPath {
     /// Loads the balancer, on the pinned maps if there are any, and attaches it. Where a program
-    /// forwards with maps that this version cannot use, it goes on to: see [`DataPath::switch`].
+    /// forwards with maps that this version cannot use, it goes on to: see [`DataPath::switch`]. Maps
+    /// of other sizes are replaced, and what they hold is kept.
     pub fn load(options: &LoadOptions) -> Result<(Self, KernelStore), LoadError> {
         Facts::read()?.check()?;
         // Before anything is made, so that a typing error leaves no trace.
         exist(&options.interfaces)?;
         let pins = PinFolder::open(&options.bpffs)?;
-        let former = Former::find(&pins)?;
+        let former = Former::find(&pins, options.sizes)?;
         let hash_seed = match (options.hash_seed, former.hash_seed()) {
             (Some(seed), Some(former)) if seed != former => {
                 tracing::warn!("hash_seed has changed: flows move to other targets once");
@@ -120,6 +127,7 @@ impl DataPath {
         };
         match former {
             Former::Ours(_) => Self::load_on(pins, hash_seed, options, Maps::Found),
+            Former::OtherSizes(_) => Self::load_resized(pins, hash_seed, options),
             Former::Running(_) => Self::load_beside(pins, hash_seed, options),
             Former::None(_) => {
                 let loaded = Self::load_on(pins, hash_seed, options, Maps::New);
@@ -137,7 +145,7 @@ impl DataPath {
         options: &LoadOptions,
         maps: Maps,
     ) -> Result<(Self, KernelStore), LoadError> {
-        let (ebpf, store) = load_object(pins.path(), hash_seed)?;
+        let (ebpf, store) = load_object(pins.path(), hash_seed, options.sizes)?;
         let attached = Vec::new();
         let mut data_path = Self { ebpf, pins, mode: options.mode, hash_seed, attached, maps };
         data_path.attach(&options.interfaces)?;
@@ -150,7 +158,7 @@ impl DataPath {
         options: &LoadOptions,
     ) -> Result<(Self, KernelStore), LoadError> {
         let folder = beside::begin(&pins)?;
-        let loaded = load_object(&folder, hash_seed)
+        let loaded = load_object(&folder, hash_seed, options.sizes)
             .and_then(|loaded| Ok((loaded, expected(&pins, &options.interfaces, options.mode)?)));
         match loaded {
             Ok(((ebpf, store), attached)) => {
@@ -162,6 +170,47 @@ impl DataPath {
                 Err(error)
             }
         }
+    }
+
+    /// Puts maps of these sizes in the place of others, before anything else changes.
+    fn load_resized(
+        pins: PinFolder,
+        hash_seed: [u64; 2],
+        options: &LoadOptions,
+    ) -> Result<(Self, KernelStore), LoadError> {
+        let folder = beside::begin(&pins)?;
+        match Self::resize(&pins, &folder, hash_seed, options) {
+            Ok((ebpf, store, attached)) => {
+                let (mode, maps) = (options.mode, Maps::Found);
+                Ok((Self { ebpf, pins, mode, hash_seed, attached, maps }, store))
+            }
+            Err(error) => {
+                beside::give_up(&pins)?;
+                Err(error)
+            }
+        }
+    }
+
+    fn resize(
+        pins: &PinFolder,
+        folder: &Path,
+        hash_seed: [u64; 2],
+        options: &LoadOptions,
+    ) -> Result<(Ebpf, KernelStore, Vec<Attached>), LoadError> {
+        resize::share(pins, folder)?;
+        let mut ebpf = open_balancer(folder, hash_seed, options.sizes, Instance::Live)?;
+        let mut store = KernelStore::open(folder)?;
+        // Loaded before, so that little time passes between the copy and the switch.
+        for name in [program::REST, program::BALANCE] {
+            load_program(&mut ebpf, name)?;
+        }
+        let resize = Resize::begin(pins, folder)?;
+        store.set_meta(Meta { abi: ABI, hash_seed, ..Meta::default() })?;
+        let balancer = load_balancer(&mut ebpf, Instance::Live)?;
+        let attached = attach_exactly(balancer, pins, &options.interfaces, options.mode)?;
+        warn_of_generic(&attached);
+        resize.finish(pins)?;
+        Ok((ebpf, store, attached))
     }
 
     /// Where its maps come from.
@@ -198,13 +247,7 @@ impl DataPath {
     fn attach_now(&mut self, interfaces: &[String]) -> Result<(), LoadError> {
         let program = load_balancer(&mut self.ebpf, Instance::Live)?;
         self.attached = attach_exactly(program, &self.pins, interfaces, self.mode)?;
-        for one in self.attached.iter().filter(|one| !one.native) {
-            tracing::warn!(
-                interface = one.name,
-                reason = one.reason,
-                "XDP runs in GENERIC mode: every packet takes the slow way through the kernel"
-            );
-        }
+        warn_of_generic(&self.attached);
         Ok(())
     }
 
@@ -226,12 +269,23 @@ impl DataPath {
     }
 }
 
+fn warn_of_generic(attached: &[Attached]) {
+    for one in attached.iter().filter(|one| !one.native) {
+        tracing::warn!(
+            interface = one.name,
+            reason = one.reason,
+            "XDP runs in GENERIC mode: every packet takes the slow way through the kernel"
+        );
+    }
+}
+
 /// Loads maps and program, and says whose they are.
 pub(super) fn load_object(
     folder: &Path,
     hash_seed: [u64; 2],
+    sizes: MapSizes,
 ) -> Result<(Ebpf, KernelStore), LoadError> {
-    let mut ebpf = open_balancer(folder, hash_seed, Instance::Live)?;
+    let mut ebpf = open_balancer(folder, hash_seed, sizes, Instance::Live)?;
     let mut store = KernelStore::open(folder)?;
     store.set_meta(Meta { abi: ABI, hash_seed, ..Meta::default() })?;
     load_balancer(&mut ebpf, Instance::Live)?;

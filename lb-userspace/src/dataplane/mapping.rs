@@ -14,7 +14,7 @@ use std::{
 
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
-/// The element of an array map with the flag `BPF_F_MMAPABLE`.
+/// The element of an array map with the flag `BPF_F_MMAPABLE`, or all of them.
 #[derive(Debug)]
 pub(super) struct Mapping<T> {
     element: NonNull<T>,
@@ -28,8 +28,16 @@ unsafe impl<T: Send> Send for Mapping<T> {}
 impl<T> Mapping<T> {
     /// Maps the element of the map behind `fd`, whose value must be a `T`.
     pub(super) fn new(fd: BorrowedFd<'_>) -> io::Result<Self> {
-        // The kernel rounds the value up to whole pages (array_map_mmap).
-        let length = NonZeroUsize::new(size_of::<T>().next_multiple_of(4096))
+        Self::elements(fd, 1)
+    }
+
+    /// Maps the elements of an array of `count`, each of which must be a `T` and have no gap to the
+    /// next one: a multiple of eight bytes.
+    pub(super) fn elements(fd: BorrowedFd<'_>, count: usize) -> io::Result<Self> {
+        const { assert!(size_of::<T>().is_multiple_of(8)) };
+        let bytes = size_of::<T>().checked_mul(count).unwrap_or(0);
+        // The kernel rounds the array up to whole pages (array_map_mmap).
+        let length = NonZeroUsize::new(bytes.next_multiple_of(4096))
             .ok_or_else(|| io::Error::other("an empty map"))?;
         let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: a new mapping at an address that the kernel chooses.
@@ -38,7 +46,7 @@ impl<T> Mapping<T> {
         Ok(Self { element: address.cast(), length, kind: PhantomData })
     }
 
-    /// The element, for `&raw` places only: never make a reference into shared memory.
+    /// The first element, for `&raw` places only: never make a reference into shared memory.
     pub(super) const fn element(&self) -> *mut T {
         self.element.as_ptr()
     }

@@ -7,6 +7,7 @@ pub mod decap;
 mod error;
 mod ethtool;
 mod explain;
+mod flows;
 mod former;
 mod head;
 mod join;
@@ -18,6 +19,8 @@ mod memory;
 mod pins;
 mod preflight;
 mod programs;
+mod resize;
+mod sizes;
 mod slots;
 mod stats;
 mod unattached;
@@ -34,10 +37,13 @@ pub use memory::MemoryError;
 pub use pins::{PinError, detach};
 pub use preflight::{Facts, PreflightError};
 pub use programs::program_name;
+pub use sizes::MapSizes;
 pub use stats::{Stats, StatsError, StatsSource};
 pub use unattached::{LiveError, LiveTables, Unattached};
 
 pub mod fake;
+
+use lb_common::ListenerKey;
 
 use crate::plan::{MapOp, Tables};
 
@@ -67,6 +73,10 @@ pub trait MapStore {
     /// The second of the monotonic clock in which a packet of this slot last went elsewhere than to
     /// its current owner, or the slot was last written; says nothing of a slot that is not armed.
     fn seen(&self, slot: u32) -> u32;
+
+    /// The first of these new listeners, put in this order, that would find no place in the table;
+    /// `None` when all fit. Nothing is written.
+    fn crowded<'keys>(&self, new: &'keys [ListenerKey]) -> Option<&'keys ListenerKey>;
 
     /// Takes one step. After an error the step has happened or has not; trying again is safe.
     fn apply(&mut self, operation: &MapOp) -> Result<(), Self::Error>;

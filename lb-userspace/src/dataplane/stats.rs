@@ -2,18 +2,14 @@
 
 use std::{
     collections::BTreeMap,
-    os::fd::AsFd as _,
     path::{Path, PathBuf},
 };
 
 use aya::maps::{MapData, MapError, PerCpuArray};
-use lb_common::{
-    Counter, DropReason, Memory, MemoryLine, Owner, Traffic, abi::map, limits::MEMORY_LINES,
-    memory::MEMORY_WORDS,
-};
+use lb_common::{Counter, DropReason, Owner, Traffic, abi::map};
 use thiserror::Error;
 
-use super::{Explainer, MemoryError, beside, mapping::Mapping, memory};
+use super::{Explainer, MapSizes, MemoryError, beside, flows::FlowMap, memory};
 use crate::clock;
 
 /// What goes wrong.
@@ -37,8 +33,8 @@ pub struct Stats {
     pub drops: Vec<(DropReason, u64)>,
     /// The other counters, zeros included.
     pub counters: Vec<(Counter, u64)>,
-    /// Flows that are remembered; read on demand only.
-    pub remembered: usize,
+    /// Flows that are remembered, and how many can be; read on demand only.
+    pub remembered: (usize, u32),
 }
 
 /// Where the counters are.
@@ -84,44 +80,29 @@ impl StatsSource {
                 .iter()
                 .map(|counter| Ok((*counter, named(counter.index())?)))
                 .collect::<Result<_, _>>()?,
-            remembered: 0,
+            remembered: (0, 0),
         })
     }
 
-    /// The number of flows that are remembered now: all of the memory is looked at, which takes some
+    /// The number of flows that are remembered now, and how many can be: all of the memory is looked at, which takes some
     /// milliseconds.
-    pub fn remembered(&self) -> Result<usize, StatsError> {
+    pub fn remembered(&self) -> Result<(usize, u32), StatsError> {
         let mut count = 0;
         self.each_remembered(|_, _| count += 1)?;
-        Ok(count)
+        Ok((count, self.sizes()?.flows()))
+    }
+
+    /// How large the maps are whose size can be chosen.
+    pub fn sizes(&self) -> Result<MapSizes, StatsError> {
+        let folder = beside::written(&self.folder);
+        MapSizes::of(&folder).map_err(|source| self.fail(map::MEMORY, source))
     }
 
     /// Shows every flow that is remembered now: its hash, and the id of its target.
     pub fn each_remembered(&self, mut show: impl FnMut(u64, u16)) -> Result<(), StatsError> {
-        let fail = |source| self.fail(map::MEMORY, source);
-        let data = MapData::from_pin(self.pin(map::MEMORY)).map_err(fail)?;
-        let memory: Mapping<[MemoryLine; MEMORY_LINES]> =
-            Mapping::new(data.fd().as_fd()).map_err(|error| StatsError {
-                map: map::MEMORY,
-                folder: self.folder.display().to_string(),
-                source: MapError::IoError(error),
-            })?;
-        let now = clock::seconds();
-        let entries = memory.element().cast::<Memory>();
-        for number in 0..MEMORY_LINES * MEMORY_WORDS {
-            // SAFETY: inside the mapping; each word is read at once.
-            let (hash, word) = unsafe {
-                let entry = entries.add(number);
-                (
-                    (&raw const (*entry).hash).read_volatile(),
-                    (&raw const (*entry).owner).read_volatile(),
-                )
-            };
-            let Owner { target, expires, .. } = Owner::from_word(word);
-            if expires.wrapping_sub(now).wrapping_sub(1) <= u32::MAX / 2 {
-                show(hash, target);
-            }
-        }
+        let memory = FlowMap::open(&beside::written(&self.folder))
+            .map_err(|source| self.fail(map::MEMORY, source))?;
+        memory.each(clock::seconds(), |hash, word| show(hash, Owner::from_word(word).target));
         Ok(())
     }
 

@@ -8,19 +8,18 @@ use aya::{
     programs::{ProgramError, ProgramFd},
 };
 use lb_common::{
-    Memory, MemoryLine, Owner,
+    Owner,
     abi::{ABI, map, program},
-    limits::MEMORY_LINES,
-    memory::MEMORY_WORDS,
 };
-use lb_ebpf::{host::MemoryTables, memory};
+use lb_ebpf::memory;
 use thiserror::Error;
 
 use super::{
-    KernelStore, LoadError, MapStore as _, StoreError, beside, head,
-    kernel::open_mapping,
+    KernelStore, LoadError, MapSizes, MapStore as _, StoreError, beside,
+    flows::FlowMap,
+    head,
+    kernel::failed,
     load::{load_object, load_program},
-    mapping::{Mapping, publish},
 };
 use crate::plan::Tables;
 
@@ -54,14 +53,14 @@ pub enum LiveError {
 #[derive(Debug)]
 pub struct Unattached {
     ebpf: Ebpf,
-    memory: Mapping<[MemoryLine; MEMORY_LINES]>,
+    memory: FlowMap,
 }
 
 impl Unattached {
     /// Loads it as the agent does, and pins its maps in `folder`, which must have none.
     pub fn load(folder: &Path, hash_seed: [u64; 2]) -> Result<(Self, KernelStore), LoadError> {
-        let (ebpf, store) = load_object(folder, hash_seed)?;
-        let memory = open_mapping(folder, map::MEMORY)?;
+        let (ebpf, store) = load_object(folder, hash_seed, MapSizes::default())?;
+        let memory = FlowMap::open(folder).map_err(|source| failed("open", map::MEMORY, source))?;
         Ok((Self { ebpf, memory }, store))
     }
 
@@ -79,22 +78,7 @@ impl Unattached {
     /// Remembers flows, given by hash and owner, in the places that the data path would take; tells
     /// how many found none. To be used before any packet.
     pub fn remember(&mut self, flows: impl Iterator<Item = (u64, Owner)>, now: u32) -> usize {
-        let tables = MemoryTables::default();
-        let refused = flows.filter(|(hash, owner)| !memory::insert(*hash, *owner, now, &tables));
-        let refused = refused.count();
-        let entries = self.memory.element().cast::<Memory>();
-        for (line, content) in tables.memory.lines.borrow().iter() {
-            for (number, entry) in content.entries.iter().enumerate() {
-                let place = *line as usize * MEMORY_WORDS + number;
-                // SAFETY: the lines that `insert` takes are inside the map; both words are aligned.
-                unsafe {
-                    let place = entries.add(place);
-                    publish(&raw mut (*place).owner, entry.owner);
-                    publish(&raw mut (*place).hash, entry.hash);
-                }
-            }
-        }
-        refused
+        flows.filter(|(hash, owner)| !memory::insert(*hash, *owner, now, &self.memory)).count()
     }
 }
 

@@ -3,18 +3,20 @@
 //! It decides content. In which order the maps get there is `diff`'s to say.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
 };
 
 use lb_common::{
-    Mode, RingRef, Switches,
-    limits::{DEVICES_MAX, GROUPS_MAX, LISTENERS_MAX, RING_SLOTS_MAX, TARGETS_MAX},
+    ListenerKey, Mode, RingRef, Switches,
+    limits::{
+        DEVICES_MAX, GROUPS_MAX, LISTENERS_MAX, RING_SLOTS_MAX, TARGETS_MAX, WIDE_LISTENERS_MAX,
+    },
     target::TargetState,
 };
 
 use super::{
-    GroupTable, Inputs, RingCache, Tables,
+    GroupTable, Inputs, RingCache, Tables, entry,
     former::Former,
     ids::Ids,
     listeners::{self, Listeners},
@@ -113,6 +115,16 @@ pub enum PlanError {
         /// The slots it needs.
         slots: usize,
     },
+    /// More listeners than the data path looks through hash to one place.
+    #[error(
+        "the listener on {listener} finds no place in the table of listeners: too many others, also \
+         those that this change removes, hash to the same one: give it another port or address, or \
+         first remove the old ones, then add the new ones"
+    )]
+    Crowded {
+        /// Its address, port and protocol.
+        listener: String,
+    },
     /// A listener forwards to a group that is not there.
     #[error(
         "listener {listener} forwards to target group {group}, which does not exist: define it, or \
@@ -124,6 +136,13 @@ pub enum PlanError {
         /// The group.
         group: String,
     },
+}
+
+impl PlanError {
+    /// A listener without a place.
+    pub(crate) fn crowded(key: &ListenerKey) -> Self {
+        Self::Crowded { listener: entry::shown(key) }
+    }
 }
 
 /// Makes a plan.
@@ -299,6 +318,11 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
 
     fn listeners(&mut self) -> Result<(), PlanError> {
         let planned = listeners::plan(self.inputs.config, &self.groups, self.inputs.previous)?;
+        let wide = planned.wide.keys().chain(self.inputs.previous.wide.keys());
+        if wide.collect::<BTreeSet<_>>().len() > WIDE_LISTENERS_MAX {
+            let what = "listeners on port ranges or prefixes";
+            return Err(PlanError::NoRoomToReplace { what, limit: WIDE_LISTENERS_MAX });
+        }
         let pools = pools::plan(self.inputs.config, &self.inputs.previous.pools)?;
         let tables = &mut self.tables;
         tables.pools = pools;

@@ -1,8 +1,11 @@
 //! The map entries of targets and listeners.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use lb_common::{Address, Be16, Family, ListenerKey, Mac, Target, head::Way, target::TargetState};
+use lb_common::{
+    Address, Be16, Family, ListenerKey, Mac, Target, head::Way, listener::protocol::UDP,
+    target::TargetState,
+};
 
 use crate::{
     config::{self, TargetGroup, Tunnel},
@@ -60,6 +63,16 @@ fn outer_source(target: IpAddr, tunnel: &Tunnel) -> Address {
             Address::v6(octets)
         }
     }
+}
+
+/// A key, for people.
+pub(super) fn shown(key: &ListenerKey) -> String {
+    let address = match Family::try_from(key.family) {
+        Ok(family) => SocketAddr::new(key.address.to_ip(family), key.port.get()).to_string(),
+        Err(_) => "an address of no family".to_owned(),
+    };
+    let protocol = if key.protocol == UDP { "udp" } else { "tcp" };
+    format!("{address}/{protocol}")
 }
 
 /// The key of a listener on one address and port; `None` for a wider one.

@@ -16,7 +16,7 @@ use lb_common::{
     nat, settings,
 };
 use lb_tests::sandbox::BPFFS;
-use lb_userspace::dataplane::{DECAP_OBJECT, KernelStore, load_balancer, open_balancer};
+use lb_userspace::dataplane::{DECAP_OBJECT, KernelStore, MapSizes, load_balancer, open_balancer};
 
 /// Least frame that TEST_RUN takes: an Ethernet header.
 pub(crate) const FRAME_BYTES_MIN: usize = 14;
@@ -66,7 +66,7 @@ impl Balancer {
         let number = LOADED.fetch_add(1, Ordering::Relaxed);
         let folder = Path::new(BPFFS).join(format!("datapath-{number}"));
         std::fs::create_dir(&folder).unwrap();
-        let mut ebpf = open_balancer(&folder, SEED, Instance::Live).unwrap();
+        let mut ebpf = open_balancer(&folder, SEED, MapSizes::default(), Instance::Live).unwrap();
         load_balancer(&mut ebpf, Instance::Live).unwrap();
         let store = KernelStore::open(&folder).unwrap();
         Self { ebpf, store, folder }

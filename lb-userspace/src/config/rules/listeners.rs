@@ -2,12 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use lb_common::ListenerKey;
+
 use super::{doubles, together::together};
-use crate::config::{
-    error::At,
-    model::{Config, Listener, Ports},
-    read::Places,
-    section::{Findings, nearest},
+use crate::{
+    config::{
+        error::At,
+        model::{Config, Listener, Ports},
+        read::Places,
+        section::{Findings, nearest},
+    },
+    places::crowded_alone,
+    plan::listener_key,
 };
 
 /// Names, doubles, and the group of each.
@@ -23,6 +29,17 @@ pub(super) fn check(config: &Config, places: &Places, findings: &Findings) {
         let message = format!("{place} of listener {name} is taken already");
         findings.error(at, message);
     });
+    let exact: BTreeMap<ListenerKey, (&Listener, &At)> = all()
+        .filter_map(|(listener, place)| Some((listener_key(listener)?, (listener, &place.at))))
+        .collect();
+    if let Some((listener, at)) = crowded_alone(exact.keys()).and_then(|key| exact.get(key)) {
+        let place = listens_on(listener);
+        let message = format!(
+            "{place} finds no place in the table of listeners: too many others hash to the same one; \
+             use another port or address"
+        );
+        findings.error(at, message);
+    }
     let groups: BTreeMap<&str, usize> = config
         .target_groups
         .iter()

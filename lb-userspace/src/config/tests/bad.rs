@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{
-    super::{Document, validate},
+    super::{Document, Limits, validate},
     SMALL, errors, parse, with,
 };
 
@@ -212,11 +212,11 @@ fn limits() {
     assert!(parse(&text(4095, 16_383, 80), "").is_ok());
     assert_eq!(
         errors(&text(4096, 1, 80)),
-        "xelb.yaml:9:1: listeners: 4096 listeners are more than the 4095 that fit"
+        "xelb.yaml:9:1: listeners: 4096 listeners are more than the 4095 that fit, the most of this version"
     );
     assert_eq!(
         errors(&text(1, 16_384, 80)),
-        "xelb.yaml:2:1: target_groups: 16384 targets are more than the 16383 that fit"
+        "xelb.yaml:2:1: target_groups: 16384 targets are more than the 16383 that fit, the most of this version"
     );
     let groups = (0..2048).fold(String::new(), |mut text, number| {
         writeln!(text, "  - {{ name: g{number}, protocol: tcp, port: 80, forwarding: ipip }}")
@@ -225,10 +225,57 @@ fn limits() {
     });
     assert_eq!(
         errors(&format!("interfaces: [eth0]\ntarget_groups:\n{groups}")),
-        "xelb.yaml:2:1: target_groups: 2048 target groups are more than the 2047 that fit"
+        "xelb.yaml:2:1: target_groups: 2048 target groups are more than the 2047 that fit, the most of this version"
     );
     // Sixteen million wrong pairs: nobody reads more than the first.
     let told = errors(&text(1000, 16_000, 81));
     assert_eq!(told.lines().count(), 201);
     assert_eq!(told.lines().last(), Some("no more than 200 errors are shown; there may be others"));
+}
+
+/// Each listener whose key has the same place as the others of these.
+fn crowd(count: usize) -> String {
+    crate::places::colliding(count).iter().fold(String::new(), |mut text, key| {
+        let (vip, port) = (key.address.to_ip(lb_common::Family::V4), key.port.get());
+        writeln!(
+            text,
+            "  - {{ name: l{vip}-{port}, address: {vip}, port: {port}, protocol: tcp, default_action: \
+             {{ forward: {{ target_group: web }} }} }}"
+        )
+        .unwrap();
+        text
+    })
+}
+
+#[test]
+fn more_listeners_than_packets_look_through() {
+    // Mode fullnat translates ports.
+    let head = "interfaces: [eth0]\nsource_nat: { addresses: [192.0.2.1] }\ntarget_groups:\n  - \
+                name: web\n    protocol: tcp\n    port: 80\n    forwarding: fullnat\n    targets: [{ \
+                address: 10.0.0.1 }]\nlisteners:\n";
+    assert!(parse(&format!("{head}{}", crowd(32)), "").is_ok());
+    let told = errors(&format!("{head}{}", crowd(33)));
+    assert!(told.contains("finds no place in the table of listeners: too many others"), "{told}");
+    assert!(told.starts_with("xelb.yaml:42:5: listeners[32]: tcp 203.0.113."), "{told}");
+}
+
+#[test]
+fn what_an_agent_allows_is_less() {
+    let most = Limits { listeners: 1, target_groups: 2, targets: 3, ring_slots: 4096 };
+    let told = |text: &str| match super::super::parse_within(text, "xelb.yaml", &most) {
+        Ok(_) => String::new(),
+        Err(errors) => errors.to_string(),
+    };
+    let head = SMALL.split_once("      - address").unwrap().0;
+    let text =
+        |listen, target| format!("{head}{}{}", targets(target, 80), listeners(listen, "web"));
+    assert_eq!(told(&text(1, 3)), "");
+    let allows = "listeners are more than the 1 that `xelb agent --max-listeners` allows: remove some, \
+                  or start the agent with a larger number, 4095 at most";
+    assert_eq!(told(&text(2, 3)), format!("xelb.yaml:11:1: listeners: 2 {allows}"));
+    assert!(
+        told(&text(1, 4)).contains("4 targets are more than the 3 that `xelb agent --max-targets`")
+    );
+    let rings = told(&text(1, 50));
+    assert!(rings.contains("8192 slots of their rings are more than the 4096"), "{rings}");
 }

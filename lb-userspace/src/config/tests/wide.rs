@@ -263,6 +263,6 @@ fn how_many_fit() {
     parse(&text(1024), "").unwrap();
     assert_eq!(
         errors(&text(1025)),
-        "xelb.yaml:11:1: listeners: 1025 listeners with a prefix or several ports are more than the 1024 that fit"
+        "xelb.yaml:11:1: listeners: 1025 listeners with a prefix or several ports are more than the 1024 that fit, the most of this version"
     );
 }

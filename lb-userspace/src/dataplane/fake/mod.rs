@@ -11,9 +11,13 @@ use std::{
 };
 
 use grace::Grace;
+use lb_common::ListenerKey;
 
 use super::MapStore;
-use crate::plan::{MapModel, MapOp, Tables};
+use crate::{
+    places,
+    plan::{MapModel, MapOp, Tables},
+};
 
 /// The maps themselves; every clone is the same maps.
 #[derive(Clone, Debug, Default)]
@@ -149,6 +153,16 @@ impl MapStore for FakeStore {
 
     fn seen(&self, slot: u32) -> u32 {
         self.maps.lock().seen.get(&slot).copied().unwrap_or(0)
+    }
+
+    /// As if the listeners that are there had been put in the order of their keys.
+    fn crowded<'keys>(&self, new: &'keys [ListenerKey]) -> Option<&'keys ListenerKey> {
+        let state = self.maps.lock();
+        let there: Vec<ListenerKey> = state.model.listeners.keys().copied().collect();
+        let mut all: Vec<&ListenerKey> = there.iter().collect();
+        all.extend(new);
+        let crowded = *places::crowded_alone(all)?;
+        new.iter().find(|key| **key == crowded)
     }
 
     fn apply(&mut self, operation: &MapOp) -> Result<(), FakeError> {

@@ -154,7 +154,7 @@ pub(super) const FAMILIES: &[Family] = &[
         name: "xelb_map_capacity",
         kind: Gauge,
         labels: &["map"],
-        help: "Entries that fit.",
+        help: "Entries that fit, or that options of the agent allow.",
         samples: |seen, out| {
             maps(seen).into_iter().try_for_each(|(name, (_, capacity))| out.add(&[name], capacity))
         },

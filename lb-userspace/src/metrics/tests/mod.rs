@@ -104,6 +104,7 @@ fn snapshot() -> Snapshot {
             targets: (3, 16383),
             ring_slots: (4096, 4_194_304),
             armed_slots: 12,
+            remembered_flows_max: 2_097_152,
         },
         memory: memory(),
         ..Snapshot::default()

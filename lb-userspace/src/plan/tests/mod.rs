@@ -1,5 +1,6 @@
 //! What the tests of plans share: a small world that is quickly described.
 
+mod crowd;
 mod entries;
 mod life;
 mod properties;

@@ -1,5 +1,7 @@
 //! The link layer of a frame: Ethernet and up to two VLAN tags.
 
+use core::cmp::Ordering;
+
 use lb_common::{Be16, Family, Mac, Target, limits::VLAN_TAGS_MAX};
 
 use crate::{
@@ -142,12 +144,10 @@ impl Link {
         offset: usize,
     ) -> Result<(), HeadroomExhausted> {
         let before = self.ip_offset();
-        if offset > before {
-            packet.grow_head(offset - before)
-        } else if offset < before {
-            packet.shrink_head(before - offset)
-        } else {
-            Ok(())
+        match offset.cmp(&before) {
+            Ordering::Greater => packet.grow_head(offset - before),
+            Ordering::Less => packet.shrink_head(before - offset),
+            Ordering::Equal => Ok(()),
         }
     }
 

@@ -136,9 +136,11 @@ fn link(writer: &mut Writer, way: &Way, family: Family) {
     if way.vlan.raw != 0 {
         writer.put(&[0x81, 0]).put(&port(way.vlan));
     }
-    writer.put(match family {
-        Family::V4 => &[0x08, 0x00],
-        Family::V6 => &[0x86, 0xdd],
+    writer.put(match (way.mode, family) {
+        (Mode::Ipip | Mode::Gue, Family::V4) => &[0x08, 0x00],
+        (Mode::Ipip | Mode::Gue, Family::V6) => &[0x86, 0xdd],
+        // What the packet is.
+        (Mode::L2dsr | Mode::Nat | Mode::Fullnat, _) => &[0, 0],
     });
 }
 
@@ -265,7 +267,7 @@ mod tests {
         let target = Target::default().by(&nat);
         assert_eq!((target.shape, target.mode), (Shape::NONE, Mode::Nat as u8));
         let l2dsr = Target::default().by(&Way { mode: Mode::L2dsr, ..nat });
-        check(&l2dsr, Shape::Link, &[MACS, &[8, 0]]);
+        check(&l2dsr, Shape::Link, &[MACS]);
         assert_eq!(l2dsr.address, Address::v4([10, 0, 0, 1]));
     }
 }

@@ -125,21 +125,6 @@ impl Address {
         bytemuck::cast(words)
     }
 
-    /// It as words of an IPv4 header.
-    #[must_use]
-    #[inline(always)]
-    pub fn v4_words(self) -> [u16; 2] {
-        let [high, low, ..]: [u16; 8] = bytemuck::cast(self);
-        [high, low]
-    }
-
-    /// It as words of an IPv6 header.
-    #[must_use]
-    #[inline(always)]
-    pub fn v6_words(self) -> [u16; 8] {
-        bytemuck::cast(self)
-    }
-
     /// Its bytes.
     #[must_use]
     #[inline(always)]

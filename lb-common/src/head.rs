@@ -3,7 +3,7 @@
 
 use core::net::IpAddr;
 
-use crate::{Address, Be16, Family, Mac, Mode, Target, target::Shape};
+use crate::{Address, Be16, Family, Mac, Mode, Target, listener::protocol, target::Shape};
 
 /// Words of the longest head: Ethernet, a VLAN tag, IPv6, UDP, the GUE header (74 bytes).
 pub const HEAD_WORDS: usize = 10;
@@ -23,9 +23,6 @@ pub const GUE: usize = 4;
 
 /// TTL and hop limit of outer headers (the IANA default of RFC 1700).
 pub const OUTER_TTL: u8 = 64;
-
-/// IP protocol number of UDP.
-const PROTOCOL_UDP: u8 = 17;
 
 /// How packets get to a target: what its head is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,7 +146,7 @@ fn link(writer: &mut Writer, way: &Way, family: Family) {
 fn ipv4(writer: &mut Writer, way: &Way, destination: Address) -> u16 {
     let [s0, s1, ..] = way.outer_source.first_four();
     let [d0, d1, d2, d3] = destination.first_four();
-    let protocol = protocol(way);
+    let protocol = payload(way);
     let dont_fragment = 0x40;
     let header: [u8; IPV4] = [
         0x45,
@@ -189,13 +186,13 @@ fn ipv6(writer: &mut Writer, way: &Way, destination: Address) {
     let mut source = way.outer_source.octets();
     let [.., high, low] = &mut source;
     (*high, *low) = (0, 0);
-    writer.put(&[0x60, 0, 0, 0, 0, 0, protocol(way), OUTER_TTL]);
+    writer.put(&[0x60, 0, 0, 0, 0, 0, payload(way), OUTER_TTL]);
     writer.put(&source).put(&destination.octets());
 }
 
 /// In mode ipip it is the number of what is inside.
-fn protocol(way: &Way) -> u8 {
-    if way.mode == Mode::Gue { PROTOCOL_UDP } else { 0 }
+fn payload(way: &Way) -> u8 {
+    if way.mode == Mode::Gue { protocol::UDP } else { 0 }
 }
 
 fn port(port: Be16) -> [u8; 2] {

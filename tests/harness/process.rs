@@ -63,6 +63,13 @@ impl Task {
         self
     }
 
+    /// Runs it in a folder, where it may leave files.
+    #[must_use]
+    pub fn directory(mut self, path: &Path) -> Self {
+        self.command.current_dir(path);
+        self
+    }
+
     /// Appends what it prints to a file.
     pub fn log_to(mut self, path: &Path) -> Result<Self> {
         let open = || {

@@ -110,12 +110,3 @@ pub struct Gue {
 }
 
 impl Wire for Gue {}
-
-impl Gue {
-    /// The header in front of a packet with this protocol number.
-    #[must_use]
-    #[inline(always)]
-    pub const fn new(protocol: u8) -> Self {
-        Self { variant_and_length: 0, protocol, flags: Be16::new(0) }
-    }
-}

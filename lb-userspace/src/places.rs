@@ -1,7 +1,7 @@
 //! PURE: where listeners lie in their table, which has open addressing
 //! ([`lb_common::listener::Listeners`]), and whether others find a place beside them.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use lb_common::{ListenerKey, limits::LISTENER_PLACES, listener::Listeners};
 
@@ -18,7 +18,7 @@ pub fn crowded<'keys>(
     find: impl Fn(&ListenerKey) -> Option<usize>,
     is_taken: impl Fn(usize) -> bool,
 ) -> Option<&'keys ListenerKey> {
-    let mut taken = BTreeSet::new();
+    let mut taken = HashSet::new();
     let mut put = |key: &ListenerKey| {
         let free = |place: &usize| !taken.contains(place);
         let place = find(key)

@@ -10,6 +10,7 @@ use std::{
     env,
     net::{IpAddr, Ipv4Addr},
     path::Path,
+    sync::Arc,
     time::Duration,
 };
 
@@ -19,7 +20,7 @@ use lb_userspace::{
     dataplane::fake::FakeMaps,
     health::{Health, HealthTable},
     next_hop::{NextHop, NextHopState},
-    plan::{self, Inputs, RingCache, Tables},
+    plan::{self, Cache, Inputs, Tables},
     reconcile::Reconciler,
     store::{Commit, Embedded, Store},
 };
@@ -122,7 +123,7 @@ struct Agent<'dir> {
     store: Embedded,
     maps: FakeMaps,
     reconciler: Reconciler<lb_userspace::dataplane::fake::FakeStore>,
-    cache: RingCache,
+    cache: Cache,
     now: u32,
 }
 
@@ -130,7 +131,7 @@ impl<'dir> Agent<'dir> {
     fn start(dir: &'dir Path, maps: FakeMaps, now: u32) -> Self {
         let store = Embedded::open(dir).unwrap();
         let reconciler = Reconciler::new(maps.open());
-        let mut agent = Self { dir, store, maps, reconciler, cache: RingCache::default(), now };
+        let mut agent = Self { dir, store, maps, reconciler, cache: Cache::default(), now };
         agent.reconcile();
         agent
     }
@@ -177,7 +178,7 @@ impl<'dir> Agent<'dir> {
                 health: &health,
                 drained: &nobody,
                 cut: &nobody,
-                next_hops: &next_hops,
+                next_hops: &Arc::new(next_hops),
                 attached: &BTreeSet::from([1]),
                 now: self.now,
                 quiet: &BTreeSet::new(),

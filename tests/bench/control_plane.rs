@@ -2,9 +2,10 @@
 //! kernel, no disk, no network. `cargo xtask bench control-plane`, or `cargo bench -p lb-tests`.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     hint::black_box,
     net::{IpAddr, Ipv4Addr},
+    sync::Arc,
 };
 
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
@@ -13,7 +14,7 @@ use lb_userspace::{
     config::{self, Checker, Config, Document, Edit, TargetKey},
     health::{Health, HealthTable},
     maglev::{self, Member},
-    next_hop::{NextHop, NextHopState},
+    next_hop::{NextHop, NextHopState, NextHops},
     plan::{self, Inputs, Plan},
 };
 
@@ -28,7 +29,7 @@ struct World {
     document: Document,
     config: Config,
     health: HealthTable,
-    next_hops: BTreeMap<IpAddr, NextHopState>,
+    next_hops: Arc<NextHops>,
     plan: Plan,
 }
 
@@ -51,7 +52,9 @@ impl World {
             mtu: 1500,
             on_link: true,
         });
-        let next_hops = (0..targets).map(|number| (address(number), hop.clone())).collect();
+        let next_hops: NextHops =
+            (0..targets).map(|number| (address(number), hop.clone())).collect();
+        let next_hops = Arc::new(next_hops);
         let health = health.collect();
         let mut world = Self { document, config, health, next_hops, plan: Plan::default() };
         world.plan = world.compile(&world.config);

@@ -14,7 +14,7 @@ use lb_userspace::{
     consistency,
     health::{Health, Reason},
     next_hop::{NextHop, NextHopState},
-    plan::{self, Inputs, RingCache, Tables},
+    plan::{self, Cache, Inputs, Tables},
     reconcile::Reconciler,
 };
 
@@ -85,7 +85,7 @@ impl Fate {
 pub(crate) struct Group {
     pub(crate) host: Rc<RefCell<Host>>,
     reconciler: Reconciler<HostStore>,
-    cache: RingCache,
+    cache: Cache,
     tables: Arc<Tables>,
     config: Config,
     quiet: BTreeSet<u32>,
@@ -105,15 +105,16 @@ impl Group {
     /// than slots stay armed, it leaves more behind that must not count.
     pub(crate) fn new(remembered: u64, broken: Option<Break>) -> Self {
         let (_, mut config, _) = config::parse(CONFIG, "simulation").expect("it is right");
-        config.target_groups[0].life.deregistration_delay =
+        Arc::make_mut(&mut config.target_groups[0]).life.deregistration_delay =
             std::time::Duration::from_secs(DELAY.into());
-        config.listeners[0].idle_timeout = std::time::Duration::from_secs(remembered);
+        Arc::make_mut(&mut config.listeners[0]).idle_timeout =
+            std::time::Duration::from_secs(remembered);
         let host = Rc::new(RefCell::new(Host::new(broken)));
         let targets = (1..=3).map(|number| (number, Fate::NEW)).collect();
         Self {
             reconciler: Reconciler::new(HostStore(Rc::clone(&host))),
             host,
-            cache: RingCache::default(),
+            cache: Cache::default(),
             tables: Arc::default(),
             config,
             quiet: BTreeSet::new(),
@@ -125,7 +126,7 @@ impl Group {
     /// An agent that knows nothing but the maps.
     pub(crate) fn restart(&mut self) {
         self.reconciler = Reconciler::new(HostStore(Rc::clone(&self.host)));
-        self.cache = RingCache::default();
+        self.cache = Cache::default();
         self.quiet.clear();
         self.host.borrow_mut().kill_after = None;
     }
@@ -151,7 +152,7 @@ impl Group {
         let key =
             |number: &u16| TargetKey { group: "web".into(), address: address(*number), port: 80 };
         let targets = self.targets.iter().filter(|(_, fate)| !fate.is_leaving());
-        self.config.target_groups[0].targets = targets
+        Arc::make_mut(&mut self.config.target_groups[0]).targets = targets
             .map(|(number, fate)| Target {
                 address: address(*number),
                 port: 80,
@@ -170,7 +171,7 @@ impl Group {
                 health: &health,
                 drained: &drained,
                 cut: &BTreeSet::new(),
-                next_hops: &next_hops,
+                next_hops: &Arc::new(next_hops),
                 attached: &BTreeSet::new(),
                 now,
                 quiet,

@@ -23,11 +23,12 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
         bail!("the demo makes network namespaces and loads BPF programs: run it as root");
     }
     setup::ensure(workspace, setup::LAB_NEEDS)?;
-    workspace::run(&mut workspace.cargo(["build", "--quiet", "--package", "lb-userspace"]))?;
-    let mut demo =
-        workspace.cargo(["run", "--quiet", "--package", "lb-tests", "--bin", "xelb-demo", "--"]);
+    // Both in one go, so that what they share is compiled once.
+    let both = ["--quiet", "--package", "lb-userspace", "--package", "lb-tests", "--bins"];
+    workspace::run(workspace.cargo(["build"]).args(both))?;
+    let mut demo = workspace.program_at(&workspace.target_dir.join("debug/xelb-demo"));
     demo.args(&arguments.arguments);
-    // This process, then cargo's, become the demo's: signals reach it, and its exit code is ours.
+    // This process becomes the demo's: signals reach it, and its exit code is ours.
     let error = demo.exec();
     Err(anyhow!(error).context(format!("cannot run {}", workspace::shown(&demo))))
 }

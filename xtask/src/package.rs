@@ -23,14 +23,8 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
-    let package = build(workspace, &arguments.profile)?;
-    println!("package: {}", package.display());
-    Ok(())
-}
-
-/// Builds the binary and packs it with all that belongs to it; gives the package's path.
-pub(crate) fn build(workspace: &Workspace, profile: &str) -> Result<PathBuf> {
     setup::ensure(workspace, setup::BPF_NEEDS)?;
+    let profile = arguments.profile.as_str();
     let cargo = ["build", "--package", "lb-userspace", "--bin", "xelb", "--profile", profile];
     run_command(&mut workspace.cargo(cargo))?;
     let folder = match profile {
@@ -38,16 +32,22 @@ pub(crate) fn build(workspace: &Workspace, profile: &str) -> Result<PathBuf> {
         other => other,
     };
     let xelb = workspace.target_dir.join(folder).join("xelb");
-    // A package of another profile is for tests and must not pass for the real one.
-    let packages = match profile {
-        "release" => workspace.target_dir.join("package"),
-        other => workspace.target_dir.join("package").join(other),
-    };
+    // A package of another profile must not pass for the real one.
+    let package = pack(workspace, &xelb, Some(profile).filter(|profile| *profile != "release"))?;
+    println!("package: {}", package.display());
+    Ok(())
+}
+
+/// Packs a binary with all that belongs to it, into a folder of its own if that has a name; gives the
+/// package's path.
+pub(crate) fn pack(workspace: &Workspace, xelb: &Path, folder: Option<&str>) -> Result<PathBuf> {
+    let packages = workspace.target_dir.join("package");
+    let packages = folder.map_or_else(|| packages.clone(), |folder| packages.join(folder));
     let tree = packages.join("tree");
     remake(&tree)?;
     let names = Names::read(workspace)?;
-    content::put(workspace, &xelb, &tree, &names)?;
-    control::put(workspace, &xelb, &tree, &names)?;
+    content::put(workspace, xelb, &tree, &names)?;
+    control::put(workspace, xelb, &tree, &names)?;
     let Names { version, architecture, .. } = &names;
     let package = packages.join(format!("xelb_{version}_{architecture}.deb"));
     let mut pack = workspace.program("dpkg-deb");

@@ -55,6 +55,20 @@ impl Workspace {
         command
     }
 
+    /// Builds all programs and tests, in one go: Cargo chooses the features of what they share by what
+    /// is built with it, and compiles it anew for every other choice. Gives `xelb`.
+    pub(crate) fn build_for_tests(&self) -> Result<PathBuf> {
+        run(&mut self.cargo(["build", "--workspace", "--bins", "--tests"]))?;
+        Ok(self.target_dir.join("debug/xelb"))
+    }
+
+    /// Runs tests of this choice, of what [`Self::build_for_tests`] builds.
+    pub(crate) fn tests(&self, choice: &[&str]) -> Command {
+        let mut command = self.cargo(["test", "--workspace"]);
+        command.args(choice);
+        command
+    }
+
     /// The program at a path, at the root.
     pub(crate) fn program_at(&self, path: &Path) -> Command {
         let mut command = Command::new(path);

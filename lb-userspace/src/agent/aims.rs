@@ -1,30 +1,23 @@
 //! PURE: from the plan to where probes go that take the data path's way.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    net::IpAddr,
-};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::{
     config::{Config, TargetGroup, TargetKey, Via},
     health::{Aim, Lead, vip_of},
-    next_hop::NextHopState,
+    next_hop::{NextHopState, NextHops},
     plan::{Plan, TargetReport},
 };
 
 /// Where the probes of each target go whose check has `via: tunnel`.
-pub(super) fn aims(
-    config: &Config,
-    plan: &Plan,
-    next_hops: &BTreeMap<IpAddr, NextHopState>,
-) -> BTreeMap<TargetKey, Aim> {
+pub(super) fn aims(config: &Config, plan: &Plan, next_hops: &NextHops) -> BTreeMap<TargetKey, Aim> {
     let used: BTreeSet<&str> =
         config.listeners.iter().map(|listener| listener.target_group.as_str()).collect();
     let groups: HashMap<&str, &TargetGroup> = config
         .target_groups
         .iter()
         .filter(|group| group.health_check.via == Via::Tunnel && used.contains(&*group.name))
-        .map(|group| (&*group.name, group))
+        .map(|group| (&*group.name, &**group))
         .collect();
     if groups.is_empty() {
         return BTreeMap::new();
@@ -38,7 +31,7 @@ pub(super) fn aims(
     plan.targets.iter().filter_map(aim).collect()
 }
 
-fn lead(report: &TargetReport, plan: &Plan, next_hops: &BTreeMap<IpAddr, NextHopState>) -> Lead {
+fn lead(report: &TargetReport, plan: &Plan, next_hops: &NextHops) -> Lead {
     let address = report.key.address;
     match (plan.tables.targets.get(&report.id), next_hops.get(&address)) {
         (Some(entry), _) if entry.is_resolved() => Lead::Entry(Box::new(*entry)),
@@ -52,7 +45,7 @@ fn lead(report: &TargetReport, plan: &Plan, next_hops: &BTreeMap<IpAddr, NextHop
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::{net::IpAddr, sync::Arc};
 
     use lb_common::{Target, target::TargetState};
 
@@ -111,7 +104,8 @@ listeners:
         let config = config::parse(CONFIG, "").unwrap().1;
         let mut plan = Plan::default();
         Arc::make_mut(&mut plan.tables).targets.insert(1, Target { flags, ..Target::default() });
-        plan.targets = vec![report("web", 1), report("unused", 2), report("plain", 3)];
+        let reports = [report("web", 1), report("unused", 2), report("plain", 3)];
+        plan.targets = reports.into_iter().collect();
         let hops = hop.map(|hop| (IpAddr::from([10, 0, 0, 1]), hop));
         aims(&config, &plan, &hops.into_iter().collect())
     }

@@ -5,7 +5,7 @@ mod handover;
 mod write;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
@@ -16,7 +16,7 @@ use crate::{
     config::{Config, TargetKey},
     dataplane::{DataPath, KernelStore, LoadError, LoadOptions, StoreError},
     health::{AimTable, HealthEvent, HealthTable},
-    next_hop::NextHopState,
+    next_hop::NextHops,
     plan::{self, Inputs, Plan},
     reconcile::{ReconcileError, Reconciler},
     store::Runtime,
@@ -145,13 +145,13 @@ impl Balancer {
         let keys = |plan: &Plan| -> BTreeSet<TargetKey> {
             plan.targets.iter().map(|report| report.key.clone()).collect()
         };
-        let differ = self.plan.targets.len() != plan.targets.len()
-            || self.plan.targets.iter().zip(&plan.targets).any(|(one, other)| one.key != other.key);
+        let [before, after] = self.plan.targets.apart(&plan.targets);
+        let differ = !transitions::same_targets(&before, &after);
         if differ {
             let present = keys(&plan);
             self.health.retain(|target| present.contains(target));
         }
-        let events = transitions::between(&self.plan.targets, &plan.targets);
+        let events = transitions::between(&before, &after);
         self.plan = plan;
         Reconciled { targets_changed: differ, events }
     }
@@ -265,7 +265,7 @@ impl Balancer {
     }
 
     /// Takes next hops over.
-    pub(super) fn route(&mut self, next_hops: BTreeMap<IpAddr, NextHopState>) {
+    pub(super) fn route(&mut self, next_hops: NextHops) {
         self.hops.take(next_hops, Instant::now());
     }
 

@@ -1,6 +1,6 @@
 //! What the health checker should do, from the configuration and from targets that finish their flows.
 
-use std::collections::BTreeSet;
+use std::{collections::HashSet, sync::Arc};
 
 use super::balancer::{Balancer, key};
 use crate::{
@@ -11,8 +11,7 @@ use crate::{
 impl Balancer {
     /// What the health checker should do: check every target of a group that a listener uses.
     pub(super) fn checks(&self) -> Vec<CheckSpec> {
-        let used: BTreeSet<&str> =
-            self.config.listeners.iter().map(|listener| listener.target_group.as_str()).collect();
+        let used: HashSet<&str> = used_groups(&self.config).collect();
         let groups = self.config.target_groups.iter();
         groups
             .filter(|group| used.contains(&*group.name))
@@ -52,12 +51,18 @@ impl Balancer {
         };
         let groups = now.len() == then.len()
             && now.iter().zip(then).all(|(one, two)| {
-                one.name == two.name && one.health_check == two.health_check && places(one, two)
+                Arc::ptr_eq(one, two)
+                    || one.name == two.name
+                        && one.health_check == two.health_check
+                        && places(one, two)
             });
         // Only the groups that listeners use are checked.
-        let used = |config: &Config| -> BTreeSet<String> {
-            config.listeners.iter().map(|listener| listener.target_group.clone()).collect()
-        };
+        let used = |config| used_groups(config).collect::<HashSet<_>>();
         groups && used(&self.config) == used(other)
     }
+}
+
+/// The groups that listeners forward to; some more than once.
+fn used_groups(config: &Config) -> impl Iterator<Item = &str> {
+    config.listeners.iter().map(|listener| listener.target_group.as_str())
 }

@@ -5,10 +5,11 @@
 use std::{
     collections::BTreeMap,
     net::IpAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use crate::next_hop::NextHopState;
+use crate::next_hop::{NextHopState, NextHops};
 
 /// How long a target is reached the former way while the kernel asks for the new one.
 const ASKING_MAX: Duration = Duration::from_secs(1);
@@ -19,26 +20,26 @@ const RESTART_MAX: Duration = Duration::from_secs(30);
 /// Next hops by address of the target.
 #[derive(Debug, Default)]
 pub(super) struct Hops {
-    current: BTreeMap<IpAddr, NextHopState>,
+    current: Arc<NextHops>,
     /// Those that hold in spite of what the kernel says, and until when.
     former: BTreeMap<IpAddr, (NextHopState, Instant)>,
 }
 
 impl Hops {
     /// What the agent before knew.
-    pub(super) fn resumed(known: BTreeMap<IpAddr, NextHopState>, now: Instant) -> Self {
+    pub(super) fn resumed(known: NextHops, now: Instant) -> Self {
         let former =
             known.iter().map(|(address, hop)| (*address, (hop.clone(), now + RESTART_MAX)));
-        Self { former: former.collect(), current: known }
+        Self { former: former.collect(), current: Arc::new(known) }
     }
 
-    /// For the plan.
-    pub(super) const fn current(&self) -> &BTreeMap<IpAddr, NextHopState> {
+    /// For the plan: another value when one has changed.
+    pub(super) const fn current(&self) -> &Arc<NextHops> {
         &self.current
     }
 
     /// Takes over what the kernel says.
-    pub(super) fn take(&mut self, mut told: BTreeMap<IpAddr, NextHopState>, now: Instant) {
+    pub(super) fn take(&mut self, mut told: NextHops, now: Instant) {
         self.former.retain(|address, _| told.contains_key(address));
         for (address, state) in &mut told {
             if !matches!(state, NextHopState::Asking(_)) {
@@ -53,7 +54,9 @@ impl Hops {
                 *state = hop.clone();
             }
         }
-        self.current = told;
+        if *self.current != told {
+            self.current = Arc::new(told);
+        }
     }
 
     /// Lets go of former ones whose time is over. Says whether there was any.
@@ -64,7 +67,7 @@ impl Hops {
             let holds = *until > now;
             if !holds {
                 let why = format!("no answer from the next hop of {address}");
-                current.insert(*address, NextHopState::Unresolved(why));
+                Arc::make_mut(current).insert(*address, NextHopState::Unresolved(why));
             }
             holds
         });

@@ -1,16 +1,13 @@
 //! PURE: what a new agent learns from the maps that the one before left.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
-};
+use std::collections::BTreeSet;
 
 use lb_common::{Family, Target, target::TargetState};
 
 use crate::{
     config::TargetKey,
     health::{Health, HealthTable, Reason},
-    next_hop::{NextHop, NextHopState},
+    next_hop::{NextHop, NextHopState, NextHops},
     plan::Tables,
 };
 
@@ -22,7 +19,7 @@ pub struct Resumed {
     /// Targets that were draining.
     pub drained: BTreeSet<TargetKey>,
     /// Next hops.
-    pub next_hops: BTreeMap<IpAddr, NextHopState>,
+    pub next_hops: NextHops,
 }
 
 /// Reads verdicts, drains and next hops back, so that a restart changes nothing.

@@ -2,8 +2,6 @@
 //! it, and it brings the maps to what follows from all of it.
 
 use std::{
-    collections::BTreeMap,
-    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -30,7 +28,7 @@ use crate::{
     dataplane::StatsSource,
     health::{HealthEvent, NetworkProber, Scheduler, TunnelKeeper, TunnelProber},
     metrics,
-    next_hop::{NextHopState, Resolver},
+    next_hop::{NextHops, Resolver},
     plan::Plan,
     store::StoreError,
 };
@@ -65,7 +63,7 @@ pub(super) struct Agent {
     pub(super) tunnel: TunnelKeeper,
     resolver: Resolver,
     health_events: mpsc::UnboundedReceiver<HealthEvent>,
-    next_hops: mpsc::UnboundedReceiver<BTreeMap<IpAddr, NextHopState>>,
+    next_hops: mpsc::UnboundedReceiver<NextHops>,
     requests: mpsc::Receiver<Ask>,
     pub(super) snapshots: watch::Sender<Arc<Snapshot>>,
     pub(super) started_at: u64,
@@ -196,7 +194,7 @@ impl Agent {
         }
     }
 
-    fn on_next_hops(&mut self, mut hops: BTreeMap<IpAddr, NextHopState>) {
+    fn on_next_hops(&mut self, mut hops: NextHops) {
         while let Ok(newer) = self.next_hops.try_recv() {
             hops = newer;
         }

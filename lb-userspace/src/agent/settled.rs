@@ -1,32 +1,28 @@
 //! PURE: what is known once the new targets of a configuration are in service: the assumption of a
 //! preview, which shows what a change comes to and not its first second.
 
-use std::{collections::BTreeMap, net::IpAddr, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use lb_common::target::TargetState;
 
 use crate::{
     config::{Config, TargetKey},
     health::{Health, HealthTable},
-    next_hop::{NextHop, NextHopState},
+    next_hop::{NextHop, NextHopState, NextHops},
 };
 
 /// Inputs of a plan.
 pub(super) struct Settled {
     pub(super) config: Config,
     pub(super) health: HealthTable,
-    pub(super) next_hops: BTreeMap<IpAddr, NextHopState>,
+    pub(super) next_hops: Arc<NextHops>,
 }
 
 /// Targets without a verdict are healthy, addresses that nobody has asked for are on the link, and
 /// weights do not rise slowly.
-pub(super) fn settle(
-    config: &Config,
-    health: &HealthTable,
-    next_hops: &BTreeMap<IpAddr, NextHopState>,
-) -> Settled {
-    let mut settled =
-        Settled { config: config.clone(), health: health.clone(), next_hops: next_hops.clone() };
+pub(super) fn settle(config: &Config, health: &HealthTable, next_hops: &Arc<NextHops>) -> Settled {
+    let next_hops = Arc::clone(next_hops);
+    let mut settled = Settled { config: config.clone(), health: health.clone(), next_hops };
     let hop = NextHop {
         interface: 1,
         vlan: 0,
@@ -36,16 +32,20 @@ pub(super) fn settle(
         on_link: true,
     };
     for group in &mut settled.config.target_groups {
-        group.life.slow_start = Duration::ZERO;
+        if !group.life.slow_start.is_zero() {
+            Arc::make_mut(group).life.slow_start = Duration::ZERO;
+        }
         for target in &group.targets {
             let (address, port) = (target.address, target.port);
             let key = TargetKey { group: group.name.clone(), address, port };
-            let verdict = settled.health.entry(key).or_insert_with(healthy);
-            if verdict.state == TargetState::Initial {
-                *verdict = healthy();
+            let verdict = settled.health.get(&key);
+            if verdict.is_none_or(|verdict| verdict.state == TargetState::Initial) {
+                settled.health.insert(key, healthy());
             }
-            let next_hop = settled.next_hops.entry(address);
-            next_hop.or_insert_with(|| NextHopState::Resolved(hop));
+            if !settled.next_hops.contains_key(&address) {
+                let hop = NextHopState::Resolved(hop);
+                Arc::make_mut(&mut settled.next_hops).insert(address, hop);
+            }
         }
     }
     settled

@@ -5,16 +5,20 @@ use std::collections::BTreeMap;
 use super::{events::Event, view::state_name};
 use crate::{config::TargetKey, plan::TargetReport};
 
+/// Whether both are of the same targets in the same order.
+pub(super) fn same_targets(before: &[&TargetReport], after: &[&TargetReport]) -> bool {
+    before.len() == after.len()
+        && before.iter().zip(after).all(|(before, after)| before.key == after.key)
+}
+
 /// What has happened to targets: one event for each that is new, gone, or in another state.
-pub(super) fn between(before: &[TargetReport], after: &[TargetReport]) -> Vec<Event> {
-    let same_targets = before.len() == after.len()
-        && before.iter().zip(after).all(|(before, after)| before.key == after.key);
-    if same_targets {
+pub(super) fn between(before: &[&TargetReport], after: &[&TargetReport]) -> Vec<Event> {
+    if same_targets(before, after) {
         let pairs = before.iter().zip(after).filter(|(before, after)| before.state != after.state);
         return pairs.map(|(before, after)| event(Some(before), Some(after))).collect();
     }
     let mut former: BTreeMap<&TargetKey, &TargetReport> =
-        before.iter().map(|report| (&report.key, report)).collect();
+        before.iter().map(|report| (&report.key, *report)).collect();
     let mut events = Vec::new();
     for report in after {
         let known = former.remove(&report.key);
@@ -67,7 +71,8 @@ mod tests {
     }
 
     fn seen(before: &[TargetReport], after: &[TargetReport]) -> Vec<String> {
-        let events = between(before, after);
+        let [before, after] = [before, after].map(|all| all.iter().collect::<Vec<_>>());
+        let events = between(&before, &after);
         let texts = events.iter().map(|event| {
             let Event { port, from, to, reason, detail, .. } = event;
             format!("{port} {from}>{to} {reason} {detail}").trim_end().to_owned()

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::Arc,
 };
 
 use lb_common::{Be16, Family, ListenerKey, Mode, target::TargetState};
@@ -16,7 +17,7 @@ use crate::{
     config::{self, Protocol, TargetKey},
     health::Health,
     next_hop::{NextHop, NextHopState},
-    plan::{self, Inputs, RingCache, Tables},
+    plan::{self, Cache, Inputs, Tables},
 };
 
 /// Index of the loopback interface: TEST_RUN says that packets came in by it.
@@ -77,9 +78,9 @@ pub(super) fn tables(cases: &[Case], targets: u16) -> Result<Tables, BenchError>
         health: &health.collect(),
         drained: &BTreeSet::new(),
         cut: &BTreeSet::new(),
-        next_hops: &next_hops,
+        next_hops: &Arc::new(next_hops),
         previous: &Tables::default(),
-        cache: &RingCache::default(),
+        cache: &Cache::default(),
     })?;
     Ok((*plan.tables).clone())
 }

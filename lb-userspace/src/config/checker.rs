@@ -47,11 +47,11 @@ impl Last {
         &self,
         index: usize,
         node: &Node,
-    ) -> Option<(TargetGroup, Arc<GroupPlaces>)> {
+    ) -> Option<(Arc<TargetGroup>, Arc<GroupPlaces>)> {
         let known = self.document.0.items("target_groups").get(index)?;
         let (group, places) =
             (self.config.target_groups.get(index)?, self.places.groups.get(index)?);
-        known.is_same_section(node).then(|| (group.clone(), Arc::clone(places)))
+        known.is_same_section(node).then(|| (Arc::clone(group), Arc::clone(places)))
     }
 
     /// What was read from a listener, if this is the same one in the same place.
@@ -59,10 +59,10 @@ impl Last {
         &self,
         index: usize,
         node: &Node,
-    ) -> Option<(Listener, Arc<ListenerPlaces>)> {
+    ) -> Option<(Arc<Listener>, Arc<ListenerPlaces>)> {
         let known = self.document.0.items("listeners").get(index)?;
         let (listener, places) =
             (self.config.listeners.get(index)?, self.places.listeners.get(index)?);
-        known.is_same_section(node).then(|| (listener.clone(), Arc::clone(places)))
+        known.is_same_section(node).then(|| (Arc::clone(listener), Arc::clone(places)))
     }
 }

@@ -1,7 +1,7 @@
 //! PURE: how much a configuration may have of things: what the maps hold, or less where the agent is
 //! told so.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use lb_common::limits::{GROUPS_MAX, LISTENERS_MAX, RING_SLOTS_MAX, TARGETS_MAX};
 
@@ -35,7 +35,7 @@ impl Limits {
     #[must_use]
     pub fn use_of(config: &Config) -> Self {
         let groups = &config.target_groups;
-        let used: BTreeSet<&str> =
+        let used: HashSet<&str> =
             config.listeners.iter().map(|listener| listener.target_group.as_str()).collect();
         let rings = groups
             .iter()

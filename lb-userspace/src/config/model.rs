@@ -35,9 +35,9 @@ pub struct Config {
     /// Seed of the flow hash, when the configuration fixes it (for fleets).
     pub hash_seed: Option<[u64; 2]>,
     /// Target groups; names are unique.
-    pub target_groups: Vec<TargetGroup>,
+    pub target_groups: Vec<Arc<TargetGroup>>,
     /// Listeners; names and (address, ports, protocol) are unique, each group exists.
-    pub listeners: Vec<Listener>,
+    pub listeners: Vec<Arc<Listener>>,
 }
 
 /// Outer source addresses of tunnels: the last 16 bits vary with the flow.

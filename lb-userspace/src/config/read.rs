@@ -125,7 +125,7 @@ fn target_groups(
         let read = || Section::new(node, sequence.place(index, node), root.findings);
         let group = known.or_else(|| {
             let (group, place) = read().and_then(group::target_group)?;
-            Some((group, Arc::new(place)))
+            Some((Arc::new(group), Arc::new(place)))
         });
         match group {
             Some((group, place)) => {
@@ -148,7 +148,7 @@ fn listeners(root: &Section<'_>, last: Option<&Last>, config: &mut Config, place
             let at = sequence.place(index, node);
             let section = Section::new(node, at.clone(), root.findings);
             let (listener, target_group) = section.and_then(listener::listener)?;
-            Some((listener, Arc::new(ListenerPlaces { at, target_group })))
+            Some((Arc::new(listener), Arc::new(ListenerPlaces { at, target_group })))
         });
         if let Some((listener, place)) = listener {
             config.listeners.push(listener);

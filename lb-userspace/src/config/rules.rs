@@ -6,7 +6,7 @@ mod source_nat;
 mod together;
 mod wide;
 
-use std::{collections::BTreeSet, net::SocketAddr};
+use std::{collections::HashSet, hash::Hash, net::SocketAddr};
 
 use lb_common::limits::WIDE_LISTENERS_MAX;
 
@@ -25,13 +25,11 @@ pub(super) fn check(config: &Config, places: &Places, within: &Limits, findings:
 }
 
 /// Complains about the second of two things with the same key.
-fn doubles<K: Ord, A>(items: impl Iterator<Item = (K, A)>, mut complain: impl FnMut(&K, A)) {
-    let mut seen = BTreeSet::new();
+fn doubles<K: Hash + Eq, A>(items: impl Iterator<Item = (K, A)>, mut complain: impl FnMut(&K, A)) {
+    let mut seen = HashSet::with_capacity(items.size_hint().0);
     for (key, at) in items {
-        if seen.contains(&key) {
+        if let Some(key) = seen.replace(key) {
             complain(&key, at);
-        } else {
-            seen.insert(key);
         }
     }
 }

@@ -11,6 +11,7 @@ use aya::maps::{
     Array, DevMapHash, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray, PerCpuValues,
     lpm_trie::Key,
 };
+use imbl::OrdMap;
 use lb_common::{
     Group, ListenerKey, RingRef, Switches, Target, Traffic, VipKey, WideKey, WideListeners,
     abi::{Meta, map},
@@ -218,8 +219,8 @@ impl KernelStore {
     }
 
     /// The targets, and the former ones whose ids rest.
-    fn read_targets(&self) -> Result<(BTreeMap<u16, Target>, Resting), StoreError> {
-        let (mut targets, mut resting) = (BTreeMap::new(), BTreeMap::new());
+    fn read_targets(&self) -> Result<(OrdMap<u16, Target>, Resting), StoreError> {
+        let (mut targets, mut resting) = (OrdMap::new(), BTreeMap::new());
         for id in 1..u16::try_from(TARGETS_MAX).unwrap_or(u16::MAX) {
             // SAFETY: inside the mapping; only the agent writes targets.
             let target =

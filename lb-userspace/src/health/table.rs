@@ -1,7 +1,7 @@
 //! Verdicts by target, in groups: a plan goes through one group after the other.
 
 use std::{
-    collections::{BTreeMap, HashMap, btree_map::Entry},
+    collections::{BTreeMap, HashMap},
     net::IpAddr,
     sync::Arc,
 };
@@ -12,16 +12,17 @@ use crate::config::TargetKey;
 /// The health of targets; one without a verdict is not in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HealthTable {
-    groups: HashMap<Arc<str>, GroupHealth>,
+    groups: HashMap<Arc<str>, Arc<GroupHealth>>,
 }
 
 /// Verdicts on the targets of one group, by address and port.
 pub type GroupHealth = BTreeMap<(IpAddr, u16), Health>;
 
 impl HealthTable {
-    /// The verdicts on the targets of a group; `None` when there are none.
+    /// The verdicts on the targets of a group; `None` when there are none. A verdict that changes
+    /// makes another value of it.
     #[must_use]
-    pub fn group(&self, name: &str) -> Option<&GroupHealth> {
+    pub fn group(&self, name: &str) -> Option<&Arc<GroupHealth>> {
         self.groups.get(name)
     }
 
@@ -34,21 +35,18 @@ impl HealthTable {
     /// Keeps a verdict.
     pub fn insert(&mut self, target: TargetKey, health: Health) {
         let TargetKey { group, address, port } = target;
-        self.groups.entry(group).or_default().insert((address, port), health);
-    }
-
-    /// The place of a verdict.
-    pub fn entry(&mut self, target: TargetKey) -> Entry<'_, (IpAddr, u16), Health> {
-        let TargetKey { group, address, port } = target;
-        self.groups.entry(group).or_default().entry((address, port))
+        Arc::make_mut(self.groups.entry(group).or_default()).insert((address, port), health);
     }
 
     /// Forgets the verdicts on all targets but these.
     pub fn retain(&mut self, keep: impl Fn(&TargetKey) -> bool) {
         self.groups.retain(|group, verdicts| {
-            verdicts.retain(|(address, port), _| {
+            let kept = |(address, port): &(IpAddr, u16)| {
                 keep(&TargetKey { group: group.clone(), address: *address, port: *port })
-            });
+            };
+            if !verdicts.keys().all(kept) {
+                Arc::make_mut(verdicts).retain(|place, _| kept(place));
+            }
             !verdicts.is_empty()
         });
     }

@@ -8,6 +8,8 @@
 //! language, `netlink` is the only
 //! place that talks to the kernel, `watch` is the loop that joins them. `inquire` looks once, for `xelb doctor`.
 
+use std::{collections::BTreeMap, net::IpAddr};
+
 mod decode;
 mod encode;
 mod inquire;
@@ -36,6 +38,9 @@ pub struct NextHop {
     /// Whether the target is on the link itself, not behind a router (`l2dsr` needs that).
     pub on_link: bool,
 }
+
+/// What is known, by address.
+pub type NextHops = BTreeMap<IpAddr, NextHopState>;
 
 /// What is known of an address.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,34 +3,28 @@
 //! It decides content. In which order the maps get there is `diff`'s to say.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
 use lb_common::{
-    ListenerKey, Mode, RingRef, Switches,
+    ListenerKey, Mode, Slot, Switches,
     limits::{
         DEVICES_MAX, GROUPS_MAX, LISTENERS_MAX, RING_SLOTS_MAX, TARGETS_MAX, WIDE_LISTENERS_MAX,
     },
-    target::TargetState,
 };
 
 use super::{
-    GroupTable, Inputs, RingCache, Tables, entry,
+    Cache, Inputs, Reports, Tables,
+    cache::{Cause, GroupPlan},
+    entry,
     former::Former,
     ids::Ids,
     listeners::{self, Listeners},
-    membership, pools,
-    rings::Facts,
-    space::{self, Space},
-    targets::Draft,
+    pools,
+    space::Space,
 };
-use crate::{
-    config::{Config, Protocol, TargetGroup, TargetKey},
-    consistency::Change,
-    health::Reason,
-    maglev::{self, Member},
-};
+use crate::config::{Config, TargetGroup};
 
 /// What should be.
 #[derive(Clone, Debug, Default)]
@@ -39,40 +33,14 @@ pub struct Plan {
     /// What the maps should hold.
     pub tables: Arc<Tables>,
     /// Every target of the configuration, in its order.
-    pub targets: Vec<TargetReport>,
+    pub targets: Reports,
     /// The second of the monotonic clock at which the plan changes without any event: a delay is
     /// over, a weight rises. May lie in the past when the plan is old.
     pub next_change: Option<u32>,
     /// What people must be told: groups that fail open, have no target, or cannot reach some.
     pub warnings: Vec<String>,
-    /// The rings, for the next plan's `Inputs`.
-    pub cache: RingCache,
-}
-
-/// One target, for people and the API.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TargetReport {
-    /// Which.
-    pub key: TargetKey,
-    /// Its number in the maps.
-    pub id: u16,
-    /// Its weight.
-    pub weight: u32,
-    /// Its state.
-    pub state: TargetState,
-    /// Why; `None` when healthy.
-    pub reason: Option<Reason>,
-    /// More on that, for people; empty when there is nothing to say.
-    pub detail: String,
-    /// Whether it takes new flows.
-    pub in_ring: bool,
-    /// Whether it has left the configuration and finishes its flows.
-    pub leaving: bool,
-    /// Second of the monotonic clock at which its flows are no longer kept, while it takes no new
-    /// ones.
-    pub until: Option<u32>,
-    /// Its part of the slots of its group's ring, 0 to 1.
-    pub share: f64,
+    /// The groups, for the next plan's `Inputs`.
+    pub cache: Cache,
 }
 
 /// Why there is no plan. Nothing has been changed then.
@@ -149,14 +117,31 @@ impl PlanError {
 pub fn compile(inputs: &Inputs<'_>) -> Result<Plan, PlanError> {
     check_limits(inputs.config)?;
     let mut compiler = Compiler::new(inputs);
-    for group in &inputs.config.target_groups {
-        compiler.group(group)?;
+    for part in compiler.parts() {
+        match part {
+            Part::Stands(group) => compiler.take(&group),
+            Part::New(cause) => {
+                let group = compiler.group(cause)?;
+                compiler.tables.targets.extend(group.targets.iter().copied());
+                compiler.take(&Arc::new(group));
+            }
+        }
     }
     compiler.rest();
     compiler.listeners()?;
     compiler.devices()?;
     let Compiler { plan, tables, .. } = compiler;
-    Ok(Plan { tables: Arc::new(tables), ..plan })
+    let tables = Arc::new(tables);
+    let cache = plan.cache.founded(inputs, Arc::clone(&tables));
+    Ok(Plan { tables, cache, ..plan })
+}
+
+/// A group to be planned.
+enum Part {
+    /// It stays as it is.
+    Stands(Arc<GroupPlan>),
+    /// It may become another.
+    New(Cause),
 }
 
 /// Number 0 is nobody, so that one entry less than the size of a map can be used.
@@ -184,29 +169,29 @@ pub(super) struct Compiler<'run, 'inputs> {
     /// Names of groups that listeners forward to.
     used: HashSet<&'inputs str>,
     /// Ids of the previous groups, by name.
-    known_groups: BTreeMap<&'inputs str, u16>,
+    pub(super) known_groups: HashMap<&'inputs str, u16>,
     /// The previous targets, by the id of their group; without those of groups that were planned.
     pub(super) former: BTreeMap<u16, Former<'inputs>>,
     /// Ids of targets that go.
     pub(super) gone: Vec<u16>,
-    /// Ids of the planned groups, by name.
-    groups: BTreeMap<&'inputs str, u16>,
-    group_ids: Ids,
+    /// When the group that is being planned changes without any event.
+    pub(super) next_change: Option<u32>,
+    pub(super) group_ids: Ids,
     pub(super) target_ids: Ids,
     /// Whether flows may go to the target with this id; for the groups that have been planned.
-    routable: Vec<bool>,
+    pub(super) routable: Vec<bool>,
     /// Ids of former targets that rest, and until when.
     pub(super) resting: BTreeMap<u16, u32>,
-    space: Space,
+    pub(super) space: Space,
+    /// Slots of nobody, by the bits of the ring: groups that have no target yet share them.
+    pub(super) blank: BTreeMap<u8, Arc<[Slot]>>,
 }
 
 impl<'run, 'inputs> Compiler<'run, 'inputs> {
     fn new(inputs: &'run Inputs<'inputs>) -> Self {
         let previous = inputs.previous;
-        let mut known_groups = BTreeMap::new();
-        for (id, group) in &previous.groups {
-            known_groups.entry(&*group.name).or_insert(*id);
-        }
+        // Of two with one name the first is meant.
+        let known_groups = previous.groups.iter().rev();
         let listeners = inputs.config.listeners.iter();
         let rests = |until: u32| until.wrapping_sub(inputs.now).wrapping_sub(1) <= u32::MAX / 2;
         let resting: BTreeMap<u16, u32> = previous
@@ -217,107 +202,75 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
             .collect();
         Self {
             inputs,
-            plan: Plan::default(),
+            plan: Plan {
+                cache: Cache::with_capacity(inputs.config.target_groups.len()),
+                ..Plan::default()
+            },
             tables: Tables::default(),
             used: listeners.map(|listener| listener.target_group.as_str()).collect(),
-            known_groups,
-            former: Former::of(previous),
+            known_groups: known_groups.map(|(id, group)| (&*group.name, *id)).collect(),
+            former: BTreeMap::new(),
             gone: Vec::new(),
-            groups: BTreeMap::new(),
-            group_ids: Ids::new(previous.groups.keys().copied(), GROUPS_MAX),
-            target_ids: Ids::new(
-                previous.targets.keys().chain(resting.keys()).copied(),
-                TARGETS_MAX,
-            ),
+            next_change: None,
+            group_ids: Ids::below(GROUPS_MAX),
+            target_ids: Ids::below(TARGETS_MAX),
             resting,
             routable: vec![false; TARGETS_MAX],
             space: Space::new(previous.groups.values().map(|group| group.ring)),
+            blank: BTreeMap::new(),
         }
     }
 
-    fn group(&mut self, group: &'inputs TargetGroup) -> Result<(), PlanError> {
-        let known = self.known_groups.get(&*group.name).copied();
-        let id = known
-            .or_else(|| self.group_ids.take())
-            .ok_or_else(|| no_room("target groups", GROUPS_MAX))?;
-        self.groups.insert(&group.name, id);
-        let used = self.used.contains(&*group.name);
-        let mut former = self.former.remove(&id).unwrap_or_default();
-        let (mut drafts, verdicts) = self.targets(id, group, used, &mut former)?;
-        if used {
-            let warnings = membership::warnings(group, &verdicts);
-            self.plan.warnings.extend(warnings);
-        }
-        let mut table =
-            GroupTable { name: group.name.clone(), ring: RingRef::NONE, slots: [].into() };
-        self.leaving(id, group, used, former, &mut drafts);
-        if used && !drafts.is_empty() {
-            let in_ring = membership::in_ring(group, &verdicts);
-            let members = self.members(group, &mut drafts, &in_ring);
-            self.ring(id, &mut table, members, &mut drafts, group)?;
-        }
-        self.tables.groups.insert(id, table);
-        self.keep(drafts);
-        Ok(())
-    }
-
-    /// Gives a group its ring: in its place while it has the size, else in free space.
-    fn ring(
-        &mut self,
-        id: u16,
-        table: &mut GroupTable,
-        members: Vec<Member>,
-        drafts: &mut [Draft<'_>],
-        group: &TargetGroup,
-    ) -> Result<(), PlanError> {
-        let previous =
-            self.inputs.previous.groups.get(&id).filter(|group| {
-                space::is_sound(group.ring) && group.slots.len() == group.ring.len()
-            });
-        let bits = maglev::ring_bits(group.targets.len(), previous.map(|group| group.ring.bits()));
-        let place = previous.map(|group| group.ring).filter(|ring| ring.bits() == bits);
-        table.ring = place.or_else(|| self.space.take(bits)).ok_or_else(|| {
-            PlanError::NoRoomForRing { group: table.name.to_string(), slots: 1 << bits }
-        })?;
-        for draft in &*drafts {
-            self.routable[usize::from(draft.report.id)] = draft.entry.is_routable();
-        }
-        let (routable, inputs) = (&self.routable, self.inputs);
-        let base = previous.map_or(0, |group| group.ring.base() as usize);
-        let last = base + previous.map_or(0, |group| group.slots.len());
-        let number = |index: usize| u32::try_from(index).unwrap_or(u32::MAX);
-        let kept = drafts.iter().filter(|draft| draft.entry.is_routable());
-        let facts = Facts {
-            arms: arms(group),
-            resets: group.life.connection_termination && group.protocol == Protocol::Tcp,
-            routable: kept.map(|draft| draft.report.id).collect(),
-            quiet: inputs.quiet.range(number(base)..number(last)).next().is_some(),
+    /// The groups of the configuration: which of them stay as they are.
+    fn parts(&mut self) -> Vec<Part> {
+        let inputs = self.inputs;
+        let (previous, cache) = (inputs.previous, inputs.cache);
+        let holds = cache.holds(inputs);
+        let mut standing = HashSet::new();
+        let mut part = |group: &Arc<TargetGroup>| {
+            let used = self.used.contains(&*group.name);
+            let health = inputs.health.group(&group.name);
+            let stands = |known: &&Arc<GroupPlan>| holds && known.stands(group, used, health);
+            match cache.group(&group.name).filter(stands) {
+                Some(known) => {
+                    standing.insert(known.id);
+                    Part::Stands(Arc::clone(known))
+                }
+                None => {
+                    Part::New(Cause { group: Arc::clone(group), used, health: health.cloned() })
+                }
+            }
         };
-        let change = Change {
-            arms: facts.arms,
-            resets: facts.resets,
-            routable: &|id| routable.get(usize::from(id)).is_some_and(|routable| *routable),
-            quiet: &|number| {
-                u32::try_from(base + number).is_ok_and(|index| inputs.quiet.contains(&index))
-            },
-        };
-        let ring = if members.is_empty() && previous.is_none() {
-            self.plan.cache.blank(bits, facts)
+        let parts = inputs.config.target_groups.iter().map(&mut part).collect();
+        if holds {
+            self.tables.targets.clone_from(&previous.targets);
+            for group in cache.groups().filter(|group| !standing.contains(&group.id)) {
+                for (id, _) in &group.targets {
+                    self.tables.targets.remove(id);
+                }
+                self.former.insert(group.id, group.targets.iter().collect());
+            }
         } else {
-            inputs.cache.ring(id, members, bits, previous, facts, &change)
-        };
-        table.slots = ring.slots();
-        let members = drafts.iter_mut().map(|draft| &mut draft.report);
-        let members = members.filter(|report| report.in_ring);
-        for (report, (_, share)) in members.zip(ring.shares()) {
-            report.share = share;
+            self.former = Former::of(previous);
         }
-        self.plan.cache.keep(id, ring);
-        Ok(())
+        parts
+    }
+
+    /// Takes a planned group over.
+    fn take(&mut self, group: &Arc<GroupPlan>) {
+        let GroupPlan { id, table, reports, warnings, next_change, interfaces, .. } = &**group;
+        self.tables.groups.insert(*id, table.clone());
+        if !interfaces.is_subset(&self.tables.devices) {
+            self.tables.devices.extend(interfaces);
+        }
+        self.plan.targets.push(Arc::clone(reports));
+        self.plan.warnings.extend(warnings.iter().cloned());
+        self.plan.next_change = sooner(self.plan.next_change, *next_change, self.inputs.now);
+        self.plan.cache.keep(Arc::clone(group));
     }
 
     fn listeners(&mut self) -> Result<(), PlanError> {
-        let planned = listeners::plan(self.inputs.config, &self.groups, self.inputs.previous)?;
+        let planned = listeners::plan(self.inputs.config, &self.plan.cache, self.inputs.previous)?;
         let wide = planned.wide.keys().chain(self.inputs.previous.wide.keys());
         if wide.collect::<BTreeSet<_>>().len() > WIDE_LISTENERS_MAX {
             let what = "listeners on port ranges or prefixes";
@@ -337,8 +290,6 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
     /// that clients' packets came in by.
     fn devices(&mut self) -> Result<(), PlanError> {
         let tables = &mut self.tables;
-        let resolved = tables.targets.values().filter(|target| target.is_resolved());
-        tables.devices = resolved.map(|target| target.interface).collect();
         if tables.switches.has(Switches::NAT) {
             tables.devices.extend(self.inputs.attached);
         }
@@ -360,16 +311,10 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
     }
 }
 
-/// Whether flows of a group's targets are kept by arming slots. In modes nat and fullnat every flow
-/// has a binding; UDP flows are remembered from their first packet on, or never.
-const fn arms(group: &TargetGroup) -> bool {
-    let direct = !matches!(group.forwarding, Mode::Nat | Mode::Fullnat);
-    direct && !matches!(group.protocol, Protocol::Udp)
-}
-
 /// What the data path must look for.
 fn switches(config: &Config, listeners: &Listeners) -> Switches {
-    let translates = |group: &TargetGroup| matches!(group.forwarding, Mode::Nat | Mode::Fullnat);
+    let translates =
+        |group: &Arc<TargetGroup>| matches!(group.forwarding, Mode::Nat | Mode::Fullnat);
     let flags = [
         (config.icmp.echo_reply, Switches::ECHO_REPLY),
         (!listeners.wide.is_empty(), Switches::WIDE_LISTENERS),
@@ -377,6 +322,11 @@ fn switches(config: &Config, listeners: &Listeners) -> Switches {
     ];
     let flags = flags.into_iter().filter(|(on, _)| *on).map(|(_, flag)| flag).sum();
     Switches { flags, icmp_rate: config.icmp.rate }
+}
+
+/// The earlier one of two seconds of the monotonic clock that are still to come.
+pub(super) fn sooner(one: Option<u32>, other: Option<u32>, now: u32) -> Option<u32> {
+    one.into_iter().chain(other).min_by_key(|second| second.wrapping_sub(now))
 }
 
 pub(super) fn no_room(what: &'static str, size: usize) -> PlanError {

@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use imbl::ordmap::DiffItem;
 use lb_common::{Target, WideListeners, target::TargetState};
 
 use super::{GroupTable, MapOp, SlotWrites, Tables, WidePrefix};
@@ -51,13 +52,12 @@ pub fn diff(current: &Tables, wanted: &Tables) -> Vec<MapOp> {
 /// Targets that slots need go to `early`, the rest to `late`: a change of health reaches the ring
 /// before it reaches the entries that only a restarted agent reads.
 fn put_targets(current: &Tables, wanted: &Tables, early: &mut Vec<MapOp>, late: &mut Vec<MapOp>) {
-    let mut former = current.targets.iter().peekable();
-    for (id, target) in &wanted.targets {
-        while former.next_if(|(before, _)| *before < id).is_some() {}
-        let before = former.next_if(|(before, _)| *before == id).map(|(_, before)| before);
-        if before == Some(target) {
-            continue;
-        }
+    for change in current.targets.diff(&wanted.targets) {
+        let (before, (id, target)) = match change {
+            DiffItem::Add(id, target) => (None, (id, target)),
+            DiffItem::Update { old: (_, before), new } => (Some(before), new),
+            DiffItem::Remove(..) => continue,
+        };
         let list = match before {
             Some(before) if only_informs(before, target) => &mut *late,
             _ => &mut *early,
@@ -225,8 +225,8 @@ fn removals(current: &Tables, wanted: &Tables) -> Vec<MapOp> {
             operations.push(MapOp::RemoveGroup(*id));
         }
     }
-    for id in current.targets.keys() {
-        if !wanted.targets.contains_key(id) {
+    for change in current.targets.diff(&wanted.targets) {
+        if let DiffItem::Remove(id, _) = change {
             let until = wanted.resting.get(id).copied().unwrap_or(0);
             operations.push(MapOp::RemoveTarget { id: *id, until });
         }

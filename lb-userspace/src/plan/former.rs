@@ -21,6 +21,14 @@ pub(super) struct Former<'tables> {
     index: Option<HashMap<Place, usize>>,
 }
 
+impl<'tables> FromIterator<&'tables (u16, Target)> for Former<'tables> {
+    fn from_iter<I: IntoIterator<Item = &'tables (u16, Target)>>(targets: I) -> Self {
+        let mut targets: Vec<_> = targets.into_iter().map(|(id, target)| (*id, target)).collect();
+        targets.sort_unstable_by_key(|(id, _)| *id);
+        Self { found: vec![false; targets.len()], targets, ..Self::default() }
+    }
+}
+
 impl<'tables> Former<'tables> {
     /// The former targets of all groups, by the id of their group.
     pub(super) fn of(previous: &'tables Tables) -> BTreeMap<u16, Self> {

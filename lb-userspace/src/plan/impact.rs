@@ -2,7 +2,7 @@
 //! targets start and stop taking flows, and which listeners would be left without any.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
 };
 
@@ -154,17 +154,19 @@ fn by_name(tables: &Tables) -> BTreeMap<&str, &GroupTable> {
 /// Listeners that have targets that take flows now and would have none: in words.
 #[must_use]
 pub fn left_without_targets(config: &Config, current: &Tables, plan: &Plan) -> Vec<String> {
-    let serves = |tables: &Tables| -> BTreeSet<String> {
-        let groups = tables.groups.values();
-        let serving =
-            groups.filter(|group| group.slots.first().is_some_and(|slot| slot.current != 0));
-        serving.map(|group| group.name.to_string()).collect()
-    };
-    let (now, then) = (serves(current), serves(&plan.tables));
+    let serves = |group: &GroupTable| group.slots.first().is_some_and(|slot| slot.current != 0);
+    // A group keeps its id.
+    let goes_on = |id| plan.tables.groups.get(id).is_some_and(serves);
+    let stopped: HashSet<&str> = current
+        .groups
+        .iter()
+        .filter(|(id, group)| serves(group) && !goes_on(id))
+        .map(|(_, group)| &*group.name)
+        .collect();
     let mut left = Vec::new();
     for listener in &config.listeners {
         let group = &listener.target_group;
-        if !now.contains(group) || then.contains(group) {
+        if !stopped.contains(group.as_str()) {
             continue;
         }
         let reports = plan.targets.iter().filter(|one| *one.key.group == **group && !one.leaving);

@@ -1,15 +1,12 @@
 //! What a plan depends on.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
-use super::{RingCache, Tables};
+use super::{Cache, Tables};
 use crate::{
     config::{Config, TargetKey},
     health::HealthTable,
-    next_hop::NextHopState,
+    next_hop::NextHops,
 };
 
 /// All that a plan depends on: the same inputs give the same plan on every machine.
@@ -24,7 +21,7 @@ pub struct Inputs<'inputs> {
     /// Targets that have left the configuration, and do not finish their flows.
     pub cut: &'inputs BTreeSet<TargetKey>,
     /// Next hops, by address of the target.
-    pub next_hops: &'inputs BTreeMap<IpAddr, NextHopState>,
+    pub next_hops: &'inputs Arc<NextHops>,
     /// Indices of the interfaces that clients' packets come in by.
     pub attached: &'inputs BTreeSet<u32>,
     /// Second of the monotonic clock.
@@ -33,6 +30,6 @@ pub struct Inputs<'inputs> {
     pub quiet: &'inputs BTreeSet<u32>,
     /// What the maps hold: ids and rings are found again in it.
     pub previous: &'inputs Tables,
-    /// The rings of the last plan. It saves time and changes nothing else; may be empty.
-    pub cache: &'inputs RingCache,
+    /// The groups of the last plan. It saves time and changes nothing else; may be empty.
+    pub cache: &'inputs Cache,
 }

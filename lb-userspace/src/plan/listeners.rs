@@ -3,7 +3,10 @@
 //! A packet looks for the longest prefix only. So the entry of a prefix also has the ranges of the
 //! prefixes around it, behind its own: the more specific listener is found first.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use ipnet::IpNet;
 use lb_common::{
@@ -11,7 +14,7 @@ use lb_common::{
     limits::{LISTENERS_MAX, WIDE_RANGES_MAX},
 };
 
-use super::{PlanError, Tables, WidePrefix, entry::listener_key, ids::Ids};
+use super::{Cache, PlanError, Tables, WidePrefix, entry::listener_key, ids::Ids};
 use crate::config::{self, Config, Protocol, Stickiness, TargetGroup, UdpFlows};
 
 /// Entries of all listeners.
@@ -28,21 +31,21 @@ struct Wide {
     range: PortRange,
 }
 
-/// Plans the entries; `groups` has the ids of the target groups by name.
+/// Plans the entries; `groups` has the planned groups.
 pub(super) fn plan(
     config: &Config,
-    groups: &BTreeMap<&str, u16>,
+    groups: &Cache,
     previous: &Tables,
 ) -> Result<Listeners, PlanError> {
-    let mut ids = Ids::new(used(previous), LISTENERS_MAX);
+    let mut ids = Ids::below(LISTENERS_MAX);
     let mut planned = Listeners::default();
     let mut wide = Vec::new();
     let mut taken = BTreeSet::new();
     // Shorter prefixes first: the entry of a longer one repeats their ranges, and would give a new
     // listener the number of theirs.
     let found: HashMap<&str, &TargetGroup> =
-        config.target_groups.iter().map(|group| (&*group.name, group)).collect();
-    let mut sorted: Vec<&config::Listener> = config.listeners.iter().collect();
+        config.target_groups.iter().map(|group| (&*group.name, &**group)).collect();
+    let mut sorted: Vec<&config::Listener> = config.listeners.iter().map(Arc::as_ref).collect();
     sorted.sort_by_key(|listener| (listener.exact().is_none(), listener.address.prefix_len()));
     for listener in sorted {
         let (group, found) = group(listener, &found, groups)?;
@@ -53,7 +56,7 @@ pub(super) fn plan(
         };
         let id = known
             .filter(|id| !taken.contains(id))
-            .or_else(|| ids.take())
+            .or_else(|| ids.take(|| used(previous)))
             .ok_or(PlanError::NoRoomToReplace { what: "listeners", limit: LISTENERS_MAX - 1 })?;
         taken.insert(id);
         let entry = entry(listener, id, group, found);
@@ -74,10 +77,10 @@ pub(super) fn plan(
 fn group<'config>(
     listener: &config::Listener,
     found: &HashMap<&str, &'config TargetGroup>,
-    groups: &BTreeMap<&str, u16>,
+    groups: &Cache,
 ) -> Result<(u16, &'config TargetGroup), PlanError> {
     let name = listener.target_group.as_str();
-    let id = groups.get(name).copied();
+    let id = groups.group(name).map(|group| group.id);
     id.zip(found.get(name).copied()).ok_or_else(|| PlanError::GroupMissing {
         listener: listener.name.clone(),
         group: name.to_owned(),

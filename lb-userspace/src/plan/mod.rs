@@ -1,9 +1,11 @@
 //! PURE: what the maps should hold, and the ordered operations that lead there.
 
+mod cache;
 mod compile;
 mod diff;
 mod entry;
 mod former;
+mod group;
 mod ids;
 mod impact;
 mod inputs;
@@ -12,6 +14,7 @@ mod listeners;
 mod membership;
 mod model;
 mod pools;
+mod reports;
 mod rings;
 mod space;
 mod tables;
@@ -21,12 +24,13 @@ mod writes;
 #[cfg(test)]
 mod tests;
 
-pub use compile::{Plan, PlanError, TargetReport, compile};
+pub use cache::Cache;
+pub use compile::{Plan, PlanError, compile};
 pub use diff::diff;
 pub use entry::listener_key;
 pub use impact::{Comparison, GroupImpact, Impact, left_without_targets};
 pub use inputs::Inputs;
 pub use model::{MapModel, faults};
-pub use rings::RingCache;
+pub use reports::{Reports, TargetReport};
 pub use tables::*;
 pub use writes::SlotWrites;

@@ -8,6 +8,7 @@ use std::{
     sync::Arc,
 };
 
+use imbl::OrdMap;
 use lb_common::{
     Listener, ListenerKey, Pool, RingRef, Slot, Switches, Target, VipKey, WideListeners,
     limits::RING_SLOTS_MAX,
@@ -25,7 +26,7 @@ pub struct MapModel {
     /// Name and ring of each group.
     pub groups: BTreeMap<u16, (Arc<str>, RingRef)>,
     /// Targets by id.
-    pub targets: BTreeMap<u16, Target>,
+    pub targets: OrdMap<u16, Target>,
     /// Ids of former targets that rest.
     pub resting: BTreeMap<u16, u32>,
     /// Interfaces.

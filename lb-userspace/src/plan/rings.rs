@@ -3,7 +3,7 @@
 //! Who is in a ring is decided in `membership`; how owners spread over it in [`crate::maglev`]; which
 //! slots are armed in [`crate::consistency`].
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use lb_common::Slot;
 
@@ -12,15 +12,6 @@ use crate::{
     consistency::{self, Change},
     maglev::{self, Member},
 };
-
-/// The rings of the last plan, by the id of their group: only a group whose members have changed is
-/// built again. An id may have gone to another group; no target then is the same.
-#[derive(Clone, Debug, Default)]
-pub struct RingCache {
-    groups: BTreeMap<u16, Ring>,
-    /// Slots of nobody, by the bits of the ring: groups that have no target yet share them.
-    blank: BTreeMap<u8, Arc<[Slot]>>,
-}
 
 /// A built ring.
 #[derive(Clone, Debug)]
@@ -50,20 +41,19 @@ pub(super) struct Facts {
     pub(super) quiet: bool,
 }
 
-impl RingCache {
-    /// The ring of a group with these members. `previous` is the group in the tables so far.
-    pub(super) fn ring(
-        &self,
-        group: u16,
+impl Ring {
+    /// The ring of a group with these members. `last` is what the group had in the last plan: only
+    /// when its members have changed it is built again. `previous` is the group in the tables so far.
+    pub(super) fn of(
+        last: Option<&Self>,
         members: Vec<Member>,
         bits: u8,
         previous: Option<&GroupTable>,
         facts: Facts,
         change: &Change<'_>,
-    ) -> Ring {
+    ) -> Self {
         let before: &[Slot] = previous.map_or(&[], |group| &group.slots);
-        let known = self.groups.get(&group);
-        let known = known.filter(|ring| ring.bits == bits && *ring.members == *members);
+        let known = last.filter(|ring| ring.bits == bits && *ring.members == *members);
         if let Some(ring) = known {
             let unchanged = previous.is_some_and(|group| Arc::ptr_eq(&group.slots, &ring.slots));
             // What a slot that is not armed makes of an owner that it has already is itself; what
@@ -73,11 +63,11 @@ impl RingCache {
             }
             let owners: Vec<u16> = ring.slots.iter().map(|slot| slot.current).collect();
             let slots = consistency::own(before, &owners, change);
-            return Ring { facts, ..ring.clone() }.with(slots, previous);
+            return Self { facts, ..ring.clone() }.with(slots, previous);
         }
         let owners = maglev::build(&members, bits);
         let slots = consistency::own(before, &owners, change);
-        let ring = Ring {
+        let ring = Self {
             counts: count(&members, &owners),
             slots: [].into(),
             armed: 0,
@@ -88,39 +78,22 @@ impl RingCache {
         ring.with(slots, previous)
     }
 
-    /// The first ring of a group without members.
-    pub(super) fn blank(&mut self, bits: u8, facts: Facts) -> Ring {
-        let slots =
-            self.blank.entry(bits).or_insert_with(|| [Slot::unarmed(0)].repeat(1 << bits).into());
-        Ring {
-            members: [].into(),
-            bits,
-            counts: [].into(),
-            slots: Arc::clone(slots),
-            armed: 0,
-            facts,
-        }
+    /// The first ring of a group without members: these are slots of nobody.
+    pub(super) fn blank(bits: u8, slots: Arc<[Slot]>, facts: Facts) -> Self {
+        Self { members: [].into(), bits, counts: [].into(), slots, armed: 0, facts }
     }
 
-    /// Number of armed slots of all rings.
-    #[must_use]
-    pub fn armed(&self) -> usize {
-        self.groups.values().map(|ring| ring.armed).sum()
-    }
-
-    /// Keeps a ring for the next plan.
-    pub(super) fn keep(&mut self, group: u16, ring: Ring) {
-        self.groups.insert(group, ring);
-    }
-}
-
-impl Ring {
     /// The ring with these slots, or with the previous ones themselves when they are the same, so
     /// that `diff` need not compare them.
     fn with(self, slots: Arc<[Slot]>, previous: Option<&GroupTable>) -> Self {
         let armed = consistency::armed(&slots);
         let same = previous.filter(|group| group.slots == slots);
         Self { slots: same.map_or(slots, |group| Arc::clone(&group.slots)), armed, ..self }
+    }
+
+    /// Number of armed slots.
+    pub(super) const fn armed(&self) -> usize {
+        self.armed
     }
 
     /// Its slots.

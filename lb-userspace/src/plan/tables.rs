@@ -5,6 +5,8 @@ use std::{
     sync::Arc,
 };
 
+use imbl::OrdMap;
+
 use super::SlotWrites;
 use lb_common::{
     Listener, ListenerKey, Pool, RingRef, Slot, Switches, Target, VipKey, WideKey, WideListeners,
@@ -26,7 +28,8 @@ pub struct Tables {
     /// Target groups by id (1 to `GROUPS_MAX - 1`).
     pub groups: BTreeMap<u16, GroupTable>,
     /// Targets by id (1 to `TARGETS_MAX - 1`); only those with [`Target::VALID`].
-    pub targets: BTreeMap<u16, Target>,
+    /// Plans share those that they have in common.
+    pub targets: OrdMap<u16, Target>,
     /// Ids of former targets that a remembered flow may still name, and the second of the monotonic
     /// clock from which they may be given to others.
     pub resting: BTreeMap<u16, u32>,

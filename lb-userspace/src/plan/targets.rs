@@ -9,7 +9,7 @@ use lb_common::{
 
 use super::{
     PlanError, TargetReport,
-    compile::{Compiler, no_room},
+    compile::{Compiler, no_room, sooner},
     entry,
     former::Former,
     life::{self, Case, RAMP_STEPS, Verdict},
@@ -29,6 +29,13 @@ pub(super) struct Draft<'inputs> {
     pub(super) entry: Target,
     /// Its entry so far.
     previous: Option<&'inputs Target>,
+}
+
+impl Draft<'_> {
+    /// Whether its entry is the one that it had.
+    pub(super) fn is_as_before(&self) -> bool {
+        self.previous == Some(&self.entry)
+    }
 }
 
 impl<'inputs> Compiler<'_, 'inputs> {
@@ -131,19 +138,9 @@ impl<'inputs> Compiler<'_, 'inputs> {
         Draft { report, entry, previous }
     }
 
-    /// Takes the drafts of a group over.
-    pub(super) fn keep(&mut self, drafts: Vec<Draft<'_>>) {
-        for Draft { report, entry, .. } in drafts {
-            self.tables.targets.insert(report.id, entry);
-            self.plan.targets.push(report);
-        }
-    }
-
-    /// Notes that the plan changes in this second.
+    /// Notes that the group changes in this second.
     fn changes_at(&mut self, second: Option<u32>) {
-        let now = self.inputs.now;
-        let both = self.plan.next_change.into_iter().chain(second);
-        self.plan.next_change = both.min_by_key(|second| second.wrapping_sub(now));
+        self.next_change = sooner(self.next_change, second, self.inputs.now);
     }
 
     /// An id for a new target: a free one, else the one that has rested the longest.
@@ -153,7 +150,11 @@ impl<'inputs> Compiler<'_, 'inputs> {
             let resting = self.resting.iter();
             resting.max_by_key(|(_, until)| age(until)).map(|(id, _)| *id)
         };
-        let id = self.target_ids.take().or_else(oldest);
+        let used = || {
+            let previous = self.inputs.previous.targets.keys();
+            previous.chain(self.resting.keys()).copied()
+        };
+        let id = self.target_ids.take(used).or_else(oldest);
         let id = id.ok_or_else(|| no_room("targets", TARGETS_MAX))?;
         self.resting.remove(&id);
         Ok(id)

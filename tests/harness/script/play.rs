@@ -5,6 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
     rc::Rc,
+    sync::Arc,
 };
 
 use lb_common::target::TargetState;
@@ -14,7 +15,7 @@ use lb_userspace::{
     dataplane::MapStore as _,
     health::{Health, HealthTable, Reason},
     next_hop::{NextHop, NextHopState},
-    plan::{self, Inputs, Plan, RingCache},
+    plan::{self, Cache, Inputs, Plan},
     reconcile::Reconciler,
 };
 
@@ -186,14 +187,14 @@ impl<G: Ground> Player<G> {
         let now = self.now();
         let next_hops = self.next_hops(config);
         let Self { reconciler, health, drained, plan, .. } = self;
-        let cache: &RingCache = &plan.cache;
+        let cache: &Cache = &plan.cache;
         let planned = reconciler.plan(|previous| {
             plan::compile(&Inputs {
                 config,
                 health,
                 drained,
                 cut: &BTreeSet::new(),
-                next_hops: &next_hops,
+                next_hops: &Arc::new(next_hops),
                 attached: &BTreeSet::from([INTERFACE]),
                 now,
                 quiet,

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde::Deserialize;
 
 use super::{part, program::Report};
-use crate::workspace::{Workspace, output, run};
+use crate::workspace::{Workspace, output};
 
 /// Where the bounds are.
 const BOUNDS: &str = "tests/bench/bounds.toml";
@@ -67,10 +67,7 @@ enum Outcome {
 pub(crate) fn check(workspace: &Workspace, speed: Speed) -> Result<()> {
     let bounds = read(workspace)?;
     let xelb = match speed {
-        Speed::Quick => {
-            run(&mut workspace.cargo(["build", "--package", "lb-userspace", "--bin", "xelb"]))?;
-            workspace.target_dir.join("debug/xelb")
-        }
+        Speed::Quick => workspace.build_for_tests()?,
         Speed::Whole => {
             part::build(workspace)?;
             workspace.target_dir.join("release/xelb")

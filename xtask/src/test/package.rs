@@ -44,7 +44,8 @@ const INSTALLED: &[&str] = &[
 ];
 
 pub(super) fn run(on: &Environment<'_>) -> Result<()> {
-    let package = package::build(on.workspace, "dev")?;
+    let xelb = on.workspace.build_for_tests()?;
+    let package = package::pack(on.workspace, &xelb, Some("tests"))?;
     let root = CleanRoot::unpack(on.workspace)?;
     // Time for the tests begins here: building and downloading are over.
     let start = Instant::now();

@@ -80,16 +80,17 @@ pub(super) const STAGES: &[Stage] = &[
         purpose: "unit and property tests of every crate",
         privileged: false,
         needs: setup::BPF_NEEDS,
-        action: unit,
+        action: |on| {
+            run(&mut on.workspace.tests(&["--lib", "--bins", "--test", "control"]))?;
+            run(&mut on.workspace.tests(&["--doc"]))
+        },
     },
     Stage {
         name: "simulation",
         purpose: "random lives of a target group: no connection breaks",
         privileged: false,
         needs: setup::BPF_NEEDS,
-        action: |on| {
-            run(&mut on.workspace.cargo(["test", "--package", "lb-tests", "--test", "simulation"]))
-        },
+        action: |on| run(&mut on.workspace.tests(&["--test", "simulation"])),
     },
     Stage {
         name: "package",
@@ -99,39 +100,32 @@ pub(super) const STAGES: &[Stage] = &[
         action: package::run,
     },
     Stage {
-        name: "lab",
-        purpose: "the lab that the next stages use",
-        privileged: true,
-        needs: setup::LAB_NEEDS,
-        action: |on| lab(on, &["--lib", "--bins"]),
-    },
-    Stage {
         name: "datapath",
         purpose: "packets, on the host and in the kernel",
         privileged: true,
         needs: setup::LAB_NEEDS,
-        action: |on| lab(on, &["--test", "datapath"]),
+        action: |on| lab(on, "datapath"),
     },
     Stage {
         name: "network",
         purpose: "real connections through hosts in network namespaces",
         privileged: true,
         needs: setup::LAB_NEEDS,
-        action: |on| lab(on, &["--test", "network"]),
+        action: |on| lab(on, "network"),
     },
     Stage {
         name: "agent",
         purpose: "configuration in, tables out; bad input; take-over",
         privileged: true,
         needs: setup::AGENT_NEEDS,
-        action: |on| lab(on, &["--test", "agent"]),
+        action: |on| lab(on, "agent"),
     },
     Stage {
         name: "abi",
         purpose: "the layout of what kernel and agent share",
         privileged: true,
         needs: setup::LAB_NEEDS,
-        action: |on| lab(on, &["--test", "abi"]),
+        action: |on| lab(on, "abi"),
     },
     Stage {
         name: "bench",
@@ -172,20 +166,10 @@ fn clippy_bpf(on: &Environment<'_>) -> Result<()> {
     run(&mut command)
 }
 
-fn unit(on: &Environment<'_>) -> Result<()> {
-    let mut command = on.workspace.cargo(["test"]);
-    for package in ["lb-common", "lb-ebpf", "lb-userspace", "xtask"] {
-        command.args(["--package", package]);
-    }
-    run(&mut command)
-}
-
-/// Test targets of lb-tests. They run `xelb` itself, which is therefore built first.
-fn lab(on: &Environment<'_>, targets: &[&str]) -> Result<()> {
-    run(&mut on.workspace.cargo(["build", "--package", "lb-userspace", "--bin", "xelb"]))?;
-    let mut command = on.workspace.cargo(["test", "--package", "lb-tests"]);
-    command.args(targets).args(["--", "--test-threads", &on.threads]);
-    run(&mut command)
+/// Tests of lb-tests. They run `xelb` itself, which is therefore built first.
+fn lab(on: &Environment<'_>, test: &str) -> Result<()> {
+    on.workspace.build_for_tests()?;
+    run(&mut on.workspace.tests(&["--test", test, "--", "--test-threads", &on.threads]))
 }
 
 #[cfg(test)]
@@ -206,7 +190,7 @@ mod tests {
     #[test]
     fn an_unknown_stage_is_answered_with_the_known_ones() {
         let message = parse("units").unwrap_err().to_string();
-        assert!(message.contains("unit, simulation, package, lab"), "{message}");
+        assert!(message.contains("unit, simulation, package, datapath"), "{message}");
     }
 
     #[test]

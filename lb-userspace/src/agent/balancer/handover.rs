@@ -2,17 +2,16 @@
 //! past, in which every flow is where the same ring with the same seed had it before. Rings that
 //! grow target by target would send flows that exist already to wherever the first ones are.
 
-use std::{
-    collections::BTreeMap,
-    net::IpAddr,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use lb_common::target::TargetState;
 
 use crate::{
-    config::Config, dataplane::Maps, health::FIRST_PROBE_WAIT_MAX, next_hop::NextHopState,
-    plan::TargetReport,
+    config::Config,
+    dataplane::Maps,
+    health::FIRST_PROBE_WAIT_MAX,
+    next_hop::{NextHopState, NextHops},
+    plan::{Reports, TargetReport},
 };
 
 /// First verdicts are waited for as long as this many first probes may take.
@@ -72,12 +71,7 @@ impl Handover {
     }
 
     /// Whether it is over.
-    pub(super) fn ready(
-        &self,
-        targets: &[TargetReport],
-        next_hops: &BTreeMap<IpAddr, NextHopState>,
-        now: Instant,
-    ) -> Ready {
+    pub(super) fn ready(&self, targets: &Reports, next_hops: &NextHops, now: Instant) -> Ready {
         let waits = |report: &&TargetReport| {
             let hop = next_hops.get(&report.key.address);
             report.state == TargetState::Initial
@@ -94,6 +88,8 @@ impl Handover {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::{config::TargetKey, next_hop::NextHop};
 
@@ -150,6 +146,7 @@ mod tests {
                 hops.extend(hop.map(|hop| (report.key.address, hop)));
                 reports.push(report);
             }
+            let reports = reports.into_iter().collect();
             let ready = |at| handover.ready(&reports, &hops, at);
             assert_eq!(ready(begun), early, "{text}");
             assert_eq!(ready(handover.until()), late, "{text}, later");

@@ -1,8 +1,9 @@
 //! Whose an address is: a listener's, a target's, or the balancer's own.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeSet, HashMap},
     net::IpAddr,
+    sync::Arc,
 };
 
 use ipnet::IpNet;
@@ -15,16 +16,16 @@ use crate::config::{
 
 /// The addresses of all listeners.
 pub(super) struct Vips<'a> {
-    listeners: BTreeMap<IpNet, &'a Listener>,
+    listeners: HashMap<IpNet, &'a Listener>,
     /// Lengths of their prefixes, longest first.
     lengths: Vec<u8>,
 }
 
 impl<'a> Vips<'a> {
-    pub(super) fn of(listeners: &'a [Listener]) -> Self {
+    pub(super) fn of(listeners: &'a [Arc<Listener>]) -> Self {
         let lengths: BTreeSet<u8> = listeners.iter().map(|one| one.address.prefix_len()).collect();
         // Of several with one address the first is meant.
-        let listeners = listeners.iter().rev().map(|one| (one.address, one)).collect();
+        let listeners = listeners.iter().rev().map(|one| (one.address, &**one)).collect();
         Self { listeners, lengths: lengths.into_iter().rev().collect() }
     }
 

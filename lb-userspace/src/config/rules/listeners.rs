@@ -1,6 +1,6 @@
 //! Listeners for themselves, and the groups that they name.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use lb_common::ListenerKey;
 
@@ -29,10 +29,12 @@ pub(super) fn check(config: &Config, places: &Places, findings: &Findings) {
         let message = format!("{place} of listener {name} is taken already");
         findings.error(at, message);
     });
-    let exact: BTreeMap<ListenerKey, (&Listener, &At)> = all()
-        .filter_map(|(listener, place)| Some((listener_key(listener)?, (listener, &place.at))))
+    let exact: HashMap<ListenerKey, (&Listener, &At)> = all()
+        .filter_map(|(listener, place)| Some((listener_key(listener)?, (&**listener, &place.at))))
         .collect();
-    if let Some((listener, at)) = crowded_alone(exact.keys()).and_then(|key| exact.get(key)) {
+    let mut keys: Vec<&ListenerKey> = exact.keys().collect();
+    keys.sort_unstable();
+    if let Some((listener, at)) = crowded_alone(keys).and_then(|key| exact.get(key)) {
         let place = listens_on(listener);
         let message = format!(
             "{place} finds no place in the table of listeners: too many others hash to the same one; \
@@ -40,7 +42,7 @@ pub(super) fn check(config: &Config, places: &Places, findings: &Findings) {
         );
         findings.error(at, message);
     }
-    let groups: BTreeMap<&str, usize> = config
+    let groups: HashMap<&str, usize> = config
         .target_groups
         .iter()
         .enumerate()
@@ -80,8 +82,9 @@ pub(super) fn listens_on(listener: &Listener) -> String {
     }
 }
 
-fn dangling(name: &str, at: &At, groups: &BTreeMap<&str, usize>, findings: &Findings) {
-    let names: Vec<&str> = groups.keys().copied().collect();
+fn dangling(name: &str, at: &At, groups: &HashMap<&str, usize>, findings: &Findings) {
+    let mut names: Vec<&str> = groups.keys().copied().collect();
+    names.sort_unstable();
     let hint = match nearest(name, &names) {
         Some(known) => format!("; did you mean {known}?"),
         None if names.is_empty() => "; there are none".to_owned(),

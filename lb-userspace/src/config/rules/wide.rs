@@ -21,7 +21,7 @@ pub(super) fn check(config: &Config, places: &Places, findings: &Findings) {
         .listeners
         .iter()
         .zip(&places.listeners)
-        .map(|(listener, place)| (listener, &place.at))
+        .map(|(listener, place)| (&**listener, &place.at))
         .filter(|(listener, _)| listener.exact().is_none())
         // More than these are an error of their own.
         .take(WIDE_LISTENERS_MAX)

@@ -1,6 +1,6 @@
 //! Targets that come, go and change their weight.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use super::{
     super::{Document, EditError, validate},
@@ -75,7 +75,7 @@ fn targets_of_every_mode() {
     let targets: Vec<_> = after.target_groups.iter().map(|group| group.targets.len()).collect();
     assert_eq!(targets, [3, 2, 1]);
     for (group, old) in after.target_groups.iter_mut().zip(&before.target_groups) {
-        group.targets.clone_from(&old.targets);
+        Arc::make_mut(group).targets.clone_from(&old.targets);
     }
     assert_eq!(after, before);
     document.add_target("far", ip("fd00:1::12"), None, None).unwrap();

@@ -1,6 +1,6 @@
 //! Good configurations, and what they mean.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use lb_common::target::Mode;
 
@@ -27,7 +27,7 @@ fn example() -> Config {
         source_nat: None,
         icmp: Icmp { echo_reply: true, rate: 1000 },
         hash_seed: None,
-        target_groups: vec![TargetGroup {
+        target_groups: vec![Arc::new(TargetGroup {
             name: "web".into(),
             protocol: Protocol::Tcp,
             port: 80,
@@ -51,8 +51,8 @@ fn example() -> Config {
             life: Life::default(),
             gue: Gue { port: 6080, variant: 1 },
             tcp_mss: None,
-        }],
-        listeners: vec![Listener {
+        })],
+        listeners: vec![Arc::new(Listener {
             name: "web".to_owned(),
             address: "203.0.113.10/32".parse().unwrap(),
             ports: Ports { first: 80, last: 80 },
@@ -60,7 +60,7 @@ fn example() -> Config {
             target_group: "web".to_owned(),
             idle_timeout: Duration::from_secs(350),
             udp_flows: UdpFlows::default(),
-        }],
+        })],
     }
 }
 
@@ -75,7 +75,7 @@ fn the_example() {
 #[test]
 fn what_is_left_out_has_its_default() {
     let mut expected = example();
-    let group = expected.target_groups.first_mut().unwrap();
+    let group = Arc::make_mut(expected.target_groups.first_mut().unwrap());
     group.targets.pop();
     group.health_check.protocol = HealthProtocol::Tcp;
     assert_eq!(config(SMALL), expected);
@@ -114,7 +114,7 @@ fn values_and_their_forms() {
     let check = |text: &str| {
         let text =
             with(SMALL, "    targets:", &format!("    health_check: {{ {text} }}\n    targets:"));
-        config(&text).target_groups.remove(0).health_check
+        config(&text).target_groups.remove(0).health_check.clone()
     };
     assert_eq!(check("port: 8080").port, Some(8080));
     // A short interval shortens the timeout that nobody asked for.
@@ -172,7 +172,7 @@ fn anchors_merges_and_words() {
         "  - name: web\n    protocol: tcp\n    port: 80\n    forwarding",
         "  - name: other\n    protocol: tcp\n    port: 80\n    forwarding: ipip\n    health_check: &check { interval: 1s }\n  - name: web\n    protocol: tcp\n    port: 80\n    health_check: { <<: *check, timeout: 500ms }\n    forwarding",
     );
-    let check = config(&text).target_groups.remove(1).health_check;
+    let check = config(&text).target_groups.remove(1).health_check.clone();
     assert_eq!(
         (check.interval, check.timeout),
         (Duration::from_secs(1), Duration::from_millis(500))

@@ -71,7 +71,7 @@ fn idle_timeouts() {
         .replace("    targets:", "    health_check: { protocol: tcp, port: 53 }\n    targets:");
     let timeout = |text: &str, attributes: &str| {
         let Listener { idle_timeout, .. } =
-            config(&format!("{text}    {attributes}\n")).listeners.remove(0);
+            *config(&format!("{text}    {attributes}\n")).listeners.remove(0);
         idle_timeout
     };
     assert_eq!(timeout(SMALL, ""), Duration::from_secs(350));

@@ -10,7 +10,7 @@ fn of_keys(keys: &[ListenerKey]) -> World {
     world.group("web", Mode::Ipip).target(v4(1), 1, Some(TargetState::Healthy));
     for key in keys {
         world.listener(&key.address.to_ip(Family::V4).to_string(), "web");
-        world.config.listeners.last_mut().unwrap().ports = Ports::one(key.port.get());
+        world.last_listener().ports = Ports::one(key.port.get());
     }
     world
 }
@@ -23,7 +23,7 @@ fn listeners_that_hash_to_one_place_are_refused_before_anything_changes() {
     let mut reconciler = Reconciler::new(maps.open());
     let mut change = |keys: &[ListenerKey]| {
         let world = of_keys(keys);
-        let plan = reconciler.plan(|previous| world.plan(previous, &RingCache::default()))?;
+        let plan = reconciler.plan(|previous| world.plan(previous, &Cache::default()))?;
         reconciler.apply(&plan).map(|_| ())
     };
     change(one).unwrap();
@@ -52,7 +52,7 @@ fn wide_listeners_are_replaced_where_both_fit() {
         world.group("web", Mode::Ipip).target(v4(1), 1, Some(TargetState::Healthy));
         for number in from..from + count {
             world.listener(&format!("203.{}.{}.1", number / 250, number % 250), "web");
-            world.config.listeners.last_mut().unwrap().ports = Ports { first: 80, last: 89 };
+            world.last_listener().ports = Ports { first: 80, last: 89 };
         }
         world
     };

@@ -42,7 +42,7 @@ fn check(mode: Mode, address: &str, next_hop: NextHopState, expected: &Target) {
     let mut world = World::new();
     world.config.tunnel.source_ipv4 = "172.18.0.0/16".parse().unwrap();
     world.config.tunnel.source_ipv6 = "fd20::/16".parse().unwrap();
-    world.next_hops.insert(address, next_hop);
+    Arc::make_mut(&mut world.next_hops).insert(address, next_hop);
     world.group("web", mode).target(address, 1, Some(Healthy));
     world.listener("203.0.113.1", "web");
     let plan = world.first_plan().unwrap();

@@ -26,18 +26,20 @@ impl Story {
     }
 
     fn life(&mut self, change: impl FnOnce(&mut Life)) {
-        change(&mut self.world.config.target_groups[0].life);
+        change(&mut self.world.first_group().life);
     }
 
     /// So many seconds later.
     fn after(&mut self, seconds: u32) -> &Plan {
         self.world.now += seconds;
-        self.plan = self.world.plan(&self.plan.tables, &RingCache::default()).unwrap();
+        let anew = self.world.plan(&self.plan.tables, &Cache::default()).unwrap();
+        self.plan = self.world.plan(&self.plan.tables, &self.plan.cache).unwrap();
+        assert_alike(&self.plan, &anew);
         &self.plan
     }
 
     fn remove(&mut self, number: u16) -> Target {
-        let targets = &mut self.world.config.target_groups[0].targets;
+        let targets = &mut self.world.first_group().targets;
         let index = targets.iter().position(|target| target.address == v4(number)).unwrap();
         targets.remove(index)
     }
@@ -101,7 +103,7 @@ fn a_removed_target_finishes_its_flows_and_is_gone() {
     assert!(report.leaving && report.id == id && report.weight == 0, "{report:?}");
     assert_eq!(story.shown(2), Some((Draining, true, false)));
     // It comes back, with its id, and takes flows at once.
-    story.world.config.target_groups[0].targets.push(removed);
+    story.world.first_group().targets.push(removed);
     story.after(100);
     assert_eq!(story.shown(2), Some((Healthy, true, true)));
     assert_eq!(story.report(2).map(|report| (report.id, report.leaving)), Some((id, false)));
@@ -268,7 +270,7 @@ fn targets_that_start_together_share_evenly() {
 #[test]
 fn weight_zero_keeps_flows_and_takes_none() {
     let mut story = Story::new(&[HEALTHY; 2]);
-    story.world.config.target_groups[0].targets[0].weight = 0;
+    story.world.first_group().targets[0].weight = 0;
     story.after(1);
     assert_eq!(story.shown(1), Some((Healthy, true, false)));
     let slots = story.plan.tables.groups.values().next().unwrap();
@@ -280,7 +282,7 @@ fn weight_zero_keeps_flows_and_takes_none() {
 #[test]
 fn slots_disarm_when_they_have_been_quiet() {
     let mut story = Story::new(&[HEALTHY; 2]);
-    story.world.config.target_groups[0].targets[0].weight = 0;
+    story.world.first_group().targets[0].weight = 0;
     story.after(1);
     let (id, group) = story.plan.tables.groups.iter().next().unwrap();
     let (id, base) = (*id, group.ring.base());
@@ -314,11 +316,11 @@ fn modes_and_protocols_that_need_no_slots_arm_none() {
         (Mode::Nat, Protocol::Tcp, false),
     ] {
         let mut story = Story::new(&[HEALTHY; 2]);
-        story.world.config.target_groups[0].forwarding = mode;
-        story.world.config.target_groups[0].protocol = protocol;
-        story.world.config.listeners[0].protocol = protocol;
+        story.world.first_group().forwarding = mode;
+        story.world.first_group().protocol = protocol;
+        story.world.last_listener().protocol = protocol;
         story.after(1);
-        story.world.config.target_groups[0].targets[0].weight = 0;
+        story.world.first_group().targets[0].weight = 0;
         story.after(1);
         let group = story.plan.tables.groups.values().next().unwrap();
         let any = group.slots.iter().any(|slot| slot.is_armed());

@@ -7,12 +7,9 @@ mod properties;
 mod rules;
 mod sizes;
 mod speed;
+mod standing;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
-    time::Duration,
-};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
 
 use lb_common::{Mode, target::TargetState};
 
@@ -23,7 +20,7 @@ use crate::{
         TargetGroup, TargetKey, Tunnel, UdpFlows, Via,
     },
     health::{Health, HealthTable, Reason},
-    next_hop::{NextHop, NextHopState},
+    next_hop::{NextHop, NextHopState, NextHops},
 };
 
 /// All that a plan depends on but for what was before.
@@ -36,7 +33,7 @@ struct World {
     quiet: BTreeSet<u32>,
     cut: BTreeSet<TargetKey>,
     now: u32,
-    next_hops: BTreeMap<IpAddr, NextHopState>,
+    next_hops: Arc<NextHops>,
 }
 
 impl World {
@@ -56,7 +53,7 @@ impl World {
             },
             health: HealthTable::default(),
             drained: BTreeSet::new(),
-            next_hops: BTreeMap::new(),
+            next_hops: Arc::default(),
             attached: BTreeSet::from([5]),
             quiet: BTreeSet::new(),
             cut: BTreeSet::new(),
@@ -65,7 +62,7 @@ impl World {
     }
 
     fn group(&mut self, name: &str, forwarding: Mode) -> &mut Self {
-        self.config.target_groups.push(TargetGroup {
+        self.config.target_groups.push(Arc::new(TargetGroup {
             name: name.into(),
             protocol: Protocol::Tcp,
             port: 80,
@@ -83,25 +80,25 @@ impl World {
             life: Life::default(),
             gue: Gue::default(),
             tcp_mss: None,
-        });
+        }));
         self
     }
 
     /// Adds a target to the last group; its next hop is known unless `next_hops` says otherwise.
     fn target(&mut self, address: IpAddr, weight: u32, health: Option<TargetState>) -> TargetKey {
-        let group = self.config.target_groups.last_mut().unwrap();
+        let group = Arc::make_mut(self.config.target_groups.last_mut().unwrap());
         group.targets.push(Target { address, port: 80, weight });
         let key = TargetKey { group: group.name.clone(), address, port: 80 };
         if let Some(state) = health {
             self.health.insert(key.clone(), verdict(state));
         }
         let hop = NextHopState::Resolved(hop(1, true));
-        self.next_hops.entry(address).or_insert(hop);
+        Arc::make_mut(&mut self.next_hops).entry(address).or_insert(hop);
         key
     }
 
     fn listener(&mut self, address: &str, group: &str) -> &mut Self {
-        self.config.listeners.push(Listener {
+        self.config.listeners.push(Arc::new(Listener {
             name: format!("{address}-{group}"),
             address: address.parse::<IpAddr>().unwrap().into(),
             ports: Ports::one(80),
@@ -109,11 +106,19 @@ impl World {
             idle_timeout: Protocol::Tcp.idle_timeout(),
             udp_flows: UdpFlows::default(),
             target_group: group.to_owned(),
-        });
+        }));
         self
     }
 
-    fn plan(&self, previous: &Tables, cache: &RingCache) -> Result<Plan, PlanError> {
+    fn first_group(&mut self) -> &mut TargetGroup {
+        Arc::make_mut(self.config.target_groups.first_mut().unwrap())
+    }
+
+    fn last_listener(&mut self) -> &mut Listener {
+        Arc::make_mut(self.config.listeners.last_mut().unwrap())
+    }
+
+    fn plan(&self, previous: &Tables, cache: &Cache) -> Result<Plan, PlanError> {
         compile(&Inputs {
             attached: &self.attached,
             config: &self.config,
@@ -129,8 +134,16 @@ impl World {
     }
 
     fn first_plan(&self) -> Result<Plan, PlanError> {
-        self.plan(&Tables::default(), &RingCache::default())
+        self.plan(&Tables::default(), &Cache::default())
     }
+}
+
+/// What was known of groups before saves time, and changes nothing.
+fn assert_alike(plan: &Plan, anew: &Plan) {
+    assert_eq!(plan.tables, anew.tables);
+    assert!(plan.targets.iter().eq(&anew.targets), "{:?} {:?}", plan.targets, anew.targets);
+    assert_eq!((&plan.warnings, plan.next_change), (&anew.warnings, anew.next_change));
+    assert_eq!(plan.cache.armed(), anew.cache.armed());
 }
 
 fn verdict(state: TargetState) -> Health {

@@ -96,13 +96,13 @@ fn build(
     for (number, kind) in (0_u16..).zip(hops) {
         let state = match kind {
             0 => {
-                world.next_hops.remove(&address(number));
+                Arc::make_mut(&mut world.next_hops).remove(&address(number));
                 continue;
             }
             1 => NextHopState::Unresolved("no neighbour".to_owned()),
             kind => NextHopState::Resolved(hop(u32::from(kind % 3) + 1, kind % 5 != 0)),
         };
-        world.next_hops.insert(address(number), state);
+        Arc::make_mut(&mut world.next_hops).insert(address(number), state);
     }
     world
 }
@@ -209,7 +209,7 @@ fn unplaced(tables: &Tables) -> Tables {
 /// A new agent: it knows nothing but the maps.
 fn restart(maps: &FakeMaps, world: &World) -> Plan {
     maps.open().apply(&MapOp::Quiesce).unwrap();
-    world.plan(&maps.open().read(None).unwrap(), &RingCache::default()).unwrap()
+    world.plan(&maps.open().read(None).unwrap(), &Cache::default()).unwrap()
 }
 
 proptest! {
@@ -233,7 +233,7 @@ proptest! {
             };
             let cache = last.as_ref().map(|last| last.cache.clone()).unwrap_or_default();
             let plan = world.plan(previous, &cache).unwrap();
-            let other = world.plan(&read, &RingCache::default()).unwrap();
+            let other = world.plan(&read, &Cache::default()).unwrap();
             prop_assert_eq!(&plan.tables, &other.tables, "two agents disagree");
             prop_assert_eq!(&plan.targets, &other.targets);
             prop_assert_eq!(&plan.warnings, &other.warnings);

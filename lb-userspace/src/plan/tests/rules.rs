@@ -49,9 +49,9 @@ fn world(case: &Case) -> World {
             Some(Hop::Behind) => NextHopState::Resolved(hop(2, false)),
             None | Some(Hop::Unknown) => NextHopState::Resolved(hop(1, true)),
         };
-        world.next_hops.insert(address, state);
+        Arc::make_mut(&mut world.next_hops).insert(address, state);
         if matches!(given.hop, Some(Hop::Unknown)) {
-            world.next_hops.remove(&address);
+            Arc::make_mut(&mut world.next_hops).remove(&address);
         }
         if given.drained {
             world.drained.insert(key);

@@ -41,7 +41,7 @@ fn what_does_not_fit_is_refused() {
         rings.listener(&format!("203.1.{high}.{low}"), &name.to_string());
     }
     let mut devices = of_targets(1..number(DEVICES_MAX) + 2);
-    for (interface, state) in (1..).zip(devices.next_hops.values_mut()) {
+    for (interface, state) in (1..).zip(Arc::make_mut(&mut devices.next_hops).values_mut()) {
         *state = NextHopState::Resolved(hop(interface, true));
     }
     let mut dangling = of_targets(1..2);
@@ -105,7 +105,7 @@ fn a_ring_grows_into_new_space_and_never_shrinks() {
 fn a_change_of_health_writes_slots_first_and_waits_for_nothing() {
     let mut world = of_targets(1..11);
     let before = world.first_plan().unwrap();
-    let key = before.targets[3].key.clone();
+    let key = before.targets.iter().nth(3).unwrap().key.clone();
     world.health.insert(key, verdict(Unhealthy));
     let after = world.plan(&before.tables, &before.cache).unwrap();
     match diff(&before.tables, &after.tables).as_slice() {
@@ -122,9 +122,10 @@ fn an_unchanged_group_costs_nothing() {
     world.group("other", Mode::Ipip).target(v4(99), 1, Some(Healthy));
     world.listener("203.0.113.2", "other");
     let before = world.first_plan().unwrap();
-    let gone = world.config.target_groups[1].targets.pop().unwrap();
-    world.config.target_groups[1].targets.push(Target { weight: 2, ..gone });
+    let group = Arc::make_mut(&mut world.config.target_groups[1]);
+    let gone = group.targets.pop().unwrap();
+    group.targets.push(Target { weight: 2, ..gone });
     let after = world.plan(&before.tables, &before.cache).unwrap();
-    let slots = |plan: &Plan| std::sync::Arc::clone(&plan.tables.groups[&1].slots);
-    assert!(std::sync::Arc::ptr_eq(&slots(&before), &slots(&after)));
+    let slots = |plan: &Plan| Arc::clone(&plan.tables.groups[&1].slots);
+    assert!(Arc::ptr_eq(&slots(&before), &slots(&after)));
 }

@@ -30,7 +30,7 @@ fn a_change_of_health() {
         let mut plan = world.first_plan().unwrap();
         let mut times = [const { Vec::new() }; 3];
         for round in 0..21 {
-            let key = plan.targets[usize::from(targets) / 2].key.clone();
+            let key = plan.targets.iter().nth(usize::from(targets) / 2).unwrap().key.clone();
             let state = if round % 2 == 0 { Unhealthy } else { Healthy };
             world.health.insert(key, verdict(state));
 

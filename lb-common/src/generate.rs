@@ -11,12 +11,14 @@ pub const FLOWS_MAX: u32 = 1 << 24;
 shared! {
     /// The only element of the map [`map::ORDER`].
     pub struct Order: 96 {
-        /// The frame.
+        /// The frame. The last four bytes of its source address are added: they are zero, or 10.0.0.0.
         pub frame: [u64; FRAME_LENGTH / 8],
         /// Number of flows less one; the number is a power of two.
         pub flow_mask: u32,
-        /// Where the last four bytes of the source address start; even.
-        pub address_offset: u32,
+        /// The word of the frame that these bytes lie in.
+        pub address_word: u16,
+        /// How many bits behind the start of that word they begin.
+        pub address_shift: u16,
         /// 0: flows are picked at random; 1: they come one after the other.
         pub in_order: u32,
         /// Zero.

@@ -82,7 +82,9 @@ impl Target {
             // checksum (RFC 768, RFC 6935).
             writer.put(&[0; 2]).put(&port(way.gue_port)).put(&[0; 4]);
         }
+        let tagged = if way.vlan.raw == 0 { 0 } else { Self::TAGGED };
         Self {
+            flags: self.flags & !Self::TAGGED | tagged,
             mode: way.mode as u8,
             family: family as u8,
             address,

@@ -127,8 +127,8 @@ shared! {
     /// One target: two cache lines, of which packets that are only encapsulated in IPv4 read the
     /// first.
     pub struct Target: 128 {
-        /// [`Target::VALID`], [`Target::RESOLVED`], [`Target::ROUTABLE`] and
-        /// [`Target::ACCEPTING`].
+        /// [`Target::VALID`], [`Target::RESOLVED`], [`Target::ROUTABLE`],
+        /// [`Target::ACCEPTING`], [`Target::LEAVING`] and [`Target::TAGGED`].
         pub flags: u16,
         /// Largest IP packet that its next hop takes, in bytes.
         pub mtu: u16,
@@ -180,6 +180,8 @@ impl Target {
     pub const ACCEPTING: u16 = 8;
     /// Flag: it has left the configuration and finishes its flows; for the agent only.
     pub const LEAVING: u16 = 16;
+    /// Flag: packets to it get the tag in `vlan`.
+    pub const TAGGED: u16 = 32;
 
     /// Whether the entry is in use.
     #[must_use]
@@ -202,6 +204,13 @@ impl Target {
         self.flags & Self::ACCEPTING != 0
     }
 
+    /// Whether packets to it get a VLAN tag.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_tagged(&self) -> bool {
+        self.flags & Self::TAGGED != 0
+    }
+
     /// Whether the next hop is known.
     #[must_use]
     #[inline(always)]
@@ -215,8 +224,9 @@ impl Target {
 /// change. It does not write the one that it flipped away from before a grace period has passed.
 #[repr(C)]
 pub struct Targets {
-    /// Both versions of every target, by id.
-    pub versions: [[Target; 2]; TARGETS_MAX],
+    /// Both versions of every target, by id. Those of one version lie together: the first lines of
+    /// many targets then fall on as many places of a cache as there are.
+    pub versions: [[Target; TARGETS_MAX]; 2],
     /// Which version is active, by id: 0 or 1.
     pub active: [u8; TARGETS_MAX],
 }

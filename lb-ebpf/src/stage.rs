@@ -204,7 +204,7 @@ fn to_target<P: Packet, T: Tables, const PLAIN: bool>(
     let hash = steer::hash_of(datagram, tables);
     let id = steer::target_of(packet, link, &listener, datagram, hash, tables)?;
     let target = tables.target(id).ok_or(Stop::target_missing())?;
-    if PLAIN && target.vlan.raw != 0 {
+    if PLAIN && target.is_tagged() {
         return Err(Stop::NotPlain);
     }
     let sent = forward::forward::<_, PLAIN>(packet, link, datagram, target, hash)?;

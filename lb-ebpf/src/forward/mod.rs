@@ -24,7 +24,7 @@ pub(crate) fn forward<P: Packet, const UNTAGGED: bool>(
     target: &Target,
     hash: u64,
 ) -> Result<Sent, Stop> {
-    let ip_offset = if UNTAGGED || target.vlan.raw == 0 {
+    let ip_offset = if UNTAGGED || !target.is_tagged() {
         write(packet, link, datagram, target, hash, ETHERNET)?
     } else {
         write(packet, link, datagram, target, hash, ETHERNET + VLAN_TAG)?

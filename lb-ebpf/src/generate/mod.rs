@@ -61,6 +61,14 @@ fn next_flow(order: &Order) -> Option<u32> {
     Some((next >> 20) as u32 & order.flow_mask)
 }
 
+/// The last four bytes of the source address, in their place in a word: 10, and the flow's number.
+#[inline(always)]
+const fn address(order: &Order, flow: u32) -> u64 {
+    let [_, a, b, c] = flow.to_be_bytes();
+    let bytes = u32::from_le_bytes([10, a, b, c]) as u64;
+    (bytes << (order.address_shift & 0x3f)).to_le()
+}
+
 #[inline(always)]
 fn generate(context: &XdpContext) -> Option<()> {
     let order = ORDER.get_ptr(0)?;
@@ -78,18 +86,14 @@ fn generate(context: &XdpContext) -> Option<()> {
     if start + FRAME_LENGTH > context.data_end() {
         return None;
     }
-    // SAFETY: long enough, as compared above.
-    unsafe { *(start as *mut [u64; FRAME_LENGTH / 8]) = order.frame };
-    let address = start + (order.address_offset as usize & 0x3f);
-    // The verifier forgets a comparison when something unknown is added to the pointer.
-    if address + 4 > context.data_end() {
-        return None;
-    }
-    // SAFETY: as compared above; the offset is even.
-    unsafe {
-        let address = address as *mut u16;
-        *address = 0x000a | (flow >> 8) as u16 & 0xff00;
-        *address.add(1) = flow as u16;
+    let address = address(order, flow);
+    let words = start as *mut u64;
+    for (number, word) in order.frame.iter().enumerate() {
+        let word = if number == order.address_word as usize { word | address } else { *word };
+        // SAFETY: long enough, as compared above. Volatile, since LLVM makes a loop over bytes of a copy;
+        // and each word is written once: a CPU waits with a load of what several stores have written
+        // until they are done, which would be taken for the cost of whoever reads the packet.
+        unsafe { words.add(number).write_volatile(word) };
     }
     Some(())
 }

@@ -145,7 +145,7 @@ impl Tables for KernelTables {
         let target = unsafe {
             let active = (&raw const (*targets).active).cast::<u8>().add(index);
             let version = usize::from(read_volatile(active)) & 1;
-            &*targets.cast::<Target>().add(index * 2 + version)
+            &*targets.cast::<Target>().add(version * TARGETS_MAX + index)
         };
         target.is_valid().then_some(target)
     }

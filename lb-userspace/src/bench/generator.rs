@@ -20,7 +20,7 @@ use crate::dataplane::GENERATOR_OBJECT;
 pub(super) struct Frame {
     pub(super) bytes: [u8; FRAME_LENGTH],
     /// Of the last four bytes of the source address.
-    pub(super) address_offset: u32,
+    pub(super) address_offset: u16,
 }
 
 /// What a run of packets was like.
@@ -71,7 +71,8 @@ impl Generator {
         let order = Order {
             frame: bytemuck::cast(frame.bytes),
             flow_mask: flows.saturating_sub(1),
-            address_offset: frame.address_offset,
+            address_word: frame.address_offset / 8,
+            address_shift: frame.address_offset % 8 * 8,
             in_order: in_order.into(),
             reserved: 0,
         };

@@ -44,8 +44,8 @@ const LIVE_REMEMBERED: u32 = 1 << 16;
 const QUIC_INITIAL: [u8; 6] = [0xc0, 0, 0, 0, 1, 0];
 
 /// Where the last four bytes of the source address are.
-const V4_OFFSET: u32 = 14 + 12;
-const V6_OFFSET: u32 = 14 + 20;
+const V4_OFFSET: u16 = 14 + 12;
+const V6_OFFSET: u16 = 14 + 20;
 
 /// One listener.
 pub(super) struct Subject {

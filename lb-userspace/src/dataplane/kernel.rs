@@ -111,7 +111,8 @@ impl KernelStore {
 
     /// One of the two versions of a target.
     fn version(&self, id: u16, version: u8) -> Result<*mut Target, StoreError> {
-        let index = below(id.into(), TARGETS_MAX, "target")? * 2 + usize::from(version & 1);
+        let index = below(id.into(), TARGETS_MAX, "target")?;
+        let index = usize::from(version & 1) * TARGETS_MAX + index;
         // SAFETY: inside the array.
         Ok(unsafe { self.targets.element().cast::<Target>().add(index) })
     }

@@ -61,11 +61,12 @@ fn next_flow(order: &Order) -> Option<u32> {
     Some((next >> 20) as u32 & order.flow_mask)
 }
 
-/// The last four bytes of the source address, in their place in a word: 10, and the flow's number.
+/// The last four bytes of the source address, in their place in a word: 10, and the flow's number, its
+/// highest byte first, then its lowest one.
 #[inline(always)]
 const fn address(order: &Order, flow: u32) -> u64 {
-    let [_, a, b, c] = flow.to_be_bytes();
-    let bytes = u32::from_le_bytes([10, a, b, c]) as u64;
+    let [low, middle, high, _] = flow.to_le_bytes();
+    let bytes = u32::from_le_bytes([10, high, low, middle]) as u64;
     (bytes << (order.address_shift & 0x3f)).to_le()
 }
 

@@ -58,6 +58,8 @@ impl World {
         let health = health.collect();
         let mut world = Self { document, config, health, next_hops, plan: Plan::default() };
         world.plan = world.compile(&world.config);
+        // A group stands from the second plan on, as in an agent that has run for a while.
+        world.plan = world.compile(&world.config);
         world
     }
 

@@ -10,7 +10,7 @@ set -eu
 say() { echo "walk.sh: $*"; }
 fail() {
     say "FAILED: $*"
-    journalctl --no-pager --boot --unit 'xelb-*' --lines 60 || true
+    journalctl --no-pager --boot --unit 'xelb-*' --unit prometheus --lines 60 || true
     exit 1
 }
 
@@ -51,6 +51,12 @@ nsenter --net=/run/netns/switch /lab/tools/usr/bin/xelb decap --interface balanc
 mkdir -p /etc/systemd/system/xelb-decap@.service.d
 printf '[Service]\nNetworkNamespacePath=/run/netns/target\n' \
     > /etc/systemd/system/xelb-decap@.service.d/lab.conf
+# As on any host that was installed: Prometheus asks for its own name.
+echo "127.0.0.1 localhost $(cat /proc/sys/kernel/hostname)" >> /etc/hosts
+# Prometheus has a host of its own.
+mkdir -p /etc/systemd/system/prometheus.service.d
+printf '[Service]\nNetworkNamespacePath=/run/netns/client\n' \
+    > /etc/systemd/system/prometheus.service.d/lab.conf
 # A web server on the target, in what a clean Debian has.
 cat > /lab/web.pl <<'END'
 use IO::Socket::INET;

@@ -2,6 +2,7 @@
 //! the one way from any change of them to the maps.
 
 mod handover;
+mod told;
 mod write;
 
 use std::{
@@ -31,8 +32,8 @@ use super::{
     transitions,
 };
 
-use self::handover::Handover;
 pub(super) use self::write::WriteError;
+use self::{handover::Handover, told::Told};
 
 /// Everything that exists once there is a configuration.
 pub(super) struct Balancer {
@@ -47,6 +48,7 @@ pub(super) struct Balancer {
     /// Slots that disarm with the next plan.
     quiet: BTreeSet<u32>,
     pub(super) plan: Plan,
+    told: Told,
     /// Time from the end of a deciding probe to its ring in the kernel, for the last one.
     pub(super) last_reaction: Duration,
     /// While new maps wait for the first verdicts; another layout's may forward.
@@ -87,6 +89,7 @@ impl Balancer {
             cut: BTreeSet::new(),
             quiet: BTreeSet::new(),
             plan: Plan::default(),
+            told: Told::default(),
             last_reaction: Duration::ZERO,
             handover,
         })
@@ -135,12 +138,9 @@ impl Balancer {
 
     /// Makes a plan the present one; says what is new in it.
     fn adopt(&mut self, plan: Plan) -> Reconciled {
-        for warning in plan.warnings.iter().filter(|warning| !self.plan.warnings.contains(warning))
-        {
-            tracing::warn!("{warning}");
-        }
-        for ended in self.plan.warnings.iter().filter(|warning| !plan.warnings.contains(warning)) {
-            tracing::info!("no longer true: {ended}");
+        // Before the first verdicts, everything is missing.
+        if self.handover.is_none() {
+            self.told.tell(&plan.warnings);
         }
         let keys = |plan: &Plan| -> BTreeSet<TargetKey> {
             plan.targets.iter().map(|report| report.key.clone()).collect()

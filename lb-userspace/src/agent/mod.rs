@@ -15,6 +15,7 @@ mod preview;
 mod publish;
 mod quiet;
 pub(crate) mod readiness;
+mod reception;
 mod request;
 mod resume;
 mod run;

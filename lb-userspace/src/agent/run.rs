@@ -2,6 +2,7 @@
 //! it, and it brings the maps to what follows from all of it.
 
 use std::{
+    future::pending,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -18,6 +19,7 @@ use super::{
     host::{raise_file_limit, seconds_since_1970},
     kernel_log,
     readiness::{Readiness, status_line},
+    reception::Reception,
     shortage::Shortages,
     signals::Signals,
     source::{self, SETTLE, Source},
@@ -85,8 +87,11 @@ impl Agent {
         let (hop_sender, next_hops) = mpsc::unbounded_channel();
         let (ask, requests) = mpsc::channel(64);
         let (snapshots, snapshot) = watch::channel(Arc::new(Snapshot::default()));
+        let reception = Reception::new().context("cannot make the runtime of the API")?;
+        let entered = reception.enter();
         let metrics = options.metrics.map(metrics::bind).transpose()?;
         let (doors, socket_files) = api::Doors::open(&options.socket, &options.access)?;
+        drop(entered);
         let resolver =
             Resolver::start(hop_sender).context("cannot follow routes and neighbours")?;
         let tunnel = TunnelKeeper::new();
@@ -118,10 +123,13 @@ impl Agent {
         }
         agent.publish();
         let handle = AgentHandle::new(ask, snapshot, Arc::clone(&agent.events));
-        if let Some(listener) = metrics {
-            tokio::spawn(metrics::serve(listener, handle.clone(), agent.stats.clone()));
-        }
-        tokio::spawn(doors.serve(handle, agent.stats.clone(), std::future::pending()));
+        let stats = agent.stats.clone();
+        reception.open(async move {
+            if let Some(listener) = metrics {
+                tokio::spawn(metrics::serve(listener, handle.clone(), stats.clone()));
+            }
+            doors.serve(handle, stats, pending()).await;
+        })?;
         Ok(agent)
     }
 
@@ -150,7 +158,13 @@ impl Agent {
                 biased;
                 _ = signals.terminate.recv() => return Ok(()),
                 _ = signals.interrupt.recv() => return Ok(()),
-                Some(event) = self.health_events.recv() => self.on_health(event),
+                Some(event) = self.health_events.recv() => {
+                    self.on_health(event);
+                    // A flood of verdicts keeps nobody waiting.
+                    if let Ok(ask) = self.requests.try_recv() {
+                        self.on_ask(ask);
+                    }
+                }
                 Some(hops) = self.next_hops.recv() => self.on_next_hops(hops),
                 Some(ask) = self.requests.recv() => self.on_ask(ask),
                 Some(()) = async { file_changes.as_mut()?.1.recv().await } => {

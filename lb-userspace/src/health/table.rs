@@ -38,6 +38,12 @@ impl HealthTable {
         Arc::make_mut(self.groups.entry(group).or_default()).insert((address, port), health);
     }
 
+    /// Whether there is no verdict.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+
     /// Forgets the verdicts on all targets but these.
     pub fn retain(&mut self, keep: impl Fn(&TargetKey) -> bool) {
         self.groups.retain(|group, verdicts| {

@@ -10,6 +10,7 @@
 //! | `health TARGET up`, `down` | a verdict on `GROUP/ADDRESS:PORT`, or on `all` |
 //! | `drain TARGET`, `undrain TARGET` | what operators ask for |
 //! | `route ADDRESS lost`, `found` | there is no way to an address any more, or again |
+//! | `route ADDRESS vlan 100` | its next hop is behind this VLAN tag; 0 is none |
 //! | `advance 30s` | time passes, and what follows from that happens |
 //! | `restart` | another agent, which knows nothing but the maps and the configuration |
 //! | `expect` | the tables, read back from the maps, are as below |

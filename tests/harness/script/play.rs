@@ -39,6 +39,8 @@ pub(super) struct Player<G: Ground> {
     health: HealthTable,
     drained: BTreeSet<TargetKey>,
     lost: BTreeSet<IpAddr>,
+    /// Addresses that are behind a VLAN tag, with its number.
+    tags: BTreeMap<IpAddr, u16>,
     plan: Plan,
     /// What the last configuration was refused for, one text a line.
     refused: Vec<String>,
@@ -58,6 +60,7 @@ impl<G: Ground> Player<G> {
             health: HealthTable::default(),
             drained: BTreeSet::new(),
             lost: BTreeSet::new(),
+            tags: BTreeMap::new(),
             plan: Plan::default(),
             refused: Vec::new(),
         }
@@ -82,6 +85,9 @@ impl<G: Ground> Player<G> {
             }
             ["route", address, "found"] => {
                 self.lost.remove(&parsed(address)?);
+            }
+            ["route", address, "vlan", number] => {
+                self.tags.insert(parsed(address)?, parsed(number)?);
             }
             ["advance", time] => self.advance(time)?,
             ["restart"] => self.restart(),
@@ -213,7 +219,7 @@ impl<G: Ground> Player<G> {
             let state = if self.lost.contains(&address) {
                 NextHopState::Unresolved("no route".to_owned())
             } else {
-                NextHopState::Resolved(next_hop())
+                NextHopState::Resolved(next_hop(self.tags.get(&address).copied().unwrap_or(0)))
             };
             (address, state)
         };
@@ -272,10 +278,10 @@ fn parsed<T: std::str::FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| format!("cannot read {text}"))
 }
 
-fn next_hop() -> NextHop {
+fn next_hop(vlan: u16) -> NextHop {
     NextHop {
         interface: INTERFACE,
-        vlan: 0,
+        vlan,
         source_mac: [2, 0, 0, 0, 0, 2],
         destination_mac: [2, 0, 0, 0, 0, 3],
         mtu: 1500,

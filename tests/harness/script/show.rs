@@ -104,8 +104,12 @@ fn shown_target(target: &Target, begins: u32) -> String {
         (u32::from(Target::ROUTABLE), "routable"),
         (u32::from(Target::ACCEPTING), "accepting"),
         (u32::from(Target::LEAVING), "leaving"),
+        (u32::from(Target::TAGGED), "tagged"),
     ];
     let mut text = format!("{mode}, {state}, {}", names(&flags, target.flags.into(), " "));
+    if target.vlan.get() != 0 {
+        let _written = write!(text, ", vlan {}", target.vlan.get());
+    }
     if target.since != 0 {
         let _written = write!(text, ", since {}", second(target.since, begins));
     }

@@ -56,6 +56,7 @@ pub(super) fn run(on: &Environment<'_>) -> Result<()> {
     installed_files(on.workspace, &root, &before)?;
     programs(&root)?;
     units(on.workspace, &root)?;
+    alerts(&root)?;
     configuration_is_kept(&root)?;
     removal(on.workspace, &root, &before)?;
     println!("package: install, upgrade, remove, purge ({})", human(start.elapsed()));
@@ -145,6 +146,14 @@ fn units(workspace: &Workspace, root: &CleanRoot) -> Result<()> {
         output(security.arg(root.path()).arg(name))
             .with_context(|| format!("{name} is less confined than it was"))?;
     }
+    Ok(())
+}
+
+/// Each alert fires when it should; see docs/metrics.md.
+fn alerts(root: &CleanRoot) -> Result<()> {
+    let tests = "/usr/share/xelb/prometheus/xelb.rules.test.yaml";
+    let said = root.output("promtool", &["test", "rules", tests])?;
+    ensure!(said.contains("SUCCESS"), "promtool test rules: {said}");
     Ok(())
 }
 

@@ -72,6 +72,10 @@ impl Balancer {
             plan.warnings = vec![BESIDE.to_owned()];
             return Ok(plan);
         }
+        if self.health.is_empty() {
+            self.apply(&plan)?;
+            return Ok(plan);
+        }
         let verdicts = mem::take(&mut self.health);
         let blank = self.plan_for(None);
         self.health = verdicts;

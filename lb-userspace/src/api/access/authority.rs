@@ -61,15 +61,25 @@ impl fmt::Debug for Authority {
 }
 
 impl Authority {
-    /// Reads the files.
+    /// Reads the files. A tokens file that names nobody is an error: who listens wants to be asked.
     pub fn load(files: AuthorityFiles) -> Result<Self, AccessError> {
-        let now = ArcSwap::from_pointee(load(&files)?);
+        let loaded = load(&files)?;
+        if loaded.credentials.is_empty() {
+            return Err(AccessError::Nobody { path: files.tokens.display().to_string() });
+        }
+        let now = ArcSwap::from_pointee(loaded);
         Ok(Self { files, now, reloads: watch::Sender::new(()), complaints: Mutex::default() })
     }
 
-    /// Reads them again; after an error, what was read before still holds.
+    /// Reads them again; after an error, what was read before still holds. A tokens file that names
+    /// nobody any more is none: its lines have been taken back.
     pub fn reload(&self) -> Result<(), AccessError> {
-        self.now.store(Arc::new(load(&self.files)?));
+        let loaded = load(&self.files)?;
+        if loaded.credentials.is_empty() {
+            let path = self.files.tokens.display();
+            tracing::warn!("API: {path} names nobody: nobody is let in over TCP any more");
+        }
+        self.now.store(Arc::new(loaded));
         self.reloads.send_replace(());
         Ok(())
     }

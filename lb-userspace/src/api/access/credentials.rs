@@ -16,20 +16,14 @@ const CERTIFICATE: &str = "cert:";
 
 const FORMS: &str = "a line is `NAME ROLE SHA256-HEX` or `cert:COMMON-NAME ROLE`, or begins with #";
 
-/// What is wrong in a tokens file.
+/// A line of a tokens file that cannot be read.
 #[derive(Debug, PartialEq, Eq, Error)]
-pub enum CredentialsError {
-    /// A line that cannot be read.
-    #[error("line {line}: {reason}")]
-    Line {
-        /// Its number, from 1.
-        line: usize,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// Nobody would be let in.
-    #[error("it names nobody; `xelb token NAME ROLE` makes a line for it")]
-    Empty,
+#[error("line {line}: {reason}")]
+pub struct CredentialsError {
+    /// Its number, from 1.
+    line: usize,
+    /// What is wrong with it.
+    reason: String,
 }
 
 /// Whom the file names.
@@ -52,10 +46,7 @@ impl Credentials {
                 Some(rest) => all.add_certificate(rest),
                 None => all.add_token(line),
             };
-            add.map_err(|reason| CredentialsError::Line { line: index + 1, reason })?;
-        }
-        if all.tokens.is_empty() && all.certificates.is_empty() {
-            return Err(CredentialsError::Empty);
+            add.map_err(|reason| CredentialsError { line: index + 1, reason })?;
         }
         Ok(all)
     }
@@ -118,6 +109,11 @@ impl Credentials {
         };
         let found = names.common.iter().find_map(by_common_name);
         found.or_else(|| names.dns.iter().find_map(by_dns)).cloned()
+    }
+
+    /// Whether it names nobody.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.tokens.is_empty() && self.certificates.is_empty()
     }
 
     /// Whether certificates are of use.
@@ -195,7 +191,7 @@ mod tests {
             assert!(error.contains(says) && !error.contains("xelb_0"), "{text:?}: {error}");
         }
         for empty in ["", "\n# alice read\n"] {
-            assert_eq!(Credentials::parse(empty).unwrap_err(), CredentialsError::Empty);
+            assert!(Credentials::parse(empty).unwrap().is_empty(), "{empty:?}");
         }
     }
 }

@@ -59,6 +59,12 @@ pub enum AccessError {
         /// What is wrong in it.
         source: CredentialsError,
     },
+    /// Nobody would be let in.
+    #[error("{path}: it names nobody; `xelb token NAME ROLE` makes a line for it")]
+    Nobody {
+        /// The tokens file.
+        path: String,
+    },
     /// Certificates are named that nobody could show.
     #[error(
         "{path} has `cert:` lines; add --tls-client-ca FILE, the authority of these certificates"

@@ -56,6 +56,12 @@ async fn files_are_read_again_and_bad_ones_change_nothing() {
         }
     };
     timeout(PATIENCE, read).await.expect("SIGHUP reads them again");
+
+    // Who takes the last line back wants nobody in, and does not want the old lines to stay.
+    write_private(&pki.path("tokens"), "# nobody\n");
+    pki.authority.reload().unwrap();
+    assert_eq!(look(&pki, &fake, &old).await.1, 401);
+    assert_eq!(look(&pki, &fake, &new).await.1, 401);
 }
 
 #[tokio::test]

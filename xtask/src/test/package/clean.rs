@@ -9,7 +9,10 @@ use anyhow::{Context as _, Result};
 use crate::workspace::{Workspace, output, run};
 
 /// Its packages beside the essential ones.
-const INCLUDED: &str = "systemd,iproute2,curl,openssl,ethtool,procps,passwd";
+const INCLUDED: &str = "systemd,iproute2,curl,openssl,ethtool,procps,passwd,prometheus";
+
+/// What would start with the system; those who want it start it.
+const DISABLE: &str = "--customize-hook=chroot \"$1\" systemctl --quiet disable prometheus";
 
 /// The folder; gone when this is dropped.
 pub(super) struct CleanRoot {
@@ -29,7 +32,7 @@ impl CleanRoot {
             println!("package: making a clean Debian {suite} in {}", archive.display());
             let draft = folder.join(format!("clean-{suite}.{}.tar", process::id()));
             let mut make = workspace.program("mmdebstrap");
-            make.args(["--quiet", "--variant=essential"]);
+            make.args(["--quiet", "--variant=essential", DISABLE]);
             run(make.arg(format!("--include={INCLUDED}")).arg(&suite).arg(&draft))?;
             fs::rename(&draft, &archive)?;
         }

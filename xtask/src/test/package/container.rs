@@ -31,7 +31,7 @@ pub(super) fn run(workspace: &Workspace, root: &CleanRoot, script: &str) -> Resu
     // The container gets a bpffs of its own: containers do not mount one.
     let bpffs = lab.join("bpffs");
     fs::create_dir_all(&bpffs)?;
-    let boot = "mount -t bpf bpf \"$1\" && exec timeout --signal=KILL \"$3\" \
+    let boot = "mount -t bpf bpf \"$1\" && exec timeout --kill-after=20 \"$3\" \
                 systemd-nspawn --quiet --boot --directory=\"$2\" --keep-unit --register=no \
                 --private-network --capability=all --system-call-filter=bpf \
                 --bind=/dev/net/tun --bind=\"$1\":/sys/fs/bpf --console=pipe";

@@ -74,6 +74,7 @@ fn only_looks(text: &str) -> bool {
         "systemctl status",
         "journalctl",
         "curl",
+        "promtool query",
         "ip -brief",
     ];
     text.lines().all(|line| LOOKS.iter().any(|look| line.starts_with(look)))

@@ -11,7 +11,7 @@ use crate::{
 
 /// The number of the layout of all pinned maps. It changes whenever a shared type, a map's name or
 /// a map's size changes; an agent that finds maps with another number builds its own beside them.
-pub const ABI: u32 = 6;
+pub const ABI: u32 = 7;
 
 /// Longest name that the kernel keeps of a map; that of a longer one is cut there.
 pub const MAP_NAME_MAX: usize = 15;

@@ -25,8 +25,8 @@ pub const MEMORY_LINES: usize = 1 << 19;
 /// The least that the agent can be told: 64 Ki flows in 1 MiB.
 pub const MEMORY_LINES_MIN: usize = 1 << 14;
 
-/// The most: 16 Mi flows in 256 MiB. The two lines of a flow take 42 bits of its hash then, and its
-/// slot the 22 others.
+/// The most: 16 Mi flows in 256 MiB. The two lines of a flow take the lowest 30 bits of its hash, and
+/// its slot the 22 highest.
 pub const MEMORY_LINES_MAX: usize = 1 << 22;
 
 /// New flows that a CPU may begin to remember in a second (and at once, after a second without

@@ -1,12 +1,14 @@
 //! The memory of flows: from the hash of a five-tuple to the target that it belongs to.
 //!
 //! Lines of one cache line, four flows each. A flow has two lines to be in and goes to the emptier
-//! one ("the power of two choices": Azar, Broder, Karlin, Upfal 1999). An entry has all 64 bits of a
-//! keyed hash, so that two flows are the same to it once in 2^64: it needs no addresses, and one
-//! word says the rest. A place is free when its time is over; nothing that lives is ever evicted,
-//! so that a flood cannot push flows out: it finds no place, and is not remembered.
+//! one ("the power of two choices": Azar, Broder, Karlin, Upfal 1999). Both lie in one page, so that
+//! the CPU translates one address and not two, and both are asked for before either is looked at: a
+//! wait for memory, not two. An entry has all 64 bits of a keyed hash, so that two flows are the same
+//! to it once in 2^64: it needs no addresses, and one word says the rest. A place is free when its
+//! time is over; nothing that lives is ever evicted, so that a flood cannot push flows out: it finds
+//! no place, and is not remembered.
 
-use core::ops::Deref;
+use core::{hint::black_box, ops::Deref};
 
 use lb_common::{Memory, MemoryLine, Owner, memory::MEMORY_WORDS};
 
@@ -62,13 +64,16 @@ impl Found {
     }
 }
 
+/// Lines of a page of 4 KiB.
+const PAGE: u64 = 64;
+
 /// The two lines of a flow. The slot takes the top bits of the hash: these are the lowest ones.
 #[inline(always)]
 const fn lines(hash: u64, mask: u32) -> [u32; 2] {
     let mask = mask as u64;
     let first = hash & mask;
     // An odd number: never the same line twice.
-    let second = (first ^ (hash >> 20 & mask | 1)) & mask;
+    let second = first ^ (hash >> 24 & (PAGE - 1) | 1);
     [first as u32, second as u32]
 }
 
@@ -91,10 +96,16 @@ pub const fn is_over(owner: u64, now: u32) -> bool {
 #[inline(always)]
 #[must_use]
 pub fn find<T: Lines>(hash: u64, tables: &T) -> Found {
-    for line in lines(hash, tables.memory_mask()) {
-        let Some(entries) = tables.memory_line(line) else {
-            break;
-        };
+    let [first, second] = lines(hash, tables.memory_mask());
+    let (Some(first_line), Some(second_line)) =
+        (tables.memory_line(first), tables.memory_line(second))
+    else {
+        return Found::NOTHING;
+    };
+    // On its way from memory while the first is waited for.
+    let [Memory { hash: ahead, .. }, ..] = &second_line.entries;
+    black_box(*ahead);
+    for (line, entries) in [(first, first_line), (second, second_line)] {
         for (number, entry) in (0..).zip(&entries.entries) {
             if entry.hash == hash {
                 return Found { place: line * MEMORY_WORDS as u32 + number, word: entry.owner };
@@ -171,6 +182,7 @@ mod tests {
             for hash in [0, 1, u64::MAX, 0x1234_5678_9abc_def0] {
                 let [first, second] = lines(hash, size as u32 - 1);
                 assert_ne!(first, second);
+                assert_eq!(u64::from(first) / PAGE, u64::from(second) / PAGE);
                 assert!((first as usize) < size && (second as usize) < size);
             }
         }

@@ -126,13 +126,20 @@ impl Balancer {
     }
 
     /// Brings the maps to what follows from everything that is known now; `plan` is that, if it has
-    /// been made already.
-    pub(super) fn reconcile(&mut self, plan: Option<Plan>) -> Result<Reconciled, WriteError> {
+    /// been made already. A verdict may be the reason: when it was made.
+    pub(super) fn reconcile(
+        &mut self,
+        plan: Option<Plan>,
+        decided_at: Option<Instant>,
+    ) -> Result<Reconciled, WriteError> {
         let plan = match plan {
             Some(plan) => plan,
             None => self.plan_for(None)?,
         };
         let plan = self.write(plan)?;
+        if let Some(decided_at) = decided_at {
+            self.last_reaction = decided_at.elapsed();
+        }
         Ok(self.adopt(plan))
     }
 

@@ -326,13 +326,10 @@ impl Agent {
         let Some(balancer) = &mut self.balancer else {
             return;
         };
-        match balancer.reconcile(plan) {
+        match balancer.reconcile(plan, decided_at) {
             Ok(Reconciled { targets_changed, events }) => {
                 self.retry = None;
                 self.tunnel.update(balancer.aims());
-                if let Some(decided_at) = decided_at {
-                    balancer.last_reaction = decided_at.elapsed();
-                }
                 self.events.add(events.into_iter());
                 if targets_changed {
                     self.follow();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use lb_common::Slot;
 
-use super::GroupTable;
+use super::{GroupTable, tables::same_slots};
 use crate::{
     consistency::{self, Change},
     maglev::{self, Member},
@@ -87,7 +87,7 @@ impl Ring {
     /// that `diff` need not compare them.
     fn with(self, slots: Arc<[Slot]>, previous: Option<&GroupTable>) -> Self {
         let armed = consistency::armed(&slots);
-        let same = previous.filter(|group| group.slots == slots);
+        let same = previous.filter(|group| same_slots(&group.slots, &slots));
         Self { slots: same.map_or(slots, |group| Arc::clone(&group.slots)), armed, ..self }
     }
 

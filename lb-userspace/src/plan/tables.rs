@@ -47,7 +47,7 @@ pub struct WidePrefix {
 }
 
 /// One target group.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Eq)]
 pub struct GroupTable {
     /// Its name.
     pub name: Arc<str>,
@@ -55,6 +55,18 @@ pub struct GroupTable {
     pub ring: RingRef,
     /// The slots of its ring: `ring.len()` of them.
     pub slots: Arc<[Slot]>,
+}
+
+impl PartialEq for GroupTable {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && self.ring == other.ring && same_slots(&self.slots, &other.slots)
+    }
+}
+
+/// Whether these are the same slots: as bytes, since rings are long.
+pub(super) fn same_slots(one: &Arc<[Slot]>, other: &Arc<[Slot]>) -> bool {
+    let bytes = bytemuck::cast_slice::<Slot, u8>;
+    Arc::ptr_eq(one, other) || bytes(one) == bytes(other)
 }
 
 /// One step towards other maps. Each is atomic for packets.

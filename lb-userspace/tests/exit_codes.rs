@@ -83,7 +83,7 @@ const CASES: &[Case] = &[
     ("bench sink", "--interface lo --duration 1s > full", 1, FULL_SAYS),
     ("bench sink", "--interface lo --duration 0s", 2, "--duration: must be more than 0"),
     ("bench traffic", "--interface lo --to 224.0.0.1:9", 2, "is a multicast address"),
-    ("decap", "--interface no-such-if", 1, "interface no-such-if does not exist"),
+    ("decap", "--interface no-such-if", 2, "interface no-such-if does not exist"),
     ("decap", "", 2, "--interface <IFACE>"),
     ("decap", "--interface lo --allow ten", 2, "expected an address or a prefix"),
     ("detach", "--bpffs file", 1, "is not in a BPF file system"),

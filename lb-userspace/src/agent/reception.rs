@@ -3,25 +3,65 @@
 
 use std::{io, thread};
 
-use tokio::runtime::{Builder, EnterGuard, Runtime};
+use tokio::runtime::{Builder, EnterGuard, Handle, Runtime};
 
 /// The runtime of that thread, before it runs.
-pub(super) struct Reception(Runtime);
+pub(super) struct Reception {
+    runtime: Option<Runtime>,
+    handle: Handle,
+}
 
 impl Reception {
     /// Makes one.
     pub(super) fn new() -> io::Result<Self> {
-        Builder::new_current_thread().enable_all().build().map(Self)
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let handle = runtime.handle().clone();
+        Ok(Self { runtime: Some(runtime), handle })
     }
 
     /// While it lives, listeners that are made belong to that thread.
     pub(super) fn enter(&self) -> EnterGuard<'_> {
-        self.0.enter()
+        self.handle.enter()
     }
 
     /// Starts the thread, which ends with the process.
-    pub(super) fn open(self, answers: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+    pub(super) fn open(
+        mut self,
+        answers: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<()> {
         let thread = thread::Builder::new().name("xelb-api".to_owned());
-        thread.spawn(move || self.0.block_on(answers)).map(drop)
+        match self.runtime.take() {
+            Some(runtime) => thread.spawn(move || runtime.block_on(answers)).map(drop),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Where an agent does not start after all: within a runtime, another one must not be waited for.
+impl Drop for Reception {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn it_can_be_given_up_within_a_runtime() {
+        let reception = Reception::new().unwrap();
+        drop(reception.enter());
+        drop(reception);
+    }
+
+    #[tokio::test]
+    async fn its_thread_answers() {
+        let (asked, answer) = tokio::sync::oneshot::channel();
+        let answers = async { asked.send(thread::current().name().map(str::to_owned)).unwrap() };
+        Reception::new().unwrap().open(answers).unwrap();
+        assert_eq!(answer.await.unwrap().as_deref(), Some("xelb-api"));
     }
 }

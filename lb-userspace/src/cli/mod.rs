@@ -37,6 +37,7 @@ use crate::{
     bench::{BenchError, traffic::TrafficError},
     config::ConfigErrors,
     dataplane::XdpMode,
+    dataplane::decap::DecapError,
     doctor::gather::GatherError,
     log::{self, LogFormat},
 };
@@ -215,6 +216,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         || error.is::<AccessError>()
         || error.downcast_ref().is_some_and(BenchError::is_usage)
         || matches!(error.downcast_ref(), Some(ClientError::Invalid(_)))
+        || error.downcast_ref().is_some_and(DecapError::is_usage)
         || error.downcast_ref().is_some_and(GatherError::is_usage)
         || error.downcast_ref().is_some_and(TrafficError::is_usage);
     if invalid { 2 } else { 1 }

@@ -47,6 +47,14 @@ pub enum DecapError {
     Addresses(io::Error),
 }
 
+impl DecapError {
+    /// Whether the user must change what he asked for.
+    #[must_use]
+    pub const fn is_usage(&self) -> bool {
+        matches!(self, Self::Attach(AttachError::NoInterface { .. }))
+    }
+}
+
 /// The attached decapsulator; dropping it detaches it.
 #[derive(Debug)]
 pub struct Decapsulator {

@@ -19,6 +19,43 @@ pub(crate) fn call<T>(command: libc::c_int, attributes: &T) -> io::Result<i32> {
     }
 }
 
+/// Ids of what is loaded: of maps or programs.
+#[derive(Clone, Copy, Debug)]
+#[repr(i32)]
+pub enum Kind {
+    /// `BPF_PROG_GET_NEXT_ID`.
+    Programs = 11,
+    /// `BPF_MAP_GET_NEXT_ID`.
+    Maps = 12,
+}
+
+/// The ids of all maps or programs. None of them is opened: the kernel (6.18) clears a map of programs
+/// when its last user goes, and if another one comes and goes before it has, the map stays for ever
+/// (`prog_array_map_clear` counts a user for work that is queued already).
+pub fn ids(kind: Kind) -> io::Result<Vec<u32>> {
+    let mut all = Vec::new();
+    loop {
+        // Where to start, the next one, flags.
+        let mut attributes = [all.last().copied().unwrap_or(0), 0, 0];
+        // SAFETY: the kernel reads these bytes, and writes the second word.
+        let answer = unsafe {
+            libc::syscall(
+                libc::SYS_bpf,
+                kind as libc::c_int,
+                attributes.as_mut_ptr(),
+                size_of_val(&attributes),
+            )
+        };
+        if answer != 0 {
+            let error = io::Error::last_os_error();
+            // There are no more.
+            return if error.kind() == io::ErrorKind::NotFound { Ok(all) } else { Err(error) };
+        }
+        let [_, next, _] = attributes;
+        all.push(next);
+    }
+}
+
 /// A command that answers with a file descriptor.
 pub(crate) fn descriptor<T>(command: libc::c_int, attributes: &T) -> io::Result<OwnedFd> {
     let descriptor = call(command, attributes)?;

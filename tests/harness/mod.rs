@@ -9,7 +9,7 @@
 //! ends, in whatever way that happens; [`lab::Lab`] merely does it sooner.
 
 pub mod agent;
-mod bpf;
+pub mod bpf;
 pub mod capture;
 pub mod configuration;
 pub mod error;

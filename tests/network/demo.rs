@@ -21,9 +21,8 @@ use crate::{
 
 /// "Ends by itself in under a minute."
 const DEMO_LIMIT: Duration = Duration::from_mins(1);
-/// The kernel frees namespaces and BPF objects after their last user, one after the other: on a busy
-/// machine that was seen to take more than 10 seconds.
-const GONE_LIMIT: Duration = Duration::from_mins(1);
+/// The kernel frees namespaces and BPF objects a little after their last user.
+const GONE_LIMIT: Duration = Duration::from_secs(10);
 /// All that the demo starts inherits this variable.
 const TAG: &str = "XELB_DEMO_TAG";
 
@@ -79,7 +78,7 @@ impl Demo {
         wait::until("nothing of the demo is left", GONE_LIMIT, || {
             let processes = processes_with(TAG, &self.tag);
             let more = Traces::now().map_err(|error| error.to_string())?.more_than(before);
-            let loaded = loaded.still_loaded();
+            let loaded = loaded.still_loaded().map_err(|error| error.to_string())?;
             if processes.is_empty() && more.is_empty() && loaded.is_empty() {
                 Ok(())
             } else {

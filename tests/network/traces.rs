@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, fs};
 
+use lb_tests::bpf::{self, Kind};
+
 /// What stands on the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Traces {
@@ -96,12 +98,14 @@ impl BpfObjects {
     }
 
     /// Those of them that are loaded now.
-    pub(crate) fn still_loaded(&self) -> Self {
-        let programs = aya::programs::loaded_programs().flatten().map(|program| program.id());
-        let maps = aya::maps::loaded_maps().flatten().map(|map| map.id());
-        Self {
-            programs: programs.filter(|id| self.programs.contains(id)).collect(),
-            maps: maps.filter(|id| self.maps.contains(id)).collect(),
-        }
+    pub(crate) fn still_loaded(&self) -> anyhow::Result<Self> {
+        let left = |kind, ids: &BTreeSet<u32>| {
+            let loaded = bpf::ids(kind)?.into_iter().filter(|id| ids.contains(id));
+            anyhow::Ok(loaded.collect())
+        };
+        Ok(Self {
+            programs: left(Kind::Programs, &self.programs)?,
+            maps: left(Kind::Maps, &self.maps)?,
+        })
     }
 }

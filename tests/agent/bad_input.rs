@@ -51,7 +51,7 @@ fn what_is_not_there_is_named() -> Result<()> {
         let finished = run(lab, xelb, &["agent", "--config", "/nowhere.yaml"])?;
         fails(&finished, 2, &["/nowhere.yaml", "cannot read the file", "No such file"])?;
         let finished = run(lab, xelb, &["decap", "--interface", "eth7"])?;
-        fails(&finished, 1, &["interface eth7 does not exist"])?;
+        fails(&finished, 2, &["interface eth7 does not exist"])?;
         write(lab, WEB)?;
         let elsewhere = ["agent", "--config", &path, "--bpffs", "/tmp/no-bpffs"];
         let finished = run(lab, xelb, &elsewhere)?;

@@ -11,7 +11,7 @@ use crate::{
 
 /// The number of the layout of all pinned maps. It changes whenever a shared type, a map's name or
 /// a map's size changes; an agent that finds maps with another number builds its own beside them.
-pub const ABI: u32 = 7;
+pub const ABI: u32 = 8;
 
 /// Longest name that the kernel keeps of a map; that of a longer one is cut there.
 pub const MAP_NAME_MAX: usize = 15;
@@ -198,10 +198,12 @@ pub mod map {
     ];
 }
 
-/// Names of the programs. The first two are in one BPF object.
+/// Names of the programs. All but the last are in one BPF object.
 pub mod program {
     /// The balancer: plain packets.
     pub const BALANCE: &str = "xelb_balance";
+    /// The same as a dry run, for `xelb explain`.
+    pub const EXPLAIN: &str = "xelb_explain";
     /// What the balancer goes on with, for all others.
     pub const REST: &str = "xelb_rest";
     /// The target side's decapsulator.
@@ -220,6 +222,15 @@ pub mod program {
     impl Instance {
         /// How many there are.
         pub const COUNT: u32 = 2;
+
+        /// The program that its packets come to first.
+        #[must_use]
+        pub const fn first(self) -> &'static str {
+            match self {
+                Self::Live => BALANCE,
+                Self::DryRun => EXPLAIN,
+            }
+        }
     }
 }
 

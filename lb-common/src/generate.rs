@@ -2,8 +2,13 @@
 
 use crate::shared;
 
+/// Bytes before the frame in [`Order::frame`]: so that IP headers, and all addresses and ports in them,
+/// lie in whole words. A CPU waits long with a load of what two stores have written, and packets of a
+/// network card are not written by stores.
+pub const FRAME_OFFSET: u16 = 2;
+
 /// Bytes of the frame: Ethernet, IPv6, TCP, and padding to whole words.
-pub const FRAME_LENGTH: usize = 80;
+pub const FRAME_LENGTH: usize = 80 - FRAME_OFFSET as usize;
 
 /// Clients' addresses end in the 24 bits of the flow's number: flows that there can be.
 pub const FLOWS_MAX: u32 = 1 << 24;
@@ -11,11 +16,12 @@ pub const FLOWS_MAX: u32 = 1 << 24;
 shared! {
     /// The only element of the map [`map::ORDER`].
     pub struct Order: 96 {
-        /// The frame. The last four bytes of its source address are added: they are zero, or 10.0.0.0.
-        pub frame: [u64; FRAME_LENGTH / 8],
+        /// The frame, behind [`FRAME_OFFSET`] bytes. The last four bytes of its source address are added:
+        /// they are zero, or 10.0.0.0.
+        pub frame: [u64; (FRAME_OFFSET as usize + FRAME_LENGTH) / 8],
         /// Number of flows less one; the number is a power of two.
         pub flow_mask: u32,
-        /// The word of the frame that these bytes lie in.
+        /// The word of it that these bytes lie in.
         pub address_word: u16,
         /// How many bits behind the start of that word they begin.
         pub address_shift: u16,

@@ -63,12 +63,13 @@ impl Writer {
 }
 
 impl Target {
-    /// The target, reached this way.
+    /// The target, whose next hop takes packets of [`Target::mtu`] bytes, reached this way.
     #[must_use]
     pub fn by(self, way: &Way) -> Self {
         let mut writer = Writer { bytes: [0; HEAD_WORDS * 8], length: 0 };
         let family = Family::from(&way.address);
         link(&mut writer, way, family);
+        let link = writer.length;
         let address = Address::from(way.address);
         let mut outer_checksum = 0;
         if matches!(way.mode, Mode::Ipip | Mode::Gue) {
@@ -82,6 +83,7 @@ impl Target {
             // checksum (RFC 768, RFC 6935).
             writer.put(&[0; 2]).put(&port(way.gue_port)).put(&[0; 4]);
         }
+        let overhead = u16::try_from(writer.length - link).unwrap_or(u16::MAX);
         let tagged = if way.vlan.raw == 0 { 0 } else { Self::TAGGED };
         Self {
             flags: self.flags & !Self::TAGGED | tagged,
@@ -89,6 +91,7 @@ impl Target {
             family: family as u8,
             address,
             vlan: way.vlan,
+            room: self.mtu.saturating_sub(overhead),
             shape: shape(way, family),
             outer_checksum: Be16::new(outer_checksum),
             head: bytemuck::cast(writer.bytes),

@@ -7,6 +7,7 @@
 pub mod abi;
 pub mod address;
 pub mod counter;
+pub mod direct;
 pub mod explain;
 pub mod fragment;
 pub mod generate;
@@ -31,7 +32,7 @@ pub use group::Group;
 pub use listener::{Listener, ListenerKey, ListenerPlace, VipKey};
 pub use memory::{Memory, MemoryLine, Owner};
 pub use nat::{Binding, FlowLine, Life, Pool};
-pub use ring::{RingRef, Slot};
+pub use ring::{RingRef, RingSlot, Slot};
 pub use switches::{Bucket, Limit, Switches};
 pub use target::{Mode, Target};
 pub use traffic::Traffic;

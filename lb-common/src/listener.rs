@@ -168,8 +168,10 @@ impl ListenerKey {
     /// Port, protocol and family in one word, as they lie in memory.
     #[inline(always)]
     const fn tail(&self) -> u64 {
-        let [high, low] = self.port.raw.to_ne_bytes();
-        u64::from_ne_bytes([high, low, self.protocol, self.family, 0, 0, 0, 0])
+        let tail = self.port.raw.to_le() as u64
+            | (self.protocol as u64) << 16
+            | (self.family as u64) << 24;
+        tail.to_le()
     }
 
     /// The VIP of this listener.

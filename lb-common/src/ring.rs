@@ -43,20 +43,10 @@ impl Slot {
         self.flags & Self::ARMED != 0
     }
 
-    /// Flag in [`Rings`]: the slot is armed, and [`Slots`] has the rest.
-    const ARMED_IN_RING: u16 = 1 << 15;
-
     /// What [`Rings`] has of the slot.
     #[must_use]
-    pub const fn in_ring(self) -> u16 {
-        self.current | if self.is_armed() { Self::ARMED_IN_RING } else { 0 }
-    }
-
-    /// The slot of a word in [`Rings`]; `None` when it is armed. Its epoch is not known.
-    #[must_use]
-    #[inline(always)]
-    pub const fn from_ring(word: u16) -> Option<Self> {
-        if word & Self::ARMED_IN_RING == 0 { Some(Self::unarmed(word)) } else { None }
+    pub const fn in_ring(self) -> RingSlot {
+        RingSlot(self.current | if self.is_armed() { RingSlot::ARMED } else { 0 })
     }
 
     /// The slot as one word in memory order, to be stored at once.
@@ -73,8 +63,44 @@ impl Slot {
     }
 }
 
+/// What [`Rings`] has of a slot, one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RingSlot(u16);
+
+impl RingSlot {
+    /// Flag: the slot is armed, and [`Slots`] has the rest.
+    const ARMED: u16 = 1 << 15;
+
+    /// From the word in the map.
+    #[must_use]
+    #[inline(always)]
+    pub const fn from_word(word: u16) -> Self {
+        Self(word)
+    }
+
+    /// The word for the map.
+    #[must_use]
+    pub const fn to_word(self) -> u16 {
+        self.0
+    }
+
+    /// Whether the slot is armed.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_armed(self) -> bool {
+        self.0 & Self::ARMED != 0
+    }
+
+    /// Id of the target that owns the slot; 0 is nobody.
+    #[must_use]
+    #[inline(always)]
+    pub const fn current(self) -> u16 {
+        self.0 & !Self::ARMED
+    }
+}
+
 /// The only element of the map `RINGS`: all rings, each a run of slots whose length is a power of
-/// two and whose start is a multiple of its length. A slot is one word of [`Slot::in_ring`].
+/// two and whose start is a multiple of its length. A slot is one word ([`RingSlot`]).
 ///
 /// The agent writes a slot in [`Slots`] before it writes it here. So a packet meets the slot as it
 /// was or as it is, and never half of it: a slot that is not armed here is what this says, whatever
@@ -94,7 +120,7 @@ pub struct Slots {
 }
 
 // The flag of an armed slot is no part of an id.
-const _: () = assert!(TARGETS_MAX <= Slot::ARMED_IN_RING as usize);
+const _: () = assert!(TARGETS_MAX <= RingSlot::ARMED as usize);
 
 /// Where a group's ring lies, packed in one word so that it changes with one store: the index of
 /// its first slot in the low 32 bits, log2 of its length in the next 8. Zero is "no ring".
@@ -196,7 +222,9 @@ mod tests {
     fn a_slot_survives_its_word() {
         let slot = Slot { current: 1, home: 2, epoch: 3, flags: Slot::ARMED };
         assert_eq!(Slot::from_word(slot.to_word()), slot);
-        assert_eq!(Slot::from_ring(slot.in_ring()), None);
-        assert_eq!(Slot::from_ring(Slot::unarmed(7).in_ring()), Some(Slot::unarmed(7)));
+        let word = RingSlot::from_word(slot.in_ring().to_word());
+        assert_eq!((word.current(), word.is_armed()), (1, true));
+        let word = Slot::unarmed(7).in_ring();
+        assert_eq!((word.current(), word.is_armed()), (7, false));
     }
 }

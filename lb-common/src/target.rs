@@ -130,8 +130,8 @@ shared! {
         /// [`Target::VALID`], [`Target::RESOLVED`], [`Target::ROUTABLE`],
         /// [`Target::ACCEPTING`], [`Target::LEAVING`] and [`Target::TAGGED`].
         pub flags: u16,
-        /// Largest IP packet that its next hop takes, in bytes.
-        pub mtu: u16,
+        /// Largest packet that may go there, its head not counted, in bytes.
+        pub room: u16,
         /// Largest TCP MSS that a SYN may offer to it, in bytes; 0 is any.
         pub mss: u16,
         /// Ones' complement sum (RFC 1071), not inverted, of the outer IPv4 header in `head`, as a
@@ -158,8 +158,8 @@ shared! {
         pub port: Be16,
         /// VLAN tag towards its next hop (priority, drop eligibility, number); 0 is untagged.
         pub vlan: Be16,
-        /// Zero.
-        pub reserved: u16,
+        /// Largest IP packet that its next hop takes, in bytes.
+        pub mtu: u16,
         /// Second of the monotonic clock since when it takes new flows; 0 when it takes none.
         pub since: u32,
         /// Second of the monotonic clock at which its draining ends; in an entry that is not in use,
@@ -209,6 +209,13 @@ impl Target {
     #[inline(always)]
     pub const fn is_tagged(&self) -> bool {
         self.flags & Self::TAGGED != 0
+    }
+
+    /// Whether packets to it need no more than its head: the next hop is known, and there is no tag.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_plain(&self) -> bool {
+        self.flags & (Self::RESOLVED | Self::TAGGED) == Self::RESOLVED
     }
 
     /// Whether the next hop is known.

@@ -3,7 +3,7 @@
 //!
 //! A repeated TEST_RUN hands each round the frame as the round before left it: without this, an
 //! encapsulating program would be measured on its own output from the second round on.
-#![cfg_attr(target_arch = "bpf", no_std, no_main)]
+#![cfg_attr(target_arch = "bpf", no_std, no_main, feature(asm_experimental_arch))]
 #![expect(
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,

@@ -13,9 +13,9 @@ use std::{
 
 pub use array::Array;
 use lb_common::{
-    Be16, Bucket, Family, FragmentFlow, FragmentKey, Limit, Listener, ListenerKey, RingRef, Slot,
-    Switches, Target, Traffic, VipKey, WideKey, WideListeners, counter::COUNTERS_MAX,
-    limits::RING_SLOTS_MAX,
+    Be16, Bucket, Family, FragmentFlow, FragmentKey, Limit, Listener, ListenerKey, RingRef,
+    RingSlot, Slot, Switches, Target, Traffic, VipKey, WideKey, WideListeners,
+    counter::COUNTERS_MAX, limits::RING_SLOTS_MAX,
 };
 pub use memory::HostMemory;
 pub use nat::NatMemory;
@@ -93,11 +93,8 @@ fn wide_key(key: &VipKey) -> Option<WideKey> {
     Some(WideKey::new(family, key.address))
 }
 
-fn add(traffic: &RefCell<BTreeMap<u16, Traffic>>, id: u16, bytes: u64) {
-    let mut traffic = traffic.borrow_mut();
-    let entry = traffic.entry(id).or_default();
-    entry.packets += 1;
-    entry.bytes += bytes;
+fn add(counted: &RefCell<BTreeMap<u16, Traffic>>, id: u16, traffic: Traffic) {
+    counted.borrow_mut().entry(id).or_default().add(traffic);
 }
 
 impl Count for MemoryTables {
@@ -150,8 +147,12 @@ impl Tables for MemoryTables {
         self.rings.get(&group).copied().unwrap_or(RingRef::NONE)
     }
 
-    fn slot(&self, index: usize) -> Slot {
+    fn owner(&self, index: usize) -> RingSlot {
         debug_assert!(index < RING_SLOTS_MAX);
+        self.slots.get(index).in_ring()
+    }
+
+    fn armed(&self, index: usize) -> Slot {
         self.slots.get(index)
     }
 
@@ -167,12 +168,12 @@ impl Tables for MemoryTables {
         flow_hash::key(self.seed, index)
     }
 
-    fn count_listener(&self, id: u16, bytes: u64) {
-        add(&self.listener_traffic, id, bytes);
+    fn count_listener(&self, id: u16, traffic: Traffic) {
+        add(&self.listener_traffic, id, traffic);
     }
 
-    fn count_target(&self, id: u16, bytes: u64) {
-        add(&self.target_traffic, id, bytes);
+    fn count_target(&self, id: u16, traffic: Traffic) {
+        add(&self.target_traffic, id, traffic);
     }
 }
 

@@ -98,10 +98,10 @@ pub fn process_rest<P: Packet, S: Stages<P>>(packet: &mut P, first: Step, stages
 /// The packet is written, and goes out.
 #[inline(always)]
 fn leave<P: Packet, S: Stages<P>>(packet: &mut P, sent: Sent, stages: &S) -> Verdict {
-    if sent.mss != 0 {
-        stages.clamp(packet, u32::from(sent.transport) * 2, sent.mss);
+    if sent.mss() != 0 {
+        stages.clamp(packet, sent.transport(), sent.mss());
     }
-    match sent.interface {
+    match sent.interface() {
         0 => Verdict::Transmit,
         interface => Verdict::Redirect(interface),
     }

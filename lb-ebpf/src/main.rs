@@ -14,14 +14,32 @@ use aya_log_ebpf::warn;
 use lb_common::DropReason;
 use lb_ebpf::Verdict;
 
-use kernel::{frame::Frame, maps::DEVICES, programs, tables::KernelTables};
+use kernel::{
+    frame::Frame,
+    maps::DEVICES,
+    programs,
+    run::{AsLoaded, Dry, Live, Run},
+    tables::KernelTables,
+};
 
 /// The balancer; attached to the interfaces that clients' packets arrive at.
 #[xdp(frags)]
 #[inline(always)]
 fn xelb_balance(context: XdpContext) -> u32 {
+    balance::<Live>(context)
+}
+
+/// The same as a dry run, for `xelb explain`.
+#[xdp(frags)]
+#[inline(always)]
+fn xelb_explain(context: XdpContext) -> u32 {
+    balance::<Dry>(context)
+}
+
+#[inline(always)]
+fn balance<R: Run>(context: XdpContext) -> u32 {
     let mut frame = Frame::new(context);
-    let verdict = lb_ebpf::process(&mut frame, &KernelTables);
+    let verdict = lb_ebpf::process(&mut frame, &KernelTables::<R>::new());
     action(&frame, verdict)
 }
 
@@ -30,7 +48,8 @@ fn xelb_balance(context: XdpContext) -> u32 {
 #[inline(always)]
 fn xelb_rest(context: XdpContext) -> u32 {
     let mut frame = Frame::new(context);
-    let verdict = lb_ebpf::process_rest(&mut frame, programs::left(), &KernelTables);
+    let tables = KernelTables::<AsLoaded>::new();
+    let verdict = lb_ebpf::process_rest(&mut frame, programs::left::<AsLoaded>(), &tables);
     action(&frame, verdict)
 }
 

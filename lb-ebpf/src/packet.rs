@@ -17,13 +17,34 @@ pub trait Wire: Pod {
     };
 }
 
+/// Words of a header whose places are known when the program is compiled: each one load, where fields of
+/// two bytes would be two or four.
+pub trait Words {
+    /// The four bytes at `AT` of a header in memory order, followed by zeros.
+    #[inline(always)]
+    fn four<const AT: usize, T: Wire>(header: &T) -> u64 {
+        let bytes =
+            bytemuck::bytes_of(header).get(AT..AT + 4).and_then(|bytes| bytes.first_chunk());
+        let [a, b, c, d] = *bytes.unwrap_or(&[0; 4]);
+        u64::from_ne_bytes([a, b, c, d, 0, 0, 0, 0])
+    }
+
+    /// The eight bytes at `AT` of a header in memory order.
+    #[inline(always)]
+    fn eight<const AT: usize, T: Wire>(header: &T) -> u64 {
+        let bytes =
+            bytemuck::bytes_of(header).get(AT..AT + 8).and_then(|bytes| bytes.first_chunk());
+        u64::from_ne_bytes(*bytes.unwrap_or(&[0; 8]))
+    }
+}
+
 /// There is no room in front of the packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeadroomExhausted;
 
 /// One packet, from its Ethernet header on. References into it end where its head moves: the
 /// borrow checker refuses stale ones.
-pub trait Packet {
+pub trait Packet: Words {
     /// Whether it has at least `length` bytes. A frame may lie in several buffers: [`Packet::get`]
     /// reaches into the first one only.
     fn holds(&self, length: usize) -> bool;
@@ -40,9 +61,14 @@ pub trait Packet {
     /// The header at `offset`, which is even, to be changed, if the packet is long enough.
     fn get_mut<T: Wire>(&mut self, offset: usize) -> Option<&mut T>;
 
-    /// Writes the first `length` bytes of words in memory order over its start; the length is even.
-    /// `None` when it is not that long.
-    fn put(&mut self, words: &[u64; HEAD_WORDS], length: usize) -> Option<()>;
+    /// Replaces its first `old` bytes by the first `new` bytes of words in memory order; both numbers
+    /// are even.
+    fn replace_head(
+        &mut self,
+        old: usize,
+        words: &[u64; HEAD_WORDS],
+        new: usize,
+    ) -> Result<(), HeadroomExhausted>;
 
     /// Whether an IP packet of `length` bytes fits an interface; if not, how long it may be, 0 when
     /// there is no such interface.

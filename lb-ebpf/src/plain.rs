@@ -3,9 +3,11 @@
 //!
 //! It says "not plain" to all else, and to what is wrong with a packet: `parse` finds out.
 
+use core::mem::offset_of;
+
 use bytemuck::{Pod, Zeroable};
 use lb_common::{
-    Address, Family,
+    Address, Be16, Family,
     listener::protocol::{TCP, UDP},
 };
 
@@ -56,19 +58,33 @@ pub(crate) fn family<P: Packet>(packet: &P) -> Option<Family> {
 /// Reads a plain packet with IPv4; `None` is any other.
 #[inline(always)]
 pub(crate) fn v4<P: Packet>(packet: &P) -> Option<Datagram> {
+    const SOURCE: usize = offset_of!(HeadV4, ip.source);
+    const DESTINATION: usize = offset_of!(HeadV4, ip.destination);
+    const PORTS: usize = offset_of!(HeadV4, tcp);
     let head = packet.get::<HeadV4>(0)?;
-    datagram(packet, &ip_v4(&head.ip)?, &head.tcp)
+    let source = Address { words: [P::four::<SOURCE, _>(head), 0] };
+    let destination = Address { words: [P::four::<DESTINATION, _>(head), 0] };
+    let ip = ip_v4(&head.ip, source, destination)?;
+    datagram(packet, &ip, &head.tcp, P::four::<PORTS, _>(head))
 }
 
 /// The same with IPv6.
 #[inline(always)]
 pub(crate) fn v6<P: Packet>(packet: &P) -> Option<Datagram> {
+    const SOURCE: usize = offset_of!(HeadV6, ip.source);
+    const SOURCE_END: usize = SOURCE + 8;
+    const DESTINATION: usize = offset_of!(HeadV6, ip.destination);
+    const DESTINATION_END: usize = DESTINATION + 8;
+    const PORTS: usize = offset_of!(HeadV6, tcp);
     let head = packet.get::<HeadV6>(0)?;
-    datagram(packet, &ip_v6(&head.ip)?, &head.tcp)
+    let source = [P::eight::<SOURCE, _>(head), P::eight::<SOURCE_END, _>(head)];
+    let destination = [P::eight::<DESTINATION, _>(head), P::eight::<DESTINATION_END, _>(head)];
+    let ip = ip_v6(&head.ip, Address { words: source }, Address { words: destination })?;
+    datagram(packet, &ip, &head.tcp, P::four::<PORTS, _>(head))
 }
 
 #[inline(always)]
-fn datagram<P: Packet>(packet: &P, ip: &IpPacket, tcp: &Tcp) -> Option<Datagram> {
+fn datagram<P: Packet>(packet: &P, ip: &IpPacket, tcp: &Tcp, ports: u64) -> Option<Datagram> {
     if !packet.holds_in_first_buffer(Ethernet::LEN + usize::from(ip.length)) {
         return None;
     }
@@ -88,20 +104,21 @@ fn datagram<P: Packet>(packet: &P, ip: &IpPacket, tcp: &Tcp) -> Option<Datagram>
         }
         _ => return None,
     };
-    let (source_port, destination_port) = (tcp.source_port, tcp.destination_port);
+    let [source_port, destination_port, ..]: [Be16; 4] = bytemuck::cast(ports);
     let transport = Transport { source_port, destination_port, tcp_flags };
     Some(Datagram::new(ip, ip.protocol, transport, Content::Whole))
 }
 
 #[inline(always)]
-fn ip_v4(ip: &Ipv4) -> Option<IpPacket> {
+fn ip_v4(ip: &Ipv4, source: Address, destination: Address) -> Option<IpPacket> {
     let length = ip.total_length.get();
-    let plain =
-        ip.version_and_length == Ipv4::PLAIN && !ip.is_part() && usize::from(length) >= Ipv4::LEN;
-    plain.then_some(IpPacket {
+    if ip.version_and_length != Ipv4::PLAIN || ip.is_part() || usize::from(length) < Ipv4::LEN {
+        return None;
+    }
+    Some(IpPacket {
         family: Family::V4,
-        source: Address::from_v4_words(ip.source),
-        destination: Address::from_v4_words(ip.destination),
+        source,
+        destination,
         protocol: ip.protocol,
         traffic_class: ip.traffic_class,
         length,
@@ -111,13 +128,15 @@ fn ip_v4(ip: &Ipv4) -> Option<IpPacket> {
 }
 
 #[inline(always)]
-fn ip_v6(ip: &Ipv6) -> Option<IpPacket> {
+fn ip_v6(ip: &Ipv6, source: Address, destination: Address) -> Option<IpPacket> {
     let payload_length = ip.payload_length.get();
-    let plain = ip.version() == 6 && payload_length <= u16::MAX - 40;
-    plain.then_some(IpPacket {
+    if ip.version() != 6 || payload_length > u16::MAX - 40 {
+        return None;
+    }
+    Some(IpPacket {
         family: Family::V6,
-        source: Address::from_v6_words(ip.source),
-        destination: Address::from_v6_words(ip.destination),
+        source,
+        destination,
         protocol: ip.next_header,
         traffic_class: ip.traffic_class(),
         length: payload_length.wrapping_add(40),

@@ -3,7 +3,7 @@
 //! A slot is armed while a live flow in it may belong to another target than its current one. Only
 //! then is a flow remembered, or looked for: a slot that is not armed never comes here.
 
-use lb_common::{Counter, DropReason, Limit, Owner, Slot};
+use lb_common::{Counter, Limit, Owner, Slot};
 
 use crate::{
     memory::{self, FlowMemory, Found},
@@ -83,11 +83,10 @@ impl Answer {
         if word & Self::RESET != 0 { Self::Reset } else { Self::To(word as u16) }
     }
 
-    /// The target.
+    /// The target; 0 is nobody.
     #[inline(always)]
-    pub(crate) fn target(self) -> Result<u16, Stop> {
+    pub(crate) const fn target(self) -> Result<u16, Stop> {
         match self {
-            Self::To(0) => Err(DropReason::NoTarget.into()),
             Self::To(id) => Ok(id),
             Self::Reset => Err(Stop::Reset),
         }

@@ -3,7 +3,7 @@
 //! In BPF each is a global function, which the verifier walks once, whoever calls it. So the rare
 //! stages are out of the way of the common one, and no stack holds two big ones.
 
-use lb_common::{DropReason, Family, Listener, Switches};
+use lb_common::{DropReason, Family, Listener, Switches, Target, target::Shape};
 
 use crate::{
     Datagram, Packet, Tables, Verdict, exception, forward, icmp, link, listener,
@@ -187,8 +187,8 @@ pub fn clamp<P: Packet>(packet: &mut P, offset: u32, mss: u16) {
     forward::mss::clamp(packet, offset as usize, mss);
 }
 
-/// From the flow that a packet belongs to, to its target. If it is to be `PLAIN`, a target behind a
-/// VLAN tag is for the other program.
+/// From the flow that a packet belongs to, to its target. If it is to be `PLAIN`, what does not end there
+/// is for the other program.
 #[inline(always)]
 fn to_target<P: Packet, T: Tables, const PLAIN: bool>(
     packet: &mut P,
@@ -202,14 +202,50 @@ fn to_target<P: Packet, T: Tables, const PLAIN: bool>(
         return Err(Stop::Translate);
     }
     let hash = steer::hash_of(datagram, tables);
-    let id = steer::target_of(packet, link, &listener, datagram, hash, tables)?;
+    let way = way::<_, _, PLAIN>(packet, link, &listener, datagram, hash, tables);
+    let (id, target, shape) = match way {
+        Ok(way) => way,
+        // The packet is as it came: the other program finds out why, and says so.
+        Err(_) if PLAIN => return Err(Stop::NotPlain),
+        Err(stop) => return Err(stop),
+    };
+    // Before it is written: what comes after a packet has been moved cannot begin before.
+    stats::forwarded(&listener, id, datagram, tables);
+    match forward::forward::<_, PLAIN>(packet, link, datagram, target, shape, hash) {
+        Ok(sent) => Ok(sent),
+        Err(exhausted) => {
+            stats::not_forwarded(&listener, id, datagram, tables);
+            Err(exhausted.into())
+        }
+    }
+}
+
+/// Where a packet goes: the target, its id, and what is to stand before the packet.
+#[inline(always)]
+fn way<'a, P: Packet, T: Tables, const PLAIN: bool>(
+    packet: &P,
+    link: &link::Link,
+    listener: &Listener,
+    datagram: &Datagram,
+    hash: u64,
+    tables: &'a T,
+) -> Result<(u16, &'a Target, Shape), Stop> {
+    let id = steer::target_of(packet, link, listener, datagram, hash, tables)?;
+    // Nobody is no target, either; that one is missing is another fault.
+    if !PLAIN && id == 0 {
+        return Err(DropReason::NoTarget.into());
+    }
     let target = tables.target(id).ok_or(Stop::target_missing())?;
-    if PLAIN && target.is_tagged() {
+    if PLAIN && !target.is_plain() {
         return Err(Stop::NotPlain);
     }
-    let sent = forward::forward::<_, PLAIN>(packet, link, datagram, target, hash)?;
-    stats::forwarded(&listener, id, datagram, tables);
-    Ok(sent)
+    tables.note(Fact::Target(id));
+    if !PLAIN && !target.is_resolved() {
+        return Err(DropReason::NextHopUnresolved.into());
+    }
+    let shape = Shape::try_from(target.shape).map_err(|_| DropReason::ModeUnknown)?;
+    forward::fits(datagram, target)?;
+    Ok((id, target, shape))
 }
 
 /// What is for no listener passes; but it may be an answer of a target.

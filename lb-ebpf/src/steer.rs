@@ -20,14 +20,14 @@ pub(crate) fn hash<T: Tables>(family: Family, protocol: u8, ends: &Ends, tables:
     flow_hash::of(family, protocol, ends, |index| tables.hash_key(index))
 }
 
-/// The slot of a flow, and its index.
+/// Index of the slot of a flow.
 #[inline(always)]
 pub(crate) fn slot_of<T: Tables>(
     listener: &Listener,
     datagram: &Datagram,
     hash: u64,
     tables: &T,
-) -> Result<(u32, Slot), DropReason> {
+) -> Result<usize, DropReason> {
     let ring = tables.ring(listener.group);
     if ring.is_none() {
         return Err(DropReason::RingMissing);
@@ -37,7 +37,7 @@ pub(crate) fn slot_of<T: Tables>(
         if sticky { flow_hash::of_client(datagram, |index| tables.hash_key(index)) } else { hash };
     let index = ring.slot_of(hash);
     tables.note(Fact::Slot(index as u32));
-    Ok((index as u32, tables.slot(index)))
+    Ok(index)
 }
 
 /// The current owner of a flow's slot.
@@ -48,13 +48,14 @@ pub(crate) fn current_of<T: Tables>(
     hash: u64,
     tables: &T,
 ) -> Result<u16, DropReason> {
-    match slot_of(listener, datagram, hash, tables)?.1.current {
+    let index = slot_of(listener, datagram, hash, tables)?;
+    match tables.owner(index).current() {
         0 => Err(DropReason::NoTarget),
         id => Ok(id),
     }
 }
 
-/// The id of the target that a packet goes to.
+/// The id of the target that a packet goes to; 0 is nobody.
 #[inline(always)]
 pub(crate) fn target_of<P: Packet, T: Tables>(
     packet: &P,
@@ -64,18 +65,19 @@ pub(crate) fn target_of<P: Packet, T: Tables>(
     hash: u64,
     tables: &T,
 ) -> Result<u16, Stop> {
-    let (index, slot) = slot_of(listener, datagram, hash, tables)?;
-    let id = if slot.is_armed() || listener.flags & Listener::TRACKED != 0 {
-        let flags = flags(packet, link, listener, datagram);
-        let timeout = listener.idle_timeout;
-        tables.recall(&Question { hash, slot, index, timeout, flags }).target()?
-    } else if slot.current == 0 {
-        return Err(DropReason::NoTarget.into());
-    } else {
-        slot.current
-    };
-    tables.note(Fact::Target(id));
-    Ok(id)
+    let index = slot_of(listener, datagram, hash, tables)?;
+    let owner = tables.owner(index);
+    let is_tracked = listener.flags & Listener::TRACKED != 0;
+    if !owner.is_armed() && !is_tracked {
+        return Ok(owner.current());
+    }
+    let slot = if owner.is_armed() { tables.armed(index) } else { Slot::unarmed(owner.current()) };
+    if !slot.is_armed() && !is_tracked {
+        return Ok(slot.current);
+    }
+    let flags = flags(packet, link, listener, datagram);
+    let (index, timeout) = (index as u32, listener.idle_timeout);
+    tables.recall(&Question { hash, slot, index, timeout, flags }).target()
 }
 
 /// What is to be said of a packet to whoever remembers flows.

@@ -44,15 +44,47 @@ pub enum Step {
     Reset,
 }
 
-/// A packet that leaves for its target.
+/// A packet that leaves for its target: the word that says so. It has no parts, since each would be a
+/// register of its own on the way to where the word is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sent {
+pub struct Sent(u64);
+
+impl Sent {
+    /// It leaves by the interface with this index; 0 is the one that it came in by.
+    #[must_use]
+    #[inline(always)]
+    pub const fn by(interface: u32) -> Self {
+        Self((interface as u64) << 32 | SENT as u64)
+    }
+
+    /// It also may offer a TCP MSS of at most `mss`, which is not zero; its TCP header is at twice
+    /// `transport`.
+    #[must_use]
+    #[inline(always)]
+    pub const fn clamped(self, mss: u16, transport: u8) -> Self {
+        Self(self.0 | (mss as u64) << 16 | (transport as u64) << 8)
+    }
+
     /// Index of the interface; 0 is the one that it came in by.
-    pub interface: u32,
+    #[must_use]
+    #[inline(always)]
+    pub const fn interface(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
     /// Largest TCP MSS that it may offer; 0 when there is nothing to do.
-    pub mss: u16,
-    /// Half the offset of its TCP header, when there is something to do.
-    pub transport: u8,
+    #[must_use]
+    #[inline(always)]
+    pub const fn mss(self) -> u16 {
+        (self.0 >> 16) as u16
+    }
+
+    /// Offset of its TCP header, when there is something to do.
+    #[must_use]
+    #[inline(always)]
+    pub const fn transport(self) -> u32 {
+        (self.0 >> 8) as u32 % 256 * 2
+    }
 }
 
 /// A step as it is handed from function to function.
@@ -87,13 +119,15 @@ impl Step {
     #[must_use]
     #[inline(always)]
     pub fn to_word(self) -> u64 {
-        let word = |kind, byte, small, large| Word { kind, byte, small, large };
-        bytemuck::cast(match self {
+        let word = |kind, byte, small, large| {
+            u64::from_le(bytemuck::cast(Word { kind, byte, small, large }))
+        };
+        match self {
             Self::Done(Verdict::Pass) => word(PASS, 0, 0, 0),
             Self::Done(Verdict::Drop(reason)) => word(DROP, 0, 0, reason as u32),
             Self::Done(Verdict::Transmit) => word(TRANSMIT, 0, 0, 0),
             Self::Done(Verdict::Redirect(interface)) => word(REDIRECT, 0, 0, interface),
-            Self::Sent(sent) => word(SENT, sent.transport, sent.mss, sent.interface),
+            Self::Sent(Sent(word)) => word,
             Self::NotPlain => word(NOT_PLAIN, 0, 0, 0),
             Self::Exception => word(EXCEPTION, 0, 0, 0),
             Self::Translate => word(TRANSLATE, 0, 0, 0),
@@ -104,17 +138,17 @@ impl Step {
             Self::Created { pool, made } => word(CREATED, u8::from(made), 0, pool),
             Self::TooBig(room) => word(TOO_BIG, 0, room, 0),
             Self::Reset => word(RESET, 0, 0, 0),
-        })
+        }
     }
 
     /// From a word that [`Step::to_word`] made; most others are a pass.
     #[must_use]
     #[inline(always)]
     pub fn from_word(word: u64) -> Self {
-        let Word { kind, byte, small, large } = bytemuck::cast(word);
-        if kind & SENT != 0 {
-            return Self::Sent(Sent { interface: large, mss: small, transport: byte });
+        if word & u64::from(SENT) != 0 {
+            return Self::Sent(Sent(word));
         }
+        let Word { kind, byte, small, large } = bytemuck::cast(word.to_le());
         match kind {
             DROP => match DropReason::try_from(large) {
                 Ok(reason) => Self::Done(Verdict::Drop(reason)),
@@ -148,7 +182,8 @@ mod tests {
             Step::Done(Verdict::Drop(DropReason::EcnInvalid)),
             Step::Done(Verdict::Transmit),
             Step::Done(Verdict::Redirect(7)),
-            Step::Sent(Sent { interface: u32::MAX, mss: 1400, transport: 255 }),
+            Step::Sent(Sent::by(7)),
+            Step::Sent(Sent::by(u32::MAX).clamped(1400, 255)),
             Step::NotPlain,
             Step::Exception,
             Step::Translate,
@@ -163,5 +198,13 @@ mod tests {
             assert_eq!(Step::from_word(step.to_word()), step);
         }
         assert_eq!(Step::from_word(0x7f), Step::Done(Verdict::Pass));
+    }
+
+    #[test]
+    fn a_packet_that_leaves_has_three_parts() {
+        let sent = Sent::by(u32::MAX - 1).clamped(1400, 255);
+        assert_eq!((sent.interface(), sent.mss(), sent.transport()), (u32::MAX - 1, 1400, 510));
+        let sent = Sent::by(0);
+        assert_eq!((sent.interface(), sent.mss(), sent.transport()), (0, 0, 0));
     }
 }

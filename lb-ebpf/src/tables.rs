@@ -1,8 +1,8 @@
 //! All that the data path may ask of the outside.
 
 use lb_common::{
-    Be16, FragmentFlow, FragmentKey, Limit, Listener, ListenerKey, RingRef, Slot, Switches, Target,
-    VipKey,
+    Be16, FragmentFlow, FragmentKey, Limit, Listener, ListenerKey, RingRef, RingSlot, Slot,
+    Switches, Target, Traffic, VipKey,
 };
 
 use crate::recall::{Answer, Question};
@@ -69,8 +69,11 @@ pub trait Tables: Count {
     /// Where the ring of a target group lies; [`RingRef::NONE`] for an unknown group.
     fn ring(&self, group: u16) -> RingRef;
 
-    /// The slot at this index of the ring array.
-    fn slot(&self, index: usize) -> Slot;
+    /// What the rings have of the slot at this index.
+    fn owner(&self, index: usize) -> RingSlot;
+
+    /// All of a slot that is armed; it may have been disarmed since.
+    fn armed(&self, index: usize) -> Slot;
 
     /// The target with this id, if there is one.
     fn target(&self, id: u16) -> Option<&Target>;
@@ -81,11 +84,11 @@ pub trait Tables: Count {
     /// A word of the key of the flow hash; see [`crate::flow_hash::keys`].
     fn hash_key(&self, index: usize) -> u64;
 
-    /// Counts a packet of `bytes` bytes for a listener.
-    fn count_listener(&self, id: u16, bytes: u64);
+    /// Adds traffic to that of a listener.
+    fn count_listener(&self, id: u16, traffic: Traffic);
 
-    /// Counts a packet of `bytes` bytes for a target.
-    fn count_target(&self, id: u16, bytes: u64);
+    /// Adds traffic to that of a target.
+    fn count_target(&self, id: u16, traffic: Traffic);
 }
 
 /// What the decapsulator asks.

@@ -1,5 +1,7 @@
 //! What becomes of a packet, and the early exits that lead there.
 
+use core::hint::cold_path;
+
 use lb_common::{Counter, DropReason, nat::Queue};
 
 use crate::packet::HeadroomExhausted;
@@ -58,6 +60,7 @@ impl Stop {
 impl From<DropReason> for Stop {
     #[inline(always)]
     fn from(reason: DropReason) -> Self {
+        cold_path();
         Self::Drop(reason)
     }
 }
@@ -65,6 +68,7 @@ impl From<DropReason> for Stop {
 impl From<HeadroomExhausted> for Stop {
     #[inline(always)]
     fn from(_: HeadroomExhausted) -> Self {
+        cold_path();
         Self::Drop(DropReason::HeadroomExhausted)
     }
 }

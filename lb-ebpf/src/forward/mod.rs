@@ -12,24 +12,29 @@ use lb_common::{
 };
 use tunnel::Behind;
 
-use crate::{Content, Datagram, Packet, header::Tcp, link::Link, step::Sent, verdict::Stop};
+use crate::{
+    Content, Datagram, Packet, header::Tcp, link::Link, packet::HeadroomExhausted, step::Sent,
+    verdict::Stop,
+};
 
-/// Writes the headers that lead to `target` and says where the packet leaves. That `target` is
-/// `UNTAGGED` may be known.
+/// Writes the headers of this shape that lead to `target` and says where the packet leaves. That `target`
+/// is `UNTAGGED` may be known.
 #[inline(always)]
 pub(crate) fn forward<P: Packet, const UNTAGGED: bool>(
     packet: &mut P,
     link: &Link,
     datagram: &Datagram,
     target: &Target,
+    shape: Shape,
     hash: u64,
-) -> Result<Sent, Stop> {
+) -> Result<Sent, HeadroomExhausted> {
+    let sent = by(packet, target.interface);
     let ip_offset = if UNTAGGED || !target.is_tagged() {
-        write(packet, link, datagram, target, hash, ETHERNET)?
+        write(packet, link, datagram, target, shape, hash, ETHERNET)?
     } else {
-        write(packet, link, datagram, target, hash, ETHERNET + VLAN_TAG)?
+        write(packet, link, datagram, target, shape, hash, ETHERNET + VLAN_TAG)?
     };
-    Ok(sent(packet, target.interface, datagram, ip_offset, target.mss))
+    Ok(clamped(sent, datagram, ip_offset, target.mss))
 }
 
 /// Writes the head of a target whose link layer is `ip` bytes long. Gives the offset of the packet's IP
@@ -40,24 +45,39 @@ fn write<P: Packet>(
     link: &Link,
     datagram: &Datagram,
     target: &Target,
+    shape: Shape,
     hash: u64,
     ip: usize,
-) -> Result<usize, Stop> {
-    if !target.is_resolved() {
-        return Err(DropReason::NextHopUnresolved.into());
-    }
-    let shape = Shape::try_from(target.shape).map_err(|_| DropReason::ModeUnknown)?;
+) -> Result<usize, HeadroomExhausted> {
     let tunnel = |packet: &mut P, outer, behind| {
         tunnel::write(packet, link, datagram, target, hash, (ip, outer, behind))
     };
     match shape {
-        Shape::Link => l2dsr::write(packet, link, datagram, target, ip),
+        Shape::Link => l2dsr::write(packet, link, target, ip),
         Shape::Ipv4 => tunnel(packet, Family::V4, Behind::Packet),
         Shape::Ipv6 => tunnel(packet, Family::V6, Behind::Packet),
         Shape::GueV4 => tunnel(packet, Family::V4, Behind::Udp),
         Shape::GueV6 => tunnel(packet, Family::V6, Behind::Udp),
         Shape::GueHeaderV4 => tunnel(packet, Family::V4, Behind::Gue),
         Shape::GueHeaderV6 => tunnel(packet, Family::V6, Behind::Gue),
+    }
+}
+
+/// What is to be said of a packet that leaves by `interface`.
+#[inline(always)]
+fn by<P: Packet>(packet: &P, interface: u32) -> Sent {
+    Sent::by(if interface == packet.ingress() { 0 } else { interface })
+}
+
+/// The same, when its IP header is at `offset`, and a SYN may offer an MSS of `mss` at most.
+#[inline(always)]
+fn clamped(sent: Sent, flow: &Datagram, offset: usize, mss: u16) -> Sent {
+    let transport = offset + usize::from(flow.header_length);
+    // A SYN behind 400 bytes of extension headers is not worth more room in the word.
+    if mss != 0 && flow.tcp_flags & Tcp::SYN != 0 && transport <= 2 * usize::from(u8::MAX) {
+        sent.clamped(mss, (transport / 2) as u8)
+    } else {
+        sent
     }
 }
 
@@ -70,23 +90,13 @@ pub(crate) fn sent<P: Packet>(
     offset: usize,
     mss: u16,
 ) -> Sent {
-    let mut sent = Sent { interface: 0, mss: 0, transport: 0 };
-    if interface != packet.ingress() {
-        sent.interface = interface;
-    }
-    let transport = offset + usize::from(flow.header_length);
-    // A SYN behind 400 bytes of extension headers is not worth more room in the word.
-    if mss != 0 && flow.tcp_flags & Tcp::SYN != 0 && transport <= 2 * usize::from(u8::MAX) {
-        (sent.mss, sent.transport) = (mss, (transport / 2) as u8);
-    }
-    sent
+    clamped(by(packet, interface), flow, offset, mss)
 }
 
-/// Whether the packet fits the MTU towards the target with `overhead` bytes more.
+/// Whether the packet fits the way to the target.
 #[inline(always)]
-pub(crate) fn fits(datagram: &Datagram, target: &Target, overhead: usize) -> Result<(), Stop> {
-    let room = usize::from(target.mtu).saturating_sub(overhead);
-    if usize::from(datagram.length) <= room { Ok(()) } else { Err(too_big(datagram, room as u16)) }
+pub(crate) const fn fits(datagram: &Datagram, target: &Target) -> Result<(), Stop> {
+    if datagram.length <= target.room { Ok(()) } else { Err(too_big(datagram, target.room)) }
 }
 
 /// The end of a packet that is longer than `room`. Nobody is told about a message that itself tells

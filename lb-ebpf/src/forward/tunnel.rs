@@ -13,10 +13,9 @@ use lb_common::{
     head::{GUE, IPV4, IPV6, UDP},
 };
 
-use super::{fits, head::Head};
+use super::head::Head;
 use crate::{
     Datagram, Packet, checksum, header::next_header, link::Link, packet::HeadroomExhausted,
-    verdict::Stop,
 };
 
 /// First of the 16,384 source ports of `gue`: the dynamic ones (RFC 6335).
@@ -52,11 +51,9 @@ pub(super) fn write<P: Packet>(
     target: &Target,
     hash: u64,
     (ip, outer, behind): (usize, Family, Behind),
-) -> Result<usize, Stop> {
+) -> Result<usize, HeadroomExhausted> {
     let header = if matches!(outer, Family::V4) { IPV4 } else { IPV6 };
     let overhead = header + behind.length();
-    fits(datagram, target, overhead)?;
-    link.make_room(packet, ip + overhead)?;
     let mut head = Head::of(target);
     // At most the MTU, as compared above.
     let payload = datagram.length.wrapping_add(behind.length() as u16);
@@ -74,7 +71,7 @@ pub(super) fn write<P: Packet>(
     if behind == Behind::Gue {
         head.put_byte(udp + UDP + 1, inner);
     }
-    packet.put(head.words(), ip + overhead).ok_or(HeadroomExhausted)?;
+    packet.replace_head(link.ip_offset(), head.words(), ip + overhead)?;
     Ok(ip + overhead)
 }
 

@@ -4,7 +4,10 @@ use std::{vec, vec::Vec};
 
 use lb_common::head::HEAD_WORDS;
 
-use crate::{Packet, Wire, packet::HeadroomExhausted};
+use crate::{
+    Packet, Wire,
+    packet::{HeadroomExhausted, Words},
+};
 
 /// Room that drivers leave in front of a packet (`XDP_PACKET_HEADROOM`).
 pub const HEADROOM: usize = 256;
@@ -50,6 +53,8 @@ impl VecPacket {
     }
 }
 
+impl Words for VecPacket {}
+
 impl Packet for VecPacket {
     fn holds(&self, length: usize) -> bool {
         self.bytes().len() >= length
@@ -74,12 +79,21 @@ impl Packet for VecPacket {
         bytemuck::try_from_bytes_mut(bytes.get_mut(offset..end)?).ok()
     }
 
-    fn put(&mut self, words: &[u64; HEAD_WORDS], length: usize) -> Option<()> {
-        let from = bytemuck::cast_slice::<_, u8>(words).get(..length)?;
-        let bytes =
-            bytemuck::cast_slice_mut::<_, u8>(&mut self.buffer).get_mut(self.head..self.end)?;
-        bytes.get_mut(..length)?.copy_from_slice(from);
-        Some(())
+    fn replace_head(
+        &mut self,
+        old: usize,
+        words: &[u64; HEAD_WORDS],
+        new: usize,
+    ) -> Result<(), HeadroomExhausted> {
+        match new.checked_sub(old) {
+            Some(more) => self.grow_head(more)?,
+            None => self.shrink_head(old - new)?,
+        }
+        let from = bytemuck::cast_slice::<_, u8>(words).get(..new).ok_or(HeadroomExhausted)?;
+        let bytes = bytemuck::cast_slice_mut::<_, u8>(&mut self.buffer);
+        let to = bytes.get_mut(self.head..self.end).and_then(|bytes| bytes.get_mut(..new));
+        to.ok_or(HeadroomExhausted)?.copy_from_slice(from);
+        Ok(())
     }
 
     fn grow_head(&mut self, bytes: usize) -> Result<(), HeadroomExhausted> {

@@ -1,6 +1,6 @@
 //! An XDP frame as a [`Packet`].
 
-use core::arch::asm;
+use core::{arch::asm, hint::assert_unchecked};
 
 use aya_ebpf::{
     EbpfContext as _,
@@ -10,7 +10,10 @@ use aya_ebpf::{
     programs::XdpContext,
 };
 use lb_common::head::HEAD_WORDS;
-use lb_ebpf::{Packet, Wire, packet::HeadroomExhausted};
+use lb_ebpf::{
+    Packet, Wire,
+    packet::{HeadroomExhausted, Words},
+};
 
 /// Largest offset that a header is looked for at: the longest chain of IPv6 extension headers ends
 /// before it, and the verifier (which allows 65,535) sees a bound.
@@ -46,6 +49,8 @@ impl Frame {
         unsafe {
             asm!("{0} = *(u32 *)({1} + 0)", out(reg) data, in(reg) self.0.as_ptr(),
                 options(pure, readonly, nostack));
+            // So that a reference into the frame is not asked whether it is one.
+            assert_unchecked(data != 0);
         }
         data
     }
@@ -78,6 +83,15 @@ impl Frame {
     }
 }
 
+/// The word, which LLVM makes here and not later, where it is used.
+#[inline(always)]
+pub(super) fn made(mut word: u64) -> u64 {
+    // SAFETY: no instruction. A register with a name, since any other has to be named in the text, and the
+    // kernel refuses two lines of source for one instruction: LLVM writes none for an empty text only.
+    unsafe { asm!("", inout("r0") word, options(nomem, nostack, preserves_flags)) };
+    word
+}
+
 /// Stores as much of a word at `start + AT` as lies before `start + length`, an even number.
 ///
 /// In assembler, since LLVM stores at an even address by two bytes; the verifier allows more at any
@@ -100,6 +114,35 @@ unsafe fn store<const AT: usize>(start: usize, length: usize, word: u64) {
         if left >= at + 2 {
             ((start + AT + at) as *mut u16).write(rest as u16);
         }
+    }
+}
+
+/// In assembler, since LLVM loads two bytes at a time from an even address; the verifier allows more at
+/// any address of a packet where the CPU does.
+impl Words for Frame {
+    #[inline(always)]
+    fn four<const AT: usize, T: Wire>(header: &T) -> u64 {
+        const { assert!(AT + 4 <= size_of::<T>()) };
+        let word: u64;
+        // SAFETY: inside the header.
+        unsafe {
+            asm!("{0} = *(u32 *)({1} + {at})", out(reg) word, in(reg) header, at = const AT,
+                options(pure, readonly, nostack));
+            assert_unchecked(word <= 0xffff_ffff);
+        }
+        word
+    }
+
+    #[inline(always)]
+    fn eight<const AT: usize, T: Wire>(header: &T) -> u64 {
+        const { assert!(AT + 8 <= size_of::<T>()) };
+        let word: u64;
+        // SAFETY: inside the header.
+        unsafe {
+            asm!("{0} = *(u64 *)({1} + {at})", out(reg) word, in(reg) header, at = const AT,
+                options(pure, readonly, nostack));
+        }
+        word
     }
 }
 
@@ -134,12 +177,28 @@ impl Packet for Frame {
     }
 
     #[inline(always)]
-    fn put(&mut self, words: &[u64; HEAD_WORDS], length: usize) -> Option<()> {
-        let start = self.data();
-        if start + length > self.data_end() {
-            return None;
+    fn replace_head(
+        &mut self,
+        old: usize,
+        words: &[u64; HEAD_WORDS],
+        new: usize,
+    ) -> Result<(), HeadroomExhausted> {
+        let mut words = *words;
+        if new != old {
+            // Made before the head is moved: the CPU waits for the call, and all that comes behind it
+            // for what it starts from.
+            for (number, word) in words.iter_mut().enumerate() {
+                if number * 8 < new {
+                    *word = made(*word);
+                }
+            }
+            self.move_head(old as i32 - new as i32)?;
         }
-        let [w0, w1, w2, w3, w4, w5, w6, w7, w8, w9] = *words;
+        let (start, length) = (self.data(), new);
+        if start + length > self.data_end() {
+            return Err(HeadroomExhausted);
+        }
+        let [w0, w1, w2, w3, w4, w5, w6, w7, w8, w9] = words;
         // SAFETY: each store ends within `length`, as compared above.
         unsafe {
             store::<0>(start, length, w0);
@@ -153,7 +212,7 @@ impl Packet for Frame {
             store::<64>(start, length, w8);
             store::<72>(start, length, w9);
         }
-        Some(())
+        Ok(())
     }
 
     #[inline(always)]

@@ -2,10 +2,14 @@
 
 use core::ptr::{read_volatile, write_volatile};
 
-use lb_common::{Memory, MemoryLine, limits::RING_SLOTS_MAX, memory::MEMORY_WORDS};
+use lb_common::{
+    Memory, MemoryLine,
+    limits::RING_SLOTS_MAX,
+    memory::{MEMORY_WORDS, Seen},
+};
 use lb_ebpf::memory::{FlowMemory, Lines};
 
-use super::{atomic, maps, settings, tables::KernelTables};
+use super::{atomic, direct, maps, run::Run, settings, tables::KernelTables};
 
 /// An entry of the memory; `None` when there is no such place.
 #[inline(always)]
@@ -15,8 +19,11 @@ fn entry(place: u32) -> Option<*mut Memory> {
     Some(unsafe { line.cast::<Memory>().add(place as usize % MEMORY_WORDS) })
 }
 
-impl Lines for KernelTables {
-    type Line<'tables> = &'tables MemoryLine;
+impl<R: Run> Lines for KernelTables<R> {
+    type Line<'tables>
+        = &'tables MemoryLine
+    where
+        R: 'tables;
 
     #[inline(always)]
     fn memory_mask(&self) -> u32 {
@@ -30,7 +37,7 @@ impl Lines for KernelTables {
 
     #[inline(always)]
     fn swap_owner(&self, place: u32, old: u64, new: u64) -> bool {
-        if settings::dry_run() {
+        if R::is_dry() {
             return true;
         }
         match entry(place) {
@@ -42,7 +49,7 @@ impl Lines for KernelTables {
 
     #[inline(always)]
     fn write_hash(&self, place: u32, hash: u64) {
-        if settings::dry_run() {
+        if R::is_dry() {
             return;
         }
         if let Some(entry) = entry(place) {
@@ -52,15 +59,13 @@ impl Lines for KernelTables {
     }
 }
 
-impl FlowMemory for KernelTables {
+impl<R: Run> FlowMemory for KernelTables<R> {
     #[inline(always)]
     fn mark_seen(&self, slot: u32, now: u32) {
-        if settings::dry_run() {
+        if R::is_dry() {
             return;
         }
-        let Some(seen) = maps::SEEN.get_ptr_mut(0) else {
-            return;
-        };
+        let seen = direct::element::<Seen>();
         // SAFETY: masked, so inside the array. A second that is there already need not be written:
         // the line stays shared between CPUs.
         unsafe {

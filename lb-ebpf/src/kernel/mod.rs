@@ -2,11 +2,13 @@
 //! it. Everything unsafe of the data path is here.
 
 mod atomic;
+mod direct;
 pub(crate) mod frame;
 pub(crate) mod maps;
 mod memory;
 mod nat;
 pub(crate) mod programs;
+pub(crate) mod run;
 pub(crate) mod settings;
 mod stages;
 pub(crate) mod tables;

@@ -4,18 +4,16 @@ use core::ptr::read_volatile;
 
 use lb_common::{
     Binding, FlowLine, Pool,
-    nat::{POOL_PLACES, Queue},
+    nat::{POOL_PLACES, Pools, Queue},
 };
 use lb_ebpf::nat::NatTables;
 
-use super::{atomic::compare_exchange, maps, settings, tables::KernelTables};
+use super::{atomic::compare_exchange, direct, maps, run::Run, tables::KernelTables};
 
-impl NatTables for KernelTables {
+impl<R: Run> NatTables for KernelTables<R> {
     #[inline(always)]
     fn pool(&self, number: usize) -> Pool {
-        let Some(pools) = maps::POOLS.get_ptr(0) else {
-            return Pool::default();
-        };
+        let pools = direct::element::<Pools>();
         // SAFETY: masked, so inside the array. The agent writes a pool before anything leads to it.
         unsafe { read_volatile(pools.cast::<Pool>().add(number & (POOL_PLACES - 1))) }
     }
@@ -27,7 +25,7 @@ impl NatTables for KernelTables {
 
     #[inline(always)]
     fn write_binding(&self, index: u32, binding: &Binding) {
-        if settings::dry_run() {
+        if R::is_dry() {
             return;
         }
         if let Some(place) = maps::BINDINGS.get_ptr_mut(index) {
@@ -53,7 +51,7 @@ impl NatTables for KernelTables {
 
     #[inline(always)]
     fn swap_life(&self, index: u32, old: u64, new: u64) -> bool {
-        if settings::dry_run() {
+        if R::is_dry() {
             return true;
         }
         match maps::BINDINGS.get_ptr_mut(index) {
@@ -70,7 +68,7 @@ impl NatTables for KernelTables {
 
     #[inline(always)]
     fn swap_flow_word(&self, line: u32, word: u32, old: u64, new: u64) -> bool {
-        if settings::dry_run() {
+        if R::is_dry() {
             return true;
         }
         match maps::FLOWS.get_ptr_mut(line) {
@@ -89,13 +87,13 @@ impl NatTables for KernelTables {
             Queue::V4 => &maps::FREE_V4,
             Queue::V6 => &maps::FREE_V6,
         };
-        let taken = if settings::dry_run() { map.peek() } else { map.pop() };
+        let taken = if R::is_dry() { map.peek() } else { map.pop() };
         taken.ok().flatten()
     }
 
     #[inline(always)]
     fn give_back(&self, queue: Queue, index: u32) {
-        if settings::dry_run() {
+        if R::is_dry() {
             return;
         }
         let _room = match queue {
@@ -107,7 +105,7 @@ impl NatTables for KernelTables {
 
     #[inline(always)]
     fn advance(&self, pool: usize, steps: u32) -> u32 {
-        if settings::dry_run() {
+        if R::is_dry() {
             return 0;
         }
         let Some(hand) = maps::HANDS.get_ptr_mut(pool as u32) else {

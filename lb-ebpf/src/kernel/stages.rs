@@ -4,8 +4,6 @@
     reason = "a stage that is named instead is called through a shim that is not inlined"
 )]
 
-use core::hint::black_box;
-
 use aya_ebpf::{bindings::xdp_md, programs::XdpContext};
 use lb_common::{DropReason, Listener, ListenerKey, Slot, VipKey};
 use lb_ebpf::{
@@ -17,10 +15,14 @@ use lb_ebpf::{
 };
 
 use super::{
-    frame::Frame,
+    frame::{Frame, made},
     programs,
+    run::{AsLoaded, Run},
     tables::{self, KernelTables},
 };
+
+/// What the stages that are functions of their own work on: both instances have them.
+const TABLES: KernelTables<AsLoaded> = KernelTables::new();
 
 impl Frame {
     /// The frame of the run with this context, in a function of its own.
@@ -36,17 +38,17 @@ impl Frame {
     }
 }
 
-impl Stages<Frame> for KernelTables {
+impl<R: Run> Stages<Frame> for KernelTables<R> {
     #[inline(always)]
     fn plain(&self, packet: &mut Frame) -> Step {
         // Hidden in a word from LLVM, which else carries the parts of all outcomes in the same
         // registers: pointers for the verifier, or nothing.
-        Step::from_word(black_box(stage::plain(packet, self).to_word()))
+        Step::from_word(made(stage::plain(packet, self).to_word()))
     }
 
     #[inline(always)]
     fn rest(&self, packet: &mut Frame, first: Step) -> Verdict {
-        programs::go_on(packet, first);
+        programs::go_on::<R>(packet, first);
         // The agent puts the program there before it attaches this one.
         self.count(DropReason::ProgramMissing.index());
         Verdict::Drop(DropReason::ProgramMissing)
@@ -123,7 +125,7 @@ impl Stages<Frame> for KernelTables {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn xelb_common(context: *mut xdp_md) -> u64 {
-    stage::balance(&mut Frame::of(context), &KernelTables).to_word()
+    stage::balance(&mut Frame::of(context), &TABLES).to_word()
 }
 
 /// See [`stage::read`].
@@ -132,7 +134,7 @@ extern "C" fn xelb_common(context: *mut xdp_md) -> u64 {
 extern "C" fn xelb_read(context: *mut xdp_md, flow: *mut Datagram) -> u64 {
     // SAFETY: as in `with_flow`.
     match unsafe { flow.as_mut() } {
-        Some(flow) => stage::read(&mut Frame::of(context), flow, &KernelTables).to_word(),
+        Some(flow) => stage::read(&mut Frame::of(context), flow, &TABLES).to_word(),
         None => Step::Done(Verdict::Pass).to_word(),
     }
 }
@@ -142,12 +144,12 @@ extern "C" fn xelb_read(context: *mut xdp_md, flow: *mut Datagram) -> u64 {
 fn with_flow(
     context: *mut xdp_md,
     flow: *const Datagram,
-    stage: impl FnOnce(&mut Frame, &Datagram, &KernelTables) -> Step,
+    stage: impl FnOnce(&mut Frame, &Datagram, &KernelTables<AsLoaded>) -> Step,
 ) -> u64 {
     // SAFETY: the caller has a reference; the verifier takes a global function's argument for null
     // until it has been asked.
     match unsafe { flow.as_ref() } {
-        Some(flow) => stage(&mut Frame::of(context), flow, &KernelTables).to_word(),
+        Some(flow) => stage(&mut Frame::of(context), flow, &TABLES).to_word(),
         None => Step::Done(Verdict::Pass).to_word(),
     }
 }
@@ -165,7 +167,7 @@ extern "C" fn xelb_deliver(context: *mut xdp_md, flow: *const Datagram) -> u64 {
 extern "C" fn xelb_request(flow: *const Datagram) -> u64 {
     // SAFETY: as in `with_flow`.
     match unsafe { flow.as_ref() } {
-        Some(flow) => stage::request(flow, &KernelTables).to_word(),
+        Some(flow) => stage::request(flow, &TABLES).to_word(),
         None => Step::Done(Verdict::Pass).to_word(),
     }
 }
@@ -181,7 +183,7 @@ extern "C" fn xelb_create(context: *mut xdp_md, flow: *const Datagram) -> u64 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn xelb_expire(pool: u32) -> u64 {
-    stage::expire(pool, &KernelTables);
+    stage::expire(pool, &TABLES);
     0
 }
 
@@ -211,7 +213,7 @@ extern "C" fn xelb_write(
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn xelb_too_big(context: *mut xdp_md, room: u32) -> u64 {
-    let verdict = stage::too_big(&mut Frame::of(context), room as u16, &KernelTables);
+    let verdict = stage::too_big(&mut Frame::of(context), room as u16, &TABLES);
     Step::Done(verdict).to_word()
 }
 
@@ -227,7 +229,7 @@ extern "C" fn xelb_clamp(context: *mut xdp_md, offset: u32, mss: u32) -> u64 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn xelb_reset(context: *mut xdp_md) -> u64 {
-    Step::Done(stage::reset(&mut Frame::of(context), &KernelTables)).to_word()
+    Step::Done(stage::reset(&mut Frame::of(context), &TABLES)).to_word()
 }
 
 /// See [`tables::search`]: a function of its own, since the first place mostly has the listener.
@@ -296,5 +298,5 @@ extern "C" fn xelb_recall(hash: u64, slot: u64, index: u32, about: u32) -> u64 {
         timeout: about as u16,
         flags: (about >> 16) as u16,
     };
-    recall::answer(&asked, &KernelTables).to_word()
+    recall::answer(&asked, &TABLES).to_word()
 }

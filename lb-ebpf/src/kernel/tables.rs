@@ -1,14 +1,17 @@
 //! The BPF maps as [`Tables`].
 
-use core::{ops::ControlFlow, ptr::read_volatile};
+use core::{marker::PhantomData, ops::ControlFlow, ptr::read_volatile};
 
 use aya_ebpf::{helpers::generated::bpf_ktime_get_coarse_ns, maps::lpm_trie::Key};
 use lb_common::{
     Family, FragmentFlow, FragmentKey, Group, Limit, Listener, ListenerKey, ListenerPlace, RingRef,
-    Slot, Switches, Target, Traffic, VipKey, WideKey, WideListeners,
+    RingSlot, Slot, Switches, Target, Traffic, VipKey, WideKey, WideListeners,
     explain::Explanation,
+    group::Groups,
     limits::{GROUPS_MAX, LISTENER_PLACES, RING_SLOTS_MAX, TARGETS_MAX},
     listener::Listeners,
+    ring::{Rings, Slots},
+    target::Targets,
 };
 use lb_ebpf::{
     Tables, limiter,
@@ -16,15 +19,22 @@ use lb_ebpf::{
     tables::{Count, Fact},
 };
 
-use super::{maps, settings, stages};
+use super::{direct, maps, run::Run, settings, stages};
 
-/// The maps of the balancer.
-pub(crate) struct KernelTables;
+/// The maps of the balancer, in such a run.
+pub(crate) struct KernelTables<R>(PhantomData<R>);
 
-impl Count for KernelTables {
+impl<R> KernelTables<R> {
+    /// They are always there.
+    pub(crate) const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<R: Run> Count for KernelTables<R> {
     #[inline(always)]
     fn count(&self, index: u32) {
-        if settings::dry_run() {
+        if R::is_dry() {
             return explain(|noted| {
                 noted.noted |= Explanation::COUNTER;
                 noted.counter = index;
@@ -34,7 +44,7 @@ impl Count for KernelTables {
     }
 }
 
-impl Tables for KernelTables {
+impl<R: Run> Tables for KernelTables<R> {
     #[inline(always)]
     fn listener(&self, key: &ListenerKey) -> Option<Listener> {
         match ask(key.place(), key) {
@@ -61,23 +71,20 @@ impl Tables for KernelTables {
 
     #[inline(always)]
     fn switches(&self) -> Switches {
-        let Some(switches) = maps::SWITCHES.get_ptr(0) else {
-            return Switches::default();
-        };
-        // SAFETY: inside the array. What it holds does not depend on each other.
-        unsafe { read_volatile(switches) }
+        // SAFETY: the whole element. What it holds does not depend on each other.
+        unsafe { read_volatile(direct::element::<Switches>()) }
     }
 
     #[inline(always)]
     fn note(&self, fact: Fact) {
-        if settings::dry_run() {
+        if R::is_dry() {
             explain(|noted| note(noted, fact));
         }
     }
 
     #[inline(always)]
     fn allowed(&self, limit: Limit) -> bool {
-        if settings::dry_run() {
+        if R::is_dry() {
             return true;
         }
         let Some(bucket) = maps::LIMITS.get_ptr_mut(limit as u32) else {
@@ -102,7 +109,7 @@ impl Tables for KernelTables {
 
     #[inline(always)]
     fn learn_fragment(&self, key: &FragmentKey, flow: &FragmentFlow) {
-        if settings::dry_run() {
+        if R::is_dry() {
             return;
         }
         // An LRU map is never full; later fragments of one that is not learned are counted.
@@ -111,34 +118,34 @@ impl Tables for KernelTables {
 
     #[inline(always)]
     fn ring(&self, group: u16) -> RingRef {
-        let Some(groups) = maps::GROUPS.get_ptr(0) else {
-            return RingRef::NONE;
-        };
         let index = usize::from(group) & (GROUPS_MAX - 1);
         // SAFETY: masked, so inside the array; one aligned 8-byte load, as the agent stores it.
         let word = unsafe {
-            let group = groups.cast::<Group>().add(index);
+            let group = direct::element::<Groups>().cast::<Group>().add(index);
             read_volatile(&raw const (*group).ring)
         };
         RingRef::from_word(word)
     }
 
     #[inline(always)]
-    fn slot(&self, index: usize) -> Slot {
-        let Some(rings) = maps::RINGS.get_ptr(0) else {
-            return Slot::default();
-        };
+    fn owner(&self, index: usize) -> RingSlot {
+        let rings = direct::element::<Rings>();
         let index = index & (RING_SLOTS_MAX - 1);
         // SAFETY: masked, so inside the array; one aligned 2-byte load, as the agent stores it.
-        match Slot::from_ring(unsafe { read_volatile(rings.cast::<u16>().add(index)) }) {
-            Some(slot) => slot,
-            None => armed(index),
-        }
+        RingSlot::from_word(unsafe { read_volatile(rings.cast::<u16>().add(index)) })
+    }
+
+    #[inline(always)]
+    fn armed(&self, index: usize) -> Slot {
+        let slots = direct::element::<Slots>();
+        let index = index & (RING_SLOTS_MAX - 1);
+        // SAFETY: masked, so inside the array; one aligned 8-byte load, as the agent stores it.
+        Slot::from_word(unsafe { read_volatile(slots.cast::<u64>().add(index)) })
     }
 
     #[inline(always)]
     fn target(&self, id: u16) -> Option<&Target> {
-        let targets = maps::TARGETS.get_ptr(0)?;
+        let targets = direct::element::<Targets>();
         let index = usize::from(id) & (TARGETS_MAX - 1);
         // SAFETY: both indices are masked. The agent does not write the active version before a
         // grace period has passed since it was flipped away from, so it is constant in this run.
@@ -161,39 +168,26 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
-    fn count_listener(&self, id: u16, bytes: u64) {
-        if settings::dry_run() {
+    fn count_listener(&self, id: u16, traffic: Traffic) {
+        if R::is_dry() {
             return;
         }
-        add_traffic(maps::LISTENER_TRAFFIC.get_ptr_mut(u32::from(id)), bytes);
+        add(maps::LISTENER_TRAFFIC.get_ptr_mut(u32::from(id)), traffic);
     }
 
     #[inline(always)]
-    fn count_target(&self, id: u16, bytes: u64) {
-        if settings::dry_run() {
+    fn count_target(&self, id: u16, traffic: Traffic) {
+        if R::is_dry() {
             return;
         }
-        add_traffic(maps::TARGET_TRAFFIC.get_ptr_mut(u32::from(id)), bytes);
+        add(maps::TARGET_TRAFFIC.get_ptr_mut(u32::from(id)), traffic);
     }
-}
-
-/// All of an armed slot.
-#[inline(always)]
-fn armed(index: usize) -> Slot {
-    let Some(slots) = maps::SLOTS.get_ptr(0) else {
-        return Slot::default();
-    };
-    let index = index & (RING_SLOTS_MAX - 1);
-    // SAFETY: masked, so inside the array; one aligned 8-byte load, as the agent stores it.
-    Slot::from_word(unsafe { read_volatile(slots.cast::<u64>().add(index)) })
 }
 
 /// What one place of the table of listeners says of a key.
 #[inline(always)]
 fn ask(place: usize, key: &ListenerKey) -> ControlFlow<Option<Listener>> {
-    let Some(listeners) = maps::LISTENERS.get_ptr(0) else {
-        return ControlFlow::Break(None);
-    };
+    let listeners = direct::element::<Listeners>();
     let index = place & (LISTENER_PLACES - 1);
     // SAFETY: masked, so inside the array. The listener is one word, and is read first: see
     // `Listeners` for why the key is then its own.
@@ -273,12 +267,9 @@ fn add_one(counter: Option<*mut u64>) {
 }
 
 #[inline(always)]
-fn add_traffic(traffic: Option<*mut Traffic>, bytes: u64) {
-    if let Some(traffic) = traffic {
+fn add(counted: Option<*mut Traffic>, traffic: Traffic) {
+    if let Some(counted) = counted {
         // SAFETY: as in `add_one`.
-        unsafe {
-            (*traffic).packets += 1;
-            (*traffic).bytes += bytes;
-        }
+        unsafe { (*counted).add(traffic) };
     }
 }

@@ -33,7 +33,7 @@ pub(crate) fn find<T: NatTables>(flow: &Datagram, tables: &T) -> Result<u32, Sto
     if !target.is_resolved() {
         return Err(DropReason::NextHopUnresolved.into());
     }
-    forward::fits(flow, target, 0)?;
+    forward::fits(flow, target)?;
     if !matches!(flow.content, Content::IcmpError) {
         keep(index, word, life::after(current, Direction::Request, flow.tcp_flags, now), tables);
     }

@@ -2,8 +2,11 @@
 //!
 //! Lines of one cache line, eight words each; a word is a tag of the hash and the index of a
 //! binding. A flow has two lines to be in and goes to the emptier one ("the power of two choices":
-//! Azar, Broder, Karlin, Upfal 1999), so that the lines fill evenly. A tag only says where to look:
-//! the binding itself says whether it is the flow's.
+//! Azar, Broder, Karlin, Upfal 1999), so that the lines fill evenly; both lie in one page and are asked
+//! for before either is looked at, as in [`crate::memory`]. A tag only says where to look: the binding
+//! itself says whether it is the flow's.
+
+use core::hint::black_box;
 
 use lb_common::{
     Binding, FlowLine,
@@ -19,13 +22,16 @@ const TRIES: usize = 3;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 
+/// Lines of a page of 4 KiB.
+const PAGE: u64 = 64;
+
 /// The two lines of a flow.
 #[inline(always)]
 const fn lines(hash: u64) -> [u32; 2] {
     const MASK: u64 = FLOW_LINES as u64 - 1;
     let first = hash & MASK;
     // An odd number: never the same line twice.
-    let second = (first ^ (hash >> 16 & MASK | 1)) & MASK;
+    let second = first ^ (hash >> 16 & (PAGE - 1) | 1);
     [first as u32, second as u32]
 }
 
@@ -38,8 +44,12 @@ const fn word(hash: u64, index: u32) -> u64 {
 /// The index of the binding of a flow with this hash that `is_it`.
 #[inline(always)]
 pub fn find<T: NatTables>(hash: u64, tables: &T, is_it: impl Fn(&Binding) -> bool) -> Option<u32> {
-    for line in lines(hash) {
-        let line = tables.flow_line(line)?;
+    let [first, second] = lines(hash);
+    let (first, second) = (tables.flow_line(first)?, tables.flow_line(second)?);
+    // On its way from memory while the first is waited for.
+    let [ahead, ..] = &second.words;
+    black_box(*ahead);
+    for line in [first, second] {
         for word in &line.words {
             if (*word ^ hash) >> 32 == 0
                 && let Some(index) = binding_of_word(*word)

@@ -9,7 +9,7 @@ use aya::{
     programs::{ProgramFd, TestRun as _, TestRunOptions, Xdp},
     util::nr_cpus,
 };
-use lb_common::generate::{FRAME_LENGTH, Order, map, program};
+use lb_common::generate::{FRAME_LENGTH, FRAME_OFFSET, Order, map, program};
 use nix::time::{ClockId, clock_gettime};
 
 use super::{BenchError, cases::Reference};
@@ -68,11 +68,15 @@ impl Generator {
         flows: u32,
         in_order: bool,
     ) -> Result<(), BenchError> {
+        let start = usize::from(FRAME_OFFSET);
+        let mut bytes = [0; FRAME_OFFSET as usize + FRAME_LENGTH];
+        bytes[start..].copy_from_slice(&frame.bytes);
+        let address_offset = frame.address_offset + FRAME_OFFSET;
         let order = Order {
-            frame: bytemuck::cast(frame.bytes),
+            frame: bytemuck::cast(bytes),
             flow_mask: flows.saturating_sub(1),
-            address_word: frame.address_offset / 8,
-            address_shift: frame.address_offset % 8 * 8,
+            address_word: address_offset / 8,
+            address_shift: address_offset % 8 * 8,
             in_order: in_order.into(),
             reserved: 0,
         };

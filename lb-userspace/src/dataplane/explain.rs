@@ -16,7 +16,7 @@ use lb_common::{Binding, abi::map, abi::program::Instance, explain::Explanation}
 
 use thiserror::Error;
 
-use super::{KernelStore, LoadError, MapSizes, StoreError, beside, load_balancer, open_balancer};
+use super::{Balancer, KernelStore, LoadError, MapSizes, StoreError, beside};
 use crate::config::Protocol;
 
 /// Room for the frame that comes out.
@@ -105,9 +105,10 @@ impl Explainer {
             map: map::MEMORY,
             source,
         })?;
-        let mut ebpf = open_balancer(&folder, seed, sizes, Instance::DryRun)?;
+        let mut balancer = Balancer::open(&folder, seed, sizes, Instance::DryRun)?;
         let mut out = vec![0; FRAME_BYTES_MAX];
-        let result = load_balancer(&mut ebpf, Instance::DryRun)?
+        let result = balancer
+            .load()?
             .test_run(TestRunOptions {
                 data_in: Some(&frame),
                 data_out: Some(&mut out),
@@ -116,7 +117,8 @@ impl Explainer {
             .map_err(|error| ExplainError::Run(Box::new(error)))?;
         out.truncate(usize::try_from(result.data_size_out).unwrap_or(FRAME_BYTES_MAX));
         let missing = || MapError::InvalidName { name: map::EXPLANATION.to_owned() };
-        let noted = ebpf
+        let noted = balancer
+            .ebpf()
             .map(map::EXPLANATION)
             .ok_or_else(missing)
             .and_then(Array::<_, Explanation>::try_from)

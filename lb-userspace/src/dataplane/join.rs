@@ -8,7 +8,7 @@ use std::path::Path;
 
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{MapError, ProgramArray},
+    maps::{MapData, MapError, ProgramArray},
     programs::{ProgramError, ProgramFd, Xdp},
 };
 use lb_common::{
@@ -16,40 +16,63 @@ use lb_common::{
         map,
         program::{self, Instance},
     },
+    direct::DirectMap,
     settings,
 };
 use lb_ebpf::flow_hash;
 
-use super::{LoadError, MapSizes, OBJECT, load::load_program};
+use super::{LoadError, MapSizes, OBJECT, direct, load::load_program};
 
-/// Makes the balancer's maps, or takes those pinned in `folder`, which must have these sizes; its
-/// programs are still to be loaded.
-pub fn open_balancer(
-    folder: &Path,
-    hash_seed: [u64; 2],
-    sizes: MapSizes,
+/// The balancer's maps and programs.
+#[derive(Debug)]
+pub struct Balancer {
+    ebpf: Ebpf,
     instance: Instance,
-) -> Result<Ebpf, LoadError> {
-    let dry_run = u32::from(instance == Instance::DryRun);
-    EbpfLoader::new()
-        .default_map_pin_directory(folder)
-        .override_global(settings::HASH_KEYS.name, &flow_hash::keys(hash_seed), true)
-        .override_global(settings::DRY_RUN.name, &dry_run, true)
-        .override_global(settings::MEMORY_MASK.name, &sizes.memory_mask(), true)
-        .map_max_entries(map::MEMORY, sizes.memory_lines)
-        .load(OBJECT)
-        .map_err(|error| LoadError::Object(Box::new(error)))
+    /// What its programs name by their file descriptors, until they are loaded.
+    _direct: Vec<(DirectMap, MapData)>,
 }
 
-/// Loads both programs into the kernel, and gives the one for all packets.
-pub fn load_balancer(ebpf: &mut Ebpf, instance: Instance) -> Result<&mut Xdp, LoadError> {
-    let rest = load_program(ebpf, program::REST)?;
-    let rest = rest.fd().map_err(|source| refused(program::REST, source))?;
-    let rest = rest.try_clone().map_err(|error| refused(program::REST, error.into()))?;
-    // Before the second is in its place, so that a program that cannot be loaded changes nothing.
-    load_program(ebpf, program::BALANCE)?;
-    place(ebpf, instance, &rest).map_err(LoadError::Join)?;
-    load_program(ebpf, program::BALANCE)
+impl Balancer {
+    /// Makes its maps, or takes those pinned in `folder`, which must have these sizes; its programs
+    /// are still to be loaded.
+    pub fn open(
+        folder: &Path,
+        hash_seed: [u64; 2],
+        sizes: MapSizes,
+        instance: Instance,
+    ) -> Result<Self, LoadError> {
+        let dry_run = u32::from(instance == Instance::DryRun);
+        let (keys, memory_mask) = (flow_hash::keys(hash_seed), sizes.memory_mask());
+        let mut loader = EbpfLoader::new();
+        loader
+            .default_map_pin_directory(folder)
+            .override_global(settings::HASH_KEYS.name, &keys, true)
+            .override_global(settings::DRY_RUN.name, &dry_run, true)
+            .override_global(settings::MEMORY_MASK.name, &memory_mask, true)
+            .map_max_entries(map::MEMORY, sizes.memory_lines);
+        let mut open =
+            |object: &[u8]| loader.load(object).map_err(|error| LoadError::Object(Box::new(error)));
+        // Once for the maps, then for programs that know them.
+        let maps = direct::take(&mut open(OBJECT)?).map_err(LoadError::Direct)?;
+        let ebpf = open(bytemuck::cast_slice(&direct::link(OBJECT, &maps)))?;
+        Ok(Self { ebpf, instance, _direct: maps })
+    }
+
+    /// Loads its programs into the kernel, and gives the one for all packets.
+    pub fn load(&mut self) -> Result<&mut Xdp, LoadError> {
+        let rest = load_program(&mut self.ebpf, program::REST)?;
+        let rest = rest.fd().map_err(|source| refused(program::REST, source))?;
+        let rest = rest.try_clone().map_err(|error| refused(program::REST, error.into()))?;
+        // Before the second is in its place, so that a program that cannot be loaded changes nothing.
+        load_program(&mut self.ebpf, self.instance.first())?;
+        place(&mut self.ebpf, self.instance, &rest).map_err(LoadError::Join)?;
+        load_program(&mut self.ebpf, self.instance.first())
+    }
+
+    /// The object that they are from.
+    pub const fn ebpf(&mut self) -> &mut Ebpf {
+        &mut self.ebpf
+    }
 }
 
 fn refused(name: &'static str, source: ProgramError) -> LoadError {

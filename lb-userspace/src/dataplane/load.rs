@@ -18,7 +18,7 @@ use super::{
     attach::{AttachError, attach_exactly, expected, interface_index},
     beside,
     former::Former,
-    join::{load_balancer, open_balancer},
+    join::Balancer,
     pins::{PinError, PinFolder, detach},
     resize::{self, Resize},
 };
@@ -41,6 +41,9 @@ pub enum LoadError {
     /// The object cannot be loaded.
     #[error("cannot load the BPF object")]
     Object(#[source] Box<EbpfError>),
+    /// The object lacks a map: a fault of the build.
+    #[error("the BPF object lacks a map that is addressed directly")]
+    Direct(#[source] MapError),
     /// The program cannot be loaded.
     #[error("the kernel refuses the BPF program {name}")]
     Program {
@@ -84,7 +87,7 @@ pub struct LoadOptions {
 /// The loaded balancer. Dropping it leaves the data path running: maps and links are pinned.
 #[derive(Debug)]
 pub struct DataPath {
-    ebpf: Ebpf,
+    balancer: Balancer,
     pins: PinFolder,
     mode: XdpMode,
     hash_seed: [u64; 2],
@@ -145,9 +148,9 @@ impl DataPath {
         options: &LoadOptions,
         maps: Maps,
     ) -> Result<(Self, KernelStore), LoadError> {
-        let (ebpf, store) = load_object(pins.path(), hash_seed, options.sizes)?;
+        let (balancer, store) = load_object(pins.path(), hash_seed, options.sizes)?;
         let attached = Vec::new();
-        let mut data_path = Self { ebpf, pins, mode: options.mode, hash_seed, attached, maps };
+        let mut data_path = Self { balancer, pins, mode: options.mode, hash_seed, attached, maps };
         data_path.attach(&options.interfaces)?;
         Ok((data_path, store))
     }
@@ -161,9 +164,9 @@ impl DataPath {
         let loaded = load_object(&folder, hash_seed, options.sizes)
             .and_then(|loaded| Ok((loaded, expected(&pins, &options.interfaces, options.mode)?)));
         match loaded {
-            Ok(((ebpf, store), attached)) => {
+            Ok(((balancer, store), attached)) => {
                 let (mode, maps) = (options.mode, Maps::Beside);
-                Ok((Self { ebpf, pins, mode, hash_seed, attached, maps }, store))
+                Ok((Self { balancer, pins, mode, hash_seed, attached, maps }, store))
             }
             Err(error) => {
                 beside::give_up(&pins)?;
@@ -180,9 +183,9 @@ impl DataPath {
     ) -> Result<(Self, KernelStore), LoadError> {
         let folder = beside::begin(&pins)?;
         match Self::resize(&pins, &folder, hash_seed, options) {
-            Ok((ebpf, store, attached)) => {
+            Ok((balancer, store, attached)) => {
                 let (mode, maps) = (options.mode, Maps::Found);
-                Ok((Self { ebpf, pins, mode, hash_seed, attached, maps }, store))
+                Ok((Self { balancer, pins, mode, hash_seed, attached, maps }, store))
             }
             Err(error) => {
                 beside::give_up(&pins)?;
@@ -196,21 +199,20 @@ impl DataPath {
         folder: &Path,
         hash_seed: [u64; 2],
         options: &LoadOptions,
-    ) -> Result<(Ebpf, KernelStore, Vec<Attached>), LoadError> {
+    ) -> Result<(Balancer, KernelStore, Vec<Attached>), LoadError> {
         resize::share(pins, folder)?;
-        let mut ebpf = open_balancer(folder, hash_seed, options.sizes, Instance::Live)?;
+        let mut balancer = Balancer::open(folder, hash_seed, options.sizes, Instance::Live)?;
         let mut store = KernelStore::open(folder)?;
         // Loaded before, so that little time passes between the copy and the switch.
         for name in [program::REST, program::BALANCE] {
-            load_program(&mut ebpf, name)?;
+            load_program(balancer.ebpf(), name)?;
         }
         let resize = Resize::begin(pins, folder)?;
         store.set_meta(Meta { abi: ABI, hash_seed, ..Meta::default() })?;
-        let balancer = load_balancer(&mut ebpf, Instance::Live)?;
-        let attached = attach_exactly(balancer, pins, &options.interfaces, options.mode)?;
+        let attached = attach_exactly(balancer.load()?, pins, &options.interfaces, options.mode)?;
         warn_of_generic(&attached);
         resize.finish(pins)?;
-        Ok((ebpf, store, attached))
+        Ok((balancer, store, attached))
     }
 
     /// Where its maps come from.
@@ -245,8 +247,7 @@ impl DataPath {
     }
 
     fn attach_now(&mut self, interfaces: &[String]) -> Result<(), LoadError> {
-        let program = load_balancer(&mut self.ebpf, Instance::Live)?;
-        self.attached = attach_exactly(program, &self.pins, interfaces, self.mode)?;
+        self.attached = attach_exactly(self.balancer.load()?, &self.pins, interfaces, self.mode)?;
         warn_of_generic(&self.attached);
         Ok(())
     }
@@ -265,7 +266,7 @@ impl DataPath {
 
     /// The loaded object, for its log.
     pub const fn ebpf(&mut self) -> &mut Ebpf {
-        &mut self.ebpf
+        self.balancer.ebpf()
     }
 }
 
@@ -284,12 +285,12 @@ pub(super) fn load_object(
     folder: &Path,
     hash_seed: [u64; 2],
     sizes: MapSizes,
-) -> Result<(Ebpf, KernelStore), LoadError> {
-    let mut ebpf = open_balancer(folder, hash_seed, sizes, Instance::Live)?;
+) -> Result<(Balancer, KernelStore), LoadError> {
+    let mut balancer = Balancer::open(folder, hash_seed, sizes, Instance::Live)?;
     let mut store = KernelStore::open(folder)?;
     store.set_meta(Meta { abi: ABI, hash_seed, ..Meta::default() })?;
-    load_balancer(&mut ebpf, Instance::Live)?;
-    Ok((ebpf, store))
+    balancer.load()?;
+    Ok((balancer, store))
 }
 
 fn exist(interfaces: &[String]) -> Result<(), LoadError> {

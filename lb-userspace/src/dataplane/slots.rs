@@ -9,7 +9,7 @@ use std::{
 };
 
 use lb_common::{
-    RingRef, Slot,
+    RingRef, RingSlot, Slot,
     abi::map,
     limits::RING_SLOTS_MAX,
     memory::Seen,
@@ -57,7 +57,7 @@ impl SlotMaps {
         for (index, slot) in writes.iter() {
             let index = below(index as usize, RING_SLOTS_MAX, "slot")?;
             // SAFETY: inside the array; one aligned 2-byte store.
-            unsafe { self.in_ring(index).write_volatile(slot.in_ring()) };
+            unsafe { self.in_ring(index).write_volatile(slot.in_ring().to_word()) };
         }
         Ok(())
     }
@@ -81,7 +81,10 @@ impl SlotMaps {
             (self.in_ring(index).read_volatile(), Slot::from_word(word))
         };
         // Epochs only go on: what was to be armed does not count as what is armed later.
-        Slot::from_ring(in_ring).map_or(slot, |met| Slot { epoch: slot.epoch, ..met })
+        match RingSlot::from_word(in_ring) {
+            met if met.is_armed() => slot,
+            met => Slot { epoch: slot.epoch, ..Slot::unarmed(met.current()) },
+        }
     }
 
     /// What the ring has of a slot below [`RING_SLOTS_MAX`].

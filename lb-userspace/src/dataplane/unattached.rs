@@ -3,10 +3,7 @@
 
 use std::path::Path;
 
-use aya::{
-    Ebpf,
-    programs::{ProgramError, ProgramFd},
-};
+use aya::programs::{ProgramError, ProgramFd};
 use lb_common::{
     Owner,
     abi::{ABI, map, program},
@@ -15,11 +12,8 @@ use lb_ebpf::memory;
 use thiserror::Error;
 
 use super::{
-    KernelStore, LoadError, MapSizes, MapStore as _, StoreError, beside,
-    flows::FlowMap,
-    head,
-    kernel::failed,
-    load::{load_object, load_program},
+    Balancer, KernelStore, LoadError, MapSizes, MapStore as _, StoreError, beside, flows::FlowMap,
+    head, kernel::failed, load::load_object,
 };
 use crate::plan::Tables;
 
@@ -52,27 +46,26 @@ pub enum LiveError {
 /// A loaded balancer that no packets come to. Its maps stay pinned until somebody removes them.
 #[derive(Debug)]
 pub struct Unattached {
-    ebpf: Ebpf,
+    balancer: Balancer,
     memory: FlowMap,
 }
 
 impl Unattached {
     /// Loads it as the agent does, and pins its maps in `folder`, which must have none.
     pub fn load(folder: &Path, hash_seed: [u64; 2]) -> Result<(Self, KernelStore), LoadError> {
-        let (ebpf, store) = load_object(folder, hash_seed, MapSizes::default())?;
+        let (balancer, store) = load_object(folder, hash_seed, MapSizes::default())?;
         let memory = FlowMap::open(folder).map_err(|source| failed("open", map::MEMORY, source))?;
-        Ok((Self { ebpf, memory }, store))
+        Ok((Self { balancer, memory }, store))
     }
 
     /// The program that interfaces get.
     pub fn program(&mut self) -> Result<&ProgramFd, LoadError> {
-        load_program(&mut self.ebpf, program::BALANCE)?.fd().map_err(refused)
+        self.balancer.load()?.fd().map_err(refused)
     }
 
     /// Bytes of machine code that it was compiled to, its functions included; 0 without a compiler.
     pub fn machine_code(&mut self) -> Result<u32, LoadError> {
-        let program = load_program(&mut self.ebpf, program::BALANCE)?;
-        Ok(program.info().map_err(refused)?.size_jitted())
+        Ok(self.balancer.load()?.info().map_err(refused)?.size_jitted())
     }
 
     /// Remembers flows, given by hash and owner, in the places that the data path would take; tells

@@ -16,7 +16,7 @@ use lb_common::{
     nat, settings,
 };
 use lb_tests::sandbox::BPFFS;
-use lb_userspace::dataplane::{DECAP_OBJECT, KernelStore, MapSizes, load_balancer, open_balancer};
+use lb_userspace::dataplane::{self, DECAP_OBJECT, KernelStore, MapSizes};
 
 /// Least frame that TEST_RUN takes: an Ethernet header.
 pub(crate) const FRAME_BYTES_MIN: usize = 14;
@@ -53,7 +53,7 @@ fn load(ebpf: &mut Ebpf, name: &str) {
 
 /// The loaded balancer.
 pub(crate) struct Balancer {
-    pub(crate) ebpf: Ebpf,
+    loaded: dataplane::Balancer,
     pub(crate) store: KernelStore,
     pub(crate) folder: PathBuf,
 }
@@ -66,14 +66,15 @@ impl Balancer {
         let number = LOADED.fetch_add(1, Ordering::Relaxed);
         let folder = Path::new(BPFFS).join(format!("datapath-{number}"));
         std::fs::create_dir(&folder).unwrap();
-        let mut ebpf = open_balancer(&folder, SEED, MapSizes::default(), Instance::Live).unwrap();
-        load_balancer(&mut ebpf, Instance::Live).unwrap();
+        let (sizes, instance) = (MapSizes::default(), Instance::Live);
+        let mut loaded = dataplane::Balancer::open(&folder, SEED, sizes, instance).unwrap();
+        loaded.load().unwrap();
         let store = KernelStore::open(&folder).unwrap();
-        Self { ebpf, store, folder }
+        Self { loaded, store, folder }
     }
 
     pub(crate) fn run(&mut self, frame: &[u8]) -> Ran {
-        run(&mut self.ebpf, program::BALANCE, frame)
+        run(self.loaded.ebpf(), program::BALANCE, frame)
     }
 
     /// Places of the memory of flows that have been used.

@@ -8,14 +8,12 @@ use std::{
     rc::Rc,
 };
 
-use aya::Ebpf;
 use lb_common::{ListenerKey, abi::program::Instance};
 use lb_userspace::{
     clock,
     dataplane::{
-        KernelStore, LoadError, MapSizes, MapStore, StoreError,
+        Balancer, KernelStore, LoadError, MapSizes, MapStore, StoreError,
         fake::{FakeMaps, FakeStore},
-        open_balancer,
     },
     plan::{MapOp, Tables},
 };
@@ -59,7 +57,7 @@ impl Ground for Fake {
 #[derive(Debug)]
 pub struct Kernel {
     folder: PathBuf,
-    _maps: Ebpf,
+    _maps: Balancer,
 }
 
 impl Kernel {
@@ -67,7 +65,7 @@ impl Kernel {
     pub fn new(folder: &Path) -> Result<Self, LoadError> {
         const SEED: [u64; 2] = [1, 2];
         fs::create_dir(folder).map_err(LoadError::Seed)?;
-        let maps = open_balancer(folder, SEED, MapSizes::default(), Instance::Live)?;
+        let maps = Balancer::open(folder, SEED, MapSizes::default(), Instance::Live)?;
         Ok(Self { folder: folder.to_path_buf(), _maps: maps })
     }
 }

@@ -98,7 +98,7 @@ fn what_cannot_go_is_refused_with_the_reason() {
     let http = vip("203.0.113.10:80");
     let good = target(Mode::Ipip, "10.0.0.11");
     let unresolved = Target { flags: Target::VALID, ..good };
-    let narrow = Target { mtu: 1000, ..good };
+    let narrow = Target { room: 980, ..good };
     let nat = target(Mode::Nat, "10.0.0.11");
     let packet = syn(http, &[0; 1000]);
     let cases = [

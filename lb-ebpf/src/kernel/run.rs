@@ -1,0 +1,50 @@
+//! Whether a run of a program may write, or is a dry one for `xelb explain`.
+//!
+//! The program for plain packets is there twice, and each knows what it is: a question that the verifier
+//! answers still takes registers. The one for the rest is there once, and asks its settings.
+
+use lb_common::abi::program::Instance;
+
+use super::settings;
+
+/// What kind of run it is.
+pub(crate) trait Run {
+    /// Whether nothing may be written.
+    fn is_dry() -> bool;
+
+    /// Whose program it is.
+    #[inline(always)]
+    fn instance() -> u32 {
+        (if Self::is_dry() { Instance::DryRun } else { Instance::Live }) as u32
+    }
+}
+
+/// It forwards packets.
+pub(crate) struct Live;
+
+/// It writes nothing.
+pub(crate) struct Dry;
+
+/// What the agent has set.
+pub(crate) struct AsLoaded;
+
+impl Run for Live {
+    #[inline(always)]
+    fn is_dry() -> bool {
+        false
+    }
+}
+
+impl Run for Dry {
+    #[inline(always)]
+    fn is_dry() -> bool {
+        true
+    }
+}
+
+impl Run for AsLoaded {
+    #[inline(always)]
+    fn is_dry() -> bool {
+        settings::dry_run()
+    }
+}

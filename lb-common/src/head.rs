@@ -82,6 +82,9 @@ impl Target {
             // Source port and length are the packet's, and the protocol in the GUE header; there is no
             // checksum (RFC 768, RFC 6935).
             writer.put(&[0; 2]).put(&port(way.gue_port)).put(&[0; 4]);
+            if way.gue_variant == 0 {
+                writer.put(&[0; GUE]);
+            }
         }
         let overhead = u16::try_from(writer.length - link).unwrap_or(u16::MAX);
         let tagged = if way.vlan.raw == 0 { 0 } else { Self::TAGGED };
@@ -243,7 +246,8 @@ mod tests {
             vlan: Be16::new(0x6064),
             ..way(Mode::Ipip, "10.0.0.1", Address::v4([172, 18, 7, 7]))
         };
-        let target = Target::default().by(&tagged);
+        let target = Target { mtu: 1500, ..Target::default() }.by(&tagged);
+        assert_eq!(target.room, 1480);
         let ip = [0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 0, 0, 0, 172, 18, 0, 0, 10, 0, 0, 1];
         check(&target, Shape::Ipv4, &[MACS, &[0x81, 0, 0x60, 0x64, 8, 0], &ip]);
         // 4500 + 4000 + 4000 + ac12 + 0a00 + 0001 = 17b13, folded 7b14.
@@ -253,7 +257,11 @@ mod tests {
     #[test]
     fn ipv6_and_gue() {
         let mut source = [0x11; 16];
-        let target = Target::default().by(&way(Mode::Gue, "fd00::b", Address::v6(source)));
+        let way = way(Mode::Gue, "fd00::b", Address::v6(source));
+        let target = Target { mtu: 1500, ..Target::default() }.by(&way);
+        assert_eq!(target.room, 1500 - 40 - 8 - 4);
+        assert_eq!(target.by(&Way { gue_variant: 1, ..way }).room, 1500 - 40 - 8);
+        assert_eq!(Target { mtu: 50, ..target }.by(&way).room, 0);
         source[14..].fill(0);
         let destination = [0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xb];
         let first = [0x60, 0, 0, 0, 0, 0, 17, 64];

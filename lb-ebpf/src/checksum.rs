@@ -30,13 +30,22 @@ pub const fn update(checksum: Be16, old: u16, new: u16) -> Be16 {
     Be16::new(!fold(sum))
 }
 
-/// A checksum after words that it covers have changed by `change` (RFC 1624, equation 3): the sum of
-/// the inverted old words and the new ones, below 2^32 - 2^16.
+/// What replacing one word by another adds to a sum that covers it (RFC 1624, equation 3); both in memory
+/// order, and so is the sum: that of words in any order of bytes is the sum in that order (RFC 1071,
+/// section 2).
+#[must_use]
+#[inline(always)]
+pub const fn swap(old: u16, new: u16) -> u32 {
+    !old as u32 + new as u32
+}
+
+/// A checksum after words that it covers have changed by `change`, a sum of what [`swap`] gives, below
+/// 2^32 - 2^16.
 #[must_use]
 #[inline(always)]
 pub const fn apply(checksum: Be16, change: u32) -> Be16 {
-    let sum = !checksum.get() as u32 + fold(change) as u32;
-    Be16::new(!fold(sum))
+    let sum = !checksum.raw as u32 + fold(change) as u32;
+    Be16 { raw: !fold(sum) }
 }
 
 #[cfg(test)]
@@ -53,6 +62,7 @@ mod tests {
             let before = whole(&[0x4500, old, 0x8000]);
             let after = whole(&[0x4500, new, 0x8000]);
             assert_eq!(update(before, old, new), after);
+            assert_eq!(apply(before, swap(old.to_be(), new.to_be())), after);
         }
     }
 }

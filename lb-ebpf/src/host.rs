@@ -215,8 +215,15 @@ impl<P: Packet> Stages<P> for MemoryTables {
         stage::reply(packet, flow, self)
     }
 
-    fn write(&self, packet: &mut P, flow: &Datagram, index: u32, direction: Direction) -> Step {
-        stage::write(packet, flow, index, direction, self)
+    fn write(
+        &self,
+        packet: &mut P,
+        flow: &Datagram,
+        index: u32,
+        direction: Direction,
+        listener: u16,
+    ) -> Step {
+        stage::write(packet, flow, index, direction, listener, self)
     }
 
     fn exhausted(&self) -> Step {

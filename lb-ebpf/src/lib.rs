@@ -141,7 +141,7 @@ fn translate<P: Packet, S: Stages<P>>(packet: &mut P, flow: &Datagram, stages: &
         }
     }
     match step {
-        Step::Bound(index) => stages.write(packet, flow, index, direction),
+        Step::Bound { index, listener } => stages.write(packet, flow, index, direction, listener),
         end => end,
     }
 }

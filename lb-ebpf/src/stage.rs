@@ -44,7 +44,14 @@ pub trait Stages<P: Packet> {
     fn reply(&self, packet: &mut P, flow: &Datagram) -> Step;
 
     /// See [`write`].
-    fn write(&self, packet: &mut P, flow: &Datagram, index: u32, direction: Direction) -> Step;
+    fn write(
+        &self,
+        packet: &mut P,
+        flow: &Datagram,
+        index: u32,
+        direction: Direction,
+        listener: u16,
+    ) -> Step;
 
     /// See [`exhausted`].
     fn exhausted(&self) -> Step;
@@ -109,33 +116,32 @@ pub fn exhausted<T: Tables>(tables: &T) -> Step {
 /// Finds the binding of a packet of a client.
 #[inline(always)]
 pub fn request<T: NatTables>(flow: &Datagram, tables: &T) -> Step {
-    bound(nat::request::find(flow, tables), tables)
+    match nat::request::find(flow, tables) {
+        Ok((index, listener)) => Step::Bound { index, listener },
+        Err(stop) => stats::step(Err(stop), tables),
+    }
 }
 
 /// Finds the binding of a packet of a target.
 #[inline(always)]
 pub fn reply<P: Packet, T: NatTables>(packet: &P, flow: &Datagram, tables: &T) -> Step {
-    bound(nat::reply::find(packet, flow, tables), tables)
-}
-
-#[inline(always)]
-fn bound<T: Tables>(found: Result<u32, Stop>, tables: &T) -> Step {
-    match found {
-        Ok(index) => Step::Bound(index),
+    match nat::reply::find(packet, flow, tables) {
+        Ok(index) => Step::Bound { index, listener: 0 },
         Err(stop) => stats::step(Err(stop), tables),
     }
 }
 
-/// Translates a packet by the binding with this index.
+/// Translates a packet by the binding with this index; a request is for the listener with this id.
 #[inline(always)]
 pub fn write<P: Packet, T: NatTables>(
     packet: &mut P,
     flow: &Datagram,
     index: u32,
     direction: Direction,
+    listener: u16,
     tables: &T,
 ) -> Step {
-    stats::step(nat::forward::write(packet, flow, index, direction, tables), tables)
+    stats::step(nat::forward::write(packet, flow, index, direction, listener, tables), tables)
 }
 
 /// Makes the binding of a new flow.
@@ -210,11 +216,11 @@ fn to_target<P: Packet, T: Tables, const PLAIN: bool>(
         Err(stop) => return Err(stop),
     };
     // Before it is written: what comes after a packet has been moved cannot begin before.
-    stats::forwarded(&listener, id, datagram, tables);
+    stats::forwarded(listener.id, id, datagram, tables);
     match forward::forward::<_, PLAIN>(packet, link, datagram, target, shape, hash) {
         Ok(sent) => Ok(sent),
         Err(exhausted) => {
-            stats::not_forwarded(&listener, id, datagram, tables);
+            stats::not_forwarded(listener.id, id, datagram, tables);
             Err(exhausted.into())
         }
     }

@@ -1,6 +1,6 @@
 //! Counting: every drop has a name, every forwarded packet is counted twice (listener, target).
 
-use lb_common::{DropReason, Listener, Traffic};
+use lb_common::{DropReason, Traffic};
 
 use crate::{Datagram, Step, Tables, Verdict, step::Sent, tables::Count, verdict::Stop};
 
@@ -52,25 +52,20 @@ pub(crate) fn step<C: Count>(outcome: Result<Sent, Stop>, counters: &C) -> Step 
     }
 }
 
-/// Counts a packet that goes to a target.
+/// Counts a packet for a listener and for the target that it goes to, by their ids.
 #[inline(always)]
-pub(crate) fn forwarded<T: Tables>(listener: &Listener, id: u16, datagram: &Datagram, tables: &T) {
+pub(crate) fn forwarded<T: Tables>(listener: u16, id: u16, datagram: &Datagram, tables: &T) {
     add(listener, id, Traffic::packet(u64::from(datagram.length)), tables);
 }
 
 /// Takes back that a packet was counted, since it does not go after all.
 #[inline(always)]
-pub(crate) fn not_forwarded<T: Tables>(
-    listener: &Listener,
-    id: u16,
-    datagram: &Datagram,
-    tables: &T,
-) {
+pub(crate) fn not_forwarded<T: Tables>(listener: u16, id: u16, datagram: &Datagram, tables: &T) {
     add(listener, id, Traffic::packet(u64::from(datagram.length)).negated(), tables);
 }
 
 #[inline(always)]
-fn add<T: Tables>(listener: &Listener, id: u16, traffic: Traffic, tables: &T) {
-    tables.count_listener(listener.id, traffic);
+fn add<T: Tables>(listener: u16, id: u16, traffic: Traffic, tables: &T) {
+    tables.count_listener(listener, traffic);
     tables.count_target(id, traffic);
 }

@@ -28,8 +28,13 @@ pub enum Step {
     Read,
     /// It is for no listener.
     Unlisted,
-    /// The packet can be translated by the binding with this index.
-    Bound(u32),
+    /// The packet can be translated by a binding.
+    Bound {
+        /// Index of the binding.
+        index: u32,
+        /// Id of the listener that the packet is for; 0 for an answer.
+        listener: u16,
+    },
     /// The flow has got a binding, or has not since none is free; the flows of this pool should be
     /// looked at.
     Created {
@@ -134,7 +139,7 @@ impl Step {
             Self::Create => word(CREATE, 0, 0, 0),
             Self::Read => word(READ, 0, 0, 0),
             Self::Unlisted => word(UNLISTED, 0, 0, 0),
-            Self::Bound(index) => word(BOUND, 0, 0, index),
+            Self::Bound { index, listener } => word(BOUND, 0, listener, index),
             Self::Created { pool, made } => word(CREATED, u8::from(made), 0, pool),
             Self::TooBig(room) => word(TOO_BIG, 0, room, 0),
             Self::Reset => word(RESET, 0, 0, 0),
@@ -160,7 +165,7 @@ impl Step {
             CREATE => Self::Create,
             READ => Self::Read,
             UNLISTED => Self::Unlisted,
-            BOUND => Self::Bound(large),
+            BOUND => Self::Bound { index: large, listener: small },
             CREATED => Self::Created { pool: large, made: byte != 0 },
             TOO_BIG => Self::TooBig(small),
             RESET => Self::Reset,
@@ -190,7 +195,7 @@ mod tests {
             Step::Create,
             Step::Read,
             Step::Unlisted,
-            Step::Bound(9),
+            Step::Bound { index: 9, listener: 3 },
             Step::Created { pool: 3, made: true },
             Step::TooBig(1480),
             Step::Reset,

@@ -336,18 +336,23 @@ crate::support::world::in_sandbox! {
 
     fn what_does_not_fit_the_mtu_is_dropped() {
         let mut world = World::new();
-        for (mode, address, overhead) in [
-            (Mode::Ipip, "10.0.0.11", 20),
-            (Mode::Ipip, "fd00::11", 40),
-            (Mode::Gue, "10.0.0.11", 28),
-            (Mode::Gue, "fd00::11", 48),
-            (Mode::L2dsr, "10.0.0.11", 0),
+        for (mode, address, gue_variant, overhead) in [
+            (Mode::Ipip, "10.0.0.11", 0, 20),
+            (Mode::Ipip, "fd00::11", 0, 40),
+            (Mode::Gue, "10.0.0.11", 0, 32),
+            (Mode::Gue, "fd00::11", 0, 52),
+            (Mode::Gue, "10.0.0.11", 1, 28),
+            (Mode::Gue, "fd00::11", 1, 48),
+            (Mode::L2dsr, "10.0.0.11", 0, 0),
         ] {
-            world.set_target(TARGET, target(mode, address.parse().unwrap()));
+            let way = Way { gue_variant, ..way(mode, address.parse().unwrap()) };
+            world.set_target(TARGET, target_by(&way));
             let room = 1500 - overhead - 40;
             let sized = |payload| Packet { payload, ..Packet::new(Family::V4, TCP, PORT_TCP) };
             let fits = world.run("fits", &sized(room).frame().bytes());
             assert_eq!(fits.verdict, Verdict::Transmit, "{mode:?} {address}");
+            let dropped = fits.counted.contains_key("packet_too_big");
+            assert!(!dropped, "{mode:?} {address}, variant {gue_variant}: {:?}", fits.counted);
             let frame = sized(room + 1).frame().bytes();
             let excess = world.run("too big", &frame);
             assert_eq!(excess.verdict, Verdict::Transmit, "{mode:?} {address}: the answer");

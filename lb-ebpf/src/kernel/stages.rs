@@ -90,8 +90,16 @@ impl<R: Run> Stages<Frame> for KernelTables<R> {
     }
 
     #[inline(always)]
-    fn write(&self, packet: &mut Frame, flow: &Datagram, index: u32, direction: Direction) -> Step {
-        Step::from_word(xelb_write(packet.context(), flow, index, direction as u32))
+    fn write(
+        &self,
+        packet: &mut Frame,
+        flow: &Datagram,
+        index: u32,
+        direction: Direction,
+        listener: u16,
+    ) -> Step {
+        let (context, listener) = (packet.context(), u32::from(listener));
+        Step::from_word(xelb_write(context, flow, index, direction as u32, listener))
     }
 
     #[inline(always)]
@@ -202,10 +210,11 @@ extern "C" fn xelb_write(
     flow: *const Datagram,
     index: u32,
     direction: u32,
+    listener: u32,
 ) -> u64 {
     let direction = if direction == 0 { Direction::Request } else { Direction::Reply };
     with_flow(context, flow, |frame, flow, tables| {
-        stage::write(frame, flow, index, direction, tables)
+        stage::write(frame, flow, index, direction, listener as u16, tables)
     })
 }
 

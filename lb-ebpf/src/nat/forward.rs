@@ -6,52 +6,43 @@ use super::{NatTables, life::Direction, request, rewrite};
 use crate::{
     Datagram, Packet, exception, forward,
     link::{self, Link, Tag, Tags},
-    listener, stats,
+    stats,
     step::Sent,
     verdict::Stop,
 };
 
-/// Translates a packet of `flow` by the binding with this index.
+/// Translates a packet of `flow` by the binding with this index; a request is for the listener with this id.
 #[inline(always)]
 pub(crate) fn write<P: Packet, T: NatTables>(
     packet: &mut P,
     flow: &Datagram,
     index: u32,
     direction: Direction,
+    listener: u16,
     tables: &T,
 ) -> Result<Sent, Stop> {
     let link = link::parse(packet)?;
     let binding = tables.binding(index).ok_or(DropReason::FlowUnknown)?;
     rewrite::can_go_on(packet, link.ip_offset(), flow.family)?;
-    let target = tables.target(binding.target);
-    let mss = target.map_or(0, |target| target.mss);
-    let (interface, offset) = match direction {
+    let (interface, offset, mss) = match direction {
         Direction::Request => {
             let target = request::target(binding, tables).ok_or(Stop::target_missing())?;
-            (target.interface, link.towards(packet, target)?)
+            (target.interface, link.towards(packet, target)?, target.mss)
         }
         Direction::Reply => {
             let back = Link { tags: tags(binding), family: flow.family };
             let (client, own) = (binding.client_mac, binding.own_mac);
-            (binding.interface, link.replace(packet, &back, client, own)?)
+            let mss = tables.target(binding.target).map_or(0, |target| target.mss);
+            (binding.interface, link.replace(packet, &back, client, own)?, mss)
         }
     };
     rewrite::packet(packet, offset, flow, binding, direction)?;
-    count(flow, binding, direction, tables);
-    Ok(forward::sent(packet, interface, flow, offset, mss))
-}
-
-#[inline(always)]
-fn count<T: NatTables>(flow: &Datagram, binding: &Binding, direction: Direction, tables: &T) {
     exception::count(flow, tables);
     match direction {
-        Direction::Request => {
-            if let Some(listener) = listener::of(flow, tables) {
-                stats::forwarded(&listener, binding.target, flow, tables);
-            }
-        }
+        Direction::Request => stats::forwarded(listener, binding.target, flow, tables),
         Direction::Reply => tables.count(Counter::ReplyForwarded.index()),
     }
+    Ok(forward::sent(packet, interface, flow, offset, mss))
 }
 
 /// The tags that the client's packets came with.

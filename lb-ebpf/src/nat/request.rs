@@ -5,10 +5,10 @@ use lb_common::{Binding, DropReason, Life, Mode, Target};
 use super::{Ends, NatTables, expire, life, life::Direction, seconds, speaks, table};
 use crate::{Content, Datagram, forward, listener, steer, tables::Fact, verdict::Stop};
 
-/// The binding of a packet that can go to its target; [`Stop::Create`] when there is none,
-/// [`Stop::Unlisted`] when it is for no listener.
+/// The binding of a packet that can go to its target, and the id of its listener; [`Stop::Create`] when
+/// there is no binding, [`Stop::Unlisted`] when it is for no listener.
 #[inline(always)]
-pub(crate) fn find<T: NatTables>(flow: &Datagram, tables: &T) -> Result<u32, Stop> {
+pub(crate) fn find<T: NatTables>(flow: &Datagram, tables: &T) -> Result<(u32, u16), Stop> {
     let listener = listener::of(flow, tables).ok_or(Stop::Unlisted)?;
     tables.note(Fact::Listener(listener));
     let hash = steer::hash_of(flow, tables);
@@ -37,7 +37,7 @@ pub(crate) fn find<T: NatTables>(flow: &Datagram, tables: &T) -> Result<u32, Sto
     if !matches!(flow.content, Content::IcmpError) {
         keep(index, word, life::after(current, Direction::Request, flow.tcp_flags, now), tables);
     }
-    Ok(index)
+    Ok((index, listener.id))
 }
 
 /// The target of a binding, while flows may go there.

@@ -9,7 +9,8 @@ use lb_common::{
 
 use super::life::Direction;
 use crate::{
-    Content, Datagram, Packet, Wire as _, checksum,
+    Content, Datagram, Packet, Wire as _,
+    checksum::{self, swap},
     header::{Icmp, Ipv4, Ipv6, Ports, Tcp, Udp},
     icmp::quote::{self, Quote},
 };
@@ -126,12 +127,6 @@ fn put(words: &mut [u16], address: &Address) -> u32 {
     change
 }
 
-/// What replacing one word by another adds to a sum.
-#[inline(always)]
-fn swap(old: u16, new: u16) -> u32 {
-    u32::from(!u16::from_be(old)) + u32::from(u16::from_be(new))
-}
-
 /// Writes the addresses and the TTL of the IP packet at `offset`; gives what the addresses add to
 /// sums that cover them.
 #[inline(always)]
@@ -149,10 +144,10 @@ fn addresses<P: Packet>(
             if let Some(source) = source {
                 change += put(&mut ip.source, source);
             }
-            let old = u16::from_be_bytes([ip.ttl, ip.protocol]);
+            let old = u16::from_ne_bytes([ip.ttl, ip.protocol]);
             ip.ttl = ip.ttl.wrapping_sub(1);
-            let new = u16::from_be_bytes([ip.ttl, ip.protocol]);
-            ip.checksum = checksum::apply(ip.checksum, change + u32::from(!old) + u32::from(new));
+            let new = u16::from_ne_bytes([ip.ttl, ip.protocol]);
+            ip.checksum = checksum::apply(ip.checksum, change + swap(old, new));
             Some(change)
         }
         Family::V6 => {

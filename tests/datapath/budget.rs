@@ -13,9 +13,9 @@ use crate::support::kernel::SEED;
 /// Program, instructions that the verifier may walk, bytes of translated code. The kernel's own
 /// limit is 1,000,000 instructions.
 const BUDGETS: [(&str, u32, u32); 4] = [
-    (program::BALANCE, 40_000, 36_000),
-    (program::EXPLAIN, 40_000, 36_000),
-    (program::REST, 780_000, 205_000),
+    (program::BALANCE, 17_000, 34_000),
+    (program::EXPLAIN, 17_000, 34_000),
+    (program::REST, 650_000, 165_000),
     (program::DECAP, 60_000, 9_500),
 ];
 

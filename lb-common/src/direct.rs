@@ -55,3 +55,18 @@ direct! {
     6: Pools = POOLS,
     7: Seen = SEEN,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two maps with one constant would be one map.
+    #[test]
+    fn every_map_has_a_constant_of_its_own() {
+        for (number, one) in ALL.iter().enumerate() {
+            let same = |other: &&DirectMap| other.constant() == one.constant();
+            assert_eq!(ALL.iter().filter(same).count(), 1, "{}", one.name);
+            assert_eq!(one.number as usize, number, "{}", one.name);
+        }
+    }
+}

@@ -18,3 +18,4 @@ pub mod places;
 pub mod plan;
 pub mod reconcile;
 pub mod store;
+pub mod warning;

@@ -2,7 +2,6 @@
 //! the one way from any change of them to the maps.
 
 mod handover;
-mod told;
 mod write;
 
 use std::{
@@ -32,8 +31,8 @@ use super::{
     transitions,
 };
 
+use self::handover::Handover;
 pub(super) use self::write::WriteError;
-use self::{handover::Handover, told::Told};
 
 /// Everything that exists once there is a configuration.
 pub(super) struct Balancer {
@@ -48,7 +47,6 @@ pub(super) struct Balancer {
     /// Slots that disarm with the next plan.
     quiet: BTreeSet<u32>,
     pub(super) plan: Plan,
-    told: Told,
     /// Time from the end of a deciding probe to its ring in the kernel, for the last one.
     pub(super) last_reaction: Duration,
     /// While new maps wait for the first verdicts; another layout's may forward.
@@ -89,7 +87,6 @@ impl Balancer {
             cut: BTreeSet::new(),
             quiet: BTreeSet::new(),
             plan: Plan::default(),
-            told: Told::default(),
             last_reaction: Duration::ZERO,
             handover,
         })
@@ -143,12 +140,13 @@ impl Balancer {
         Ok(self.adopt(plan))
     }
 
+    /// Whether new maps wait for the first verdicts.
+    pub(super) const fn is_waiting(&self) -> bool {
+        self.handover.is_some()
+    }
+
     /// Makes a plan the present one; says what is new in it.
     fn adopt(&mut self, plan: Plan) -> Reconciled {
-        // Before the first verdicts, everything is missing.
-        if self.handover.is_none() {
-            self.told.tell(&plan.warnings);
-        }
         let keys = |plan: &Plan| -> BTreeSet<TargetKey> {
             plan.targets.iter().map(|report| report.key.clone()).collect()
         };

@@ -26,6 +26,7 @@ mod snapshot;
 mod source;
 mod transitions;
 mod view;
+mod warnings;
 
 pub use events::{Event, EventLog, Events};
 pub use options::{AgentOptions, STATE_DIR};
@@ -35,6 +36,6 @@ pub use resume::{Resumed, resume};
 pub use run::run;
 pub use snapshot::{
     AttachedInterface, HealthStats, ListenerView, MapMemory, MapsView, MemoryView, PortView,
-    Snapshot, TargetGroupView, TargetView,
+    Snapshot, TargetGroupView, TargetView, WarningDetail,
 };
 pub(crate) use view::state_name;

@@ -23,9 +23,8 @@ impl Agent {
         };
         if let Some(balancer) = &self.balancer {
             view::describe(balancer, &self.scheduler, &self.options, &mut snapshot);
-            snapshot.warnings.extend(self.shortages.warnings());
-            snapshot.warnings.extend(self.tunnel.warnings());
         }
+        snapshot.warn(self.warnings());
         self.snapshots.send_replace(Arc::new(snapshot));
     }
 

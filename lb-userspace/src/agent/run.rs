@@ -23,6 +23,7 @@ use super::{
     shortage::Shortages,
     signals::Signals,
     source::{self, SETTLE, Source},
+    warnings::WarningLog,
 };
 use crate::{
     api,
@@ -73,6 +74,7 @@ pub(super) struct Agent {
     pub(super) last_error: String,
     pub(super) stats: StatsSource,
     pub(super) shortages: Shortages,
+    pub(super) warning_log: WarningLog,
     events: Arc<EventLog>,
     /// When a failed write is tried again, and how long that was waited for.
     retry: Option<(time::Instant, Duration)>,
@@ -111,6 +113,7 @@ impl Agent {
             last_error: String::new(),
             stats: StatsSource::new(&options.bpffs),
             shortages: Shortages::default(),
+            warning_log: WarningLog::default(),
             events: Arc::default(),
             retry: None,
             _socket_files: socket_files,
@@ -334,6 +337,7 @@ impl Agent {
                 if targets_changed {
                     self.follow();
                 }
+                self.log_warnings(Instant::now());
             }
             Err(error) => {
                 let wait = self.retry.map_or(RETRY_MIN, |(_, wait)| (wait * 2).min(RETRY_MAX));
@@ -365,6 +369,7 @@ impl Agent {
         if balancer.forget_former_hops(now) || quiet {
             self.reconcile(None);
         }
+        self.log_warnings(now);
     }
 
     fn verify(&mut self) {

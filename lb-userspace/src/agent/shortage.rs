@@ -7,20 +7,23 @@ use lb_common::{DropReason, Mode};
 use crate::{
     config::Config,
     dataplane::{Stats, StatsError},
+    warning::{Warning, WarningKind},
 };
 
 /// How long a shortage is shown after it was last seen.
 const SHOWN: Duration = Duration::from_mins(1);
 
 /// What can run out, and what to do about it.
-const KINDS: [(DropReason, &str); 2] = [
+const KINDS: [(DropReason, WarningKind, &str); 2] = [
     (
         DropReason::PoolExhausted,
+        WarningKind::PoolExhausted,
         "found no free port or binding: add an address to source_nat (fullnat), shorten \
          idle_timeout of the listeners, or spread the load over more balancers",
     ),
     (
         DropReason::FlowTableFull,
+        WarningKind::FlowTableFull,
         "found no room in the flow table: shorten idle_timeout of the listeners, or spread the load \
          over more balancers",
     ),
@@ -59,29 +62,25 @@ impl Shortages {
             let drops = stats.drops.iter().find(|(other, _)| *other == reason);
             drops.map_or(0, |(_, count)| *count)
         };
-        let current = KINDS.map(|(reason, _)| value(reason));
+        let current = KINDS.map(|(reason, ..)| value(reason));
         let known = self.known.replace(current).unwrap_or(current);
-        let kinds = KINDS.iter().zip(current.iter().zip(known));
-        for ((kind, (current, known)), seen) in kinds.zip(&mut self.seen) {
+        for ((current, known), seen) in current.iter().zip(known).zip(&mut self.seen) {
             // After `xelb detach` they start at zero again.
             let more = current.saturating_sub(known);
             if more > 0 {
-                let (before, _) = seen.get_or_insert_with(|| {
-                    tracing::warn!("{} {}", counted(more), kind.1);
-                    (0, now)
-                });
-                *seen = Some((*before + more, now));
+                let before = seen.map_or(0, |(before, _)| before);
+                *seen = Some((before + more, now));
             } else if seen.is_some_and(|(_, last)| now.duration_since(last) > SHOWN) {
                 *seen = None;
             }
         }
     }
 
-    /// One text for each shortage of the last minute.
-    pub(super) fn warnings(&self) -> impl Iterator<Item = String> + '_ {
+    /// A warning for each shortage of the last minute.
+    pub(super) fn warnings(&self) -> impl Iterator<Item = Warning> + '_ {
         let kinds = KINDS.iter().zip(&self.seen);
-        kinds.filter_map(|((_, what), seen)| {
-            seen.map(|(count, _)| format!("{} {what}", counted(count)))
+        kinds.filter_map(|((_, kind, what), seen)| {
+            seen.map(|(count, _)| Warning::new(*kind, "", format!("{} {what}", counted(count))))
         })
     }
 }
@@ -109,7 +108,7 @@ mod tests {
             shortages.compare(&stats(exhausted), start + Duration::from_secs(seconds));
             shortages
                 .warnings()
-                .map(|text| text.split(" found").next().unwrap().to_owned())
+                .map(|warning| warning.text.split(" found").next().unwrap().to_owned())
                 .collect::<Vec<_>>()
         };
         // What was counted before the agent started is not news.

@@ -6,7 +6,7 @@ use std::{cmp::Reverse, collections::BTreeMap, fmt, net::IpAddr};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{config::Ports, metrics::Process};
+use crate::{config::Ports, metrics::Process, warning::Warning};
 
 /// All of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -27,6 +27,9 @@ pub struct Snapshot {
     pub last_error: String,
     /// What an operator should look at, loudest first: fail open, generic XDP, no next hop.
     pub warnings: Vec<String>,
+    /// The same warnings for programs, in the same order.
+    #[serde(default)]
+    pub warning_details: Vec<WarningDetail>,
     /// Where the program is attached.
     pub interfaces: Vec<AttachedInterface>,
     /// Listeners, in the configuration's order.
@@ -42,6 +45,28 @@ pub struct Snapshot {
     /// What it all takes of the host's memory.
     #[serde(default)]
     pub memory: MemoryView,
+}
+
+impl Snapshot {
+    /// Adds warnings.
+    pub(crate) fn warn(&mut self, warnings: impl IntoIterator<Item = Warning>) {
+        for Warning { kind, subject, text } in warnings {
+            self.warnings.push(text.clone());
+            let kind = kind.name().to_owned();
+            self.warning_details.push(WarningDetail { kind, subject, text });
+        }
+    }
+}
+
+/// A warning, for programs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WarningDetail {
+    /// Its kind, a stable name: docs/metrics.md lists them.
+    pub kind: String,
+    /// What it is about: the name of a group, an interface, a listener or a target; or empty.
+    pub subject: String,
+    /// The text for people.
+    pub text: String,
 }
 
 /// One interface.

@@ -34,8 +34,6 @@ pub(super) fn describe(
     let tables = &plan.tables;
     let groups: BTreeMap<&str, (u16, &GroupTable)> =
         tables.groups.iter().map(|(id, group)| (&*group.name, (*id, group))).collect();
-    snapshot.warnings.extend(plan.warnings.iter().cloned());
-    snapshot.warnings.extend(data_path.attached().iter().filter_map(generic_warning));
     snapshot.interfaces = data_path.attached().iter().map(interface).collect();
     snapshot.listeners = config
         .listeners
@@ -90,11 +88,6 @@ pub(super) fn describe(
         remembered_flows_max: sizes.flows() as usize,
         armed_slots: plan.cache.armed(),
     };
-}
-
-fn generic_warning(attached: &Attached) -> Option<String> {
-    let Attached { name, native, reason, .. } = attached;
-    (!native).then(|| format!("interface {name}: XDP runs in generic mode, slowly: {reason}"))
 }
 
 fn interface(attached: &Attached) -> AttachedInterface {

@@ -6,6 +6,7 @@ use super::{Forwarding, Setting};
 use crate::{
     dataplane::{self, Queues},
     next_hop::NextHopState,
+    warning::Warning,
 };
 
 /// All of it.
@@ -85,6 +86,8 @@ pub struct AgentFacts {
     pub version: String,
     /// Why it refused the last change of its configuration; empty if it did not.
     pub last_error: String,
+    /// Its warnings.
+    pub warnings: Vec<Warning>,
     /// Names of the interfaces that it attached its program to.
     pub attached: Vec<String>,
     /// Its targets, and how the kernel would reach them.

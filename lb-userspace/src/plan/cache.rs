@@ -13,6 +13,7 @@ use crate::{
     config::{TargetGroup, TargetKey, Tunnel},
     health::GroupHealth,
     next_hop::NextHops,
+    warning::Warning,
 };
 
 /// The groups of a plan, for the next one's `Inputs`.
@@ -61,7 +62,7 @@ pub(super) struct GroupPlan {
     /// Reports on them.
     pub(super) reports: Arc<[TargetReport]>,
     /// What people must be told.
-    pub(super) warnings: Vec<String>,
+    pub(super) warnings: Vec<Warning>,
     /// When it changes without any event.
     pub(super) next_change: Option<u32>,
     /// Whether it is what was there before it.

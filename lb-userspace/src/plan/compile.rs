@@ -24,7 +24,10 @@ use super::{
     pools,
     space::Space,
 };
-use crate::config::{Config, TargetGroup};
+use crate::{
+    config::{Config, TargetGroup},
+    warning::Warning,
+};
 
 /// What should be.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +41,7 @@ pub struct Plan {
     /// over, a weight rises. May lie in the past when the plan is old.
     pub next_change: Option<u32>,
     /// What people must be told: groups that fail open, have no target, or cannot reach some.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
     /// The groups, for the next plan's `Inputs`.
     pub cache: Cache,
 }

@@ -1,7 +1,10 @@
 //! Who is in a group's ring, and what people must be told.
 
 use super::life::{Candidate, Verdict};
-use crate::config::TargetGroup;
+use crate::{
+    config::TargetGroup,
+    warning::{Warning, WarningKind},
+};
 
 /// Targets that a warning names one by one.
 const NAMED_MAX: usize = 3;
@@ -28,7 +31,7 @@ pub(super) fn in_ring(group: &TargetGroup, verdicts: &[Verdict<'_>]) -> Vec<bool
 }
 
 /// What people must be told of a group that listeners use.
-pub(super) fn warnings(group: &TargetGroup, verdicts: &[Verdict<'_>]) -> Vec<String> {
+pub(super) fn warnings(group: &TargetGroup, verdicts: &[Verdict<'_>]) -> Vec<Warning> {
     let name = &group.name;
     let count = |candidate| {
         let verdicts = verdicts.iter();
@@ -36,20 +39,25 @@ pub(super) fn warnings(group: &TargetGroup, verdicts: &[Verdict<'_>]) -> Vec<Str
     };
     let all = verdicts.len();
     let mut warnings = Vec::new();
+    let mut warn = |kind, text: String| warnings.push(Warning::new(kind, &**name, text));
     if all == 0 {
-        warnings.push(format!(
+        let text = format!(
             "target group {name}: it has no targets; packets for its listeners are dropped and \
              counted as ring_missing"
-        ));
+        );
+        warn(WarningKind::GroupWithoutTargets, text);
     } else if let (healthy @ 1.., open @ 1.., true) =
         (in_service(verdicts), count(Candidate::FailOpen), fails_open(group, verdicts))
     {
-        warnings.push(format!(
+        let text = format!(
             "target group {name}: {healthy} of {all} targets are healthy, fewer than \
              minimum_healthy_targets; failing open to {open} unhealthy ones"
-        ));
+        );
+        warn(WarningKind::FailOpen, text);
     } else if in_service(verdicts) == 0 {
-        warnings.push(match count(Candidate::FailOpen) {
+        let open = count(Candidate::FailOpen);
+        let kind = if open == 0 { WarningKind::NoTargetInService } else { WarningKind::FailOpen };
+        let text = match open {
             0 => format!(
                 "target group {name}: no target may take traffic ({}); packets for its listeners \
                  are dropped and counted as no_target",
@@ -74,7 +82,8 @@ pub(super) fn warnings(group: &TargetGroup, verdicts: &[Verdict<'_>]) -> Vec<Str
             open => format!(
                 "target group {name}: no healthy target; failing open to {open} of {all} targets"
             ),
-        });
+        };
+        warn(kind, text);
     }
     let unreachable = count(Candidate::Unreachable);
     if unreachable > 0 {
@@ -87,11 +96,12 @@ pub(super) fn warnings(group: &TargetGroup, verdicts: &[Verdict<'_>]) -> Vec<Str
         if unreachable > NAMED_MAX {
             named.push(format!("and {} more", unreachable - NAMED_MAX));
         }
-        warnings.push(format!(
+        let text = format!(
             "target group {name}: {unreachable} of {all} targets have no usable next hop and take \
              no traffic ({})",
             named.join("; ")
-        ));
+        );
+        warn(WarningKind::NextHopUnresolved, text);
     }
     warnings
 }

@@ -232,7 +232,8 @@ impl<G: Ground> Player<G> {
         let tables = store.read(None).expect("reading does not fail");
         let mut text = told("refused", &self.refused);
         text.push_str(&show::tables(&tables, self.begins));
-        text.push_str(&told("warning", &self.plan.warnings));
+        let warnings: Vec<String> = self.plan.warnings.iter().map(ToString::to_string).collect();
+        text.push_str(&told("warning", &warnings));
         text.push_str(&told("FAULT", &plan::faults(&tables)));
         text.push_str(&told("HAZARD", &self.ground.hazards()));
         text

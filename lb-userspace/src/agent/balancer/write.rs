@@ -7,6 +7,7 @@ use crate::{
     dataplane::{LoadError, Maps, StoreError},
     plan::Plan,
     reconcile::ReconcileError,
+    warning::{Warning, WarningKind},
 };
 
 /// What people are told while another layout's maps forward.
@@ -69,7 +70,7 @@ impl Balancer {
     fn hold(&mut self, mut plan: Plan) -> Result<Plan, WriteError> {
         if self.data_path.maps() == Maps::Beside {
             // What the plan lacks is not missed yet.
-            plan.warnings = vec![BESIDE.to_owned()];
+            plan.warnings = vec![Warning::new(WarningKind::LayoutChange, "", BESIDE)];
             return Ok(plan);
         }
         if self.health.is_empty() {

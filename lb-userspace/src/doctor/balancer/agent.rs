@@ -1,6 +1,9 @@
 //! The agent: whether one answers, and whether it has the configuration that it was given.
 
-use crate::doctor::{AgentFacts, Finding};
+use crate::{
+    doctor::{AgentFacts, Finding},
+    warning::{Harm, Warning},
+};
 
 const SUBJECT: &str = "agent";
 
@@ -28,10 +31,37 @@ pub(super) fn check(agent: &Result<AgentFacts, String>) -> Finding {
     }
 }
 
+/// What the agent warns of: each warning is a finding of its kind's name.
+pub(super) fn warnings(agent: &AgentFacts) -> impl Iterator<Item = Finding> + '_ {
+    agent.warnings.iter().map(|Warning { kind, subject, text }| {
+        let subject = if subject.is_empty() { SUBJECT } else { subject };
+        match kind.harm() {
+            Harm::Loss => Finding::error(kind.name(), subject, text, kind.remedy()),
+            Harm::Risk => Finding::warning(kind.name(), subject, text, kind.remedy()),
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::sound::{agent_of, found};
-    use crate::doctor::Severity::{Error, Warning};
+    use crate::{
+        doctor::Severity::{Error, Warning},
+        warning,
+    };
+
+    #[test]
+    fn each_warning_of_the_agent_is_a_finding() {
+        for kind in warning::WarningKind::ALL {
+            let finding = found(kind.name(), |facts| {
+                agent_of(facts).warnings.push(warning::Warning::new(*kind, "web", "why"));
+            });
+            let loss = kind.harm() == warning::Harm::Loss;
+            assert_eq!(finding.severity, if loss { Error } else { Warning });
+            assert_eq!((finding.subject.as_str(), finding.message.as_str()), ("web", "why"));
+            assert_eq!(finding.remedy.as_deref(), Some(kind.remedy()));
+        }
+    }
 
     #[test]
     fn a_silent_agent_is_a_warning() {

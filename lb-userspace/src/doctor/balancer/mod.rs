@@ -27,6 +27,7 @@ pub fn balancer_findings(facts: &BalancerFacts) -> Vec<Finding> {
     }
     findings.push(agent::check(&facts.agent));
     if let Ok(agent) = &facts.agent {
+        findings.extend(agent::warnings(agent));
         findings.extend(next_hops::check(&agent.targets));
         findings.extend(mtu::check(&agent.targets));
         findings.extend(drops::data_path(&agent.drops));

@@ -4,11 +4,12 @@ use std::{collections::BTreeSet, net::IpAddr, path::Path};
 
 use super::{GatherError, Host, interface::interface, procfs};
 use crate::{
-    agent::Snapshot,
+    agent::{Snapshot, WarningDetail},
     api::{Client, StatsView},
     dataplane,
     doctor::{AgentFacts, BalancerFacts, DropCount, Forwarding, HostFacts, TargetWay},
     next_hop::NextHopState,
+    warning::{Warning, WarningKind},
 };
 
 /// Where the kernel describes its types.
@@ -68,6 +69,12 @@ fn host_facts() -> HostFacts {
     }
 }
 
+/// A warning of the agent; those of a newer one may have kinds that are not known here.
+fn warning(detail: WarningDetail) -> Option<Warning> {
+    let WarningDetail { kind, subject, text } = detail;
+    Some(Warning { kind: WarningKind::named(&kind)?, subject, text })
+}
+
 async fn agent(
     host: &mut Host,
     snapshot: Snapshot,
@@ -116,6 +123,7 @@ async fn agent(
     Ok(AgentFacts {
         version: snapshot.version,
         last_error: snapshot.last_error,
+        warnings: snapshot.warning_details.into_iter().filter_map(warning).collect(),
         attached: snapshot.interfaces.into_iter().map(|interface| interface.name).collect(),
         targets,
         drops: drops.collect(),

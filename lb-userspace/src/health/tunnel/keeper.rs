@@ -21,6 +21,7 @@ use super::{
     rules::{self, Families},
     shared::{NOT_MADE, Shared},
 };
+use crate::warning::Warning;
 
 /// Between two attempts to make or mend what is missing.
 const RETRY: Duration = Duration::from_secs(2);
@@ -130,7 +131,7 @@ impl TunnelKeeper {
 
     /// What people must be told.
     #[must_use]
-    pub fn warnings(&self) -> Vec<String> {
+    pub fn warnings(&self) -> Vec<Warning> {
         self.shared.warnings()
     }
 
@@ -148,7 +149,8 @@ impl TunnelKeeper {
     fn complain(&self, error: &TunnelError) {
         let fault = error.to_string();
         if self.shared.fault().as_ref() != Some(&fault) {
-            tracing::error!("health checks via tunnel: {fault}; targets keep their states");
+            // The agent logs it as a warning, once.
+            tracing::debug!("health checks via tunnel: {fault}");
         }
         self.shared.set_fault(Some(fault));
     }

@@ -11,7 +11,11 @@ use std::{
 };
 
 use super::{aim::AimTable, registry::Registry, ride::Passenger};
-use crate::{config::TargetKey, health::Outcome};
+use crate::{
+    config::TargetKey,
+    health::Outcome,
+    warning::{Warning, WarningKind::ProbePath},
+};
 
 /// Warnings that name targets, at most; the rest is counted.
 const WARNINGS_MAX: usize = 3;
@@ -106,28 +110,32 @@ impl Shared {
     }
 
     /// What people must be told, when there are probes that take this way.
-    pub(super) fn warnings(&self) -> Vec<String> {
+    pub(super) fn warnings(&self) -> Vec<Warning> {
         let checked = self.table().aims.len();
         if checked == 0 {
             return Vec::new();
         }
         if let Some(fault) = self.fault() {
-            return vec![format!(
+            let text = format!(
                 "health checks via tunnel: {fault}; the {checked} targets that are checked so keep \
                  their states"
-            )];
+            );
+            return vec![Warning::new(ProbePath, "", text)];
         }
         let doubts = lock(&self.doubts);
-        let mut warnings: Vec<String> = doubts
+        let mut warnings: Vec<Warning> = doubts
             .iter()
             .take(WARNINGS_MAX)
             .map(|(target, detail)| {
-                format!("health check via tunnel of {target}: {detail}; it keeps its state")
+                let text =
+                    format!("health check via tunnel of {target}: {detail}; it keeps its state");
+                Warning::new(ProbePath, target.to_string(), text)
             })
             .collect();
         if doubts.len() > WARNINGS_MAX {
             let more = doubts.len() - WARNINGS_MAX;
-            warnings.push(format!("health checks via tunnel: so do {more} more targets"));
+            let text = format!("health checks via tunnel: so do {more} more targets");
+            warnings.push(Warning::new(ProbePath, "more targets", text));
         }
         warnings
     }

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use crate::metrics::family::{
-    Family,
-    Kind::{Counter, Gauge, Info},
+use crate::{
+    metrics::family::{
+        Family,
+        Kind::{Counter, Gauge, Info},
+    },
+    warning::WarningKind,
 };
 
 /// The ways to attach a program.
@@ -71,9 +74,14 @@ pub(super) const FAMILIES: &[Family] = &[
     Family {
         name: "xelb_warnings",
         kind: Gauge,
-        labels: &[],
-        help: "Warnings that `xelb status` shows.",
-        samples: |seen, out| out.add(&[], seen.snapshot.warnings.len()),
+        labels: &["kind"],
+        help: "Warnings that `xelb status` shows, by kind; zeros included.",
+        samples: |seen, out| {
+            let all = &seen.snapshot.warning_details;
+            WarningKind::ALL.iter().map(|kind| kind.name()).try_for_each(|name| {
+                out.add(&[name], all.iter().filter(|warning| warning.kind == name).count())
+            })
+        },
     },
     Family {
         name: "xelb_interface_mode",

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{expressions::faults, full, read};
-use crate::metrics::{catalogue::families, family::Kind};
+use crate::{
+    metrics::{catalogue::families, family::Kind},
+    warning::{Harm, WarningKind},
+};
 
 const PAGE: &str = "docs/metrics.md";
 
@@ -55,6 +58,20 @@ fn every_metric_is_documented_as_it_is() {
         assert_eq!((written_kind.as_str(), written_labels), (kind, &labels), "{name}");
         assert!(!meaning.is_empty(), "{name} has no meaning");
     }
+}
+
+/// Every kind of warning is on the page, in the order of the code, and so is whether it loses traffic.
+#[test]
+fn every_kind_of_warning_is_documented() {
+    let page = read(PAGE);
+    let written: Vec<(String, bool)> = rows(section(&page, "Kinds of warnings"))
+        .into_iter()
+        .map(|(kind, cells)| (kind, cells[0] == "yes"))
+        .collect();
+    let kinds = WarningKind::ALL.iter();
+    let expected: Vec<(String, bool)> =
+        kinds.map(|kind| (kind.name().to_owned(), kind.harm() == Harm::Loss)).collect();
+    assert_eq!(written, expected);
 }
 
 /// What ELB has and xelb has not is not also named as something that xelb has.

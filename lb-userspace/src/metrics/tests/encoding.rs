@@ -9,6 +9,7 @@ use super::{full, process, snapshot, traffic};
 use crate::{
     agent::Snapshot,
     metrics::{Observation, Process, catalogue::families, family::Kind},
+    warning::WarningKind,
 };
 
 /// The samples of a text.
@@ -25,7 +26,6 @@ const EXPECTED: &[(&str, &[&str])] = &[
     ("xelb_agent_own_memory_bytes", &[" 10485760"]),
     ("xelb_configurations_applied_total", &[" 4"]),
     ("xelb_configuration_last_error", &[" 1"]),
-    ("xelb_warnings", &[" 2"]),
     (
         "xelb_interface_mode",
         &[r#"{interface="eth\"1",mode="native"} 0"#, r#"{interface="eth\"1",mode="generic"} 1"#],
@@ -136,6 +136,8 @@ fn a_snapshot_becomes_these_lines() {
         r#"xelb_target_state{group="web",target="10.0.1.11:80",state="unhealthy"} 0"#,
         r#"xelb_target_state{group="web",target="[2001:db8::12]:80",state="unhealthy"} 1"#,
         r#"xelb_target_weight{group="web",target="10.0.1.13:80"} 100"#,
+        r#"xelb_warnings{kind="fail_open"} 2"#,
+        r#"xelb_warnings{kind="generic_mode"} 0"#,
         r#"xelb_dropped_packets_total{reason="ipv4_header_malformed"} 0"#,
         r#"xelb_dropped_packets_total{reason="no_target"} 6"#,
         r#"xelb_datapath_events_total{event="fragment_passed"} 100"#,
@@ -218,10 +220,17 @@ fn what_is_not_known_is_left_out() {
 
 #[test]
 fn a_quiet_balancer_shows_zeros() {
-    let quiet = Snapshot { last_error: String::new(), warnings: Vec::new(), ..snapshot() };
+    let quiet = Snapshot {
+        last_error: String::new(),
+        warnings: Vec::new(),
+        warning_details: Vec::new(),
+        ..snapshot()
+    };
     let text = Observation::new(Arc::new(quiet), Some(traffic()), process()).into_text().unwrap();
     assert_eq!(of(&text, "xelb_configuration_last_error"), [" 0"]);
-    assert_eq!(of(&text, "xelb_warnings"), [" 0"]);
+    let warnings = of(&text, "xelb_warnings");
+    assert_eq!(warnings.len(), WarningKind::ALL.len());
+    assert!(warnings.iter().all(|sample| sample.ends_with("\"} 0")), "{warnings:?}");
 }
 
 #[test]

@@ -18,6 +18,7 @@ use crate::{
         TargetGroupView, TargetView,
     },
     api::{CounterView, DropView, ListenerTraffic, StatsView, TargetTraffic},
+    warning::{Warning, WarningKind},
 };
 
 /// A file of the project.
@@ -49,13 +50,12 @@ fn snapshot() -> Snapshot {
         reason: reason.to_owned(),
         ..TargetView::default()
     };
-    Snapshot {
+    let mut snapshot = Snapshot {
         version: "1.2.3".to_owned(),
         abi: 7,
         started_at: 1_795_433_800,
         applied_count: 4,
         last_error: "bad.yaml:3: `port` is missing".to_owned(),
-        warnings: vec!["a".to_owned(), "b".to_owned()],
         interfaces: vec![AttachedInterface {
             name: "eth\"1".to_owned(),
             mode: "generic".to_owned(),
@@ -108,7 +108,10 @@ fn snapshot() -> Snapshot {
         },
         memory: memory(),
         ..Snapshot::default()
-    }
+    };
+    let fails_open = |group: &str| Warning::new(WarningKind::FailOpen, group, "no healthy target");
+    snapshot.warn([fails_open("web"), fails_open("api")]);
+    snapshot
 }
 
 fn memory() -> MemoryView {

@@ -91,7 +91,10 @@ async fn a_scrape_is_open_metrics() {
         assert!(head.lines().any(|line| line == content_type), "{head}");
         let length = format!("content-length: {}", body.len());
         assert!(head.lines().any(|line| line == length), "{head}");
-        assert!(body.ends_with("# EOF\n") && body.contains("\nxelb_warnings 2\n"), "{body}");
+        assert!(
+            body.ends_with("# EOF\n") && body.contains("\nxelb_warnings{kind=\"fail_open\"} 2\n"),
+            "{body}"
+        );
         // There are interfaces, and no maps to read.
         assert!(body.contains("\nxelb_data_path_readable 0\n"), "{body}");
         assert!(!fake.folder.path().join("bpffs").exists());

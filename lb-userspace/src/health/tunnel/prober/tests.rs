@@ -124,7 +124,7 @@ async fn outcomes_mean_what_was_seen_of_the_probe() {
     }
     assert!(shared.take_astray());
     assert_eq!(shared.warnings().len(), 1);
-    assert!(shared.warnings()[0].contains("web/127.0.0.11:1"), "{:?}", shared.warnings());
+    assert!(shared.warnings()[0].text.contains("web/127.0.0.11:1"), "{:?}", shared.warnings());
     judged(Outcome::Success, sent).await;
     assert_eq!(shared.warnings(), [""; 0]);
 }
@@ -155,7 +155,7 @@ fn many_doubts_are_a_few_warnings() {
     shared.note(&key(99), &Outcome::Inconclusive { detail: String::new() });
     let warnings = shared.warnings();
     assert_eq!(warnings.len(), 4, "{warnings:?}");
-    assert!(warnings[3].ends_with("7 more targets"), "{warnings:?}");
+    assert!(warnings[3].text.ends_with("7 more targets"), "{warnings:?}");
     shared.set_table(AimTable::default());
     assert_eq!(shared.warnings(), [""; 0]);
 }

@@ -1,0 +1,133 @@
+//! What an operator should look at: a kind with a stable name, what it is about, and a text. `status`,
+//! the log, `xelb doctor` and the metric `xelb_warnings` show the same; nothing here decides anything.
+
+use std::fmt;
+
+/// Whether traffic is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Harm {
+    /// Packets are lost, or will be: an error of `xelb doctor`.
+    Loss,
+    /// Traffic flows, but not as it should: a warning of `xelb doctor`.
+    Risk,
+}
+
+macro_rules! kinds {
+    ($($(#[doc = $help:literal])* $kind:ident, $name:literal, $harm:ident, $remedy:literal;)*) => {
+        /// The kinds, in the order in which `status` shows them: loudest first. Names are part of the
+        /// API; docs/metrics.md lists them.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum WarningKind {
+            $($(#[doc = $help])* $kind,)*
+        }
+
+        impl WarningKind {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$kind),*];
+
+            /// The stable name.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$kind => $name),* }
+            }
+
+            /// Whether traffic is lost.
+            #[must_use]
+            pub const fn harm(self) -> Harm {
+                match self { $(Self::$kind => Harm::$harm),* }
+            }
+
+            /// What to do.
+            #[must_use]
+            pub const fn remedy(self) -> &'static str {
+                match self { $(Self::$kind => $remedy),* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// A group that listeners use has no targets.
+    GroupWithoutTargets, "group_without_targets", Loss,
+        "register targets: `xelb get target-groups` shows the group without any";
+    /// No target of a group may take traffic.
+    NoTargetInService, "no_target_in_service", Loss,
+        "`xelb get targets` shows why none takes traffic";
+    /// Targets whose route or MAC is not known.
+    NextHopUnresolved, "next_hop_unresolved", Loss,
+        "DETAIL of `xelb get targets` has the reason; docs/next-hops.md has each of them";
+    /// New flows of modes nat and fullnat find no free port or binding.
+    PoolExhausted, "pool_exhausted", Loss,
+        "add an address to source_nat (fullnat), shorten idle_timeout of the listeners, or spread the \
+         load over more balancers";
+    /// New flows of modes nat and fullnat find no room in the flow table.
+    FlowTableFull, "flow_table_full", Loss,
+        "shorten idle_timeout of the listeners, or spread the load over more balancers";
+    /// Unhealthy targets are used because none, or too few, are healthy.
+    FailOpen, "fail_open", Risk,
+        "`xelb get targets` says why its targets are unhealthy";
+    /// Another layout's maps forward until the first verdicts are in.
+    LayoutChange, "layout_change", Risk,
+        "wait for the first health checks; it ends by itself";
+    /// XDP runs in generic mode.
+    GenericMode, "generic_mode", Risk,
+        "use an interface whose driver runs XDP programs";
+    /// Health checks that take the data path's way cannot be made.
+    ProbePath, "probe_path", Risk,
+        "the text names the reason; docs/health-checks.md says what such checks need";
+}
+
+impl WarningKind {
+    /// The kind with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+}
+
+/// One warning. It is the same one while kind and subject are; its text may follow what changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// What kind of trouble it is.
+    pub kind: WarningKind,
+    /// What it is about: the name of a group, an interface, a listener, a target; or nothing.
+    pub subject: String,
+    /// All of it, for people.
+    pub text: String,
+}
+
+impl Warning {
+    /// A warning.
+    #[must_use]
+    pub fn new(kind: WarningKind, subject: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { kind, subject: subject.into(), text: text.into() }
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Tests compare texts.
+#[cfg(test)]
+impl PartialEq<&str> for Warning {
+    fn eq(&self, text: &&str) -> bool {
+        self.text == *text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_found_by_their_names() {
+        for kind in WarningKind::ALL {
+            assert_eq!(WarningKind::named(kind.name()), Some(*kind));
+            assert!(kind.name().bytes().all(|byte| byte == b'_' || byte.is_ascii_lowercase()));
+        }
+        assert_eq!(WarningKind::named("unheard_of"), None);
+    }
+}

@@ -3,6 +3,7 @@
 pub mod agent;
 pub mod api;
 pub mod bench;
+pub mod bounded_file;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -16,6 +17,7 @@ pub mod metrics;
 pub mod next_hop;
 pub mod places;
 pub mod plan;
+pub mod private_file;
 pub mod reconcile;
 pub mod store;
 pub mod warning;

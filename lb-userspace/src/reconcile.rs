@@ -48,6 +48,15 @@ impl<S: MapStore> Reconciler<S> {
 
     /// What the maps hold, read back if need be.
     pub fn current(&mut self) -> Result<&Tables, S::Error> {
+        self.shared().map(|current| &**current)
+    }
+
+    /// The same, to be looked at by others while it changes.
+    pub fn current_shared(&mut self) -> Result<Arc<Tables>, S::Error> {
+        self.shared().cloned()
+    }
+
+    fn shared(&mut self) -> Result<&Arc<Tables>, S::Error> {
         let current = if let Some(current) = self.current.take() {
             current
         } else {

@@ -6,6 +6,7 @@ mod bad_input;
 mod bench;
 mod contract;
 mod exit_codes;
+mod hostile_reader;
 mod life;
 mod limits;
 mod metrics;

@@ -93,7 +93,7 @@ pub(crate) fn arguments(lab: &Lab, files: &Files) -> Vec<String> {
     all
 }
 
-fn read_socket(lab: &Lab) -> PathBuf {
+pub(crate) fn read_socket(lab: &Lab) -> PathBuf {
     lab.directory().join("read.sock")
 }
 

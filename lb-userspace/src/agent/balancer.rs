@@ -13,7 +13,7 @@ use std::{
 
 use crate::{
     clock,
-    config::{Config, TargetKey},
+    config::{self, Config, TargetKey},
     dataplane::{DataPath, KernelStore, LoadError, LoadOptions, StoreError},
     health::{AimTable, HealthEvent, HealthTable},
     next_hop::NextHops,
@@ -43,7 +43,7 @@ pub(super) struct Balancer {
     pub(super) drained: BTreeSet<TargetKey>,
     pub(super) hops: Hops,
     /// Targets that were removed and do not finish their flows; until the plan says so.
-    cut: BTreeSet<TargetKey>,
+    pub(super) cut: BTreeSet<TargetKey>,
     /// Slots that disarm with the next plan.
     quiet: BTreeSet<u32>,
     pub(super) plan: Plan,
@@ -55,10 +55,11 @@ pub(super) struct Balancer {
 
 impl Balancer {
     /// Loads the data path, on what an agent before has left, and does not change it yet.
-    /// `runtime` is what was kept for after a reboot.
+    /// `hash_seed` is what the configuration says of it, `runtime` what was kept for after a reboot.
     pub(super) fn start(
         options: &AgentOptions,
         config: Config,
+        hash_seed: Option<[u64; 2]>,
         runtime: Option<&Runtime>,
     ) -> Result<Self, LoadError> {
         let (data_path, store) = DataPath::load(&LoadOptions {
@@ -66,7 +67,7 @@ impl Balancer {
             interfaces: config.interfaces.clone(),
             mode: options.xdp_mode,
             sizes: options.sizes,
-            hash_seed: config.hash_seed,
+            hash_seed,
             former_seed: runtime.and_then(|runtime| runtime.hash_seed),
         })?;
         let mut reconciler = Reconciler::new(store);
@@ -93,10 +94,7 @@ impl Balancer {
     }
 
     /// The plan for another configuration, or for the present one.
-    pub(super) fn plan_for(
-        &mut self,
-        other: Option<&Config>,
-    ) -> Result<Plan, ReconcileError<StoreError>> {
+    fn plan_for(&mut self, other: Option<&Config>) -> Result<Plan, ReconcileError<StoreError>> {
         let attached = &self.attached();
         let Self { reconciler, config, health, drained, cut, hops, quiet, plan, .. } = self;
         let config = other.unwrap_or(config);
@@ -186,7 +184,8 @@ impl Balancer {
         if config.interfaces != self.config.interfaces {
             self.data_path.attach(&config.interfaces).map_err(failed)?;
         }
-        if config.hash_seed.is_some_and(|seed| seed != self.data_path.hash_seed()) {
+        let seed = config::hash_seed(&config).ok().flatten();
+        if seed.is_some_and(|seed| seed != self.data_path.hash_seed()) {
             tracing::warn!("a new hash_seed takes effect when the agent starts again");
         }
         self.config = config;
@@ -304,13 +303,13 @@ pub(super) struct Reconciled {
 }
 
 /// What does not fit is the request's fault; what the kernel refuses is not.
-pub(super) fn unplanned(error: ReconcileError<StoreError>) -> Refusal {
+fn unplanned(error: ReconcileError<StoreError>) -> Refusal {
     match error {
         ReconcileError::Plan(error) => invalid(error),
         other @ ReconcileError::Store(_) => failed(other),
     }
 }
 
-pub(super) fn key(group: &Arc<str>, target: &crate::config::Target) -> TargetKey {
+pub(super) fn key(group: &Arc<str>, target: &config::Target) -> TargetKey {
     TargetKey { group: Arc::clone(group), address: target.address, port: target.port }
 }

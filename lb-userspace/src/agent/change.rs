@@ -66,7 +66,7 @@ impl Agent {
 
     fn edit(&mut self, terms: Terms, edit: Edit) -> Outcome {
         self.source.editable()?;
-        let mut document = self.source.document()?;
+        let mut document = self.source.document();
         edit.apply(&mut document).map_err(invalid)?;
         self.change(terms, document, edit.to_string(), Some(edit))
     }

@@ -1,35 +1,33 @@
-//! What only the loop can say: the desired state, its history, and what a change would do.
+//! What only the loop can say: the desired state and its history.
 
-use super::{
-    Answer, Preview, Question, Refusal,
-    run::{Agent, invalid},
-};
-use crate::{config, plan::Impact, store::Revision};
+use tokio::sync::oneshot;
+
+use super::{Answer, Question, Refusal, run::Agent};
+use crate::store::{Revision, RevisionHead};
 
 impl Agent {
-    pub(super) fn on_question(&mut self, question: Question) -> Result<Answer, Refusal> {
-        match question {
+    pub(super) fn on_question(
+        &mut self,
+        question: Question,
+        answer: oneshot::Sender<Result<Answer, Refusal>>,
+    ) {
+        let said = match question {
             Question::Configuration => {
-                let document = Box::new(self.source.document()?);
+                let document = Box::new(self.source.document());
                 Ok(Answer::Configuration(self.source.revision(), document))
             }
             Question::Revision(number) => self.revision(number).map(Box::new).map(Answer::Revision),
             Question::Revisions { before, most } => {
-                Ok(Answer::Revisions(self.history()?.revisions(before, most)?))
+                self.revisions(before, most).map(Answer::Revisions)
             }
-            Question::Preview(document) => {
-                let limits = &self.options.limits;
-                let (config, warnings) =
-                    config::validate_within(&document, limits).map_err(invalid)?;
-                let differences = self.source.document()?.differences(&document);
-                let impact = match &mut self.balancer {
-                    Some(balancer) => balancer.preview(&config, &self.stats)?,
-                    None => Impact::default(),
-                };
-                let warnings = warnings.iter().map(ToString::to_string).collect();
-                Ok(Answer::Preview(Box::new(Preview { differences, impact, warnings })))
-            }
-        }
+            Question::Preview(document) => return self.preview(document, answer),
+        };
+        // The client may have gone away.
+        let _unheard = answer.send(said);
+    }
+
+    fn revisions(&mut self, before: u64, most: usize) -> Result<Vec<RevisionHead>, Refusal> {
+        Ok(self.history()?.revisions(before, most)?)
     }
 
     /// A revision that is kept.

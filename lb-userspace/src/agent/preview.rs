@@ -1,61 +1,155 @@
-//! What a change of the configuration would do to flows, from the balancer's maps and what it knows.
+//! What a change of the configuration would do to flows. It is found out beside the loop, from what the
+//! loop knew when it was asked: with thousands of targets it takes seconds, for which verdicts and
+//! other callers do not wait.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
+
+use tokio::{sync::oneshot, task::spawn_blocking};
 
 use super::{
-    Refusal,
-    balancer::{Balancer, unplanned},
-    run::failed,
+    Answer, Preview, Refusal,
+    balancer::Balancer,
+    run::{Agent, failed, invalid},
     settled::{self, Settled},
 };
 use crate::{
     clock,
-    config::Config,
+    config::{self, Config, Document, Limits, TargetKey},
     dataplane::{StatsSource, StoreError},
-    plan::{self, Comparison, Impact, Inputs, Plan},
-    reconcile::ReconcileError,
+    health::HealthTable,
+    next_hop::NextHops,
+    plan::{self, Cache, Comparison, Impact, Inputs, Plan, PlanError, Tables},
 };
 
-impl Balancer {
-    /// What taking a configuration over would do to flows. Targets that have not been checked yet
-    /// count as healthy, and as reachable.
+/// What the agent knows when it is asked for a preview.
+struct Known {
+    document: Document,
+    limits: Limits,
+    /// `None` until there is a configuration.
+    balancer: Option<KnownBalancer>,
+}
+
+/// What the balancer knows then.
+pub(super) struct KnownBalancer {
+    config: Config,
+    health: HealthTable,
+    drained: BTreeSet<TargetKey>,
+    cut: BTreeSet<TargetKey>,
+    next_hops: Arc<NextHops>,
+    attached: BTreeSet<u32>,
+    tables: Arc<Tables>,
+    cache: Cache,
+    stats: StatsSource,
+}
+
+impl Agent {
+    /// Finds out what a document would do, and says so from another thread.
     pub(super) fn preview(
         &mut self,
-        config: &Config,
-        stats: &StatsSource,
-    ) -> Result<Impact, Refusal> {
-        let plan = self.plan_for(Some(config)).map_err(unplanned)?;
-        let current = self.reconciler.current().map_err(failed)?;
-        let left_without_targets = plan::left_without_targets(config, current, &plan);
-        let now = self.config.clone();
-        let before = self.settled(&now).map_err(unplanned)?;
-        let after = self.settled(config).map_err(unplanned)?;
+        document: Box<Document>,
+        answer: oneshot::Sender<Result<Answer, Refusal>>,
+    ) {
+        match self.known() {
+            Ok(known) => {
+                spawn_blocking(move || {
+                    let preview = known.preview(&document);
+                    // The client may have gone away.
+                    let _unheard = answer.send(preview.map(Box::new).map(Answer::Preview));
+                });
+            }
+            Err(refusal) => {
+                let _unheard = answer.send(Err(refusal));
+            }
+        }
+    }
+
+    fn known(&mut self) -> Result<Known, Refusal> {
+        let document = self.source.document();
+        let limits = self.options.limits;
+        let balancer = match &mut self.balancer {
+            Some(balancer) => Some(balancer.known(self.stats.clone()).map_err(failed)?),
+            None => None,
+        };
+        Ok(Known { document, limits, balancer })
+    }
+}
+
+impl Balancer {
+    fn known(&mut self, stats: StatsSource) -> Result<KnownBalancer, StoreError> {
+        Ok(KnownBalancer {
+            config: self.config.clone(),
+            health: self.health.clone(),
+            drained: self.drained.clone(),
+            cut: self.cut.clone(),
+            next_hops: Arc::clone(self.hops.current()),
+            attached: self.attached(),
+            tables: self.reconciler.current_shared()?,
+            cache: self.plan.cache.clone(),
+            stats,
+        })
+    }
+}
+
+impl Known {
+    fn preview(&self, document: &Document) -> Result<Preview, Refusal> {
+        // Whoever may only read asks for this: the files that the document names are not touched.
+        let (config, warnings) =
+            config::validate_within(document, &self.limits).map_err(invalid)?;
+        let differences = self.document.differences(document);
+        let impact = match &self.balancer {
+            Some(balancer) => balancer.impact(&config)?,
+            None => Impact::default(),
+        };
+        let warnings = warnings.iter().map(ToString::to_string).collect();
+        Ok(Preview { differences, impact, warnings })
+    }
+}
+
+impl KnownBalancer {
+    /// What taking a configuration over would do to flows. Targets that have not been checked yet
+    /// count as healthy, and as reachable.
+    fn impact(&self, config: &Config) -> Result<Impact, Refusal> {
+        let plan = self.plan(config, &self.health, &self.next_hops).map_err(invalid)?;
+        let there = &self.tables.listeners;
+        let new: Vec<_> =
+            plan.tables.listeners.keys().filter(|key| !there.contains_key(key)).copied().collect();
+        if let Some(key) = self.stats.crowded(&new).map_err(failed)? {
+            return Err(invalid(PlanError::crowded(&key)));
+        }
+        let left_without_targets = plan::left_without_targets(config, &self.tables, &plan);
+        let before = self.settled(&self.config).map_err(invalid)?;
+        let after = self.settled(config).map_err(invalid)?;
         let mut comparison = Comparison::new(&before, &after);
-        stats.each_remembered(|hash, target| comparison.count(hash, target)).map_err(failed)?;
+        self.stats
+            .each_remembered(|hash, target| comparison.count(hash, target))
+            .map_err(failed)?;
         Ok(Impact { target_groups: comparison.impact(), left_without_targets })
     }
 
     /// The plan for a configuration once all its new targets are in service.
-    fn settled(&mut self, config: &Config) -> Result<Plan, ReconcileError<StoreError>> {
+    fn settled(&self, config: &Config) -> Result<Plan, PlanError> {
         let Settled { config, health, next_hops } =
-            &settled::settle(config, &self.health, self.hops.current());
-        let attached = &self.attached();
-        let Self { reconciler, drained, plan, .. } = self;
-        let (cache, now) = (&plan.cache, clock::seconds());
-        let (cut, quiet) = (&BTreeSet::new(), &BTreeSet::new());
-        reconciler.plan(|previous| {
-            plan::compile(&Inputs {
-                config,
-                health,
-                drained,
-                cut,
-                next_hops,
-                attached,
-                now,
-                quiet,
-                previous,
-                cache,
-            })
+            &settled::settle(config, &self.health, &self.next_hops);
+        self.plan(config, health, next_hops)
+    }
+
+    fn plan(
+        &self,
+        config: &Config,
+        health: &HealthTable,
+        next_hops: &Arc<NextHops>,
+    ) -> Result<Plan, PlanError> {
+        plan::compile(&Inputs {
+            config,
+            health,
+            drained: &self.drained,
+            cut: &self.cut,
+            next_hops,
+            attached: &self.attached,
+            now: clock::seconds(),
+            quiet: &BTreeSet::new(),
+            previous: &self.tables,
+            cache: &self.cache,
         })
     }
 }

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     api,
-    config::Config,
+    config::{self, Config},
     dataplane::StatsSource,
     health::{HealthEvent, NetworkProber, Scheduler, TunnelKeeper, TunnelProber},
     metrics,
@@ -227,9 +227,7 @@ impl Agent {
             Ask::Change(request, answer) => {
                 let _unheard = answer.send(self.on_request(request));
             }
-            Ask::Question(question, answer) => {
-                let _unheard = answer.send(self.on_question(question));
-            }
+            Ask::Question(question, answer) => self.on_question(question, answer),
             Ask::Publish(answer) => {
                 self.publish();
                 let _unheard = answer.send(());
@@ -248,8 +246,9 @@ impl Agent {
             return balancer.check(config, force);
         }
         let runtime = self.source.runtime();
+        let seed = config::hash_seed(config).map_err(Refusal::Failed)?;
         let mut balancer =
-            Balancer::start(&self.options, config.clone(), runtime).map_err(failed)?;
+            Balancer::start(&self.options, config.clone(), seed, runtime).map_err(failed)?;
         kernel_log::follow(balancer.data_path.ebpf());
         self.balancer = Some(balancer);
         // What cannot be kept is missed after a reboot, not now.
@@ -301,14 +300,20 @@ impl Agent {
             return;
         };
         match source::read_file(path, limits) {
-            Ok(config) if self.balancer.as_ref().is_some_and(|now| now.config == config) => {
+            Ok((document, config))
+                if self.balancer.as_ref().is_some_and(|now| now.config == config) =>
+            {
+                self.source.read_again(document);
                 // The file is as before a change that was refused; a failed write is not healed.
                 if self.retry.is_none() {
                     self.last_error.clear();
                 }
             }
-            Ok(config) => match self.adopt(config) {
-                Ok(()) => tracing::info!("configuration applied"),
+            Ok((document, config)) => match self.adopt(config) {
+                Ok(()) => {
+                    self.source.read_again(document);
+                    tracing::info!("configuration applied");
+                }
                 Err(refusal) => self.keep_old(&refusal.to_string()),
             },
             Err(errors) => self.keep_old(&errors.to_string()),

@@ -27,6 +27,9 @@ pub(super) enum Source {
         path: PathBuf,
         /// How much it may have.
         limits: Limits,
+        /// What was taken over of it last. Questions are answered from here: a reader of the API must
+        /// not make the agent read files.
+        document: Box<Document>,
         /// Where drains and the seed are kept over a reboot, if anywhere.
         runtime: Option<Box<dyn Store>>,
     },
@@ -67,14 +70,19 @@ impl Source {
     }
 
     /// The desired state as it is written.
-    pub(super) fn document(&self) -> Result<Document, Refusal> {
+    pub(super) fn document(&self) -> Document {
         match self {
-            Self::File { path, limits, .. } => config::load_within(path, limits)
-                .map(|(document, _, _)| document)
-                .map_err(|errors| Refusal::Failed(errors.to_string())),
+            Self::File { document, .. } => (**document).clone(),
             Self::Store(store, _) => {
-                Ok(store.current().map(|current| current.document.clone()).unwrap_or_default())
+                store.current().map(|current| current.document.clone()).unwrap_or_default()
             }
+        }
+    }
+
+    /// Keeps what the file says, once it is taken over.
+    pub(super) fn read_again(&mut self, read: Document) {
+        if let Self::File { document, .. } = self {
+            **document = read;
         }
     }
 
@@ -115,9 +123,10 @@ impl Source {
 pub(super) fn open(options: &AgentOptions) -> Result<(Source, Option<Config>)> {
     if let Some(path) = &options.config {
         let limits = options.limits;
-        let config = read_file(path, &limits)?;
+        let (document, config) = read_file(path, &limits)?;
         let runtime = options.state_dir.as_deref().map(runtime_store).transpose()?;
-        return Ok((Source::File { path: path.clone(), limits, runtime }, Some(config)));
+        let (path, document) = (path.clone(), Box::new(document));
+        return Ok((Source::File { path, limits, document, runtime }, Some(config)));
     }
     let dir = options.state_dir.as_deref().unwrap_or(Path::new(super::options::STATE_DIR));
     let store = Embedded::open(dir)?;
@@ -144,12 +153,12 @@ fn runtime_store(dir: &Path) -> Result<Box<dyn Store>> {
     Ok(Box::new(store))
 }
 
-pub(super) fn read_file(path: &Path, limits: &Limits) -> Result<Config, ConfigErrors> {
-    let (_, config, warnings) = config::load_within(path, limits)?;
+pub(super) fn read_file(path: &Path, limits: &Limits) -> Result<(Document, Config), ConfigErrors> {
+    let (document, config, warnings) = config::load_within(path, limits)?;
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    Ok(config)
+    Ok((document, config))
 }
 
 /// Watches the folder of a file (editors replace files) and says when something happened to it.

@@ -3,18 +3,17 @@
 
 use axum::{
     Json,
-    body::Bytes,
     extract::{
         FromRequest, FromRequestParts, Path, Query, Request,
-        rejection::{BytesRejection, PathRejection, QueryRejection},
+        rejection::{PathRejection, QueryRejection},
     },
     http::{StatusCode, request::Parts},
     response::{IntoResponse, Response},
 };
 use serde::de::DeserializeOwned;
 
-use super::ErrorBody;
-use crate::{agent::Refusal, config::FILE_BYTES_MAX};
+use super::{ErrorBody, bodies::Received, server::Context};
+use crate::agent::Refusal;
 
 /// An answer that is not the one asked for.
 #[derive(Debug)]
@@ -45,30 +44,32 @@ impl From<Refusal> for Failure {
     }
 }
 
-impl From<BytesRejection> for Failure {
-    fn from(rejection: BytesRejection) -> Self {
-        let status = rejection.status();
-        let message = if status == StatusCode::PAYLOAD_TOO_LARGE {
-            format!("the body is larger than {} MiB", FILE_BYTES_MAX >> 20)
-        } else {
-            format!("the body cannot be read: {}", rejection.body_text())
-        };
-        Self(status, message)
-    }
-}
-
 /// A body of JSON. The content type is not looked at: nothing else is spoken here.
 pub(super) struct Body<T>(pub(super) T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+impl<T: DeserializeOwned> FromRequest<Context> for Body<T> {
     type Rejection = Failure;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
-        let bytes = Bytes::from_request(request, state).await?;
-        serde_json::from_slice(&bytes)
-            .map(Self)
-            .map_err(|error| Failure::bad_request(format!("the body is wrong: {error}")))
+    async fn from_request(request: Request, context: &Context) -> Result<Self, Failure> {
+        from_json(&context.bodies.receive(request).await?).map(Self)
     }
+}
+
+/// A body that is read later.
+pub(super) struct Unread(pub(super) Received);
+
+impl FromRequest<Context> for Unread {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, context: &Context) -> Result<Self, Failure> {
+        context.bodies.receive(request).await.map(Self)
+    }
+}
+
+/// What a body says.
+pub(super) fn from_json<T: DeserializeOwned>(received: &Received) -> Result<T, Failure> {
+    serde_json::from_slice(&received.bytes)
+        .map_err(|error| Failure::bad_request(format!("the body is wrong: {error}")))
 }
 
 /// What the path names.

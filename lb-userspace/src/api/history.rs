@@ -1,15 +1,18 @@
 //! Routes of the configuration: what it is, what it was, and what a change of it would do.
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::State,
     http::header::ETAG,
     response::{IntoResponse as _, Response},
 };
 
+use tokio::task::spawn_blocking;
+
 use super::{
     ConfigurationView, PreviewView, RevisionView, RevisionsView,
-    extract::{Body, Failure, InPath, InQuery},
+    access::{Caller, Role},
+    extract::{Failure, InPath, InQuery, Unread, from_json},
     parameters::{Before, OfRevision, To},
     refused::{NotFound, TooLarge, Unavailable, Wrong},
     server::Context,
@@ -35,12 +38,15 @@ use crate::{
         (status = 503, response = Unavailable),
     )
 )]
-pub(super) async fn configuration(State(context): State<Context>) -> Result<Response, Failure> {
+pub(super) async fn configuration(
+    State(context): State<Context>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Response, Failure> {
     let answer = context.agent.question(Question::Configuration).await?;
     let Answer::Configuration(revision, document) = answer else {
         return Err(other_answer());
     };
-    let body = Json(ConfigurationView { revision, document: *document });
+    let body = Json(ConfigurationView { revision, document: seen_by(&caller, *document) });
     Ok(match revision {
         Some(number) => ([(ETAG, format!("\"{number}\""))], body).into_response(),
         None => body.into_response(),
@@ -62,13 +68,33 @@ pub(super) async fn configuration(State(context): State<Context>) -> Result<Resp
 )]
 pub(super) async fn preview(
     State(context): State<Context>,
-    Body(document): Body<Document>,
+    Extension(caller): Extension<Caller>,
+    Unread(received): Unread,
 ) -> Result<Json<PreviewView>, Failure> {
-    let answer = context.agent.question(Question::Preview(Box::new(document))).await?;
-    let Answer::Preview(preview) = answer else {
-        return Err(other_answer());
-    };
-    let Preview { differences, impact, warnings } = *preview;
+    let turn = context.previews.take(caller.role).await?;
+    // A task of its own: the turn ends with the preview, also when its caller has gone away.
+    let previewed = tokio::spawn(async move {
+        let document = spawn_blocking(move || from_json::<Document>(&received)).await;
+        let document = document.map_err(broken)??;
+        let hidden = hides_from(&caller).then(|| document.clone());
+        let question = Question::Preview(Box::new(document));
+        let Answer::Preview(mut preview) = context.agent.question(question).await? else {
+            return Err(other_answer());
+        };
+        if let Some(document) = hidden {
+            // Not even by a difference does a reader learn what is hidden.
+            let answer = context.agent.question(Question::Configuration).await?;
+            let Answer::Configuration(_, present) = answer else {
+                return Err(other_answer());
+            };
+            let compare =
+                move || present.without_secrets().differences(&document.without_secrets());
+            preview.differences = spawn_blocking(compare).await.map_err(broken)?;
+        }
+        drop(turn);
+        Ok(*preview)
+    });
+    let Preview { differences, impact, warnings } = previewed.await.map_err(broken)??;
     Ok(Json(PreviewView {
         differences,
         target_groups: impact.target_groups,
@@ -120,9 +146,11 @@ pub(super) async fn revisions(
 )]
 pub(super) async fn revision(
     State(context): State<Context>,
+    Extension(caller): Extension<Caller>,
     InPath(OfRevision { number }): InPath<OfRevision>,
 ) -> Result<Json<RevisionView>, Failure> {
     let Revision { head, document } = read(&context, number).await?;
+    let document = seen_by(&caller, document);
     Ok(Json(RevisionView { head, document }))
 }
 
@@ -141,12 +169,13 @@ pub(super) async fn revision(
 )]
 pub(super) async fn differences(
     State(context): State<Context>,
+    Extension(caller): Extension<Caller>,
     InPath(OfRevision { number }): InPath<OfRevision>,
     InQuery(To { to }): InQuery<To>,
 ) -> Result<Json<Vec<Difference>>, Failure> {
-    let before = read(&context, number).await?;
-    let after = read(&context, to).await?;
-    Ok(Json(before.document.differences(&after.document)))
+    let before = seen_by(&caller, read(&context, number).await?.document);
+    let after = seen_by(&caller, read(&context, to).await?.document);
+    Ok(Json(before.differences(&after)))
 }
 
 async fn read(context: &Context, number: u64) -> Result<Revision, Failure> {
@@ -154,6 +183,20 @@ async fn read(context: &Context, number: u64) -> Result<Revision, Failure> {
         Answer::Revision(revision) => Ok(*revision),
         _ => Err(other_answer()),
     }
+}
+
+/// Whether some of a configuration is hidden from this caller.
+fn hides_from(caller: &Caller) -> bool {
+    caller.role < Role::Configure
+}
+
+/// A document as a caller sees it.
+fn seen_by(caller: &Caller, document: Document) -> Document {
+    if hides_from(caller) { document.without_secrets() } else { document }
+}
+
+fn broken(error: impl std::fmt::Display) -> Failure {
+    Refusal::Failed(error.to_string()).into()
 }
 
 /// Each question has its own kind of answer, so that this never happens.

@@ -1,6 +1,7 @@
 //! REST and JSON over Unix sockets, or TLS: the only way that the command line speaks to an agent.
 
 pub mod access;
+mod bodies;
 mod changes;
 mod client;
 mod doors;
@@ -16,6 +17,7 @@ mod schema;
 mod server;
 mod socket;
 mod stats;
+mod turns;
 mod watch;
 mod way;
 

@@ -1,8 +1,8 @@
 //! The agent's side of the API: routes to requests, refusals to status codes. No logic of its own.
 
 use axum::{
-    Json, Router,
-    extract::{DefaultBodyLimit, State},
+    Extension, Json, Router,
+    extract::State,
     http::{HeaderName, HeaderValue, Method, StatusCode, Uri},
     middleware::from_fn,
     response::{IntoResponse, Response},
@@ -14,18 +14,19 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     ExplainView, StatsView,
-    access::guard,
+    access::{Caller, guard},
+    bodies::Bodies,
     changes, events,
     extract::{Failure, InQuery},
     history, openapi,
     parameters::{Ends, Part, PartOfTargets},
     read_stats,
     refused::{Unavailable, Wrong},
+    turns::Turns,
     watch::{self, Watchers},
 };
 use crate::{
     agent::{AgentHandle, ListenerView, Snapshot, TargetGroupView, TargetView},
-    config::FILE_BYTES_MAX,
     dataplane::{ExplainError, Explainer, StatsSource},
 };
 
@@ -33,6 +34,10 @@ use crate::{
 pub(super) struct Context {
     pub(super) agent: AgentHandle,
     pub(super) watchers: Watchers,
+    pub(super) bodies: Bodies,
+    pub(super) previews: Turns,
+    /// Of what looks at the maps.
+    looks: Turns,
     stats: StatsSource,
     explainer: Explainer,
 }
@@ -40,15 +45,20 @@ pub(super) struct Context {
 /// Everything that can be asked, behind the [`guard`].
 pub(super) fn routes(agent: AgentHandle, counters: StatsSource) -> Router {
     let explainer = counters.explainer();
-    let watchers = Watchers::default();
-    let context = Context { agent, watchers, explainer, stats: counters };
-    let body_bytes_max = usize::try_from(FILE_BYTES_MAX).unwrap_or(usize::MAX);
+    let context = Context {
+        agent,
+        watchers: Watchers::default(),
+        bodies: Bodies::default(),
+        previews: Turns::default(),
+        looks: Turns::default(),
+        explainer,
+        stats: counters,
+    };
     described_routes()
         .split_for_parts()
         .0
         .method_not_allowed_fallback(not_allowed)
         .fallback(unknown)
-        .layer(DefaultBodyLimit::max(body_bytes_max))
         .layer(from_fn(guard))
         .with_state(context)
 }
@@ -184,12 +194,20 @@ fn part<'all, T: Serialize + 'all>(
         (status = 503, response = Unavailable),
     )
 )]
-async fn stats(State(context): State<Context>) -> Result<Json<StatsView>, Failure> {
+async fn stats(
+    State(context): State<Context>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<StatsView>, Failure> {
     let snapshot = context.agent.snapshot().await;
-    let view = read_stats(&snapshot, &context.stats).map_err(|error| {
-        Failure(StatusCode::SERVICE_UNAVAILABLE, format!("{:#}", anyhow::Error::new(error)))
-    })?;
-    Ok(Json(view))
+    let turn = context.looks.take(caller.role).await?;
+    // All of the memory of flows is looked at. The turn ends with the work, not with the caller.
+    let read = move || {
+        let view = read_stats(&snapshot, &context.stats);
+        drop(turn);
+        view
+    };
+    let view = spawn_blocking(read).await.map_err(|error| unavailable(error.into()))?;
+    view.map(Json).map_err(|error| unavailable(error.into()))
 }
 
 /// What the data path would do with a packet.
@@ -206,6 +224,7 @@ async fn stats(State(context): State<Context>) -> Result<Json<StatsView>, Failur
 )]
 async fn explain(
     State(context): State<Context>,
+    Extension(caller): Extension<Caller>,
     InQuery(Ends { from, to, protocol, established }): InQuery<Ends>,
 ) -> Result<Json<ExplainView>, Failure> {
     let snapshot = context.agent.snapshot().await;
@@ -213,14 +232,21 @@ async fn explain(
         let message = "there is no data path before the first configuration".to_owned();
         return Err(Failure(StatusCode::SERVICE_UNAVAILABLE, message));
     }
+    let turn = context.looks.take(caller.role).await?;
     // Loading the second instance takes a moment: not on a thread that others wait for.
-    let explain = move || context.explainer.explain(from, to, protocol, established);
+    let explain = move || {
+        let explained = context.explainer.explain(from, to, protocol, established);
+        drop(turn);
+        explained
+    };
     let explained = spawn_blocking(explain).await;
-    let failed =
-        |error: anyhow::Error| Failure(StatusCode::SERVICE_UNAVAILABLE, format!("{error:#}"));
-    match explained.map_err(|error| failed(error.into()))? {
+    match explained.map_err(|error| unavailable(error.into()))? {
         Ok(explained) => Ok(Json(super::explain::view(&explained, &snapshot))),
         Err(error @ ExplainError::Families { .. }) => Err(Failure::bad_request(error.to_string())),
-        Err(error) => Err(failed(error.into())),
+        Err(error) => Err(unavailable(error.into())),
     }
+}
+
+fn unavailable(error: anyhow::Error) -> Failure {
+    Failure(StatusCode::SERVICE_UNAVAILABLE, format!("{error:#}"))
 }

@@ -19,9 +19,12 @@ use tokio_rustls::TlsConnector;
 
 use super::{
     ClientError,
-    access::{Token, identity, read_private},
+    access::{Token, identity},
 };
-use crate::health::tls::{authorities, system_authorities};
+use crate::{
+    health::tls::{authorities, system_authorities},
+    private_file::read_private,
+};
 
 /// How an agent is reached.
 #[derive(Clone, Debug)]

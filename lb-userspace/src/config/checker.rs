@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{
-    Checked, ConfigErrors, Document, Limits, check,
+    Checked, ConfigErrors, Document, Files, Limits, check,
     model::{Config, Listener, TargetGroup},
     read::{GroupPlaces, ListenerPlaces, Places},
     tree::Node,
@@ -32,9 +32,10 @@ impl Checker {
         Self { within: limits, last: None }
     }
 
-    /// Checks a document that did not come from a file.
+    /// Checks a document that did not come from a file. The files that it names are not touched.
     pub fn check(&mut self, document: &Document) -> Result<Checked, ConfigErrors> {
-        let (checked, places) = check(document, self.last.as_ref(), &self.within, "")?;
+        let (checked, places) =
+            check(document, self.last.as_ref(), &self.within, "", Files::Untouched)?;
         let (document, config) = (document.clone(), checked.0.clone());
         self.last = Some(Last { document, config, places });
         Ok(checked)

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use lb_common::limits::{GROUPS_MAX, LISTENERS_MAX, RING_SLOTS_MAX, TARGETS_MAX};
 
-use super::model::Config;
+use super::{model::Config, tree::Node};
 use crate::maglev;
 
 /// What a configuration may have, or what it has.
@@ -49,9 +49,19 @@ impl Limits {
         }
     }
 
-    /// What a configuration has too many of.
-    pub(super) fn exceeded(self, config: &Config) -> impl Iterator<Item = Exceeded> {
-        let used = Self::use_of(config);
+    /// What a document has that can be counted before anything of it is read.
+    pub(super) fn counted_in(root: &Node) -> Self {
+        let groups = root.items("target_groups");
+        Self {
+            listeners: root.items("listeners").len(),
+            target_groups: groups.len(),
+            targets: groups.iter().map(|group| group.items("targets").len()).sum(),
+            ring_slots: 0,
+        }
+    }
+
+    /// What there is too much of when so much is used.
+    pub(super) fn exceeded_by(self, used: Self) -> impl Iterator<Item = Exceeded> {
         KINDS.iter().filter_map(move |kind| {
             let (count, limit) = ((kind.number)(&used), (kind.number)(&self));
             (count > limit).then_some(Exceeded { kind, count, limit })

@@ -5,11 +5,14 @@ mod difference;
 mod document;
 mod edit;
 mod error;
+mod files;
 mod limits;
 mod model;
 mod read;
 mod rules;
+mod secrets;
 mod section;
+mod seed;
 mod syntax;
 mod tree;
 mod values;
@@ -17,7 +20,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-use std::{fs::OpenOptions, io, io::Read as _, os::unix::fs::OpenOptionsExt as _, path::Path};
+use std::path::Path;
 
 pub use checker::Checker;
 pub use difference::Difference;
@@ -26,11 +29,15 @@ pub use edit::Edit;
 pub use error::{ConfigError, ConfigErrors, Warning};
 pub use limits::Limits;
 pub use model::*;
+pub use secrets::HIDDEN;
+pub use seed::hash_seed;
 
 use checker::Last;
 use error::{At, Spot};
 use read::Places;
 use section::Findings;
+
+use crate::bounded_file::{self, BoundedFileError};
 
 /// Largest configuration file, in bytes: 10,000 targets need about one of these 16 MiB.
 pub const FILE_BYTES_MAX: u64 = 16 << 20;
@@ -60,28 +67,11 @@ pub fn load_within(
 
 /// The text of a file, or what is wrong with it, and where.
 fn read_text(path: &Path) -> Result<String, (Spot, String)> {
-    let unreadable = |error: io::Error| (Spot::UNKNOWN, format!("cannot read the file: {error}"));
-    // Without O_NONBLOCK the opening of a named pipe waits for somebody to write to it.
-    let mut options = OpenOptions::new();
-    let file = options.read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(unreadable)?;
-    let metadata = file.metadata().map_err(unreadable)?;
-    let kind = metadata.file_type();
-    if kind.is_dir() {
-        return Err((Spot::UNKNOWN, "is a directory; name a file in it".to_owned()));
-    }
-    if !kind.is_file() {
-        return Err((Spot::UNKNOWN, "is not a regular file".to_owned()));
-    }
-    let too_large = || (Spot::UNKNOWN, format!("is larger than {} MiB", FILE_BYTES_MAX >> 20));
-    if metadata.len() > FILE_BYTES_MAX {
-        return Err(too_large());
-    }
-    // It may grow meanwhile.
-    let mut bytes = Vec::new();
-    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(too_large());
-    }
+    let unreadable = |error| match error {
+        BoundedFileError::Io(error) => (Spot::UNKNOWN, format!("cannot read the file: {error}")),
+        other => (Spot::UNKNOWN, other.to_string()),
+    };
+    let (bytes, _) = bounded_file::read(path, FILE_BYTES_MAX).map_err(unreadable)?;
     String::from_utf8(bytes).map_err(|error| {
         let good = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
         let spot = end_of(&String::from_utf8_lossy(good));
@@ -109,18 +99,37 @@ pub fn parse_within(
 ) -> Result<(Document, Config, Vec<Warning>), ConfigErrors> {
     let document = syntax::document(text)
         .map_err(|(spot, message)| ConfigErrors::one(source, At::spot(spot), message))?;
-    let ((config, warnings), _) = check(&document, None, within, source)?;
+    let ((config, warnings), _) = check(&document, None, within, source, Files::Checked)?;
     Ok((document, config, warnings))
 }
 
-/// Checks a document that did not come from a file.
+/// Checks a document that did not come from a file. The files that it names are not touched.
 pub fn validate(document: &Document) -> Result<Checked, ConfigErrors> {
     validate_within(document, &Limits::MOST)
 }
 
 /// The same, for an agent that allows so much.
 pub fn validate_within(document: &Document, within: &Limits) -> Result<Checked, ConfigErrors> {
-    Ok(check(document, None, within, "")?.0)
+    Ok(check(document, None, within, "", Files::Untouched)?.0)
+}
+
+/// Looks at the files that a document names, and at nothing else: a document with other errors passes.
+pub fn check_files(document: &Document) -> Result<(), ConfigErrors> {
+    let findings = Findings::default();
+    // Counts come first: what has too much of something is not read any further.
+    let _read = read::config(&document.0, None, &Limits::MOST, &findings);
+    let named = findings.files();
+    let findings = Findings::default();
+    files::check(&named, &findings);
+    let (errors, _) = findings.into_parts();
+    if errors.is_empty() { Ok(()) } else { Err(ConfigErrors::new("", errors)) }
+}
+
+/// What is done with the files that a document names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Files {
+    Checked,
+    Untouched,
 }
 
 fn check(
@@ -128,10 +137,14 @@ fn check(
     last: Option<&Last>,
     within: &Limits,
     source: &str,
+    files: Files,
 ) -> Result<(Checked, Places), ConfigErrors> {
     let findings = Findings::default();
-    let (config, places) = read::config(&document.0, last, &findings);
+    let (config, places) = read::config(&document.0, last, within, &findings);
     rules::check(&config, &places, within, &findings);
+    if files == Files::Checked {
+        files::check(&findings.files(), &findings);
+    }
     let (errors, mut warnings) = findings.into_parts();
     warnings.sort_by_key(|warning| (warning.remark().line(), warning.remark().column()));
     if errors.is_empty() {

@@ -8,6 +8,7 @@ mod life;
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
@@ -34,6 +35,8 @@ pub struct Config {
     pub icmp: Icmp,
     /// Seed of the flow hash, when the configuration fixes it (for fleets).
     pub hash_seed: Option<[u64; 2]>,
+    /// A file with that seed instead; see [`super::hash_seed`].
+    pub hash_seed_file: Option<PathBuf>,
     /// Target groups; names are unique.
     pub target_groups: Vec<Arc<TargetGroup>>,
     /// Listeners; names and (address, ports, protocol) are unique, each group exists.

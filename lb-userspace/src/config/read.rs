@@ -15,6 +15,8 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use super::{
     checker::Last,
     error::At,
+    files::NamedFile,
+    limits::Limits,
     model::{Config, Icmp, Ports, SourceNat, Tunnel},
     section::{Findings, Section},
     tree::Node,
@@ -58,8 +60,14 @@ pub(super) struct GroupPlaces {
 }
 
 /// Reads everything; what still is a part of the last document is taken from there. Parts with
-/// errors are left out: what is returned is whole only when `findings` has no error.
-pub(super) fn config(root: &Node, last: Option<&Last>, findings: &Findings) -> (Config, Places) {
+/// errors are left out: what is returned is whole only when `findings` has no error. A document that
+/// has more of something than is allowed is not read at all, since reading it could cost a lot.
+pub(super) fn config(
+    root: &Node,
+    last: Option<&Last>,
+    within: &Limits,
+    findings: &Findings,
+) -> (Config, Places) {
     let mut places = Places::default();
     let at = At::spot(root.spot);
     let mut config = Config {
@@ -68,13 +76,18 @@ pub(super) fn config(root: &Node, last: Option<&Last>, findings: &Findings) -> (
         source_nat: None,
         icmp: Icmp::default(),
         hash_seed: None,
+        hash_seed_file: None,
         target_groups: Vec::new(),
         listeners: Vec::new(),
     };
+    let counted = Limits::counted_in(root);
     let Some(root) = Section::new(root, at, findings) else {
         return (config, places);
     };
-    config.hash_seed = root.read("hash_seed", values::hash_seed);
+    if exceeds(&root, within, counted) {
+        return (config, places);
+    }
+    hash_seed(&root, &mut config);
     if let Some(section) = root.section("tunnel") {
         config.tunnel = tunnel(section);
     }
@@ -89,6 +102,32 @@ pub(super) fn config(root: &Node, last: Option<&Last>, findings: &Findings) -> (
     listeners(&root, last, &mut config, &mut places);
     root.finish();
     (config, places)
+}
+
+fn hash_seed(root: &Section<'_>, config: &mut Config) {
+    config.hash_seed = root.read("hash_seed", values::hash_seed);
+    let Some(entry) = root.entry("hash_seed_file") else {
+        return;
+    };
+    config.hash_seed_file = root.read("hash_seed_file", values::seed_file);
+    if root.entry("hash_seed").is_some() {
+        root.findings.error(&entry.at, "contradicts `hash_seed`: give one of the two");
+    } else if let Some(path) = &config.hash_seed_file {
+        root.findings.file(&entry.at, NamedFile::Seed(path.clone()));
+    }
+}
+
+/// Complains about lists that are longer than is allowed. Says whether there is one.
+fn exceeds(root: &Section<'_>, within: &Limits, counted: Limits) -> bool {
+    let mut exceeds = false;
+    for exceeded in within.exceeded_by(counted) {
+        let key = if exceeded.is_of_listeners() { "listeners" } else { "target_groups" };
+        if let Some(list) = root.list(key) {
+            root.findings.error(&list.at, exceeded.message());
+        }
+        exceeds = true;
+    }
+    exceeds
 }
 
 fn interfaces(root: &Section<'_>, config: &mut Config, places: &mut Places) {

@@ -73,7 +73,8 @@ fn groups(config: &Config, places: &Places, findings: &Findings) {
 }
 
 fn limits(config: &Config, places: &Places, limits: &Limits, findings: &Findings) {
-    for exceeded in limits.exceeded(config) {
+    // What the lists of the document have was counted before they were read.
+    for exceeded in limits.exceeded_by(Limits::use_of(config)) {
         let of_listeners = exceeded.is_of_listeners();
         let at = if of_listeners { &places.all_listeners } else { &places.all_groups };
         findings.error(at, exceeded.message());

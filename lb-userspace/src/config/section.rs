@@ -6,6 +6,7 @@ use lb_common::group::NAME_BYTES_MAX;
 
 use super::{
     error::{At, ConfigError, ERRORS_MAX, Spot, Warning},
+    files::NamedFile,
     tree::{Node, Value},
 };
 
@@ -14,6 +15,7 @@ use super::{
 pub(super) struct Findings {
     errors: RefCell<Vec<ConfigError>>,
     warnings: RefCell<Vec<Warning>>,
+    files: RefCell<Vec<(At, NamedFile)>>,
 }
 
 impl Findings {
@@ -25,6 +27,16 @@ impl Findings {
 
     pub(super) fn warn(&self, at: &At, message: impl Into<String>) {
         self.warnings.borrow_mut().push(Warning(ConfigError::new(at, message)));
+    }
+
+    /// Notes a file that is named, to be looked at later, or not at all.
+    pub(super) fn file(&self, at: &At, file: NamedFile) {
+        self.files.borrow_mut().push((at.clone(), file));
+    }
+
+    /// The files that are named in what was read anew.
+    pub(super) fn files(&self) -> Vec<(At, NamedFile)> {
+        self.files.borrow().clone()
     }
 
     /// Whether further errors are dropped: a person corrects these first.

@@ -4,7 +4,7 @@ mod duration;
 mod network;
 mod probe;
 
-use std::ops::RangeInclusive;
+use std::{ops::RangeInclusive, path::PathBuf};
 
 use lb_common::{group::NAME_BYTES_MAX, limits::WEIGHT_MAX, target::Mode};
 
@@ -161,12 +161,26 @@ pub(super) fn http_path(node: &Node) -> Read<String> {
 
 /// 32 hexadecimal digits: two words.
 pub(super) fn hash_seed(node: &Node) -> Read<[u64; 2]> {
-    let wanted = "a seed: 32 hexadecimal digits in quotes, as `openssl rand -hex 16` prints them";
-    let text = node.as_text().ok_or_else(|| wrong(node, wanted))?;
+    // What stands there is a secret, or nearly one: the message does not repeat it.
+    node.as_text().and_then(seed_of).ok_or_else(|| format!("must be {SEED}, in quotes"))
+}
+
+/// What a seed of the flow hash is.
+pub(super) const SEED: &str = "32 hexadecimal digits, as `openssl rand -hex 16` prints them";
+
+/// The seed that a text is.
+pub(super) fn seed_of(text: &str) -> Option<[u64; 2]> {
     if text.len() != 32 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(wrong(node, wanted));
+        return None;
     }
-    let word = |digits| u64::from_str_radix(digits, 16).map_err(|_| wrong(node, wanted));
     let (high, low) = text.split_at(16);
-    Ok([word(high)?, word(low)?])
+    let word = |digits| u64::from_str_radix(digits, 16).ok();
+    Some([word(high)?, word(low)?])
+}
+
+/// The absolute path of a file with a seed.
+pub(super) fn seed_file(node: &Node) -> Read<PathBuf> {
+    let path = node.as_text().filter(|path| path.starts_with('/'));
+    let wanted = "the absolute path of a file with the seed, such as /etc/xelb/hash-seed";
+    path.map(PathBuf::from).ok_or_else(|| wrong(node, wanted))
 }

@@ -2,15 +2,17 @@
 //! loaded so that it writes none of them, is run on one frame.
 
 use std::{
+    fmt,
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use aya::{
-    maps::{Array, MapData, MapError},
+    maps::{Array, Map, MapData, MapError, MapInfo},
     programs::{TestRun as _, TestRunOptions},
 };
+use bytemuck::Zeroable as _;
 use etherparse::PacketBuilder;
 use lb_common::{Binding, abi::map, abi::program::Instance, explain::Explanation};
 
@@ -74,21 +76,35 @@ pub struct Explained {
 }
 
 /// The data path whose maps are pinned in one folder.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Explainer {
     folder: PathBuf,
-    /// Held during a run: the second instance has one place for its second program.
-    turn: Arc<Mutex<()>>,
+    /// The second instance once it has been needed, since loading it takes a core for a moment. Held
+    /// during a run: that instance has one place for its second program.
+    loaded: Arc<Mutex<Option<Loaded>>>,
+}
+
+/// A second instance, on the maps that were pinned when it was loaded.
+struct Loaded {
+    maps: [u32; 2],
+    balancer: Balancer,
+}
+
+impl fmt::Debug for Explainer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Explainer").field("folder", &self.folder).finish_non_exhaustive()
+    }
 }
 
 impl Explainer {
     /// The maps pinned in this folder.
     #[must_use]
     pub fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_path_buf(), turn: Arc::default() }
+        Self { folder: folder.to_path_buf(), loaded: Arc::default() }
     }
 
-    /// Runs the program on a packet from one end to the other. Takes as long as loading it does.
+    /// Runs the program on a packet from one end to the other. The first time, and after the maps were
+    /// replaced, that takes as long as loading it does.
     pub fn explain(
         &self,
         from: SocketAddr,
@@ -97,15 +113,15 @@ impl Explainer {
         established: bool,
     ) -> Result<Explained, ExplainError> {
         let frame = frame(from, to, protocol, established)?;
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = beside::written(&self.folder);
-        let seed = KernelStore::open(&folder)?.meta()?.hash_seed;
-        let sizes = MapSizes::of(&folder).map_err(|source| StoreError::Map {
-            action: "open",
-            map: map::MEMORY,
-            source,
-        })?;
-        let mut balancer = Balancer::open(&folder, seed, sizes, Instance::DryRun)?;
+        let maps = identity(&folder)?;
+        // After an error the instance is not used again.
+        let Loaded { mut balancer, .. } = match loaded.take().filter(|known| known.maps == maps) {
+            Some(known) => known,
+            None => Loaded { maps, balancer: open(&folder)? },
+        };
+        clear(&mut balancer)?;
         let mut out = vec![0; FRAME_BYTES_MAX];
         let result = balancer
             .load()?
@@ -125,8 +141,41 @@ impl Explainer {
             .and_then(|array| array.get(&0, 0))
             .map_err(ExplainError::Noted)?;
         let binding = binding(&folder, &noted)?;
+        *loaded = Some(Loaded { maps, balancer });
         Ok(Explained { action: result.return_value, noted, binding, frame: out })
     }
+}
+
+/// What tells pinned maps from those that replace them: another layout has another `META`, another
+/// size another `MEMORY`.
+fn identity(folder: &Path) -> Result<[u32; 2], StoreError> {
+    let id = |map: &'static str| {
+        let info = MapInfo::from_pin(folder.join(map));
+        info.map(|info| info.id()).map_err(|source| StoreError::Map { action: "open", map, source })
+    };
+    Ok([id(map::META)?, id(map::MEMORY)?])
+}
+
+fn open(folder: &Path) -> Result<Balancer, ExplainError> {
+    let seed = KernelStore::open(folder)?.meta()?.hash_seed;
+    let sizes = MapSizes::of(folder).map_err(|source| StoreError::Map {
+        action: "open",
+        map: map::MEMORY,
+        source,
+    })?;
+    Ok(Balancer::open(folder, seed, sizes, Instance::DryRun)?)
+}
+
+/// Forgets what the last run noted.
+fn clear(balancer: &mut Balancer) -> Result<(), ExplainError> {
+    let missing = || MapError::InvalidName { name: map::EXPLANATION.to_owned() };
+    balancer
+        .ebpf()
+        .map_mut(map::EXPLANATION)
+        .ok_or_else(missing)
+        .and_then(Array::<&mut MapData, Explanation>::try_from)
+        .and_then(|mut array| array.set(0, Explanation::zeroed(), 0))
+        .map_err(ExplainError::Noted)
 }
 
 fn binding(folder: &Path, noted: &Explanation) -> Result<Option<Binding>, ExplainError> {
@@ -134,9 +183,8 @@ fn binding(folder: &Path, noted: &Explanation) -> Result<Option<Binding>, Explai
         return Ok(None);
     }
     let data = MapData::from_pin(folder.join(map::BINDINGS)).map_err(ExplainError::Noted)?;
-    let array: Array<MapData, Binding> = aya::maps::Map::from_map_data(data)
-        .and_then(Array::try_from)
-        .map_err(ExplainError::Noted)?;
+    let array: Array<MapData, Binding> =
+        Map::from_map_data(data).and_then(Array::try_from).map_err(ExplainError::Noted)?;
     array.get(&noted.binding, 0).map(Some).map_err(ExplainError::Noted)
 }
 

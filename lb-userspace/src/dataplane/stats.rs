@@ -6,10 +6,13 @@ use std::{
 };
 
 use aya::maps::{MapData, MapError, PerCpuArray};
-use lb_common::{Counter, DropReason, Owner, Traffic, abi::map};
+use lb_common::{Counter, DropReason, ListenerKey, Owner, Traffic, abi::map};
 use thiserror::Error;
 
-use super::{Explainer, MapSizes, MemoryError, beside, flows::FlowMap, memory};
+use super::{
+    Explainer, KernelStore, MapSizes, MapStore as _, MemoryError, StoreError, beside,
+    flows::FlowMap, memory,
+};
 use crate::clock;
 
 /// What goes wrong.
@@ -104,6 +107,12 @@ impl StatsSource {
             .map_err(|source| self.fail(map::MEMORY, source))?;
         memory.each(clock::seconds(), |hash, word| show(hash, Owner::from_word(word).target));
         Ok(())
+    }
+
+    /// See [`MapStore::crowded`].
+    pub fn crowded(&self, new: &[ListenerKey]) -> Result<Option<ListenerKey>, StoreError> {
+        let store = KernelStore::open(&beside::written(&self.folder))?;
+        Ok(store.crowded(new).copied())
     }
 
     fn traffic(

@@ -23,7 +23,10 @@ use tokio::{
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{Outcome, tcp};
-use crate::config::{TlsCheck, Verify};
+use crate::{
+    bounded_file::{self, BoundedFileError},
+    config::{TlsCheck, Verify},
+};
 
 /// Largest file of authorities that is read.
 const FILE_BYTES_MAX: u64 = 4 << 20;
@@ -69,11 +72,10 @@ pub(super) async fn handshake(
 /// The authorities in a file; an error says what is wrong with it, for people.
 pub(crate) fn authorities(path: &Path) -> Result<RootCertStore, String> {
     let shown = path.display();
-    let length = fs::metadata(path).map_err(|error| format!("cannot read {shown}: {error}"))?.len();
-    if length > FILE_BYTES_MAX {
-        return Err(format!("{shown} has {length} bytes, more than {FILE_BYTES_MAX}"));
-    }
-    let bytes = fs::read(path).map_err(|error| format!("cannot read {shown}: {error}"))?;
+    let (bytes, _) = bounded_file::read(path, FILE_BYTES_MAX).map_err(|error| match error {
+        BoundedFileError::Io(error) => format!("cannot read {shown}: {error}"),
+        other => format!("{shown} {other}"),
+    })?;
     let mut store = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&bytes) {
         let certificate = certificate.map_err(|error| format!("{shown} is no PEM: {error}"))?;

@@ -19,12 +19,11 @@ use rustls::{
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-use super::{
-    AccessError, Complaints,
-    credentials::Credentials,
+use super::{AccessError, Complaints, credentials::Credentials};
+use crate::{
+    health::tls::authorities,
     private_file::{read_private, read_public},
 };
-use crate::health::tls::authorities;
 
 /// Where everything is kept.
 #[derive(Clone, Debug)]

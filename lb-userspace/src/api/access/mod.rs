@@ -8,7 +8,6 @@ mod credentials;
 mod guard;
 mod options;
 mod peer;
-mod private_file;
 mod role;
 mod routes;
 mod token;
@@ -16,7 +15,6 @@ mod token;
 pub use authority::{Authority, AuthorityFiles};
 pub use credentials::CredentialsError;
 pub use options::{AccessError, AccessOptions, ReadSocket, Remote, group};
-pub use private_file::{FileError, read_private};
 pub use role::{Caller, Role};
 pub use token::{Token, is_name};
 

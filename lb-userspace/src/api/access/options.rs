@@ -8,7 +8,8 @@ use nix::{
 };
 use thiserror::Error;
 
-use super::{Authority, CredentialsError, FileError};
+use super::{Authority, CredentialsError};
+use crate::private_file::FileError;
 
 /// Why access cannot be given as it is wanted: wrong usage.
 #[derive(Debug, Error)]

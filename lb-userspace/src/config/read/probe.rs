@@ -1,8 +1,9 @@
 //! What the probes of a health check do.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use crate::config::{
+    files::NamedFile,
     model::{ExecCheck, GrpcCheck, HealthProtocol, HttpCheck, Matcher, TlsCheck, UdpCheck, Verify},
     section::Section,
     values::{self, ProbeKind},
@@ -102,10 +103,8 @@ fn without_port(host: &str) -> String {
 fn tls(section: &Section<'_>) -> TlsCheck {
     let server_name = section.read("server_name", values::server_name);
     let verify = section.read("verify", values::verify).unwrap_or(Verify::None);
-    if let (Verify::File(path), Some(entry)) = (&verify, section.entry("verify"))
-        && let Err(error) = crate::health::tls::authorities(path)
-    {
-        section.findings.error(&entry.at, error);
+    if let (Verify::File(path), Some(entry)) = (&verify, section.entry("verify")) {
+        section.findings.file(&entry.at, NamedFile::Authorities(path.clone()));
     }
     TlsCheck { server_name, verify }
 }
@@ -174,9 +173,11 @@ fn exec(section: &Section<'_>) -> Option<ExecCheck> {
         section.findings.error(&list.at, "must name a program");
         return None;
     };
-    if let Err(message) = crate::health::exec::usable(&PathBuf::from(program)) {
+    if !Path::new(program).is_absolute() {
+        let message = format!("{program} is no absolute path; a check runs without a shell");
         section.findings.error(&list.at, message);
         return None;
     }
+    section.findings.file(&list.at, NamedFile::Program(program.into()));
     Some(ExecCheck { command })
 }

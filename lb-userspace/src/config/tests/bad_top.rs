@@ -101,12 +101,12 @@ const CHANGED: &[(&str, &str, &str)] = &[
     (
         "interfaces: [eth0]",
         "interfaces: [eth0]\nhash_seed: abc",
-        "~:2:12: hash_seed: `abc` is not a seed: 32 hexadecimal digits in quotes, as `openssl rand -hex 16` prints them",
+        "~:2:12: hash_seed: must be 32 hexadecimal digits, as `openssl rand -hex 16` prints them, in quotes",
     ),
     (
         "interfaces: [eth0]",
         "interfaces: [eth0]\nhash_seed: 12345678901234567890123456789012",
-        "~:2:12: hash_seed: 1.2345678901234567e31 is not a seed: 32 hexadecimal digits in quotes, as `openssl rand -hex 16` prints them",
+        "~:2:12: hash_seed: must be 32 hexadecimal digits, as `openssl rand -hex 16` prints them, in quotes",
     ),
     (
         "interfaces: [eth0]",

@@ -27,6 +27,7 @@ fn example() -> Config {
         source_nat: None,
         icmp: Icmp { echo_reply: true, rate: 1000 },
         hash_seed: None,
+        hash_seed_file: None,
         target_groups: vec![Arc::new(TargetGroup {
             name: "web".into(),
             protocol: Protocol::Tcp,

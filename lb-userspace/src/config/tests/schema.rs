@@ -181,7 +181,7 @@ fn every_key_is_explained_and_documented() {
 }
 
 /// Keys that may be left out, and whose absence is not the same as any value; or sections and lists.
-const WITHOUT_DEFAULT: &str = "hash_seed tunnel source_nat icmp target_groups listeners targets \
+const WITHOUT_DEFAULT: &str = "hash_seed hash_seed_file tunnel source_nat icmp target_groups listeners targets \
      health_check attributes port host body server_name service payload payload_hex expect \
      expect_hex command minimum_healthy_targets percentage tcp_mss";
 

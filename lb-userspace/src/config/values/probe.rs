@@ -3,6 +3,7 @@
 use super::{Read, text, wrong};
 use crate::config::{
     model::{Matcher, Verify},
+    secrets::HIDDEN,
     tree::{Node, Value},
 };
 
@@ -49,6 +50,11 @@ pub(in crate::config) fn probe(node: &Node) -> Read<ProbeKind> {
 /// A text of at least one and at most so many bytes.
 pub(in crate::config) fn short_text(node: &Node, most: usize) -> Read<String> {
     let text = text(node)?;
+    if text == HIDDEN {
+        return Err("is what stands in place of a secret: get the configuration with the role \
+                    `configure`"
+            .to_owned());
+    }
     if text.is_empty() || text.len() > most {
         return Err(wrong(node, &format!("a text of 1 to {most} bytes; it has {}", text.len())));
     }

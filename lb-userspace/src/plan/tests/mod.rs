@@ -48,6 +48,7 @@ impl World {
                 source_nat: None,
                 icmp: Icmp::default(),
                 hash_seed: None,
+                hash_seed_file: None,
                 target_groups: Vec::new(),
                 listeners: Vec::new(),
             },

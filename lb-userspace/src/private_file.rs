@@ -1,14 +1,11 @@
 //! Reads files that hold or give power: only those that nobody else can read or change.
 
-use std::{
-    fs::{File, OpenOptions},
-    io::{self, Read as _},
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
-    path::Path,
-};
+use std::{io, os::unix::fs::MetadataExt as _, path::Path};
 
-use nix::{fcntl::OFlag, unistd::geteuid};
+use nix::unistd::geteuid;
 use thiserror::Error;
+
+use crate::bounded_file::{self, BoundedFileError};
 
 /// Largest file that is read.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -41,22 +38,18 @@ pub fn read_private(path: &Path) -> Result<String, FileError> {
 }
 
 /// The text of a file that everybody may read.
-pub(super) fn read_public(path: &Path) -> Result<String, FileError> {
+pub(crate) fn read_public(path: &Path) -> Result<String, FileError> {
     read(path, false)
 }
 
 fn read(path: &Path, private: bool) -> Result<String, FileError> {
     let shown = || path.display().to_string();
-    let io = |source| FileError::Io { path: shown(), source };
     let unfit = |reason: String| FileError::Unfit { path: shown(), reason };
-    // A FIFO in its place must not stop the agent.
-    let nonblocking = OFlag::O_NONBLOCK.bits();
-    let file: File =
-        OpenOptions::new().read(true).custom_flags(nonblocking).open(path).map_err(io)?;
-    let found = file.metadata().map_err(io)?;
-    if !found.is_file() {
-        return Err(unfit("is not a regular file".to_owned()));
-    }
+    let (bytes, found) = bounded_file::read(path, FILE_BYTES_MAX).map_err(|error| match error {
+        BoundedFileError::Io(source) => FileError::Io { path: shown(), source },
+        BoundedFileError::Directory => unfit("is not a regular file".to_owned()),
+        other => unfit(other.to_string()),
+    })?;
     let (mode, owner) = (found.mode() & 0o7777, found.uid());
     if private && mode & 0o027 != 0 {
         let reason = format!(
@@ -68,11 +61,6 @@ fn read(path: &Path, private: bool) -> Result<String, FileError> {
     }
     if private && owner != 0 && owner != geteuid().as_raw() {
         return Err(unfit(format!("belongs to uid {owner}, neither to root nor to this user")));
-    }
-    let mut bytes = Vec::new();
-    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(io)?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(unfit(format!("is larger than {} MiB", FILE_BYTES_MAX >> 20)));
     }
     String::from_utf8(bytes).map_err(|_| unfit("is not text (UTF-8)".to_owned()))
 }

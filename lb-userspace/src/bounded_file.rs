@@ -68,7 +68,10 @@ mod tests {
     fn told(path: &Path) -> String {
         let path = path.to_path_buf();
         let (sender, receiver) = mpsc::channel();
-        thread::spawn(move || sender.send(read(&path, 1 << 20)));
+        thread::spawn(move || {
+            // Nobody may wait for it any more.
+            let _unheard = sender.send(read(&path, 1 << 20));
+        });
         let read = receiver.recv_timeout(Duration::from_secs(10)).expect("nobody waits");
         read.map_or_else(|error| error.to_string(), |(bytes, _)| format!("{} bytes", bytes.len()))
     }

@@ -1,6 +1,8 @@
 //! Somebody with the role `read` who wishes the agent ill: the agent serves others all the same.
 
 use std::{
+    collections::BTreeSet,
+    fs,
     io::{Read as _, Write as _},
     os::unix::net::UnixStream,
     time::{Duration, Instant},
@@ -88,6 +90,111 @@ fn previews_touch_no_file_and_tell_of_none() -> Result<()> {
         ensure!(answers.iter().skip(1).step_by(2).all(|body| *body == answers[1]), "{answers:?}");
         let status = json(lab, xelb, "status")?;
         ensure!(status["last_error"] == "", "{status}");
+        Ok(())
+    })
+}
+
+/// Bytes of a process that are in memory and its own.
+fn resident(pid: u32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).context("RssAnon")?;
+    let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kib << 10)
+}
+
+#[test]
+fn bodies_that_never_end_take_little_memory() -> Result<()> {
+    in_lab(|lab, xelb| {
+        let agent = applied(lab, xelb)?;
+        let before = resident(agent.pid())?;
+        let chunk = vec![b' '; 64 << 10];
+        let mut held = Vec::new();
+        for _ in 0..60 {
+            let mut stream = UnixStream::connect(read_socket(lab))?;
+            stream.set_write_timeout(Some(Duration::from_millis(200)))?;
+            let head = "POST /v1/config/preview HTTP/1.1\r\nhost: xelb\r\ncontent-length: 16777216\r\n\r\n";
+            stream.write_all(head.as_bytes())?;
+            // As much as the agent takes; it may close at any time.
+            for _ in 0..255 {
+                if stream.write_all(&chunk).is_err() {
+                    break;
+                }
+            }
+            held.push(stream);
+        }
+        let grown = resident(agent.pid())?.saturating_sub(before);
+        ensure!(grown < 64 << 20, "{} MiB more", grown >> 20);
+        let started = Instant::now();
+        json(lab, xelb, "status")?;
+        ensure!(started.elapsed() < AT_EASE, "{:?}", started.elapsed());
+        drop(held);
+        Ok(())
+    })
+}
+
+#[test]
+fn secrets_are_shown_to_those_who_configure_alone() -> Result<()> {
+    const SEED: &str = "0123456789abcdef0123456789abcdef";
+    in_lab(|lab, xelb| {
+        let _agent = applied(lab, xelb)?;
+        let secret = WEB
+            .replace(
+                "protocol: http, path: /healthz",
+                "protocol: exec, command: [/bin/true, s3cret]",
+            )
+            .replace("interfaces:", &format!("hash_seed: \"{SEED}\"\ninterfaces:"));
+        write(lab, &secret)?;
+        let path = lb_tests::agent::configuration_path(lab).display().to_string();
+        run(lab, xelb, &["apply", "-f", &path])?.success()?;
+        let shown = run(lab, xelb, &["get", "config", "-o", "yaml"])?.success()?;
+        ensure!(shown.contains("s3cret") && shown.contains(SEED), "{shown}");
+        let hidden = with_check(&serde_json::json!({ "protocol": "exec", "command": ["/bin/x"] }));
+        for (method, path, body) in [
+            ("GET", "/v1/config", ""),
+            ("GET", "/v1/revisions/2", ""),
+            ("GET", "/v1/revisions/1/differences?to=2", ""),
+            ("GET", "/v1/status", ""),
+            ("GET", "/v1/targets", ""),
+            ("POST", "/v1/config/preview", &*hidden),
+        ] {
+            let (status, body) = ask(lab, method, path, body)?;
+            ensure!(status == 200, "{path}: {status} {body}");
+            ensure!(!body.contains("s3cret") && !body.contains(SEED), "{path}: {body}");
+        }
+        Ok(())
+    })
+}
+
+/// Ids of the BPF programs that a process holds.
+fn programs(pid: u32) -> Result<BTreeSet<u32>> {
+    let mut held = BTreeSet::new();
+    for entry in fs::read_dir(format!("/proc/{pid}/fdinfo"))? {
+        // Descriptors come and go.
+        let text = fs::read_to_string(entry?.path()).unwrap_or_default();
+        let ids = text.lines().filter_map(|line| line.strip_prefix("prog_id:"));
+        held.extend(ids.filter_map(|id| id.trim().parse::<u32>().ok()));
+    }
+    ensure!(!held.is_empty(), "it holds no program");
+    Ok(held)
+}
+
+#[test]
+fn explaining_again_loads_nothing() -> Result<()> {
+    in_lab(|lab, xelb| {
+        let agent = applied(lab, xelb)?;
+        let explain = "/v1/explain?from=198.51.100.1:4000&to=203.0.113.10:80";
+        let (status, first) = ask(lab, "GET", explain, "")?;
+        ensure!(status == 200 && first.contains("\"target\""), "{status} {first}");
+        let loaded = programs(agent.pid())?;
+        for _ in 0..20 {
+            let (status, again) = ask(lab, "GET", explain, "")?;
+            ensure!(status == 200 && again == first, "{status} {again}");
+        }
+        // Nothing of an answer is left in the next one.
+        let elsewhere = "/v1/explain?from=198.51.100.1:4000&to=203.0.113.99:80";
+        let (_, passed) = ask(lab, "GET", elsewhere, "")?;
+        ensure!(passed.contains("\"passed\"") && !passed.contains("listener\":\"web"), "{passed}");
+        ensure!(loaded == programs(agent.pid())?, "a program was loaded again");
         Ok(())
     })
 }

@@ -18,11 +18,15 @@ use crate::config::FILE_BYTES_MAX;
 
 const MIB: usize = 1 << 20;
 
+/// As large as a file with a configuration may be.
+const DOCUMENT_BYTES_MAX: usize = 16 * MIB;
+const _: () = assert!(DOCUMENT_BYTES_MAX as u64 == FILE_BYTES_MAX);
+
 /// Largest body for a role: whole configurations are for those who may apply them.
 const fn bytes_max(role: Role) -> usize {
     match role {
         Role::Read | Role::Operate => MIB,
-        Role::Configure => FILE_BYTES_MAX as usize,
+        Role::Configure => DOCUMENT_BYTES_MAX,
     }
 }
 
@@ -30,7 +34,7 @@ const fn bytes_max(role: Role) -> usize {
 const fn together_max(role: Role) -> usize {
     match role {
         Role::Read | Role::Operate => 4 * MIB,
-        Role::Configure => 4 * FILE_BYTES_MAX as usize,
+        Role::Configure => 4 * DOCUMENT_BYTES_MAX,
     }
 }
 

@@ -1,11 +1,11 @@
 //! Routes that change something: who wants it, from which revision, and what.
 
-use axum::{Extension, Json, extract::State};
+use axum::{Extension, Json, extract::State, http::StatusCode};
 use tokio::task::spawn_blocking;
 
 use super::{
     Said, TargetAdd, TargetPatch,
-    access::Caller,
+    access::{Caller, Role},
     extract::{Body, Failure, InPath, InQuery},
     parameters::{Base, Changed, Forced, OfGroup, OfRevision, OfTarget, Removed},
     refused::{Conflict, NotFound, Outdated, TooLarge, Unavailable, Wrong},
@@ -164,6 +164,12 @@ pub(super) async fn target_patch(
     InQuery(Changed { port, force }): InQuery<Changed>,
     Body(patch): Body<TargetPatch>,
 ) -> Done {
+    if force && who.role < Role::Configure {
+        let Caller { name, role } = who;
+        let needed = Role::Configure;
+        let message = format!("`force` needs the role `{needed}`, and {name} has `{role}`");
+        return Err(Failure(StatusCode::FORBIDDEN, message));
+    }
     let action = match patch {
         TargetPatch { weight: Some(weight), drain: None } => {
             Action::Edit(Edit::WeighTarget { group, address, port, weight })

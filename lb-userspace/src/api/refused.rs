@@ -21,6 +21,6 @@ refused! {
     NotFound = "There is no such revision"
     Conflict = "A listener would be left without targets; `force` does it all the same"
     Outdated = "The configuration is not at the revision of `if-match` any more"
-    TooLarge = "The body is larger than 16 MiB"
-    Unavailable = "The agent cannot do it now: the kernel or the disk refuses, too many clients watch, or it is stopping"
+    TooLarge = "The body is larger than 16 MiB, or than 1 MiB from a caller without the role `configure`"
+    Unavailable = "The agent cannot do it now: the kernel or the disk refuses, too many clients watch, wait or send bodies, or it is stopping"
 }

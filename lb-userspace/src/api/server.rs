@@ -206,8 +206,8 @@ async fn stats(
         drop(turn);
         view
     };
-    let view = spawn_blocking(read).await.map_err(|error| unavailable(error.into()))?;
-    view.map(Json).map_err(|error| unavailable(error.into()))
+    let view = spawn_blocking(read).await.map_err(unavailable)?;
+    view.map(Json).map_err(unavailable)
 }
 
 /// What the data path would do with a packet.
@@ -240,13 +240,13 @@ async fn explain(
         explained
     };
     let explained = spawn_blocking(explain).await;
-    match explained.map_err(|error| unavailable(error.into()))? {
+    match explained.map_err(unavailable)? {
         Ok(explained) => Ok(Json(super::explain::view(&explained, &snapshot))),
         Err(error @ ExplainError::Families { .. }) => Err(Failure::bad_request(error.to_string())),
-        Err(error) => Err(unavailable(error.into())),
+        Err(error) => Err(unavailable(error)),
     }
 }
 
-fn unavailable(error: anyhow::Error) -> Failure {
-    Failure(StatusCode::SERVICE_UNAVAILABLE, format!("{error:#}"))
+fn unavailable(error: impl Into<anyhow::Error>) -> Failure {
+    Failure(StatusCode::SERVICE_UNAVAILABLE, format!("{:#}", error.into()))
 }

@@ -64,7 +64,7 @@ mod tests {
     async fn readers_wait_for_each_other_and_nobody_waits_for_them() {
         let turns = Turns::default();
         let first = turns.take(Role::Read).await.unwrap();
-        turns.take(Role::Configure).await.unwrap();
+        drop(turns.take(Role::Configure).await.unwrap());
         let waiting: Vec<_> = (0..WAITING_MAX)
             .map(|_| {
                 let turns = turns.clone();

@@ -23,7 +23,7 @@ impl Document {
         let mut document = self.clone();
         hide(&mut document.0, OF_DOCUMENT);
         let groups = document.0.items("target_groups");
-        let any = |group: &Node| group.get("health_check").is_some_and(|check| has(check));
+        let any = |group: &Node| group.get("health_check").is_some_and(has);
         if groups.iter().any(any)
             && let Some(groups) = document.0.list_mut("target_groups")
         {

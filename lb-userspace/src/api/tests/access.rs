@@ -174,6 +174,41 @@ async fn changes_reach_the_agent_from_whom_they_may() {
     }
 }
 
+/// Whoever may only drain and weigh does not overrule what keeps listeners from losing their targets.
+#[tokio::test]
+async fn only_configurators_may_force() {
+    let pki = Pki::new();
+    let fake = Fake::start_for(ROOMY, Answer::Done, &pki.access());
+    let path = "/v1/target-groups/web/targets/10.0.1.13?force=true";
+    for by in By::all().filter(|by| by.role() > Role::Read) {
+        for body in [r#"{"weight": 0}"#, r#"{"drain": true}"#] {
+            let asked = fake.asked().len();
+            let answer = Response::parse(&by.http(&pki, &fake, "PATCH", path, body).await);
+            if by.role() == Role::Configure {
+                assert_eq!(answer.status, 200, "{by:?}: {answer:?}");
+                continue;
+            }
+            assert_eq!(answer.status, 403, "{by:?}: {answer:?}");
+            assert!(answer.error().starts_with("`force` needs the role `configure`"), "{answer:?}");
+            assert_eq!(fake.asked().len(), asked, "{by:?}");
+        }
+    }
+}
+
+/// A reader's body is small, and refused before it is here.
+#[tokio::test]
+async fn bodies_of_readers_are_small() {
+    let pki = Pki::new();
+    let fake = Fake::start_for(ROOMY, Answer::Done, &pki.access());
+    let body = format!("{{{}}}", " ".repeat(1 << 20));
+    for by in By::all() {
+        let sent = by.http(&pki, &fake, "POST", "/v1/config/preview", &body).await;
+        let answer = Response::parse(&sent);
+        let wanted = if by.role() == Role::Configure { 200 } else { 413 };
+        assert_eq!(answer.status, wanted, "{by:?}: {answer:?}");
+    }
+}
+
 #[tokio::test]
 async fn readers_may_not_use_methods_that_no_route_has() {
     let pki = Pki::new();

@@ -9,14 +9,14 @@ use lb_common::{
 };
 use lb_ebpf::memory::{FlowMemory, Lines};
 
-use super::{atomic, direct, maps, run::Run, settings, tables::KernelTables};
+use super::{atomic, direct, maps, mask::masked, run::Run, settings, tables::KernelTables};
 
 /// An entry of the memory; `None` when there is no such place.
 #[inline(always)]
 fn entry(place: u32) -> Option<*mut Memory> {
     let line = maps::MEMORY.get_ptr_mut(place / MEMORY_WORDS as u32)?;
     // SAFETY: the number is below that of a line's entries.
-    Some(unsafe { line.cast::<Memory>().add(place as usize % MEMORY_WORDS) })
+    Some(unsafe { line.cast::<Memory>().add(masked::<{ MEMORY_WORDS - 1 }>(place as usize)) })
 }
 
 impl<R: Run> Lines for KernelTables<R> {
@@ -69,7 +69,7 @@ impl<R: Run> FlowMemory for KernelTables<R> {
         // SAFETY: masked, so inside the array. A second that is there already need not be written:
         // the line stays shared between CPUs.
         unsafe {
-            let place = seen.cast::<u32>().add(slot as usize & (RING_SLOTS_MAX - 1));
+            let place = seen.cast::<u32>().add(masked::<{ RING_SLOTS_MAX - 1 }>(slot as usize));
             if read_volatile(place) != now {
                 write_volatile(place, now);
             }

@@ -5,6 +5,7 @@ mod atomic;
 mod direct;
 pub(crate) mod frame;
 pub(crate) mod maps;
+mod mask;
 mod memory;
 mod nat;
 pub(crate) mod programs;

@@ -8,14 +8,14 @@ use lb_common::{
 };
 use lb_ebpf::nat::NatTables;
 
-use super::{atomic::compare_exchange, direct, maps, run::Run, tables::KernelTables};
+use super::{atomic::compare_exchange, direct, maps, mask::masked, run::Run, tables::KernelTables};
 
 impl<R: Run> NatTables for KernelTables<R> {
     #[inline(always)]
     fn pool(&self, number: usize) -> Pool {
         let pools = direct::element::<Pools>();
         // SAFETY: masked, so inside the array. The agent writes a pool before anything leads to it.
-        unsafe { read_volatile(pools.cast::<Pool>().add(number & (POOL_PLACES - 1))) }
+        unsafe { read_volatile(pools.cast::<Pool>().add(masked::<{ POOL_PLACES - 1 }>(number))) }
     }
 
     #[inline(always)]
@@ -74,7 +74,7 @@ impl<R: Run> NatTables for KernelTables<R> {
         match maps::FLOWS.get_ptr_mut(line) {
             // SAFETY: into the map, aligned; the number is masked.
             Some(place) => unsafe {
-                compare_exchange(place.cast::<u64>().add(word as usize & 7), old, new)
+                compare_exchange(place.cast::<u64>().add(masked::<7>(word as usize)), old, new)
             },
             None => false,
         }

@@ -19,7 +19,7 @@ use lb_ebpf::{
     tables::{Count, Fact},
 };
 
-use super::{direct, maps, run::Run, settings, stages};
+use super::{direct, maps, mask::masked, run::Run, settings, stages};
 
 /// The maps of the balancer, in such a run.
 pub(crate) struct KernelTables<R>(PhantomData<R>);
@@ -118,7 +118,7 @@ impl<R: Run> Tables for KernelTables<R> {
 
     #[inline(always)]
     fn ring(&self, group: u16) -> RingRef {
-        let index = usize::from(group) & (GROUPS_MAX - 1);
+        let index = masked::<{ GROUPS_MAX - 1 }>(usize::from(group));
         // SAFETY: masked, so inside the array; one aligned 8-byte load, as the agent stores it.
         let word = unsafe {
             let group = direct::element::<Groups>().cast::<Group>().add(index);
@@ -130,7 +130,7 @@ impl<R: Run> Tables for KernelTables<R> {
     #[inline(always)]
     fn owner(&self, index: usize) -> RingSlot {
         let rings = direct::element::<Rings>();
-        let index = index & (RING_SLOTS_MAX - 1);
+        let index = masked::<{ RING_SLOTS_MAX - 1 }>(index);
         // SAFETY: masked, so inside the array; one aligned 2-byte load, as the agent stores it.
         RingSlot::from_word(unsafe { read_volatile(rings.cast::<u16>().add(index)) })
     }
@@ -138,7 +138,7 @@ impl<R: Run> Tables for KernelTables<R> {
     #[inline(always)]
     fn armed(&self, index: usize) -> Slot {
         let slots = direct::element::<Slots>();
-        let index = index & (RING_SLOTS_MAX - 1);
+        let index = masked::<{ RING_SLOTS_MAX - 1 }>(index);
         // SAFETY: masked, so inside the array; one aligned 8-byte load, as the agent stores it.
         Slot::from_word(unsafe { read_volatile(slots.cast::<u64>().add(index)) })
     }
@@ -146,12 +146,12 @@ impl<R: Run> Tables for KernelTables<R> {
     #[inline(always)]
     fn target(&self, id: u16) -> Option<&Target> {
         let targets = direct::element::<Targets>();
-        let index = usize::from(id) & (TARGETS_MAX - 1);
+        let index = masked::<{ TARGETS_MAX - 1 }>(usize::from(id));
         // SAFETY: both indices are masked. The agent does not write the active version before a
         // grace period has passed since it was flipped away from, so it is constant in this run.
         let target = unsafe {
             let active = (&raw const (*targets).active).cast::<u8>().add(index);
-            let version = usize::from(read_volatile(active)) & 1;
+            let version = masked::<1>(usize::from(read_volatile(active)));
             &*targets.cast::<Target>().add(version * TARGETS_MAX + index)
         };
         target.is_valid().then_some(target)
@@ -188,7 +188,7 @@ impl<R: Run> Tables for KernelTables<R> {
 #[inline(always)]
 fn ask(place: usize, key: &ListenerKey) -> ControlFlow<Option<Listener>> {
     let listeners = direct::element::<Listeners>();
-    let index = place & (LISTENER_PLACES - 1);
+    let index = masked::<{ LISTENER_PLACES - 1 }>(place);
     // SAFETY: masked, so inside the array. The listener is one word, and is read first: see
     // `Listeners` for why the key is then its own.
     unsafe {

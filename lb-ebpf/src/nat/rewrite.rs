@@ -213,8 +213,9 @@ fn error<P: Packet>(
     outer: u32,
 ) -> Option<()> {
     let at = offset + Icmp::LEN;
-    let quote = quote::parse(packet, family, at)?;
+    // Before the quote is read: the verifier would walk the addresses once for each chain of headers in it.
     let (addresses, header) = quoted_addresses(packet, at, family, ends)?;
+    let quote = quote::parse(packet, family, at)?;
     let transport = at + (quote.header_length & 0x3fff);
     let ports = quoted_ports(packet, transport, end, &quote, ends, addresses)?;
     let icmp = packet.get_mut::<Icmp>(offset)?;

@@ -21,7 +21,10 @@ use lb_common::{
 };
 use lb_ebpf::flow_hash;
 
-use super::{LoadError, MapSizes, OBJECT, direct, load::load_program};
+use super::{
+    LoadError, MapSizes, OBJECT, direct,
+    load::{load_program, not_opened},
+};
 
 /// The balancer's maps and programs.
 #[derive(Debug)]
@@ -51,7 +54,7 @@ impl Balancer {
             .override_global(settings::MEMORY_MASK.name, &memory_mask, true)
             .map_max_entries(map::MEMORY, sizes.memory_lines);
         let mut open =
-            |object: &[u8]| loader.load(object).map_err(|error| LoadError::Object(Box::new(error)));
+            |object: &[u8]| loader.load(object).map_err(|error| not_opened(error, sizes));
         // Once for the maps, then for programs that know them.
         let maps = direct::take(&mut open(OBJECT)?).map_err(LoadError::Direct)?;
         let ebpf = open(bytemuck::cast_slice(&direct::link(OBJECT, &maps)))?;

@@ -20,6 +20,7 @@ use super::{
     former::Former,
     join::Balancer,
     pins::{PinError, PinFolder, detach},
+    refusal::{self, VerifierLog},
     resize::{self, Resize},
 };
 
@@ -44,8 +45,36 @@ pub enum LoadError {
     /// The object lacks a map: a fault of the build.
     #[error("the BPF object lacks a map that is addressed directly")]
     Direct(#[source] MapError),
+    /// The maps do not fit the memory.
+    #[error(
+        "not enough memory for the maps of the data path, which take about {mib} MiB of the kernel's: \
+         free some, raise the limit of the agent's control group, or start it with a smaller \
+         --flow-memory (now {flows} flows, 16 bytes each)"
+    )]
+    Memory {
+        /// What they take.
+        mib: u32,
+        /// How many flows can be remembered.
+        flows: u32,
+        /// What the kernel says.
+        #[source]
+        source: Box<EbpfError>,
+    },
+    /// The kernel's verifier refuses a program.
+    #[error("Linux {release} refuses the BPF program {name}; {log}")]
+    Refused {
+        /// Its name.
+        name: &'static str,
+        /// Of the kernel.
+        release: String,
+        /// Where the reasons are.
+        log: VerifierLog,
+        /// What the kernel says.
+        #[source]
+        source: std::io::Error,
+    },
     /// The program cannot be loaded.
-    #[error("the kernel refuses the BPF program {name}")]
+    #[error("the BPF program {name} cannot be loaded")]
     Program {
         /// Its name.
         name: &'static str,
@@ -112,7 +141,7 @@ impl DataPath {
     /// forwards with maps that this version cannot use, it goes on to: see [`DataPath::switch`]. Maps
     /// of other sizes are replaced, and what they hold is kept.
     pub fn load(options: &LoadOptions) -> Result<(Self, KernelStore), LoadError> {
-        Facts::read()?.check()?;
+        Facts::read()?.check_balancer()?;
         // Before anything is made, so that a typing error leaves no trace.
         exist(&options.interfaces)?;
         let pins = PinFolder::open(&options.bpffs)?;
@@ -293,6 +322,19 @@ pub(super) fn load_object(
     Ok((balancer, store))
 }
 
+/// What an object that cannot be opened comes to: most of it is memory for maps.
+pub(super) fn not_opened(error: EbpfError, sizes: MapSizes) -> LoadError {
+    match &error {
+        EbpfError::MapError(MapError::CreateError { io_error, .. })
+            if io_error.raw_os_error() == Some(libc::ENOMEM) =>
+        {
+            let (mib, flows) = (sizes.memory_mib(), sizes.flows());
+            LoadError::Memory { mib, flows, source: Box::new(error) }
+        }
+        _ => LoadError::Object(Box::new(error)),
+    }
+}
+
 fn exist(interfaces: &[String]) -> Result<(), LoadError> {
     for name in interfaces {
         interface_index(name)?;
@@ -308,7 +350,7 @@ pub(super) fn load_program<'a>(
     let program = ebpf.program_mut(name).ok_or(LoadError::NoProgram { name })?;
     let program: &mut Xdp = program.try_into().map_err(|_| LoadError::NoProgram { name })?;
     if program.fd().is_err() {
-        program.load().map_err(|source| LoadError::Program { name, source: Box::new(source) })?;
+        program.load().map_err(|source| refusal::of(name, source))?;
     }
     Ok(program)
 }

@@ -1,6 +1,6 @@
 //! What must be true of the host before anything is loaded, said in words that help.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use thiserror::Error;
 
@@ -10,6 +10,12 @@ const KERNEL_MIN: (u32, u32) = (6, 1);
 
 /// Capabilities that xelb needs, with their numbers (linux/capability.h).
 const CAPABILITIES: &[(&str, u32)] = &[("CAP_NET_ADMIN", 12), ("CAP_PERFMON", 38), ("CAP_BPF", 39)];
+
+/// Where the kernel describes its types, if it was built to.
+const BTF: &str = "/sys/kernel/btf/vmlinux";
+
+/// Whether BPF programs are compiled; network namespaces other than the first do not have it.
+const JIT: &str = "/proc/sys/net/core/bpf_jit_enable";
 
 /// What is wrong with the host.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -24,6 +30,18 @@ pub enum PreflightError {
         /// Its release.
         found: String,
     },
+    /// The kernel was built without descriptions of types.
+    #[error(
+        "the kernel has no BTF ({BTF} is missing), which the BPF programs need; run a kernel that is \
+         built with CONFIG_DEBUG_INFO_BTF=y, as those of distributions are"
+    )]
+    NoBtf,
+    /// The kernel would interpret the programs.
+    #[error(
+        "net.core.bpf_jit_enable is 0: the kernel refuses programs that have both functions and tail \
+         calls, as xelb's do, unless it compiles them; run `sysctl -w net.core.bpf_jit_enable=1`"
+    )]
+    NoJit,
     /// Capabilities are missing.
     #[error("not permitted to load BPF programs: {missing} missing; run xelb as root")]
     NotPermitted {
@@ -47,6 +65,10 @@ pub struct Facts {
     pub kernel_release: String,
     /// Effective capabilities, one bit each.
     pub capabilities: u64,
+    /// Whether the kernel describes its types (BTF).
+    pub btf: bool,
+    /// `net.core.bpf_jit_enable`; network namespaces other than the first do not have it.
+    pub jit: Option<u32>,
 }
 
 impl Facts {
@@ -64,10 +86,28 @@ impl Facts {
             .find_map(|line| line.strip_prefix("CapEff:"))
             .and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
             .ok_or_else(|| unreadable("no line CapEff".to_owned()))?;
-        Ok(Self { kernel_release: uname.release().to_string_lossy().into_owned(), capabilities })
+        Ok(Self {
+            kernel_release: uname.release().to_string_lossy().into_owned(),
+            capabilities,
+            // Where sysfs is hidden, nobody can tell.
+            btf: Path::new(BTF).exists() || !Path::new("/sys/kernel").exists(),
+            jit: fs::read_to_string(JIT).ok().and_then(|text| text.trim().parse().ok()),
+        })
     }
 
-    /// Says what is wrong, if anything is.
+    /// Says what is wrong for the balancer, which needs more than the programs of targets do.
+    pub fn check_balancer(&self) -> Result<(), PreflightError> {
+        self.check()?;
+        if !self.btf {
+            return Err(PreflightError::NoBtf);
+        }
+        if self.jit == Some(0) {
+            return Err(PreflightError::NoJit);
+        }
+        Ok(())
+    }
+
+    /// Says what is wrong for every program, if anything is.
     pub fn check(&self) -> Result<(), PreflightError> {
         if version(&self.kernel_release) < KERNEL_MIN {
             return Err(PreflightError::KernelTooOld { found: self.kernel_release.clone() });
@@ -98,7 +138,7 @@ mod tests {
     use super::*;
 
     fn facts(release: &str, capabilities: u64) -> Facts {
-        Facts { kernel_release: release.to_owned(), capabilities }
+        Facts { kernel_release: release.to_owned(), capabilities, btf: true, jit: Some(1) }
     }
 
     #[test]
@@ -109,6 +149,23 @@ mod tests {
         }
         for release in ["6.1.0-13-amd64", "6.18.44", "7.0-rc1", "10.0"] {
             assert_eq!(facts(release, u64::MAX).check(), Ok(()), "{release}");
+        }
+    }
+
+    #[test]
+    fn what_a_kernel_lacks_is_a_sentence() {
+        let lacks = |change: fn(&mut Facts)| {
+            let mut facts = facts("6.1.0", u64::MAX);
+            change(&mut facts);
+            facts.check_balancer().map_err(|error| error.to_string())
+        };
+        let message = lacks(|facts| facts.btf = false).unwrap_err();
+        assert!(message.contains("CONFIG_DEBUG_INFO_BTF=y"), "{message}");
+        let message = lacks(|facts| facts.jit = Some(0)).unwrap_err();
+        assert!(message.contains("sysctl -w net.core.bpf_jit_enable=1"), "{message}");
+        for jit in [None, Some(1), Some(2)] {
+            let facts = Facts { jit, ..facts("6.1.0", u64::MAX) };
+            assert_eq!(facts.check_balancer(), Ok(()), "{jit:?}");
         }
     }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use aya::maps::{MapData, MapError};
 use lb_common::{
+    MemoryLine,
     abi::map,
     limits::{MEMORY_LINES, MEMORY_LINES_MAX, MEMORY_LINES_MIN},
     memory::MEMORY_WORDS,
@@ -47,6 +48,12 @@ impl MapSizes {
         self.memory_lines * Self::WORDS
     }
 
+    /// About what all maps take, in MiB: 103 beside the memory of flows, as measured (docs/operations.md).
+    #[must_use]
+    pub(super) const fn memory_mib(self) -> u32 {
+        103 + self.memory_lines / ((1 << 20) / number(size_of::<MemoryLine>()))
+    }
+
     /// Sizes of the maps that are pinned in a folder.
     pub fn of(folder: &Path) -> Result<Self, MapError> {
         let memory = MapData::from_pin(folder.join(map::MEMORY))?;
@@ -85,5 +92,6 @@ mod tests {
             assert_eq!(sizes.memory_mask() + 1, flows / 4, "{asked}");
         }
         assert_eq!(MapSizes::default().flows(), 2 << 20);
+        assert_eq!(MapSizes::default().memory_mib(), 135);
     }
 }

@@ -46,11 +46,10 @@ fn btf(host: &HostFacts) -> Finding {
     if host.btf {
         return Finding::ok("btf", SUBJECT, "the kernel describes its types (BTF)");
     }
-    Finding::warning(
+    Finding::error(
         "btf",
         SUBJECT,
-        "/sys/kernel/btf/vmlinux is missing: the kernel was built without BTF; xelb runs, \
-         tools that look into BPF programs see less",
+        "/sys/kernel/btf/vmlinux is missing: the kernel was built without BTF, which the BPF programs need",
         "run a kernel with CONFIG_DEBUG_INFO_BTF=y, as distributions build them",
     )
 }
@@ -60,7 +59,8 @@ fn jit(host: &HostFacts) -> Finding {
         Some(0) => Finding::error(
             JIT,
             SUBJECT,
-            "net.core.bpf_jit_enable is 0: the kernel interprets the program, many times slower",
+            "net.core.bpf_jit_enable is 0: the kernel refuses programs that have both functions and tail \
+             calls, as xelb's do, unless it compiles them",
             "sysctl -w net.core.bpf_jit_enable=1",
         ),
         Some(_) => Finding::ok(JIT, SUBJECT, "BPF programs are compiled"),
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn what_the_kernel_lacks_is_said() {
-        assert_eq!(found("btf", |facts| facts.host.btf = false).severity, Warning);
+        assert_eq!(found("btf", |facts| facts.host.btf = false).severity, Error);
         assert_eq!(found("bpf_jit", |facts| facts.host.jit = Some(0)).severity, Error);
         assert_eq!(found("bpf_jit", |facts| facts.host.jit = None).severity, Ok);
         let bpffs = found("bpffs", |facts| facts.host.bpffs.clear());

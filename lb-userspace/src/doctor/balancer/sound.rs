@@ -16,6 +16,8 @@ pub(super) fn facts() -> BalancerFacts {
             preflight: dataplane::Facts {
                 kernel_release: "6.1.0-13-amd64".to_owned(),
                 capabilities: u64::MAX,
+                btf: true,
+                jit: Some(1),
             },
             btf: true,
             jit: Some(1),

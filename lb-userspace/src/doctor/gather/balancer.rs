@@ -61,6 +61,8 @@ fn host_facts() -> HostFacts {
         preflight: dataplane::Facts::read().unwrap_or_else(|_| dataplane::Facts {
             kernel_release: String::new(),
             capabilities: 0,
+            btf: false,
+            jit: None,
         }),
         btf: Path::new(BTF).exists(),
         jit: procfs::number(JIT),

@@ -15,7 +15,7 @@ use nix::{
 };
 
 use crate::{
-    scene::machine,
+    scene::machine_alone,
     traces::{BpfObjects, Traces, processes_with},
 };
 
@@ -91,7 +91,7 @@ impl Demo {
 
 #[test]
 fn the_demo_ends_by_itself_and_leaves_nothing() -> anyhow::Result<()> {
-    let _machine = machine();
+    let _machine = machine_alone();
     let before = Traces::now()?;
     let started = Instant::now();
     let mut demo = Demo::start("whole")?;
@@ -112,7 +112,7 @@ fn the_demo_ends_by_itself_and_leaves_nothing() -> anyhow::Result<()> {
 /// Killed, or told to end, at its start and in steps where much is going on.
 #[test]
 fn a_demo_that_is_killed_leaves_nothing() -> anyhow::Result<()> {
-    let _machine = machine();
+    let _machine = machine_alone();
     for (signal, heading, delay_ms) in [
         (Signal::SIGKILL, None, 0),
         (Signal::SIGKILL, None, 50),

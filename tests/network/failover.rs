@@ -14,7 +14,7 @@ use lb_tests::{
 };
 use nix::sys::signal::Signal;
 
-use crate::scene::{NOTICE_LIMIT, Scene, expect_no_failure, in_lab, web_at};
+use crate::scene::{NOTICE_LIMIT, Scene, expect_no_failure, in_lab_alone, web_at};
 
 const VICTIM: u8 = 2;
 /// How long each state is watched.
@@ -43,7 +43,7 @@ fn expect_answers_of(samples: &Samples, names: &[&str]) -> anyhow::Result<()> {
 
 fn in_scene(body: fn(&mut Lab, &Scene, &Load) -> anyhow::Result<()>) -> anyhow::Result<()> {
     for forwarding in [Forwarding::Ipip, Forwarding::L2dsr] {
-        in_lab(3, move |lab| {
+        in_lab_alone(3, move |lab| {
             let mut configuration = Configuration::web(forwarding, &[1, 2, 3]);
             if forwarding == Forwarding::L2dsr {
                 configuration.listeners.truncate(1);

@@ -13,7 +13,7 @@ use lb_userspace::bench::traffic::Mix;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::scene::machine;
+use crate::scene::machine_alone;
 
 /// Longest time that a run may take.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -33,7 +33,7 @@ pub(crate) struct Pair {
 
 /// Runs `body` with two hosts, `sender` and `receiver`.
 pub(crate) fn in_pair(body: fn(&Pair) -> Result<()>) -> Result<()> {
-    let _machine = machine();
+    let _machine = machine_alone();
     requirements::check(requirements::TEST_TOOLS)?;
     sandbox::run(move |sandbox| {
         let sender = Host::new(&sandbox, "sender")?;

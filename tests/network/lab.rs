@@ -17,7 +17,7 @@ use lb_tests::{
 };
 
 use crate::{
-    scene::{in_lab, machine},
+    scene::{in_lab, machine_alone},
     traces::{Traces, is_alive},
 };
 
@@ -71,7 +71,7 @@ fn a_target_serves_the_vips_and_sees_the_client() -> anyhow::Result<()> {
 
 #[test]
 fn a_lab_whose_body_panics_leaves_nothing_behind() -> anyhow::Result<()> {
-    let _machine = machine();
+    let _machine = machine_alone();
     let before = Traces::now()?;
     let (sender, pids) = std::sync::mpsc::channel();
     let panicked = std::panic::catch_unwind(move || {
@@ -113,7 +113,7 @@ fn holder() -> anyhow::Result<()> {
 
 #[test]
 fn a_lab_whose_process_is_killed_leaves_nothing_behind() -> anyhow::Result<()> {
-    let _machine = machine();
+    let _machine = machine_alone();
     let before = Traces::now()?;
     let mut holder = Command::new(env::current_exe()?)
         .args(["--exact", "lab::holder", "--ignored", "--nocapture"])

@@ -2,7 +2,8 @@
 //! packets arrive. They need root and the programs that `cargo xtask setup` installs; without them
 //! they fail, they are not skipped.
 //!
-//! One lab stands at a time: the tests measure times, and a machine may have few cores.
+//! Labs stand side by side. Tests that measure times or rates have the machine to themselves: see
+//! `scene::in_lab_alone`.
 
 mod agent_crash;
 mod checks;

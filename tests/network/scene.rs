@@ -2,7 +2,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::Duration,
 };
 
@@ -46,19 +46,35 @@ pub(crate) const MODES: [Mode; 5] = [
     Mode { name: "l2dsr", forwarding: Forwarding::L2dsr, crossed: false },
 ];
 
-static MACHINE: Mutex<()> = Mutex::new(());
+/// Labs stand side by side, since each has its own namespaces; what measures has the machine alone.
+static MACHINE: RwLock<()> = RwLock::new(());
 
-/// The machine to oneself; a test that failed does not keep it.
-pub(crate) fn machine() -> MutexGuard<'static, ()> {
-    MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
+/// The machine for a test that others do not disturb. A test that failed does not keep it.
+fn shared_machine() -> RwLockReadGuard<'static, ()> {
+    MACHINE.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs `body` in a lab of its own.
+/// The machine for a test that measures times or rates, or looks at what the whole machine holds.
+pub(crate) fn machine_alone() -> RwLockWriteGuard<'static, ()> {
+    MACHINE.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs `body` in a lab of its own, beside others.
 pub(crate) fn in_lab<T: Send + 'static>(
     targets: u8,
     body: impl FnOnce(&mut Lab) -> anyhow::Result<T> + Send + 'static,
 ) -> anyhow::Result<T> {
-    let _machine = machine();
+    let _machine = shared_machine();
+    requirements::check(requirements::TEST_TOOLS)?;
+    lb_tests::lab::run(targets, body)
+}
+
+/// Runs `body` in a lab of its own while no other stands.
+pub(crate) fn in_lab_alone<T: Send + 'static>(
+    targets: u8,
+    body: impl FnOnce(&mut Lab) -> anyhow::Result<T> + Send + 'static,
+) -> anyhow::Result<T> {
+    let _machine = machine_alone();
     requirements::check(requirements::TEST_TOOLS)?;
     lb_tests::lab::run(targets, body)
 }

@@ -11,7 +11,7 @@ use lb_tests::{
 };
 
 use crate::iperf;
-use crate::scene::{MODES, Mode, Scene, in_every_mode, in_lab, url};
+use crate::scene::{MODES, Mode, Scene, in_every_mode, in_lab_alone, url};
 
 const TARGETS: u8 = 2;
 const LIMIT: Duration = Duration::from_secs(20);
@@ -64,7 +64,7 @@ pub(crate) fn upload(lab: &Lab, vip: IpAddr) -> anyhow::Result<()> {
 #[test]
 fn iperf3_fills_the_way_in_both_directions() -> anyhow::Result<()> {
     for mode in MODES {
-        in_lab(1, move |lab| {
+        in_lab_alone(1, move |lab| {
             let _scene = Scene::start(lab, &iperf_configuration(mode))?;
             iperf::measure(lab, mode.name, VIP_V4.into())
         })

@@ -1,9 +1,11 @@
 //! `cargo xtask test`: every check and test of the project, as stages in order.
 //!
-//! It stops at the first stage that fails unless told otherwise, and ends with a table and one
-//! closing line. What a stage does is a row of [`stage::STAGES`].
+//! A stage that fails does not keep the others from running, unless that is asked for. It ends with
+//! the slowest tests, a table of stages and one closing line. What a stage does is a row of
+//! [`stage::STAGES`].
 
 mod package;
+mod programs;
 mod stage;
 
 use std::time::{Duration, Instant};
@@ -21,14 +23,21 @@ pub(crate) struct Arguments {
     #[arg(value_name = "STAGE", value_parser = stage::parse)]
     stages: Vec<&'static Stage>,
 
-    /// Go on after a stage that failed
-    #[arg(long)]
-    keep_going: bool,
+    /// The stages for a quick look while working: no root, under three minutes
+    #[arg(long, conflicts_with = "stages")]
+    quick: bool,
 
-    /// Privileged tests that run at the same time [default: by the number of CPUs]
+    /// Stop at the first stage that fails
+    #[arg(long)]
+    fail_fast: bool,
+
+    /// Privileged tests that run at the same time [default: by the stage]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u8).range(1..))]
     threads: Option<u8>,
 }
+
+/// Tests that are named at the end, since they take the most time.
+const SLOWEST_SHOWN: usize = 10;
 
 /// What became of a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +56,7 @@ struct Row {
 
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     let start = Instant::now();
-    let stages = stage::selected(&arguments.stages);
+    let stages = stage::selected(&arguments.stages, arguments.quick);
     let privileged: Vec<&str> =
         stages.iter().filter(|stage| stage.privileged).map(|stage| stage.name).collect();
     if !privileged.is_empty() && !is_root()? {
@@ -59,9 +68,25 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     }
     let environment = Environment::new(workspace, arguments.threads);
     let mut rows: Vec<Row> = Vec::new();
-    for stage in stages {
-        let skip = !arguments.keep_going && rows.iter().any(|row| row.outcome == Outcome::Failed);
-        rows.push(if skip { not_run(stage) } else { run_stage(stage, &environment) });
+    let count = stages.len();
+    for (number, stage) in stages.into_iter().enumerate() {
+        let skip = arguments.fail_fast && rows.iter().any(|row| row.outcome == Outcome::Failed);
+        if skip {
+            rows.push(not_run(stage));
+            continue;
+        }
+        let since = human(start.elapsed());
+        println!(
+            "\n==== {} ({} of {count}, after {since}): {}",
+            stage.name,
+            number + 1,
+            stage.purpose
+        );
+        rows.push(run_stage(stage, &environment));
+    }
+    let timed = environment.timed.borrow();
+    if !timed.is_empty() {
+        print!("\nThe slowest tests:\n{}", programs::slowest(&timed, SLOWEST_SHOWN));
     }
     print!("{}", table(&rows));
     closing(&rows, start.elapsed()).map(|line| println!("{line}"))
@@ -72,7 +97,6 @@ fn not_run(stage: &Stage) -> Row {
 }
 
 fn run_stage(stage: &Stage, environment: &Environment<'_>) -> Row {
-    println!("\n==== {}: {}", stage.name, stage.purpose);
     let start = Instant::now();
     let result = setup::ensure(environment.workspace, stage.needs)
         .and_then(|()| (stage.action)(environment));

@@ -62,13 +62,6 @@ impl Workspace {
         Ok(self.target_dir.join("debug/xelb"))
     }
 
-    /// Runs tests of this choice, of what [`Self::build_for_tests`] builds.
-    pub(crate) fn tests(&self, choice: &[&str]) -> Command {
-        let mut command = self.cargo(["test", "--workspace"]);
-        command.args(choice);
-        command
-    }
-
     /// The program at a path, at the root.
     pub(crate) fn program_at(&self, path: &Path) -> Command {
         let mut command = Command::new(path);

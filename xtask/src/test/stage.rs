@@ -1,10 +1,12 @@
 //! The stages of `cargo xtask test`, as a table: cheap ones first, so that a mistake shows early.
 
+use std::cell::RefCell;
 use std::env;
 
 use anyhow::{Result, anyhow};
 
 use super::package;
+use super::programs::{self, TimedTest};
 use crate::bench::guard::{self, Speed};
 use crate::setup::{self, Need};
 use crate::tidy;
@@ -19,6 +21,8 @@ pub(crate) struct Stage {
     pub(super) purpose: &'static str,
     /// Whether it needs root.
     pub(super) privileged: bool,
+    /// Whether `--quick` runs it.
+    quick: bool,
     /// What must be installed for it.
     pub(super) needs: &'static [Need],
     /// What it does.
@@ -28,18 +32,39 @@ pub(crate) struct Stage {
 /// What stages are run with.
 pub(super) struct Environment<'a> {
     pub(super) workspace: &'a Workspace,
-    /// Privileged tests at the same time.
-    threads: String,
+    /// Privileged tests at the same time, if the caller chose.
+    threads: Option<usize>,
+    /// All tests of the stages that have been run.
+    pub(super) timed: RefCell<Vec<TimedTest>>,
 }
 
-/// Each privileged test starts a dozen of programs and watches the time that things take: side by
-/// side they would disturb each other.
-const THREADS: usize = 1;
+/// Tests with hosts of their own mostly wait: for probes, timeouts and slots that disarm. Those that
+/// measure ask for the machine to themselves (`tests/network/scene.rs`).
+const WAITING_TESTS: usize = 4;
+
+/// Tests that compute.
+const COMPUTING_TESTS: usize = 2;
 
 impl<'a> Environment<'a> {
     pub(super) fn new(workspace: &'a Workspace, threads: Option<u8>) -> Self {
-        let threads = threads.map_or(THREADS, usize::from);
-        Self { workspace, threads: threads.to_string() }
+        Self { workspace, threads: threads.map(usize::from), timed: RefCell::default() }
+    }
+
+    /// Builds and runs the test programs of that choice, as many tests at once as libtest thinks.
+    fn tests(&self, choice: &[&str]) -> Result<()> {
+        programs::run(self.workspace, choice, None, &mut self.timed.borrow_mut())
+    }
+
+    /// A test program of lb-tests. It runs `xelb` itself, which is therefore built first.
+    fn lab(&self, test: &str, threads: usize) -> Result<()> {
+        self.workspace.build_for_tests()?;
+        let threads = self.threads.unwrap_or(threads);
+        programs::run(
+            self.workspace,
+            &["--test", test],
+            Some(threads),
+            &mut self.timed.borrow_mut(),
+        )
     }
 }
 
@@ -48,6 +73,7 @@ pub(super) const STAGES: &[Stage] = &[
         name: "fmt",
         purpose: "the code is formatted",
         privileged: false,
+        quick: true,
         needs: &[Need::Rustfmt],
         action: |on| run(&mut on.workspace.cargo(["fmt", "--all", "--check"])),
     },
@@ -55,6 +81,7 @@ pub(super) const STAGES: &[Stage] = &[
         name: "tidy",
         purpose: "what a program can check of the style",
         privileged: false,
+        quick: true,
         needs: &[],
         action: |on| tidy::run(on.workspace),
     },
@@ -62,6 +89,7 @@ pub(super) const STAGES: &[Stage] = &[
         name: "clippy",
         purpose: "no warning on the host",
         privileged: false,
+        quick: true,
         needs: &[Need::Clippy, Need::RustSource, Need::BpfLinker],
         action: |on| {
             let arguments = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
@@ -72,6 +100,7 @@ pub(super) const STAGES: &[Stage] = &[
         name: "clippy-bpf",
         purpose: "no warning in the BPF binaries",
         privileged: false,
+        quick: false,
         needs: &[Need::Clippy, Need::RustSource],
         action: clippy_bpf,
     },
@@ -79,23 +108,26 @@ pub(super) const STAGES: &[Stage] = &[
         name: "unit",
         purpose: "unit and property tests of every crate",
         privileged: false,
+        quick: true,
         needs: setup::BPF_NEEDS,
         action: |on| {
-            run(&mut on.workspace.tests(&["--lib", "--bins", "--test", "control"]))?;
-            run(&mut on.workspace.tests(&["--doc"]))
+            on.tests(&["--lib", "--bins", "--test", "control"])?;
+            run(&mut on.workspace.cargo(["test", "--workspace", "--doc"]))
         },
     },
     Stage {
         name: "simulation",
         purpose: "random lives of a target group: no connection breaks",
         privileged: false,
+        quick: false,
         needs: setup::BPF_NEEDS,
-        action: |on| run(&mut on.workspace.tests(&["--test", "simulation"])),
+        action: |on| on.tests(&["--test", "simulation"]),
     },
     Stage {
         name: "package",
         purpose: "the Debian package on a clean system, and its units under systemd",
         privileged: true,
+        quick: false,
         needs: setup::LAB_NEEDS,
         action: package::run,
     },
@@ -103,34 +135,39 @@ pub(super) const STAGES: &[Stage] = &[
         name: "datapath",
         purpose: "packets, on the host and in the kernel",
         privileged: true,
+        quick: false,
         needs: setup::LAB_NEEDS,
-        action: |on| lab(on, "datapath"),
+        action: |on| on.lab("datapath", COMPUTING_TESTS),
     },
     Stage {
         name: "network",
         purpose: "real connections through hosts in network namespaces",
         privileged: true,
+        quick: false,
         needs: setup::LAB_NEEDS,
-        action: |on| lab(on, "network"),
+        action: |on| on.lab("network", WAITING_TESTS),
     },
     Stage {
         name: "agent",
         purpose: "configuration in, tables out; bad input; take-over",
         privileged: true,
+        quick: false,
         needs: setup::AGENT_NEEDS,
-        action: |on| lab(on, "agent"),
+        action: |on| on.lab("agent", WAITING_TESTS),
     },
     Stage {
         name: "abi",
         purpose: "the layout of what kernel and agent share",
         privileged: true,
+        quick: false,
         needs: setup::LAB_NEEDS,
-        action: |on| lab(on, "abi"),
+        action: |on| on.lab("abi", 1),
     },
     Stage {
         name: "bench",
         purpose: "no ratio of costs is worse than its bound",
         privileged: true,
+        quick: false,
         needs: setup::BPF_NEEDS,
         action: |on| guard::check(on.workspace, Speed::Quick),
     },
@@ -144,10 +181,14 @@ pub(super) fn parse(name: &str) -> Result<&'static Stage> {
     })
 }
 
-/// The stages of that choice in the order of the table, each once; all if none is chosen.
-pub(super) fn selected(chosen: &[&'static Stage]) -> Vec<&'static Stage> {
+/// The stages of that choice in the order of the table, each once; if none is chosen, the quick ones
+/// or all.
+pub(super) fn selected(chosen: &[&'static Stage], quick: bool) -> Vec<&'static Stage> {
     let is_chosen = |stage: &Stage| {
-        chosen.is_empty() || chosen.iter().any(|candidate| candidate.name == stage.name)
+        if chosen.is_empty() {
+            return stage.quick || !quick;
+        }
+        chosen.iter().any(|candidate| candidate.name == stage.name)
     };
     STAGES.iter().filter(|stage| is_chosen(stage)).collect()
 }
@@ -166,12 +207,6 @@ fn clippy_bpf(on: &Environment<'_>) -> Result<()> {
     run(&mut command)
 }
 
-/// Tests of lb-tests. They run `xelb` itself, which is therefore built first.
-fn lab(on: &Environment<'_>, test: &str) -> Result<()> {
-    on.workspace.build_for_tests()?;
-    run(&mut on.workspace.tests(&["--test", test, "--", "--test-threads", &on.threads]))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,8 +218,11 @@ mod tests {
     #[test]
     fn stages_keep_their_order_and_run_once() {
         let chosen = ["unit", "fmt", "unit"].map(|name| parse(name).unwrap());
-        assert_eq!(names(&selected(&chosen)), ["fmt", "unit"]);
-        assert_eq!(selected(&[]).len(), STAGES.len());
+        assert_eq!(names(&selected(&chosen, false)), ["fmt", "unit"]);
+        assert_eq!(selected(&[], false).len(), STAGES.len());
+        let quick = selected(&[], true);
+        assert_eq!(names(&quick), ["fmt", "tidy", "clippy", "unit"]);
+        assert!(!quick.iter().any(|stage| stage.privileged));
     }
 
     #[test]

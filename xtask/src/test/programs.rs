@@ -1,0 +1,254 @@
+//! Test programs: built by Cargo, run by us, so that building and running are told apart, every
+//! test has its time, and one that fails is named with the command that runs it alone.
+//!
+//! It knows libtest's lines, and nothing of what is tested.
+
+use std::env;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use serde_json::Value;
+
+use crate::workspace::{Workspace, human};
+
+/// A test and the time that it took.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct TimedTest {
+    /// Its program and its path in it: `network failover::a_dead_target_leaves`.
+    pub(super) name: String,
+    pub(super) duration: Duration,
+}
+
+/// A test program that Cargo has built.
+#[derive(Debug, PartialEq)]
+struct Program {
+    /// As Cargo calls its target: `lb_userspace`, `network`.
+    name: String,
+    executable: PathBuf,
+    /// The folder of its package, where Cargo would run it.
+    package_dir: PathBuf,
+    /// What selects it: `--package lb-tests --test network`.
+    selection: String,
+}
+
+/// What a line of a test program says.
+#[derive(Debug, PartialEq)]
+enum Line<'a> {
+    Passed(&'a str, Duration),
+    Failed(&'a str, Duration),
+    Other,
+}
+
+/// Builds the test programs that Cargo's options choose, and runs them one after the other. All are
+/// run, also after a failure.
+///
+/// Each test is added to `timed`. An error names the tests that failed.
+pub(super) fn run(
+    workspace: &Workspace,
+    choice: &[&str],
+    threads: Option<usize>,
+    timed: &mut Vec<TimedTest>,
+) -> Result<()> {
+    let programs = build(workspace, choice)?;
+    let mut failures = Vec::new();
+    for (number, program) in programs.iter().enumerate() {
+        println!("---- {} ({} of {})", program.selection, number + 1, programs.len());
+        let start = Instant::now();
+        run_program(program, threads, timed, &mut failures)?;
+        println!("---- {}: {}", program.name, human(start.elapsed()));
+    }
+    if failures.is_empty() {
+        return Ok(());
+    }
+    for command in &failures {
+        println!("run it alone: {command}");
+    }
+    let (count, plural) = (failures.len(), if failures.len() == 1 { "" } else { "s" });
+    bail!("{count} failure{plural}, named above")
+}
+
+/// The programs of that choice, built.
+fn build(workspace: &Workspace, choice: &[&str]) -> Result<Vec<Program>> {
+    let mut cargo = workspace.cargo(["test", "--workspace", "--no-run"]);
+    cargo.args(choice).args(["--message-format", "json-render-diagnostics"]);
+    let output = cargo.stderr(Stdio::inherit()).output().context("cannot run cargo")?;
+    ensure!(output.status.success(), "the tests do not build ({})", output.status);
+    let text = String::from_utf8(output.stdout).context("cargo's messages: not UTF-8")?;
+    let programs = text.lines().map(program).filter_map(Result::transpose);
+    programs.collect()
+}
+
+/// The test program that a message of Cargo is about, if it is about one.
+fn program(message: &str) -> Result<Option<Program>> {
+    let message: Value = serde_json::from_str(message).context("cargo's message is not JSON")?;
+    let (Some(executable), Some(true)) =
+        (message["executable"].as_str(), message["profile"]["test"].as_bool())
+    else {
+        return Ok(None);
+    };
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let name = text(&message["target"]["name"]).ok_or_else(|| anyhow!("a target has no name"))?;
+    let manifest = text(&message["manifest_path"]).context("a program has no manifest_path")?;
+    let package_dir = Path::new(&manifest).parent().context("a manifest has no folder")?.to_owned();
+    let package = package_dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let package = if package == "tests" { "lb-tests".to_owned() } else { package };
+    let kind = message["target"]["kind"][0].as_str().unwrap_or_default();
+    let selection = match kind {
+        "test" => format!("--package {package} --test {name}"),
+        "bin" => format!("--package {package} --bin {name}"),
+        _ => format!("--package {package} --lib"),
+    };
+    Ok(Some(Program { name, executable: executable.into(), package_dir, selection }))
+}
+
+fn run_program(
+    program: &Program,
+    threads: Option<usize>,
+    timed: &mut Vec<TimedTest>,
+    failures: &mut Vec<String>,
+) -> Result<()> {
+    let mut command = Command::new(&program.executable);
+    // The time of each test is an option of libtest that is not stable yet.
+    command.args(["-Z", "unstable-options", "--report-time"]).env("RUSTC_BOOTSTRAP", "1");
+    command.current_dir(&program.package_dir).env("CARGO_MANIFEST_DIR", &program.package_dir);
+    command.env("CARGO", env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    if let Some(threads) = threads {
+        command.args(["--test-threads", &threads.to_string()]);
+    }
+    let shown = program.executable.display();
+    let mut child =
+        command.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot run {shown}"))?;
+    let stdout = child.stdout.take().context("its output is a pipe")?;
+    let alone = |test: &str| format!("cargo test {} -- --exact {test}", program.selection);
+    let known = failures.len();
+    for line in BufReader::new(stdout).lines() {
+        let line = line.with_context(|| format!("reading from {shown}"))?;
+        println!("{line}");
+        let (test, duration) = match read(&line) {
+            Line::Passed(test, duration) => (test, duration),
+            Line::Failed(test, duration) => {
+                failures.push(alone(test));
+                (test, duration)
+            }
+            Line::Other => continue,
+        };
+        timed.push(TimedTest { name: format!("{} {test}", program.name), duration });
+    }
+    let status = child.wait().with_context(|| format!("waiting for {shown}"))?;
+    if !status.success() && failures.len() == known {
+        // It ended without a word of which test it was: a signal, an abort.
+        println!("{shown} ended with {status}");
+        failures.push(format!("cargo test {}", program.selection));
+    }
+    Ok(())
+}
+
+/// Reads `test failover::dead ... ok <1.234s>`.
+fn read(line: &str) -> Line<'_> {
+    let parts = line.strip_prefix("test ").and_then(|rest| rest.split_once(" ... "));
+    let Some((test, outcome)) = parts else {
+        return Line::Other;
+    };
+    let Some((outcome, seconds)) =
+        outcome.strip_suffix("s>").and_then(|rest| rest.split_once(" <"))
+    else {
+        return Line::Other;
+    };
+    let Ok(duration) = seconds.parse().map(Duration::from_secs_f64) else {
+        return Line::Other;
+    };
+    match outcome {
+        "ok" => Line::Passed(test, duration),
+        _ if outcome.starts_with("FAILED") => Line::Failed(test, duration),
+        _ => Line::Other,
+    }
+}
+
+/// The slowest tests, one a line, the slowest first.
+pub(super) fn slowest(timed: &[TimedTest], count: usize) -> String {
+    let mut sorted: Vec<&TimedTest> = timed.iter().collect();
+    sorted.sort_by_key(|test| std::cmp::Reverse(test.duration));
+    let lines = sorted.iter().take(count);
+    lines.map(|test| format!("{:>12}  {}\n", human(test.duration), test.name)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_libtest_are_read() {
+        let second = Duration::from_secs(1);
+        for (line, expected) in [
+            ("test a::b ... ok <1.000s>", Line::Passed("a::b", second)),
+            ("test a::b ... FAILED <1.000s>", Line::Failed("a::b", second)),
+            (
+                "test a::b - should panic ... ok <1.000s>",
+                Line::Passed("a::b - should panic", second),
+            ),
+            ("test a::b ... ignored, why", Line::Other),
+            ("test a::b has been running for over 60 seconds", Line::Other),
+            ("test result: ok. 3 passed; 0 failed", Line::Other),
+            ("10 sequences hold", Line::Other),
+        ] {
+            assert_eq!(read(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn programs_are_found_among_the_messages() {
+        let message = r#"{"reason":"compiler-artifact","manifest_path":"/x/tests/Cargo.toml",
+            "target":{"kind":["test"],"name":"network"},"profile":{"test":true},
+            "executable":"/x/target/debug/deps/network-1"}"#;
+        let found = program(message).unwrap().unwrap();
+        assert_eq!(found.selection, "--package lb-tests --test network");
+        assert_eq!(found.package_dir, Path::new("/x/tests"));
+        let other = message.replace("true", "false");
+        assert_eq!(program(&other).unwrap(), None, "a program that is no test");
+        assert_eq!(program(r#"{"reason":"build-finished","success":true}"#).unwrap(), None);
+    }
+
+    #[test]
+    fn a_program_that_fails_is_named_with_the_test_that_failed() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = |text: &str| {
+            let path = folder.path().join("program");
+            std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+            std::fs::set_permissions(&path, mode).unwrap();
+            path
+        };
+        let run = |text: &str| {
+            let program = Program {
+                name: "network".to_owned(),
+                executable: script(text),
+                package_dir: folder.path().to_owned(),
+                selection: "--package lb-tests --test network".to_owned(),
+            };
+            let (mut timed, mut failures) = (Vec::new(), Vec::new());
+            run_program(&program, Some(1), &mut timed, &mut failures).unwrap();
+            (timed.len(), failures)
+        };
+        assert_eq!(run("echo 'test a::b ... ok <0.100s>'"), (1, vec![]));
+        let failed = "cargo test --package lb-tests --test network -- --exact a::b";
+        assert_eq!(
+            run("echo 'test a::b ... FAILED <0.100s>'; exit 101"),
+            (1, vec![failed.to_owned()])
+        );
+        let killed = "cargo test --package lb-tests --test network";
+        assert_eq!(run("kill -9 $$"), (0, vec![killed.to_owned()]));
+    }
+
+    #[test]
+    fn the_slowest_come_first() {
+        let test = |name: &str, seconds| TimedTest {
+            name: name.to_owned(),
+            duration: Duration::from_secs(seconds),
+        };
+        let timed = [test("a", 11), test("b", 70), test("c", 12)];
+        assert_eq!(slowest(&timed, 2), "  1 min 10 s  b\n        12 s  c\n");
+    }
+}

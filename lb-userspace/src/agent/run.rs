@@ -300,22 +300,19 @@ impl Agent {
             return;
         };
         match source::read_file(path, limits) {
-            Ok((document, config))
-                if self.balancer.as_ref().is_some_and(|now| now.config == config) =>
-            {
-                self.source.read_again(document);
-                // The file is as before a change that was refused; a failed write is not healed.
-                if self.retry.is_none() {
-                    self.last_error.clear();
-                }
-            }
-            Ok((document, config)) => match self.adopt(config) {
-                Ok(()) => {
-                    self.source.read_again(document);
+            Ok((document, config)) => {
+                if self.balancer.as_ref().is_some_and(|now| now.config == config) {
+                    // The file is as before a change that was refused; a failed write is not healed.
+                    if self.retry.is_none() {
+                        self.last_error.clear();
+                    }
+                } else if let Err(refusal) = self.adopt(config) {
+                    return self.keep_old(&refusal.to_string());
+                } else {
                     tracing::info!("configuration applied");
                 }
-                Err(refusal) => self.keep_old(&refusal.to_string()),
-            },
+                self.source.read_again(document);
+            }
             Err(errors) => self.keep_old(&errors.to_string()),
         }
     }

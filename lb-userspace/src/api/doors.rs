@@ -4,7 +4,7 @@
 use std::{
     future::{Future, pending},
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::Path,
     sync::Arc,
     time::Duration,
@@ -25,23 +25,22 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
     signal::unix::{SignalKind, signal},
-    sync::Semaphore,
     task::JoinSet,
     time::{sleep, timeout},
 };
 
 use super::{
     access::{AccessOptions, Authority, Peer, Remote, Role, local},
+    connections::{Connection, Connections},
     server::routes,
     socket::{BindError, SocketFile, bind},
-    watch::Watching,
 };
 use crate::{agent::AgentHandle, dataplane::StatsSource};
 
 /// What clients may take of the agent, at each door.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// Connections at a time; more wait in the kernel's queue.
+    /// Connections at a time: see [`Connections::admit`].
     pub(super) connections_max: usize,
     /// Longest time a client may take for the handshake of TLS, for the head of a request, and
     /// between two of them.
@@ -78,6 +77,16 @@ pub(super) enum Door {
 enum Guest {
     Local(UnixStream, Role),
     Remote(TcpStream, SocketAddr, Arc<Authority>),
+}
+
+impl Guest {
+    /// Where he comes from, if that says something.
+    const fn address(&self) -> Option<IpAddr> {
+        match self {
+            Self::Local(..) => None,
+            Self::Remote(_, address, _) => Some(address.ip()),
+        }
+    }
 }
 
 impl Doors {
@@ -175,22 +184,32 @@ async fn reload_on_hangup(authority: Option<Arc<Authority>>) {
     pending::<()>().await;
 }
 
+/// Largest head of a request, and what is read ahead of a body.
+const BUFFER_BYTES_MAX: usize = 64 << 10;
+
 /// Lets guests in as long as there are places.
 async fn attend(door: Door, limits: Limits, router: Router) {
-    let places = Arc::new(Semaphore::new(limits.connections_max));
-    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+    let connections = Connections::new(limits.connections_max);
+    loop {
         let guest = accept(&door).await;
+        let connection = connections.admit(guest.address()).await;
         let router = router.clone();
         tokio::spawn(async move {
-            let watching = Watching::default();
-            let visit = receive(guest, limits, router, watching.clone());
-            tokio::pin!(visit);
-            let ended = timeout(limits.connection_timeout, visit.as_mut()).await;
-            if ended.is_err() && watching.is_set() {
-                let _ended = timeout(limits.watch_timeout, visit).await;
+            tokio::select! {
+                () = visit(guest, limits, router, Arc::clone(&connection)) => {}
+                () = connection.gives_way() => {}
             }
-            drop(place);
         });
+    }
+}
+
+/// Answers a guest until he leaves, or his time is over.
+async fn visit(guest: Guest, limits: Limits, router: Router, connection: Arc<Connection>) {
+    let visit = receive(guest, limits, router, Arc::clone(&connection));
+    tokio::pin!(visit);
+    let ended = timeout(limits.connection_timeout, visit.as_mut()).await;
+    if ended.is_err() && connection.watches() {
+        let _ended = timeout(limits.watch_timeout, visit).await;
     }
 }
 
@@ -219,10 +238,10 @@ async fn accept(door: &Door) -> Guest {
 }
 
 /// Finds out who a guest is, and answers him.
-async fn receive(guest: Guest, limits: Limits, router: Router, watching: Watching) {
+async fn receive(guest: Guest, limits: Limits, router: Router, connection: Arc<Connection>) {
     match guest {
         Guest::Local(stream, role) => match local(&stream, role).await {
-            Ok(caller) => answer(stream, Peer::Local(caller), limits, router, watching).await,
+            Ok(caller) => answer(stream, Peer::Local(caller), limits, router, connection).await,
             Err(error) => tracing::error!(%error, "the API cannot tell who connects"),
         },
         Guest::Remote(stream, address, authority) => {
@@ -232,7 +251,7 @@ async fn receive(guest: Guest, limits: Limits, router: Router, watching: Watchin
                     let certificates = stream.get_ref().1.peer_certificates();
                     let first = certificates.and_then(<[_]>::first);
                     let peer = Peer::remote(address, first, authority);
-                    answer(stream, peer, limits, router, watching).await;
+                    answer(stream, peer, limits, router, connection).await;
                 }
                 Ok(Err(error)) => authority.complain(address, &format!("TLS: {error}")),
                 Err(_) => authority.complain(address, "the TLS handshake takes too long"),
@@ -246,19 +265,20 @@ async fn answer(
     peer: Peer,
     limits: Limits,
     router: Router,
-    watching: Watching,
+    connection: Arc<Connection>,
 ) {
     let peer = Arc::new(peer);
     let answers = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Arc::clone(&peer));
-        request.extensions_mut().insert(watching.clone());
+        request.extensions_mut().insert(Arc::clone(&connection));
         answers.call(request)
     });
     // Clients that break off are their own affair.
     let _ended = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_timeout)
+        .max_buf_size(BUFFER_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service)
         .await;
 }

@@ -4,6 +4,7 @@ pub mod access;
 mod bodies;
 mod changes;
 mod client;
+mod connections;
 mod doors;
 mod events;
 mod explain;

@@ -116,7 +116,7 @@ fn guarded(method: &Method, path: &str, operation: &mut Operation) {
     operation.security = Some(vec![by("token"), by("certificate")]);
     let said = operation.description.take().unwrap_or_default();
     operation.description = Some(format!("{said}\n\nNeeds the role `{role}`.").trim().to_owned());
-    for (status, name) in [("401", "Unauthorized"), ("403", "Forbidden")] {
+    for (status, name) in [("401", "Unauthorized"), ("403", "Forbidden"), ("503", "Unavailable")] {
         let answer = RefOr::Ref(Ref::from_response_name(name));
         operation.responses.responses.insert(status.to_owned(), answer);
     }

@@ -23,7 +23,7 @@ use super::{
     read_stats,
     refused::{Unavailable, Wrong},
     turns::Turns,
-    watch::{self, Watchers},
+    watch,
 };
 use crate::{
     agent::{AgentHandle, ListenerView, Snapshot, TargetGroupView, TargetView},
@@ -33,7 +33,6 @@ use crate::{
 #[derive(Clone)]
 pub(super) struct Context {
     pub(super) agent: AgentHandle,
-    pub(super) watchers: Watchers,
     pub(super) bodies: Bodies,
     pub(super) previews: Turns,
     /// Of what looks at the maps.
@@ -47,7 +46,6 @@ pub(super) fn routes(agent: AgentHandle, counters: StatsSource) -> Router {
     let explainer = counters.explainer();
     let context = Context {
         agent,
-        watchers: Watchers::default(),
         bodies: Bodies::default(),
         previews: Turns::default(),
         looks: Turns::default(),

@@ -3,41 +3,28 @@
 //!
 //! The state is a summary: whoever wants lists asks for them when it changes.
 
-use std::{
-    collections::VecDeque,
-    convert::Infallible,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     Extension,
     extract::State,
-    http::{HeaderMap, StatusCode},
+    http::HeaderMap,
     response::{IntoResponse as _, Response, Sse, sse},
 };
 use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
-    time::sleep,
-};
+use tokio::{sync::watch, time::sleep};
 use utoipa::ToSchema;
 
 use super::{
-    access::Peer,
+    access::{Caller, Peer},
+    connections::{Connection, Watch},
     extract::Failure,
     parameters::LastEvent,
     refused::{Unavailable, Wrong},
     server::Context,
 };
 use crate::agent::{AgentHandle, Event, Snapshot};
-
-/// Clients that watch at a time; each holds a connection.
-const WATCHERS_MAX: usize = 16;
 
 /// Shortest time between two states.
 const STATE_INTERVAL: Duration = Duration::from_millis(200);
@@ -47,26 +34,6 @@ const EVENTS_MAX: usize = 1000;
 
 /// Silence after which a comment shows that the agent is still there.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
-
-/// Places of those who watch.
-#[derive(Clone, Debug)]
-pub(super) struct Watchers(Arc<Semaphore>);
-
-impl Default for Watchers {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(WATCHERS_MAX)))
-    }
-}
-
-/// Whether a connection watches, and so outlives the time that others have.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Watching(Arc<AtomicBool>);
-
-impl Watching {
-    pub(super) fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
 
 /// What an event of the name `state` says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -107,7 +74,7 @@ struct Watcher {
     /// The event that is next.
     next: u64,
     waiting: VecDeque<Event>,
-    _place: OwnedSemaphorePermit,
+    _watch: Watch,
 }
 
 impl Watcher {
@@ -163,14 +130,11 @@ fn message(name: &str, content: &impl Serialize) -> sse::Event {
 )]
 pub(super) async fn watch(
     State(context): State<Context>,
-    Extension(watching): Extension<Watching>,
+    Extension(connection): Extension<Arc<Connection>>,
+    Extension(caller): Extension<Caller>,
     Extension(peer): Extension<Arc<Peer>>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    let place = Arc::clone(&context.watchers.0).try_acquire_owned().map_err(|_| {
-        let message = format!("{WATCHERS_MAX} clients are watching already; try again later");
-        Failure(StatusCode::SERVICE_UNAVAILABLE, message)
-    })?;
     let next = match headers.get("last-event-id") {
         Some(text) => {
             let number = text.to_str().ok().and_then(|text| text.parse::<u64>().ok());
@@ -179,14 +143,14 @@ pub(super) async fn watch(
         }
         None => context.agent.events().since(u64::MAX, 0).next,
     };
-    watching.0.store(true, Ordering::Relaxed);
+    let watch = connection.watch(&caller)?;
     let watcher = Watcher {
         snapshots: context.agent.snapshots(),
         agent: context.agent,
         state: None,
         next,
         waiting: VecDeque::new(),
-        _place: place,
+        _watch: watch,
     };
     let told = stream::unfold(watcher, |mut watcher| async move {
         let event = watcher.tell().await;

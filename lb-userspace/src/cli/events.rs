@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Socket, output::Format, table};
+use super::{Socket, output::Format, table, terminal};
 use crate::agent::Event;
 
 /// Seconds that one request waits for an event.
@@ -61,7 +61,7 @@ fn line(event: &Event) -> String {
     if !detail.is_empty() {
         line = format!("{line} ({detail})");
     }
-    line
+    terminal::line(&line).into_owned()
 }
 
 /// A moment in UTC (RFC 3339).

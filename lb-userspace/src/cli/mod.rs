@@ -25,6 +25,7 @@ mod stats;
 mod status;
 mod table;
 mod target;
+mod terminal;
 mod token;
 mod validate;
 
@@ -196,7 +197,8 @@ fn end(format: LogFormat, result: anyhow::Result<bool>) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("{}", log::last_words(format, &shown(&error)));
+            let said = log::last_words(format, &shown(&error));
+            eprintln!("{}", terminal::lines(&said));
             ExitCode::from(exit_code(&error))
         }
     }

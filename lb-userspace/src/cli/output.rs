@@ -5,6 +5,8 @@ use std::io::{self, ErrorKind, Write as _};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use super::terminal;
+
 /// How the answer is printed.
 #[derive(Debug, Args)]
 pub(super) struct Format {
@@ -77,10 +79,10 @@ impl Format {
     }
 }
 
-/// Prints a text as it is. A reader that has gone away, as in `xelb stats | head`, is no error.
+/// Prints a text, without what a terminal would obey. A reader that has gone away, as in `xelb stats | head`, is no error.
 pub(super) fn print(text: &str) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout.write_all(terminal::lines(text).as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     }

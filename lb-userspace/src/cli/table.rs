@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use super::terminal;
+
 /// Columns with a headline each; numbers stand on the right.
 pub(super) struct Table {
     rows: Vec<Vec<String>>,
@@ -13,7 +15,9 @@ impl Table {
     }
 
     pub(super) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.rows.push(cells.into_iter().collect());
+        // No cell looks like another row.
+        let cells = cells.into_iter().map(|cell| terminal::line(&cell).into_owned());
+        self.rows.push(cells.collect());
     }
 
     /// The table; `nothing` when it has no row but the headline.
@@ -102,6 +106,10 @@ mod tests {
              web            7  healthy\n\
              longer  12345678\n"
         );
+        let mut table = Table::new(&["NAME", "DETAIL"]);
+        table.row(["web".to_owned(), "late\nweb healthy\u{1b}[2J".to_owned()]);
+        let shown = table.render("none");
+        assert_eq!(shown, "NAME  DETAIL\nweb   late\\u000aweb healthy\\u001b[2J\n");
         assert_eq!(Table::new(&["NAME"]).render("no listeners"), "no listeners\n");
     }
 

@@ -2,22 +2,24 @@
 
 use std::{
     fmt,
-    fs::{self, DirBuilder, File, OpenOptions},
+    fs::{self, DirBuilder, File},
     io,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::Flock;
 use redb::{
-    Builder, Database, DatabaseError, ReadableDatabase as _, ReadableTable, TableDefinition,
-    WriteTransaction, backends::FileBackend,
+    Database, DatabaseError, ReadableDatabase as _, ReadableTable, TableDefinition,
+    WriteTransaction,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    Commit, REVISIONS_KEPT, Revision, RevisionHead, Runtime, Store, StoreError, record::Record,
+    Commit, REVISIONS_KEPT, Revision, RevisionHead, Runtime, Store, StoreError,
+    files::{Opener, failed, is_of_disk, lock, opener, private},
+    record::Record,
 };
 use crate::config::Document;
 
@@ -26,9 +28,6 @@ pub(super) const DATABASE_FILE: &str = "xelb.redb";
 
 /// The same file while it is made.
 const NEW_FILE: &str = "xelb.redb.new";
-
-/// Held by the agent that uses the directory.
-const LOCK_FILE: &str = "lock";
 
 /// Memory for pages of the file: it is read at the start, and by questions of people.
 const CACHE_BYTES: usize = 4 << 20;
@@ -47,9 +46,6 @@ const RUNTIME: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("runtime"
 
 const FORMAT_KEY: &str = "format";
 const RUNTIME_KEY: &str = "runtime";
-
-/// How the database is opened; other than as a file in tests.
-type Opener = Box<dyn Fn(&Builder) -> Result<Database, DatabaseError> + Send>;
 
 /// A state directory, locked for this process.
 pub struct Embedded {
@@ -78,9 +74,10 @@ impl Embedded {
             .mode(0o700)
             .create(dir)
             .map_err(failed("make the state directory", dir))?;
+        private(dir)?;
         let lock = lock(dir)?;
         let path = dir.join(DATABASE_FILE);
-        if !path.exists() {
+        if fs::symlink_metadata(&path).is_err() {
             // A file is whole before it has its name: a crash leaves it, or none.
             let new = dir.join(NEW_FILE);
             match fs::remove_file(&new) {
@@ -344,43 +341,6 @@ fn forget(
     revisions.retain_in(..start, |_, _| false)?;
     documents.retain_in(..start, |_, _| false)?;
     Ok(())
-}
-
-fn open_file(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
-}
-
-/// Opens a file, and says at once if that is not possible.
-fn opener(path: &Path) -> Result<Opener, StoreError> {
-    drop(open_file(path).map_err(failed("open", path))?);
-    let path = path.to_path_buf();
-    Ok(Box::new(move |builder| {
-        let file = open_file(&path).map_err(redb::StorageError::Io)?;
-        builder.create_with_backend(FileBackend::new(file)?)
-    }))
-}
-
-fn lock(dir: &Path) -> Result<Flock<File>, StoreError> {
-    let path = dir.join(LOCK_FILE);
-    let file = open_file(&path).map_err(failed("open", &path))?;
-    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-        Ok(lock) => Ok(lock),
-        Err((_, nix::Error::EWOULDBLOCK)) => {
-            Err(StoreError::InUse { dir: dir.display().to_string() })
-        }
-        Err((_, error)) => Err(failed("lock", &path)(error.into())),
-    }
-}
-
-/// Whether an error says something of the disk, and not of what is in the file.
-fn is_of_disk(error: &io::Error) -> bool {
-    !matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
-}
-
-fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
-    let path = path.display().to_string();
-    move |source| StoreError::Io { action, path, source }
 }
 
 fn seconds_since_1970() -> u64 {

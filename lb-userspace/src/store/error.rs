@@ -17,6 +17,14 @@ pub enum StoreError {
         /// Why not.
         source: io::Error,
     },
+    /// Others could put files there, or have.
+    #[error("{path} {reason}")]
+    Unsafe {
+        /// The directory, or a file in it.
+        path: String,
+        /// What is wrong with it, and what to do.
+        reason: String,
+    },
     /// Another agent uses it.
     #[error(
         "another xelb agent uses the state directory {dir}; stop it first, or name another one with \

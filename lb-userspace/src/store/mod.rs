@@ -6,6 +6,7 @@
 
 mod embedded;
 mod error;
+mod files;
 #[cfg(test)]
 mod power_cut_tests;
 mod record;

@@ -100,7 +100,7 @@ impl Authority {
     /// Logs that somebody was not let in, unless that has been logged too often.
     pub(in crate::api) fn complain(&self, address: SocketAddr, reason: &str) {
         let mut complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(left_out) = complaints.admit(Instant::now()) {
+        if let Some(left_out) = complaints.admit(address.ip(), Instant::now()) {
             if left_out > 0 {
                 tracing::warn!("API: {left_out} more clients were refused and not logged");
             }

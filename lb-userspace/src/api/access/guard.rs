@@ -14,7 +14,7 @@ use super::{
     peer::{Peer, Unknown},
     routes::needed,
 };
-use crate::api::extract::Failure;
+use crate::api::{connections::Connection, extract::Failure};
 
 /// Lets a request through, with its [`Caller`], or refuses it.
 pub(in crate::api) async fn guard(mut request: Request, next: Next) -> Response {
@@ -29,6 +29,12 @@ pub(in crate::api) async fn guard(mut request: Request, next: Next) -> Response 
             return unauthorized(&unknown);
         }
     };
+    if let Some(connection) = request.extensions().get::<Arc<Connection>>()
+        && let Err(failure) = connection.identify(&caller)
+    {
+        peer.complain(&failure.1);
+        return failure.into_response();
+    }
     if let Some(route) = request.extensions().get::<MatchedPath>()
         && let Err(failure) = permit(&caller, request.method(), route.as_str())
     {

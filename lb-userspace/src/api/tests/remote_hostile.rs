@@ -103,6 +103,24 @@ async fn silent_clients_on_tcp_leave_the_socket_alone() {
     assert!(since.elapsed() < PATIENCE / 4, "{:?}", since.elapsed());
 }
 
+/// Silent ones, before the handshake and after it, give way to those who say who they are.
+#[tokio::test]
+async fn silent_clients_on_tcp_do_not_lock_others_out() {
+    let pki = Pki::new();
+    let (_fake, server) = start(&pki, ROOMY);
+    let mut silent = Vec::new();
+    let mut met = Vec::new();
+    for _ in 0..20 {
+        silent.push(TcpStream::connect(server).await.unwrap());
+        met.push(pki.connect(server, None).await);
+    }
+    let since = Instant::now();
+    for _ in 0..5 {
+        served(&pki, server).await;
+    }
+    assert!(since.elapsed() < PATIENCE / 4, "{:?}", since.elapsed());
+}
+
 /// Sends a head, and then a GiB unless it is stopped: how much was sent, and what came.
 async fn flood(pki: &Pki, server: SocketAddr, header: &str) -> (u64, Vec<u8>) {
     let stream = pki.connect(server, None).await.unwrap();

@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod next_hop;
 pub mod places;
 pub mod plan;
+mod plural;
 pub mod private_file;
 pub mod reconcile;
 pub mod store;

@@ -1,11 +1,17 @@
 //! How the log is written: text or JSON, and for the journal of systemd without times and with the
 //! priority of each line. What is logged is decided elsewhere.
 
+mod queue;
+
 use std::{
+    backtrace::{Backtrace, BacktraceStatus},
     env, fmt,
     io::{self, IsTerminal as _},
     os::fd::AsFd as _,
-    time::SystemTime,
+    panic,
+    sync::OnceLock,
+    thread,
+    time::{Duration, SystemTime},
 };
 
 use clap::ValueEnum;
@@ -19,6 +25,15 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
+pub use queue::Loss;
+use queue::Queue;
+
+/// The lines of this process, from [`start`] on.
+static QUEUE: OnceLock<Queue> = OnceLock::new();
+
+/// How long a panic waits for its words to be written.
+const PANIC_PATIENCE: Duration = Duration::from_secs(1);
+
 /// Syslog's priority of an error (sd-daemon(3)).
 const ERROR: u8 = 3;
 
@@ -31,22 +46,55 @@ pub enum LogFormat {
     Json,
 }
 
-/// Logs to the error output from now on: what `XELB_LOG` says, in that format.
-pub fn start(format: LogFormat) {
+/// Logs to standard error from now on: what `XELB_LOG` says, in that format.
+///
+/// # Errors
+///
+/// The thread that writes the log cannot be started.
+pub fn start(format: LogFormat) -> io::Result<()> {
+    let queue = QUEUE.get_or_init(Queue::default);
+    queue.start(io::stderr())?;
     let filter = EnvFilter::try_from_env("XELB_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr)
+        .with_writer(|| queue.clone())
+        // These would be written to standard error by a macro that panics when nobody reads it.
+        .log_internal_errors(false)
         .with_ansi(io::stderr().is_terminal())
         .event_format(Lines { format, journal: stderr_is_journal() })
         .init();
+    // The usual hook blocks when nobody reads standard error.
+    panic::set_hook(Box::new(move |panic| {
+        let trace = Backtrace::capture();
+        let traced = trace.status() == BacktraceStatus::Captured;
+        let trace = if traced { format!("\n{trace}") } else { String::new() };
+        let name = thread::current().name().unwrap_or("<unnamed>").to_owned();
+        print_error(format, &format!("thread {name} {panic}{trace}"));
+        finish(PANIC_PATIENCE);
+    }));
+    Ok(())
 }
 
-/// A command's error as it stands on the error output: in the form of the log, whatever the log
-/// leaves out.
+/// Prints an error to standard error in the form of the log, whatever the log leaves out.
+pub fn print_error(format: LogFormat, error: &str) {
+    let text =
+        shown_error(Lines { format, journal: stderr_is_journal() }, error, SystemTime::now());
+    if let Some(queue) = QUEUE.get() {
+        queue.push(format!("{text}\n").as_bytes());
+    }
+}
+
+/// Waits until all lines are written, or lost; at most this long.
+pub fn finish(patience: Duration) {
+    if let Some(queue) = QUEUE.get() {
+        queue.finish(patience);
+    }
+}
+
+/// What the log has lost so far.
 #[must_use]
-pub fn last_words(format: LogFormat, error: &str) -> String {
-    shown_error(Lines { format, journal: stderr_is_journal() }, error, SystemTime::now())
+pub fn loss() -> Loss {
+    QUEUE.get().map(Queue::loss).unwrap_or_default()
 }
 
 fn shown_error(lines: Lines, error: &str, now: SystemTime) -> String {

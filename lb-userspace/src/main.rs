@@ -7,6 +7,12 @@ use lb_userspace::{cli, log};
 
 fn main() -> ExitCode {
     let arguments = cli::Arguments::parse();
-    log::start(arguments.log_format());
-    cli::run(arguments)
+    let patience = arguments.log_patience();
+    if log::start(arguments.log_format()).is_err() {
+        // There is nothing left to say it with.
+        return ExitCode::FAILURE;
+    }
+    let code = cli::run(arguments);
+    log::finish(patience);
+    code
 }

@@ -14,12 +14,12 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 #[derive(Debug, Error)]
 pub enum FileError {
     /// It cannot be read.
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {path}: {error}")]
     Io {
         /// The file.
         path: String,
         /// Why not.
-        source: io::Error,
+        error: io::Error,
     },
     /// It is not what is expected there.
     #[error("{path} {reason}")]
@@ -46,7 +46,7 @@ fn read(path: &Path, private: bool) -> Result<String, FileError> {
     let shown = || path.display().to_string();
     let unfit = |reason: String| FileError::Unfit { path: shown(), reason };
     let (bytes, found) = bounded_file::read(path, FILE_BYTES_MAX).map_err(|error| match error {
-        BoundedFileError::Io(source) => FileError::Io { path: shown(), source },
+        BoundedFileError::Io(error) => FileError::Io { path: shown(), error },
         BoundedFileError::Directory => unfit("is not a regular file".to_owned()),
         other => unfit(other.to_string()),
     })?;

@@ -72,6 +72,15 @@ kinds! {
     /// XDP runs in generic mode.
     GenericMode, "generic_mode", Risk,
         "use an interface whose driver runs XDP programs";
+    /// Targets that this host cannot check.
+    HealthUnknown, "health_unknown", Risk,
+        "DETAIL of `xelb get targets` says what keeps this host from checking them";
+    /// Probes wait for file descriptors.
+    FileDescriptors, "file_descriptors", Risk,
+        "raise LimitNOFILE of the agent's unit, or probe less often (`interval`)";
+    /// Lines of the log are lost.
+    LogLinesLost, "log_lines_lost", Risk,
+        "see that somebody reads the agent's standard error; restart the agent when it is closed";
     /// Health checks that take the data path's way cannot be made.
     ProbePath, "probe_path", Risk,
         "the text names the reason; docs/health-checks.md says what such checks need";

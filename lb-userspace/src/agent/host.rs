@@ -1,15 +1,56 @@
 //! What the agent asks of its process and its clock.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// Every probe under way needs a descriptor.
-pub(super) fn raise_file_limit() {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use super::descriptors::DescriptorBudget;
+use crate::{
+    health::Scheduler,
+    log,
+    warning::{Warning, WarningKind},
+};
 
-    let raised = getrlimit(Resource::RLIMIT_NOFILE)
-        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
-    if let Err(error) = raised {
-        tracing::warn!(%error, "cannot raise the limit of open files; many targets may need more");
+/// What the agent's own process may run out of.
+#[derive(Debug)]
+pub(super) struct OwnLimits {
+    lost_lines: LostLines,
+    descriptors: DescriptorBudget,
+}
+
+impl OwnLimits {
+    pub(super) fn new() -> Self {
+        Self { lost_lines: LostLines::default(), descriptors: DescriptorBudget::new() }
+    }
+
+    /// Looks at them, once a second.
+    pub(super) fn look(&mut self, scheduler: &Scheduler) {
+        self.lost_lines.look();
+        self.descriptors.tend(scheduler.descriptors(), Instant::now());
+    }
+
+    /// What to tell people.
+    pub(super) fn warnings(&self, scheduler: &Scheduler) -> impl Iterator<Item = Warning> {
+        let descriptors = self.descriptors.warning(scheduler.targets());
+        let descriptors =
+            descriptors.map(|text| Warning::new(WarningKind::FileDescriptors, "", text));
+        let lines = log::loss().warning();
+        let lines = lines.map(|text| Warning::new(WarningKind::LogLinesLost, "", text));
+        descriptors.into_iter().chain(lines)
+    }
+}
+
+/// How many lost lines the log has been told of.
+#[derive(Debug, Default)]
+struct LostLines(u64);
+
+impl LostLines {
+    /// Says how many lines are missing as soon as the log is read again.
+    fn look(&mut self) {
+        let loss = log::loss();
+        let missing = loss.lines.saturating_sub(self.0);
+        if missing > 0 && loss.over {
+            self.0 = loss.lines;
+            tracing::warn!("lines of this log that were lost before this one: {missing}");
+        }
     }
 }
 

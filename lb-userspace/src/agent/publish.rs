@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use lb_common::abi::ABI;
 
 use super::{HealthStats, MemoryView, Snapshot, run::Agent, view};
-use crate::metrics::Process;
+use crate::{log, metrics::Process};
 
 impl Agent {
     pub(super) fn publish(&self) {
@@ -24,6 +24,7 @@ impl Agent {
         if let Some(balancer) = &self.balancer {
             view::describe(balancer, &self.scheduler, &self.options, &mut snapshot);
         }
+        snapshot.log_lines_lost = log::loss().lines;
         snapshot.warn(self.warnings());
         self.snapshots.send_replace(Arc::new(snapshot));
     }

@@ -16,7 +16,7 @@ use tokio::{
 use super::{
     AgentHandle, AgentOptions, Ask, EventLog, Refusal, Snapshot,
     balancer::{Balancer, Reconciled},
-    host::{raise_file_limit, seconds_since_1970},
+    host::{OwnLimits, seconds_since_1970},
     kernel_log,
     readiness::{Readiness, status_line},
     reception::Reception,
@@ -48,7 +48,6 @@ const RETRY_MAX: Duration = Duration::from_secs(5);
 
 /// Runs an agent until SIGTERM or SIGINT. The data path goes on after it.
 pub async fn run(options: AgentOptions) -> Result<()> {
-    raise_file_limit();
     let mut agent = Agent::start(options)?;
     let mut readiness = Readiness::from_environment();
     let outcome = agent.serve(&mut readiness).await;
@@ -75,6 +74,7 @@ pub(super) struct Agent {
     pub(super) stats: StatsSource,
     pub(super) shortages: Shortages,
     pub(super) warning_log: WarningLog,
+    pub(super) own_limits: OwnLimits,
     events: Arc<EventLog>,
     /// When a failed write is tried again, and how long that was waited for.
     retry: Option<(time::Instant, Duration)>,
@@ -97,7 +97,7 @@ impl Agent {
         let resolver =
             Resolver::start(hop_sender).context("cannot follow routes and neighbours")?;
         let tunnel = TunnelKeeper::new();
-        let prober = TunnelProber::new(Arc::new(NetworkProber), &tunnel);
+        let prober = TunnelProber::new(Arc::<NetworkProber>::default(), &tunnel);
         let mut agent = Self {
             source,
             balancer: None,
@@ -114,6 +114,7 @@ impl Agent {
             stats: StatsSource::new(&options.bpffs),
             shortages: Shortages::default(),
             warning_log: WarningLog::default(),
+            own_limits: OwnLimits::new(),
             events: Arc::default(),
             retry: None,
             _socket_files: socket_files,
@@ -357,21 +358,6 @@ impl Agent {
             self.scheduler.set(balancer.checks());
             self.resolver.watch(balancer.addresses());
         }
-    }
-
-    /// What no event tells of.
-    fn look_around(&mut self) {
-        let Some(balancer) = &mut self.balancer else {
-            return;
-        };
-        let now = Instant::now();
-        self.tunnel.tend(now);
-        self.shortages.look(&balancer.config, now, || self.stats.read(&[], &[]));
-        let quiet = balancer.look_for_quiet_slots();
-        if balancer.forget_former_hops(now) || quiet {
-            self.reconcile(None);
-        }
-        self.log_warnings(now);
     }
 
     fn verify(&mut self) {

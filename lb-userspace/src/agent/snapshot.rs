@@ -45,6 +45,9 @@ pub struct Snapshot {
     /// What it all takes of the host's memory.
     #[serde(default)]
     pub memory: MemoryView,
+    /// Lines of the agent's log that nobody has read and that are lost.
+    #[serde(default)]
+    pub log_lines_lost: u64,
 }
 
 impl Snapshot {
@@ -166,7 +169,7 @@ pub struct TargetView {
     pub weight: u32,
     /// `initial`, `healthy`, `unhealthy`, `draining` or `unused`.
     pub state: String,
-    /// ELB's reason code; empty for a healthy target.
+    /// ELB's reason code; empty for a healthy target that can be checked.
     pub reason: String,
     /// What the last probe saw, or what else is wrong; for people.
     pub detail: String,

@@ -21,13 +21,13 @@ const ENDED_AFTER: Duration = Duration::from_secs(5);
 impl Agent {
     /// All warnings that hold now, loudest first.
     pub(super) fn warnings(&self) -> Vec<Warning> {
-        let Some(balancer) = &self.balancer else {
-            return Vec::new();
-        };
-        let mut all = balancer.plan.warnings.clone();
-        all.extend(balancer.data_path.attached().iter().filter_map(generic_mode));
-        all.extend(self.shortages.warnings());
-        all.extend(self.tunnel.warnings());
+        let mut all: Vec<Warning> = self.own_limits.warnings(&self.scheduler).collect();
+        if let Some(balancer) = &self.balancer {
+            all.extend(balancer.plan.warnings.iter().cloned());
+            all.extend(balancer.data_path.attached().iter().filter_map(generic_mode));
+            all.extend(self.shortages.warnings());
+            all.extend(self.tunnel.warnings());
+        }
         all.sort_by_key(|warning| warning.kind);
         all
     }

@@ -36,7 +36,7 @@ impl Apply {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let (document, _, warnings) = config::load(&self.file)?;
         for warning in warnings {
-            eprintln!("warning: {warning}");
+            output::print_error(&format!("warning: {warning}"));
         }
         let client = self.socket.client();
         if self.conditions.dry_run {

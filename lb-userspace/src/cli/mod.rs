@@ -29,7 +29,7 @@ mod terminal;
 mod token;
 mod validate;
 
-use std::{future::Future, path::PathBuf, process::ExitCode};
+use std::{future::Future, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -97,6 +97,16 @@ impl Arguments {
             Command::Agent(command) => command.log_format(),
             Command::Decap(command) => command.log_format(),
             _ => LogFormat::Text,
+        }
+    }
+
+    /// How long the last lines may take to be written: services must end whether somebody reads them
+    /// or not, commands say everything.
+    #[must_use]
+    pub const fn log_patience(&self) -> Duration {
+        match self.command {
+            Command::Agent(_) | Command::Decap(_) => Duration::from_secs(1),
+            _ => Duration::MAX,
         }
     }
 }
@@ -197,8 +207,7 @@ fn end(format: LogFormat, result: anyhow::Result<bool>) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            let said = log::last_words(format, &shown(&error));
-            eprintln!("{}", terminal::lines(&said));
+            log::print_error(format, &terminal::lines(&shown(&error)));
             ExitCode::from(exit_code(&error))
         }
     }

@@ -87,3 +87,8 @@ pub(super) fn print(text: &str) -> anyhow::Result<()> {
         _ => Ok(()),
     }
 }
+
+/// Prints a line to standard error. That nobody reads it is no error.
+pub(super) fn print_error(line: &str) {
+    let _unread = writeln!(io::stderr(), "{line}");
+}

@@ -5,7 +5,10 @@ use std::fmt::Write as _;
 use clap::Args;
 
 use super::{Socket, output::Format};
-use crate::agent::{MemoryView, Snapshot};
+use crate::{
+    agent::{MemoryView, Snapshot},
+    plural::counted,
+};
 
 /// Show how the agent and its data path are doing
 ///
@@ -58,9 +61,9 @@ fn render(status: &Snapshot) -> String {
     line(
         "health checks",
         &format!(
-            "{} targets, {} probes, {} failed, 99 % at most {:.1} ms late",
-            health.checked_targets,
-            health.probes,
+            "{}, {}, {} failed, 99 % at most {:.1} ms late",
+            counted(health.checked_targets, "target"),
+            counted(health.probes, "probe"),
             health.probes_failed,
             f64::from(u32::try_from(health.lateness_us_p99).unwrap_or(u32::MAX)) / 1000.0
         ),

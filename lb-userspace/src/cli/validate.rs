@@ -5,10 +5,15 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use super::{end, limits::LimitArguments, output::Format};
+use super::{
+    end,
+    limits::LimitArguments,
+    output::{self, Format},
+};
 use crate::{
     config::{self, Config, ConfigError, ConfigErrors, Warning},
     log::LogFormat,
+    plural::counted,
 };
 
 /// Check a configuration file, without an agent and without changing anything
@@ -71,7 +76,7 @@ impl Validate {
             Err(errors) => Err(errors.into()),
             Ok((_, warnings)) => {
                 for warning in &warnings {
-                    eprintln!("{}", warned(&file, warning));
+                    output::print_error(&warned(&file, warning));
                 }
                 self.format.print(&verdict, summary).map(|()| true)
             }
@@ -117,11 +122,6 @@ fn summary(verdict: &Verdict) -> String {
         counted(*target_groups, "target group"),
         counted(*targets, "target")
     )
-}
-
-fn counted(count: usize, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{plural}")
 }
 
 #[cfg(test)]

@@ -198,6 +198,8 @@ pub struct HealthCheck {
     pub healthy_threshold: u32,
     /// Consecutive failures that make a target unhealthy.
     pub unhealthy_threshold: u32,
+    /// How long a target that this host cannot check keeps its state; `None` is for ever.
+    pub inconclusive_timeout: Option<Duration>,
 }
 
 /// The way that probes take.

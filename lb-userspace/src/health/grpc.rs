@@ -19,6 +19,7 @@ use super::{
     Outcome, Probe, Reason,
     tcp::{self, Purpose},
     tls,
+    wire::Wire,
 };
 use crate::config::GrpcCheck;
 
@@ -42,7 +43,7 @@ pub(super) async fn probe(probe: &Probe, check: &GrpcCheck, deadline: Instant) -
         Err(outcome) => return outcome,
     };
     let Some(tls) = &check.tls else {
-        return ask(TokioIo::new(stream), probe, check, deadline).await;
+        return ask(TokioIo::new(Wire::new(stream)), probe, check, deadline).await;
     };
     let stream = match tls::handshake(stream, tls, probe.address.ip(), true, deadline).await {
         Ok(stream) => stream,
@@ -51,7 +52,7 @@ pub(super) async fn probe(probe: &Probe, check: &GrpcCheck, deadline: Instant) -
     if stream.get_ref().1.alpn_protocol() != Some(b"h2") {
         return Outcome::failed("the target speaks TLS, but not HTTP/2 in it (ALPN h2)");
     }
-    ask(TokioIo::new(stream), probe, check, deadline).await
+    ask(TokioIo::new(Wire::new(stream)), probe, check, deadline).await
 }
 
 async fn ask<I>(io: I, probe: &Probe, check: &GrpcCheck, deadline: Instant) -> Outcome

@@ -1,6 +1,9 @@
-//! PURE: from the outcomes of probes to a verdict on one target. It knows no time and no socket.
+//! PURE: from the outcomes of probes to a verdict on one target. It reads no clock and no socket.
+
+use std::time::Duration;
 
 use lb_common::target::TargetState;
+use tokio::time::Instant;
 
 use super::{Health, Outcome, Reason};
 use crate::config::HealthCheck;
@@ -15,6 +18,9 @@ pub struct Machine {
     health: Health,
     /// Latest outcomes in a row that speak against `health.state`.
     contrary: u32,
+    inconclusive_timeout: Option<Duration>,
+    /// Latest inconclusive outcomes in a row, and when the first of them came.
+    blind: Option<(u32, Instant)>,
 }
 
 impl Machine {
@@ -35,8 +41,14 @@ impl Machine {
                 detail: "not probed yet".to_owned(),
             },
         };
-        let mut machine =
-            Self { healthy_threshold: 0, unhealthy_threshold: 0, health, contrary: 0 };
+        let mut machine = Self {
+            healthy_threshold: 0,
+            unhealthy_threshold: 0,
+            health,
+            contrary: 0,
+            inconclusive_timeout: None,
+            blind: None,
+        };
         machine.adopt(check);
         machine
     }
@@ -45,14 +57,71 @@ impl Machine {
     pub fn adopt(&mut self, check: &HealthCheck) {
         self.healthy_threshold = check.healthy_threshold;
         self.unhealthy_threshold = check.unhealthy_threshold;
+        self.inconclusive_timeout = check.inconclusive_timeout;
         self.contrary = 0;
+        self.blind = None;
     }
 
-    /// Takes the outcome of a probe in. `Some` is a new verdict, and only that: another reason or
-    /// detail of a target that stays unhealthy shows in [`Self::health`] alone.
+    /// Takes the outcome of a probe in. `Some` is a new verdict, or that the target can no longer be
+    /// checked, or can again. Another reason or detail of a target that stays unhealthy shows in
+    /// [`Self::health`] alone.
     ///
-    /// An inconclusive outcome says nothing about the target and counts for nothing.
-    pub fn observe(&mut self, outcome: &Outcome) -> Option<Health> {
+    /// An inconclusive outcome says nothing about the target and does not count as a failure. Many
+    /// in a row are a state of their own, and in the end the target is unhealthy.
+    pub fn observe(&mut self, outcome: &Outcome, now: Instant) -> Option<Health> {
+        if let Outcome::Inconclusive { detail } = outcome {
+            return self.grope(detail, now).then(|| self.health.clone());
+        }
+        self.blind = None;
+        let sees_again = self.see_again();
+        let verdict = self.conclude(outcome);
+        verdict.or_else(|| sees_again.then(|| self.health.clone()))
+    }
+
+    /// Takes in that the target could not be probed; whether that is news.
+    fn grope(&mut self, detail: &str, now: Instant) -> bool {
+        let (before, since) = self.blind.unwrap_or((0, now));
+        let count = before.saturating_add(1);
+        self.blind = Some((count, since));
+        let health = &mut self.health;
+        if health.state == TargetState::Initial {
+            health.detail = format!("could not be probed yet: {detail}");
+        }
+        if count < self.unhealthy_threshold {
+            return false;
+        }
+        let over = self.inconclusive_timeout.is_some_and(|timeout| now - since >= timeout);
+        let gives_up = over && health.state != TargetState::Unhealthy;
+        let news = gives_up || health.reason != Some(Reason::InternalError);
+        if gives_up {
+            health.state = TargetState::Unhealthy;
+            self.contrary = 0;
+        }
+        health.reason = Some(Reason::InternalError);
+        health.detail = format!("this host cannot check it: {detail}");
+        news
+    }
+
+    /// Ends what [`Self::grope`] has said of a target that has kept its state.
+    fn see_again(&mut self) -> bool {
+        if self.health.reason != Some(Reason::InternalError) {
+            return false;
+        }
+        match self.health.state {
+            TargetState::Healthy => self.health = healthy(),
+            TargetState::Unhealthy => {
+                self.health.reason = Some(Reason::FailedHealthChecks);
+                "can be checked again, and has been unhealthy".clone_into(&mut self.health.detail);
+            }
+            _ => {
+                self.health.reason = Some(Reason::InitialHealthChecking);
+                "can be checked again".clone_into(&mut self.health.detail);
+            }
+        }
+        true
+    }
+
+    fn conclude(&mut self, outcome: &Outcome) -> Option<Health> {
         let (state, reached) = match outcome {
             Outcome::Inconclusive { .. } => return None,
             Outcome::Success => (TargetState::Healthy, self.success()),
@@ -123,152 +192,4 @@ const fn healthy() -> Health {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::config::{HealthProtocol, Via};
-
-    fn check(healthy_threshold: u32, unhealthy_threshold: u32) -> HealthCheck {
-        HealthCheck {
-            protocol: HealthProtocol::Tcp,
-            port: None,
-            via: Via::Address,
-            interval: Duration::from_secs(5),
-            timeout: Duration::from_secs(2),
-            healthy_threshold,
-            unhealthy_threshold,
-        }
-    }
-
-    /// `s` success, `f` failure, `t` timeout, `?` inconclusive.
-    fn outcome(letter: char) -> Outcome {
-        match letter {
-            's' => Outcome::Success,
-            'f' => Outcome::failed("refused"),
-            't' => Outcome::Failure { reason: Reason::Timeout, detail: "late".to_owned() },
-            _ => Outcome::Inconclusive { detail: "no file descriptors".to_owned() },
-        }
-    }
-
-    fn letter_of(state: TargetState) -> char {
-        match state {
-            TargetState::Initial => 'I',
-            TargetState::Healthy => 'H',
-            TargetState::Unhealthy => 'U',
-            other => panic!("{other:?} is not a verdict"),
-        }
-    }
-
-    /// The reference: looks at the whole history before each answer. The state changes when the
-    /// last n conclusive outcomes since the last change (or the start) all speak against it.
-    fn reference(check: &HealthCheck, start: char, history: &str) -> Vec<Option<char>> {
-        let mut state = start;
-        let mut since = String::new();
-        let mut answers = Vec::new();
-        for letter in history.chars() {
-            if letter != '?' {
-                since.push(if letter == 's' { 's' } else { 'f' });
-            }
-            let up = if state == 'I' { 1 } else { check.healthy_threshold };
-            let good = "s".repeat(up as usize);
-            let bad = "f".repeat(check.unhealthy_threshold as usize);
-            let next = if letter == '?' {
-                state
-            } else if state != 'H' && since.ends_with(&good) {
-                'H'
-            } else if state != 'U' && since.ends_with(&bad) {
-                'U'
-            } else {
-                state
-            };
-            answers.push((next != state).then_some(next));
-            if next != state {
-                since.clear();
-                state = next;
-            }
-        }
-        answers
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(2_000))]
-
-        #[test]
-        fn the_machine_agrees_with_the_reference(
-            healthy_threshold in 1_u32..6,
-            unhealthy_threshold in 1_u32..6,
-            start in 0_usize..3,
-            history in "[sft?]{0,60}",
-        ) {
-            let check = check(healthy_threshold, unhealthy_threshold);
-            let (resume, letter) = [
-                (None, 'I'),
-                (Some(TargetState::Healthy), 'H'),
-                (Some(TargetState::Unhealthy), 'U'),
-            ][start];
-            let mut machine = Machine::new(&check, resume);
-            let answers: Vec<_> = history
-                .chars()
-                .map(|each| machine.observe(&outcome(each)).map(|health| letter_of(health.state)))
-                .collect();
-            prop_assert_eq!(answers, reference(&check, letter, &history));
-            let health = machine.health();
-            prop_assert_eq!(health.reason.is_none(), health.state == TargetState::Healthy);
-            prop_assert_eq!(health.detail.is_empty(), health.state == TargetState::Healthy);
-        }
-    }
-
-    #[test]
-    fn verdicts_by_example() {
-        // (healthy threshold, unhealthy threshold, resume, outcomes, verdict at each outcome)
-        let cases = [
-            (3, 2, None, "s", "H"),
-            (3, 2, None, "fs", ".H"),
-            (3, 2, None, "ff", ".U"),
-            (3, 2, Some(TargetState::Healthy), "fsfsff", ".....U"),
-            (3, 2, Some(TargetState::Healthy), "f?f", "..U"),
-            (3, 2, Some(TargetState::Unhealthy), "ssfssftsss", ".........H"),
-            (3, 2, Some(TargetState::Unhealthy), "s?s?s", "....H"),
-            (1, 1, Some(TargetState::Healthy), "fsf", "UHU"),
-            (3, 2, Some(TargetState::Draining), "s", "H"),
-            (3, 2, Some(TargetState::Unused), "ff", ".U"),
-        ];
-        for (up, down, resume, outcomes, expected) in cases {
-            let mut machine = Machine::new(&check(up, down), resume);
-            let verdicts: String = outcomes
-                .chars()
-                .map(|each| {
-                    let verdict = machine.observe(&outcome(each));
-                    verdict.map_or('.', |health| letter_of(health.state))
-                })
-                .collect();
-            assert_eq!(verdicts, expected, "{up}/{down} from {resume:?}: {outcomes}");
-        }
-    }
-
-    #[test]
-    fn the_last_failure_shows_without_a_new_verdict() {
-        let mut machine = Machine::new(&check(3, 2), None);
-        machine.observe(&outcome('f'));
-        assert_eq!(machine.health().reason, Some(Reason::InitialHealthChecking));
-        assert_eq!(machine.health().detail, "refused");
-        machine.observe(&outcome('f'));
-        assert_eq!(machine.health().reason, Some(Reason::FailedHealthChecks));
-        assert_eq!(machine.observe(&outcome('t')), None);
-        assert_eq!(machine.health().reason, Some(Reason::Timeout));
-        assert_eq!(machine.health().detail, "late");
-    }
-
-    #[test]
-    fn another_check_keeps_the_verdict_and_forgets_the_count() {
-        let mut machine = Machine::new(&check(3, 2), Some(TargetState::Healthy));
-        machine.observe(&outcome('f'));
-        machine.adopt(&check(3, 2));
-        assert_eq!(machine.observe(&outcome('f')), None);
-        assert_eq!(machine.health().state, TargetState::Healthy);
-        assert!(machine.observe(&outcome('f')).is_some());
-    }
-}
+mod tests;

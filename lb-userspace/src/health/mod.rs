@@ -1,5 +1,6 @@
 //! Health of targets: a pure state machine, probers behind one trait, and a scheduler.
 
+mod descriptors;
 pub(crate) mod exec;
 mod grpc;
 #[cfg(test)]
@@ -20,11 +21,14 @@ pub(crate) mod tls;
 mod tls_tests;
 mod tunnel;
 mod udp;
+mod unreachable;
+mod wire;
 
 use std::time::Instant;
 
 use lb_common::target::TargetState;
 
+pub use descriptors::{Descriptors, Waits};
 pub use machine::Machine;
 pub use probe::{NetworkProber, Outcome, Probe, ProbeFuture, Prober, Way};
 pub(crate) use schedule::FIRST_PROBE_WAIT_MAX;
@@ -52,6 +56,8 @@ pub enum Reason {
     DeregistrationInProgress,
     /// `Target.IpUnusable`: no route or no neighbour
     IpUnusable,
+    /// `Elb.InternalError`: this host cannot check it
+    InternalError,
 }
 
 /// Verdict of the health checks on one target.
@@ -59,9 +65,9 @@ pub enum Reason {
 pub struct Health {
     /// `Initial`, `Healthy` or `Unhealthy`; the other states are the plan's to give.
     pub state: TargetState,
-    /// Why; `None` when healthy.
+    /// Why; `None` when healthy, unless this host can no longer check it.
     pub reason: Option<Reason>,
-    /// What the last probe saw, for people; empty when healthy.
+    /// What the last probe saw, for people; empty when `reason` is `None`.
     pub detail: String,
 }
 

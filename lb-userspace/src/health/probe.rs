@@ -5,7 +5,7 @@ use std::{net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Reason, exec, grpc, http, icmp, tcp, tunnel::Ride, udp};
+use super::{Reason, exec, grpc, http, icmp, tcp, tunnel::Ride, udp, unreachable::Unreachables};
 use crate::config::{HealthCheck, HealthProtocol, TargetKey, Via};
 
 /// What a probe ended with.
@@ -95,8 +95,10 @@ pub trait Prober: Send + Sync + 'static {
 }
 
 /// Probes over the network, as [`HealthProtocol`] says.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NetworkProber;
+#[derive(Debug, Default)]
+pub struct NetworkProber {
+    unreachables: Unreachables,
+}
 
 impl Prober for NetworkProber {
     fn probe<'a>(&'a self, probe: &'a Probe, deadline: Instant) -> ProbeFuture<'a> {
@@ -104,7 +106,9 @@ impl Prober for NetworkProber {
             HealthProtocol::Tcp => Box::pin(tcp::probe(probe, deadline)),
             HealthProtocol::Http(check) => Box::pin(http::probe(probe, check, deadline)),
             HealthProtocol::Grpc(check) => Box::pin(grpc::probe(probe, check, deadline)),
-            HealthProtocol::Udp(check) => Box::pin(udp::probe(probe, check, deadline)),
+            HealthProtocol::Udp(check) => {
+                Box::pin(udp::probe(probe, check, &self.unreachables, deadline))
+            }
             HealthProtocol::Icmp => Box::pin(icmp::probe(probe, deadline)),
             HealthProtocol::Exec(check) => Box::pin(exec::probe(probe, check, deadline)),
         }

@@ -18,6 +18,7 @@ impl Reason {
             Self::NotInUse => "Target.NotInUse",
             Self::DeregistrationInProgress => "Target.DeregistrationInProgress",
             Self::IpUnusable => "Target.IpUnusable",
+            Self::InternalError => "Elb.InternalError",
         }
     }
 }

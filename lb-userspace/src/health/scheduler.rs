@@ -17,7 +17,8 @@ use tokio::{sync::mpsc::UnboundedSender, task::JoinHandle, time::Instant};
 
 use self::run::Run;
 use super::{
-    CheckSpec, Health, HealthEvent, Machine, NetworkProber, Probe, Prober, SchedulerStats,
+    CheckSpec, Descriptors, Health, HealthEvent, Machine, NetworkProber, Probe, Prober,
+    SchedulerStats,
     schedule::{Random, Schedule},
 };
 use crate::config::{HealthCheck, TargetKey};
@@ -29,6 +30,7 @@ pub struct Scheduler {
     events: UnboundedSender<HealthEvent>,
     prober: Arc<dyn Prober>,
     stats: Arc<SchedulerStats>,
+    descriptors: Arc<Descriptors>,
     targets: HashMap<TargetKey, Checked>,
 }
 
@@ -52,13 +54,19 @@ impl Scheduler {
     /// A scheduler that probes over the network and checks nothing yet.
     #[must_use]
     pub fn new(events: UnboundedSender<HealthEvent>) -> Self {
-        Self::with_prober(events, Arc::new(NetworkProber))
+        Self::with_prober(events, Arc::<NetworkProber>::default())
     }
 
     /// A scheduler with a prober of the caller's choice.
     #[must_use]
     pub fn with_prober(events: UnboundedSender<HealthEvent>, prober: Arc<dyn Prober>) -> Self {
-        Self { events, prober, stats: Arc::default(), targets: HashMap::new() }
+        Self {
+            events,
+            prober,
+            stats: Arc::default(),
+            descriptors: Arc::default(),
+            targets: HashMap::new(),
+        }
     }
 
     /// Checks exactly these targets from now on. Must be called inside a tokio runtime.
@@ -111,6 +119,12 @@ impl Scheduler {
         Arc::clone(&self.stats)
     }
 
+    /// The file descriptors that probes may hold; unlimited at first.
+    #[must_use]
+    pub fn descriptors(&self) -> &Descriptors {
+        &self.descriptors
+    }
+
     fn start(&self, spec: &CheckSpec) -> Checked {
         let life = Arc::new(Mutex::new(Life {
             generation: 0,
@@ -143,6 +157,7 @@ impl Scheduler {
             events: self.events.clone(),
             prober: Arc::clone(&self.prober),
             stats: Arc::clone(&self.stats),
+            descriptors: Arc::clone(&self.descriptors),
         };
         tokio::spawn(run.forever())
     }

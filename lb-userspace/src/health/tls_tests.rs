@@ -189,3 +189,79 @@ fn files_of_authorities_are_read_or_refused() {
     let missing = authority.folder.path().join("missing.pem");
     assert!(super::tls::authorities(&missing).unwrap_err().starts_with("cannot read "));
 }
+
+/// A server of OpenSSL, which uses certificates that others refuse; killed when it is dropped.
+struct OddServer(std::process::Child);
+
+impl Drop for OddServer {
+    fn drop(&mut self) {
+        let _ended = self.0.kill().and_then(|()| self.0.wait());
+    }
+}
+
+impl OddServer {
+    /// With a new key and a certificate that a shell command makes of `key.pem` as `cert.pem`.
+    fn start(
+        folder: &std::path::Path,
+        key: &str,
+        certificate: &str,
+        version: &str,
+    ) -> (Self, SocketAddr) {
+        use std::process::{Command, Stdio};
+
+        let script = format!("openssl genrsa -out key.pem {key} && {certificate}");
+        let made = Command::new("sh").args(["-ec", &script]).current_dir(folder).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        // A port that is free now.
+        let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let server = Command::new("openssl")
+            .args([
+                "s_server",
+                "-accept",
+                &address.to_string(),
+                "-key",
+                "key.pem",
+                "-cert",
+                "cert.pem",
+            ])
+            .args(["-www", "-cipher", "DEFAULT@SECLEVEL=0", version])
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        (Self(server), address)
+    }
+}
+
+#[tokio::test]
+async fn odd_certificates_are_no_matter_unless_they_are_verified() {
+    let sign = "openssl req -x509 -key key.pem -subj /CN=odd -days 3 -out cert.pem";
+    let version_1 = "openssl req -new -key key.pem -subj /CN=odd -out csr.pem && \
+                     openssl x509 -req -in csr.pem -signkey key.pem -days 3 -out cert.pem";
+    let critical = format!("{sign} -addext 1.2.3.4=critical,ASN1:UTF8:x");
+    let sha1 = format!("{sign} -sha1");
+    for (key, certificate) in
+        [("2048", version_1), ("1024", sign), ("2048", critical.as_str()), ("1024", sha1.as_str())]
+    {
+        for version in ["-tls1_2", "-tls1_3"] {
+            let folder = tempfile::tempdir().unwrap();
+            let (_server, address) = OddServer::start(folder.path(), key, certificate, version);
+            let blind = check(Some("odd"), Verify::None, "s_server");
+            let mut seen = outcome(address, &blind).await;
+            for _ in 0..100 {
+                if seen != Outcome::failed("connection refused") {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                seen = outcome(address, &blind).await;
+            }
+            assert_eq!(seen, Outcome::Success, "{certificate} {version}");
+            // The certificate is read when it is to be verified, and found wanting.
+            let strict = check(Some("odd"), Verify::System, "s_server");
+            let seen = outcome(address, &strict).await;
+            assert_ne!(seen, Outcome::Success, "{certificate} {version}");
+        }
+    }
+}

@@ -1,5 +1,5 @@
 //! The UDP probe: a datagram, and what comes back. An ICMP "port unreachable" is a failure at once;
-//! silence is a success unless an answer is expected.
+//! silence is a success unless an answer is expected, or errors have come from the address lately.
 
 use std::{
     io::{self, ErrorKind},
@@ -12,7 +12,10 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{Outcome, Probe, tcp};
+use super::{
+    Outcome, Probe, tcp,
+    unreachable::{Silence, Unreachables},
+};
 use crate::config::UdpCheck;
 
 /// Times that the datagram is sent, evenly over the time of the probe: one that is lost must not
@@ -26,12 +29,54 @@ const ANSWER_MAX: usize = 64 * 1024;
 const MARGIN: Duration = Duration::from_millis(5);
 
 /// Succeeds by what the check says.
-pub(super) async fn probe(probe: &Probe, check: &UdpCheck, deadline: Instant) -> Outcome {
+pub(super) async fn probe(
+    probe: &Probe,
+    check: &UdpCheck,
+    known: &Unreachables,
+    deadline: Instant,
+) -> Outcome {
+    let began = Instant::now();
+    let outcome = exchange(probe, check, deadline).await;
+    match outcome {
+        Exchanged::Answered => Outcome::Success,
+        Exchanged::Other(outcome) => outcome,
+        Exchanged::Refused(outcome) => {
+            if let Outcome::Failure { detail, .. } = &outcome {
+                known.note(probe.address, Instant::now(), detail);
+            }
+            outcome
+        }
+        Exchanged::Silent => match known.judge(probe.address, began, Instant::now()) {
+            Silence::Believable => Outcome::Success,
+            Silence::Refuted(detail) => Outcome::failed(format!("{detail}, as another probe saw")),
+            Silence::Unclear => Outcome::Inconclusive {
+                detail: format!(
+                    "silence says nothing while {} refuses other ports, since a host sends few ICMP \
+                     errors a second: let the check `expect` an answer",
+                    probe.address.ip()
+                ),
+            },
+        },
+    }
+}
+
+/// What an exchange of datagrams ended with.
+enum Exchanged {
+    /// An answer came, and it is a good one.
+    Answered,
+    /// Nothing came, and nothing has to come.
+    Silent,
+    /// The network, or the host, sent an error.
+    Refused(Outcome),
+    Other(Outcome),
+}
+
+async fn exchange(probe: &Probe, check: &UdpCheck, deadline: Instant) -> Exchanged {
     let socket = match open(probe.address).await {
         Ok(socket) => socket,
         Err(error) => {
             let detail = format!("cannot open a socket on this host: {error}");
-            return Outcome::Inconclusive { detail };
+            return Exchanged::Other(Outcome::Inconclusive { detail });
         }
     };
     let end = deadline.checked_sub(MARGIN).unwrap_or(deadline);
@@ -40,27 +85,31 @@ pub(super) async fn probe(probe: &Probe, check: &UdpCheck, deadline: Instant) ->
     let mut buffer = vec![0; ANSWER_MAX];
     for turn in 1..=SENDS {
         if let Err(error) = socket.send(&check.payload).await {
-            return judge(&error);
+            return Exchanged::Refused(judge(&error));
         }
         let until = if turn == SENDS { end } else { end.min(Instant::now() + pause) };
         while let Ok(received) = timeout_at(until, socket.recv(&mut buffer)).await {
             let length = match received {
                 Ok(length) => length,
-                Err(error) => return judge(&error),
+                Err(error) => return Exchanged::Refused(judge(&error)),
             };
             let answer = buffer.get(..length).unwrap_or_default();
             match &check.expect {
                 Some(wanted) if !has(answer, wanted) => others += 1,
-                _ => return Outcome::Success,
+                _ => return Exchanged::Answered,
             }
         }
     }
     match (&check.expect, others) {
-        (None, _) => Outcome::Success,
-        (Some(_), 0) => Outcome::timeout(format!("no answer within {:?}", probe.timeout)),
-        (Some(_), others) => {
-            Outcome::failed(format!("{others} answers, none with what is expected"))
+        (None, _) => Exchanged::Silent,
+        (Some(_), 0) => {
+            let detail = format!("no answer within {:?}", probe.timeout);
+            Exchanged::Other(Outcome::timeout(detail))
         }
+        (Some(_), 1) => Exchanged::Other(Outcome::failed("1 answer, without what is expected")),
+        (Some(_), others) => Exchanged::Other(Outcome::failed(format!(
+            "{others} answers, none with what is expected"
+        ))),
     }
 }
 
@@ -120,9 +169,17 @@ mod tests {
     }
 
     async fn outcome(address: SocketAddr, expect: Option<&[u8]>) -> Outcome {
+        outcome_knowing(&Unreachables::default(), address, expect).await
+    }
+
+    async fn outcome_knowing(
+        known: &Unreachables,
+        address: SocketAddr,
+        expect: Option<&[u8]>,
+    ) -> Outcome {
         let check = UdpCheck { payload: b"ping".to_vec(), expect: expect.map(<[u8]>::to_vec) };
         let probe = Probe { timeout: TIMEOUT, ..probe_of(address) };
-        super::probe(&probe, &check, Instant::now() + TIMEOUT).await
+        super::probe(&probe, &check, known, Instant::now() + TIMEOUT).await
     }
 
     #[tokio::test]
@@ -146,6 +203,27 @@ mod tests {
             let late = Outcome::timeout("no answer within 300ms");
             assert_eq!(outcome(silent, Some(b"pong")).await, late);
         }
+    }
+
+    #[tokio::test]
+    async fn silence_after_an_error_of_the_address_is_no_success() {
+        let known = Unreachables::default();
+        let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let silent = server(ip, u32::MAX, b"").await;
+        known.note(silent, Instant::now(), "port unreachable");
+        let seen = outcome_knowing(&known, silent, None).await;
+        assert_eq!(seen, Outcome::failed("port unreachable, as another probe saw"));
+        // An answer is believed, whatever came before it.
+        let good = server(ip, 1, b"pong").await;
+        known.note(good, Instant::now(), "port unreachable");
+        assert_eq!(outcome_knowing(&known, good, None).await, Outcome::Success);
+        // What a probe sees, others know.
+        let socket = UdpSocket::bind((ip, 0)).await.unwrap();
+        let closed = socket.local_addr().unwrap();
+        drop(socket);
+        let begun = Instant::now();
+        assert!(matches!(outcome_knowing(&known, closed, None).await, Outcome::Failure { .. }));
+        assert!(matches!(known.judge(closed, begun, Instant::now()), Silence::Refuted(_)));
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 use super::life::{Candidate, Verdict};
 use crate::{
     config::TargetGroup,
+    health::Reason,
     warning::{Warning, WarningKind},
 };
 
@@ -19,13 +20,27 @@ fn fails_open(group: &TargetGroup, verdicts: &[Verdict<'_>]) -> bool {
     !group.life.minimum_healthy.is_met(in_service(verdicts), verdicts.len())
 }
 
+/// Whether this host cannot check a target: it is dead or alive.
+fn is_unchecked(verdict: &Verdict<'_>) -> bool {
+    verdict.reason == Some(Reason::InternalError)
+}
+
 /// Which of a group's targets are in its ring, in their order.
+///
+/// Targets that cannot be checked leave it only for one that is known to be healthy. A fault of this
+/// host that strikes a whole group makes its targets unhealthy one after the other, and must not
+/// drive flows around.
 pub(super) fn in_ring(group: &TargetGroup, verdicts: &[Verdict<'_>]) -> Vec<bool> {
     let open = fails_open(group, verdicts);
-    let candidates = verdicts.iter().map(|verdict| verdict.candidate);
-    candidates
-        .map(|candidate| {
-            candidate == Candidate::InService || open && candidate == Candidate::FailOpen
+    let known = verdicts
+        .iter()
+        .any(|verdict| verdict.candidate == Candidate::InService && !is_unchecked(verdict));
+    verdicts
+        .iter()
+        .map(|verdict| match verdict.candidate {
+            Candidate::InService => true,
+            Candidate::FailOpen => open || !known && is_unchecked(verdict),
+            _ => false,
         })
         .collect()
 }
@@ -85,23 +100,50 @@ pub(super) fn warnings(group: &TargetGroup, verdicts: &[Verdict<'_>]) -> Vec<War
         };
         warn(kind, text);
     }
-    let unreachable = count(Candidate::Unreachable);
-    if unreachable > 0 {
-        let lost = group.targets.iter().zip(verdicts);
-        let mut named: Vec<String> = lost
-            .filter(|(_, verdict)| verdict.candidate == Candidate::Unreachable)
-            .take(NAMED_MAX)
-            .map(|(target, verdict)| format!("{}: {}", target.address, verdict.detail))
-            .collect();
-        if unreachable > NAMED_MAX {
-            named.push(format!("and {} more", unreachable - NAMED_MAX));
-        }
-        let text = format!(
-            "target group {name}: {unreachable} of {all} targets have no usable next hop and take \
-             no traffic ({})",
-            named.join("; ")
-        );
-        warn(WarningKind::NextHopUnresolved, text);
-    }
+    warnings.extend(unreachable(group, verdicts));
+    warnings.extend(unchecked(group, verdicts));
     warnings
+}
+
+/// Targets that packets cannot reach.
+fn unreachable(group: &TargetGroup, verdicts: &[Verdict<'_>]) -> Option<Warning> {
+    let (count, named) =
+        named(group, verdicts, |verdict| verdict.candidate == Candidate::Unreachable)?;
+    let (name, all) = (&group.name, verdicts.len());
+    let text = format!(
+        "target group {name}: {count} of {all} targets have no usable next hop and take no traffic \
+         ({named})"
+    );
+    Some(Warning::new(WarningKind::NextHopUnresolved, &**name, text))
+}
+
+/// Targets whose health is not known.
+fn unchecked(group: &TargetGroup, verdicts: &[Verdict<'_>]) -> Option<Warning> {
+    let (count, named) = named(group, verdicts, is_unchecked)?;
+    let (name, all) = (&group.name, verdicts.len());
+    let text = format!(
+        "target group {name}: the health of {count} of {all} targets is not known, whatever their \
+         state ({named})"
+    );
+    Some(Warning::new(WarningKind::HealthUnknown, &**name, text))
+}
+
+/// How many of a group's targets these are, and the first few with what is wrong; `None` when there
+/// is none.
+fn named(
+    group: &TargetGroup,
+    verdicts: &[Verdict<'_>],
+    wanted: impl Fn(&Verdict<'_>) -> bool,
+) -> Option<(usize, String)> {
+    let lost = group.targets.iter().zip(verdicts).filter(|(_, verdict)| wanted(verdict));
+    let lost: Vec<_> = lost.collect();
+    let mut named: Vec<String> = lost
+        .iter()
+        .take(NAMED_MAX)
+        .map(|(target, verdict)| format!("{}: {}", target.address, verdict.detail))
+        .collect();
+    if lost.len() > NAMED_MAX {
+        named.push(format!("and {} more", lost.len() - NAMED_MAX));
+    }
+    (!lost.is_empty()).then(|| (lost.len(), named.join("; ")))
 }

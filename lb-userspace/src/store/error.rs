@@ -8,14 +8,14 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// A file operation failed.
-    #[error("cannot {action} {path}: {source}")]
+    #[error("cannot {action} {path}: {error}")]
     Io {
         /// What was tried.
         action: &'static str,
         /// On what.
         path: String,
         /// Why not.
-        source: io::Error,
+        error: io::Error,
     },
     /// Others could put files there, or have.
     #[error("{path} {reason}")]

@@ -112,8 +112,8 @@ impl Authority {
 fn load(files: &AuthorityFiles) -> Result<Loaded, AccessError> {
     let text = read_private(&files.tokens)?;
     let shown = || files.tokens.display().to_string();
-    let credentials = Credentials::parse(&text)
-        .map_err(|source| AccessError::Tokens { path: shown(), source })?;
+    let credentials =
+        Credentials::parse(&text).map_err(|error| AccessError::Tokens { path: shown(), error })?;
     if credentials.has_certificates() && files.client_ca.is_none() {
         return Err(AccessError::NoClientCa { path: shown() });
     }

@@ -53,12 +53,12 @@ pub enum AccessError {
     #[error("--tls-client-ca: {0}")]
     ClientCa(String),
     /// The tokens file has an error.
-    #[error("{path}: {source}")]
+    #[error("{path}: {error}")]
     Tokens {
         /// The file.
         path: String,
         /// What is wrong in it.
-        source: CredentialsError,
+        error: CredentialsError,
     },
     /// Nobody would be let in.
     #[error("{path}: it names nobody; `xelb token NAME ROLE` makes a line for it")]

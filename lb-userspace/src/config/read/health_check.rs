@@ -16,6 +16,8 @@ const TIMEOUT_MIN: Duration = Duration::from_millis(10);
 const PROBE_TIME_MAX: Duration = Duration::from_mins(5);
 const HEALTHY_THRESHOLD: u32 = 3;
 const UNHEALTHY_THRESHOLD: u32 = 2;
+const INCONCLUSIVE_TIMEOUT: Duration = Duration::from_mins(5);
+const INCONCLUSIVE_TIMEOUT_MAX: Duration = Duration::from_hours(24);
 
 pub(super) fn health_check(group: &Section<'_>, protocol: Option<Protocol>) -> Option<HealthCheck> {
     let given = group.entry("health_check").is_some();
@@ -39,6 +41,12 @@ pub(super) fn health_check(group: &Section<'_>, protocol: Option<Protocol>) -> O
     let healthy_threshold = threshold("healthy_threshold").unwrap_or(HEALTHY_THRESHOLD);
     let unhealthy_threshold = threshold("unhealthy_threshold").unwrap_or(UNHEALTHY_THRESHOLD);
     let (interval, timeout) = times(&section);
+    let inconclusive_timeout = section
+        .read("inconclusive_timeout", |node| {
+            values::duration(node, Duration::ZERO..=INCONCLUSIVE_TIMEOUT_MAX)
+        })
+        .unwrap_or(INCONCLUSIVE_TIMEOUT);
+    let inconclusive_timeout = Some(inconclusive_timeout).filter(|timeout| !timeout.is_zero());
     section.finish();
     let protocol = protocol?;
     Some(HealthCheck {
@@ -49,6 +57,7 @@ pub(super) fn health_check(group: &Section<'_>, protocol: Option<Protocol>) -> O
         timeout,
         healthy_threshold,
         unhealthy_threshold,
+        inconclusive_timeout,
     })
 }
 

@@ -152,6 +152,13 @@ fn bytes(
 fn udp(section: &Section<'_>) -> Option<UdpCheck> {
     let payload = bytes(section, "payload", "payload_hex");
     let expect = bytes(section, "expect", "expect_hex");
+    if expect == Ok(None) {
+        section.findings.warn(
+            &section.at,
+            "a udp check without `expect` takes silence for success: a host that is down, or whose \
+             firewall drops packets, stays healthy. Let it `expect` an answer, or check a port of tcp",
+        );
+    }
     Some(UdpCheck { payload: payload.ok()?.unwrap_or_default(), expect: expect.ok()? })
 }
 

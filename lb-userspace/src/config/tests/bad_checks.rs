@@ -75,6 +75,11 @@ const CHANGED: &[(&str, &str, &str)] = &[
         "~:17:28: target_groups[0].health_check.unhealthy_threshold: 11 is not a whole number from 1 to 10",
     ),
     (
+        "unhealthy_threshold: 2",
+        "inconclusive_timeout: 25h",
+        "~:17:29: target_groups[0].health_check.inconclusive_timeout: `25h` is not a duration from 0s to 86400s, such as `300ms`, `5s` or `2m`",
+    ),
+    (
         "matcher: \"200-399\"",
         "matcher: \"399-200\"",
         "~:18:16: target_groups[0].health_check.matcher: `399-200` is not a matcher such as 200, \"200-399\" or \"200,204\", with codes from 100 to 599",

@@ -48,6 +48,7 @@ fn example() -> Config {
                 timeout: Duration::from_secs(2),
                 healthy_threshold: 3,
                 unhealthy_threshold: 2,
+                inconclusive_timeout: Some(Duration::from_mins(5)),
             },
             life: Life::default(),
             gue: Gue { port: 6080, variant: 1 },

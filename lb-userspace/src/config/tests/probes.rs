@@ -196,3 +196,32 @@ fn a_file_without_a_certificate_is_refused() {
     let exec = read(&format!("protocol: exec, command: [{}]", program.display()));
     assert!(matches!(exec, HealthProtocol::Exec(_)));
 }
+
+#[test]
+fn silence_as_success_is_warned_of() {
+    for (check, warned) in [
+        ("protocol: udp", true),
+        ("protocol: udp, payload: hello", true),
+        ("protocol: udp, expect: hello", false),
+        ("protocol: udp, expect_hex: \"00\"", false),
+        ("protocol: tcp", false),
+    ] {
+        let (_, _, warnings) = parse(&text(check), "~").unwrap();
+        let warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+        let found = warnings.iter().any(|text| text.contains("takes silence for success"));
+        assert_eq!(found, warned, "{check}: {warnings:?}");
+    }
+}
+
+#[test]
+fn targets_that_cannot_be_checked_are_given_up_after_a_time() {
+    for (check, minutes) in [
+        ("protocol: tcp", Some(5)),
+        ("inconclusive_timeout: 1h", Some(60)),
+        ("inconclusive_timeout: 0s", None),
+    ] {
+        let (_, config, _) = parse(&text(check), "~").unwrap();
+        let timeout = config.target_groups[0].health_check.inconclusive_timeout;
+        assert_eq!(timeout.map(|timeout| timeout.as_secs() / 60), minutes, "{check}");
+    }
+}

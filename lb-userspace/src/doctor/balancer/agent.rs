@@ -2,6 +2,7 @@
 
 use crate::{
     doctor::{AgentFacts, Finding},
+    plural::counted,
     warning::{Harm, Warning},
 };
 
@@ -25,7 +26,8 @@ pub(super) fn check(agent: &Result<AgentFacts, String>) -> Finding {
             "correct the configuration file; the agent reads it again at once",
         ),
         Ok(agent) => {
-            let message = format!("version {}, {} targets", agent.version, agent.targets.len());
+            let message =
+                format!("version {}, {}", agent.version, counted(agent.targets.len(), "target"));
             Finding::ok("agent", SUBJECT, message)
         }
     }

@@ -1,6 +1,9 @@
 //! What was dropped: by the device or the kernel before XDP, and by the program itself.
 
-use crate::doctor::{DropCount, Finding, InterfaceFacts};
+use crate::{
+    doctor::{DropCount, Finding, InterfaceFacts},
+    plural::counted,
+};
 
 /// Reasons that an operator can do something about, and what.
 const REMEDIES: &[(&str, &str)] = &[
@@ -64,8 +67,8 @@ pub(super) fn data_path(drops: &[DropCount]) -> Vec<Finding> {
     for (reason, remedy) in REMEDIES {
         let Some(drop) = drops.iter().find(|drop| drop.reason == *reason) else { continue };
         if drop.packets > 0 {
-            let message =
-                format!("{} packets dropped since it was loaded: {}", drop.packets, drop.help);
+            let packets = counted(drop.packets, "packet");
+            let message = format!("{packets} dropped since it was loaded: {}", drop.help);
             findings.push(Finding::warning(reason, subject, message, *remedy));
         }
     }

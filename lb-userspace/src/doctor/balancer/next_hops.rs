@@ -10,7 +10,10 @@ const CHECK: &str = "next_hop";
 pub(super) fn check(targets: &[TargetWay]) -> Vec<Finding> {
     let mut findings: Vec<Finding> = targets.iter().filter_map(trouble).collect();
     if findings.is_empty() && !targets.is_empty() {
-        let message = format!("the next hops of all {} targets are resolved", targets.len());
+        let message = match targets.len() {
+            1 => "the next hop of the only target is resolved".to_owned(),
+            many => format!("the next hops of all {many} targets are resolved"),
+        };
         findings.push(Finding::ok(CHECK, "targets", message));
     }
     findings

@@ -136,18 +136,23 @@ servers! {
     body_never_comes: Server::Holds("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n")
         => Outcome::Success;
     garbage: Server::Answers("\u{15}\u{3}\u{1}\0\u{2}\u{2}(")
-        => Outcome::failed("the answer is not HTTP/1: invalid HTTP version parsed");
+        => Outcome::failed("the answer is TLS, not HTTP/1: use `protocol: https`");
     another_protocol: Server::Answers("SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n")
-        => Outcome::failed("the answer is not HTTP/1: invalid HTTP version parsed");
+        => Outcome::failed("the answer is not HTTP/1: it begins \"SSH-2.0-OpenSSH_9.2p1 Debian-2\"");
     two_lengths: Server::Answers("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n")
-        => Outcome::failed("the answer is not HTTP/1: invalid content-length parsed");
+        => Outcome::failed("the answer's header content-length contradicts another: \"2\"");
+    malformed_fields_are_passed_over: Server::Answers(
+        "HTTP/1.1 200 OK\r\nServer : x\r\nX: a\r\n b\r\nno field\r\nY: \u{1}\r\nContent-Length: 0\r\n\r\n"
+    ) => Outcome::Success;
+    status_is_no_number: Server::Answers("HTTP/1.1 OK\r\n\r\n")
+        => Outcome::failed("the answer's first line is no status line of HTTP/1: \"HTTP/1.1 OK\"");
     nothing_is_sent: Server::Holds("") => Outcome::timeout(SILENT);
     head_stops: Server::Holds("HTTP/1.1 200 OK\r\nServer: x\r\n") => Outcome::timeout(SILENT);
     head_drips: Server::Drips("HTTP/1.1 200 OK\r\n", "X: y\r\n") => Outcome::timeout(SILENT);
     head_floods: Server::Repeats("HTTP/1.1 200 OK\r\nX: ", "0123456789abcdef")
-        => Outcome::failed("the answer is not HTTP/1: message head is too large");
+        => Outcome::failed("the head of the answer has more than 16 KiB or 100 fields");
     headers_flood: Server::Repeats("HTTP/1.1 200 OK\r\n", "X: y\r\n")
-        => Outcome::failed("the answer is not HTTP/1: message head is too large");
+        => Outcome::failed("the head of the answer has more than 16 KiB or 100 fields");
     interim_answers_for_ever: Server::Repeats("", "HTTP/1.1 100 Continue\r\n\r\n")
         => Outcome::timeout(SILENT);
     head_is_cut: Server::Answers("HTTP/1.1 200 OK\r\nServ") => Outcome::failed(CUT);
@@ -199,6 +204,56 @@ async fn the_request_is_what_servers_expect() {
 }
 
 #[tokio::test]
+async fn a_body_without_the_text_is_shown_with_how_it_ended() {
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n";
+    let long: &'static str = "0123456789abcdef".repeat(4096).leak();
+    let wrong = Outcome::failed;
+    let late = |detail: &str| Outcome::timeout(detail.to_owned());
+    for (server, expected) in [
+        (
+            Server::Holds("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nrea"),
+            late(
+                "status 200, but the body has not ended within 1s, and \"ready\" has not come; \
+                 the body begins \"rea\"",
+            ),
+        ),
+        (
+            Server::Holds(head),
+            late(
+                "status 200, but the body has not ended within 1s, and \"ready\" has not come; \
+                 nothing of the body has come",
+            ),
+        ),
+        (
+            Server::Answers("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok"),
+            wrong("status 200, but the body breaks off before \"ready\"; the body begins \"ok\""),
+        ),
+        (
+            Server::Answers("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"),
+            wrong("status 200, but \"ready\" is not in the body, which begins \"ok\""),
+        ),
+        (
+            Server::Answers("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+            wrong("status 200, but \"ready\" is not in the body, which is empty"),
+        ),
+        (
+            Server::Repeats("HTTP/1.1 200 OK\r\n\r\n", long),
+            wrong(&format!(
+                "status 200, but \"ready\" is not in the first 64 KiB of the body, which begins \
+                 {:?}",
+                &long[..BODY_SHOWN]
+            )),
+        ),
+        (Server::Drips("HTTP/1.1 200 OK\r\n\r\nr", "eady"), Outcome::Success),
+    ] {
+        let (address, _task) = server.start(V4).await;
+        let check = HttpCheck { body: Some("ready".to_owned()), ..check() };
+        let seen = probe(&probe_of(address), &check, Instant::now() + TIMEOUT).await;
+        assert_eq!(seen, expected, "{server:?}");
+    }
+}
+
+#[tokio::test]
 async fn no_time_wait_is_left_here() {
     for answer in [
         Server::Answers("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"),
@@ -220,8 +275,8 @@ async fn the_outcome_names_what_was_expected() {
     ];
     for (ranges, detail) in cases {
         let check = HttpCheck { matcher: Matcher(ranges), ..check() };
-        let answer = Answer { status: 503, body: Vec::new() };
-        assert_eq!(judge(&answer, &check), mismatch(detail));
+        let answer = Answer { status: 503, ..Answer::default() };
+        assert_eq!(judge(&answer, &check, TIMEOUT), mismatch(detail));
     }
 }
 

@@ -40,7 +40,7 @@ async fn cost_of_no_probes() {
 async fn cost_of_tcp_probes() {
     let any = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
     let listener = TcpListener::bind(any).unwrap();
-    measure(Arc::new(NetworkProber), listener.local_addr().unwrap().port()).await;
+    measure(Arc::<NetworkProber>::default(), listener.local_addr().unwrap().port()).await;
 }
 
 /// Checks addresses of 127.1.0.0/16 once a second each.

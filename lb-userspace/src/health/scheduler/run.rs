@@ -14,7 +14,9 @@ use tokio::{
 use super::{Life, lock};
 use crate::{
     config::TargetKey,
-    health::{HealthEvent, Outcome, Probe, Prober, SchedulerStats, schedule::Schedule},
+    health::{
+        Descriptors, HealthEvent, Outcome, Probe, Prober, SchedulerStats, schedule::Schedule,
+    },
 };
 
 pub(super) struct Run {
@@ -26,6 +28,7 @@ pub(super) struct Run {
     pub(super) events: UnboundedSender<HealthEvent>,
     pub(super) prober: Arc<dyn Prober>,
     pub(super) stats: Arc<SchedulerStats>,
+    pub(super) descriptors: Arc<Descriptors>,
 }
 
 impl Run {
@@ -36,9 +39,12 @@ impl Run {
         loop {
             let due = self.schedule.due().max(ready);
             sleep_until(due).await;
+            // The time of a probe begins when it can begin.
+            let descriptors = self.descriptors.take(&self.probe.protocol).await;
             let started = Instant::now();
             self.stats.count_started(started.saturating_duration_since(due));
             let outcome = self.probe_until(started + self.probe.timeout).await;
+            drop(descriptors);
             let ended = Instant::now();
             self.count(&outcome);
             if !self.report(&outcome, ended) {
@@ -92,7 +98,7 @@ impl Run {
         if life.generation != self.generation {
             return false;
         }
-        let Some(health) = life.machine.observe(outcome) else {
+        let Some(health) = life.machine.observe(outcome, ended) else {
             return true;
         };
         let event =

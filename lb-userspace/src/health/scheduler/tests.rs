@@ -87,6 +87,7 @@ pub(super) fn spec(number: u16) -> CheckSpec {
             timeout: TIMEOUT,
             healthy_threshold: 3,
             unhealthy_threshold: 2,
+            inconclusive_timeout: None,
         },
         resume: None,
     }
@@ -353,7 +354,8 @@ async fn a_panicking_prober_does_not_end_the_check() {
     let (mut scheduler, mut events) = scheduler(fake);
     scheduler.set(specs(1..2));
     sleep(INTERVAL * 5).await;
-    assert_eq!(states(&mut events), [TargetState::Healthy]);
+    // The first event says that the target cannot be checked.
+    assert_eq!(states(&mut events), [TargetState::Initial, TargetState::Healthy]);
     assert_eq!(scheduler.stats().snapshot().probes_inconclusive, 3);
 }
 

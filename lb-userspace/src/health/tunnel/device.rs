@@ -42,7 +42,7 @@ impl Device {
             let device = lane.device();
             match name(&file, &device).and_then(|()| Self::register(file, lane)) {
                 Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {}
-                result => return result.map_err(|source| TunnelError::Make { device, source }),
+                result => return result.map_err(|error| TunnelError::Make { device, error }),
             }
         }
         Err(TunnelError::Taken)

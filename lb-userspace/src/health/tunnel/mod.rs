@@ -42,26 +42,18 @@ enum TunnelError {
         "cannot open /dev/net/tun ({0}): load the module tun, and let the agent have the device \
          (containers: --device /dev/net/tun; systemd: PrivateDevices=no, DeviceAllow)"
     )]
-    Open(#[source] io::Error),
+    Open(io::Error),
     #[error(
         "there are interfaces xelb-probe0 to xelb-probe7 already: so many agents run in this network \
          namespace, or somebody else made them (`ip link del` removes them)"
     )]
     Taken,
-    #[error("cannot make the interface {device} ({source}): the agent needs CAP_NET_ADMIN")]
-    Make {
-        device: String,
-        #[source]
-        source: io::Error,
-    },
+    #[error("cannot make the interface {device} ({error}): the agent needs CAP_NET_ADMIN")]
+    Make { device: String, error: io::Error },
     #[error("cannot open a packet socket ({0}): the agent needs CAP_NET_RAW")]
-    PacketSocket(#[source] io::Error),
-    #[error("cannot {what} ({source})")]
-    Netlink {
-        what: String,
-        #[source]
-        source: io::Error,
-    },
+    PacketSocket(io::Error),
+    #[error("cannot {what} ({error})")]
+    Netlink { what: String, error: io::Error },
     #[error("the interface of probes is gone ({0})")]
-    Gone(#[source] io::Error),
+    Gone(io::Error),
 }

@@ -74,8 +74,8 @@ pub(super) fn install(lane: Lane, index: u32, families: Families) -> Result<(), 
         let what = format!("add an {} routing rule for probes", shown(family));
         let flags = NLM_F_CREATE | NLM_F_EXCL;
         match kernel.ask(what, RouteNetlinkMessage::NewRule(rule(lane, family)), flags) {
-            Err(TunnelError::Netlink { source, .. })
-                if source.raw_os_error() == Some(libc::EEXIST) => {}
+            Err(TunnelError::Netlink { error, .. })
+                if error.raw_os_error() == Some(libc::EEXIST) => {}
             result => result?,
         }
     }
@@ -137,7 +137,7 @@ impl Kernel {
             Ok(Self { socket, sequence: 0 })
         };
         let what = "open a netlink socket".to_owned();
-        open().map_err(|source| TunnelError::Netlink { what, source })
+        open().map_err(|error| TunnelError::Netlink { what, error })
     }
 
     fn turn_on(&mut self, lane: Lane, index: u32, families: Families) -> Result<(), TunnelError> {
@@ -173,7 +173,7 @@ impl Kernel {
                 let request = RouteNetlinkMessage::DelRule(stale(lane, family));
                 match self.ask(what, request, 0) {
                     Ok(()) => {}
-                    Err(TunnelError::Netlink { source, .. }) if is_absent(&source) => break,
+                    Err(TunnelError::Netlink { error, .. }) if is_absent(&error) => break,
                     Err(error) => return Err(error),
                 }
             }
@@ -188,7 +188,7 @@ impl Kernel {
         request: RouteNetlinkMessage,
         flags: u16,
     ) -> Result<(), TunnelError> {
-        self.exchange(request, flags).map_err(|source| TunnelError::Netlink { what, source })
+        self.exchange(request, flags).map_err(|error| TunnelError::Netlink { what, error })
     }
 
     fn exchange(&mut self, request: RouteNetlinkMessage, flags: u16) -> io::Result<()> {

@@ -84,6 +84,13 @@ pub(super) const FAMILIES: &[Family] = &[
         },
     },
     Family {
+        name: "xelb_log_lines_lost_total",
+        kind: Counter,
+        labels: &[],
+        help: "Lines of the agent's log that were lost, since nobody read its standard error.",
+        samples: |seen, out| out.add(&[], seen.snapshot.log_lines_lost),
+    },
+    Family {
         name: "xelb_interface_mode",
         kind: Gauge,
         labels: &["interface", "mode"],

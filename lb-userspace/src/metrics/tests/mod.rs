@@ -87,17 +87,7 @@ fn snapshot() -> Snapshot {
                 ..target("10.0.1.13", "draining", "Target.DeregistrationInProgress")
             },
         ],
-        health: HealthStats {
-            checked_targets: 3,
-            probes: 90,
-            probes_failed: 5,
-            probes_inconclusive: 2,
-            probes_late: 1,
-            lateness_us_p50: 640,
-            lateness_us_p99: 1280,
-            lateness_ms_max: 150,
-            last_reaction_us: 7536,
-        },
+        health: health(),
         maps: MapsView {
             listeners: (1, 4096),
             target_groups: (1, 2047),
@@ -112,6 +102,20 @@ fn snapshot() -> Snapshot {
     let fails_open = |group: &str| Warning::new(WarningKind::FailOpen, group, "no healthy target");
     snapshot.warn([fails_open("web"), fails_open("api")]);
     snapshot
+}
+
+fn health() -> HealthStats {
+    HealthStats {
+        checked_targets: 3,
+        probes: 90,
+        probes_failed: 5,
+        probes_inconclusive: 2,
+        probes_late: 1,
+        lateness_us_p50: 640,
+        lateness_us_p99: 1280,
+        lateness_ms_max: 150,
+        last_reaction_us: 7536,
+    }
 }
 
 fn memory() -> MemoryView {

@@ -77,6 +77,7 @@ impl World {
                 timeout: Duration::from_secs(2),
                 healthy_threshold: 3,
                 unhealthy_threshold: 2,
+                inconclusive_timeout: None,
             },
             life: Life::default(),
             gue: Gue::default(),

@@ -219,3 +219,40 @@ fn translated_packets_may_leave_by_the_attached_interfaces() {
         assert_eq!(tables.switches.has(lb_common::Switches::NAT), mode == Mode::Nat, "{mode:?}");
     }
 }
+
+/// Targets that this host cannot check keep their flows unless another one is known to be healthy.
+#[test]
+fn targets_that_cannot_be_checked_leave_the_ring_only_for_better_ones() {
+    let unknown = |state| Health {
+        state,
+        reason: Some(Reason::InternalError),
+        detail: "this host cannot check it: no program".to_owned(),
+    };
+    let (healthy, dead) = (verdict(Healthy), verdict(Unhealthy));
+    for (verdicts, in_ring, warned) in [
+        (vec![unknown(Healthy), healthy.clone()], vec![true, true], 1),
+        (vec![unknown(Unhealthy), healthy], vec![false, true], 1),
+        (vec![unknown(Unhealthy), unknown(Healthy)], vec![true, true], 2),
+        (vec![unknown(Unhealthy), unknown(Healthy), dead], vec![true, true, false], 2),
+        (vec![unknown(Unhealthy), unknown(Unhealthy)], vec![true, true], 2),
+    ] {
+        let mut world = World::new();
+        world.group("web", Mode::Ipip);
+        for (number, verdict) in (1..).zip(&verdicts) {
+            let address = v4(number);
+            let key = world.target(address, 1, Some(Healthy));
+            world.health.insert(key, verdict.clone());
+            let hop = NextHopState::Resolved(hop(1, true));
+            Arc::make_mut(&mut world.next_hops).insert(address, hop);
+        }
+        world.listener("203.0.113.1", "web");
+        let plan = world.first_plan().unwrap();
+        let found: Vec<bool> = plan.targets.iter().map(|report| report.in_ring).collect();
+        assert_eq!(found, in_ring, "{verdicts:?}");
+        let all = verdicts.len();
+        let text =
+            format!("target group web: the health of {warned} of {all} targets is not known");
+        let warnings: Vec<String> = plan.warnings.iter().map(ToString::to_string).collect();
+        assert!(warnings.iter().any(|warning| warning.starts_with(&text)), "{warnings:?}");
+    }
+}

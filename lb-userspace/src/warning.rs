@@ -47,6 +47,9 @@ macro_rules! kinds {
 }
 
 kinds! {
+    /// The program does not run on an interface where it should.
+    ProgramGone, "program_gone", Loss,
+        "the text says why the agent cannot attach it; it tries again every second";
     /// A group that listeners use has no targets.
     GroupWithoutTargets, "group_without_targets", Loss,
         "register targets: `xelb get target-groups` shows the group without any";
@@ -56,6 +59,19 @@ kinds! {
     /// Targets whose route or MAC is not known.
     NextHopUnresolved, "next_hop_unresolved", Loss,
         "DETAIL of `xelb get targets` has the reason; docs/next-hops.md has each of them";
+    /// A listener on many ports takes what is for an address of the host itself.
+    OwnAddressTaken, "own_address_taken", Loss,
+        "give the listener another address, or allow it with `attributes: { allow_own_address: true }`";
+    /// Answers of nat or fullnat targets come in by an interface without the program.
+    AnswersUnseen, "answers_unseen", Loss,
+        "put the interface towards the targets under `interfaces`";
+    /// No interface has a source address of fullnat, and nobody answers ARP for it.
+    SourceAddressMissing, "source_address_missing", Loss,
+        "add the address to the interface towards the targets (`ip address add ADDRESS/32 dev IFACE`)";
+    /// Targets of nat and fullnat get connections, and no answer comes back through this host.
+    AnswersMissing, "answers_missing", Loss,
+        "route the targets' answers through this host; `xelb doctor target --balancer ADDRESS` on a \
+         target says where they go";
     /// New flows of modes nat and fullnat find no free port or binding.
     PoolExhausted, "pool_exhausted", Loss,
         "add an address to source_nat (fullnat), shorten idle_timeout of the listeners, or spread the \
@@ -69,6 +85,12 @@ kinds! {
     /// Another layout's maps forward until the first verdicts are in.
     LayoutChange, "layout_change", Risk,
         "wait for the first health checks; it ends by itself";
+    /// Maps and links cannot be pinned.
+    PinsMissing, "pins_missing", Risk,
+        "mount the bpffs again (`mount -t bpf bpf /sys/fs/bpf`); the agent pins all again";
+    /// An interface has another name now.
+    InterfaceRenamed, "interface_renamed", Risk,
+        "give the interface its name back, or put the new one under `interfaces`";
     /// XDP runs in generic mode.
     GenericMode, "generic_mode", Risk,
         "use an interface whose driver runs XDP programs";

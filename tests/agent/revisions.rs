@@ -8,7 +8,8 @@ use lb_tests::{Lab, Process, Xelb, agent::configuration_path};
 use nix::sys::signal::Signal;
 
 use crate::scene::{
-    LIMIT, WEB, fails, in_lab, json, says, start, state_dir_arguments, tables, wait_json, write,
+    LIMIT, WEB, fails, in_lab, json, run, says, start, state_dir_arguments, tables, wait_json,
+    write,
 };
 
 /// An agent that has got [`WEB`], both targets healthy.
@@ -94,7 +95,25 @@ fn a_listener_keeps_its_targets_unless_forced() -> Result<()> {
             let dry = xelb.command(lab, &["apply", "-f", &path, "--dry-run"])?;
             fails(&dry, 2, &["would be refused without --force"])?;
         }
+        // Led to another group: an empty one, and one that nobody has checked.
+        let led = WEB.replace("target_group: web }", "target_group: other }");
+        for targets in ["[]", "[{ address: 10.0.0.13 }]"] {
+            let group = format!(
+                "  - {{ name: other, protocol: tcp, port: 80, forwarding: ipip, targets: {targets} }}\n"
+            );
+            write(lab, &led.replace("listeners:\n", &format!("{group}listeners:\n")))?;
+            fails(&xelb.command(lab, &["apply", "-f", &path])?, 2, &refused)?;
+        }
         ensure!(tables()? == before, "a refused change has changed the maps");
+        // Drained to the last one.
+        says(lab, xelb, "target drain web 10.0.0.11")?;
+        let drain = ["target", "drain", "web", "10.0.0.12"];
+        fails(&xelb.command(lab, &drain)?, 2, &refused)?;
+        let said = says(lab, xelb, "target drain web 10.0.0.12 --force")?;
+        ensure!(said.contains("is draining"), "{said}");
+        says(lab, xelb, "target undrain web 10.0.0.11")?;
+        says(lab, xelb, "target undrain web 10.0.0.12")?;
+        xelb.wait_healthy(lab, 2, LIMIT)?;
         says(lab, xelb, "target weight web 10.0.0.11 0")?;
         let last = ["target", "remove", "web", "10.0.0.12"];
         fails(&xelb.command(lab, &last)?, 2, &refused)?;
@@ -102,6 +121,38 @@ fn a_listener_keeps_its_targets_unless_forced() -> Result<()> {
         ensure!(said.starts_with("revision 3: remove target"), "{said}");
         let said = apply(lab, xelb, &none, &["--force"])?;
         ensure!(said == "revision 4: apply\n", "{said}");
+        Ok(())
+    })
+}
+
+/// 10.0.0.2 is the balancer's own address.
+#[test]
+fn a_listener_takes_no_address_of_the_balancer_unless_it_says_so() -> Result<()> {
+    in_lab(|lab, xelb| {
+        let _agent = applied(lab, xelb)?;
+        let before = tables()?;
+        let path = configuration_path(lab).display().to_string();
+        let named =
+            ["listener web takes tcp packets to port", "10.0.0.2", "allow_own_address: true"];
+        for (address, port) in [("10.0.0.2", "all"), ("10.0.0.2", "22-99"), ("10.0.0.0/29", "80")] {
+            let text = WEB
+                .replace("203.0.113.10", address)
+                .replace("    port: 80\n    protocol", &format!("    port: {port}\n    protocol"));
+            write(lab, &text)?;
+            fails(&xelb.command(lab, &["apply", "-f", &path])?, 2, &named)?;
+            let valid = run(lab, xelb, &["validate", "-f", &path])?;
+            ensure!(
+                valid.stderr.contains("warning: listeners[0]: listener web takes"),
+                "{valid:?}"
+            );
+        }
+        ensure!(tables()? == before, "a refused change has changed the maps");
+        let text = WEB
+            .replace("203.0.113.10", "10.0.0.2")
+            .replace("    port: 80\n    protocol", "    port: 8000-8099\n    protocol")
+            .replace("port: 80\n    forwarding", "port: 8000\n    forwarding")
+            + "    attributes: { allow_own_address: true }\n";
+        apply(lab, xelb, &text, &["--force"])?;
         Ok(())
     })
 }

@@ -184,7 +184,7 @@ fn doctor_looks_at_a_balancer_and_its_targets() -> anyhow::Result<()> {
 
         for target in [1, 2] {
             let address = target_v4(target).to_string();
-            xelb.command(lab, &["target", "drain", "web", &address])?.success()?;
+            xelb.command(lab, &["target", "drain", "web", &address, "--force"])?.success()?;
             xelb.wait_state(lab, target_v4(target).into(), "draining", NOTICE_LIMIT)?;
         }
         look()?.expect(["ok", "drops", "data path"], "")?;

@@ -11,6 +11,8 @@ use lb_tests::{
     udp::{self, Responder},
 };
 
+use serde_json::Value;
+
 use crate::scene::{REQUEST_LIMIT, Scene, in_lab};
 
 /// Addresses that every target has, and that the router sends to the balancer.
@@ -131,6 +133,25 @@ fn check(
     Ok(())
 }
 
+/// `stats` and `explain` know listeners that are not exact, too.
+fn are_counted_and_named(lab: &Lab, scene: &Scene) -> anyhow::Result<()> {
+    let json = |arguments: &[&str]| -> anyhow::Result<Value> {
+        let text = scene.xelb.command(lab, arguments)?.success()?;
+        Ok(serde_json::from_str(&text)?)
+    };
+    let stats = json(&["stats", "-o", "json"])?;
+    let listeners = stats["listeners"].as_array().context("listeners")?;
+    ensure!(listeners.len() == 7, "{listeners:?}");
+    for listener in listeners {
+        ensure!(listener["packets"].as_u64() >= Some(REQUESTS as u64), "{listener}");
+    }
+    for (to, name) in [("203.0.113.21:8100", "all"), ("203.0.113.32:79", "prefix-v4")] {
+        let told = json(&["explain", "--from", "10.1.1.2:4000", "--to", to, "-o", "json"])?;
+        ensure!(told["listener"] == name, "{to}: {told}");
+    }
+    Ok(())
+}
+
 fn ask_udp(address: SocketAddr, limit: Duration) -> std::io::Result<String> {
     udp::ask(address, "who?", limit)
 }
@@ -148,9 +169,10 @@ fn ranges_all_ports_and_prefixes_have_their_borders() -> anyhow::Result<()> {
                 ensure!(name.as_deref().ok() == Some("t1"), "{address}: {name:?} {via}");
             }
             lab.router().ip("route replace 203.0.113.0/24 via 10.0.0.2")?;
-            let _scene = Scene::start(lab, &configuration(forwarding))?;
+            let scene = Scene::start(lab, &configuration(forwarding))?;
             check(lab, greeter::ask, &TCP_INSIDE, &TCP_OUTSIDE)?;
-            check(lab, ask_udp, &UDP_INSIDE, &UDP_OUTSIDE)
+            check(lab, ask_udp, &UDP_INSIDE, &UDP_OUTSIDE)?;
+            are_counted_and_named(lab, &scene)
         })
         .with_context(|| format!("in mode {forwarding}"))?;
     }

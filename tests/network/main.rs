@@ -27,6 +27,7 @@ mod mss;
 mod path_mtu;
 mod reboot;
 mod reload;
+mod restored;
 mod scene;
 mod traces;
 mod traffic;

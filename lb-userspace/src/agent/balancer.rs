@@ -117,7 +117,8 @@ impl Balancer {
 
     /// Indices of the interfaces that clients' packets come in by.
     pub(super) fn attached(&self) -> BTreeSet<u32> {
-        self.data_path.attached().iter().map(|interface| interface.index).collect()
+        let there = self.data_path.attached().iter().filter(|one| one.fault.is_empty());
+        there.map(|interface| interface.index).collect()
     }
 
     /// Brings the maps to what follows from everything that is known now; `plan` is that, if it has
@@ -160,22 +161,56 @@ impl Balancer {
     }
 
     /// Whether a configuration could be taken over: it fits the maps, its interfaces exist. Unless
-    /// forced, whether every listener keeps targets. Gives the plan for it, if it stays true when
-    /// the configuration is taken over.
+    /// forced, whether every listener keeps targets that can serve it. Gives the plan for it, if it
+    /// stays true when the configuration is taken over.
     pub(super) fn check(&mut self, config: &Config, force: bool) -> Result<Option<Plan>, Refusal> {
         let plan = self.plan_for(Some(config)).map_err(unplanned)?;
         self.data_path.check(&config.interfaces).map_err(failed)?;
-        let current = self.reconciler.current().map_err(failed)?;
-        let left = plan::left_without_targets(config, current, &plan);
-        if force || left.is_empty() {
-            let same_interfaces = config.interfaces == self.config.interfaces;
-            return Ok(same_interfaces.then_some(plan));
+        self.guard((config, &plan), force)?;
+        let same_interfaces = config.interfaces == self.config.interfaces;
+        Ok(same_interfaces.then_some(plan))
+    }
+
+    /// Refuses what takes the last target that can serve it from a listener, unless it is forced: the
+    /// one guard of all ways of change.
+    fn guard(&self, after: (&Config, &Plan), force: bool) -> Result<(), Refusal> {
+        let left = plan::left_without_targets(
+            (&self.config, &self.plan.targets),
+            (after.0, &after.1.targets),
+        );
+        if left.is_empty() {
+            return Ok(());
+        }
+        let left = left.join("\n  ");
+        if force {
+            tracing::warn!("this leaves listeners without usable targets:\n  {left}");
+            return Ok(());
         }
         Err(Refusal::Harmful(format!(
-            "this would leave listeners without targets:\n  {}\nnothing was changed; `--force` \
-             applies it all the same",
-            left.join("\n  ")
+            "this would leave listeners without targets:\n  {left}\nnothing was changed; `--force` \
+             applies it all the same"
         )))
+    }
+
+    /// Begins or ends the drain of a target; says whether that is new.
+    pub(super) fn set_drained(
+        &mut self,
+        target: &TargetKey,
+        drain: bool,
+        force: bool,
+    ) -> Result<bool, Refusal> {
+        if !drain {
+            return Ok(self.drained.remove(target));
+        }
+        if !self.drained.insert(target.clone()) {
+            return Ok(false);
+        }
+        let plan = self.plan_for(None).map_err(unplanned);
+        if let Err(refusal) = plan.and_then(|plan| self.guard((&self.config, &plan), force)) {
+            self.drained.remove(target);
+            return Err(refusal);
+        }
+        Ok(true)
     }
 
     /// Takes a configuration over that [`Balancer::check`] had nothing against. On an error nothing

@@ -33,7 +33,8 @@ impl Agent {
                 self.remove(terms, &group, address, port, now)
             }
             Action::TargetDrain { group, address, port, drain } => {
-                self.drain(&group, address, port, drain)
+                let target = (group.as_str(), address, port);
+                self.drain(target, drain, terms.force)
             }
         }
     }
@@ -55,6 +56,7 @@ impl Agent {
             return self.source.commit(commit);
         }
         let (config, warnings) = self.source.check(&commit.document).map_err(invalid)?;
+        self.refuse_own_address(&config)?;
         let plan = self.prepare(&config, force)?;
         let said = self.source.commit(commit)?;
         for warning in warnings {
@@ -102,16 +104,17 @@ impl Agent {
         self.reconcile(None);
     }
 
-    fn drain(&mut self, group: &str, address: IpAddr, port: Option<u16>, drain: bool) -> Outcome {
+    fn drain(
+        &mut self,
+        (group, address, port): (&str, IpAddr, Option<u16>),
+        drain: bool,
+        force: bool,
+    ) -> Outcome {
         let Some(balancer) = &mut self.balancer else {
             return Err(Refusal::Invalid("there is no configuration yet".to_owned()));
         };
         let target = lookup::target(&balancer.config, group, address, port)?;
-        let changed = if drain {
-            balancer.drained.insert(target.clone())
-        } else {
-            balancer.drained.remove(&target)
-        };
+        let changed = balancer.set_drained(&target, drain, force)?;
         if let Err(error) = self.keep_runtime() {
             if let (true, Some(balancer)) = (changed, &mut self.balancer) {
                 if drain {

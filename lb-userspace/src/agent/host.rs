@@ -1,6 +1,35 @@
-//! What the agent asks of its process and its clock.
+//! What the agent asks of its process, its host and its clock.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::{
+    io,
+    net::IpAddr,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use ipnet::IpNet;
+use nix::{ifaddrs::getifaddrs, sys::socket::SockaddrStorage};
+
+/// The addresses of this host, each with the length of its prefix; not those that only this host can
+/// reach (loopback) or that are every link's own (link-local IPv6).
+pub(crate) fn addresses() -> io::Result<Vec<IpNet>> {
+    let net = |address: SockaddrStorage, mask: Option<SockaddrStorage>| {
+        let address = ip_of(&address)?;
+        let mask = mask.as_ref().and_then(ip_of);
+        let whole = if address.is_ipv4() { 32 } else { 128 };
+        let length = mask.and_then(|mask| ipnet::ip_mask_to_prefix(mask).ok()).unwrap_or(whole);
+        let foreign = match address {
+            IpAddr::V4(v4) => !v4.is_loopback(),
+            IpAddr::V6(v6) => !v6.is_loopback() && !v6.is_unicast_link_local(),
+        };
+        IpNet::new(address, length).ok().filter(|_| foreign)
+    };
+    Ok(getifaddrs()?.filter_map(|one| net(one.address?, one.netmask)).collect())
+}
+
+fn ip_of(address: &SockaddrStorage) -> Option<IpAddr> {
+    let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
+    v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
+}
 
 use super::descriptors::DescriptorBudget;
 use crate::{

@@ -9,6 +9,7 @@ use tokio::{sync::oneshot, task::spawn_blocking};
 use super::{
     Answer, Preview, Refusal,
     balancer::Balancer,
+    own_address,
     run::{Agent, failed, invalid},
     settled::{self, Settled},
 };
@@ -18,7 +19,7 @@ use crate::{
     dataplane::{StatsSource, StoreError},
     health::HealthTable,
     next_hop::NextHops,
-    plan::{self, Cache, Comparison, Impact, Inputs, Plan, PlanError, Tables},
+    plan::{self, Cache, Comparison, Impact, Inputs, Plan, PlanError, Reports, Tables},
 };
 
 /// What the agent knows when it is asked for a preview.
@@ -38,6 +39,7 @@ pub(super) struct KnownBalancer {
     next_hops: Arc<NextHops>,
     attached: BTreeSet<u32>,
     tables: Arc<Tables>,
+    targets: Reports,
     cache: Cache,
     stats: StatsSource,
 }
@@ -84,6 +86,7 @@ impl Balancer {
             next_hops: Arc::clone(self.hops.current()),
             attached: self.attached(),
             tables: self.reconciler.current_shared()?,
+            targets: self.plan.targets.clone(),
             cache: self.plan.cache.clone(),
             stats,
         })
@@ -100,7 +103,10 @@ impl Known {
             Some(balancer) => balancer.impact(&config)?,
             None => Impact::default(),
         };
-        let warnings = warnings.iter().map(ToString::to_string).collect();
+        let mut warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+        let present = self.balancer.as_ref().map(|balancer| &balancer.config);
+        let refused = own_address::newly_taken(present, &config)?;
+        warnings.extend(refused.into_iter().map(|text| format!("REFUSED: {text}")));
         Ok(Preview { differences, impact, warnings })
     }
 }
@@ -116,7 +122,8 @@ impl KnownBalancer {
         if let Some(key) = self.stats.crowded(&new).map_err(failed)? {
             return Err(invalid(PlanError::crowded(&key)));
         }
-        let left_without_targets = plan::left_without_targets(config, &self.tables, &plan);
+        let present = (&self.config, &self.targets);
+        let left_without_targets = plan::left_without_targets(present, (config, &plan.targets));
         let before = self.settled(&self.config).map_err(invalid)?;
         let after = self.settled(config).map_err(invalid)?;
         let mut comparison = Comparison::new(&before, &after);

@@ -23,6 +23,7 @@ use super::{
     shortage::Shortages,
     signals::Signals,
     source::{self, SETTLE, Source},
+    translation::HostWatch,
     warnings::WarningLog,
 };
 use crate::{
@@ -63,7 +64,7 @@ pub(super) struct Agent {
     pub(super) balancer: Option<Balancer>,
     pub(super) scheduler: Scheduler,
     pub(super) tunnel: TunnelKeeper,
-    resolver: Resolver,
+    pub(super) resolver: Resolver,
     health_events: mpsc::UnboundedReceiver<HealthEvent>,
     next_hops: mpsc::UnboundedReceiver<NextHops>,
     requests: mpsc::Receiver<Ask>,
@@ -73,6 +74,7 @@ pub(super) struct Agent {
     pub(super) last_error: String,
     pub(super) stats: StatsSource,
     pub(super) shortages: Shortages,
+    pub(super) host_watch: HostWatch,
     pub(super) warning_log: WarningLog,
     pub(super) own_limits: OwnLimits,
     events: Arc<EventLog>,
@@ -113,6 +115,7 @@ impl Agent {
             last_error: String::new(),
             stats: StatsSource::new(&options.bpffs),
             shortages: Shortages::default(),
+            host_watch: HostWatch::default(),
             warning_log: WarningLog::default(),
             own_limits: OwnLimits::new(),
             events: Arc::default(),
@@ -171,6 +174,7 @@ impl Agent {
                 }
                 Some(hops) = self.next_hops.recv() => self.on_next_hops(hops),
                 Some(ask) = self.requests.recv() => self.on_ask(ask),
+                () = self.resolver.link_change() => self.restore(),
                 Some(()) = async { file_changes.as_mut()?.1.recv().await } => {
                     time::sleep(SETTLE).await;
                     readiness.reloading();
@@ -296,6 +300,7 @@ impl Agent {
     }
 
     fn reload(&mut self) {
+        self.restore();
         let Source::File { path, limits, .. } = &self.source else {
             tracing::info!("SIGHUP: nothing to read again, the state directory is the source");
             return;
@@ -307,7 +312,9 @@ impl Agent {
                     if self.retry.is_none() {
                         self.last_error.clear();
                     }
-                } else if let Err(refusal) = self.adopt(config) {
+                } else if let Err(refusal) =
+                    self.refuse_own_address(&config).and_then(|()| self.adopt(config))
+                {
                     return self.keep_old(&refusal.to_string());
                 } else {
                     tracing::info!("configuration applied");
@@ -357,22 +364,6 @@ impl Agent {
         if let Some(balancer) = &self.balancer {
             self.scheduler.set(balancer.checks());
             self.resolver.watch(balancer.addresses());
-        }
-    }
-
-    fn verify(&mut self) {
-        let Some(balancer) = &mut self.balancer else {
-            return;
-        };
-        match balancer.verify() {
-            Ok(true) => {}
-            Ok(false) => {
-                tracing::warn!("the maps do not hold what this agent wrote; mending them");
-                self.reconcile(None);
-            }
-            Err(error) => {
-                tracing::error!("cannot verify the maps: {:#}", anyhow::Error::new(error));
-            }
         }
     }
 }

@@ -2,11 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use lb_common::{DropReason, Mode};
+use lb_common::DropReason;
 
 use crate::{
-    config::Config,
-    dataplane::{Stats, StatsError},
+    dataplane::Stats,
     warning::{Warning, WarningKind},
 };
 
@@ -39,25 +38,8 @@ pub(super) struct Shortages {
 }
 
 impl Shortages {
-    /// Compares the counters with what they were. Reads them only where flows are remembered.
-    pub(super) fn look(
-        &mut self,
-        config: &Config,
-        now: Instant,
-        read: impl FnOnce() -> Result<Stats, StatsError>,
-    ) {
-        let translates = |mode| matches!(mode, Mode::Nat | Mode::Fullnat);
-        if !config.target_groups.iter().any(|group| translates(group.forwarding)) {
-            *self = Self::default();
-            return;
-        }
-        match read() {
-            Ok(stats) => self.compare(&stats, now),
-            Err(error) => tracing::debug!(%error, "cannot look for shortages"),
-        }
-    }
-
-    fn compare(&mut self, stats: &Stats, now: Instant) {
+    /// Compares the counters with what they were.
+    pub(super) fn compare(&mut self, stats: &Stats, now: Instant) {
         let value = |reason| {
             let drops = stats.drops.iter().find(|(other, _)| *other == reason);
             drops.map_or(0, |(_, count)| *count)

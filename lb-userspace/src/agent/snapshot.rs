@@ -77,12 +77,18 @@ pub struct WarningDetail {
 pub struct AttachedInterface {
     /// Its name.
     pub name: String,
+    /// The name that it has now; another one after it was renamed.
+    #[serde(default)]
+    pub current_name: String,
     /// Its index.
     pub index: u32,
-    /// `native` or `generic`.
+    /// `native` or `generic`; `detached` while the program does not run there.
     pub mode: String,
     /// Why that mode.
     pub reason: String,
+    /// How often the program was gone and was attached again since the agent started.
+    #[serde(default)]
+    pub reattached_count: u64,
 }
 
 /// One listener.

@@ -12,7 +12,7 @@ use crate::{
     clock,
     dataplane::Attached,
     health::Scheduler,
-    plan::{GroupTable, TargetReport},
+    plan::{self, GroupTable, TargetReport},
 };
 
 /// What is counted of a group.
@@ -44,9 +44,7 @@ pub(super) fn describe(
             port: listener.ports.into(),
             protocol: listener.protocol.to_string(),
             target_group: listener.target_group.clone(),
-            id: crate::plan::listener_key(listener)
-                .and_then(|key| tables.listeners.get(&key))
-                .map_or(0, |entry| entry.id),
+            id: plan::listener_id(listener, tables).unwrap_or(0),
         })
         .collect();
     snapshot.targets = plan
@@ -94,8 +92,10 @@ fn interface(attached: &Attached) -> AttachedInterface {
     AttachedInterface {
         name: attached.name.clone(),
         index: attached.index,
+        current_name: attached.current_name().to_owned(),
         mode: attached.mode().to_owned(),
-        reason: attached.reason.clone(),
+        reason: attached.why().to_owned(),
+        reattached_count: attached.reattached_count,
     }
 }
 

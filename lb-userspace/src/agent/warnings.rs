@@ -8,7 +8,7 @@ use std::{
 
 use super::run::Agent;
 use crate::{
-    dataplane::Attached,
+    dataplane::{Attached, DataPath},
     warning::{Warning, WarningKind},
 };
 
@@ -24,7 +24,10 @@ impl Agent {
         let mut all: Vec<Warning> = self.own_limits.warnings(&self.scheduler).collect();
         if let Some(balancer) = &self.balancer {
             all.extend(balancer.plan.warnings.iter().cloned());
-            all.extend(balancer.data_path.attached().iter().filter_map(generic_mode));
+            all.extend(balancer.data_path.attached().iter().flat_map(attachment));
+            all.extend(pins(&balancer.data_path));
+            let (config, hops, now) = (&balancer.config, balancer.hops.current(), Instant::now());
+            all.extend(self.host_watch.warnings(config, hops, &balancer.attached(), now));
             all.extend(self.shortages.warnings());
             all.extend(self.tunnel.warnings());
         }
@@ -42,10 +45,35 @@ impl Agent {
     }
 }
 
-fn generic_mode(attached: &Attached) -> Option<Warning> {
-    let Attached { name, native, reason, .. } = attached;
-    let text = || format!("interface {name}: XDP runs in generic mode, slowly: {reason}");
-    (!native).then(|| Warning::new(WarningKind::GenericMode, name, text()))
+/// Where the program should run.
+fn attachment(attached: &Attached) -> Vec<Warning> {
+    let Attached { name, native, reason, fault, renamed, .. } = attached;
+    let mut warnings = Vec::new();
+    let mut warn = |kind, text: String| warnings.push(Warning::new(kind, name, text));
+    if !fault.is_empty() {
+        let text = format!(
+            "interface {name}: the program does not run there, packets that come in by it are not \
+             balanced: {fault}"
+        );
+        warn(WarningKind::ProgramGone, text);
+    } else if !native {
+        let text = format!("interface {name}: XDP runs in generic mode, slowly: {reason}");
+        warn(WarningKind::GenericMode, text);
+    }
+    if !renamed.is_empty() {
+        let text = format!(
+            "interface {name} is called {renamed} now; the program goes on there until an interface \
+             {name} exists or the agent restarts: put {renamed} under `interfaces`"
+        );
+        warn(WarningKind::InterfaceRenamed, text);
+    }
+    warnings
+}
+
+fn pins(data_path: &DataPath) -> Option<Warning> {
+    let fault = data_path.pins_fault();
+    let text = || format!("maps and links cannot be pinned again: {fault}");
+    (!fault.is_empty()).then(|| Warning::new(WarningKind::PinsMissing, "", text()))
 }
 
 /// What has been logged, and has not ended.

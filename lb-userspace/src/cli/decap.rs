@@ -9,7 +9,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{Attach, Log, output};
 use crate::{
     agent::readiness::Readiness,
-    dataplane::decap::{DecapOptions, Decapsulator, REFRESH_INTERVAL},
+    dataplane::{
+        Attached,
+        decap::{DecapOptions, Decapsulator, REFRESH_INTERVAL},
+    },
     log::LogFormat,
 };
 
@@ -57,13 +60,7 @@ impl Decap {
             gue_port: self.gue_port,
             allowed: self.allowed,
         })?;
-        let attached = decapsulator.attached();
-        let status = format!(
-            "unwrapping tunnel packets at {} ({}: {})",
-            attached.name,
-            attached.mode(),
-            attached.reason
-        );
+        let mut status = status_of(&decapsulator);
         output::print(&format!("{status}\n"))?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -76,6 +73,7 @@ impl Decap {
                 _ = interrupt.recv() => break,
                 () = readiness.wake() => {}
                 _ = refresh.tick() => {
+                    restore(&mut decapsulator, &mut status);
                     if let Err(error) = decapsulator.refresh() {
                         tracing::error!("{:#}", anyhow::Error::new(error));
                     }
@@ -88,6 +86,30 @@ impl Decap {
             counters.iter().map(|(name, value)| format!("{name} {value}")).collect();
         let counted = if shown.is_empty() { "nothing".to_owned() } else { shown.join(", ") };
         output::print(&format!("detached; counted: {counted}\n"))
+    }
+}
+
+fn status_of(decapsulator: &Decapsulator) -> String {
+    let attached = decapsulator.attached();
+    let Attached { name, reason, .. } = attached;
+    format!("unwrapping tunnel packets at {name} ({}: {reason})", attached.mode())
+}
+
+/// Attaches the program again when it is gone, and says so; what stays wrong is said once.
+fn restore(decapsulator: &mut Decapsulator, status: &mut String) {
+    match decapsulator.restore() {
+        Ok(false) => {}
+        Ok(true) => {
+            *status = status_of(decapsulator);
+            tracing::warn!("the program was gone, and is attached again: {status}");
+        }
+        Err(error) => {
+            let now = format!("NOT unwrapping tunnel packets: {:#}", anyhow::Error::new(error));
+            if *status != now {
+                tracing::error!("{now}; trying every second");
+                *status = now;
+            }
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{Socket, output::Format};
 use crate::{
-    agent::{MemoryView, Snapshot},
+    agent::{AttachedInterface, MemoryView, Snapshot},
     plural::counted,
 };
 
@@ -45,8 +45,15 @@ fn render(status: &Snapshot) -> String {
         }
     }
     for interface in &status.interfaces {
-        let mode = &interface.mode;
-        line("interface", &format!("{} ({mode}: {})", interface.name, interface.reason));
+        let AttachedInterface { name, current_name, mode, reason, reattached_count, .. } =
+            interface;
+        let renamed = !current_name.is_empty() && current_name != name;
+        let name = if renamed { format!("{name}, now {current_name}") } else { name.clone() };
+        let again = match reattached_count {
+            0 => String::new(),
+            count => format!("; attached again {count} times"),
+        };
+        line("interface", &format!("{name} ({mode}: {reason}){again}"));
     }
     let healthy = status.targets.iter().filter(|target| target.state == "healthy").count();
     let maps = &status.maps;
@@ -120,7 +127,7 @@ fn mebibytes(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{agent::AttachedInterface, metrics::Process};
+    use crate::metrics::Process;
 
     #[test]
     fn what_is_wrong_is_loud() {
@@ -132,12 +139,19 @@ mod tests {
                 index: 2,
                 mode: "generic".to_owned(),
                 reason: "asked for".to_owned(),
+                reattached_count: 2,
+                current_name: "lan0".to_owned(),
             }],
             ..Snapshot::default()
         };
         let text = render(&status);
         assert!(text.contains("LAST ERROR      one\n                two\n"), "{text}");
-        assert!(text.contains("interface       eth0 (generic: asked for)\n"), "{text}");
+        assert!(
+            text.contains(
+                "interface       eth0, now lan0 (generic: asked for); attached again 2 times\n"
+            ),
+            "{text}"
+        );
         assert!(text.contains("WARNING         interface eth0: XDP runs in generic"), "{text}");
     }
 

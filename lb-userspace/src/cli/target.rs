@@ -63,6 +63,9 @@ pub(super) enum Target {
     Drain {
         #[command(flatten)]
         which: Which,
+        /// Also when a listener is left without healthy targets
+        #[arg(long)]
+        force: bool,
     },
     /// Put a drained target back into service
     ///
@@ -120,16 +123,16 @@ impl Target {
                 let patch = TargetPatch { weight: Some(weight), drain: None };
                 change(which, patch, force).await?
             }
-            Self::Drain { which } => drain(which, true).await?,
-            Self::Undrain { which } => drain(which, false).await?,
+            Self::Drain { which, force } => drain(which, true, force).await?,
+            Self::Undrain { which } => drain(which, false, false).await?,
         };
         output::print(&format!("{said}\n"))
     }
 }
 
-async fn drain(which: Which, drain: bool) -> anyhow::Result<String> {
+async fn drain(which: Which, drain: bool, force: bool) -> anyhow::Result<String> {
     let patch = TargetPatch { weight: None, drain: Some(drain) };
-    change(which, patch, false).await
+    change(which, patch, force).await
 }
 
 async fn change(which: Which, patch: TargetPatch, force: bool) -> anyhow::Result<String> {

@@ -3,6 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -11,7 +12,8 @@ use super::{
     output::{self, Format},
 };
 use crate::{
-    config::{self, Config, ConfigError, ConfigErrors, Warning},
+    agent,
+    config::{self, Config, ConfigError, ConfigErrors, Listener, Warning},
     log::LogFormat,
     plural::counted,
 };
@@ -61,8 +63,12 @@ impl Validate {
     /// 0 when the file is valid, 2 when it is not.
     pub(super) fn run(self) -> ExitCode {
         let file = self.file.display().to_string();
-        let checked = config::load_within(&self.file, &self.limits.into())
-            .map(|(_, config, warnings)| (config, warnings));
+        let checked = config::load_within(&self.file, &self.limits.into()).map(
+            |(_, config, mut warnings)| {
+                warnings.extend(of_this_host(&config));
+                (config, warnings)
+            },
+        );
         let verdict = verdict(&file, checked.as_ref());
         if self.format.is_for_programs() {
             let valid = verdict.valid;
@@ -98,6 +104,18 @@ fn verdict(file: &str, checked: Result<&(Config, Vec<Warning>), &ConfigErrors>) 
         errors: checked.err().map_or(&[][..], ConfigErrors::errors).iter().map(remark).collect(),
         warnings: warnings.iter().map(|warning| remark(warning.remark())).collect(),
     }
+}
+
+/// What is wrong with a configuration on this host, which need not be the balancer.
+fn of_this_host(config: &Config) -> Vec<Warning> {
+    let own = agent::host_addresses().unwrap_or_default().iter().map(IpNet::addr).collect();
+    let taken = config::own_address_taken(config, &own);
+    let number = |name: &str| config.listeners.iter().position(|one| one.name == name);
+    let warn = |(listener, address): (&Listener, _)| {
+        let text = config::own_address_text(listener, address);
+        Some(Warning::of_listener(number(&listener.name)?, text))
+    };
+    taken.into_iter().filter_map(warn).collect()
 }
 
 fn remark(error: &ConfigError) -> Remark {

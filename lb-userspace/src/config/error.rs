@@ -169,6 +169,13 @@ impl fmt::Display for ConfigErrors {
 pub struct Warning(pub(super) ConfigError);
 
 impl Warning {
+    /// One about a listener, by its place in the list.
+    #[must_use]
+    pub fn of_listener(index: usize, message: impl Into<String>) -> Self {
+        let at = At { path: format!("listeners[{index}]"), spot: Spot::UNKNOWN };
+        Self(ConfigError::new(&at, message))
+    }
+
     /// What it says, and where.
     #[must_use]
     pub const fn remark(&self) -> &ConfigError {

@@ -8,6 +8,7 @@ mod error;
 mod files;
 mod limits;
 mod model;
+mod own_address;
 mod read;
 mod rules;
 mod secrets;
@@ -29,6 +30,7 @@ pub use edit::Edit;
 pub use error::{ConfigError, ConfigErrors, Warning};
 pub use limits::Limits;
 pub use model::*;
+pub use own_address::{own_address_taken, own_address_text};
 pub use secrets::HIDDEN;
 pub use seed::hash_seed;
 

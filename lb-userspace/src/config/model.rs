@@ -229,6 +229,8 @@ pub struct Listener {
     pub idle_timeout: Duration,
     /// Whether UDP flows are remembered.
     pub udp_flows: UdpFlows,
+    /// Whether it may take what is for an address of the host itself, on many ports.
+    pub allow_own_address: bool,
 }
 
 /// What becomes of a UDP flow when the owner of its slot changes: nothing shows where it begins.

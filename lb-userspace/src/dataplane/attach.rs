@@ -10,7 +10,10 @@ use aya::programs::{
 };
 use thiserror::Error;
 
-use super::pins::{LINK_PREFIX, PinError, PinFolder};
+use super::{
+    pins::{LINK_PREFIX, PinError, PinFolder},
+    restore::{Found, again, find, with_source},
+};
 
 /// How the program should be attached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,10 +93,10 @@ pub enum AttachError {
     Pins(#[from] PinError),
 }
 
-/// One interface that the program is attached to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One interface that the program is attached to, or should be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attached {
-    /// Its name.
+    /// Its name, as it is configured.
     pub name: String,
     /// Its index.
     pub index: u32,
@@ -101,13 +104,31 @@ pub struct Attached {
     pub native: bool,
     /// Why in that mode.
     pub reason: String,
+    /// Why the program does not run there now; it does when this is empty.
+    pub fault: String,
+    /// The name that the interface has now, when it was renamed; empty otherwise.
+    pub renamed: String,
+    /// How often the program was gone and was attached again.
+    pub reattached_count: u64,
 }
 
 impl Attached {
-    /// `native` or `generic`.
+    /// The name that the interface has now.
+    #[must_use]
+    pub fn current_name(&self) -> &str {
+        if self.renamed.is_empty() { &self.name } else { &self.renamed }
+    }
+
+    /// Why in that mode, or why not at all.
+    #[must_use]
+    pub fn why(&self) -> &str {
+        if self.fault.is_empty() { &self.reason } else { &self.fault }
+    }
+
+    /// `native` or `generic`, or `detached` when the program does not run there now.
     #[must_use]
     pub const fn mode(&self) -> &'static str {
-        mode_name(self.native)
+        if self.fault.is_empty() { mode_name(self.native) } else { "detached" }
     }
 }
 
@@ -121,18 +142,35 @@ pub(super) fn interface_index(name: &str) -> Result<u32, AttachError> {
         .map_err(|_| AttachError::NoInterface { name: name.to_owned() })
 }
 
+/// Name of the interface with this index.
+pub(crate) fn interface_name(index: u32) -> Option<String> {
+    let name = nix::net::if_::if_indextoname(index).ok()?;
+    // What nix 0.31 gives for an index that does not exist.
+    Some(name.to_string_lossy().into_owned()).filter(|name| !name.is_empty())
+}
+
 /// Attaches to `name` and returns the link, unpinned.
 pub(crate) fn attach(
     program: &mut Xdp,
     name: &str,
     mode: XdpMode,
 ) -> Result<(Attached, FdLink), AttachError> {
-    let index = interface_index(name)?;
+    attach_at(program, name, interface_index(name)?, mode)
+}
+
+/// The same where the interface's index is known; `name` may be its former one.
+fn attach_at(
+    program: &mut Xdp,
+    name: &str,
+    index: u32,
+    mode: XdpMode,
+) -> Result<(Attached, FdLink), AttachError> {
     let attached = |native, reason: &str| Attached {
         name: name.to_owned(),
         index,
         native,
         reason: reason.to_owned(),
+        ..Attached::default()
     };
     let native_refused = match mode {
         XdpMode::Generic => None,
@@ -203,27 +241,39 @@ fn parse_pin(path: PathBuf) -> Option<LinkPin> {
 
 /// Makes the program run on exactly these interfaces: takes pinned links over by replacing their
 /// program at once, attaches where there is none, and removes those of other interfaces.
+///
+/// What goes wrong at an interface that is `known` from before is noted there; at a new one it is an
+/// error, and nothing changes.
 pub(super) fn attach_exactly(
     program: &mut Xdp,
     pins: &PinFolder,
     names: &[String],
     mode: XdpMode,
+    known: &[Attached],
 ) -> Result<Vec<Attached>, AttachError> {
-    let indices: Vec<(&String, u32)> = names
-        .iter()
-        .map(|name| Ok((name, interface_index(name)?)))
-        .collect::<Result<_, AttachError>>()?;
     let pinned: Vec<LinkPin> = pins.links()?.into_iter().filter_map(parse_pin).collect();
     let mut all = Vec::new();
     let mut new_pins = Vec::new();
-    for (name, index) in &indices {
-        let pin = pinned.iter().find(|pin| pin.index == *index);
-        match attach_one(program, pins, name, mode, pin) {
-            Ok((attached, new_pin)) => {
-                all.push(attached);
-                new_pins.extend(new_pin);
+    for name in names {
+        let known = known.iter().find(|one| one.name == *name);
+        let attached = find(name, known).and_then(|found| {
+            let pin = pinned.iter().find(|pin| pin.index == found.index);
+            let (attached, new_pin) = attach_one(program, pins, &found, mode, pin)?;
+            Ok((Attached { renamed: found.renamed, ..attached }, new_pin))
+        });
+        match (attached, known) {
+            (Ok((attached, new_pin)), known) => {
+                all.push(
+                    known.map_or(attached.clone(), |known| {
+                        again(known, attached, new_pin.is_some())
+                    }),
+                );
+                new_pins.extend(new_pin.filter(|_| known.is_none()));
             }
-            Err(error) => {
+            (Err(error), Some(known)) => {
+                all.push(Attached { fault: with_source(&error), ..known.clone() });
+            }
+            (Err(error), None) => {
                 // Nothing changes unless everything does.
                 for path in new_pins {
                     if let Err(error) = fs::remove_file(&path) {
@@ -234,8 +284,11 @@ pub(super) fn attach_exactly(
             }
         }
     }
-    for pin in pinned.iter().filter(|pin| !indices.iter().any(|(_, index)| *index == pin.index)) {
-        remove_pin(&format!("number {}", pin.index), pin)?;
+    for pin in pinned.iter().filter(|pin| !all.iter().any(|one| one.index == pin.index)) {
+        // One whose link was dead is gone already.
+        if pin.path.exists() {
+            remove_pin(&format!("number {}", pin.index), pin)?;
+        }
     }
     Ok(all)
 }
@@ -255,6 +308,7 @@ pub(super) fn expected(
             index,
             native: pin.map_or(mode != XdpMode::Generic, |pin| pin.native),
             reason: "attached as soon as the maps are filled".to_owned(),
+            ..Attached::default()
         })
     };
     names.iter().map(expect).collect()
@@ -264,10 +318,11 @@ pub(super) fn expected(
 fn attach_one(
     program: &mut Xdp,
     pins: &PinFolder,
-    name: &str,
+    found: &Found<'_>,
     mode: XdpMode,
     pin: Option<&LinkPin>,
 ) -> Result<(Attached, Option<PathBuf>), AttachError> {
+    let name = found.name;
     match pin {
         Some(pin) if suits(mode, pin.native) => {
             if let Some(attached) = take_over(program, name, pin) {
@@ -277,7 +332,7 @@ fn attach_one(
         Some(pin) => remove_pin(name, pin)?,
         None => {}
     }
-    let (attached, link) = attach(program, name, mode)?;
+    let (attached, link) = attach_at(program, name, found.index, mode)?;
     let path = link_path(pins, &attached);
     link.pin(&path)
         .map_err(|error| AttachError::Link { name: name.to_owned(), reason: error.to_string() })?;
@@ -296,10 +351,8 @@ const fn suits(mode: XdpMode, native: bool) -> bool {
 /// `None` when the link is dead, as after its interface was removed.
 fn take_over(program: &mut Xdp, name: &str, pin: &LinkPin) -> Option<Attached> {
     let replaced = PinnedLink::from_pin(&pin.path)
-        .and_then(|pinned| XdpLink::try_from(FdLink::from(pinned)))
         .map_err(|error| error.to_string())
-        .and_then(|link| program.attach_to_link(link).map_err(|error| error.to_string()))
-        .and_then(|id| program.take_link(id).map_err(|error| error.to_string()));
+        .and_then(|pinned| replace(program, pinned.into()));
     match replaced {
         // The pin keeps the link; this process needs no descriptor of it.
         Ok(link) => {
@@ -309,6 +362,7 @@ fn take_over(program: &mut Xdp, name: &str, pin: &LinkPin) -> Option<Attached> {
                 index: pin.index,
                 native: pin.native,
                 reason: "taken over from the agent before".to_owned(),
+                ..Attached::default()
             })
         }
         Err(error) => {
@@ -317,6 +371,16 @@ fn take_over(program: &mut Xdp, name: &str, pin: &LinkPin) -> Option<Attached> {
             None
         }
     }
+}
+
+/// Makes the program that of a link, which changes nothing where it is already; fails when the link
+/// is dead.
+pub(super) fn replace(program: &mut Xdp, link: FdLink) -> Result<FdLink, String> {
+    XdpLink::try_from(link)
+        .map_err(|error| error.to_string())
+        .and_then(|link| program.attach_to_link(link).map_err(|error| with_source(&error)))
+        .and_then(|id| program.take_link(id).map_err(|error| error.to_string()))
+        .and_then(|link| FdLink::try_from(link).map_err(|error| error.to_string()))
 }
 
 fn remove_pin(name: &str, pin: &LinkPin) -> Result<(), AttachError> {

@@ -17,7 +17,7 @@ use thiserror::Error;
 
 use super::{
     Attached, DECAP_OBJECT, Facts, LoadError, XdpMode,
-    attach::{AttachError, attach},
+    attach::{AttachError, attach, interface_index, replace},
     load::load_program,
 };
 
@@ -59,7 +59,9 @@ impl DecapError {
 #[derive(Debug)]
 pub struct Decapsulator {
     ebpf: Ebpf,
-    _link: FdLink,
+    /// `None` while the program cannot be attached.
+    link: Option<FdLink>,
+    mode: XdpMode,
     attached: Attached,
     addresses: HashMap<MapData, VipKey, u32>,
 }
@@ -82,7 +84,7 @@ impl Decapsulator {
     pub fn start(options: &DecapOptions) -> Result<Self, DecapError> {
         let DecapOptions { interface, mode, gue_port, allowed } = options;
         Facts::read().and_then(|facts| facts.check()).map_err(LoadError::from)?;
-        super::attach::interface_index(interface)?;
+        interface_index(interface)?;
         let mut ebpf = EbpfLoader::new()
             .override_global(settings::GUE_PORT.name, gue_port, true)
             .override_global(settings::CHECK_SOURCES.name, &u32::from(!allowed.is_empty()), true)
@@ -99,7 +101,8 @@ impl Decapsulator {
             let program = load_program(&mut ebpf, program::DECAP)?;
             attach(program, interface, *mode)?
         };
-        let mut started = Self { ebpf, _link: link, attached, addresses };
+        let (link, mode) = (Some(link), *mode);
+        let mut started = Self { ebpf, link, mode, attached, addresses };
         started.refresh()?;
         Ok(started)
     }
@@ -108,6 +111,21 @@ impl Decapsulator {
     #[must_use]
     pub const fn attached(&self) -> &Attached {
         &self.attached
+    }
+
+    /// Attaches the program again when it is gone, as after its interface was removed and made again.
+    /// Says whether that was needed.
+    pub fn restore(&mut self) -> Result<bool, DecapError> {
+        let program = load_program(&mut self.ebpf, program::DECAP)?;
+        if let Some(Ok(link)) = self.link.take().map(|link| replace(program, link)) {
+            self.link = Some(link);
+            return Ok(false);
+        }
+        let name = &self.attached.name;
+        let (attached, link) = attach(program, name, self.mode)?;
+        self.link = Some(link);
+        self.attached = attached;
+        Ok(true)
     }
 
     /// Makes the map hold exactly the host's addresses.

@@ -4,11 +4,11 @@
 //! Programs of two versions may meet for a moment, or after a crash: an agent replaces the second
 //! program before the first. What the first leaves to the second is part of the ABI.
 
-use std::path::Path;
+use std::{io, path::Path};
 
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{MapData, MapError, ProgramArray},
+    maps::{Map, MapData, MapError, ProgramArray},
     programs::{ProgramError, ProgramFd, Xdp},
 };
 use lb_common::{
@@ -24,6 +24,7 @@ use lb_ebpf::flow_hash;
 use super::{
     LoadError, MapSizes, OBJECT, direct,
     load::{load_program, not_opened},
+    pins::{PinFolder, io_error},
 };
 
 /// The balancer's maps and programs.
@@ -31,8 +32,14 @@ use super::{
 pub struct Balancer {
     ebpf: Ebpf,
     instance: Instance,
-    /// What its programs name by their file descriptors, until they are loaded.
-    _direct: Vec<(DirectMap, MapData)>,
+    /// What its programs name by their file descriptors when they are loaded.
+    direct: Vec<(DirectMap, MapData)>,
+}
+
+/// A map in either of its forms.
+enum Pinned<'a> {
+    Direct(&'a MapData),
+    Other(&'a Map),
 }
 
 impl Balancer {
@@ -58,7 +65,7 @@ impl Balancer {
         // Once for the maps, then for programs that know them.
         let maps = direct::take(&mut open(OBJECT)?).map_err(LoadError::Direct)?;
         let ebpf = open(bytemuck::cast_slice(&direct::link(OBJECT, &maps)))?;
-        Ok(Self { ebpf, instance, _direct: maps })
+        Ok(Self { ebpf, instance, direct: maps })
     }
 
     /// Loads its programs into the kernel, and gives the one for all packets.
@@ -70,6 +77,26 @@ impl Balancer {
         load_program(&mut self.ebpf, self.instance.first())?;
         place(&mut self.ebpf, self.instance, &rest).map_err(LoadError::Join)?;
         load_program(&mut self.ebpf, self.instance.first())
+    }
+
+    /// Pins its maps again where somebody has removed their pins; gives their names.
+    pub(super) fn restore_pins(&self, pins: &PinFolder) -> Result<Vec<String>, LoadError> {
+        let direct = self.direct.iter().map(|(map, data)| (map.name, Pinned::Direct(data)));
+        let others = self.ebpf.maps().map(|(name, map)| (name, Pinned::Other(map)));
+        let mut restored = Vec::new();
+        for (name, map) in others.chain(direct).filter(|(name, _)| map::PINNED.contains(name)) {
+            let path = pins.path().join(name);
+            if path.exists() {
+                continue;
+            }
+            let pinned = match map {
+                Pinned::Direct(data) => data.pin(&path),
+                Pinned::Other(map) => map.pin(&path),
+            };
+            pinned.map_err(|error| io_error("pin", &path)(io::Error::other(error)))?;
+            restored.push(name.to_owned());
+        }
+        Ok(restored)
     }
 
     /// The object that they are from.

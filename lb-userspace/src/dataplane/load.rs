@@ -116,12 +116,14 @@ pub struct LoadOptions {
 /// The loaded balancer. Dropping it leaves the data path running: maps and links are pinned.
 #[derive(Debug)]
 pub struct DataPath {
-    balancer: Balancer,
-    pins: PinFolder,
-    mode: XdpMode,
+    pub(super) balancer: Balancer,
+    pub(super) pins: PinFolder,
+    pub(super) mode: XdpMode,
     hash_seed: [u64; 2],
-    attached: Vec<Attached>,
-    maps: Maps,
+    pub(super) attached: Vec<Attached>,
+    pub(super) maps: Maps,
+    /// Why maps and links cannot be pinned; empty while they are.
+    pub(super) pins_fault: String,
 }
 
 /// Where the maps come from.
@@ -171,6 +173,18 @@ impl DataPath {
         }
     }
 
+    const fn new(
+        balancer: Balancer,
+        pins: PinFolder,
+        options: &LoadOptions,
+        hash_seed: [u64; 2],
+        attached: Vec<Attached>,
+        maps: Maps,
+    ) -> Self {
+        let mode = options.mode;
+        Self { balancer, pins, mode, hash_seed, attached, maps, pins_fault: String::new() }
+    }
+
     fn load_on(
         pins: PinFolder,
         hash_seed: [u64; 2],
@@ -178,8 +192,7 @@ impl DataPath {
         maps: Maps,
     ) -> Result<(Self, KernelStore), LoadError> {
         let (balancer, store) = load_object(pins.path(), hash_seed, options.sizes)?;
-        let attached = Vec::new();
-        let mut data_path = Self { balancer, pins, mode: options.mode, hash_seed, attached, maps };
+        let mut data_path = Self::new(balancer, pins, options, hash_seed, Vec::new(), maps);
         data_path.attach(&options.interfaces)?;
         Ok((data_path, store))
     }
@@ -194,8 +207,7 @@ impl DataPath {
             .and_then(|loaded| Ok((loaded, expected(&pins, &options.interfaces, options.mode)?)));
         match loaded {
             Ok(((balancer, store), attached)) => {
-                let (mode, maps) = (options.mode, Maps::Beside);
-                Ok((Self { balancer, pins, mode, hash_seed, attached, maps }, store))
+                Ok((Self::new(balancer, pins, options, hash_seed, attached, Maps::Beside), store))
             }
             Err(error) => {
                 beside::give_up(&pins)?;
@@ -213,8 +225,7 @@ impl DataPath {
         let folder = beside::begin(&pins)?;
         match Self::resize(&pins, &folder, hash_seed, options) {
             Ok((balancer, store, attached)) => {
-                let (mode, maps) = (options.mode, Maps::Found);
-                Ok((Self { balancer, pins, mode, hash_seed, attached, maps }, store))
+                Ok((Self::new(balancer, pins, options, hash_seed, attached, Maps::Found), store))
             }
             Err(error) => {
                 beside::give_up(&pins)?;
@@ -238,7 +249,8 @@ impl DataPath {
         }
         let resize = Resize::begin(pins, folder)?;
         store.set_meta(Meta { abi: ABI, hash_seed, ..Meta::default() })?;
-        let attached = attach_exactly(balancer.load()?, pins, &options.interfaces, options.mode)?;
+        let attached =
+            attach_exactly(balancer.load()?, pins, &options.interfaces, options.mode, &[])?;
         warn_of_generic(&attached);
         resize.finish(pins)?;
         Ok((balancer, store, attached))
@@ -254,15 +266,18 @@ impl DataPath {
     /// After an error trying again is safe.
     pub fn switch(&mut self) -> Result<(), LoadError> {
         let names: Vec<String> = self.attached.iter().map(|one| one.name.clone()).collect();
-        self.attach_now(&names)?;
+        self.attach_now(&names, &[])?;
         beside::finish(&self.pins)?;
         self.maps = Maps::New;
         Ok(())
     }
 
-    /// Whether the program could run on these interfaces, as far as can be told without trying.
+    /// Whether the program could run on these interfaces, as far as can be told without trying. One
+    /// that it is attached to already may be gone for now.
     pub fn check(&self, interfaces: &[String]) -> Result<(), LoadError> {
-        exist(interfaces)
+        let new = |name: &&String| !self.attached.iter().any(|one| one.name == **name);
+        let new: Vec<String> = interfaces.iter().filter(new).cloned().collect();
+        exist(&new)
     }
 
     /// Makes the program run on exactly these interfaces; before [`DataPath::switch`] that is put
@@ -272,11 +287,13 @@ impl DataPath {
             self.attached = expected(&self.pins, interfaces, self.mode)?;
             return Ok(());
         }
-        self.attach_now(interfaces)
+        let known = self.attached.clone();
+        self.attach_now(interfaces, &known)
     }
 
-    fn attach_now(&mut self, interfaces: &[String]) -> Result<(), LoadError> {
-        self.attached = attach_exactly(self.balancer.load()?, &self.pins, interfaces, self.mode)?;
+    fn attach_now(&mut self, interfaces: &[String], known: &[Attached]) -> Result<(), LoadError> {
+        let Self { balancer, pins, mode, .. } = self;
+        self.attached = attach_exactly(balancer.load()?, pins, interfaces, *mode, known)?;
         warn_of_generic(&self.attached);
         Ok(())
     }

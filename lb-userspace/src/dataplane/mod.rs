@@ -22,13 +22,14 @@ mod preflight;
 mod programs;
 mod refusal;
 mod resize;
+mod restore;
 mod sizes;
 mod slots;
 mod stats;
 mod unattached;
 
-pub(crate) use attach::attach;
 pub use attach::{AttachError, Attached, XdpMode};
+pub(crate) use attach::{attach, interface_name};
 pub use error::StoreError;
 pub use ethtool::{Driver, Queues};
 pub use explain::{ExplainError, Explained, Explainer};

@@ -6,7 +6,7 @@
 use std::{
     fs::{self, File},
     io,
-    os::unix::fs::DirBuilderExt as _,
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
     path::{Path, PathBuf},
 };
 
@@ -64,7 +64,7 @@ pub enum PinError {
 #[derive(Debug)]
 pub(super) struct PinFolder {
     path: PathBuf,
-    _lock: Flock<File>,
+    lock: Flock<File>,
 }
 
 pub(super) fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> PinError {
@@ -92,12 +92,23 @@ impl PinFolder {
     fn lock(path: &Path) -> Result<Self, PinError> {
         let file = File::open(path).map_err(io_error("open", path))?;
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => Ok(Self { path: path.to_path_buf(), _lock: lock }),
+            Ok(lock) => Ok(Self { path: path.to_path_buf(), lock }),
             Err((_, nix::Error::EWOULDBLOCK)) => {
                 Err(PinError::InUse { folder: path.display().to_string() })
             }
             Err((_, error)) => Err(io_error("lock", path)(error.into())),
         }
+    }
+
+    /// Makes and locks the folder again when somebody has removed it; says whether that was needed.
+    pub(super) fn restore(&mut self) -> Result<bool, PinError> {
+        let id = |folder: io::Result<fs::Metadata>| folder.map(|one| (one.dev(), one.ino())).ok();
+        if id(fs::metadata(&self.path)) == id(self.lock.metadata()) {
+            return Ok(false);
+        }
+        let path = self.path.clone();
+        *self = Self::open(&path)?;
+        Ok(true)
     }
 
     /// Where it is.

@@ -6,11 +6,12 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     net::IpAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use tokio::{
-    sync::{mpsc::UnboundedSender, watch},
+    sync::{Notify, mpsc::UnboundedSender, watch},
     task::JoinHandle,
 };
 
@@ -36,6 +37,7 @@ const RETRY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Resolver {
     addresses: watch::Sender<BTreeSet<IpAddr>>,
+    link_changes: Arc<Notify>,
     task: JoinHandle<()>,
 }
 
@@ -52,7 +54,9 @@ impl Resolver {
         let events = Events::open()?;
         let requests = Requests::open()?;
         let (addresses, wishes) = watch::channel(BTreeSet::new());
+        let link_changes = Arc::new(Notify::new());
         let watcher = Watcher {
+            link_changes: Arc::clone(&link_changes),
             requests,
             updates,
             addresses: BTreeSet::new(),
@@ -66,7 +70,12 @@ impl Resolver {
             rest_until: Instant::now(),
         };
         let task = tokio::spawn(watcher.run(events, wishes));
-        Ok(Self { addresses, task })
+        Ok(Self { addresses, link_changes, task })
+    }
+
+    /// Waits until an interface has come, gone or changed since this was awaited last.
+    pub async fn link_change(&self) {
+        self.link_changes.notified().await;
     }
 
     /// Replaces the set of watched addresses.
@@ -96,6 +105,7 @@ impl Stale {
 }
 
 struct Watcher {
+    link_changes: Arc<Notify>,
     requests: Requests,
     updates: UnboundedSender<BTreeMap<IpAddr, NextHopState>>,
     addresses: BTreeSet<IpAddr>,
@@ -176,6 +186,9 @@ impl Watcher {
                 let changed = before != link;
                 // An interface that goes down takes IPv4 routes along without an event of theirs.
                 self.stale.all_routes |= changed;
+                if changed {
+                    self.link_changes.notify_one();
+                }
                 changed
             }
             Event::Neighbour(key, neighbour) => {
@@ -197,6 +210,7 @@ impl Watcher {
             Event::Overrun => {
                 tracing::debug!("netlink events were lost: everything is asked anew");
                 self.stale = Stale::everything();
+                self.link_changes.notify_one();
                 true
             }
         }

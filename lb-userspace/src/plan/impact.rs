@@ -2,16 +2,16 @@
 //! targets start and stop taking flows, and which listeners would be left without any.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
-use lb_common::Slot;
+use lb_common::{Slot, target::TargetState};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{GroupTable, Plan, Tables};
-use crate::config::Config;
+use super::{GroupTable, Plan, Reports, Tables};
+use crate::config::{Config, Listener};
 
 /// The blast radius of a change.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -151,29 +151,60 @@ fn by_name(tables: &Tables) -> BTreeMap<&str, &GroupTable> {
     tables.groups.values().map(|group| (&*group.name, group)).collect()
 }
 
-/// Listeners that have targets that take flows now and would have none: in words.
+/// What a group has for new flows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Service {
+    /// No target takes any.
+    #[default]
+    None,
+    /// Unhealthy targets take them, since none is healthy.
+    FailOpen,
+    /// Healthy targets do.
+    Healthy,
+}
+
+/// What each group has.
+fn services(targets: &Reports) -> HashMap<&str, Service> {
+    let mut services: HashMap<&str, Service> = HashMap::new();
+    for report in targets.iter().filter(|report| report.in_ring) {
+        let healthy = report.state == TargetState::Healthy;
+        let service = services.entry(&report.key.group).or_default();
+        *service = (*service).max(if healthy { Service::Healthy } else { Service::FailOpen });
+    }
+    services
+}
+
+/// Listeners that lose the last target that can serve them: in words. Each configuration comes with
+/// the reports of its plan. A listener that has none already, and a new one, lose nothing.
 #[must_use]
-pub fn left_without_targets(config: &Config, current: &Tables, plan: &Plan) -> Vec<String> {
-    let serves = |group: &GroupTable| group.slots.first().is_some_and(|slot| slot.current != 0);
-    // A group keeps its id.
-    let goes_on = |id| plan.tables.groups.get(id).is_some_and(serves);
-    let stopped: HashSet<&str> = current
-        .groups
-        .iter()
-        .filter(|(id, group)| serves(group) && !goes_on(id))
-        .map(|(_, group)| &*group.name)
-        .collect();
+pub fn left_without_targets(
+    before: (&Config, &Reports),
+    after: (&Config, &Reports),
+) -> Vec<String> {
+    let [had, has] = [before.1, after.1].map(services);
+    let place = |one: &Listener| (one.address, one.ports, one.protocol.number());
+    let known: HashMap<_, &str> =
+        before.0.listeners.iter().map(|one| (place(one), one.target_group.as_str())).collect();
+    let service = |all: &HashMap<&str, Service>, group| all.get(group).copied().unwrap_or_default();
     let mut left = Vec::new();
-    for listener in &config.listeners {
-        let group = &listener.target_group;
-        if !stopped.contains(group.as_str()) {
+    for listener in &after.0.listeners {
+        let group = listener.target_group.as_str();
+        let Some(former) = known.get(&place(listener)).copied() else { continue };
+        let now = service(&has, group);
+        if now >= service(&had, former) {
             continue;
         }
-        let reports = plan.targets.iter().filter(|one| *one.key.group == **group && !one.leaving);
-        let why = match reports.count() {
-            0 => "has no targets any more".to_owned(),
-            1 => "keeps one target, which takes no flows yet".to_owned(),
-            count => format!("keeps {count} targets, none of which takes flows yet"),
+        let reports = after.1.iter().filter(|one| *one.key.group == *group && !one.leaving);
+        let verb = if former == group { "keeps" } else { "has" };
+        let why = match (reports.count(), now) {
+            (0, _) if former == group => "has no targets any more".to_owned(),
+            (0, _) => "has no targets".to_owned(),
+            (1, Service::None) => format!("{verb} one target, which takes no flows yet"),
+            (count, Service::None) => {
+                format!("{verb} {count} targets, none of which takes flows yet")
+            }
+            (1, _) => format!("{verb} one target, which is not healthy"),
+            (count, _) => format!("{verb} {count} targets, none of which is healthy"),
         };
         left.push(format!("listener {}: its target group {group} {why}", listener.name));
     }

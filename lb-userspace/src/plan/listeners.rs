@@ -50,11 +50,7 @@ pub(super) fn plan(
     for listener in sorted {
         let (group, found) = group(listener, &found, groups)?;
         let key = listener_key(listener);
-        let known = match key {
-            Some(key) => previous.listeners.get(&key).map(|known| known.id),
-            None => known_range(listener, previous),
-        };
-        let id = known
+        let id = listener_id(listener, previous)
             .filter(|id| !taken.contains(id))
             .or_else(|| ids.take(|| used(previous)))
             .ok_or(PlanError::NoRoomToReplace { what: "listeners", limit: LISTENERS_MAX - 1 })?;
@@ -85,6 +81,15 @@ fn group<'config>(
         listener: listener.name.clone(),
         group: name.to_owned(),
     })
+}
+
+/// The id that a listener has in these tables, whether it is exact or not.
+#[must_use]
+pub fn listener_id(listener: &config::Listener, tables: &Tables) -> Option<u16> {
+    match listener_key(listener) {
+        Some(key) => tables.listeners.get(&key).map(|entry| entry.id),
+        None => known_range(listener, tables),
+    }
 }
 
 /// Listener ids that are in use.

@@ -30,6 +30,7 @@ pub use diff::diff;
 pub use entry::listener_key;
 pub use impact::{Comparison, GroupImpact, Impact, left_without_targets};
 pub use inputs::Inputs;
+pub use listeners::listener_id;
 pub use model::{MapModel, faults};
 pub use reports::{Reports, TargetReport};
 pub use tables::*;

@@ -88,7 +88,7 @@ pub(super) fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error
         Some(libc::ELOOP) => {
             StoreError::Unsafe { path, reason: "is a symbolic link; remove it".to_owned() }
         }
-        _ => StoreError::Io { action, path, source },
+        _ => StoreError::Io { action, path, error: source },
     }
 }
 

@@ -113,8 +113,10 @@ impl<G: Ground> Player<G> {
                 return;
             }
         };
-        let current = self.reconciler.current().expect("reading does not fail");
-        let left = plan::left_without_targets(&config, current, &plan);
+        let present = self.config.as_ref().map(|present| (present, &self.plan.targets));
+        let left = present.map_or_else(Vec::new, |present| {
+            plan::left_without_targets(present, (&config, &plan.targets))
+        });
         if force || left.is_empty() {
             self.config = Some(config);
         } else {

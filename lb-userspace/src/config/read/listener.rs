@@ -23,21 +23,36 @@ pub(super) fn listener(section: Section<'_>) -> Option<(Listener, At)> {
     section.finish();
     let (target_group, at) = target_group?;
     let (name, address, ports, protocol) = (name?, address?, ports?, protocol?);
-    let (idle_timeout, udp_flows) = attributes?;
+    let Attributes { idle_timeout, udp_flows, allow_own_address } = attributes?;
     let idle_timeout = idle_timeout.unwrap_or(protocol.idle_timeout());
-    let listener =
-        Listener { name, address, ports, protocol, target_group, idle_timeout, udp_flows };
+    let listener = Listener {
+        name,
+        address,
+        ports,
+        protocol,
+        target_group,
+        idle_timeout,
+        udp_flows,
+        allow_own_address,
+    };
     Some((listener, at))
 }
 
-/// How long a silent flow is remembered, if the listener says so, and whether UDP flows are.
-fn attributes(attributes: Section<'_>, protocol: Option<Protocol>) -> (Option<Duration>, UdpFlows) {
+/// What is under `attributes`.
+struct Attributes {
+    /// How long a silent flow is remembered, if the listener says so.
+    idle_timeout: Option<Duration>,
+    udp_flows: UdpFlows,
+    allow_own_address: bool,
+}
+
+fn attributes(attributes: Section<'_>, protocol: Option<Protocol>) -> Attributes {
     // While the protocol is wrong, what is right for any is right.
     let min = match protocol {
         Some(Protocol::Tcp) => TCP_IDLE_TIMEOUT_MIN,
         Some(Protocol::Udp | Protocol::Quic) | None => UDP_IDLE_TIMEOUT_MIN,
     };
-    let timeout =
+    let idle_timeout =
         attributes.read("idle_timeout", |node| values::seconds(node, min..=IDLE_TIMEOUT_MAX));
     let udp_flows = attributes.read("udp_flows", |node| match node.as_text() {
         Some("tracked") => Ok(UdpFlows::Tracked),
@@ -50,8 +65,13 @@ fn attributes(attributes: Section<'_>, protocol: Option<Protocol>) -> (Option<Du
         let message = format!("belongs to `protocol: udp`; this listener is {protocol}");
         attributes.findings.error(&entry.at, message);
     }
+    let allow_own_address = attributes.read("allow_own_address", values::truth);
     attributes.finish();
-    (timeout, udp_flows.unwrap_or_default())
+    Attributes {
+        idle_timeout,
+        udp_flows: udp_flows.unwrap_or_default(),
+        allow_own_address: allow_own_address.unwrap_or_default(),
+    }
 }
 
 /// The target group that a listener forwards to, and where it is named.

@@ -62,6 +62,7 @@ fn example() -> Config {
             target_group: "web".to_owned(),
             idle_timeout: Duration::from_secs(350),
             udp_flows: UdpFlows::default(),
+            allow_own_address: false,
         })],
     }
 }

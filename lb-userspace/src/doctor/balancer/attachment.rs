@@ -24,7 +24,7 @@ fn mode(interface: &InterfaceFacts, attached: bool) -> Finding {
                 MODE,
                 name,
                 "the agent attached its program here, and it is gone: somebody removed it",
-                "restart the agent: it attaches again",
+                "the agent attaches it again within a second; if it does not, its warnings say why",
             )
         } else {
             Finding::ok(MODE, name, "no XDP program: free for an agent")

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, net::IpAddr, path::Path};
 
 use super::{GatherError, Host, interface::interface, procfs};
 use crate::{
-    agent::{Snapshot, WarningDetail},
+    agent::{AttachedInterface, Snapshot, WarningDetail},
     api::{Client, StatsView},
     dataplane,
     doctor::{AgentFacts, BalancerFacts, DropCount, Forwarding, HostFacts, TargetWay},
@@ -25,11 +25,9 @@ pub async fn balancer(
     client: &Client,
     interfaces: &[String],
 ) -> Result<BalancerFacts, GatherError> {
-    let answer = ask(client).await;
+    let (answer, asked) = (ask(client).await, interfaces.is_empty());
     let names: Vec<String> = match (&answer, interfaces) {
-        (Ok((snapshot, _)), []) => {
-            snapshot.interfaces.iter().map(|interface| interface.name.clone()).collect()
-        }
+        (Ok((snapshot, _)), []) => snapshot.interfaces.iter().map(current_name).collect(),
         (Err(reason), []) => return Err(GatherError::NoInterfaces { reason: reason.clone() }),
         (_, named) => named.to_vec(),
     };
@@ -40,13 +38,23 @@ pub async fn balancer(
     let mut host = Host::look().await?;
     let mut interfaces = Vec::new();
     for name in &names {
-        interfaces.push(interface(&mut host, name).await?);
+        match interface(&mut host, name).await {
+            // The agent warns of what is gone.
+            Err(GatherError::UnknownInterface { .. }) if asked && answer.is_ok() => {}
+            facts => interfaces.push(facts?),
+        }
     }
     let agent = match answer {
         Ok((snapshot, stats)) => Ok(agent(&mut host, snapshot, stats).await?),
         Err(reason) => Err(reason),
     };
     Ok(BalancerFacts { host: host_facts(), interfaces, agent })
+}
+
+/// The name that an interface of the agent has now.
+fn current_name(interface: &AttachedInterface) -> String {
+    let AttachedInterface { name, current_name, .. } = interface;
+    if current_name.is_empty() { name.clone() } else { current_name.clone() }
 }
 
 async fn ask(client: &Client) -> Result<(Snapshot, StatsView), String> {
@@ -126,7 +134,7 @@ async fn agent(
         version: snapshot.version,
         last_error: snapshot.last_error,
         warnings: snapshot.warning_details.into_iter().filter_map(warning).collect(),
-        attached: snapshot.interfaces.into_iter().map(|interface| interface.name).collect(),
+        attached: snapshot.interfaces.iter().map(current_name).collect(),
         targets,
         drops: drops.collect(),
     })

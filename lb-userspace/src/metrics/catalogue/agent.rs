@@ -104,6 +104,18 @@ pub(super) const FAMILIES: &[Family] = &[
         },
     },
     Family {
+        name: "xelb_interface_reattached_total",
+        kind: Counter,
+        labels: &["interface"],
+        help: "How often the program was gone from an interface and was attached again.",
+        samples: |seen, out| {
+            seen.snapshot
+                .interfaces
+                .iter()
+                .try_for_each(|one| out.add(&[&one.name], one.reattached_count))
+        },
+    },
+    Family {
         name: "xelb_probe_targets",
         kind: Gauge,
         labels: &[],

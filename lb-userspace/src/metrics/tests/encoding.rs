@@ -30,6 +30,7 @@ const EXPECTED: &[(&str, &[&str])] = &[
         "xelb_interface_mode",
         &[r#"{interface="eth\"1",mode="native"} 0"#, r#"{interface="eth\"1",mode="generic"} 1"#],
     ),
+    ("xelb_interface_reattached_total", &[r#"{interface="eth\"1"} 0"#]),
     ("xelb_probe_targets", &[" 3"]),
     ("xelb_probes_total", &[" 90"]),
     ("xelb_probes_failed_total", &[" 5"]),

@@ -50,7 +50,7 @@ fn snapshot() -> Snapshot {
         reason: reason.to_owned(),
         ..TargetView::default()
     };
-    let mut snapshot = Snapshot {
+    warned(Snapshot {
         version: "1.2.3".to_owned(),
         abi: 7,
         started_at: 1_795_433_800,
@@ -98,7 +98,11 @@ fn snapshot() -> Snapshot {
         },
         memory: memory(),
         ..Snapshot::default()
-    };
+    })
+}
+
+/// The same with two warnings.
+fn warned(mut snapshot: Snapshot) -> Snapshot {
     let fails_open = |group: &str| Warning::new(WarningKind::FailOpen, group, "no healthy target");
     snapshot.warn([fails_open("web"), fails_open("api")]);
     snapshot

@@ -107,6 +107,7 @@ impl World {
             protocol: Protocol::Tcp,
             idle_timeout: Protocol::Tcp.idle_timeout(),
             udp_flows: UdpFlows::default(),
+            allow_own_address: false,
             target_group: group.to_owned(),
         }));
         self

@@ -1,0 +1,75 @@
+//! What no request and no verdict brings about: a look at what the kernel holds, whether it still is what
+//! this agent made of it, and mending what is not.
+
+use std::time::Instant;
+
+use super::{run::Agent, translation::translates};
+
+impl Agent {
+    /// What no event tells of; to be called every second or so.
+    pub(super) fn look_around(&mut self) {
+        self.own_limits.look(&self.scheduler);
+        self.restore();
+        let Some(balancer) = &mut self.balancer else {
+            return;
+        };
+        let now = Instant::now();
+        self.tunnel.tend(now);
+        self.host_watch.look(&balancer.config, now);
+        if balancer.config.target_groups.iter().any(|group| translates(group)) {
+            self.count(now);
+        }
+        let Some(balancer) = &mut self.balancer else {
+            return;
+        };
+        let quiet = balancer.look_for_quiet_slots();
+        if balancer.forget_former_hops(now) || quiet {
+            self.reconcile(None);
+        }
+        self.log_warnings(now);
+    }
+
+    /// Looks at what modes nat and fullnat count.
+    fn count(&mut self, now: Instant) {
+        let Some(balancer) = &self.balancer else {
+            return;
+        };
+        match self.stats.read(&[], &[]) {
+            Ok(stats) => {
+                self.shortages.compare(&stats, now);
+                self.host_watch.compare(&balancer.config, &stats, now);
+            }
+            Err(error) => tracing::debug!(%error, "cannot look for shortages"),
+        }
+    }
+
+    /// Attaches the program again where it is gone.
+    pub(super) fn restore(&mut self) {
+        let Some(balancer) = &mut self.balancer else {
+            return;
+        };
+        if balancer.data_path.restore() {
+            // With an interface, the kernel has removed its entry of the map of devices.
+            self.verify();
+            self.reconcile(None);
+            self.publish();
+        }
+    }
+
+    /// Reads the maps back, and mends what somebody else has changed.
+    pub(super) fn verify(&mut self) {
+        let Some(balancer) = &mut self.balancer else {
+            return;
+        };
+        match balancer.verify() {
+            Ok(true) => {}
+            Ok(false) => {
+                tracing::warn!("the maps do not hold what this agent wrote; mending them");
+                self.reconcile(None);
+            }
+            Err(error) => {
+                tracing::error!("cannot verify the maps: {:#}", anyhow::Error::new(error));
+            }
+        }
+    }
+}

@@ -72,6 +72,17 @@ kinds! {
     AnswersMissing, "answers_missing", Loss,
         "route the targets' answers through this host; `xelb doctor target --balancer ADDRESS` on a \
          target says where they go";
+    /// A veth whose other end does not take what XDP sends.
+    FarEndWithoutProgram, "far_end_without_program", Loss,
+        "attach a program that passes everything to the other end (there: `xelb pass --interface \
+         PEER`), or run the agent with --xdp-mode generic";
+    /// A driver could not send frames that XDP gave it.
+    FramesLost, "frames_lost", Loss,
+        "look at the counters that the text names (`ethtool -S IFACE`); docs/next-hops.md says what \
+         interfaces need";
+    /// Packets arrive without the checksums that their senders left to a device.
+    PartialChecksums, "partial_checksums", Loss,
+        "at the other end of the veth pair: ethtool -K PEER tx off";
     /// New flows of modes nat and fullnat find no free port or binding.
     PoolExhausted, "pool_exhausted", Loss,
         "add an address to source_nat (fullnat), shorten idle_timeout of the listeners, or spread the \
@@ -103,6 +114,9 @@ kinds! {
     /// Lines of the log are lost.
     LogLinesLost, "log_lines_lost", Risk,
         "see that somebody reads the agent's standard error; restart the agent when it is closed";
+    /// A veth whose other end leaves checksums to a device.
+    ChecksumOffload, "checksum_offload", Risk,
+        "at the other end of the veth pair: ethtool -K PEER tx off";
     /// Health checks that take the data path's way cannot be made.
     ProbePath, "probe_path", Risk,
         "the text names the reason; docs/health-checks.md says what such checks need";

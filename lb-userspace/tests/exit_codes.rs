@@ -87,6 +87,9 @@ const CASES: &[Case] = &[
     ("decap", "--interface no-such-if", 2, "interface no-such-if does not exist"),
     ("decap", "", 2, "--interface <IFACE>"),
     ("decap", "--interface lo --allow ten", 2, "expected an address or a prefix"),
+    ("pass", "--interface lo", 1, "cannot run XDP in native mode"),
+    ("pass", "--interface no-such-if", 2, "interface no-such-if does not exist"),
+    ("pass", "", 2, "--interface <IFACE>"),
     ("detach", "--bpffs file", 1, "is not in a BPF file system"),
     ("detach", "now", 2, "unexpected argument 'now'"),
     ("token", "alice read > full", 1, FULL_SAYS),
@@ -139,7 +142,7 @@ fn check(folder: &Path, &(command, rest, code, says): &Case) {
     let stderr = String::from_utf8(output.stderr).unwrap();
     let case = format!("xelb {command} {rest}: {:?}: {stderr}", output.status);
     assert_eq!(output.status.code(), Some(code), "{case}");
-    let loads = command == "decap" || command.starts_with("bench ");
+    let loads = command == "decap" || command == "pass" || command.starts_with("bench ");
     let refused = code == 1 && loads && !nix::unistd::geteuid().is_root();
     let says = if refused { NOT_PERMITTED } else { says };
     assert!(stderr.contains(says), "`{says}` is missing: {case}");

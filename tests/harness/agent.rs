@@ -82,6 +82,11 @@ impl Xelb {
     /// Starts the agent on the balancer and waits until its program is attached and it answers.
     /// [`write_configuration`] comes before.
     pub fn agent(&self, lab: &Lab) -> Result<Process> {
+        self.agent_in_mode(lab, "native")
+    }
+
+    /// The same with another XDP mode than native.
+    pub fn agent_in_mode(&self, lab: &Lab, mode: &str) -> Result<Process> {
         let configuration = configuration_path(lab).display().to_string();
         if let Some(directory) = Path::new(SOCKET).parent() {
             fs::create_dir_all(directory)
@@ -96,7 +101,7 @@ impl Xelb {
             "--socket",
             SOCKET,
             "--xdp-mode",
-            "native",
+            mode,
         ];
         let task = Task::new(&self.program, &arguments).log_to(&lab.log("agent"))?;
         let mut agent = lab.lb().spawn(task)?;
@@ -143,6 +148,19 @@ impl Xelb {
             }
         })?;
         Ok(decap)
+    }
+
+    /// Starts `xelb pass` at an interface of a host and waits until it is attached.
+    pub fn pass(&self, lab: &Lab, host: &Host, interface: &str) -> Result<Process> {
+        let log = lab.log(&format!("{}-pass-{interface}", host.name()));
+        let arguments = ["pass", "--interface", interface];
+        let pass = host.spawn(Task::new(&self.program, &arguments).log_to(&log)?)?;
+        wait::until("xelb pass is attached", START_LIMIT, || match host.has_xdp(interface) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(format!("no XDP program on {interface}")),
+            Err(error) => Err(error.to_string()),
+        })?;
+        Ok(pass)
     }
 
     /// Runs a command that talks to the agent.

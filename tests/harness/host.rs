@@ -144,7 +144,7 @@ impl Host {
     }
 
     /// Runs a program of the lab itself with these words.
-    pub(crate) fn words(&self, program: &str, words: &str) -> Result<String> {
+    pub fn words(&self, program: &str, words: &str) -> Result<String> {
         let words: Vec<&str> = words.split_whitespace().collect();
         self.command(program, &words, COMMAND_LIMIT)
     }

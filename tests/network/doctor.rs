@@ -155,6 +155,7 @@ fn doctor_looks_at_a_balancer_and_its_targets() -> anyhow::Result<()> {
         for [check, subject] in [
             ["xdp_mode", "eth0"],
             ["xdp_driver", "eth0"],
+            ["xdp_runs", "eth0"],
             ["next_hop", "targets"],
             ["mtu", "eth0"],
             ["agent", "agent"],
@@ -211,6 +212,6 @@ fn doctor_looks_at_a_balancer_and_its_targets() -> anyhow::Result<()> {
         let task = Task::new(xelb.program(), &words);
         let misused = Said::read(&lab.target(1).finish(task, LIMIT)?)?;
         misused.expect(["error", "xdp_mode", "eth0"], "stop what loaded it")?;
-        misused.expect(["warning", "xdp_driver", "eth0"], "program that passes everything")
+        misused.expect(["error", "xdp_driver", "eth0"], "xelb pass --interface PEER")
     })
 }

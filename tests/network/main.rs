@@ -29,6 +29,7 @@ mod reboot;
 mod reload;
 mod restored;
 mod scene;
+mod sends;
 mod traces;
 mod traffic;
 mod transfer;

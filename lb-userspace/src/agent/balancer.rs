@@ -16,7 +16,7 @@ use crate::{
     config::{self, Config, TargetKey},
     dataplane::{DataPath, KernelStore, LoadError, LoadOptions, StoreError},
     health::{AimTable, HealthEvent, HealthTable},
-    next_hop::NextHops,
+    next_hop::{Ingress, NextHops},
     plan::{self, Inputs, Plan},
     reconcile::{ReconcileError, Reconciler},
     store::Runtime,
@@ -25,6 +25,7 @@ use crate::{
 use super::{
     AgentOptions, Event, Refusal, aims,
     hops::Hops,
+    interfaces::Interfaces,
     quiet,
     resume::resume,
     run::{failed, invalid},
@@ -47,6 +48,7 @@ pub(super) struct Balancer {
     /// Slots that disarm with the next plan.
     quiet: BTreeSet<u32>,
     pub(super) plan: Plan,
+    pub(super) interfaces: Interfaces,
     /// Time from the end of a deciding probe to its ring in the kernel, for the last one.
     pub(super) last_reaction: Duration,
     /// While new maps wait for the first verdicts; another layout's may forward.
@@ -88,6 +90,7 @@ impl Balancer {
             cut: BTreeSet::new(),
             quiet: BTreeSet::new(),
             plan: Plan::default(),
+            interfaces: Interfaces::default(),
             last_reaction: Duration::ZERO,
             handover,
         })
@@ -119,6 +122,20 @@ impl Balancer {
     pub(super) fn attached(&self) -> BTreeSet<u32> {
         let there = self.data_path.attached().iter().filter(|one| one.fault.is_empty());
         there.map(|interface| interface.index).collect()
+    }
+
+    /// The same, by how the program runs there.
+    pub(super) fn ingress(&self) -> Ingress {
+        let of = |native: bool| {
+            let attached = self.data_path.attached().iter();
+            attached.filter(|one| one.native == native).map(|one| one.index).collect()
+        };
+        Ingress { native: of(true), generic: of(false) }
+    }
+
+    /// Looks for what is wrong with the interfaces that the program is attached to.
+    pub(super) fn look_at_interfaces(&mut self, now: Instant) {
+        self.interfaces.look(self.data_path.attached(), &self.config, now);
     }
 
     /// Brings the maps to what follows from everything that is known now; `plan` is that, if it has

@@ -9,6 +9,13 @@ use std::{
 use ipnet::IpNet;
 use nix::{ifaddrs::getifaddrs, sys::socket::SockaddrStorage};
 
+use super::descriptors::DescriptorBudget;
+use crate::{
+    health::Scheduler,
+    log,
+    warning::{Warning, WarningKind},
+};
+
 /// The addresses of this host, each with the length of its prefix; not those that only this host can
 /// reach (loopback) or that are every link's own (link-local IPv6).
 pub(crate) fn addresses() -> io::Result<Vec<IpNet>> {
@@ -30,13 +37,6 @@ fn ip_of(address: &SockaddrStorage) -> Option<IpAddr> {
     let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
     v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
 }
-
-use super::descriptors::DescriptorBudget;
-use crate::{
-    health::Scheduler,
-    log,
-    warning::{Warning, WarningKind},
-};
 
 /// What the agent's own process may run out of.
 #[derive(Debug)]

@@ -9,6 +9,7 @@ mod events;
 mod history;
 mod hops;
 mod host;
+mod interfaces;
 mod kernel_log;
 mod lookup;
 mod options;

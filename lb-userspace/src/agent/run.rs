@@ -343,6 +343,7 @@ impl Agent {
             Ok(Reconciled { targets_changed, events }) => {
                 self.retry = None;
                 self.tunnel.update(balancer.aims());
+                self.resolver.attached(balancer.ingress());
                 self.events.add(events.into_iter());
                 if targets_changed {
                     self.follow();

@@ -15,6 +15,7 @@ impl Agent {
         };
         let now = Instant::now();
         self.tunnel.tend(now);
+        balancer.look_at_interfaces(now);
         self.host_watch.look(&balancer.config, now);
         if balancer.config.target_groups.iter().any(|group| translates(group)) {
             self.count(now);

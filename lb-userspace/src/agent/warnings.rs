@@ -28,6 +28,7 @@ impl Agent {
             all.extend(pins(&balancer.data_path));
             let (config, hops, now) = (&balancer.config, balancer.hops.current(), Instant::now());
             all.extend(self.host_watch.warnings(config, hops, &balancer.attached(), now));
+            all.extend(balancer.interfaces.warnings());
             all.extend(self.shortages.warnings());
             all.extend(self.tunnel.warnings());
         }

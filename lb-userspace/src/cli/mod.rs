@@ -17,6 +17,7 @@ mod help_tests;
 mod limits;
 mod man;
 mod output;
+mod pass;
 mod preview;
 mod remote;
 mod rollback;
@@ -37,8 +38,8 @@ use crate::{
     api::{Client, ClientError, Way, access::AccessError},
     bench::{BenchError, traffic::TrafficError},
     config::ConfigErrors,
-    dataplane::XdpMode,
     dataplane::decap::DecapError,
+    dataplane::{PassError, XdpMode},
     doctor::gather::GatherError,
     log::{self, LogFormat},
 };
@@ -82,6 +83,7 @@ enum Command {
     #[command(subcommand)]
     Bench(bench::Bench),
     Decap(decap::Decap),
+    Pass(pass::PassCommand),
     Detach(detach::Detach),
     Token(token::TokenCommand),
     Schema(schema::Schema),
@@ -153,7 +155,7 @@ impl LocalSocket {
 #[derive(Debug, Args)]
 struct Attach {
     /// Where XDP runs: `native` in the driver, `generic` in the kernel's stack (works everywhere,
-    /// slower), `auto` native if the driver can
+    /// slower), `auto` native if the driver can and what it sends is not lost
     #[arg(long, value_name = "MODE", default_value = "auto")]
     xdp_mode: XdpMode,
 }
@@ -192,6 +194,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Explain(command) => wait_for(command.run()),
         Command::Bench(command) => command.run(),
         Command::Decap(command) => command.run(),
+        Command::Pass(command) => command.run(),
         Command::Detach(command) => command.run(),
         Command::Token(command) => command.run(),
         Command::Schema(command) => command.run(),
@@ -228,6 +231,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         || error.downcast_ref().is_some_and(BenchError::is_usage)
         || matches!(error.downcast_ref(), Some(ClientError::Invalid(_)))
         || error.downcast_ref().is_some_and(DecapError::is_usage)
+        || error.downcast_ref().is_some_and(PassError::is_usage)
         || error.downcast_ref().is_some_and(GatherError::is_usage)
         || error.downcast_ref().is_some_and(TrafficError::is_usage);
     if invalid { 2 } else { 1 }

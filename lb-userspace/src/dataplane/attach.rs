@@ -1,7 +1,7 @@
 //! Attaching the program to interfaces: native, generic, or what the driver allows; and taking
 //! pinned links over.
 
-use std::{fs, io, path::PathBuf, str::FromStr};
+use std::{fs, io, path::PathBuf, str::FromStr, thread, time::Duration};
 
 use aya::programs::{
     ProgramError, Xdp,
@@ -14,11 +14,17 @@ use super::{
     pins::{LINK_PREFIX, PinError, PinFolder},
     restore::{Found, again, find, with_source},
 };
+use crate::next_hop::{self, Veth};
+
+/// The kernel lets a link go a moment after its pin is removed: until then the interface is taken.
+const RELEASE_PAUSE: Duration = Duration::from_millis(10);
+const RELEASE_TRIES: u32 = 100;
 
 /// How the program should be attached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum XdpMode {
-    /// Native, else generic with a warning.
+    /// Native where the driver runs programs and frames that they send arrive, else generic with a
+    /// warning.
     #[default]
     Auto,
     /// In the driver, or not at all.
@@ -188,6 +194,28 @@ fn attach_at(
     Ok((attached(false, &reason), link))
 }
 
+/// The same for a program that sends frames: `auto` is generic where native mode would lose them.
+fn attach_sender(
+    program: &mut Xdp,
+    name: &str,
+    index: u32,
+    mode: XdpMode,
+) -> Result<(Attached, FdLink), AttachError> {
+    let lost = (mode == XdpMode::Auto).then(|| native_is_lost(name, index)).flatten();
+    let Some(reason) = lost else { return attach_at(program, name, index, mode) };
+    let (attached, link) = attach_at(program, name, index, XdpMode::Generic)?;
+    Ok((Attached { reason, ..attached }, link))
+}
+
+/// Why the driver would run the program in vain, as on a veth without one at the other end.
+fn native_is_lost(name: &str, index: u32) -> Option<String> {
+    let veth = Veth::look(index).unwrap_or_else(|error| {
+        tracing::debug!(%error, interface = name, "cannot look at the other end");
+        None
+    });
+    next_hop::far_end_without_program(name, veth?.far_end)
+}
+
 fn create_link(
     program: &mut Xdp,
     name: &str,
@@ -214,7 +242,8 @@ fn explain(name: &str, native: bool, source: ProgramError) -> AttachError {
     let name = name.to_owned();
     match number {
         Some(libc::EBUSY | libc::EEXIST) => AttachError::Busy { name },
-        Some(number @ (libc::EOPNOTSUPP | libc::EINVAL | libc::ERANGE)) => {
+        // ENOSPC: a veth whose other end has more transmit queues than this one has receive queues.
+        Some(number @ (libc::EOPNOTSUPP | libc::EINVAL | libc::ERANGE | libc::ENOSPC)) => {
             let reason = io::Error::from_raw_os_error(number).to_string();
             AttachError::Unsupported { name, mode: mode_name(native), reason }
         }
@@ -332,7 +361,14 @@ fn attach_one(
         Some(pin) => remove_pin(name, pin)?,
         None => {}
     }
-    let (attached, link) = attach_at(program, name, found.index, mode)?;
+    let mut tries = if pin.is_some() { RELEASE_TRIES } else { 0 };
+    let (attached, link) = loop {
+        match attach_sender(program, name, found.index, mode) {
+            Err(AttachError::Busy { .. }) if tries > 0 => tries -= 1,
+            other => break other?,
+        }
+        thread::sleep(RELEASE_PAUSE);
+    };
     let path = link_path(pins, &attached);
     link.pin(&path)
         .map_err(|error| AttachError::Link { name: name.to_owned(), reason: error.to_string() })?;

@@ -12,10 +12,12 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 // linux/ethtool.h
 const ETHTOOL_GDRVINFO: u32 = 0x03;
 const ETHTOOL_GSTRINGS: u32 = 0x1b;
+const ETHTOOL_GSTATS: u32 = 0x1d;
 const ETHTOOL_GSSET_INFO: u32 = 0x37;
 const ETHTOOL_GRXFHINDIR: u32 = 0x38;
 const ETHTOOL_GFEATURES: u32 = 0x3a;
 const ETHTOOL_GCHANNELS: u32 = 0x3c;
+const ETH_SS_STATS: u32 = 1;
 const ETH_SS_FEATURES: u32 = 4;
 /// Bytes of one name (ETH_GSTRING_LEN).
 const NAME_BYTES: usize = 32;
@@ -28,6 +30,8 @@ const CHANNEL_WORDS: usize = 9;
 const INDIRECTION_MAX: usize = 1 << 16;
 /// The kernel has 64 features; the number may grow.
 const FEATURES_MAX: usize = 1024;
+/// Drivers have up to a few thousand, some for each queue.
+const STATISTICS_MAX: usize = 1 << 15;
 
 /// What a driver says; what it does not say is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -77,6 +81,13 @@ impl Driver {
     }
 }
 
+/// What a driver counts, by its own names; empty where it counts nothing.
+pub fn driver_statistics(interface: &str) -> io::Result<BTreeMap<String, u64>> {
+    let flags = SockFlag::SOCK_CLOEXEC;
+    let socket = socket(AddressFamily::Inet, SockType::Datagram, flags, None)?;
+    statistics(&|request: &mut [u32]| ask(&socket, interface, request))
+}
+
 /// Receive queues: those of their own, and those that also transmit.
 fn channels(ask: &impl Fn(&mut [u32]) -> io::Result<()>) -> Option<Queues> {
     let mut request = [0; CHANNEL_WORDS];
@@ -112,6 +123,31 @@ fn features(ask: &impl Fn(&mut [u32]) -> io::Result<()>) -> io::Result<BTreeMap<
             (name, active & (1 << (number % 32)) != 0)
         })
         .filter(|(name, _)| !name.is_empty())
+        .collect())
+}
+
+fn statistics(ask: &impl Fn(&mut [u32]) -> io::Result<()>) -> io::Result<BTreeMap<String, u64>> {
+    let mask: [u32; 2] = bytemuck::cast(1_u64 << ETH_SS_STATS);
+    let mut request = [ETHTOOL_GSSET_INFO, 0, mask[0], mask[1], 0];
+    ask(&mut request)?;
+    let count = usize::try_from(request[4]).unwrap_or(0).min(STATISTICS_MAX);
+    // Room for more than there are: the number may grow before the kernel writes.
+    let mut names = vec![0; 3 + STATISTICS_MAX * NAME_BYTES / 4];
+    names[0] = ETHTOOL_GSTRINGS;
+    names[1] = ETH_SS_STATS;
+    names[2] = request[4];
+    ask(&mut names)?;
+    let mut values = vec![0; 2 + STATISTICS_MAX * 2];
+    values[0] = ETHTOOL_GSTATS;
+    values[1] = request[4];
+    ask(&mut values)?;
+    let bytes: &[u8] = bytemuck::cast_slice(&names);
+    let value = |number: usize| {
+        let words = values.get(2 + 2 * number..4 + 2 * number)?;
+        Some(bytemuck::cast([*words.first()?, *words.get(1)?]))
+    };
+    Ok((0..count)
+        .filter_map(|number| Some((text(bytes, 12 + number * NAME_BYTES), value(number)?)))
         .collect())
 }
 
@@ -186,6 +222,27 @@ mod tests {
         assert_eq!(features.len(), 2);
         assert!(features["rx-lro"] && features["rx-gro-hw"]);
         assert_eq!(indirection(&answer).unwrap(), [0, 1, 0]);
+    }
+
+    #[test]
+    fn counters_of_a_driver_are_read_with_their_names() {
+        let answer = |request: &mut [u32]| {
+            match request[0] {
+                ETHTOOL_GSSET_INFO => {
+                    assert_eq!(bytemuck::cast::<_, u64>([request[2], request[3]]), 1 << 1);
+                    request[4] = 2;
+                }
+                ETHTOOL_GSTRINGS => {
+                    let bytes: &mut [u8] = bytemuck::cast_slice_mut(request);
+                    bytes[12..14].copy_from_slice(b"rx");
+                    bytes[44..46].copy_from_slice(b"tx");
+                }
+                _ => request[2..6].copy_from_slice(&[7, 0, 9, 1]),
+            }
+            Ok(())
+        };
+        let all = statistics(&answer).unwrap();
+        assert_eq!(all, [("rx".to_owned(), 7), ("tx".to_owned(), (1 << 32) + 9)].into());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::{Forwarding, Setting};
 use crate::{
     dataplane::{self, Queues},
-    next_hop::NextHopState,
+    next_hop::{FarEnd, NextHopState},
     warning::Warning,
 };
 
@@ -33,6 +33,8 @@ pub struct HostFacts {
     pub bpffs: Vec<String>,
     /// CPUs that are online.
     pub cpus: u32,
+    /// CPUs that there may be: drivers have queues for these.
+    pub cpus_possible: u32,
 }
 
 /// An interface.
@@ -50,8 +52,8 @@ pub struct InterfaceFacts {
     pub driver: String,
     /// The XDP program on it.
     pub xdp: Option<XdpFacts>,
-    /// Whether the other end of a veth pair has an XDP program, if that can be seen.
-    pub peer_has_xdp: Option<bool>,
+    /// What the other end has for frames that XDP sends; of a veth only.
+    pub far_end: Option<FarEnd>,
     /// Its receive queues.
     pub queues: Queues,
     /// Whether the driver glues received packets together (LRO), if it says.
@@ -66,8 +68,23 @@ pub struct InterfaceFacts {
     pub rx_dropped: u64,
     /// Packets that the device had no room for.
     pub rx_missed: u64,
+    /// Packets of a while, where a program is attached and this process may count.
+    pub arrivals: Option<Arrivals>,
+    /// Whether the device takes VLAN tags off packets, if it says.
+    pub rx_vlan: Option<bool>,
+    /// Names of VLAN interfaces on it.
+    pub vlans: Vec<String>,
     /// Its `rp_filter`.
     pub rp_filter: Setting,
+}
+
+/// Packets that arrived at an interface within a second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Arrivals {
+    /// By the kernel's count.
+    pub received: u64,
+    /// Those that its program saw.
+    pub seen: u64,
 }
 
 /// An XDP program on an interface.

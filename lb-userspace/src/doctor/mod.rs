@@ -14,7 +14,7 @@ mod target;
 
 pub use balancer::balancer_findings;
 pub use facts::{
-    AgentFacts, BalancerFacts, DropCount, HostFacts, InterfaceFacts, TargetWay, XdpFacts,
+    AgentFacts, Arrivals, BalancerFacts, DropCount, HostFacts, InterfaceFacts, TargetWay, XdpFacts,
 };
 pub use finding::{Finding, Severity};
 pub use forwarding::Forwarding;

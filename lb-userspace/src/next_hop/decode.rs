@@ -123,14 +123,17 @@ const RTM_DELNEXTHOP: u16 = 105;
 pub(super) fn link(payload: &[u8]) -> Option<(u32, Link)> {
     let header = link_header(payload)?;
     let (mut name, mut mtu, mut mac) = (String::new(), None, None);
-    let (mut parent, mut tags) = (None, Tagging::No);
+    let (mut parent, mut tags, mut device) = (None, Tagging::No, String::new());
     for (kind, value) in attributes(payload, LINK_HEADER_LEN) {
         match kind {
             IFLA_IFNAME => name = text(value),
             IFLA_MTU => mtu = number(value),
             IFLA_ADDRESS => mac = value.try_into().ok(),
             IFLA_LINK => parent = number(value),
-            IFLA_LINKINFO => tags = tagging(value),
+            IFLA_LINKINFO => {
+                tags = tagging(value);
+                device = info_kind(value);
+            }
             _ => {}
         }
     }
@@ -150,6 +153,7 @@ pub(super) fn link(payload: &[u8]) -> Option<(u32, Link)> {
         kind,
         // Messages about one aspect only (IFLA_WIRELESS) do not have it.
         mtu: mtu?,
+        device,
     };
     Some((header.index, link))
 }
@@ -163,6 +167,12 @@ enum Tagging {
     Customer(u16),
     /// Others.
     Other,
+}
+
+/// What makes an interface, from IFLA_LINKINFO.
+pub(super) fn info_kind(info: &[u8]) -> String {
+    let kind = attributes(info, 0).find(|(kind, _)| *kind == IFLA_INFO_KIND);
+    kind.map(|(_, value)| text(value)).unwrap_or_default()
 }
 
 /// From IFLA_LINKINFO.

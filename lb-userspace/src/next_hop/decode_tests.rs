@@ -50,6 +50,7 @@ fn eth0() -> Link {
         running: true,
         kind: LinkKind::Ethernet(MAC),
         mtu: 1500,
+        device: String::new(),
     }
 }
 
@@ -78,12 +79,13 @@ fn links() {
     port.header.interface_family = AddressFamily::Bridge;
     let partial = ethernet(vec![LinkAttribute::IfName("wlan0".to_owned())]);
     let of = |kind| Link { kind, ..eth0() };
+    let made = |device: &str, kind| Link { device: device.to_owned(), ..of(kind) };
     let lo = Link { up: false, running: false, ..of(LinkKind::Loopback) };
     for (name, message, wanted) in [
         ("Ethernet", ethernet(usual(&MAC)), Some(eth0())),
-        ("VLAN", vlan, Some(of(LinkKind::Vlan { parent: 7, number: 5, mac: MAC }))),
-        ("VLAN of a provider", service, Some(of(LinkKind::Other))),
-        ("VXLAN", overlay, Some(eth0())),
+        ("VLAN", vlan, Some(made("vlan", LinkKind::Vlan { parent: 7, number: 5, mac: MAC }))),
+        ("VLAN of a provider", service, Some(made("vlan", LinkKind::Other))),
+        ("VXLAN", overlay, Some(made("vxlan", LinkKind::Ethernet(MAC)))),
         ("tunnel", tunnel, Some(of(LinkKind::Other))),
         ("InfiniBand", infiniband, Some(of(LinkKind::Other))),
         ("loopback", loopback, Some(lo)),

@@ -13,8 +13,10 @@ use super::{
     NextHopState, ResolverError,
     decode::{self, Message, attributes, number, text},
     encode,
+    netdev::Netdev,
     netlink::Requests,
     resolve::{self, Network},
+    sends::Ingress,
 };
 
 const LINK_HEADER_LEN: usize = 16;
@@ -29,12 +31,12 @@ const IFLA_STATS64: u16 = 23;
 const IFLA_NUM_RX_QUEUES: u16 = 32;
 const IFLA_LINK_NETNSID: u16 = 37;
 const IFLA_XDP: u16 = 43;
-const IFLA_INFO_KIND: u16 = 1;
 const IFLA_XDP_ATTACHED: u16 = 2;
 const IFLA_XDP_PROG_ID: u16 = 4;
 const IFLA_XDP_DRV_PROG_ID: u16 = 5;
 const XDP_ATTACHED_SKB: u8 = 2;
 /// Places in `struct rtnl_link_stats64`, which is all of 64-bit numbers.
+const STATS_RX_PACKETS: usize = 0;
 const STATS_TX_PACKETS: usize = 1;
 const STATS_TX_DROPPED: usize = 7;
 const STATS_RX_DROPPED: usize = 6;
@@ -75,6 +77,8 @@ pub struct LinkDetails {
     pub mtu: u32,
     /// Receive queues that were made with it.
     pub rx_queues: u32,
+    /// Packets received.
+    pub rx_packets: u64,
     /// Packets that the kernel had no room for, or nobody who takes them.
     pub rx_dropped: u64,
     /// Packets that the device had no room for.
@@ -85,8 +89,10 @@ pub struct LinkDetails {
     pub tx_dropped: u64,
     /// The program on it.
     pub xdp: Option<XdpOnLink>,
+    /// The interface that a VLAN's lies on.
+    pub vlan_of: Option<u32>,
     /// The other end, and the number of its network namespace if that is another.
-    peer: Option<(u32, Option<i32>)>,
+    pub(super) peer: Option<(u32, Option<i32>)>,
 }
 
 /// How packets leave for an address.
@@ -118,16 +124,6 @@ impl Inquiry {
         self.requests.dump(encode::all_links_counted(), new_link).await
     }
 
-    /// Whether the other end of a pair of interfaces has an XDP program; `None` where there is no
-    /// other end, or it cannot be seen from here.
-    pub async fn peer_has_xdp(&mut self, link: &LinkDetails) -> Option<bool> {
-        let (index, namespace) = link.peer?;
-        let request = (encode::one_link(index, namespace), NLM_F_REQUEST);
-        let mut replies = self.requests.exchange(vec![request], new_link).await.ok()?;
-        let peer = replies.pop()?.values.pop()?;
-        Some(peer.xdp.is_some())
-    }
-
     /// How packets leave for an address; `None` if they do not.
     pub async fn way(&mut self, address: IpAddr) -> io::Result<Option<Way>> {
         let request = (encode::route(address), NLM_F_REQUEST);
@@ -141,18 +137,20 @@ impl Inquiry {
     pub async fn next_hops(
         &mut self,
         addresses: &[IpAddr],
+        ingress: Ingress,
     ) -> io::Result<BTreeMap<IpAddr, NextHopState>> {
         let links = self.requests.links().await?;
         let neighbours = self.requests.neighbours().await?;
         let routes = self.requests.routes(addresses).await?;
         let routes = addresses.iter().copied().zip(routes).collect();
-        let network = Network { links, neighbours, routes };
+        let takes = Netdev::open()?.map(|mut netdev| netdev.takes()).transpose()?;
+        let network = Network { links, neighbours, routes, takes, ingress };
         let state = |address: &IpAddr| resolve::resolve(*address, &network, |_| None);
         Ok(addresses.iter().map(|address| (*address, state(address))).collect())
     }
 }
 
-fn new_link(message: Message<'_>) -> Option<LinkDetails> {
+pub(super) fn new_link(message: Message<'_>) -> Option<LinkDetails> {
     (message.kind == libc::RTM_NEWLINK).then(|| details(message.payload)).flatten()
 }
 
@@ -175,10 +173,10 @@ fn details(payload: &[u8]) -> Option<LinkDetails> {
             IFLA_LINK_NETNSID => namespace = value.try_into().ok().map(i32::from_ne_bytes),
             IFLA_NUM_RX_QUEUES => link.rx_queues = number(value)?,
             IFLA_LINKINFO => {
-                let kind = attributes(value, 0).find(|(kind, _)| *kind == IFLA_INFO_KIND);
-                link.kind = kind.map(|(_, value)| text(value)).unwrap_or_default();
+                link.kind = decode::info_kind(value);
             }
             IFLA_STATS64 => {
+                link.rx_packets = counter(value, STATS_RX_PACKETS);
                 link.rx_dropped = counter(value, STATS_RX_DROPPED);
                 link.rx_missed = counter(value, STATS_RX_MISSED);
                 link.tx_packets = counter(value, STATS_TX_PACKETS);
@@ -188,6 +186,7 @@ fn details(payload: &[u8]) -> Option<LinkDetails> {
             _ => {}
         }
     }
+    link.vlan_of = peer.filter(|_| link.kind == "vlan");
     link.peer = peer.filter(|_| link.kind == "veth").map(|index| (index, namespace));
     Some(link)
 }
@@ -272,7 +271,7 @@ mod tests {
             (IFLA_MTU, 1500_u32.to_ne_bytes().to_vec()),
             (IFLA_LINK, 3_u32.to_ne_bytes().to_vec()),
             (IFLA_LINK_NETNSID, 2_i32.to_ne_bytes().to_vec()),
-            (IFLA_LINKINFO, attribute(IFLA_INFO_KIND, b"veth")),
+            (IFLA_LINKINFO, attribute(1, b"veth")),
             (IFLA_STATS64, stats),
             (IFLA_XDP, program.concat()),
         ] {

@@ -4,9 +4,9 @@
 //! [`Resolver`] is the door. It deliberately decides nothing about targets: what it does not know
 //! it reports, with the reason, and what to do about that is for its user.
 //!
-//! `resolve` and `keep` are pure, `decode` and `encode` are the kernel's
-//! language, `netlink` is the only
-//! place that talks to the kernel, `watch` is the loop that joins them. `inquire` looks once, for `xelb doctor`.
+//! `resolve`, `sends` and `keep` are pure, `decode` and `encode` are the kernel's language; `netlink` and
+//! `netdev` talk to the kernel, `watch` is the loop that joins them. `inquire` looks once, for `xelb doctor`,
+//! and `veth` at one pair, for whoever attaches a program there.
 
 use std::{collections::BTreeMap, net::IpAddr};
 
@@ -14,12 +14,17 @@ mod decode;
 mod encode;
 mod inquire;
 mod keep;
+mod netdev;
 mod netlink;
 mod resolve;
+mod sends;
+mod veth;
 mod watch;
 
 pub use inquire::{Inquiry, LinkDetails, Way, XdpOnLink};
 pub use netlink::ResolverError;
+pub use sends::{FAR_END_REMEDY, FarEnd, Ingress, far_end_without_program};
+pub use veth::Veth;
 pub use watch::Resolver;
 
 /// Where a frame for a target goes.

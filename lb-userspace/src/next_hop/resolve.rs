@@ -11,7 +11,11 @@ use std::{
 use ipnet::IpNet;
 use netlink_packet_route::neighbour::NeighbourState;
 
-use super::{NextHop, NextHopState};
+use super::{
+    NextHop, NextHopState,
+    netdev::Takes,
+    sends::{self, Ingress},
+};
 
 /// A network interface, as far as next hops need it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +30,8 @@ pub(super) struct Link {
     pub(super) kind: LinkKind,
     /// Largest IP packet, in bytes.
     pub(super) mtu: u32,
+    /// What makes it, as `ip -d link` says (`veth`, `bridge`, ...); empty for hardware.
+    pub(super) device: String,
 }
 
 /// What frames an interface carries.
@@ -117,6 +123,10 @@ pub(super) struct Network {
     pub(super) neighbours: BTreeMap<NeighbourKey, Neighbour>,
     /// Answers for the watched addresses; without an entry: not asked yet.
     pub(super) routes: BTreeMap<IpAddr, Route>,
+    /// Which interfaces send redirected frames; `None` where the kernel does not say.
+    pub(super) takes: Option<Takes>,
+    /// Where the program runs.
+    pub(super) ingress: Ingress,
 }
 
 /// The way to an address as far as its next neighbour.
@@ -203,6 +213,11 @@ fn path(address: IpAddr, network: &Network) -> Result<Path<'_>, String> {
         return Err(format!("the interface towards {address} (index {interface}) does not exist"));
     };
     let exit = exit(address, interface, link, network)?;
+    if let Some(sender) = network.links.get(&exit.interface) {
+        let (takes, ingress) = (network.takes.as_ref(), &network.ingress);
+        let refusal = sends::refusal(address, exit.interface, sender, takes, ingress);
+        refusal.map_or(Ok(()), Err)?;
+    }
     Ok(Path {
         interface,
         link,

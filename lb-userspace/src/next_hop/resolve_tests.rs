@@ -16,6 +16,7 @@ fn ethernet() -> Link {
         running: true,
         kind: LinkKind::Ethernet(HOST),
         mtu: 1500,
+        device: String::new(),
     }
 }
 
@@ -80,6 +81,7 @@ fn check(case: Case, wanted: &NextHopState) {
             .into_iter()
             .collect(),
         routes: case.route.map(|route| (target, route)).into_iter().collect(),
+        ..Network::default()
     };
     assert_eq!(resolve(target, &network, |_| case.refusal), *wanted);
 }
@@ -294,4 +296,25 @@ fn frames_to_a_vlan_leave_by_its_parent_with_a_tag() {
     network.links.insert(7, vlan(8));
     let refused = "interface eth0.5 is a VLAN in a VLAN: targets are reached with one tag at most";
     assert_eq!(resolved(&network), reason(refused));
+}
+
+/// Native XDP at eth0, the route leads to a bridge: what is redirected there would be lost.
+#[test]
+fn a_way_by_an_interface_that_takes_no_redirect_is_none() {
+    let bridge = Link { name: "br0".to_owned(), device: "bridge".to_owned(), ..ethernet() };
+    let mut network = Network { takes: Some([(2, false)].into()), ..Network::default() };
+    network.links.insert(2, bridge);
+    network.routes.insert(ip("10.0.0.9"), direct());
+    network.neighbours.insert((2, ip("10.0.0.9")), neighbour(NeighbourState::Reachable));
+    let resolved = |network: &Network| resolve(ip("10.0.0.9"), network, |_| None);
+    assert_eq!(resolved(&network), hop(1500, true), "nothing is attached");
+    network.ingress.native.insert(3);
+    assert!(
+        matches!(resolved(&network), NextHopState::Unresolved(why) if why.contains("br0 (bridge)"))
+    );
+    network.takes = Some([(2, true)].into());
+    assert_eq!(resolved(&network), hop(1500, true), "the kernel says that it does");
+    network.takes = Some([(2, false)].into());
+    network.ingress = Ingress { generic: [3].into(), ..Ingress::default() };
+    assert_eq!(resolved(&network), hop(1500, true), "generic mode sends by everything");
 }

@@ -19,8 +19,10 @@ use super::{
     NextHopState, ResolverError,
     decode::Event,
     keep::Keeper,
+    netdev::{Netdev, NetdevEvents},
     netlink::{Events, Requests},
     resolve::{self, Network},
+    sends::Ingress,
 };
 
 /// How long a burst of events is gathered.
@@ -36,9 +38,17 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Follows the next hops of a set of addresses. Its task ends when it is dropped.
 #[derive(Debug)]
 pub struct Resolver {
-    addresses: watch::Sender<BTreeSet<IpAddr>>,
+    wishes: watch::Sender<Wishes>,
     link_changes: Arc<Notify>,
     task: JoinHandle<()>,
+}
+
+/// What the resolver is for.
+#[derive(Clone, Debug, Default)]
+struct Wishes {
+    /// Whose next hops are followed; `None` before the first word about it.
+    addresses: Option<BTreeSet<IpAddr>>,
+    ingress: Ingress,
 }
 
 impl Resolver {
@@ -53,11 +63,17 @@ impl Resolver {
         // Events first: what changes after the first dump is then seen for sure.
         let events = Events::open()?;
         let requests = Requests::open()?;
-        let (addresses, wishes) = watch::channel(BTreeSet::new());
+        let netdev = Netdev::open().map_err(ResolverError::Socket)?;
+        let netdev_events = match &netdev {
+            Some(netdev) => NetdevEvents::open(netdev).map_err(ResolverError::Socket)?,
+            None => None,
+        };
+        let (wish, wishes) = watch::channel(Wishes::default());
         let link_changes = Arc::new(Notify::new());
         let watcher = Watcher {
             link_changes: Arc::clone(&link_changes),
             requests,
+            netdev,
             updates,
             addresses: BTreeSet::new(),
             network: Network::default(),
@@ -69,8 +85,8 @@ impl Resolver {
             retry_at: None,
             rest_until: Instant::now(),
         };
-        let task = tokio::spawn(watcher.run(events, wishes));
-        Ok(Self { addresses, link_changes, task })
+        let task = tokio::spawn(watcher.run(events, netdev_events, wishes));
+        Ok(Self { wishes: wish, link_changes, task })
     }
 
     /// Waits until an interface has come, gone or changed since this was awaited last.
@@ -80,7 +96,16 @@ impl Resolver {
 
     /// Replaces the set of watched addresses.
     pub fn watch(&self, addresses: BTreeSet<IpAddr>) {
-        self.addresses.send_replace(addresses);
+        self.wishes.send_modify(|wishes| wishes.addresses = Some(addresses));
+    }
+
+    /// Where the program runs: a way by an interface that does not send what it redirects is none.
+    pub fn attached(&self, ingress: Ingress) {
+        self.wishes.send_if_modified(|wishes| {
+            let differs = wishes.ingress != ingress;
+            wishes.ingress = ingress;
+            differs
+        });
     }
 }
 
@@ -96,17 +121,19 @@ struct Stale {
     tables: bool,
     all_routes: bool,
     routes: BTreeSet<IpAddr>,
+    takes: bool,
 }
 
 impl Stale {
     fn everything() -> Self {
-        Self { tables: true, all_routes: true, routes: BTreeSet::new() }
+        Self { tables: true, all_routes: true, routes: BTreeSet::new(), takes: true }
     }
 }
 
 struct Watcher {
     link_changes: Arc<Notify>,
     requests: Requests,
+    netdev: Option<Netdev>,
     updates: UnboundedSender<BTreeMap<IpAddr, NextHopState>>,
     addresses: BTreeSet<IpAddr>,
     network: Network,
@@ -124,8 +151,13 @@ struct Watcher {
 }
 
 impl Watcher {
-    async fn run(mut self, mut events: Events, mut wishes: watch::Receiver<BTreeSet<IpAddr>>) {
-        if wishes.changed().await.is_err() {
+    async fn run(
+        mut self,
+        mut events: Events,
+        mut netdev_events: Option<NetdevEvents>,
+        mut wishes: watch::Receiver<Wishes>,
+    ) {
+        if wishes.wait_for(|wishes| wishes.addresses.is_some()).await.is_err() {
             return;
         }
         self.watch(wishes.borrow_and_update().clone());
@@ -149,6 +181,10 @@ impl Watcher {
                     Ok(batch) => self.absorb(batch),
                     Err(error) => self.events_failed(&error).await,
                 },
+                () = changed_features(&mut netdev_events) => {
+                    self.stale.takes = true;
+                    self.settle_soon();
+                }
             }
         }
     }
@@ -157,7 +193,9 @@ impl Watcher {
         [self.settle_at, self.retry_at].into_iter().flatten().fold(self.resync_at, Instant::min)
     }
 
-    fn watch(&mut self, addresses: BTreeSet<IpAddr>) {
+    fn watch(&mut self, wishes: Wishes) {
+        let addresses = wishes.addresses.unwrap_or_default();
+        self.network.ingress = wishes.ingress;
         self.network.routes.retain(|address, _| addresses.contains(address));
         self.addresses = addresses;
         self.settle_at = Some(Instant::now());
@@ -169,10 +207,14 @@ impl Watcher {
             relevant |= self.absorb_one(event);
         }
         if relevant {
-            let at = Instant::now() + BURST;
-            // The first event of a burst counts, so that one without end is not waited for.
-            self.settle_at = Some(self.settle_at.map_or(at, |earlier| earlier.min(at)));
+            self.settle_soon();
         }
+    }
+
+    fn settle_soon(&mut self) {
+        let at = Instant::now() + BURST;
+        // The first event of a burst counts, so that one without end is not waited for.
+        self.settle_at = Some(self.settle_at.map_or(at, |earlier| earlier.min(at)));
     }
 
     /// Takes one event in; says whether a next hop may be different.
@@ -253,6 +295,11 @@ impl Watcher {
             self.network.links = self.requests.links().await?;
             self.network.neighbours = self.requests.neighbours().await?;
         }
+        if std::mem::take(&mut self.stale.takes)
+            && let Some(netdev) = &mut self.netdev
+        {
+            self.network.takes = Some(netdev.takes()?);
+        }
         let asked = self.take_stale_routes(start);
         if !asked.is_empty() {
             let routes = self.requests.routes(&asked).await?;
@@ -326,6 +373,14 @@ impl Watcher {
         let heard = self.updates.send(states.clone()).is_ok();
         self.told = Some(states);
         heard
+    }
+}
+
+/// Waits for an event; for ever where there are none.
+async fn changed_features(events: &mut Option<NetdevEvents>) {
+    match events {
+        Some(events) => events.next().await,
+        None => std::future::pending().await,
     }
 }
 

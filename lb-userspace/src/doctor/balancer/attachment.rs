@@ -2,7 +2,10 @@
 
 use lb_common::abi::program;
 
-use crate::doctor::{BalancerFacts, Finding, InterfaceFacts, link};
+use crate::{
+    doctor::{BalancerFacts, Finding, InterfaceFacts, link},
+    next_hop::{self, FAR_END_REMEDY, FarEnd},
+};
 
 const MODE: &str = "xdp_mode";
 const DRIVER: &str = "xdp_driver";
@@ -12,7 +15,11 @@ const HEADROOM: &str = "it has to leave 20 bytes before a packet for an IPv4 out
 
 pub(super) fn check(interface: &InterfaceFacts, facts: &BalancerFacts) -> Vec<Finding> {
     let attached = facts.agent.as_ref().is_ok_and(|agent| agent.attached.contains(&interface.name));
-    vec![link::check(interface), mode(interface, attached), driver(interface, facts.host.cpus)]
+    vec![
+        link::check(interface),
+        mode(interface, attached),
+        driver(interface, facts.host.cpus_possible),
+    ]
 }
 
 /// `attached`: an agent says that its program runs here.
@@ -60,47 +67,80 @@ fn driver_name(interface: &InterfaceFacts) -> &str {
 fn driver(interface: &InterfaceFacts, cpus: u32) -> Finding {
     let name = &interface.name;
     let driver = driver_name(interface);
-    match driver {
-        // drivers/net/virtio_net.c: one transmit queue for each CPU beside the ordinary ones.
-        "virtio_net" if interface.queues.used + cpus > interface.queues.max => {
-            let needed = interface.queues.used + cpus;
-            Finding::warning(
-                DRIVER,
-                name,
-                format!(
-                    "virtio_net needs {needed} queue pairs for XDP ({} in use and one for each of \
-                     {cpus} CPUs) and has {}: CPUs share transmit queues, behind locks",
-                    interface.queues.used, interface.queues.max
-                ),
-                format!(
-                    "give the virtual machine more queues (QEMU: queues={needed} at the netdev, \
-                     vectors={} at the device)",
-                    2 * needed + 2
-                ),
-            )
-        }
-        "veth" if interface.peer_has_xdp == Some(false) => Finding::warning(
-            DRIVER,
-            name,
-            "the other end of the veth pair has no XDP program: what is sent from XDP is dropped \
-             or waits there",
-            "attach a program that passes everything to the other end; GRO on there (`ethtool -K \
-             PEER gro on`) is the second best",
-        ),
-        "veth" if interface.peer_has_xdp.is_none() => Finding::warning(
-            DRIVER,
-            name,
-            "the other end of the veth pair cannot be seen from here; it needs an XDP program",
-            "attach a program that passes everything to the other end, or turn GRO on there",
-        ),
+    match (driver, interface.far_end) {
+        ("virtio_net", _) => virtio(interface, cpus),
+        ("veth", Some(end)) => veth(interface, end),
         _ => Finding::ok(DRIVER, name, format!("driver {driver}; {HEADROOM}")),
     }
+}
+
+/// drivers/net/virtio_net.c, virtnet_xdp_set: a queue pair for each possible CPU beside the ordinary ones;
+/// where there are not so many, none.
+fn virtio(interface: &InterfaceFacts, cpus: u32) -> Finding {
+    let InterfaceFacts { name, queues, .. } = interface;
+    // While a program is attached the kernel counts its pairs among those in use.
+    let attached = interface.xdp.as_ref().is_some_and(|xdp| !xdp.generic);
+    let in_use = if attached && queues.used > cpus { queues.used - cpus } else { queues.used };
+    let needed = in_use + cpus;
+    if needed <= queues.max {
+        return Finding::ok(DRIVER, name, format!("driver virtio_net; {HEADROOM}"));
+    }
+    Finding::warning(
+        DRIVER,
+        name,
+        format!(
+            "virtio_net needs {needed} queue pairs for XDP ({in_use} in use and one for each of \
+             {cpus} CPUs) and has {}: CPUs share transmit queues, behind locks",
+            queues.max
+        ),
+        format!(
+            "give the virtual machine more queues (QEMU: queues={needed} at the netdev, vectors={} \
+             at the device)",
+            2 * needed + 2
+        ),
+    )
+}
+
+/// Generic mode sends by the ordinary stack: it needs nothing of the other end.
+fn veth(interface: &InterfaceFacts, end: FarEnd) -> Finding {
+    let name = &interface.name;
+    if interface.xdp.as_ref().is_some_and(|xdp| xdp.generic) {
+        return Finding::ok(
+            DRIVER,
+            name,
+            "driver veth; generic mode needs no program at its other end",
+        );
+    }
+    if let Some(message) = next_hop::far_end_without_program(name, end) {
+        // Before there is a program nothing is lost, and an agent would choose generic mode.
+        return match interface.xdp {
+            Some(_) => Finding::error(DRIVER, name, message, FAR_END_REMEDY),
+            None => Finding::warning(DRIVER, name, message, FAR_END_REMEDY),
+        };
+    }
+    if end == FarEnd::Unseen {
+        return Finding::warning(
+            DRIVER,
+            name,
+            "the other end of the veth pair cannot be seen from here; it needs an XDP program, GRO \
+             alone is not enough",
+            FAR_END_REMEDY,
+        );
+    }
+    Finding::ok(DRIVER, name, format!("driver veth, with a program at its other end; {HEADROOM}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::sound::{agent_of, found};
-    use crate::doctor::Severity::{Error, Ok, Warning};
+    use crate::{
+        dataplane::Queues,
+        doctor::{
+            Severity::{Error, Ok, Warning},
+            XdpFacts,
+        },
+        next_hop::FarEnd,
+    };
 
     #[test]
     fn the_program_must_be_ours_and_there() {
@@ -131,26 +171,50 @@ mod tests {
 
     #[test]
     fn virtio_needs_queues_for_every_cpu() {
-        for (max, severity) in [(1, Warning), (7, Warning), (8, Ok)] {
+        // Queue pairs that there are, in use, and whether the program is attached; 4 CPUs.
+        for (max, used, attached, severity, needed) in [
+            (1, 1, false, Warning, "queues=5"),
+            (7, 4, false, Warning, "queues=8"),
+            (8, 4, false, Ok, ""),
+            // The pairs of the program are among those in use.
+            (8, 8, true, Ok, ""),
+            (8, 5, true, Ok, ""),
+            (2, 2, true, Warning, "queues=6"),
+        ] {
             let finding = found("xdp_driver", |facts| {
-                "virtio_net".clone_into(&mut facts.interfaces[0].driver);
-                facts.interfaces[0].queues.max = max;
+                let interface = &mut facts.interfaces[0];
+                "virtio_net".clone_into(&mut interface.driver);
+                interface.queues = Queues { used, max, combined: true };
+                interface.xdp = interface.xdp.take().filter(|_| attached);
             });
             assert_eq!(finding.severity, severity, "{finding:?}");
-            if severity == Warning {
-                assert!(finding.remedy.unwrap().contains("queues=8"));
-            }
+            assert!(finding.remedy.unwrap_or_default().contains(needed));
         }
     }
 
     #[test]
     fn veth_needs_a_program_at_the_other_end() {
-        for (peer, severity) in [(Some(true), Ok), (Some(false), Warning), (None, Warning)] {
+        // What the other end has, whether this one's program is generic, if there is one.
+        for (end, generic, severity) in [
+            (FarEnd::Program, Some(false), Ok),
+            (FarEnd::Nothing, Some(false), Error),
+            (FarEnd::Gro, Some(false), Error),
+            (FarEnd::Unseen, Some(false), Warning),
+            (FarEnd::Nothing, Some(true), Ok),
+            (FarEnd::Nothing, None, Warning),
+        ] {
             let finding = found("xdp_driver", |facts| {
-                "veth".clone_into(&mut facts.interfaces[0].driver);
-                facts.interfaces[0].peer_has_xdp = peer;
+                let interface = &mut facts.interfaces[0];
+                "veth".clone_into(&mut interface.driver);
+                interface.far_end = Some(end);
+                let xdp = |generic| XdpFacts { generic, program: None };
+                interface.xdp = generic.map(xdp);
+                agent_of(facts).attached.clear();
             });
             assert_eq!(finding.severity, severity, "{finding:?}");
+            let remedy = finding.remedy.unwrap_or_default();
+            assert!(severity == Ok || remedy.contains("xelb pass"), "{remedy}");
+            assert!(!remedy.contains("gro on"), "{remedy}");
         }
     }
 }

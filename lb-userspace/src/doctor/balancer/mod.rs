@@ -9,6 +9,7 @@ mod next_hops;
 mod offloads;
 mod queues;
 mod rp_filter;
+mod runs;
 #[cfg(test)]
 mod sound;
 
@@ -20,6 +21,7 @@ pub fn balancer_findings(facts: &BalancerFacts) -> Vec<Finding> {
     let mut findings = host::check(&facts.host, facts.agent.is_ok());
     for interface in &facts.interfaces {
         findings.extend(attachment::check(interface, facts));
+        findings.extend(runs::check(interface));
         findings.extend(offloads::check(interface));
         findings.extend(queues::check(interface, facts.host.cpus));
         findings.push(drops::ring(interface));

@@ -2,6 +2,8 @@
 
 use crate::doctor::{Finding, InterfaceFacts};
 
+const RX_VLAN: &str = "rxvlan";
+
 pub(super) fn check(interface: &InterfaceFacts) -> Vec<Finding> {
     let name = &interface.name;
     let mut findings = Vec::new();
@@ -13,7 +15,9 @@ pub(super) fn check(interface: &InterfaceFacts) -> Vec<Finding> {
             format!("ethtool -K {name} lro off"),
         ));
     }
-    if interface.gro_hw == Some(true) {
+    // virtio_net turns it off by itself while a program is attached, and then refuses to be told so
+    // (virtnet_xdp_set, virtnet_set_features).
+    if interface.gro_hw == Some(true) && interface.driver != "virtio_net" {
         findings.push(Finding::warning(
             "gro_hw",
             name,
@@ -25,13 +29,57 @@ pub(super) fn check(interface: &InterfaceFacts) -> Vec<Finding> {
     if findings.is_empty() {
         findings.push(Finding::ok("lro", name, "LRO and GRO in hardware are off"));
     }
+    findings.extend(tags(interface));
     findings
+}
+
+/// Tags that the device takes off stay beside the packet, where XDP does not see them. Said only where
+/// there are VLANs.
+fn tags(interface: &InterfaceFacts) -> Option<Finding> {
+    let InterfaceFacts { name, driver, xdp, rx_vlan, vlans, .. } = interface;
+    if *rx_vlan != Some(true) || vlans.is_empty() {
+        return None;
+    }
+    let remedy = if driver == "veth" {
+        "at the other end of the veth pair: ethtool -K PEER txvlan off".to_owned()
+    } else {
+        format!("ethtool -K {name} rxvlan off")
+    };
+    let vlans = vlans.join(", ");
+    Some(if xdp.as_ref().is_some_and(|xdp| xdp.generic) {
+        let message = format!(
+            "VLAN tags are taken off before the program runs ({vlans}), and generic mode sends \
+             packets on with the tag that they came with: to the wrong VLAN"
+        );
+        Finding::error(RX_VLAN, name, message, remedy)
+    } else {
+        let message = format!(
+            "VLAN tags are taken off before the program runs ({vlans}): what it answers itself, and \
+             answers in modes nat and fullnat, leave without a tag"
+        );
+        Finding::warning(RX_VLAN, name, message, remedy)
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::sound::found;
     use crate::doctor::Severity::{Error, Ok, Warning};
+
+    #[test]
+    fn stripped_tags_are_found_where_there_are_vlans() {
+        for (generic, severity) in [(true, Error), (false, Warning)] {
+            let finding = found("rxvlan", |facts| {
+                let interface = &mut facts.interfaces[0];
+                interface.rx_vlan = Some(true);
+                interface.vlans = vec!["eth0.5".to_owned()];
+                interface.xdp.as_mut().unwrap().generic = generic;
+            });
+            assert_eq!(finding.severity, severity, "{finding:?}");
+            assert!(finding.message.contains("eth0.5"));
+            assert_eq!(finding.remedy.as_deref(), Some("ethtool -K eth0 rxvlan off"));
+        }
+    }
 
     #[test]
     fn glued_packets_are_found() {
@@ -41,6 +89,11 @@ mod tests {
         let gro = found("gro_hw", |facts| facts.interfaces[0].gro_hw = Some(true));
         assert_eq!(gro.severity, Warning);
         assert_eq!(gro.remedy.as_deref(), Some("ethtool -K eth0 rx-gro-hw off"));
+        let virtio = found("lro", |facts| {
+            facts.interfaces[0].gro_hw = Some(true);
+            "virtio_net".clone_into(&mut facts.interfaces[0].driver);
+        });
+        assert_eq!(virtio.severity, Ok);
         let silent = found("lro", |facts| {
             facts.interfaces[0].lro = None;
             facts.interfaces[0].gro_hw = None;

@@ -23,6 +23,7 @@ pub(super) fn facts() -> BalancerFacts {
             jit: Some(1),
             bpffs: vec!["/sys/fs/bpf".to_owned()],
             cpus: 4,
+            cpus_possible: 4,
         },
         interfaces: vec![interface()],
         agent: Ok(AgentFacts {

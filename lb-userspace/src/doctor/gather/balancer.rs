@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeSet, net::IpAddr, path::Path};
 
-use super::{GatherError, Host, interface::interface, procfs};
+use super::{GatherError, Host, arrivals::arrivals, interface::interface, procfs};
 use crate::{
     agent::{AttachedInterface, Snapshot, WarningDetail},
     api::{Client, StatsView},
     dataplane,
     doctor::{AgentFacts, BalancerFacts, DropCount, Forwarding, HostFacts, TargetWay},
-    next_hop::NextHopState,
+    next_hop::{Ingress, NextHopState},
     warning::{Warning, WarningKind},
 };
 
@@ -38,11 +38,16 @@ pub async fn balancer(
     let mut host = Host::look().await?;
     let mut interfaces = Vec::new();
     for name in &names {
-        match interface(&mut host, name).await {
+        match interface(&host, name) {
             // The agent warns of what is gone.
             Err(GatherError::UnknownInterface { .. }) if asked && answer.is_ok() => {}
             facts => interfaces.push(facts?),
         }
+    }
+    let there: Vec<String> = interfaces.iter().map(|facts| facts.name.clone()).collect();
+    let mut counted = arrivals(&mut host, &there).await.map_err(GatherError::kernel("packets"))?;
+    for interface in &mut interfaces {
+        interface.arrivals = counted.remove(&interface.name);
     }
     let agent = match answer {
         Ok((snapshot, stats)) => Ok(agent(&mut host, snapshot, stats).await?),
@@ -75,7 +80,8 @@ fn host_facts() -> HostFacts {
         btf: Path::new(BTF).exists(),
         jit: procfs::number(JIT),
         bpffs: procfs::bpffs(),
-        cpus: procfs::online_cpus(),
+        cpus: procfs::cpus("online"),
+        cpus_possible: procfs::cpus("possible"),
     }
 }
 
@@ -83,6 +89,15 @@ fn host_facts() -> HostFacts {
 fn warning(detail: WarningDetail) -> Option<Warning> {
     let WarningDetail { kind, subject, text } = detail;
     Some(Warning { kind: WarningKind::named(&kind)?, subject, text })
+}
+
+/// Where the agent's program runs.
+fn ingress(snapshot: &Snapshot) -> Ingress {
+    let indices = |native: bool| {
+        let wanted = snapshot.interfaces.iter().filter(|one| (one.mode == "native") == native);
+        wanted.map(|interface| interface.index).collect()
+    };
+    Ingress { native: indices(true), generic: indices(false) }
 }
 
 async fn agent(
@@ -95,7 +110,7 @@ async fn agent(
     let addresses: Vec<IpAddr> = addresses.into_iter().collect();
     let next_hops = host
         .inquiry
-        .next_hops(&addresses)
+        .next_hops(&addresses, ingress(&snapshot))
         .await
         .map_err(GatherError::kernel("routes and neighbours"))?;
     let mode = |group: &str| {

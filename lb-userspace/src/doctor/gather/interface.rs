@@ -4,13 +4,13 @@ use super::{GatherError, Host, procfs};
 use crate::{
     dataplane::{Driver, Queues, program_name},
     doctor::{InterfaceFacts, XdpFacts},
-    next_hop::XdpOnLink,
+    next_hop::{Veth, XdpOnLink},
 };
 
 /// What netlink, the driver and procfs say of the interface with this name.
-pub(super) async fn interface(host: &mut Host, name: &str) -> Result<InterfaceFacts, GatherError> {
+pub(super) fn interface(host: &Host, name: &str) -> Result<InterfaceFacts, GatherError> {
     let link = host.named(name)?.clone();
-    let peer_has_xdp = host.inquiry.peer_has_xdp(&link).await;
+    let veth = Veth::look(link.index).map_err(GatherError::kernel("the other end of a veth"))?;
     let driver = Driver::read(name).unwrap_or_default();
     let made = Queues { used: link.rx_queues, max: link.rx_queues, combined: false };
     let queues = driver.queues.filter(|queues| queues.used > 0).unwrap_or(made);
@@ -24,7 +24,7 @@ pub(super) async fn interface(host: &mut Host, name: &str) -> Result<InterfaceFa
         running: link.running,
         mtu: link.mtu,
         xdp,
-        peer_has_xdp,
+        far_end: veth.map(|veth| veth.far_end),
         queues,
         lro: feature("rx-lro"),
         gro_hw: feature("rx-gro-hw"),
@@ -33,6 +33,14 @@ pub(super) async fn interface(host: &mut Host, name: &str) -> Result<InterfaceFa
         driver: if driver.name.is_empty() { link.kind } else { driver.name },
         rx_dropped: link.rx_dropped,
         rx_missed: link.rx_missed,
+        arrivals: None,
+        rx_vlan: feature("rx-vlan-hw-parse"),
+        vlans: host
+            .links
+            .iter()
+            .filter(|other| other.vlan_of == Some(link.index))
+            .map(|other| other.name.clone())
+            .collect(),
         rp_filter: procfs::setting(name, "rp_filter"),
     })
 }

@@ -4,6 +4,7 @@
 //! Interfaces are looked up through netlink and ethtool, not in /sys/class/net: that shows the
 //! network namespace in which sysfs was mounted, which need not be this process's.
 
+mod arrivals;
 mod balancer;
 mod interface;
 mod procfs;

@@ -46,9 +46,9 @@ pub(super) fn setting(interface: &str, name: &str) -> Setting {
     Setting { all: of("all"), own: of(interface) }
 }
 
-/// CPUs that are online.
-pub(super) fn online_cpus() -> u32 {
-    let cpus = numbers(&read("/sys/devices/system/cpu/online"));
+/// CPUs that are `online`, or `possible`.
+pub(super) fn cpus(which: &str) -> u32 {
+    let cpus = numbers(&read(format!("/sys/devices/system/cpu/{which}")));
     u32::try_from(cpus.len()).unwrap_or(u32::MAX).max(1)
 }
 

@@ -35,7 +35,7 @@ pub async fn target(question: TargetQuestion) -> Result<TargetFacts, GatherError
     let ways = ways(&mut host).await?;
     let default = || ways.first().map(|way| way.interface.clone());
     let name = question.interface.or_else(default).ok_or(GatherError::NoDefaultRoute)?;
-    let interface = interface(&mut host, &name).await?;
+    let interface = interface(&host, &name)?;
     Ok(TargetFacts {
         vips: question.vips,
         forwarding: question.forwarding,

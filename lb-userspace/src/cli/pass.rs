@@ -1,0 +1,47 @@
+//! `xelb pass`.
+
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::output;
+use crate::{agent::readiness::Readiness, dataplane::Pass};
+
+/// Attach an XDP program that passes everything, for the far end of a balancer's veth pair
+///
+/// What XDP sends at one end of a veth pair is lost, or waits, unless the other end has a program in the
+/// driver, too. Runs where the other end is, as on the host of a container, in the foreground until
+/// SIGTERM or SIGINT; then it detaches.
+///
+/// Example: xelb pass --interface veth1a2b3c
+#[derive(Debug, Args)]
+pub(super) struct PassCommand {
+    /// The other end of the veth pair
+    #[arg(long, value_name = "IFACE")]
+    interface: String,
+}
+
+impl PassCommand {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        super::wait_for(self.serve())
+    }
+
+    async fn serve(self) -> anyhow::Result<()> {
+        let pass = Pass::start(&self.interface)?;
+        let status = format!("passing everything at {}", pass.attached().name);
+        output::print(&format!("{status}\n"))?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut readiness = Readiness::from_environment();
+        loop {
+            readiness.report(true, || status.clone());
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                () = readiness.wake() => {}
+            }
+        }
+        readiness.stopping();
+        drop(pass);
+        output::print("detached\n")
+    }
+}

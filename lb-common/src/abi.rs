@@ -1,9 +1,9 @@
 //! The number of the map layout, and the record that carries it in the pinned maps.
 
 use crate::{
-    Binding, Bucket, FlowLine, FragmentFlow, FragmentKey, Group, Life, Listener, ListenerKey,
-    ListenerPlace, Memory, MemoryLine, Owner, Pool, PortRange, Slot, Switches, Target, Traffic,
-    VipKey, WideKey, WideListeners,
+    Binding, Bucket, FlowLine, FragmentFlow, FragmentKey, Group, InterfaceMacs, Life, Listener,
+    ListenerKey, ListenerPlace, Memory, MemoryLine, Owner, Pool, PortRange, Slot, Switches, Target,
+    Traffic, VipKey, WideKey, WideListeners,
     explain::Explanation,
     shared,
     shared::{Layout, Shared as _},
@@ -11,7 +11,7 @@ use crate::{
 
 /// The number of the layout of all pinned maps. It changes whenever a shared type, a map's name or
 /// a map's size changes; an agent that finds maps with another number builds its own beside them.
-pub const ABI: u32 = 8;
+pub const ABI: u32 = 9;
 
 /// Longest name that the kernel keeps of a map; that of a longer one is cut there.
 pub const MAP_NAME_MAX: usize = 15;
@@ -98,6 +98,7 @@ pub const LAYOUTS: &[Layout] = &[
     Memory::LAYOUT,
     MemoryLine::LAYOUT,
     Owner::LAYOUT,
+    InterfaceMacs::LAYOUT,
 ];
 
 /// Names of the maps; the pins in bpffs have the same names.
@@ -153,6 +154,9 @@ pub mod map {
     /// `PerCpuArray` of `u32`: where each CPU's next look at a pool starts.
     pub const HANDS: &str = "HANDS";
 
+    /// Mmapable `Array` of one [`crate::macs::Macs`].
+    pub const MACS: &str = "MACS";
+
     /// Mmapable `Array` of one [`crate::memory::Seen`].
     pub const SEEN: &str = "SEEN";
     /// Mmapable `Array` of [`crate::MemoryLine`].
@@ -166,6 +170,11 @@ pub mod map {
     /// `HashMap` of [`crate::VipKey`]: the addresses of a target, in the decapsulator's object; not
     /// pinned.
     pub const ADDRESSES: &str = "ADDRESSES";
+    /// `HashMap` of [`crate::VipKey`]: the VIPs of a target, in the decapsulator's object; not pinned.
+    pub const DECAP_VIPS: &str = "DECAP_VIPS";
+    /// `LpmTrie` of [`crate::WideKey`]: prefixes of VIPs of a target, in the decapsulator's object; not
+    /// pinned.
+    pub const DECAP_PREFIXES: &str = "DECAP_PREFIXES";
 
     /// The balancer's maps, all pinned.
     pub const PINNED: &[&str] = &[
@@ -193,6 +202,7 @@ pub mod map {
         FREE_V4,
         FREE_V6,
         HANDS,
+        MACS,
         SEEN,
         MEMORY,
     ];

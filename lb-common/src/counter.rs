@@ -103,6 +103,12 @@ numbered! {
             "a packet of a flow whose target is gone was not answered with RST: there were too many";
         ProgramMissing = 25, "program_missing",
             "the program for packets that are not plain is not there: a fault of the agent";
+        SourceInvalid = 26, "source_invalid",
+            "a ping or TCP packet would be answered to a source that is no single host, or the VIP itself";
+        InnerDestinationRefused = 27, "inner_destination_refused",
+            "decapsulation: what is inside is for an address that is no VIP of this host";
+        InnerProtocolRefused = 28, "inner_protocol_refused",
+            "decapsulation: what is inside is neither TCP, UDP nor ICMP";
     }
 }
 
@@ -135,6 +141,8 @@ numbered! {
             "flows that should have been remembered, and found no room or no budget";
         ResetSent = 12, "reset_sent",
             "packets of flows whose target is gone that were answered with RST";
+        OtherHostPassed = 13, "other_host_passed",
+            "IP frames for the MAC address of another host, left to the host's own stack, which drops them";
     }
 }
 

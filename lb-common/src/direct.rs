@@ -7,8 +7,8 @@
 //! map in its place before it loads the program.
 
 use crate::{
-    Switches, abi::map, group::Groups, listener::Listeners, memory::Seen, nat::Pools, ring::Rings,
-    ring::Slots, target::Targets,
+    Switches, abi::map, group::Groups, listener::Listeners, macs::Macs, memory::Seen, nat::Pools,
+    ring::Rings, ring::Slots, target::Targets,
 };
 
 /// The element of a map that is addressed directly.
@@ -54,6 +54,7 @@ direct! {
     5: Switches = SWITCHES,
     6: Pools = POOLS,
     7: Seen = SEEN,
+    8: Macs = MACS,
 }
 
 #[cfg(test)]

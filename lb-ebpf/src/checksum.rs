@@ -23,6 +23,11 @@ pub fn sum(words: &[u16]) -> u32 {
 }
 
 /// A checksum after one 16-bit word that it covers has changed (RFC 1624, equation 3).
+///
+/// It gives 0 where the sum of what is covered is a zero. That is the right one of ones' complement's
+/// two zeros, unless every covered word is 0: then a new sum would give 0xffff, and 0 is wrong. Headers of
+/// IPv4 and what has a pseudo-header always have a word that is not 0; of all that is written here,
+/// only an echo reply may have none (`icmp::echo`). In UDP a 0 says that there is no sum (`nat::rewrite`).
 #[must_use]
 #[inline(always)]
 pub const fn update(checksum: Be16, old: u16, new: u16) -> Be16 {
@@ -40,7 +45,7 @@ pub const fn swap(old: u16, new: u16) -> u32 {
 }
 
 /// A checksum after words that it covers have changed by `change`, a sum of what [`swap`] gives, below
-/// 2^32 - 2^16.
+/// 2^32 - 2^16. Its zeros are those of [`update`].
 #[must_use]
 #[inline(always)]
 pub const fn apply(checksum: Be16, change: u32) -> Be16 {

@@ -1,21 +1,22 @@
 //! The target side: takes the outer headers off (RFC 2003, RFC 2473, GUE; ECN by RFC 6040), so that
-//! a target needs no tunnel device. All four combinations of families.
+//! a target needs no tunnel device. All four combinations of families. What comes out is for VIPs only.
 
-use lb_common::{Be16, Counter, DropReason, Family, VipKey};
+use lb_common::{
+    Be16, Counter, DropReason, Family, VipKey,
+    listener::protocol::{TCP, UDP},
+};
 
 use crate::{
     Packet, Verdict, Wire as _, checksum,
     family::{IpFamily, V4, V6},
     fault::{Fault, FaultKind, IpPacket},
     header::{Ethernet, Gue, Ipv4, Ipv6, Udp},
+    icmp,
     link::{self, Link},
     parse, stats,
     tables::DecapTables,
     verdict::Stop,
 };
-
-/// IP protocol number of UDP.
-const UDP: u8 = lb_common::listener::protocol::UDP;
 
 /// Both ECN bits set: congestion experienced (RFC 3168).
 const CONGESTION_EXPERIENCED: u8 = 0b11;
@@ -42,11 +43,20 @@ fn unwrap<P: Packet, T: DecapTables>(packet: &mut P, tables: &T) -> Result<Verdi
     if !tables.is_allowed(&VipKey::new(outer.family, outer.source)) {
         return Err(DropReason::OuterSourceRefused.into());
     }
+    if tunnel.end > outer.length || usize::from(tunnel.end) < tunnel.length {
+        return Err(DropReason::OuterHeaderMalformed.into());
+    }
     let inner_offset = offset + tunnel.length;
-    let room = usize::from(outer.length).saturating_sub(tunnel.length);
+    let room = usize::from(tunnel.end).wrapping_sub(tunnel.length);
     match tunnel.family {
-        Family::V4 => open_v4(packet, inner_offset, room, outer.traffic_class)?,
-        Family::V6 => open_v6(packet, inner_offset, room, outer.traffic_class)?,
+        Family::V4 => {
+            check(V4::parse(packet, inner_offset), room, tables)?;
+            mark_v4(packet, inner_offset, outer.traffic_class)?;
+        }
+        Family::V6 => {
+            check(V6::parse(packet, inner_offset), room, tables)?;
+            mark_v6(packet, inner_offset, outer.traffic_class)?;
+        }
     }
     strip(packet, &link, &tunnel)?;
     tables.count(tunnel.counter.index());
@@ -59,6 +69,8 @@ struct Tunnel {
     family: Family,
     /// Length of all outer headers in bytes.
     length: usize,
+    /// Where the packet in it must end, from the start of the outer IP header.
+    end: u16,
     /// What counts it.
     counter: Counter,
 }
@@ -74,8 +86,10 @@ fn tunnel<P: Packet, T: DecapTables>(
     if outer.fragment.is_part() {
         return Err(Stop::Pass);
     }
-    let ipip =
-        |family| Ok(Tunnel { family, length: outer.header_length, counter: Counter::Decapsulated });
+    let ipip = |family| {
+        let (length, end) = (outer.header_length, outer.length);
+        Ok(Tunnel { family, length, end, counter: Counter::Decapsulated })
+    };
     match outer.protocol {
         V4::PROTOCOL => ipip(Family::V4),
         V6::PROTOCOL => ipip(Family::V6),
@@ -100,7 +114,10 @@ fn gue<P: Packet, T: DecapTables>(
     }
     let gue = packet.get::<Gue>(udp_offset + Udp::LEN).ok_or(Stop::Pass)?;
     let shim = outer.header_length + Udp::LEN;
-    let tunnel = |family, length| Ok(Tunnel { family, length, counter: Counter::DecapsulatedGue });
+    // What does not lie in the datagram is not in the tunnel, whatever the IP header says.
+    let end = udp.length.get().saturating_add(outer.header_length as u16);
+    let counter = Counter::DecapsulatedGue;
+    let tunnel = |family, length| Ok(Tunnel { family, length, end, counter });
     match (gue.variant_and_length, gue.protocol, gue.flags.get()) {
         (0, V4::PROTOCOL, 0) => tunnel(Family::V4, shim + Gue::LEN),
         (0, V6::PROTOCOL, 0) => tunnel(Family::V6, shim + Gue::LEN),
@@ -128,23 +145,30 @@ fn judge<P: Packet, T: DecapTables>(fault: Fault, packet: &P, link: &Link, table
     }
 }
 
-/// Checks the inner IPv4 packet and carries congestion marks over to it.
+/// Checks that what is inside is a packet that a balancer sends: for a VIP of this host, whole within the
+/// tunnel, and TCP, UDP or ICMP. Whoever can reach the target could else put any packet into it.
 #[inline(always)]
-fn open_v4<P: Packet>(
-    packet: &mut P,
-    offset: usize,
+fn check<T: DecapTables>(
+    inner: Result<IpPacket, Fault>,
     room: usize,
-    outer_class: u8,
+    tables: &T,
 ) -> Result<(), DropReason> {
-    let ip = packet.get_mut::<Ipv4>(offset).ok_or(DropReason::InnerHeaderMalformed)?;
-    let length = usize::from(ip.total_length.get());
-    let sound = ip.version() == 4
-        && ip.header_length() >= Ipv4::LEN
-        && length >= ip.header_length()
-        && length <= room;
-    if !sound {
+    let inner = inner.map_err(|_| DropReason::InnerHeaderMalformed)?;
+    if usize::from(inner.length) > room {
         return Err(DropReason::InnerHeaderMalformed);
     }
+    if !tables.may_receive(&VipKey::new(inner.family, inner.destination)) {
+        return Err(DropReason::InnerDestinationRefused);
+    }
+    let carried =
+        matches!(inner.protocol, TCP | UDP) || inner.protocol == icmp::protocol(inner.family);
+    if carried { Ok(()) } else { Err(DropReason::InnerProtocolRefused) }
+}
+
+/// Carries congestion marks over to the inner IPv4 packet.
+#[inline(always)]
+fn mark_v4<P: Packet>(packet: &mut P, offset: usize, outer_class: u8) -> Result<(), DropReason> {
+    let ip = packet.get_mut::<Ipv4>(offset).ok_or(DropReason::InnerHeaderMalformed)?;
     if let Some(marked) = class_to_carry(outer_class, ip.traffic_class)? {
         let word = |class| u16::from_be_bytes([ip.version_and_length, class]);
         let checksum = checksum::update(ip.checksum, word(ip.traffic_class), word(marked));
@@ -153,19 +177,10 @@ fn open_v4<P: Packet>(
     Ok(())
 }
 
-/// Checks the inner IPv6 packet and carries congestion marks over to it.
+/// Carries congestion marks over to the inner IPv6 packet.
 #[inline(always)]
-fn open_v6<P: Packet>(
-    packet: &mut P,
-    offset: usize,
-    room: usize,
-    outer_class: u8,
-) -> Result<(), DropReason> {
+fn mark_v6<P: Packet>(packet: &mut P, offset: usize, outer_class: u8) -> Result<(), DropReason> {
     let ip = packet.get_mut::<Ipv6>(offset).ok_or(DropReason::InnerHeaderMalformed)?;
-    let length = usize::from(ip.payload_length.get()) + Ipv6::LEN;
-    if ip.version() != 6 || length > room {
-        return Err(DropReason::InnerHeaderMalformed);
-    }
     if let Some(marked) = class_to_carry(outer_class, ip.traffic_class())? {
         let [first, _] = &mut ip.version_class_label;
         *first = Be16::new(first.get() & 0xf00f | u16::from(marked) << 4);

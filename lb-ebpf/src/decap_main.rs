@@ -35,6 +35,15 @@ static ADDRESSES: HashMap<VipKey, u32> = HashMap::with_max_entries(VIPS_MAX as u
 #[map]
 static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(COUNTERS_MAX as u32, 0);
 
+/// VIPs of the host, each a whole address.
+#[map]
+static DECAP_VIPS: HashMap<VipKey, u32> = HashMap::with_max_entries(VIPS_MAX as u32, 0);
+
+/// Prefixes of VIPs of the host; asked when the address is not in [`DECAP_VIPS`].
+#[map]
+static DECAP_PREFIXES: LpmTrie<WideKey, u32> =
+    LpmTrie::with_max_entries(SOURCES_MAX as u32, BPF_F_NO_PREALLOC);
+
 /// Who may send tunnel packets; asked when [`CHECK_SOURCES`] is set.
 #[map]
 static SOURCES: LpmTrie<WideKey, u32> =
@@ -73,9 +82,12 @@ impl DecapTables for KernelTables {
         if unsafe { read_volatile(&raw const CHECK_SOURCES) } == 0 {
             return true;
         }
-        let family = if key.family == Family::V4 as u64 { Family::V4 } else { Family::V6 };
-        let key = Key::new(WideKey::FAMILY_BITS + 128, WideKey::new(family, key.address));
-        SOURCES.get(key).is_some()
+        SOURCES.get(prefix(key)).is_some()
+    }
+
+    #[inline(always)]
+    fn may_receive(&self, key: &VipKey) -> bool {
+        DECAP_VIPS.get_ptr(key).is_some() || DECAP_PREFIXES.get(prefix(key)).is_some()
     }
 
     #[inline(always)]
@@ -83,6 +95,13 @@ impl DecapTables for KernelTables {
         // SAFETY: as above.
         Be16::new(unsafe { read_volatile(&raw const GUE_PORT) })
     }
+}
+
+/// An address as the longest of prefixes.
+#[inline(always)]
+fn prefix(key: &VipKey) -> Key<WideKey> {
+    let family = if key.family == Family::V4 as u64 { Family::V4 } else { Family::V6 };
+    Key::new(WideKey::FAMILY_BITS + 128, WideKey::new(family, key.address))
 }
 
 /// Attached to the interface of a target that tunnel packets arrive at.

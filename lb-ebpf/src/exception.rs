@@ -9,7 +9,7 @@ use crate::{Content, Datagram, Packet, Tables, fragment, icmp, link, parse, verd
 
 /// The flow of a whole packet, a fragment or an ICMP message, as if it were a packet of its client.
 #[inline(always)]
-pub(crate) fn flow_of<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Result<Datagram, Stop> {
+pub(crate) fn flow_of<P: Packet, T: Tables>(packet: &P, tables: &T) -> Result<Datagram, Stop> {
     let link = link::parse(packet)?;
     let ip = parse::ip(packet, &link).map_err(|fault| fault.judge(tables))?;
     if ip.fragment.is_part() {

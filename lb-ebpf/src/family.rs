@@ -13,7 +13,7 @@ pub(crate) trait IpFamily {
     /// Its number as a payload of IP (RFC 2003, RFC 2473).
     const PROTOCOL: u8;
 
-    /// Reads the header at `offset`, which is at most 22.
+    /// Reads the header at `offset`, which is below 16,384.
     fn parse<P: Packet>(packet: &P, offset: usize) -> Result<IpPacket, Fault>;
 }
 

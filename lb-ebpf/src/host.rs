@@ -13,8 +13,8 @@ use std::{
 
 pub use array::Array;
 use lb_common::{
-    Be16, Bucket, Family, FragmentFlow, FragmentKey, Limit, Listener, ListenerKey, RingRef,
-    RingSlot, Slot, Switches, Target, Traffic, VipKey, WideKey, WideListeners,
+    Be16, Bucket, Family, FragmentFlow, FragmentKey, InterfaceMacs, Limit, Listener, ListenerKey,
+    RingRef, RingSlot, Slot, Switches, Target, Traffic, VipKey, WideKey, WideListeners,
     counter::COUNTERS_MAX, limits::RING_SLOTS_MAX,
 };
 pub use memory::HostMemory;
@@ -42,6 +42,8 @@ pub struct MemoryTables {
     pub slots: Array<Slot>,
     /// Targets, by id.
     pub targets: BTreeMap<u16, Target>,
+    /// MAC addresses of interfaces; one that is missing takes every frame.
+    pub macs: BTreeMap<u32, InterfaceMacs>,
     /// Seed of the flow hash.
     pub seed: [u64; 2],
     /// Counters, by index.
@@ -66,6 +68,8 @@ pub struct MemoryTables {
     pub memory: HostMemory,
     /// For the decapsulator: who may send tunnel packets, by prefix length; nobody asks when empty.
     pub sources: BTreeSet<(u32, WideKey)>,
+    /// For the decapsulator: the VIPs of the host, by prefix length.
+    pub vips: BTreeSet<(u32, WideKey)>,
     /// For the decapsulator: the UDP port of GUE.
     pub gue_port: Be16,
 }
@@ -77,6 +81,12 @@ fn same_prefix(length: u32, one: &WideKey, other: &WideKey) -> bool {
         byte >> (7 - number % 8) & 1
     };
     (0..length).all(|number| bit(one, number) == bit(other, number))
+}
+
+/// Whether an address is in any of these prefixes.
+fn is_within(key: &VipKey, prefixes: &BTreeSet<(u32, WideKey)>) -> bool {
+    let within = |key| prefixes.iter().any(|(length, prefix)| same_prefix(*length, prefix, &key));
+    wide_key(key).is_some_and(within)
 }
 
 impl MemoryTables {
@@ -141,6 +151,10 @@ impl Tables for MemoryTables {
 
     fn learn_fragment(&self, key: &FragmentKey, flow: &FragmentFlow) {
         self.fragments.borrow_mut().insert(*key, *flow);
+    }
+
+    fn takes(&self, interface: u32, mac: u64) -> bool {
+        self.macs.get(&interface).is_none_or(|macs| macs.takes(mac))
     }
 
     fn ring(&self, group: u16) -> RingRef {
@@ -238,6 +252,10 @@ impl<P: Packet> Stages<P> for MemoryTables {
         stage::reset(packet, self)
     }
 
+    fn echo(&self, packet: &mut P) -> Verdict {
+        stage::echo(packet, self)
+    }
+
     fn clamp(&self, packet: &mut P, offset: u32, mss: u16) {
         stage::clamp(packet, offset, mss);
     }
@@ -249,12 +267,11 @@ impl DecapTables for MemoryTables {
     }
 
     fn is_allowed(&self, key: &VipKey) -> bool {
-        let key = wide_key(key);
-        let mut sources = self.sources.iter();
-        self.sources.is_empty()
-            || key.is_some_and(|key| {
-                sources.any(|(length, prefix)| same_prefix(*length, prefix, &key))
-            })
+        self.sources.is_empty() || is_within(key, &self.sources)
+    }
+
+    fn may_receive(&self, key: &VipKey) -> bool {
+        is_within(key, &self.vips)
     }
 
     fn gue_port(&self) -> Be16 {

@@ -40,6 +40,7 @@ mod plain;
 mod quic;
 pub mod recall;
 mod reset;
+mod sender;
 mod siphash;
 pub mod stage;
 mod stats;
@@ -89,6 +90,7 @@ pub fn process_rest<P: Packet, S: Stages<P>>(packet: &mut P, first: Step, stages
         Step::Sent(sent) => leave(packet, sent, stages),
         Step::TooBig(room) => stages.too_big(packet, room),
         Step::Reset => stages.reset(packet),
+        Step::Echo => stages.echo(packet),
         Step::Done(verdict) => verdict,
         // What only stages say to each other.
         _ => Verdict::Pass,

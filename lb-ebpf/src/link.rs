@@ -2,10 +2,10 @@
 
 use core::cmp::Ordering;
 
-use lb_common::{Be16, Family, Mac, Target, limits::VLAN_TAGS_MAX};
+use lb_common::{Be16, Counter, Family, Mac, Target, limits::VLAN_TAGS_MAX};
 
 use crate::{
-    Packet, Wire as _,
+    Packet, Tables, Wire as _,
     header::{Ethernet, VlanTag, ether_type},
     packet::HeadroomExhausted,
     verdict::Stop,
@@ -81,6 +81,18 @@ pub(crate) fn parse<P: Packet>(packet: &P) -> Result<Link, Stop> {
         _ => return Err(Stop::Pass),
     };
     Ok(Link { tags, family })
+}
+
+/// Whether a frame is for this host. One for another is seen where a switch floods, or the interface is
+/// promiscuous: whoever it is for forwards it, too.
+#[inline(always)]
+pub(crate) fn is_for_us<P: Packet, T: Tables>(packet: &P, tables: &T) -> Result<(), Stop> {
+    let ethernet = packet.get::<Ethernet>(0).ok_or(Stop::Pass)?;
+    if tables.takes(packet.ingress(), P::eight::<0, _>(ethernet) & Mac::WORD_MASK) {
+        Ok(())
+    } else {
+        Err(Stop::PassCounted(Counter::OtherHostPassed))
+    }
 }
 
 #[inline(always)]

@@ -7,12 +7,12 @@ use core::mem::offset_of;
 
 use bytemuck::{Pod, Zeroable};
 use lb_common::{
-    Address, Be16, Family,
+    Address, Be16, Family, Mac,
     listener::protocol::{TCP, UDP},
 };
 
 use crate::{
-    Content, Datagram, Packet, Wire,
+    Content, Datagram, Packet, Tables, Wire,
     fault::{Fragment, IpPacket},
     header::{Ethernet, Ipv4, Ipv6, Tcp, Udp, ether_type},
     parse::Transport,
@@ -45,10 +45,11 @@ impl Wire for HeadV6 {}
 /// The IP of a packet that may be plain. Each goes its own way from here: what is constant for one
 /// then is so in machine code.
 #[inline(always)]
-pub(crate) fn family<P: Packet>(packet: &P) -> Option<Family> {
+pub(crate) fn family<P: Packet, T: Tables>(packet: &P, tables: &T) -> Option<Family> {
     let ethernet = packet.get::<Ethernet>(0)?;
     match ethernet.ether_type {
         _ if ethernet.is_group() => None,
+        _ if !tables.takes(packet.ingress(), P::eight::<0, _>(ethernet) & Mac::WORD_MASK) => None,
         ether_type::IPV4 => Some(Family::V4),
         ether_type::IPV6 => Some(Family::V6),
         _ => None,
@@ -149,8 +150,10 @@ fn ip_v6(ip: &Ipv6, source: Address, destination: Address) -> Option<IpPacket> {
 mod tests {
     use std::vec::Vec;
 
+    use lb_common::InterfaceMacs;
+
     use super::*;
-    use crate::host::VecPacket;
+    use crate::host::{MemoryTables, VecPacket};
 
     /// An untagged frame with TCP over IPv4.
     const FRAME: [u8; 60] = [
@@ -163,7 +166,13 @@ mod tests {
     #[test]
     fn a_plain_frame_is_read() {
         let packet = VecPacket::new(&FRAME, 1);
-        assert_eq!(family(&packet), Some(Family::V4));
+        let mut tables = MemoryTables::default();
+        assert_eq!(family(&packet, &tables), Some(Family::V4));
+        for (last, expected) in [(1, Some(Family::V4)), (2, None)] {
+            let macs = InterfaceMacs::of(&[Mac::new([2, 0, 0, 0, 0, last])]);
+            tables.macs.insert(1, macs);
+            assert_eq!(family(&packet, &tables), expected);
+        }
         let read = v4(&packet).unwrap();
         assert_eq!((read.length, read.header_length, read.protocol), (40, 20, TCP));
         assert_eq!((read.source_port.get(), read.destination_port.get()), (40_000, 80));
@@ -191,7 +200,8 @@ mod tests {
             let mut frame = Vec::from(FRAME);
             frame[at] = byte;
             let packet = VecPacket::new(&frame, 1);
-            let plain = family(&packet) == Some(Family::V4) && v4(&packet).is_some();
+            let tables = MemoryTables::default();
+            let plain = family(&packet, &tables) == Some(Family::V4) && v4(&packet).is_some();
             assert!(!plain, "byte {at}");
         }
         assert!(v4(&VecPacket::new(&FRAME[..53], 1)).is_none());

@@ -7,7 +7,8 @@ use crate::{
     Packet, Tables, Verdict, Wire as _, checksum,
     fault::IpPacket,
     header::{Ethernet, Ipv4, Ipv6, Tcp},
-    link, parse,
+    link::{self, Link},
+    parse, sender,
 };
 
 /// TTL and hop limit (the IANA default of RFC 1700).
@@ -19,22 +20,38 @@ const DATA_OFFSET: u8 = 5 << 4;
 /// Turns a TCP packet into the RST that answers it, or drops it when there have been too many.
 #[inline(always)]
 pub(crate) fn answer<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Verdict {
-    if tables.allowed(Limit::Reset) && turn(packet).is_some() {
-        tables.count(Counter::ResetSent.index());
-        return Verdict::Transmit;
+    let reason = match turn(packet, tables) {
+        Ok(()) => {
+            tables.count(Counter::ResetSent.index());
+            return Verdict::Transmit;
+        }
+        Err(reason) => reason,
+    };
+    tables.count(reason.index());
+    Verdict::Drop(reason)
+}
+
+/// Turns it, if its sender may be answered.
+#[inline(always)]
+fn turn<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Result<(), DropReason> {
+    let malformed = DropReason::TransportHeaderMalformed;
+    let link = link::parse(packet).map_err(|_| malformed)?;
+    let ip = parse::ip(packet, &link).map_err(|_| malformed)?;
+    if !sender::may_be_answered(ip.family, ip.source, ip.destination) {
+        return Err(DropReason::SourceInvalid);
     }
-    tables.count(DropReason::ResetRateLimited.index());
-    Verdict::Drop(DropReason::ResetRateLimited)
+    if !tables.allowed(Limit::Reset) {
+        return Err(DropReason::ResetRateLimited);
+    }
+    write(packet, &link, &ip).ok_or(malformed)
 }
 
 #[inline(always)]
-fn turn<P: Packet>(packet: &mut P) -> Option<()> {
-    let link = link::parse(packet).ok()?;
+fn write<P: Packet>(packet: &mut P, link: &Link, ip: &IpPacket) -> Option<()> {
     let ethernet = *packet.get::<Ethernet>(0)?;
     let offset = link.ip_offset();
-    let ip = parse::ip(packet, &link).ok()?;
     let tcp = *packet.get::<Tcp>(offset + (ip.header_length & 0x3fff))?;
-    let reply = reply(&ip, &tcp)?;
+    let reply = reply(ip, &tcp)?;
     let length = match ip.family {
         Family::V4 => v4(packet, offset, reply)?,
         Family::V6 => v6(packet, offset, reply)?,

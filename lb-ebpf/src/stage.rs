@@ -62,6 +62,9 @@ pub trait Stages<P: Packet> {
     /// See [`reset`].
     fn reset(&self, packet: &mut P) -> Verdict;
 
+    /// See [`echo`].
+    fn echo(&self, packet: &mut P) -> Verdict;
+
     /// See [`clamp`].
     fn clamp(&self, packet: &mut P, offset: u32, mss: u16);
 }
@@ -69,7 +72,7 @@ pub trait Stages<P: Packet> {
 /// The packet that nearly all are, to a target that is reached without translation.
 #[inline(always)]
 pub fn plain<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Step {
-    let read = match plain::family(packet) {
+    let read = match plain::family(packet, tables) {
         Some(Family::V4) => plain::v4(packet).map(|datagram| send_plain(packet, &datagram, tables)),
         Some(Family::V6) => plain::v6(packet).map(|datagram| send_plain(packet, &datagram, tables)),
         None => None,
@@ -88,6 +91,7 @@ fn send_plain<P: Packet, T: Tables>(packet: &mut P, datagram: &Datagram, tables:
 pub fn balance<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Step {
     let common = |packet: &mut P| {
         let link = link::parse(packet)?;
+        link::is_for_us(packet, tables)?;
         let datagram = parse::datagram(packet, &link).map_err(|fault| fault.judge(tables))?;
         to_target::<_, _, false>(packet, &link, &datagram, tables)
     };
@@ -95,7 +99,7 @@ pub fn balance<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Step {
 }
 
 /// Reads the flow that a packet belongs to: also that of a fragment, or of the packet in an ICMP
-/// error. Pings end here.
+/// error. Pings have none.
 #[inline(always)]
 pub fn read<P: Packet, T: Tables>(packet: &mut P, flow: &mut Datagram, tables: &T) -> Step {
     match exception::flow_of(packet, tables) {
@@ -185,6 +189,12 @@ pub fn too_big<P: Packet, T: Tables>(packet: &mut P, room: u16, tables: &T) -> V
 #[inline(always)]
 pub fn reset<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Verdict {
     reset::answer(packet, tables)
+}
+
+/// Answers a ping to a VIP.
+#[inline(always)]
+pub fn echo<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Verdict {
+    icmp::echo::answer(packet, tables)
 }
 
 /// Lowers the MSS option of the SYN whose TCP header is at `offset`.

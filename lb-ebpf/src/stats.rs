@@ -16,6 +16,7 @@ pub(crate) fn stopped<C: Count>(stop: Stop, counters: &C) -> Verdict {
         | Stop::Unlisted
         | Stop::Create
         | Stop::Reset
+        | Stop::Echo
         | Stop::TooBig(_) => Verdict::Pass,
         Stop::Exhausted(_) => {
             counters.count(DropReason::PoolExhausted.index());
@@ -24,10 +25,6 @@ pub(crate) fn stopped<C: Count>(stop: Stop, counters: &C) -> Verdict {
         Stop::PassCounted(counter) => {
             counters.count(counter.index());
             Verdict::Pass
-        }
-        Stop::Answer(counter) => {
-            counters.count(counter.index());
-            Verdict::Transmit
         }
         Stop::Drop(reason) => {
             counters.count(reason.index());
@@ -47,6 +44,7 @@ pub(crate) fn step<C: Count>(outcome: Result<Sent, Stop>, counters: &C) -> Step 
         Err(Stop::Unlisted) => Step::Unlisted,
         Err(Stop::Create) => Step::Create,
         Err(Stop::Reset) => Step::Reset,
+        Err(Stop::Echo) => Step::Echo,
         Err(Stop::TooBig(room)) => Step::TooBig(room),
         Err(stop) => Step::Done(stopped(stop, counters)),
     }

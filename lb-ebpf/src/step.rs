@@ -47,6 +47,8 @@ pub enum Step {
     TooBig(u16),
     /// The target of its connection is gone, and its client is to be told.
     Reset,
+    /// It is a ping to a VIP.
+    Echo,
 }
 
 /// A packet that leaves for its target: the word that says so. It has no parts, since each would be a
@@ -118,6 +120,7 @@ const READ: u8 = 11;
 const UNLISTED: u8 = 12;
 const RESET: u8 = 13;
 const NOT_PLAIN: u8 = 14;
+const ECHO: u8 = 15;
 
 impl Step {
     /// As a word.
@@ -143,6 +146,7 @@ impl Step {
             Self::Created { pool, made } => word(CREATED, u8::from(made), 0, pool),
             Self::TooBig(room) => word(TOO_BIG, 0, room, 0),
             Self::Reset => word(RESET, 0, 0, 0),
+            Self::Echo => word(ECHO, 0, 0, 0),
         }
     }
 
@@ -169,6 +173,7 @@ impl Step {
             CREATED => Self::Created { pool: large, made: byte != 0 },
             TOO_BIG => Self::TooBig(small),
             RESET => Self::Reset,
+            ECHO => Self::Echo,
             TRANSMIT => Self::Done(Verdict::Transmit),
             REDIRECT => Self::Done(Verdict::Redirect(large)),
             _ => Self::Done(Verdict::Pass),
@@ -199,6 +204,7 @@ mod tests {
             Step::Created { pool: 3, made: true },
             Step::TooBig(1480),
             Step::Reset,
+            Step::Echo,
         ] {
             assert_eq!(Step::from_word(step.to_word()), step);
         }

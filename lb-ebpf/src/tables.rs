@@ -66,6 +66,10 @@ pub trait Tables: Count {
     /// Notes a fact, in a dry run.
     fn note(&self, _fact: Fact) {}
 
+    /// Whether frames that come in by an interface for this MAC address, as [`lb_common::Mac::to_word`] has it, are for
+    /// this host.
+    fn takes(&self, interface: u32, mac: u64) -> bool;
+
     /// Where the ring of a target group lies; [`RingRef::NONE`] for an unknown group.
     fn ring(&self, group: u16) -> RingRef;
 
@@ -98,6 +102,9 @@ pub trait DecapTables: Count {
 
     /// Whether tunnel packets from this address are unwrapped.
     fn is_allowed(&self, key: &VipKey) -> bool;
+
+    /// Whether this is a VIP of the host: only for one may a packet come out of a tunnel.
+    fn may_receive(&self, key: &VipKey) -> bool;
 
     /// The UDP port that GUE is unwrapped at.
     fn gue_port(&self) -> Be16;

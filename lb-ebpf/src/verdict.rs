@@ -31,8 +31,8 @@ pub enum Stop {
     Exception,
     /// It is for the host's own stack, and counted.
     PassCounted(Counter),
-    /// It has become an answer to its sender, and is counted.
-    Answer(Counter),
+    /// It is a ping to a VIP.
+    Echo,
     /// It cannot be forwarded.
     Drop(DropReason),
     /// It is for a listener whose targets need translation, or maybe an answer of one.

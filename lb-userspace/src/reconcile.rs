@@ -46,6 +46,11 @@ impl<S: MapStore> Reconciler<S> {
         Self { store, current: None }
     }
 
+    /// The store, for what belongs to no plan.
+    pub const fn store(&self) -> &S {
+        &self.store
+    }
+
     /// What the maps hold, read back if need be.
     pub fn current(&mut self) -> Result<&Tables, S::Error> {
         self.shared().map(|current| &**current)

@@ -163,7 +163,7 @@ crate::support::world::in_sandbox! {
         let counted = world.host_counters();
         println!("{counted:#?}");
         for name in ["decapsulated", "decapsulated_gue", "outer_header_malformed", "inner_header_malformed",
-            "ecn_invalid"] {
+            "ecn_invalid", "inner_destination_refused", "inner_protocol_refused"] {
             assert!(counted.contains_key(name), "no random frame led to {name}");
         }
     }

@@ -261,7 +261,88 @@ crate::support::world::in_sandbox! {
             empty.padding = 60;
             let (at, length) = if family == Family::V4 { (2, gue + 4) } else { (4, 12) };
             empty.ip[at + 1] = u8::try_from(length).unwrap();
+            empty.ip[header + 4..header + 6].copy_from_slice(&[0, 12]);
             drops(&mut world, "nothing inside", &empty, DropReason::InnerHeaderMalformed);
+            for (variant, inside) in [(0, 12), (1, 8)] {
+                let good = wrap(Outer { family, gue: Some(variant), ..PLAIN }, &packet.frame());
+                let length = |length: usize| {
+                    let mut frame = good.clone();
+                    let field = u16::try_from(length).unwrap().to_be_bytes();
+                    frame.ip[header + 4..header + 6].copy_from_slice(&field);
+                    frame
+                };
+                let reason = DropReason::OuterHeaderMalformed;
+                let longest = good.ip.len() - header;
+                for impossible in [0, 7, inside - 1, longest + 1, 0xffff] {
+                    let name = format!("{variant}: {impossible} bytes of UDP");
+                    drops(&mut world, &name, &length(impossible), reason);
+                }
+                let shorter = length(longest - 1);
+                let reason = DropReason::InnerHeaderMalformed;
+                drops(&mut world, "inner longer than UDP", &shorter, reason);
+            }
+        }
+    }
+
+    fn only_packets_for_a_vip_come_out() {
+        let v4 = WideKey::new(Family::V4, Address::v4([192, 0, 2, 0]));
+        let v6 = WideKey::new(Family::V6, Address::v6([0x20; 16]));
+        let prefixes = [(WideKey::FAMILY_BITS + 24, v4), (WideKey::FAMILY_BITS + 8, v6)];
+        let mut world = DecapWorld::with(&addresses(), &[], &prefixes);
+        for family in [Family::V4, Family::V6] {
+            for gue in [None, Some(0), Some(1)] {
+                let to = |destination: IpAddr| {
+                    let packet = Packet { destination, ..Packet::new(family, TCP, PORT_TCP) };
+                    (wrap(Outer { family, gue, ..PLAIN }, &packet.frame()), packet.frame())
+                };
+                let (own, in_prefix, others) = match family {
+                    Family::V4 => (TARGET_V4.into(), [192, 0, 2, 77].into(), [192, 0, 3, 77].into()),
+                    Family::V6 => (TARGET_V6.into(), [0x20; 16].into(), [0x21; 16].into()),
+                };
+                let (given, inner) = to(in_prefix);
+                unwraps(&mut world, "a prefix of VIPs", &given, &inner);
+                for destination in [own, others] {
+                    let reason = DropReason::InnerDestinationRefused;
+                    drops(&mut world, "no VIP", &to(destination).0, reason);
+                }
+            }
+        }
+    }
+
+    fn only_tcp_udp_and_icmp_come_out() {
+        let mut world = DecapWorld::new(&addresses());
+        for family in [Family::V4, Family::V6] {
+            let own = if family == Family::V4 { 1 } else { 58 };
+            for protocol in 0..=255 {
+                let mut inner = Packet::new(family, TCP, PORT_TCP).frame();
+                inner.ip[if family == Family::V4 { 9 } else { 6 }] = protocol;
+                let given = wrap(Outer { family, ..PLAIN }, &inner);
+                if [TCP, UDP, own].contains(&protocol) {
+                    unwraps(&mut world, "carried", &given, &inner);
+                    continue;
+                }
+                let bytes = on_wire(&given);
+                let outcome = world.run(&format!("protocol {protocol}"), &bytes);
+                let extension = family == Family::V6 && [0, 43, 44, 51, 60, 135].contains(&protocol);
+                // The TCP header is then no chain of headers.
+                let refused = Verdict::Drop(DropReason::InnerProtocolRefused);
+                assert!(outcome.verdict == refused || extension, "{protocol}: {:?}", outcome.verdict);
+                assert!(outcome.verdict != Verdict::Pass, "protocol {protocol} came out");
+            }
+        }
+        // Behind extension headers it is what counts, too; and a fragment is of what it names.
+        let extensions = vec![(60, 8), (44, 8)];
+        for (protocol, comes_out) in [(UDP, true), (50, false)] {
+            let fragment = Some((8, false));
+            let extensions = extensions.clone();
+            let packet =
+                Packet { fragment, extensions, ..Packet::new(Family::V6, protocol, PORT_TCP) };
+            let given = wrap(PLAIN, &packet.frame());
+            if comes_out {
+                unwraps(&mut world, "a fragment", &given, &packet.frame());
+            } else {
+                drops(&mut world, "a fragment", &given, DropReason::InnerProtocolRefused);
+            }
         }
     }
 
@@ -269,7 +350,7 @@ crate::support::world::in_sandbox! {
         let v4 = WideKey::new(Family::V4, Address::v4([172, 16, 0, 0]));
         let v6 = WideKey::new(Family::V6, Address::v6([1; 16]));
         let sources = [(WideKey::FAMILY_BITS + 16, v4), (WideKey::FAMILY_BITS + 128, v6)];
-        let mut world = DecapWorld::allowing(&addresses(), &sources);
+        let mut world = DecapWorld::with(&addresses(), &sources, &[]);
         for family in [Family::V4, Family::V6] {
             for gue in [None, Some(0), Some(1)] {
                 let packet = Packet::new(family, TCP, PORT_TCP).frame();

@@ -24,7 +24,12 @@ pub(crate) const ROUTER_V4: [u8; 4] = [198, 51, 100, 1];
 pub(crate) const ROUTER_V6: [u8; 16] = [0xfd, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
 
 /// An IP packet with an ICMP message in it, TTL or hop limit 64.
-fn message_v4(source: [u8; 4], destination: [u8; 4], kind: Icmpv4Type, body: &[u8]) -> Frame {
+pub(crate) fn message_v4(
+    source: [u8; 4],
+    destination: [u8; 4],
+    kind: Icmpv4Type,
+    body: &[u8],
+) -> Frame {
     let icmp = Icmpv4Header::with_checksum(kind, body);
     let length = u16::try_from(icmp.header_len() + body.len()).unwrap();
     let mut ip = Ipv4Header::new(length, 64, IpNumber::ICMP, source, destination).unwrap();
@@ -34,7 +39,12 @@ fn message_v4(source: [u8; 4], destination: [u8; 4], kind: Icmpv4Type, body: &[u
     Frame::new(Family::V4, bytes)
 }
 
-fn message_v6(source: [u8; 16], destination: [u8; 16], kind: Icmpv6Type, body: &[u8]) -> Frame {
+pub(crate) fn message_v6(
+    source: [u8; 16],
+    destination: [u8; 16],
+    kind: Icmpv6Type,
+    body: &[u8],
+) -> Frame {
     let icmp = Icmpv6Header::with_checksum(kind, source, destination, body).unwrap();
     let ip = Ipv6Header {
         payload_length: u16::try_from(icmp.header_len() + body.len()).unwrap(),
@@ -51,7 +61,7 @@ const ECHO: IcmpEchoHeader = IcmpEchoHeader { id: 0x1234, seq: 7 };
 const BODY: &[u8] = b"are you there? 012345678901234567890123456789!";
 
 /// A ping to a VIP, and its answer.
-fn ping(family: Family) -> (Frame, Frame) {
+pub(crate) fn ping(family: Family) -> (Frame, Frame) {
     match family {
         Family::V4 => (
             message_v4(CLIENT_V4, VIP_V4, Icmpv4Type::EchoRequest(ECHO), BODY),
@@ -127,7 +137,7 @@ pub(crate) fn good() -> Vec<Vec<u8>> {
     all
 }
 
-fn passes(world: &mut World, name: &str, frame: &[u8]) {
+pub(crate) fn passes(world: &mut World, name: &str, frame: &[u8]) {
     let Outcome { verdict, frame: after, counted } = world.run(name, frame);
     assert_eq!((verdict, counted.len()), (Verdict::Pass, 0), "{name}: {}", shown(frame));
     assert!(after == frame, "{name}: changed");
@@ -151,6 +161,22 @@ crate::support::world::in_sandbox! {
             elsewhere.ip[last] ^= 0x40;
             passes(&mut world, "no VIP", &elsewhere.bytes());
             passes(&mut world, "a reply", &ping(family).1.bytes());
+        }
+    }
+
+    fn errors_with_a_quote_in_the_padding_go_nowhere() {
+        let mut world = World::new();
+        for family in [Family::V4, Family::V6] {
+            let header = if family == Family::V4 { 20 } else { 40 };
+            let quote = answer(&Packet::new(family, TCP, PORT_TCP));
+            for inside in [0, 8, header, header + 3] {
+                for (kind, frame) in errors(family, &quote[..inside]) {
+                    // As if the rest of the quote were there.
+                    let mut bytes = frame.bytes();
+                    bytes.extend(&quote[inside..]);
+                    passes(&mut world, &format!("{kind} {inside}"), &bytes);
+                }
+            }
         }
     }
 
@@ -243,18 +269,7 @@ crate::support::world::in_sandbox! {
                 for tags in [vec![], vec![(0x8100, 5)]] {
                     let frame = Frame { tags: tags.clone(), ..packet.frame() };
                     let outcome = world.run("too big", &frame.bytes());
-                    let expected = match family {
-                        Family::V4 => {
-                            let kind = Icmpv4Type::DestinationUnreachable(
-                                DestUnreachableHeader::FragmentationNeeded { next_hop_mtu: room },
-                            );
-                            message_v4(VIP_V4, CLIENT_V4, kind, &frame.ip[..548])
-                        }
-                        Family::V6 => {
-                            let kind = Icmpv6Type::PacketTooBig { mtu: room.into() };
-                            message_v6(VIP_V6, CLIENT_V6, kind, &frame.ip[..1232])
-                        }
-                    };
+                    let expected = crate::answers::told(family, room, &frame.ip);
                     let expected = Frame { tags, ..expected }.between(BALANCER_MAC, CLIENT_MAC);
                     let name = format!("{mode:?} {address} {family:?}");
                     assert!(

@@ -2,6 +2,7 @@
 //! packet crate built.
 
 mod agreement;
+mod answers;
 mod budget;
 mod decap;
 mod document;
@@ -9,6 +10,7 @@ mod forwarding;
 mod fragments;
 mod hashing;
 mod icmp;
+mod macs;
 mod memory;
 mod nat;
 mod nat_icmp;

@@ -72,6 +72,44 @@ fn tagged_frames_come_in_and_leave_without_tags() -> anyhow::Result<()> {
     })
 }
 
+/// A switch floods what it does not know: another balancer, or the target itself, takes that.
+#[test]
+fn frames_for_other_hosts_are_left_alone() -> anyhow::Result<()> {
+    in_every_mode(1, |_, lab, scene| {
+        let untagged = |mac, vip, port| {
+            let mut frame = tagged(mac, vip, port, 1)?;
+            frame.drain(12..16);
+            anyhow::Ok(frame)
+        };
+        let reaches = |mac, port, wanted: bool| {
+            for vip in VIPS {
+                raw::send(lab.switch(), "lb", &untagged(mac, vip, port)?)?;
+                let expected = (SocketAddr::from((client_for(1, vip), port)), vip);
+                let seen = || match lab.responder(1).seen().contains(&expected) == wanted {
+                    true => Ok(()),
+                    false => Err(format!("{expected:?}: {:?}", lab.responder(1).seen())),
+                };
+                wait::until("the target has it or not", NOTICE_LIMIT, seen)?;
+            }
+            anyhow::Ok(())
+        };
+        let other = [2, 0, 0, 0, 0x55, 9];
+        reaches(balancer_mac(lab)?, 40_001, true)?;
+        reaches(other, 40_002, false)?;
+        wait::until("they are counted", NOTICE_LIMIT, || {
+            match scene.xelb.counter(lab, "other_host_passed") {
+                Ok(2) => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        })?;
+        // The interface gets another address, and goes on.
+        lab.lb().ip(&format!("link set {LB_INTERFACE} address 02:00:00:00:55:09"))?;
+        let follows = || reaches(other, 40_003, true).map_err(|error| format!("{error:#}"));
+        wait::until("the new address is taken", NOTICE_LIMIT, follows)?;
+        Ok(())
+    })
+}
+
 #[test]
 fn jumbo_frames_pass() -> anyhow::Result<()> {
     in_every_mode(1, |mode: Mode, lab, scene| {

@@ -87,6 +87,16 @@ pub struct Words<const COUNT: usize> {
 
 impl<const COUNT: usize> Wire for Words<COUNT> {}
 
+/// One byte.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct Byte {
+    /// It.
+    pub byte: u8,
+}
+
+impl Wire for Byte {}
+
 /// A TCP option of four bytes, at any address.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]

@@ -1,6 +1,6 @@
 //! ICMP for VIPs: pings are answered here, errors go to the target of the flow in them.
 
-mod echo;
+pub(crate) mod echo;
 pub(crate) mod quote;
 pub(crate) mod too_big;
 
@@ -19,7 +19,7 @@ use crate::{
 /// The flow that an ICMP error is about; any other message ends here.
 #[inline(always)]
 pub(crate) fn flow_of<P: Packet, T: Tables>(
-    packet: &mut P,
+    packet: &P,
     link: &Link,
     ip: &IpPacket,
     tables: &T,
@@ -35,7 +35,7 @@ pub(crate) fn flow_of<P: Packet, T: Tables>(
     }
     let vip = VipKey::new(ip.family, ip.destination);
     if is_echo_request(ip.family, &icmp) && listener::is_vip(&vip, tables) {
-        return Err(echo::answer(packet, link, ip, &icmp, tables));
+        return Err(Stop::Echo);
     }
     if !is_error(ip.family, icmp.kind()) {
         return Err(Stop::Pass);
@@ -43,6 +43,11 @@ pub(crate) fn flow_of<P: Packet, T: Tables>(
     let quote = quote::parse(packet, ip.family, offset + Icmp::LEN).ok_or(Stop::Pass)?;
     // The packet that it is about was sent by a target, from the VIP to a client.
     if quote.source != ip.destination {
+        return Err(Stop::Pass);
+    }
+    // What lies behind the IP packet is padding, whatever it looks like: the message is cut off, and the
+    // host's own stack says so.
+    if !quote.fits(usize::from(ip.length).wrapping_sub(ip.header_length + Icmp::LEN)) {
         return Err(Stop::Pass);
     }
     let transport = Transport {

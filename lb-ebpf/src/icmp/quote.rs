@@ -24,6 +24,15 @@ pub(crate) struct Quote {
     pub(crate) header_length: usize,
 }
 
+impl Quote {
+    /// Whether its ports lie within the `room` bytes of the message that are for it: what lies behind
+    /// them is padding.
+    #[inline(always)]
+    pub(crate) const fn fits(&self, room: usize) -> bool {
+        self.header_length + Ports::LEN <= room
+    }
+}
+
 /// Reads the packet quoted at `offset`; `None` when it is not the start of a TCP or UDP packet.
 #[inline(always)]
 pub(crate) fn parse<P: Packet>(packet: &P, family: Family, offset: usize) -> Option<Quote> {

@@ -17,6 +17,7 @@ use lb_common::{
         WIDE_LISTENERS_MAX,
     },
     listener::Listeners,
+    macs::Macs,
     memory::Seen,
     nat::{BINDINGS_MAX, FLOW_LINES, FULLNAT_BINDINGS, NAT_BINDINGS, POOLS_MAX, Pools},
     ring::{Rings, Slots},
@@ -106,6 +107,9 @@ pub(crate) static WIDE_LISTENERS: LpmTrie<WideKey, WideListeners> =
 #[map]
 pub(crate) static FRAGMENTS: LruHashMap<FragmentKey, FragmentFlow> =
     LruHashMap::pinned(FRAGMENTS_MAX as u32, 0);
+
+#[map]
+pub(crate) static MACS: Array<Macs> = Array::pinned(1, BPF_F_MMAPABLE);
 
 #[map]
 pub(crate) static SEEN: Array<Seen> = Array::pinned(1, BPF_F_MMAPABLE);

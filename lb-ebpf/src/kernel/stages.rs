@@ -124,6 +124,14 @@ impl<R: Run> Stages<Frame> for KernelTables<R> {
     }
 
     #[inline(always)]
+    fn echo(&self, packet: &mut Frame) -> Verdict {
+        match Step::from_word(xelb_echo(packet.context())) {
+            Step::Done(verdict) => verdict,
+            _ => Verdict::Pass,
+        }
+    }
+
+    #[inline(always)]
     fn clamp(&self, packet: &mut Frame, offset: u32, mss: u16) {
         xelb_clamp(packet.context(), offset, u32::from(mss));
     }
@@ -239,6 +247,13 @@ extern "C" fn xelb_clamp(context: *mut xdp_md, offset: u32, mss: u32) -> u64 {
 #[inline(never)]
 extern "C" fn xelb_reset(context: *mut xdp_md) -> u64 {
     Step::Done(stage::reset(&mut Frame::of(context), &TABLES)).to_word()
+}
+
+/// See [`stage::echo`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn xelb_echo(context: *mut xdp_md) -> u64 {
+    Step::Done(stage::echo(&mut Frame::of(context), &TABLES)).to_word()
 }
 
 /// See [`tables::search`]: a function of its own, since the first place mostly has the listener.

@@ -4,12 +4,14 @@ use core::{marker::PhantomData, ops::ControlFlow, ptr::read_volatile};
 
 use aya_ebpf::{helpers::generated::bpf_ktime_get_coarse_ns, maps::lpm_trie::Key};
 use lb_common::{
-    Family, FragmentFlow, FragmentKey, Group, Limit, Listener, ListenerKey, ListenerPlace, RingRef,
-    RingSlot, Slot, Switches, Target, Traffic, VipKey, WideKey, WideListeners,
+    Family, FragmentFlow, FragmentKey, Group, InterfaceMacs, Limit, Listener, ListenerKey,
+    ListenerPlace, RingRef, RingSlot, Slot, Switches, Target, Traffic, VipKey, WideKey,
+    WideListeners,
     explain::Explanation,
     group::Groups,
     limits::{GROUPS_MAX, LISTENER_PLACES, RING_SLOTS_MAX, TARGETS_MAX},
     listener::Listeners,
+    macs::{MAC_ROWS, Macs},
     ring::{Rings, Slots},
     target::Targets,
 };
@@ -114,6 +116,20 @@ impl<R: Run> Tables for KernelTables<R> {
         }
         // An LRU map is never full; later fragments of one that is not learned are counted.
         let _learned = maps::FRAGMENTS.insert(key, flow, 0);
+    }
+
+    #[inline(always)]
+    fn takes(&self, interface: u32, mac: u64) -> bool {
+        // Who asks what becomes of a packet does not ask for whom a frame is.
+        if R::is_dry() {
+            return true;
+        }
+        let row = interface as usize & (MAC_ROWS - 1);
+        // SAFETY: masked, so inside the array; the agent stores each word at once.
+        let macs = unsafe { direct::element::<Macs>().cast::<InterfaceMacs>().add(row) };
+        let word = |number| unsafe { read_volatile(macs.cast::<u64>().add(number)) };
+        let first = word(0);
+        first == mac || first == 0 || word(1) == mac || word(2) == mac || word(3) == mac
     }
 
     #[inline(always)]

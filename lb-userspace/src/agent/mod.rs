@@ -12,6 +12,7 @@ mod host;
 mod interfaces;
 mod kernel_log;
 mod lookup;
+mod macs;
 mod options;
 mod own_address;
 mod preview;
@@ -35,6 +36,7 @@ mod warnings;
 
 pub use events::{Event, EventLog, Events};
 pub(crate) use host::addresses as host_addresses;
+pub use macs::AcceptedMac;
 pub use options::{AgentOptions, STATE_DIR};
 pub use quiet::slots as quiet_slots;
 pub use request::{Action, AgentHandle, Answer, Ask, Outcome, Preview, Question, Refusal, Request};

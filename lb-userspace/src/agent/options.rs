@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use super::AcceptedMac;
 use crate::{
     api::access::AccessOptions,
     config::Limits,
@@ -31,6 +32,10 @@ pub struct AgentOptions {
     pub xdp_mode: XdpMode,
     /// How much a configuration may have.
     pub limits: Limits,
+    /// Frames that are taken beside those for the interfaces' own MAC addresses.
+    pub accepted_macs: Vec<AcceptedMac>,
+    /// Seconds that a slot stays armed after it has changed, at most.
+    pub armed_limit: u32,
     /// How large the maps are whose size can be chosen.
     pub sizes: MapSizes,
 }

@@ -18,6 +18,7 @@ use super::{
     balancer::{Balancer, Reconciled},
     host::{OwnLimits, seconds_since_1970},
     kernel_log,
+    macs::MacFollower,
     readiness::{Readiness, status_line},
     reception::Reception,
     shortage::Shortages,
@@ -65,6 +66,7 @@ pub(super) struct Agent {
     pub(super) scheduler: Scheduler,
     pub(super) tunnel: TunnelKeeper,
     pub(super) resolver: Resolver,
+    pub(super) macs: MacFollower,
     health_events: mpsc::UnboundedReceiver<HealthEvent>,
     next_hops: mpsc::UnboundedReceiver<NextHops>,
     requests: mpsc::Receiver<Ask>,
@@ -98,6 +100,7 @@ impl Agent {
         drop(entered);
         let resolver =
             Resolver::start(hop_sender).context("cannot follow routes and neighbours")?;
+        let macs = MacFollower::start(options.accepted_macs.clone())?;
         let tunnel = TunnelKeeper::new();
         let prober = TunnelProber::new(Arc::<NetworkProber>::default(), &tunnel);
         let mut agent = Self {
@@ -106,6 +109,7 @@ impl Agent {
             scheduler: Scheduler::with_prober(health_sender, Arc::new(prober)),
             tunnel,
             resolver,
+            macs,
             health_events,
             next_hops,
             requests,
@@ -173,6 +177,7 @@ impl Agent {
                     }
                 }
                 Some(hops) = self.next_hops.recv() => self.on_next_hops(hops),
+                () = self.macs.changed() => self.macs.tell(self.balancer.as_ref()),
                 Some(ask) = self.requests.recv() => self.on_ask(ask),
                 () = self.resolver.link_change() => self.restore(),
                 Some(()) = async { file_changes.as_mut()?.1.recv().await } => {

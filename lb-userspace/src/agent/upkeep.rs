@@ -13,6 +13,7 @@ impl Agent {
         let Some(balancer) = &mut self.balancer else {
             return;
         };
+        self.macs.tell(Some(balancer));
         let now = Instant::now();
         self.tunnel.tend(now);
         balancer.look_at_interfaces(now);

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{Attach, Log, access::Access, limits::LimitArguments};
 use crate::{
-    agent::{self, AgentOptions},
+    agent::{self, AcceptedMac, AgentOptions},
     dataplane::MapSizes,
     log::LogFormat,
 };
@@ -47,6 +47,15 @@ pub(super) struct Agent {
         value_parser = clap::value_parser!(u32)
             .range(i64::from(MapSizes::FLOWS_MIN)..=i64::from(MapSizes::FLOWS_MAX)))]
     flow_memory: u32,
+    /// Take frames for this MAC address, too, or for `any`; may be given several times. An interface takes
+    /// those for its own, and for the macvlan and VLAN interfaces upon it
+    #[arg(long = "accept-mac", value_name = "MAC")]
+    accepted_macs: Vec<AcceptedMac>,
+    /// Seconds after a change of a group until the last flows that it left with their former targets
+    /// may move: forged packets cannot put that off
+    #[arg(long, value_name = "SECONDS", default_value_t = 86_400,
+        value_parser = clap::value_parser!(u32).range(3600..=31_536_000))]
+    armed_limit: u32,
     #[command(flatten)]
     limits: LimitArguments,
     #[command(flatten)]
@@ -73,6 +82,8 @@ impl Agent {
             metrics: self.metrics,
             xdp_mode: self.attach.xdp_mode,
             limits: self.limits.into(),
+            armed_limit: self.armed_limit,
+            accepted_macs: self.accepted_macs,
             sizes: MapSizes::for_flows(self.flow_memory),
         };
         tokio::runtime::Builder::new_multi_thread()

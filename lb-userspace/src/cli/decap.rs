@@ -1,6 +1,6 @@
 //! `xelb decap`.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use clap::Args;
 use ipnet::IpNet;
@@ -14,19 +14,24 @@ use crate::{
         decap::{DecapOptions, Decapsulator, REFRESH_INTERVAL},
     },
     log::LogFormat,
+    next_hop::AddressWatch,
 };
+
+/// How often refused packets are looked at, and logged when there are more.
+const LOOK_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Unwrap tunnel packets on a target, so that it needs no tunnel device
 ///
 /// Runs on targets of groups with `forwarding: ipip` or `gue`, in the foreground until SIGTERM or
-/// SIGINT; then it detaches, and tunnel packets are no longer unwrapped. Only packets to an address
-/// of this host are; what was inside goes to this host's stack, which must have the VIP
-/// (`ip address add VIP/32 dev lo`).
+/// SIGINT; then it detaches, and tunnel packets are no longer unwrapped. Only tunnel packets to an address
+/// of this host are unwrapped, and only TCP, UDP and ICMP for a VIP comes out of them: the VIPs are the
+/// addresses of `lo` (`ip address add VIP/32 dev lo`), and those named by --vip. The rest is dropped
+/// and counted.
 ///
-/// With --allow, tunnel packets from any other source are dropped and counted. Balancers send from
-/// the prefixes that their configuration has under `tunnel`: by default 172.16.0.0/16 and 100::/64.
+/// Tunnel packets from any other source than --allow names are dropped and counted. Balancers
+/// send from the prefixes that their configuration has under `tunnel`.
 ///
-/// Example: xelb decap --interface eth0 --allow 172.16.0.0/16
+/// Example: xelb decap --interface eth0
 #[derive(Debug, Args)]
 pub(super) struct Decap {
     /// Network interface that tunnel packets arrive at
@@ -35,13 +40,37 @@ pub(super) struct Decap {
     /// UDP port at which GUE is unwrapped, as `gue_port` in the balancer's configuration
     #[arg(long, value_name = "PORT", default_value_t = 6080, value_parser = clap::value_parser!(u16).range(1..))]
     gue_port: u16,
-    /// Unwrap only what comes from this prefix; may be given several times
-    #[arg(long = "allow", value_name = "PREFIX", value_parser = prefix)]
-    allowed: Vec<IpNet>,
+    /// Unwrap only what comes from this prefix, or from `any` sender; may be given several times
+    #[arg(
+        long = "allow",
+        value_name = "PREFIX",
+        value_parser = sender,
+        default_values = ["172.16.0.0/16", "100::/64"]
+    )]
+    allowed: Vec<Sender>,
+    /// Deliver also to this VIP, or to this prefix of VIPs; may be given several times
+    #[arg(long = "vip", value_name = "PREFIX", value_parser = prefix)]
+    vips: Vec<IpNet>,
     #[command(flatten)]
     attach: Attach,
     #[command(flatten)]
     log: Log,
+}
+
+/// Who may send tunnel packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sender {
+    Any,
+    Prefix(IpNet),
+}
+
+/// What is allowed; nothing is anybody.
+fn allowed(senders: &[Sender]) -> Vec<IpNet> {
+    let prefixes = senders.iter().map(|sender| match sender {
+        Sender::Any => None,
+        Sender::Prefix(net) => Some(*net),
+    });
+    prefixes.collect::<Option<_>>().unwrap_or_default()
 }
 
 impl Decap {
@@ -54,37 +83,47 @@ impl Decap {
     }
 
     async fn serve(self) -> anyhow::Result<()> {
+        // Before the addresses are read: what changes after that is then seen for sure.
+        let mut addresses = AddressWatch::start()?;
         let mut decapsulator = Decapsulator::start(&DecapOptions {
             interface: self.interface,
             mode: self.attach.xdp_mode,
             gue_port: self.gue_port,
-            allowed: self.allowed,
+            allowed: allowed(&self.allowed),
+            vips: self.vips,
         })?;
         let mut status = status_of(&decapsulator);
         output::print(&format!("{status}\n"))?;
+        report_vips(&decapsulator);
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut refresh = tokio::time::interval(REFRESH_INTERVAL);
+        let mut look = tokio::time::interval(LOOK_INTERVAL);
         let mut readiness = Readiness::from_environment();
+        let mut refused = String::new();
         loop {
-            readiness.report(true, || status.clone());
+            readiness.report(true, || format!("{status}{refused}"));
             tokio::select! {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
                 () = readiness.wake() => {}
+                changed = addresses.changed() => {
+                    if let Err(error) = changed {
+                        tracing::warn!("cannot follow the addresses of this host: {error}");
+                        tokio::time::sleep(REFRESH_INTERVAL).await;
+                    }
+                    refreshed(&mut decapsulator);
+                }
                 _ = refresh.tick() => {
                     restore(&mut decapsulator, &mut status);
-                    if let Err(error) = decapsulator.refresh() {
-                        tracing::error!("{:#}", anyhow::Error::new(error));
-                    }
+                    refreshed(&mut decapsulator);
                 }
+                _ = look.tick() => look_at_refused(&decapsulator, &mut refused),
             }
         }
         readiness.stopping();
         let counters = decapsulator.counters()?;
-        let shown: Vec<String> =
-            counters.iter().map(|(name, value)| format!("{name} {value}")).collect();
-        let counted = if shown.is_empty() { "nothing".to_owned() } else { shown.join(", ") };
+        let counted = if counters.is_empty() { "nothing".to_owned() } else { shown(&counters) };
         output::print(&format!("detached; counted: {counted}\n"))
     }
 }
@@ -113,10 +152,75 @@ fn restore(decapsulator: &mut Decapsulator, status: &mut String) {
     }
 }
 
+/// Takes over what has changed of the host's addresses.
+fn refreshed(decapsulator: &mut Decapsulator) {
+    match decapsulator.refresh() {
+        Ok(true) => report_vips(decapsulator),
+        Ok(false) => {}
+        Err(error) => tracing::error!("{:#}", anyhow::Error::new(error)),
+    }
+}
+
+/// Says what packets in tunnels may be for.
+fn report_vips(decapsulator: &Decapsulator) {
+    let vips: Vec<String> = decapsulator.vips().iter().map(IpNet::to_string).collect();
+    if vips.is_empty() {
+        tracing::warn!(
+            "this host has no VIP, so nothing is unwrapped: add it to lo (ip address add VIP/32 dev lo), \
+             or name it (--vip VIP)"
+        );
+    } else {
+        tracing::info!("packets in tunnels may be for {}", vips.join(", "));
+    }
+}
+
+/// Says what has been refused, when that is more than what was `said` last.
+fn look_at_refused(decapsulator: &Decapsulator, said: &mut String) {
+    match decapsulator.refused() {
+        Ok(refused) if refused.is_empty() => {}
+        Ok(refused) => {
+            let now = format!("; refused: {}", shown(&refused));
+            if now != *said {
+                tracing::warn!("packets were dropped, since the start: {}", shown(&refused));
+                *said = now;
+            }
+        }
+        Err(error) => tracing::error!("{:#}", anyhow::Error::new(error)),
+    }
+}
+
+fn shown(counters: &[(&'static str, u64)]) -> String {
+    let shown: Vec<String> =
+        counters.iter().map(|(name, value)| format!("{name} {value}")).collect();
+    shown.join(", ")
+}
+
+/// An address, a prefix of addresses, or anybody.
+fn sender(text: &str) -> Result<Sender, String> {
+    if text == "any" { Ok(Sender::Any) } else { prefix(text).map(Sender::Prefix) }
+}
+
 /// An address, or a prefix of addresses.
 fn prefix(text: &str) -> Result<IpNet, String> {
     let address = text.parse::<IpAddr>().map(IpNet::from);
     address.or_else(|_| text.parse()).map_err(|_| {
         "expected an address or a prefix, for example 172.16.0.0/16 or 2001:db8::1".to_owned()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_sender_is_nobody_to_ask_for() {
+        let parse = |texts: &[&str]| {
+            let senders: Vec<_> = texts.iter().map(|text| sender(text).unwrap()).collect();
+            allowed(&senders).iter().map(IpNet::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(parse(&["172.16.0.0/16", "2001:db8::1"]), ["172.16.0.0/16", "2001:db8::1/128"]);
+        assert!(parse(&["any"]).is_empty());
+        assert!(parse(&["172.16.0.0/16", "any"]).is_empty());
+        assert!(sender("anybody").is_err());
+    }
 }

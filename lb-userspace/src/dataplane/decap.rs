@@ -1,4 +1,5 @@
-//! The target side: loads the decapsulator and keeps its addresses current.
+//! The target side: loads the decapsulator, keeps the addresses that it knows current, and says what
+//! it has refused.
 
 use std::{collections::BTreeSet, io, net::IpAddr, time::Duration};
 
@@ -19,9 +20,11 @@ use super::{
     Attached, DECAP_OBJECT, Facts, LoadError, XdpMode,
     attach::{AttachError, attach, interface_index, replace},
     load::load_program,
+    target_addresses::{self, TargetAddresses},
 };
 
-/// How often the host's addresses are looked at.
+/// How often the host's addresses are looked at, beside the times when the kernel says that they have
+/// changed.
 pub const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What goes wrong.
@@ -63,7 +66,15 @@ pub struct Decapsulator {
     link: Option<FdLink>,
     mode: XdpMode,
     attached: Attached,
-    addresses: HashMap<MapData, VipKey, u32>,
+    /// Every address of the host.
+    own: HashMap<MapData, VipKey, u32>,
+    /// VIPs that are single addresses, and those that are prefixes.
+    vips: HashMap<MapData, VipKey, u32>,
+    prefixes: LpmTrie<MapData, WideKey, u32>,
+    /// What those hold.
+    known: TargetAddresses,
+    /// VIPs that are none of `lo`.
+    named: Vec<IpNet>,
 }
 
 /// What is unwrapped.
@@ -77,12 +88,14 @@ pub struct DecapOptions {
     pub gue_port: u16,
     /// Who may send tunnel packets; anybody when it is empty.
     pub allowed: Vec<IpNet>,
+    /// What packets in tunnels may be for, beside the addresses of `lo`.
+    pub vips: Vec<IpNet>,
 }
 
 impl Decapsulator {
     /// Loads and attaches it.
     pub fn start(options: &DecapOptions) -> Result<Self, DecapError> {
-        let DecapOptions { interface, mode, gue_port, allowed } = options;
+        let DecapOptions { interface, mode, gue_port, allowed, vips } = options;
         Facts::read().and_then(|facts| facts.check()).map_err(LoadError::from)?;
         interface_index(interface)?;
         let mut ebpf = EbpfLoader::new()
@@ -90,11 +103,13 @@ impl Decapsulator {
             .override_global(settings::CHECK_SOURCES.name, &u32::from(!allowed.is_empty()), true)
             .load(DECAP_OBJECT)
             .map_err(|error| LoadError::Object(Box::new(error)))?;
-        let addresses = take(&mut ebpf, map::ADDRESSES)?;
+        let own = take(&mut ebpf, map::ADDRESSES)?;
+        let whole = take(&mut ebpf, map::DECAP_VIPS)?;
+        let prefixes = take(&mut ebpf, map::DECAP_PREFIXES)?;
         let mut sources: LpmTrie<MapData, WideKey, u32> = take(&mut ebpf, map::SOURCES)?;
         for net in allowed {
             sources
-                .insert(&source_key(net), 1, 0)
+                .insert(&prefix_key(net), 1, 0)
                 .map_err(|source| DecapError::Map { map: map::SOURCES, source })?;
         }
         let (attached, link) = {
@@ -102,7 +117,9 @@ impl Decapsulator {
             attach(program, interface, *mode)?
         };
         let (link, mode) = (Some(link), *mode);
-        let mut started = Self { ebpf, link, mode, attached, addresses };
+        let (known, named) = (TargetAddresses::default(), vips.clone());
+        let mut started =
+            Self { ebpf, link, mode, attached, own, vips: whole, prefixes, known, named };
         started.refresh()?;
         Ok(started)
     }
@@ -128,19 +145,48 @@ impl Decapsulator {
         Ok(true)
     }
 
-    /// Makes the map hold exactly the host's addresses.
-    pub fn refresh(&mut self) -> Result<(), DecapError> {
-        let wanted = local_addresses()?;
-        let failed = |source| DecapError::Map { map: map::ADDRESSES, source };
-        let present: BTreeSet<VipKey> =
-            self.addresses.keys().collect::<Result<_, _>>().map_err(failed)?;
-        for key in wanted.difference(&present) {
-            self.addresses.insert(key, 1, 0).map_err(failed)?;
+    /// What packets in tunnels may be for.
+    #[must_use]
+    pub const fn vips(&self) -> &BTreeSet<IpNet> {
+        &self.known.vips
+    }
+
+    /// Makes the maps hold exactly the host's addresses and VIPs; whether they were others before.
+    pub fn refresh(&mut self) -> Result<bool, DecapError> {
+        let found = target_addresses::read().map_err(DecapError::Addresses)?;
+        let wanted = target_addresses::sort(&found, &self.named);
+        if wanted == self.known {
+            return Ok(false);
         }
-        for key in present.difference(&wanted) {
-            self.addresses.remove(key).map_err(failed)?;
+        let own = wanted.own.iter().map(|address| vip_key(*address)).collect();
+        fill(&mut self.own, map::ADDRESSES, &own)?;
+        let (whole, prefixes): (BTreeSet<IpNet>, BTreeSet<IpNet>) =
+            wanted.vips.iter().partition(|net| net.prefix_len() == net.max_prefix_len());
+        let whole = whole.iter().map(|net| vip_key(net.addr())).collect();
+        fill(&mut self.vips, map::DECAP_VIPS, &whole)?;
+        self.fill_prefixes(&prefixes)?;
+        self.known = wanted;
+        Ok(true)
+    }
+
+    fn fill_prefixes(&mut self, wanted: &BTreeSet<IpNet>) -> Result<(), DecapError> {
+        let failed = |source| DecapError::Map { map: map::DECAP_PREFIXES, source };
+        for net in wanted {
+            self.prefixes.insert(&prefix_key(net), 1, 0).map_err(failed)?;
+        }
+        let wanted: BTreeSet<_> = wanted.iter().map(|net| bits(&prefix_key(net))).collect();
+        let present: Vec<_> = self.prefixes.keys().collect::<Result<_, _>>().map_err(failed)?;
+        for key in present.iter().filter(|key| !wanted.contains(&bits(key))) {
+            self.prefixes.remove(key).map_err(failed)?;
         }
         Ok(())
+    }
+
+    /// What it has refused or dropped, by name.
+    pub fn refused(&self) -> Result<Vec<(&'static str, u64)>, DecapError> {
+        let mut counters = self.counters()?;
+        counters.retain(|(name, _)| DropReason::ALL.iter().any(|reason| reason.name() == *name));
+        Ok(counters)
     }
 
     /// What it has counted, by name; zeros left out.
@@ -175,21 +221,34 @@ fn take<M: TryFrom<Map, Error = MapError>>(
         .map_err(|source| DecapError::Map { map, source })
 }
 
-fn source_key(net: &IpNet) -> Key<WideKey> {
+/// Makes a table hold exactly these keys.
+fn fill(
+    table: &mut HashMap<MapData, VipKey, u32>,
+    map: &'static str,
+    wanted: &BTreeSet<VipKey>,
+) -> Result<(), DecapError> {
+    let failed = |source| DecapError::Map { map, source };
+    let present: BTreeSet<VipKey> = table.keys().collect::<Result<_, _>>().map_err(failed)?;
+    for key in wanted.difference(&present) {
+        table.insert(key, 1, 0).map_err(failed)?;
+    }
+    for key in present.difference(wanted) {
+        table.remove(key).map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn vip_key(address: IpAddr) -> VipKey {
+    VipKey::new(Family::from(&address), Address::from(address))
+}
+
+/// A key of a trie as a value that can be compared.
+fn bits(key: &Key<WideKey>) -> (u32, WideKey) {
+    (key.prefix_len(), key.data())
+}
+
+fn prefix_key(net: &IpNet) -> Key<WideKey> {
     let address = net.network();
     let length = WideKey::FAMILY_BITS + u32::from(net.prefix_len());
     Key::new(length, WideKey::new(Family::from(&address), address.into()))
-}
-
-fn local_addresses() -> Result<BTreeSet<VipKey>, DecapError> {
-    let interfaces =
-        nix::ifaddrs::getifaddrs().map_err(|error| DecapError::Addresses(error.into()))?;
-    Ok(interfaces
-        .filter_map(|interface| interface.address)
-        .filter_map(|address| {
-            let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
-            v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
-        })
-        .map(|address| VipKey::new(Family::from(&address), Address::from(address)))
-        .collect())
 }

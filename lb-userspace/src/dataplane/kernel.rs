@@ -21,8 +21,8 @@ use lb_common::{
 };
 
 use super::{
-    MapStore, StoreError, bindings::BindingMaps, listeners::ListenerMap, mapping, mapping::Mapping,
-    slots::SlotMaps,
+    MapStore, StoreError, bindings::BindingMaps, listeners::ListenerMap, macs::MacRows, mapping,
+    mapping::Mapping, slots::SlotMaps,
 };
 use crate::plan::{GroupTable, MapOp, Tables, WidePrefix};
 
@@ -39,6 +39,7 @@ pub struct KernelStore {
     target_traffic: PerCpuArray<MapData, Traffic>,
     wide: LpmTrie<MapData, WideKey, WideListeners>,
     switches: Mapping<Switches>,
+    macs: MacRows,
     bindings: BindingMaps,
     groups: Mapping<Groups>,
     slots: SlotMaps,
@@ -78,6 +79,7 @@ impl KernelStore {
             target_traffic: open(folder, map::TARGET_TRAFFIC)?,
             wide: open(folder, map::WIDE_LISTENERS)?,
             switches: open_mapping(folder, map::SWITCHES)?,
+            macs: MacRows::open(folder)?,
             bindings: BindingMaps::open(folder)?,
             groups: open_mapping(folder, map::GROUPS)?,
             slots: SlotMaps::open(folder)?,
@@ -94,6 +96,11 @@ impl KernelStore {
     /// Says whose maps these are.
     pub fn set_meta(&mut self, meta: Meta) -> Result<(), StoreError> {
         self.meta.set(0, meta, 0).map_err(|source| failed("write", map::META, source))
+    }
+
+    /// Which frames interfaces take.
+    pub const fn macs(&self) -> &MacRows {
+        &self.macs
     }
 
     fn group(&self, id: u16) -> Result<*mut Group, StoreError> {

@@ -10,10 +10,12 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
+mod addresses;
 mod decode;
 mod encode;
 mod inquire;
 mod keep;
+mod macs;
 mod netdev;
 mod netlink;
 mod resolve;
@@ -21,7 +23,9 @@ mod sends;
 mod veth;
 mod watch;
 
+pub use addresses::AddressWatch;
 pub use inquire::{Inquiry, LinkDetails, Way, XdpOnLink};
+pub use macs::{MacWatch, Macs};
 pub use netlink::ResolverError;
 pub use sends::{FAR_END_REMEDY, FarEnd, Ingress, far_end_without_program};
 pub use veth::Veth;

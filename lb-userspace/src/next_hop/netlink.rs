@@ -99,11 +99,25 @@ pub(super) struct Reply<T> {
     done: bool,
 }
 
+/// What changes interfaces.
+pub(super) const LINK_GROUPS: [(u32, &str); 1] = [(libc::RTNLGRP_LINK, "RTNLGRP_LINK")];
+
+/// What changes the addresses of interfaces.
+pub(super) const ADDRESS_GROUPS: [(u32, &str); 2] = [
+    (libc::RTNLGRP_IPV4_IFADDR, "RTNLGRP_IPV4_IFADDR"),
+    (libc::RTNLGRP_IPV6_IFADDR, "RTNLGRP_IPV6_IFADDR"),
+];
+
 impl Events {
-    /// Subscribes in the network namespace of the calling thread.
+    /// Subscribes to what changes next hops, in the network namespace of the calling thread.
     pub(super) fn open() -> Result<Self, ResolverError> {
+        Self::of(&GROUPS)
+    }
+
+    /// Subscribes to these groups, in the network namespace of the calling thread.
+    pub(super) fn of(groups: &[(u32, &'static str)]) -> Result<Self, ResolverError> {
         let mut socket = open()?;
-        for (group, name) in GROUPS {
+        for &(group, name) in groups {
             match socket.socket_mut().add_membership(group) {
                 Err(source) if group != GROUP_OPTIONAL => {
                     return Err(ResolverError::Subscribe { group: name, source });

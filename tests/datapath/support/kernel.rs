@@ -125,22 +125,33 @@ pub(crate) struct Decapsulator {
 }
 
 impl Decapsulator {
-    pub(crate) fn load(addresses: &[VipKey], gue_port: u16, sources: &[(u32, WideKey)]) -> Self {
+    /// Loads it with the host's addresses, who may send, VIPs and prefixes of VIPs.
+    pub(crate) fn load(
+        addresses: &[VipKey],
+        gue_port: u16,
+        sources: &[(u32, WideKey)],
+        vips: &[VipKey],
+        prefixes: &[(u32, WideKey)],
+    ) -> Self {
         let mut ebpf = EbpfLoader::new()
             .override_global(settings::GUE_PORT.name, &gue_port, true)
             .override_global(settings::CHECK_SOURCES.name, &u32::from(!sources.is_empty()), true)
             .load(DECAP_OBJECT)
             .unwrap();
         load(&mut ebpf, program::DECAP);
-        let local = ebpf.map_mut(map::ADDRESSES).unwrap();
-        let mut local: HashMap<&mut MapData, VipKey, u32> = local.try_into().unwrap();
-        for address in addresses {
-            local.insert(address, 1, 0).unwrap();
+        for (name, keys) in [(map::ADDRESSES, addresses), (map::DECAP_VIPS, vips)] {
+            let table = ebpf.map_mut(name).unwrap();
+            let mut table: HashMap<&mut MapData, VipKey, u32> = table.try_into().unwrap();
+            for key in keys {
+                table.insert(key, 1, 0).unwrap();
+            }
         }
-        let allowed = ebpf.map_mut(map::SOURCES).unwrap();
-        let mut allowed: LpmTrie<&mut MapData, WideKey, u32> = allowed.try_into().unwrap();
-        for (length, key) in sources {
-            allowed.insert(&Key::new(*length, *key), 1, 0).unwrap();
+        for (name, prefixes) in [(map::SOURCES, sources), (map::DECAP_PREFIXES, prefixes)] {
+            let trie = ebpf.map_mut(name).unwrap();
+            let mut trie: LpmTrie<&mut MapData, WideKey, u32> = trie.try_into().unwrap();
+            for (length, key) in prefixes {
+                trie.insert(&Key::new(*length, *key), 1, 0).unwrap();
+            }
         }
         Self { ebpf }
     }

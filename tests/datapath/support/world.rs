@@ -332,24 +332,32 @@ pub(crate) struct DecapWorld {
 }
 
 impl DecapWorld {
-    /// A target with these addresses that takes tunnel packets from anybody.
+    /// A target with these addresses and the VIPs that takes tunnel packets from anybody.
     pub(crate) fn new(addresses: &[IpAddr]) -> Self {
-        Self::allowing(addresses, &[])
+        Self::with(addresses, &[], &[])
     }
 
-    /// A target that takes tunnel packets from these prefixes.
-    pub(crate) fn allowing(addresses: &[IpAddr], sources: &[(u32, WideKey)]) -> Self {
+    /// A target that takes tunnel packets from these prefixes, and has these prefixes of VIPs, too.
+    pub(crate) fn with(
+        addresses: &[IpAddr],
+        sources: &[(u32, WideKey)],
+        prefixes: &[(u32, WideKey)],
+    ) -> Self {
         let keys: Vec<VipKey> = addresses
             .iter()
             .map(|address| VipKey::new(Family::from(address), Address::from(*address)))
             .collect();
+        let vips = vips();
+        let whole = |(family, address)| (WideKey::FAMILY_BITS + 128, WideKey::new(family, address));
         let host = MemoryTables {
             addresses: keys.iter().map(|key| (*key, 1)).collect(),
             sources: sources.iter().copied().collect(),
+            vips: vips.map(whole).into_iter().chain(prefixes.iter().copied()).collect(),
             gue_port: Be16::new(GUE_PORT),
             ..MemoryTables::default()
         };
-        Self { host, kernel: Decapsulator::load(&keys, GUE_PORT, sources) }
+        let vips = vips.map(|(family, address)| VipKey::new(family, address));
+        Self { host, kernel: Decapsulator::load(&keys, GUE_PORT, sources, &vips, prefixes) }
     }
 }
 

@@ -52,7 +52,10 @@ pub enum Limit {
     Remember = 2,
     /// Connections of targets that are gone, answered with RST.
     Reset = 3,
+    /// Flows that are remembered since their listener tracks all: a flood of datagrams takes nothing of
+    /// what [`Limit::Remember`] allows to TCP.
+    RememberTracked = 4,
 }
 
 /// Entries of the map `LIMITS`.
-pub const LIMITS: usize = 4;
+pub const LIMITS: usize = 5;

@@ -10,7 +10,7 @@ const BURST: u64 = 1_000_000_000;
 #[inline(always)]
 pub const fn rate(limit: Limit, icmp_rate: u32) -> u32 {
     match limit {
-        Limit::Remember => REMEMBER_RATE,
+        Limit::Remember | Limit::RememberTracked => REMEMBER_RATE,
         Limit::EchoReply | Limit::TooBig | Limit::Reset => icmp_rate,
     }
 }

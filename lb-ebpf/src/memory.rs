@@ -6,7 +6,8 @@
 //! wait for memory, not two. An entry has all 64 bits of a keyed hash, so that two flows are the same
 //! to it once in 2^64: it needs no addresses, and one word says the rest. A place is free when its
 //! time is over; nothing that lives is ever evicted, so that a flood cannot push flows out: it finds
-//! no place, and is not remembered.
+//! no place, and is not remembered. Of each line one place is kept from flows of listeners that track
+//! all: their floods, which no handshake can tell from traffic, leave a quarter of the memory to TCP.
 
 use core::{hint::black_box, ops::Deref};
 
@@ -116,20 +117,24 @@ pub fn find<T: Lines>(hash: u64, tables: &T) -> Found {
 }
 
 /// Takes a free place for a flow that has none; `false` when there is none, or another CPU was
-/// faster.
+/// faster. It leaves `kept` places of the line free.
 #[inline(always)]
-pub fn insert<T: Lines>(hash: u64, owner: Owner, now: u32, tables: &T) -> bool {
+pub fn insert<T: Lines>(hash: u64, owner: Owner, now: u32, kept: u32, tables: &T) -> bool {
     let [first, second] = lines(hash, tables.memory_mask());
     let (Some(first_line), Some(second_line)) =
         (tables.memory_line(first), tables.memory_line(second))
     else {
         return false;
     };
-    let (line, chosen) = if free(&first_line, now) >= free(&second_line, now) {
-        (first, first_line)
+    let [first_free, second_free] = [free(&first_line, now), free(&second_line, now)];
+    let (line, chosen, free) = if first_free >= second_free {
+        (first, first_line, first_free)
     } else {
-        (second, second_line)
+        (second, second_line, second_free)
     };
+    if free <= kept {
+        return false;
+    }
     let found = (0..).zip(&chosen.entries).find(|(_, entry)| is_over(entry.owner, now));
     let Some((number, Memory { owner: old, .. })) = found else {
         return false;

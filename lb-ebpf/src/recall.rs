@@ -13,8 +13,11 @@ use crate::{
 
 /// Seconds that a flow is remembered after its first packet, until another comes that is none: a
 /// client waits up to 16 seconds between its SYNs (RFC 6298). So a flood does not fill the memory
-/// for long.
+/// for long, be it of SYNs or of datagrams.
 const OPENING: u32 = 20;
+
+/// Places of a line of the memory that flows of listeners that track all leave to others.
+const KEPT_FOR_OTHERS: u32 = 1;
 
 /// What is known of a packet that needs memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,16 +145,27 @@ fn remember<T: FlowMemory>(found: Found, asked: &Question, now: u32, tables: &T)
     let owner = Owner {
         target: asked.slot.current,
         epoch: asked.epoch(),
-        expires: now.wrapping_add(lifetime(asked)),
+        expires: now.wrapping_add(OPENING),
     };
     let remembered = if found.has_place() {
         tables.swap_owner(found.place, found.word, owner.to_word())
     } else {
-        tables.allowed(Limit::Remember) && memory::insert(asked.hash, owner, now, tables)
+        let (limit, kept) = share(asked);
+        tables.allowed(limit) && memory::insert(asked.hash, owner, now, kept, tables)
     };
     let counter = if remembered { Counter::FlowRemembered } else { Counter::FlowNotRemembered };
     tables.count(counter.index());
     remembered
+}
+
+/// What limits how fast a flow's kind is remembered, and the places of a line that it leaves free.
+#[inline(always)]
+const fn share(asked: &Question) -> (Limit, u32) {
+    if asked.has(Question::TRACKED) {
+        (Limit::RememberTracked, KEPT_FOR_OTHERS)
+    } else {
+        (Limit::Remember, 0)
+    }
 }
 
 /// A flow that nothing is remembered of lives at the slot's home, as long as that can be.
@@ -181,7 +195,7 @@ fn exception<T: FlowMemory>(target: u16, asked: &Question, now: u32, tables: &T)
     Answer::To(target)
 }
 
-/// Seconds that a flow is remembered after this packet: an eighth more than its timeout, so that
+/// Seconds that a flow that is known is remembered after this packet: an eighth more than its timeout, so that
 /// the word has to be written only now and then.
 #[inline(always)]
 const fn lifetime(asked: &Question) -> u32 {
@@ -198,5 +212,121 @@ fn keep<T: FlowMemory>(known: Found, owner: Owner, asked: &Question, now: u32, t
         let longer = Owner { expires, ..owner };
         // Another CPU's packet may have been faster: the next packet will say the same.
         let _written = tables.swap_owner(known.place, known.word, longer.to_word());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use lb_common::{Target, limits::MEMORY_LINES_MIN};
+
+    use super::*;
+    use crate::host::MemoryTables;
+
+    const TIMEOUT: u16 = 120;
+
+    /// Tables with a small memory, and a target.
+    fn tables() -> MemoryTables {
+        let mut tables = MemoryTables::default();
+        tables.memory.mask = MEMORY_LINES_MIN as u32 - 1;
+        let flags = Target::VALID | Target::RESOLVED | Target::ROUTABLE | Target::ACCEPTING;
+        tables.targets.insert(1, Target { flags, ..Target::default() });
+        tables.targets.insert(2, Target { flags, ..Target::default() });
+        tables
+    }
+
+    fn at(tables: &MemoryTables, second: u64) {
+        tables.now.set(second * 1_000_000_000);
+    }
+
+    /// A packet of a listener that tracks all, whose slot is this target's now.
+    fn datagram(hash: u64, current: u16) -> Question {
+        let slot = Slot::unarmed(current);
+        let flags = Question::LEARNS | Question::TRACKED;
+        Question { hash, slot, index: 0, timeout: TIMEOUT, flags }
+    }
+
+    fn syn(hash: u64) -> Question {
+        let slot = Slot { current: 1, home: 2, epoch: 1, flags: Slot::ARMED };
+        let flags = Question::LEARNS | Question::OPENS;
+        Question { hash, slot, index: 0, timeout: 350, flags }
+    }
+
+    fn hash(number: u64) -> u64 {
+        crate::siphash::siphash13([1, 2], &[number])
+    }
+
+    #[test]
+    fn a_datagram_is_remembered_for_long_once_a_second_one_came() {
+        let tables = tables();
+        at(&tables, 1000);
+        assert_eq!(answer(&datagram(hash(1), 1), &tables), Answer::To(1));
+        assert_eq!(answer(&datagram(hash(2), 1), &tables), Answer::To(1));
+        at(&tables, 1019);
+        assert_eq!(answer(&datagram(hash(2), 2), &tables), Answer::To(1), "it is known");
+        at(&tables, 1021);
+        assert_eq!(answer(&datagram(hash(1), 2), &tables), Answer::To(2), "it was the only one");
+        at(&tables, 1019 + u64::from(TIMEOUT));
+        assert_eq!(answer(&datagram(hash(2), 2), &tables), Answer::To(1));
+    }
+
+    #[test]
+    fn a_flood_of_datagrams_leaves_places_and_budget_to_tcp() {
+        let tables = tables();
+        let places = MEMORY_LINES_MIN as u64 * 4;
+        let mut now = 1000;
+        at(&tables, now);
+        // Each second what a CPU may remember, and more, for as long as one packet is remembered.
+        for number in 0..16 * places {
+            if number % (places / 8) == 0 && now < 1015 {
+                now += 1;
+                at(&tables, now);
+            }
+            let _target = answer(&datagram(hash(number), 1), &tables);
+        }
+        let kept = |word: u64| !memory::is_over(word, now as u32);
+        let lines = tables.memory.lines.borrow();
+        let taken: Vec<usize> = lines
+            .values()
+            .map(|line| line.entries.iter().filter(|entry| kept(entry.owner)).count())
+            .collect();
+        assert!(taken.iter().all(|count| *count <= 3), "a place of each line is for others");
+        assert!(taken.iter().sum::<usize>() as u64 > places / 2, "the flood has filled the rest");
+        drop(lines);
+        let before = tables.counters.borrow().get(&Counter::FlowNotRemembered.index()).copied();
+        for number in 0..places / 256 {
+            assert_eq!(answer(&syn(hash(1 << 40 | number)), &tables), Answer::To(1));
+        }
+        let after = tables.counters.borrow().get(&Counter::FlowNotRemembered.index()).copied();
+        assert_eq!(before, after, "every connection is remembered");
+    }
+
+    /// docs/consistency.md has these numbers.
+    #[test]
+    fn what_fits_is_what_the_documents_say() {
+        let places = MEMORY_LINES_MIN as u64 * 4;
+        for (question, first, at_full) in [
+            (syn as fn(u64) -> Question, 30..=55, 5..=11),
+            (|hash| datagram(hash, 1), 10..=30, 22..=32),
+        ] {
+            let tables = tables();
+            let (mut refused, mut first_refusal) = (0, None);
+            for number in 0..places {
+                // A CPU's budget is no matter here.
+                tables.buckets.borrow_mut().clear();
+                at(&tables, 1000);
+                let before = tables.counters.borrow().clone();
+                let _target = answer(&question(hash(number)), &tables);
+                let counter = Counter::FlowNotRemembered.index();
+                if tables.counters.borrow().get(&counter) != before.get(&counter) {
+                    refused += 1;
+                    first_refusal.get_or_insert(number * 100 / places);
+                }
+            }
+            let (refused, first_refusal) = (refused * 100 / places, first_refusal.unwrap());
+            std::println!("first refusal at {first_refusal} %, {refused} % at full");
+            assert!(first.contains(&first_refusal) && at_full.contains(&refused));
+        }
     }
 }

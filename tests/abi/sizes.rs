@@ -28,7 +28,7 @@ fn remember() {
         let owner =
             Owner { target: u16::try_from(flow % 1000).unwrap(), epoch: 3, expires: now + 900 };
         let hash = flow.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        assert!(memory::insert(hash, owner, now, &tables));
+        assert!(memory::insert(hash, owner, now, 0, &tables));
     }
     let data = MapData::from_pin(folder().join(map::MEMORY)).unwrap();
     let mut lines: Array<MapData, MemoryLine> =

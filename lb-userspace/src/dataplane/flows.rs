@@ -78,7 +78,7 @@ impl FlowMap {
     fn keep(&self, hash: u64, word: u64, truth: Truth, now: u32) -> bool {
         let found = memory::find(hash, self);
         if !found.has_place() {
-            return memory::insert(hash, Owner::from_word(word), now, self);
+            return memory::insert(hash, Owner::from_word(word), now, 0, self);
         }
         let stale = truth == Truth::Former || memory::is_over(found.word, now);
         if stale && found.word != word {

@@ -71,7 +71,7 @@ impl Unattached {
     /// Remembers flows, given by hash and owner, in the places that the data path would take; tells
     /// how many found none. To be used before any packet.
     pub fn remember(&mut self, flows: impl Iterator<Item = (u64, Owner)>, now: u32) -> usize {
-        flows.filter(|(hash, owner)| !memory::insert(*hash, *owner, now, &self.memory)).count()
+        flows.filter(|(hash, owner)| !memory::insert(*hash, *owner, now, 0, &self.memory)).count()
     }
 }
 

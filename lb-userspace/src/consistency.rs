@@ -4,7 +4,7 @@
 //! It deliberately knows neither maps nor a clock: what is routable and what has been quiet for long
 //! enough is said by the caller.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use lb_common::Slot;
 
@@ -102,9 +102,52 @@ pub const fn is_quiet(seen: u32, now: u32, idle_timeout: u32) -> bool {
     silence <= u32::MAX / 2 && silence > idle_timeout + MARGIN
 }
 
+/// Since when armed slots are as they are. What a packet says can be forged, so that forged packets
+/// could keep a slot armed for ever; this clock starts with a change of the slot, and no packet
+/// winds it back. A new agent starts it anew.
+#[derive(Debug, Default)]
+pub struct Ages {
+    since: HashMap<u32, (Slot, u32)>,
+}
+
+impl Ages {
+    /// Takes note of all armed slots, by index, in second `now`; others are forgotten.
+    pub fn look(&mut self, armed: impl Iterator<Item = (u32, Slot)>, now: u32) {
+        let former = std::mem::take(&mut self.since);
+        let since = |index, slot| match former.get(&index) {
+            Some((known, since)) if *known == slot => *since,
+            _ => now,
+        };
+        self.since = armed.map(|(index, slot)| (index, (slot, since(index, slot)))).collect();
+    }
+
+    /// Whether this slot has been armed for `limit` seconds since it changed last, as far as
+    /// [`Ages::look`] has seen.
+    #[must_use]
+    pub fn is_over(&self, index: u32, slot: Slot, now: u32, limit: u32) -> bool {
+        let known = self.since.get(&index).filter(|(known, _)| *known == slot);
+        known.is_some_and(|(_, since)| now.wrapping_sub(*since) >= limit)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_slot_is_as_old_as_its_last_change() {
+        let (one, other) = (armed_slot(2, 1, 8), armed_slot(3, 1, 8));
+        let mut ages = Ages::default();
+        assert!(!ages.is_over(7, one, 100, 0), "never seen");
+        ages.look([(7, one), (9, one)].into_iter(), u32::MAX - 9);
+        ages.look([(7, one), (9, other)].into_iter(), 20);
+        assert!(ages.is_over(7, one, 20, 30) && !ages.is_over(7, one, 20, 31));
+        assert!(!ages.is_over(7, other, 20, 30), "it has changed since");
+        assert!(!ages.is_over(9, other, 49, 30) && ages.is_over(9, other, 50, 30));
+        ages.look([(9, other)].into_iter(), 60);
+        ages.look([(7, one)].into_iter(), 70);
+        assert!(!ages.is_over(7, one, 99, 30), "it was not armed in between");
+    }
 
     const fn slot(owner: u16, epoch: u16) -> Slot {
         Slot { epoch, ..Slot::unarmed(owner) }

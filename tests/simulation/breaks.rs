@@ -22,11 +22,20 @@ pub(crate) enum Break {
     Rehome,
     /// Without budget, an older entry is not written over.
     Stale,
+    /// A slot stays armed for as long as packets say so, forged ones included.
+    Limit,
 }
 
 impl Break {
-    pub(crate) const ALL: &[Self] =
-        &[Self::Epoch, Self::Budget, Self::Growth, Self::Seen, Self::Rehome, Self::Stale];
+    pub(crate) const ALL: &[Self] = &[
+        Self::Epoch,
+        Self::Budget,
+        Self::Growth,
+        Self::Seen,
+        Self::Rehome,
+        Self::Stale,
+        Self::Limit,
+    ];
 
     /// The operation that is carried out instead, if it is another.
     pub(crate) fn operation(self, operation: &MapOp, model: &MapModel) -> Option<MapOp> {

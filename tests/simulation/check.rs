@@ -1,10 +1,12 @@
 //! What must be true after every packet and every change.
 
-use lb_common::Family;
+use std::collections::{BTreeMap, BTreeSet};
+
+use lb_common::{Family, Slot};
 
 use crate::{
     flows::Tuple,
-    group::{Group, IDLE},
+    group::{ARMED_LIMIT, Group, IDLE},
 };
 
 /// An open connection.
@@ -23,6 +25,54 @@ impl Flow {
     /// Whether it must stay with its target.
     pub(crate) const fn is_bound(&self, now: u32) -> bool {
         !self.excused && now - self.last <= IDLE
+    }
+}
+
+/// Since when slots are as they are, looked at from outside.
+#[derive(Debug, Default)]
+pub(crate) struct Watched {
+    since: BTreeMap<usize, (Slot, u32)>,
+}
+
+impl Watched {
+    /// A new agent cannot know when slots have changed.
+    pub(crate) fn restart(&mut self, now: u32) {
+        for (_, since) in self.since.values_mut() {
+            *since = now;
+        }
+    }
+
+    /// Looks at the slots of these tuples. Gives those that were armed until their time was over; one that
+    /// is armed for longer must not be.
+    pub(crate) fn look<'tuples>(
+        &mut self,
+        group: &Group,
+        tuples: impl Iterator<Item = &'tuples Tuple>,
+    ) -> Result<BTreeSet<usize>, String> {
+        let host = group.host.borrow();
+        let present: BTreeMap<usize, Slot> =
+            tuples.filter_map(|tuple| host.slot_of(tuple)).collect();
+        let mut over = BTreeSet::new();
+        for (index, slot) in &present {
+            let known = self.since.get(index).filter(|(known, _)| known.is_armed()).copied();
+            let age = known.map_or(0, |(_, since)| host.now - since);
+            match known {
+                Some((known, _)) if known == *slot => {
+                    // The agent looks once a second, and a step may take two.
+                    if age > ARMED_LIMIT + 4 {
+                        return Err(format!("slot {index} is armed for {age} s: {slot:?}"));
+                    }
+                    continue;
+                }
+                Some(_) if age >= ARMED_LIMIT => {
+                    over.insert(*index);
+                }
+                _ => {}
+            }
+            self.since.insert(*index, (*slot, host.now));
+        }
+        self.since.retain(|index, _| present.contains_key(index));
+        Ok(over)
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use lb_common::target::TargetState;
+use lb_common::{Slot, target::TargetState};
 use lb_userspace::{
     config::{self, Config, Target, TargetKey},
     consistency,
@@ -25,6 +25,9 @@ use crate::{
 
 /// Seconds after which a silent flow may be forgotten.
 pub(crate) const IDLE: u32 = 10;
+
+/// Seconds that a slot stays armed after it has changed.
+pub(crate) const ARMED_LIMIT: u32 = 40;
 
 const CONFIG: &str = "
 interfaces: [eth0]
@@ -89,6 +92,7 @@ pub(crate) struct Group {
     tables: Arc<Tables>,
     config: Config,
     quiet: BTreeSet<u32>,
+    ages: consistency::Ages,
     /// Second at which the plan changes by itself.
     next_change: Option<u32>,
     /// Targets by number, the last two bytes of their address.
@@ -118,6 +122,7 @@ impl Group {
             tables: Arc::default(),
             config,
             quiet: BTreeSet::new(),
+            ages: consistency::Ages::default(),
             next_change: None,
             targets,
         }
@@ -128,19 +133,27 @@ impl Group {
         self.reconciler = Reconciler::new(HostStore(Rc::clone(&self.host)));
         self.cache = Cache::default();
         self.quiet.clear();
+        self.ages = consistency::Ages::default();
         self.host.borrow_mut().kill_after = None;
     }
 
     /// Looks for slots that can disarm, as the agent does each second.
     pub(crate) fn tick(&mut self) {
-        let now = self.host.borrow().now;
-        let Self { reconciler, tables, quiet, .. } = self;
-        for group in tables.groups.values() {
-            let slots = (group.ring.base()..).zip(group.slots.iter());
-            let armed = slots.filter(|(_, slot)| slot.is_armed()).map(|(index, _)| index);
-            let idle = |index: &u32| consistency::is_quiet(reconciler.seen(*index), now, IDLE);
-            quiet.extend(armed.filter(idle));
-        }
+        let (now, broken) = (self.host.borrow().now, self.host.borrow().broken);
+        let limit = if broken == Some(Break::Limit) { u32::MAX } else { ARMED_LIMIT };
+        let Self { reconciler, tables, quiet, ages, .. } = self;
+        let armed = || {
+            tables.groups.values().flat_map(|group| {
+                let slots = (group.ring.base()..).zip(group.slots.iter().copied());
+                slots.filter(|(_, slot)| slot.is_armed())
+            })
+        };
+        ages.look(armed(), now);
+        let idle = |(index, slot): &(u32, Slot)| {
+            consistency::is_quiet(reconciler.seen(*index), now, IDLE)
+                || ages.is_over(*index, *slot, now, limit)
+        };
+        quiet.extend(armed().filter(idle).map(|(index, _)| index));
         if !quiet.is_empty() || self.next_change.is_some_and(|second| second <= now) {
             self.reconcile();
         }

@@ -3,7 +3,7 @@
 
 use crate::{
     breaks::Break,
-    check::{self, Flow},
+    check::{self, Flow, Watched},
     flows::{self, Tuple},
     group::{DELAY, Fate, Group, IDLE, Way},
     random::Random,
@@ -35,6 +35,9 @@ pub(crate) struct Sequence {
     /// Targets that have left the configuration.
     former: Vec<u16>,
     next_number: u16,
+    watched: Watched,
+    /// Whether somebody sends forged segments of connections that there are not.
+    attacked: bool,
     traced: bool,
 }
 
@@ -53,6 +56,8 @@ impl Sequence {
             ended: Vec::new(),
             former: Vec::new(),
             next_number: 4,
+            watched: Watched::default(),
+            attacked: seed.is_multiple_of(3),
             traced: false,
         }
     }
@@ -99,12 +104,37 @@ impl Sequence {
             self.group.host.borrow_mut().set_now(self.now);
             self.let_go();
             self.group.tick();
+            self.watch()?;
+        }
+        if self.attacked {
+            self.forge();
         }
         match self.random.below(1000) {
             0..130 => self.change()?,
             130..145 => self.toggle_budget(),
             145..420 => self.start()?,
             _ => self.send()?,
+        }
+        Ok(())
+    }
+
+    /// Segments of no connection, in any slot.
+    fn forge(&mut self) {
+        for _ in 0..3 {
+            if let Some(tuple) = self.random.pick(&self.fresh) {
+                let _anywhere = self.group.host.borrow_mut().send(tuple, false);
+            }
+        }
+    }
+
+    /// Flows of a slot that was armed for as long as any may be are free to move.
+    fn watch(&mut self) -> Result<(), String> {
+        let flows = self.flows.iter().map(|flow| flow.tuple);
+        let tuples = flows.chain(self.fresh.iter().copied()).chain(self.ended.iter().copied());
+        let over = self.watched.look(&self.group, tuples)?;
+        let host = self.group.host.borrow();
+        for flow in &mut self.flows {
+            flow.excused |= host.slot_of(flow.tuple).is_some_and(|(at, _)| over.contains(&at));
         }
         Ok(())
     }
@@ -126,10 +156,11 @@ impl Sequence {
             for _ in 0..self.random.below(4) {
                 self.send()?;
             }
-            self.group.restart();
+            self.restart();
             self.group.reconcile();
         }
         self.group.host.borrow_mut().kill_after = None;
+        self.watch()?;
         check::disarmed_slots(&self.group, &self.flows)
     }
 
@@ -145,9 +176,14 @@ impl Sequence {
             116..120 => self.grow(),
             _ => {
                 self.say(|| "the agent starts anew".to_owned());
-                self.group.restart();
+                self.restart();
             }
         }
+    }
+
+    fn restart(&mut self) {
+        self.group.restart();
+        self.watched.restart(self.now);
     }
 
     /// Targets that take new flows. The last one stays.

@@ -26,7 +26,7 @@ use super::{
     AgentOptions, Event, Refusal, aims,
     hops::Hops,
     interfaces::Interfaces,
-    quiet,
+    quiet::{self, ArmedAges},
     resume::resume,
     run::{failed, invalid},
     transitions,
@@ -47,6 +47,7 @@ pub(super) struct Balancer {
     pub(super) cut: BTreeSet<TargetKey>,
     /// Slots that disarm with the next plan.
     quiet: BTreeSet<u32>,
+    ages: ArmedAges,
     pub(super) plan: Plan,
     pub(super) interfaces: Interfaces,
     /// Time from the end of a deciding probe to its ring in the kernel, for the last one.
@@ -89,6 +90,7 @@ impl Balancer {
             hops: Hops::resumed(resumed.next_hops, now),
             cut: BTreeSet::new(),
             quiet: BTreeSet::new(),
+            ages: ArmedAges::new(options.armed_limit),
             plan: Plan::default(),
             interfaces: Interfaces::default(),
             last_reaction: Duration::ZERO,
@@ -332,10 +334,12 @@ impl Balancer {
 
     /// Looks for armed slots that can disarm. Says whether there is any.
     pub(super) fn look_for_quiet_slots(&mut self) -> bool {
-        let Self { reconciler, config, plan, .. } = self;
+        let Self { reconciler, config, plan, ages, .. } = self;
         if plan.cache.armed() > 0 {
-            let seen = |slot| reconciler.seen(slot);
-            self.quiet = quiet::slots(config, &plan.tables, clock::seconds(), seen);
+            let now = clock::seconds();
+            ages.look(&plan.tables, now);
+            let (seen, over) = (|slot| reconciler.seen(slot), ages.over(now));
+            self.quiet = quiet::slots(config, &plan.tables, now, seen, over);
         }
         !self.quiet.is_empty()
     }

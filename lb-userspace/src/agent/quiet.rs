@@ -1,6 +1,8 @@
-//! PURE: which armed slots have been quiet for so long that they can disarm.
+//! PURE: which armed slots have been quiet for so long, or armed for so long, that they can disarm.
 
 use std::collections::{BTreeMap, BTreeSet};
+
+use lb_common::Slot;
 
 use crate::{
     config::Config,
@@ -12,13 +14,14 @@ use crate::{
 const PATIENCE: u32 = 350;
 
 /// Indices of armed slots that have seen no exception for the longest idle timeout of their group's
-/// listeners. `seen` gives the second of the last exception of a slot.
+/// listeners, or whose time is `over`. `seen` gives the second of the last exception of a slot.
 #[must_use]
 pub fn slots(
     config: &Config,
     tables: &Tables,
     now: u32,
     seen: impl Fn(u32) -> u32,
+    over: impl Fn(u32, Slot) -> bool,
 ) -> BTreeSet<u32> {
     let mut patience: BTreeMap<&str, u32> = BTreeMap::new();
     for listener in &config.listeners {
@@ -28,10 +31,52 @@ pub fn slots(
     }
     let quiet = |group: &GroupTable| {
         let timeout = patience.get(&*group.name).copied().unwrap_or(PATIENCE);
-        let slots = (group.ring.base()..).zip(group.slots.iter());
-        let armed = slots.filter(|(_, slot)| slot.is_armed()).map(|(index, _)| index);
-        let quiet = armed.filter(|index| consistency::is_quiet(seen(*index), now, timeout));
-        quiet.collect::<Vec<_>>()
+        let quiet = armed_of(group).filter(|(index, slot)| {
+            consistency::is_quiet(seen(*index), now, timeout) || over(*index, *slot)
+        });
+        quiet.map(|(index, _)| index).collect::<Vec<_>>()
     };
     tables.groups.values().flat_map(quiet).collect()
+}
+
+/// All armed slots, by index.
+pub(super) fn armed(tables: &Tables) -> impl Iterator<Item = (u32, Slot)> {
+    tables.groups.values().flat_map(|group| armed_of(group))
+}
+
+fn armed_of(group: &GroupTable) -> impl Iterator<Item = (u32, Slot)> {
+    let slots = (group.ring.base()..).zip(group.slots.iter().copied());
+    slots.filter(|(_, slot)| slot.is_armed())
+}
+
+/// How long slots stay armed after a change, at most.
+#[derive(Debug)]
+pub(super) struct ArmedAges {
+    ages: consistency::Ages,
+    /// Seconds.
+    limit: u32,
+    looked: Option<u32>,
+}
+
+impl ArmedAges {
+    /// Seconds between looks: little of a limit of hours.
+    const LOOK_INTERVAL: u32 = 60;
+
+    pub(super) fn new(limit: u32) -> Self {
+        Self { ages: consistency::Ages::default(), limit, looked: None }
+    }
+
+    /// Takes note of what is armed in second `now`, if it is time.
+    pub(super) fn look(&mut self, tables: &Tables, now: u32) {
+        let due = |looked| now.wrapping_sub(looked) >= Self::LOOK_INTERVAL;
+        if self.looked.is_none_or(due) {
+            self.ages.look(armed(tables), now);
+            self.looked = Some(now);
+        }
+    }
+
+    /// Whether a slot has been armed for too long in second `now`.
+    pub(super) fn over(&self, now: u32) -> impl Fn(u32, Slot) -> bool {
+        move |index, slot| self.ages.is_over(index, slot, now, self.limit)
+    }
 }

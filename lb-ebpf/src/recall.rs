@@ -127,12 +127,18 @@ fn is_valid(found: Found, asked: &Question, now: u32) -> bool {
     owner.epoch == asked.epoch() && !memory::is_over(found.word, now)
 }
 
-/// Whether a packet may go to the target that its flow is remembered with.
+/// Whether a packet may go to the target that its flow is remembered with. One that opens a flow goes
+/// only to a target of the group that its listener is led to now: that of the current owner.
 #[inline(always)]
 fn may_go<T: Tables>(id: u16, asked: &Question, tables: &T) -> bool {
-    tables.target(id).is_some_and(|target| {
-        target.is_routable() && (!asked.has(Question::OPENS) || target.is_accepting())
-    })
+    let Some(target) = tables.target(id).filter(|target| target.is_routable()) else {
+        return false;
+    };
+    if !asked.has(Question::OPENS) {
+        return true;
+    }
+    let current = tables.target(asked.slot.current);
+    target.is_accepting() && current.is_some_and(|current| current.group == target.group)
 }
 
 /// Remembers a flow with the current owner of its slot; `false` when that cannot be. What is

@@ -25,6 +25,8 @@ pub struct Change<'facts> {
     /// Whether an armed slot of the former ring, by its number in it, has seen no exception for the
     /// idle timeout.
     pub quiet: &'facts dyn Fn(usize) -> bool,
+    /// The epoch of slots that arm now: see [`epoch`].
+    pub epoch: u16,
 }
 
 impl Change<'_> {
@@ -45,7 +47,7 @@ impl Change<'_> {
         if home == owner {
             return unarmed;
         }
-        Slot { current: owner, home, epoch: next(slot.epoch), flags: Slot::ARMED }
+        Slot { current: owner, home, epoch: self.next(slot.epoch), flags: Slot::ARMED }
     }
 
     /// Where flows that nothing is remembered of live. What a home that is gone leaves behind is
@@ -59,11 +61,24 @@ impl Change<'_> {
             owner
         }
     }
+
+    /// The epoch of a slot that arms again.
+    const fn next(&self, last: u16) -> u16 {
+        match self.epoch {
+            epoch if epoch != last => epoch,
+            u16::MAX => 1,
+            epoch => epoch + 1,
+        }
+    }
 }
 
-/// The next epoch. 0 is that of flows whose listener tracks all.
-const fn next(epoch: u16) -> u16 {
-    if epoch == u16::MAX { 1 } else { epoch + 1 }
+/// The epoch of slots that arm in this second; never 0, which is that of flows whose listener tracks
+/// all. It is the time and not a count of its slot's own, since a listener that is led to another
+/// group takes remembered flows from one ring to another: what was remembered in the one must not
+/// count in an epoch of the other. It comes again after 18 hours, and the longest memory is two.
+#[must_use]
+pub const fn epoch(now: u32) -> u16 {
+    (now % u16::MAX as u32) as u16 + 1
 }
 
 /// The slots of a ring after their owners have changed.
@@ -159,8 +174,13 @@ mod tests {
 
     fn check(resets: bool, before: Slot, owner: u16, after: Slot) {
         // Targets 1 to 4 are routable, 9 is not.
-        let change =
-            Change { arms: true, resets, routable: &|id| (1..=4).contains(&id), quiet: &|_| false };
+        let change = Change {
+            arms: true,
+            resets,
+            routable: &|id| (1..=4).contains(&id),
+            quiet: &|_| false,
+            epoch: 8,
+        };
         assert_eq!(*own(&[before], &[owner], &change), [after], "{before:?} to {owner}");
     }
 
@@ -169,7 +189,9 @@ mod tests {
         for (before, owner, after) in [
             (slot(1, 7), 1, slot(1, 7)),
             (slot(1, 7), 2, armed_slot(2, 1, 8)),
-            (slot(1, u16::MAX), 2, armed_slot(2, 1, 1)),
+            (slot(1, u16::MAX), 2, armed_slot(2, 1, 8)),
+            // Twice in a second.
+            (slot(1, 8), 2, armed_slot(2, 1, 9)),
             (slot(1, 7), 0, armed_slot(0, 1, 8)),
             // Its flows are gone with it.
             (slot(9, 7), 2, slot(2, 7)),
@@ -218,8 +240,13 @@ mod tests {
     #[test]
     fn parts_of_a_slot_inherit_its_state() {
         let before = [slot(1, 7), armed_slot(2, 1, 9)];
-        let change =
-            Change { arms: true, resets: false, routable: &|_| true, quiet: &|number| number == 1 };
+        let change = Change {
+            arms: true,
+            resets: false,
+            routable: &|_| true,
+            quiet: &|number| number == 1,
+            epoch: 8,
+        };
         let still = Change { quiet: &|_| false, ..change };
         let cases: [(&Change<'_>, &[u16], &[Slot]); 4] = [
             (
@@ -229,7 +256,7 @@ mod tests {
             ),
             // A quiet one disarms before it changes.
             (&change, &[1, 2], &[slot(1, 7), slot(2, 9)]),
-            (&change, &[1, 1, 2, 3], &[slot(1, 7), slot(1, 7), slot(2, 9), armed_slot(3, 2, 10)]),
+            (&change, &[1, 1, 2, 3], &[slot(1, 7), slot(1, 7), slot(2, 9), armed_slot(3, 2, 8)]),
             (&still, &[5], &[slot(5, 0)]),
         ];
         for (change, owners, after) in cases {
@@ -238,6 +265,13 @@ mod tests {
         assert_eq!(*own(&[], &[4], &still), [slot(4, 0)]);
         let never = Change { arms: false, ..still };
         assert_eq!(*own(&before, &[2, 3], &never), [slot(2, 7), slot(3, 9)]);
+    }
+
+    #[test]
+    fn epochs_are_never_zero() {
+        for (now, expected) in [(0, 1), (1, 2), (65_534, 65_535), (65_535, 1), (65_536, 2)] {
+            assert_eq!(epoch(now), expected, "{now}");
+        }
     }
 
     #[test]

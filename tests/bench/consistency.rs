@@ -130,7 +130,9 @@ fn simulate(interval: u32) -> Outcome {
         let after = {
             let quiet = |slot: usize| consistency::is_quiet(seen[slot], now, IDLE);
             let routable = |_: u16| true;
-            let change = Change { arms: true, resets: false, routable: &routable, quiet: &quiet };
+            let epoch = consistency::epoch(now);
+            let change =
+                Change { arms: true, resets: false, routable: &routable, quiet: &quiet, epoch };
             consistency::own(&slots, &owners, &change)
         };
         for (index, (before, after)) in slots.iter().zip(after.iter()).enumerate() {

@@ -6,6 +6,7 @@
 //! `scene::in_lab_alone`.
 
 mod agent_crash;
+mod blue_green;
 mod checks;
 mod consistency;
 mod decap;

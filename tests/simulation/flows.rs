@@ -9,7 +9,8 @@ use lb_ebpf::{Content, Datagram, flow_hash};
 use crate::random::Random;
 
 pub(crate) const VIP: [u8; 4] = [203, 0, 113, 10];
-pub(crate) const PORT: u16 = 80;
+/// Ports of the listeners; most simulations have one.
+pub(crate) const PORTS: [u16; 2] = [80, 81];
 pub(crate) const SEED: [u64; 2] = [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210];
 
 /// log2 of the slots of the smallest ring.
@@ -28,16 +29,17 @@ pub(crate) struct Tuple {
     pub(crate) segment: Vec<u8>,
 }
 
-/// All flows, slot by slot.
-static TUPLES: LazyLock<Vec<Vec<Tuple>>> = LazyLock::new(make);
+/// All flows of each listener, slot by slot.
+static TUPLES: [LazyLock<Vec<Vec<Tuple>>>; 2] =
+    [LazyLock::new(|| make(PORTS[0])), LazyLock::new(|| make(PORTS[1]))];
 
-/// The flows of some slots.
-pub(crate) fn of_slots(random: &mut Random, slots: usize) -> Vec<&'static Tuple> {
+/// The flows of some slots, to a listener.
+pub(crate) fn of_slots(random: &mut Random, slots: usize, listener: usize) -> Vec<&'static Tuple> {
     let first = random.below(SLOTS);
-    (0..slots).flat_map(|slot| &TUPLES[(first + slot) % SLOTS]).collect()
+    (0..slots).flat_map(|slot| &TUPLES[listener][(first + slot) % SLOTS]).collect()
 }
 
-fn make() -> Vec<Vec<Tuple>> {
+fn make(listener: u16) -> Vec<Vec<Tuple>> {
     let mut random = Random::new(1);
     let ring = RingRef::new(0, BITS);
     let mut tuples: Vec<Vec<Tuple>> = (0..SLOTS).map(|_| Vec::new()).collect();
@@ -46,17 +48,17 @@ fn make() -> Vec<Vec<Tuple>> {
         let [_, a, b, c] = number.to_be_bytes();
         let client = [198, 18 + a, b, c];
         let port = u16::try_from(1024 + random.below(60_000)).expect("16 bits");
-        let hash = flow_hash(&datagram(client, port), SEED);
+        let hash = flow_hash(&datagram(client, port, listener), SEED);
         let slot = ring.slot_of(hash);
         if slot < SLOTS && tuples[slot].len() < FLOWS_PER_SLOT {
-            let frame = |syn| frame(client, port, syn);
+            let frame = |syn| frame(client, port, listener, syn);
             tuples[slot].push(Tuple { hash, syn: frame(true), segment: frame(false) });
         }
     }
     tuples
 }
 
-fn datagram(client: [u8; 4], port: u16) -> Datagram {
+fn datagram(client: [u8; 4], port: u16, listener: u16) -> Datagram {
     Datagram {
         family: Family::V4,
         source: lb_common::Address::v4(client),
@@ -66,15 +68,15 @@ fn datagram(client: [u8; 4], port: u16) -> Datagram {
         length: 0,
         header_length: 20,
         source_port: Be16::new(port),
-        destination_port: Be16::new(PORT),
+        destination_port: Be16::new(listener),
         tcp_flags: 0,
         content: Content::Whole,
     }
 }
 
-fn frame(client: [u8; 4], port: u16, syn: bool) -> Vec<u8> {
+fn frame(client: [u8; 4], port: u16, listener: u16, syn: bool) -> Vec<u8> {
     let ip = PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]).ipv4(client, VIP, 64);
-    let tcp = ip.tcp(port, PORT, 1, 64_240);
+    let tcp = ip.tcp(port, listener, 1, 64_240);
     let mut bytes = Vec::new();
     let written =
         if syn { tcp.syn().write(&mut bytes, &[]) } else { tcp.ack(1).write(&mut bytes, b"x") };

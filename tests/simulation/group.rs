@@ -210,7 +210,7 @@ impl Group {
     }
 }
 
-fn verdict(alive: bool) -> Health {
+pub(crate) fn verdict(alive: bool) -> Health {
     if alive {
         Health { state: TargetState::Healthy, reason: None, detail: String::new() }
     } else {
@@ -219,7 +219,7 @@ fn verdict(alive: bool) -> Health {
     }
 }
 
-fn next_hop() -> NextHopState {
+pub(crate) fn next_hop() -> NextHopState {
     NextHopState::Resolved(NextHop {
         interface: 2,
         vlan: 0,

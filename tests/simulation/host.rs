@@ -1,6 +1,6 @@
 //! The maps of the simulation: the data path's tables in memory, changed by the agent's operations.
 
-use std::{cell::RefCell, rc::Rc};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use lb_common::{Bucket, Limit, ListenerKey, Slot, Target};
 use lb_ebpf::{
@@ -15,6 +15,7 @@ use lb_userspace::{
 use crate::{
     breaks::Break,
     flows::{SEED, Tuple},
+    lead_breaks::LeadBreak,
 };
 
 /// A test that kills the agent made it fail.
@@ -26,12 +27,16 @@ pub(crate) struct Killed;
 #[derive(Debug)]
 pub(crate) struct Host {
     pub(crate) tables: MemoryTables,
-    model: MapModel,
+    pub(crate) model: MapModel,
     pub(crate) now: u32,
     /// Operations until the agent is killed.
     pub(crate) kill_after: Option<usize>,
     pub(crate) budget_full: bool,
     pub(crate) broken: Option<Break>,
+    /// A mistake with listeners that are led between groups.
+    pub(crate) broken_lead: Option<LeadBreak>,
+    /// The groups that listeners are led to, by the listener's id: what such mistakes take for it.
+    pub(crate) led_to: BTreeMap<u16, u16>,
 }
 
 /// The maps as the agent sees them.
@@ -47,6 +52,8 @@ impl Host {
             kill_after: None,
             budget_full: false,
             broken,
+            broken_lead: None,
+            led_to: BTreeMap::new(),
         }
     }
 
@@ -95,6 +102,8 @@ impl Host {
         let broken = self.broken;
         let changed = broken.and_then(|broken| broken.operation(operation, &self.model));
         let operation = changed.as_ref().unwrap_or(operation);
+        let changed = self.broken_lead.and_then(|broken| broken.operation(operation, self));
+        let operation = changed.as_ref().unwrap_or(operation);
         self.model.apply(operation);
         let tables = &mut self.tables;
         match operation {
@@ -123,6 +132,12 @@ impl Host {
                 tables.addresses.insert(*vip, 1);
             }
             MapOp::PutSwitches(switches) => tables.switches = *switches,
+            MapOp::RemoveGroup(id) => {
+                tables.rings.remove(id);
+            }
+            MapOp::RemoveListener(key) => {
+                tables.listeners.remove(key);
+            }
             MapOp::PutDevice(_) | MapOp::RemoveDevice(_) | MapOp::Quiesce => {}
             other => panic!("the simulation has no {other:?}"),
         }

@@ -44,7 +44,7 @@ pub(crate) struct Sequence {
 impl Sequence {
     pub(crate) fn new(seed: u64, length: Length, broken: Option<Break>) -> Self {
         let mut random = Random::new(seed);
-        let fresh = flows::of_slots(&mut random, length.slots);
+        let fresh = flows::of_slots(&mut random, length.slots, 0);
         let remembered = if seed.is_multiple_of(2) { u64::from(IDLE) } else { 6 * u64::from(IDLE) };
         Self {
             random,

@@ -6,6 +6,7 @@ mod write;
 
 use std::{
     collections::BTreeSet,
+    mem,
     net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
@@ -13,7 +14,7 @@ use std::{
 
 use crate::{
     clock,
-    config::{self, Config, TargetKey},
+    config::{self, Config, TargetGroup, TargetKey},
     dataplane::{DataPath, KernelStore, LoadError, LoadOptions, StoreError},
     health::{AimTable, HealthEvent, HealthTable},
     next_hop::{Ingress, NextHops},
@@ -43,6 +44,8 @@ pub(super) struct Balancer {
     pub(super) health: HealthTable,
     pub(super) drained: BTreeSet<TargetKey>,
     pub(super) hops: Hops,
+    /// Groups that have left the configuration while their targets finish their flows.
+    pub(super) removed_groups: Vec<Arc<TargetGroup>>,
     /// Targets that were removed and do not finish their flows; until the plan says so.
     pub(super) cut: BTreeSet<TargetKey>,
     /// Slots that disarm with the next plan.
@@ -88,6 +91,7 @@ impl Balancer {
             health: resumed.health,
             drained: resumed.drained,
             hops: Hops::resumed(resumed.next_hops, now),
+            removed_groups: Vec::new(),
             cut: BTreeSet::new(),
             quiet: BTreeSet::new(),
             ages: ArmedAges::new(options.armed_limit),
@@ -242,12 +246,26 @@ impl Balancer {
         if seed.is_some_and(|seed| seed != self.data_path.hash_seed()) {
             tracing::warn!("a new hash_seed takes effect when the agent starts again");
         }
-        self.config = config;
+        let renamed = plan::renamed(&config, self.reconciler.current().map_err(failed)?);
+        plan::carry_over(&renamed, &mut self.health, &mut self.drained);
+        let former = mem::replace(&mut self.config, config);
+        self.keep_removed(former);
         if !self.drained.is_empty() {
             let targets = self.targets();
             self.drained.retain(|target| targets.contains(target));
         }
         Ok(())
+    }
+
+    /// Keeps the groups of a former configuration that this one does not have: their targets are
+    /// checked while they finish their flows.
+    fn keep_removed(&mut self, former: Config) {
+        let groups = &self.config.target_groups;
+        let is_configured = |name: &str| groups.iter().any(|group| *group.name == *name);
+        let leaves = |name: &str| self.plan.targets.iter().any(|report| *report.key.group == *name);
+        self.removed_groups.retain(|group| leaves(&group.name));
+        self.removed_groups.extend(former.target_groups);
+        self.removed_groups.retain(|group| !is_configured(&group.name));
     }
 
     /// What must outlive a reboot.
@@ -334,12 +352,12 @@ impl Balancer {
 
     /// Looks for armed slots that can disarm. Says whether there is any.
     pub(super) fn look_for_quiet_slots(&mut self) -> bool {
-        let Self { reconciler, config, plan, ages, .. } = self;
+        let Self { reconciler, plan, ages, .. } = self;
         if plan.cache.armed() > 0 {
             let now = clock::seconds();
             ages.look(&plan.tables, now);
             let (seen, over) = (|slot| reconciler.seen(slot), ages.over(now));
-            self.quiet = quiet::slots(config, &plan.tables, now, seen, over);
+            self.quiet = quiet::slots(&plan.tables, now, seen, over);
         }
         !self.quiet.is_empty()
     }

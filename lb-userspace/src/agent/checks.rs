@@ -4,17 +4,19 @@ use std::{collections::HashSet, sync::Arc};
 
 use super::balancer::{Balancer, key};
 use crate::{
-    config::{Config, TargetGroup, TargetKey},
+    config::{Config, TargetGroup, TargetKey, Via},
     health::CheckSpec,
 };
 
 impl Balancer {
-    /// What the health checker should do: check every target of a group that a listener uses.
+    /// What the health checker should do: check every target, also of groups that no listener uses,
+    /// so that one that is led there finds targets in service. Only a probe that takes the data
+    /// path's way needs the VIP of a listener.
     pub(super) fn checks(&self) -> Vec<CheckSpec> {
         let used: HashSet<&str> = used_groups(&self.config).collect();
         let groups = self.config.target_groups.iter();
         groups
-            .filter(|group| used.contains(&*group.name))
+            .filter(|group| group.health_check.via == Via::Address || used.contains(&*group.name))
             .flat_map(|group| {
                 group.targets.iter().map(|target| {
                     let target = key(&group.name, target);
@@ -33,8 +35,8 @@ impl Balancer {
     /// Targets that finish their flows are checked as well: those of a dead one move at once.
     fn leaving_checks(&self) -> impl Iterator<Item = CheckSpec> + '_ {
         self.plan.targets.iter().filter(|report| report.leaving).filter_map(|report| {
-            let groups = &self.config.target_groups;
-            let group = groups.iter().find(|group| group.name == report.key.group)?;
+            let mut groups = self.config.target_groups.iter().chain(&self.removed_groups);
+            let group = groups.find(|group| group.name == report.key.group)?;
             Some(self.check_spec(report.key.clone(), group))
         })
     }
@@ -56,7 +58,7 @@ impl Balancer {
                         && one.health_check == two.health_check
                         && places(one, two)
             });
-        // Only the groups that listeners use are checked.
+        // Some are checked only while listeners use them.
         let used = |config| used_groups(config).collect::<HashSet<_>>();
         groups && used(&self.config) == used(other)
     }

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use lb_common::Slot;
 
 use crate::{
-    config::Config,
     consistency,
     plan::{GroupTable, Tables},
 };
@@ -17,26 +16,24 @@ const PATIENCE: u32 = 350;
 /// listeners, or whose time is `over`. `seen` gives the second of the last exception of a slot.
 #[must_use]
 pub fn slots(
-    config: &Config,
     tables: &Tables,
     now: u32,
     seen: impl Fn(u32) -> u32,
     over: impl Fn(u32, Slot) -> bool,
 ) -> BTreeSet<u32> {
-    let mut patience: BTreeMap<&str, u32> = BTreeMap::new();
-    for listener in &config.listeners {
-        let timeout = u32::try_from(listener.idle_timeout.as_secs()).unwrap_or(u32::MAX / 4);
-        let longest = patience.entry(&listener.target_group).or_default();
-        *longest = timeout.max(*longest);
+    let mut patience: BTreeMap<u16, u32> = BTreeMap::new();
+    for listener in tables.all_listeners() {
+        let longest = patience.entry(listener.group).or_default();
+        *longest = u32::from(listener.idle_timeout).max(*longest);
     }
-    let quiet = |group: &GroupTable| {
-        let timeout = patience.get(&*group.name).copied().unwrap_or(PATIENCE);
+    let quiet = |(id, group): (&u16, &GroupTable)| {
+        let timeout = patience.get(id).copied().unwrap_or(PATIENCE);
         let quiet = armed_of(group).filter(|(index, slot)| {
             consistency::is_quiet(seen(*index), now, timeout) || over(*index, *slot)
         });
         quiet.map(|(index, _)| index).collect::<Vec<_>>()
     };
-    tables.groups.values().flat_map(quiet).collect()
+    tables.groups.iter().flat_map(quiet).collect()
 }
 
 /// All armed slots, by index.

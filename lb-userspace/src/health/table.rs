@@ -38,6 +38,13 @@ impl HealthTable {
         Arc::make_mut(self.groups.entry(group).or_default()).insert((address, port), health);
     }
 
+    /// Gives a group that has no verdicts those of another.
+    pub fn carry_over(&mut self, from: &str, to: &Arc<str>) {
+        if let Some(verdicts) = self.groups.get(from).map(Arc::clone) {
+            self.groups.entry(Arc::clone(to)).or_insert(verdicts);
+        }
+    }
+
     /// Whether there is no verdict.
     #[must_use]
     pub fn is_empty(&self) -> bool {

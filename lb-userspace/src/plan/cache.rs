@@ -20,6 +20,8 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub struct Cache {
     basis: Option<Basis>,
+    /// Armed slots of rings of listeners on their way from one group to another.
+    armed_between: usize,
     groups: HashMap<Arc<str>, Arc<GroupPlan>>,
 }
 
@@ -96,12 +98,23 @@ impl Cache {
     /// Number of armed slots of all rings.
     #[must_use]
     pub fn armed(&self) -> usize {
-        self.groups.values().filter_map(|group| group.ring.as_ref()).map(Ring::armed).sum()
+        let groups = self.groups.values().filter_map(|group| group.ring.as_ref());
+        groups.map(Ring::armed).sum::<usize>() + self.armed_between
+    }
+
+    /// Counts armed slots of a ring that is no group's of the configuration.
+    pub(super) fn add_armed(&mut self, slots: usize) {
+        self.armed_between += slots;
+    }
+
+    /// The group with this id.
+    pub(super) fn by_id(&self, id: u16) -> Option<&Arc<GroupPlan>> {
+        self.groups.values().find(|group| group.id == id)
     }
 
     /// Room for so many groups.
     pub(super) fn with_capacity(groups: usize) -> Self {
-        Self { basis: None, groups: HashMap::with_capacity(groups) }
+        Self { groups: HashMap::with_capacity(groups), ..Self::default() }
     }
 
     /// Keeps a group for the next plan.

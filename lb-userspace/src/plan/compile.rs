@@ -15,13 +15,15 @@ use lb_common::{
 };
 
 use super::{
-    Cache, Inputs, Reports, Tables,
+    Cache, GroupTable, Inputs, Reports, Tables,
     cache::{Cause, GroupPlan},
     entry,
     former::Former,
     ids::Ids,
+    is_transition,
     listeners::{self, Listeners},
     pools,
+    rename::{self, Renamed},
     space::Space,
 };
 use crate::{
@@ -86,6 +88,19 @@ pub enum PlanError {
         /// The slots it needs.
         slots: usize,
     },
+    /// The array of slots is full, and a listener is led to another group.
+    #[error(
+        "a listener that is led to target group {group} takes a ring of {slots} slots along until \
+         its connections have ended, and no free space of that length is left among the \
+         {RING_SLOTS_MAX} slots of all rings: remove target groups that no longer need theirs, or \
+         try again when other changes are over (`xelb status` counts armed slots)"
+    )]
+    NoRoomForTransition {
+        /// The group.
+        group: String,
+        /// The slots that are needed.
+        slots: usize,
+    },
     /// More listeners than the data path looks through hash to one place.
     #[error(
         "the listener on {listener} finds no place in the table of listeners: too many others, also \
@@ -119,7 +134,18 @@ impl PlanError {
 /// Makes a plan.
 pub fn compile(inputs: &Inputs<'_>) -> Result<Plan, PlanError> {
     check_limits(inputs.config)?;
-    let mut compiler = Compiler::new(inputs);
+    let renamed = rename::renamed(inputs.config, inputs.previous);
+    if renamed.is_empty() {
+        return compile_renamed(inputs, renamed);
+    }
+    let (mut health, mut drained) = (inputs.health.clone(), inputs.drained.clone());
+    rename::carry_over(&renamed, &mut health, &mut drained);
+    compile_renamed(&Inputs { health: &health, drained: &drained, ..*inputs }, renamed)
+}
+
+/// Makes a plan in which these groups have got another name.
+fn compile_renamed(inputs: &Inputs<'_>, renamed: Vec<Renamed>) -> Result<Plan, PlanError> {
+    let mut compiler = Compiler::new(inputs, renamed);
     for part in compiler.parts() {
         match part {
             Part::Stands(group) => compiler.take(&group),
@@ -130,6 +156,7 @@ pub fn compile(inputs: &Inputs<'_>) -> Result<Plan, PlanError> {
             }
         }
     }
+    compiler.removed_groups();
     compiler.rest();
     compiler.listeners()?;
     compiler.devices()?;
@@ -173,6 +200,8 @@ pub(super) struct Compiler<'run, 'inputs> {
     used: HashSet<&'inputs str>,
     /// Ids of the previous groups, by name.
     pub(super) known_groups: HashMap<&'inputs str, u16>,
+    /// Groups that have got another name.
+    pub(super) renamed: Vec<Renamed>,
     /// The previous targets, by the id of their group; without those of groups that were planned.
     pub(super) former: BTreeMap<u16, Former<'inputs>>,
     /// Ids of targets that go.
@@ -186,12 +215,14 @@ pub(super) struct Compiler<'run, 'inputs> {
     /// Ids of former targets that rest, and until when.
     pub(super) resting: BTreeMap<u16, u32>,
     pub(super) space: Space,
+    /// Groups of listeners on their way, and the groups that they are led to, by id.
+    pub(super) transitions: BTreeMap<u16, u16>,
     /// Slots of nobody, by the bits of the ring: groups that have no target yet share them.
     pub(super) blank: BTreeMap<u8, Arc<[Slot]>>,
 }
 
 impl<'run, 'inputs> Compiler<'run, 'inputs> {
-    fn new(inputs: &'run Inputs<'inputs>) -> Self {
+    fn new(inputs: &'run Inputs<'inputs>, renamed: Vec<Renamed>) -> Self {
         let previous = inputs.previous;
         // Of two with one name the first is meant.
         let known_groups = previous.groups.iter().rev();
@@ -212,6 +243,7 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
             tables: Tables::default(),
             used: listeners.map(|listener| listener.target_group.as_str()).collect(),
             known_groups: known_groups.map(|(id, group)| (&*group.name, *id)).collect(),
+            renamed,
             former: BTreeMap::new(),
             gone: Vec::new(),
             next_change: None,
@@ -220,6 +252,7 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
             resting,
             routable: vec![false; TARGETS_MAX],
             space: Space::new(previous.groups.values().map(|group| group.ring)),
+            transitions: BTreeMap::new(),
             blank: BTreeMap::new(),
         }
     }
@@ -228,7 +261,12 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
     fn parts(&mut self) -> Vec<Part> {
         let inputs = self.inputs;
         let (previous, cache) = (inputs.previous, inputs.cache);
-        let holds = cache.holds(inputs);
+        // Targets of groups that are no more are none of a plan that could stand.
+        let configured: HashSet<&str> =
+            inputs.config.target_groups.iter().map(|group| &*group.name).collect();
+        let removed =
+            |group: &GroupTable| !configured.contains(&*group.name) && !is_transition(&group.name);
+        let holds = cache.holds(inputs) && !previous.groups.values().any(removed);
         let mut standing = HashSet::new();
         let mut part = |group: &Arc<TargetGroup>| {
             let used = self.used.contains(&*group.name);
@@ -273,7 +311,9 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
     }
 
     fn listeners(&mut self) -> Result<(), PlanError> {
-        let planned = listeners::plan(self.inputs.config, &self.plan.cache, self.inputs.previous)?;
+        let mut planned =
+            listeners::plan(self.inputs.config, &self.plan.cache, self.inputs.previous)?;
+        self.lead(&mut planned)?;
         let wide = planned.wide.keys().chain(self.inputs.previous.wide.keys());
         if wide.collect::<BTreeSet<_>>().len() > WIDE_LISTENERS_MAX {
             let what = "listeners on port ranges or prefixes";

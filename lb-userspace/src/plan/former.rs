@@ -70,7 +70,7 @@ impl<'tables> Former<'tables> {
     }
 }
 
-fn place_of(target: &Target) -> Place {
+pub(super) fn place_of(target: &Target) -> Place {
     (target.family, target.address, target.port)
 }
 

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     config::{Protocol, TargetGroup},
-    consistency::Change,
+    consistency::{self, Change},
     maglev::{self, Member},
 };
 
@@ -23,7 +23,9 @@ impl Compiler<'_, '_> {
         let Cause { group, used, .. } = &cause;
         let (used, gone) = (*used, self.gone.len());
         self.next_change = None;
-        let known = self.known_groups.get(&*group.name).copied();
+        let renamed = self.renamed.iter().find(|renamed| renamed.to == group.name);
+        let renamed = renamed.map(|renamed| renamed.id);
+        let known = renamed.or_else(|| self.known_groups.get(&*group.name).copied());
         let taken = || self.inputs.previous.groups.keys().copied();
         let id = known
             .or_else(|| self.group_ids.take(taken))
@@ -31,7 +33,7 @@ impl Compiler<'_, '_> {
         let mut former = self.former.remove(&id).unwrap_or_default();
         let (mut drafts, verdicts) = self.targets(id, group, used, &mut former)?;
         let warnings = if used { membership::warnings(group, &verdicts) } else { Vec::new() };
-        self.leaving(id, group, used, former, &mut drafts);
+        self.leaving(id, group, former, &mut drafts);
         let mut table =
             GroupTable { name: group.name.clone(), ring: RingRef::NONE, slots: [].into() };
         let mut ring = None;
@@ -86,7 +88,7 @@ impl Compiler<'_, '_> {
         let kept = drafts.iter().filter(|draft| draft.entry.is_routable());
         let facts = Facts {
             arms: arms(group),
-            resets: group.life.connection_termination && group.protocol == Protocol::Tcp,
+            resets: resets(group),
             routable: kept.map(|draft| draft.report.id).collect(),
             quiet: inputs.quiet.range(number(base)..number(last)).next().is_some(),
         };
@@ -97,6 +99,7 @@ impl Compiler<'_, '_> {
             quiet: &|number| {
                 u32::try_from(base + number).is_ok_and(|index| inputs.quiet.contains(&index))
             },
+            epoch: consistency::epoch(inputs.now),
         };
         let ring = if members.is_empty() && previous.is_none() {
             let blank = || [Slot::unarmed(0)].repeat(1 << bits).into();
@@ -117,7 +120,12 @@ impl Compiler<'_, '_> {
 
 /// Whether flows of a group's targets are kept by arming slots. In modes nat and fullnat every flow
 /// has a binding; UDP flows are remembered from their first packet on, or never.
-const fn arms(group: &TargetGroup) -> bool {
+pub(super) const fn arms(group: &TargetGroup) -> bool {
     let direct = !matches!(group.forwarding, Mode::Nat | Mode::Fullnat);
     direct && !matches!(group.protocol, Protocol::Udp)
+}
+
+/// Whether TCP flows of a target that is gone are to be reset.
+pub(super) fn resets(group: &TargetGroup) -> bool {
+    group.life.connection_termination && group.protocol == Protocol::Tcp
 }

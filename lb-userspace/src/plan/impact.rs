@@ -10,7 +10,7 @@ use lb_common::{Slot, target::TargetState};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{GroupTable, Plan, Reports, Tables};
+use super::{GroupTable, Plan, Reports, Tables, is_transition};
 use crate::config::{Config, Listener};
 
 /// The blast radius of a change.
@@ -148,7 +148,8 @@ fn owner(slots: &[Slot], hash: u64) -> u16 {
 }
 
 fn by_name(tables: &Tables) -> BTreeMap<&str, &GroupTable> {
-    tables.groups.values().map(|group| (&*group.name, group)).collect()
+    let groups = tables.groups.values().filter(|group| !is_transition(&group.name));
+    groups.map(|group| (&*group.name, group)).collect()
 }
 
 /// What a group has for new flows.

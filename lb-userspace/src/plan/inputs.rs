@@ -33,3 +33,11 @@ pub struct Inputs<'inputs> {
     /// The groups of the last plan. It saves time and changes nothing else; may be empty.
     pub cache: &'inputs Cache,
 }
+
+impl Inputs<'_> {
+    /// Ids of the listeners whose entries in the maps name the group with this id.
+    pub(super) fn previous_listeners(&self, group: u16) -> BTreeSet<u16> {
+        let listeners = self.previous.all_listeners();
+        listeners.filter(|listener| listener.group == group).map(|listener| listener.id).collect()
+    }
+}

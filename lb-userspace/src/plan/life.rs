@@ -6,9 +6,9 @@
 
 use lb_common::{Mode, Target, target::TargetState};
 
-use super::Inputs;
+use super::{Inputs, former::place_of, is_transition};
 use crate::{
-    config::{self, TargetGroup, TargetKey},
+    config::{self, TargetGroup, TargetKey, Via},
     health::{Health, Reason},
     next_hop::{NextHop, NextHopState},
 };
@@ -68,17 +68,9 @@ impl<'inputs> Case<'_, 'inputs> {
             return self.drained();
         }
         if !used {
-            let detail = format!("no listener forwards to target group {}", self.group.name);
-            return self.out(TargetState::Unused, Reason::NotInUse, detail);
+            return self.unused();
         }
-        let (state, reason, detail) = match self.health {
-            Some(health) => (health.state, health.reason, health.detail.clone()),
-            None => (
-                TargetState::Initial,
-                Some(Reason::InitialHealthChecking),
-                "its first health check has not finished".to_owned(),
-            ),
-        };
+        let (state, reason, detail) = self.checked();
         let mut verdict = Verdict {
             state,
             reason,
@@ -109,8 +101,36 @@ impl<'inputs> Case<'_, 'inputs> {
         verdict
     }
 
-    /// Judges a target that has left the configuration, in a group that is used; `None` when
-    /// nothing keeps it any more.
+    /// What the health checks say.
+    fn checked(&self) -> (TargetState, Option<Reason>, String) {
+        match self.health {
+            Some(health) => (health.state, health.reason, health.detail.clone()),
+            None => (
+                TargetState::Initial,
+                Some(Reason::InitialHealthChecking),
+                "its first health check has not finished".to_owned(),
+            ),
+        }
+    }
+
+    /// Judges a target of a group that no listener forwards to. It finishes the flows that it has
+    /// from when one did. It is checked all the same, so that a listener that is led to the group
+    /// finds targets in service.
+    fn unused(&self) -> Verdict<'inputs> {
+        if let Some(draining) = self.judge_leaving() {
+            return draining;
+        }
+        let nobody = format!("no listener forwards to target group {}", self.group.name);
+        if self.health.is_none() && self.group.health_check.via == Via::Tunnel {
+            return self.out(TargetState::Unused, Reason::NotInUse, nobody);
+        }
+        let (state, reason, detail) = self.checked();
+        let detail = if detail.is_empty() { nobody } else { format!("{nobody}; {detail}") };
+        Verdict { reason, ..self.out(state, Reason::NotInUse, detail) }
+    }
+
+    /// Judges a target that finishes its flows: it has left the configuration, or no listener
+    /// forwards to its group any more. `None` when nothing keeps it.
     pub(super) fn judge_leaving(&self) -> Option<Verdict<'inputs>> {
         let before = self.previous?;
         let had_flows = before.is_routable() || is_draining(before);
@@ -125,7 +145,9 @@ impl<'inputs> Case<'_, 'inputs> {
     fn drained(&self) -> Verdict<'inputs> {
         let now = self.inputs.now;
         let until = match self.previous {
-            Some(before) if is_draining(before) && before.until != 0 => before.until,
+            Some(before) if is_draining(before) && before.until != 0 => {
+                extended(before, self.inputs)
+            }
             _ => later(now, self.group.life.deregistration_delay.as_secs()),
         };
         let dead = self.health.is_some_and(|health| health.state == TargetState::Unhealthy);
@@ -185,6 +207,30 @@ impl<'inputs> Case<'_, 'inputs> {
     }
 }
 
+/// Seconds by which draining goes on at a time while its server is in service elsewhere.
+const EXTENSION: u64 = 60;
+
+/// Until when a target drains. One whose server is in service in another group goes on, as long as a
+/// listener is on its way between groups: remembered flows name it, and their server is there.
+pub(super) fn extended(before: &Target, inputs: &Inputs<'_>) -> u32 {
+    if is_ahead(before.until, inputs.now) || !before.is_routable() {
+        return before.until;
+    }
+    let mut groups = inputs.previous.groups.values();
+    let is_same = |other: &Target| {
+        other.is_accepting()
+            && other.group != before.group
+            && other.mode == before.mode
+            && place_of(other) == place_of(before)
+    };
+    if groups.any(|group| is_transition(&group.name))
+        && inputs.previous.targets.values().any(is_same)
+    {
+        return later(inputs.now, EXTENSION);
+    }
+    before.until
+}
+
 /// The state of a target as its map entry has it: one whose delay is over is still drained.
 pub(super) const fn kept_state(verdict: &Verdict<'_>) -> TargetState {
     match (verdict.state, verdict.until) {
@@ -194,12 +240,12 @@ pub(super) const fn kept_state(verdict: &Verdict<'_>) -> TargetState {
     }
 }
 
-fn is_draining(entry: &Target) -> bool {
+pub(super) fn is_draining(entry: &Target) -> bool {
     entry.state == TargetState::Draining as u8
 }
 
 /// A second of the monotonic clock, so many seconds from now; never 0.
-fn later(now: u32, seconds: u64) -> u32 {
+pub(super) fn later(now: u32, seconds: u64) -> u32 {
     now.wrapping_add(u32::try_from(seconds).unwrap_or(u32::MAX / 4)).max(1)
 }
 

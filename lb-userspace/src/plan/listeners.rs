@@ -94,9 +94,7 @@ pub fn listener_id(listener: &config::Listener, tables: &Tables) -> Option<u16> 
 
 /// Listener ids that are in use.
 fn used(tables: &Tables) -> impl Iterator<Item = u16> + '_ {
-    let wide = tables.wide.values().flat_map(|listeners| &listeners.ranges);
-    let wide = wide.filter(|range| range.protocol != 0).map(|range| range.listener.id);
-    tables.listeners.values().map(|listener| listener.id).chain(wide)
+    tables.all_listeners().map(|listener| listener.id)
 }
 
 /// The id that a listener had, by its prefix, ports and protocol.

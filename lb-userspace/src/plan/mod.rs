@@ -14,11 +14,13 @@ mod listeners;
 mod membership;
 mod model;
 mod pools;
+mod rename;
 mod reports;
 mod rings;
 mod space;
 mod tables;
 mod targets;
+mod transition;
 mod writes;
 
 #[cfg(test)]
@@ -32,6 +34,8 @@ pub use impact::{Comparison, GroupImpact, Impact, left_without_targets};
 pub use inputs::Inputs;
 pub use listeners::listener_id;
 pub use model::{MapModel, faults};
+pub use rename::{Renamed, carry_over, renamed};
 pub use reports::{Reports, TargetReport};
 pub use tables::*;
+pub use transition::is_transition;
 pub use writes::SlotWrites;

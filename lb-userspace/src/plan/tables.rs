@@ -37,6 +37,15 @@ pub struct Tables {
     pub devices: BTreeSet<u32>,
 }
 
+impl Tables {
+    /// The entries of all listeners; one on several ports or addresses may come more than once.
+    pub fn all_listeners(&self) -> impl Iterator<Item = Listener> + '_ {
+        let wide = self.wide.values().flat_map(|listeners| &listeners.ranges);
+        let wide = wide.filter(|range| range.protocol != 0).map(|range| range.listener);
+        self.listeners.values().copied().chain(wide)
+    }
+}
+
 /// A prefix of addresses, as the map of wide listeners has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WidePrefix {

@@ -3,19 +3,22 @@
 use std::{collections::BTreeMap, mem};
 
 use lb_common::{
-    Address, Be16, Family, Target,
+    Address, Be16, Family, RingRef, Target,
     limits::{TARGETS_MAX, WEIGHT_MAX},
+    target::TargetState,
 };
 
 use super::{
-    PlanError, TargetReport,
+    GroupTable, Inputs, PlanError, TargetReport,
     compile::{Compiler, no_room, sooner},
     entry,
     former::Former,
+    is_transition,
     life::{self, Case, RAMP_STEPS, Verdict},
 };
 use crate::{
-    config::{self, TargetGroup, TargetKey},
+    config::{self, Life, TargetGroup, TargetKey},
+    health::Reason,
     maglev::{self, Member},
 };
 
@@ -65,7 +68,13 @@ impl<'inputs> Compiler<'_, 'inputs> {
                 Some((id, _)) => id,
                 None => self.target_id()?,
             };
-            drafts.push(self.draft(group_id, group, target, (id, previous), key, &verdict));
+            let is_asked_for = inputs.drained.contains(&key);
+            let mut draft = self.draft(group_id, group, target, (id, previous), key, &verdict);
+            if !used && verdict.keeps && !is_asked_for {
+                // Nobody has asked for it to be drained: a new agent must not take it for that.
+                draft.entry.flags |= Target::LEAVING;
+            }
+            drafts.push(draft);
             verdicts.push(verdict);
         }
         Ok((drafts, verdicts))
@@ -77,13 +86,11 @@ impl<'inputs> Compiler<'_, 'inputs> {
         &mut self,
         group_id: u16,
         group: &TargetGroup,
-        used: bool,
         former: Former<'inputs>,
         drafts: &mut Vec<Draft<'inputs>>,
     ) {
         for (id, entry) in former.left() {
-            let left = without_weight(entry).filter(|_| used);
-            let draft = left.and_then(|target| {
+            let draft = without_weight(entry).and_then(|target| {
                 let (name, address, port) = (group.name.clone(), target.address, target.port);
                 let key = TargetKey { group: name, address, port };
                 let (previous, inputs) = (Some(entry), self.inputs);
@@ -171,6 +178,44 @@ impl<'inputs> Compiler<'_, 'inputs> {
         tables.resting = mem::take(resting);
     }
 
+    /// Plans the groups that have left the configuration while their targets finish their flows: they
+    /// have no ring, and entries that stay as they are.
+    pub(super) fn removed_groups(&mut self) {
+        let (inputs, now) = (self.inputs, self.inputs.now);
+        for (group_id, group) in &inputs.previous.groups {
+            if self.tables.groups.contains_key(group_id) || is_transition(&group.name) {
+                continue;
+            }
+            let config = inputs.cache.group(&group.name).map(|known| &known.cause.group);
+            let delay = config.map_or_else(Life::default, |config| config.life.clone());
+            let delay = delay.deregistration_delay.as_secs();
+            let mut reports = Vec::new();
+            let former = self.former.remove(group_id).unwrap_or_default();
+            for (id, before) in former.left() {
+                let Some(report) = leaving_report(id, before, group, delay, inputs) else {
+                    self.gone.push(id);
+                    continue;
+                };
+                let kept = (before.flags | Target::LEAVING) & !Target::ACCEPTING;
+                let until = report.until.unwrap_or(now);
+                let state = TargetState::Draining as u8;
+                let entry = Target { flags: kept, state, since: 0, until, ..*before };
+                self.tables.targets.insert(id, entry);
+                if entry.is_resolved() {
+                    self.tables.devices.insert(entry.interface);
+                }
+                self.plan.next_change = sooner(self.plan.next_change, Some(until), now);
+                reports.push(report);
+            }
+            if !reports.is_empty() {
+                let (name, ring) = (group.name.clone(), RingRef::NONE);
+                let table = GroupTable { name, ring, slots: [].into() };
+                self.tables.groups.insert(*group_id, table);
+                self.plan.targets.push(reports.into());
+            }
+        }
+    }
+
     /// The members of a ring, from the drafts of its group.
     pub(super) fn members(
         &mut self,
@@ -217,6 +262,39 @@ fn raise(members: &mut [Member], step_of: impl Fn(u16) -> Option<u32>) {
         let step = step_of(member.id).unwrap_or(RAMP_STEPS);
         member.weight = (member.weight * factor * step / RAMP_STEPS).max(1);
     }
+}
+
+/// The report on a target of a group that is no more; `None` when nothing keeps it.
+fn leaving_report(
+    id: u16,
+    before: &Target,
+    group: &GroupTable,
+    delay_s: u64,
+    inputs: &Inputs<'_>,
+) -> Option<TargetReport> {
+    let target = without_weight(before).filter(|_| before.is_routable())?;
+    let key = TargetKey { group: group.name.clone(), address: target.address, port: target.port };
+    let dead = inputs.health.get(&key).is_some_and(|one| one.state == TargetState::Unhealthy);
+    let until = if life::is_draining(before) && before.until != 0 {
+        life::extended(before, inputs)
+    } else {
+        life::later(inputs.now, delay_s)
+    };
+    if dead || inputs.cut.contains(&key) || !life::is_ahead(until, inputs.now) {
+        return None;
+    }
+    Some(TargetReport {
+        key,
+        id,
+        weight: 0,
+        state: TargetState::Draining,
+        reason: Some(Reason::DeregistrationInProgress),
+        detail: String::new(),
+        in_ring: false,
+        leaving: true,
+        until: Some(until),
+        share: 0.0,
+    })
 }
 
 /// A former target, from its entry; it takes nothing new.

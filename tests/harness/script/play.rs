@@ -185,7 +185,7 @@ impl<G: Ground> Player<G> {
         let Some(config) = self.config.clone() else { return };
         let reconciler = &self.reconciler;
         let seen = |slot| reconciler.seen(slot);
-        let quiet = agent::quiet_slots(&config, &self.plan.tables, self.now(), seen, |_, _| false);
+        let quiet = agent::quiet_slots(&self.plan.tables, self.now(), seen, |_, _| false);
         let plan = self.plan_for(&config, &quiet).expect("what was taken over fits");
         self.reconciler.apply(&plan).expect("writing does not fail");
         self.plan = plan;

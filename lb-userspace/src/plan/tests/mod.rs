@@ -8,6 +8,7 @@ mod rules;
 mod sizes;
 mod speed;
 mod standing;
+mod transition;
 
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
 

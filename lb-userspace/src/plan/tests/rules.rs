@@ -193,7 +193,7 @@ const CASES: &[Case] = &[
         ..used(
             "no listener",
             &[HEALTHY, DRAINED],
-            &[(Unused, Some(Reason::NotInUse), false), (Draining, LEAVING, false)],
+            &[(Healthy, None, false), (Draining, LEAVING, false)],
             &[],
         )
     },

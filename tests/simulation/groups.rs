@@ -1,0 +1,231 @@
+//! Several target groups, two listeners that are led between them, and their agent.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+    sync::Arc,
+};
+
+use lb_common::{Be16, Family, ListenerKey, Slot};
+use lb_userspace::{
+    agent,
+    config::{self, Config, Target, TargetGroup, TargetKey},
+    plan::{self, Cache, Inputs, Tables},
+    reconcile::Reconciler,
+};
+
+use crate::{
+    flows::{PORTS, Tuple, VIP},
+    group::{DELAY, IDLE, address, next_hop, verdict},
+    host::{Host, HostStore},
+    lead_breaks::LeadBreak,
+};
+
+/// Groups that there can be.
+pub(crate) const GROUPS: usize = 3;
+
+const CONFIG: &str = "
+interfaces: [eth0]
+target_groups:
+  - { name: g0, protocol: tcp, port: 80, forwarding: gue, targets: [{ address: 10.0.0.1 }] }
+listeners:
+  - name: one
+    address: 203.0.113.10
+    port: 80
+    protocol: tcp
+    default_action: { forward: { target_group: g0 } }
+  - name: two
+    address: 203.0.113.10
+    port: 81
+    protocol: tcp
+    default_action: { forward: { target_group: g0 } }
+";
+
+/// What is known of a server, from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Server {
+    pub(crate) alive: bool,
+    /// Whether a health check has had a verdict on it.
+    pub(crate) checked: bool,
+}
+
+/// One group in the configuration.
+#[derive(Clone, Debug)]
+pub(crate) struct Declared {
+    pub(crate) name: String,
+    pub(crate) servers: BTreeSet<u16>,
+}
+
+/// The groups, the listeners and the agent.
+pub(crate) struct Groups {
+    pub(crate) host: Rc<RefCell<Host>>,
+    reconciler: Reconciler<HostStore>,
+    cache: Cache,
+    tables: Arc<Tables>,
+    config: Config,
+    quiet: BTreeSet<u32>,
+    next_change: Option<u32>,
+    pub(crate) groups: [Option<Declared>; GROUPS],
+    /// The group that each listener is led to.
+    pub(crate) leads: [usize; 2],
+    pub(crate) servers: BTreeMap<u16, Server>,
+}
+
+impl Groups {
+    pub(crate) fn new(broken: Option<LeadBreak>) -> Self {
+        let (_, config, _) = config::parse(CONFIG, "simulation").expect("it is right");
+        let mut host = Host::new(None);
+        host.broken_lead = broken;
+        let host = Rc::new(RefCell::new(host));
+        let declared = |number: usize, servers: &[u16]| {
+            Some(Declared {
+                name: format!("g{number}"),
+                servers: servers.iter().copied().collect(),
+            })
+        };
+        let server = Server { alive: true, checked: true };
+        Self {
+            reconciler: Reconciler::new(HostStore(Rc::clone(&host))),
+            host,
+            cache: Cache::default(),
+            tables: Arc::default(),
+            config,
+            quiet: BTreeSet::new(),
+            next_change: None,
+            groups: [declared(0, &[1, 2, 3]), declared(1, &[3, 4]), None],
+            leads: [0, 0],
+            servers: (1..=4).map(|number| (number, server)).collect(),
+        }
+    }
+
+    /// The servers of a group that take new flows.
+    pub(crate) fn in_service(&self, group: usize) -> Vec<u16> {
+        let declared = self.groups[group].as_ref();
+        let servers = declared.into_iter().flat_map(|declared| &declared.servers);
+        let takes = |number: &&u16| {
+            self.servers.get(number).is_some_and(|server| server.alive && server.checked)
+        };
+        servers.filter(takes).copied().collect()
+    }
+
+    /// An agent that knows nothing but the maps.
+    pub(crate) fn restart(&mut self) {
+        self.reconciler = Reconciler::new(HostStore(Rc::clone(&self.host)));
+        self.cache = Cache::default();
+        self.quiet.clear();
+        self.host.borrow_mut().kill_after = None;
+    }
+
+    /// What the agent does each second.
+    pub(crate) fn tick(&mut self) {
+        let now = self.host.borrow().now;
+        let Self { reconciler, tables, quiet, .. } = self;
+        *quiet = agent::quiet_slots(tables, now, |slot| reconciler.seen(slot));
+        if !quiet.is_empty() || self.next_change.is_some_and(|second| second <= now) {
+            self.reconcile();
+        }
+    }
+
+    fn configure(&mut self) {
+        let template = Arc::clone(&self.config.target_groups[0]);
+        let group = |declared: &Declared| {
+            let mut group = TargetGroup::clone(&template);
+            group.name = declared.name.as_str().into();
+            group.life.deregistration_delay = std::time::Duration::from_secs(DELAY.into());
+            let target = |number: &u16| Target { address: address(*number), port: 80, weight: 100 };
+            group.targets = declared.servers.iter().map(target).collect();
+            Arc::new(group)
+        };
+        self.config.target_groups = self.groups.iter().flatten().map(group).collect();
+        for (listener, group) in self.config.listeners.iter_mut().zip(self.leads) {
+            let listener = Arc::make_mut(listener);
+            listener.idle_timeout = std::time::Duration::from_secs(IDLE.into());
+            if let Some(declared) = &self.groups[group] {
+                listener.target_group.clone_from(&declared.name);
+            }
+        }
+    }
+
+    /// Brings the maps to what is wanted; `false` when the agent was killed on the way.
+    pub(crate) fn reconcile(&mut self) -> bool {
+        self.configure();
+        let now = self.host.borrow().now;
+        let names = self.config.target_groups.iter().map(|group| group.name.clone());
+        let former = self.tables.groups.values().map(|group| group.name.clone());
+        let names: BTreeSet<Arc<str>> = names.chain(former).collect();
+        let checked = self.servers.iter().filter(|(_, server)| server.checked);
+        let health = checked.flat_map(|(number, server)| {
+            let key = |name: &Arc<str>| TargetKey {
+                group: name.clone(),
+                address: address(*number),
+                port: 80,
+            };
+            names.iter().map(move |name| (key(name), verdict(server.alive)))
+        });
+        let health = health.collect();
+        let next_hops = self.servers.keys().map(|number| (address(*number), next_hop())).collect();
+        let Self { reconciler, config, cache, quiet, .. } = self;
+        let plan = reconciler.plan(|previous| {
+            plan::compile(&Inputs {
+                config,
+                health: &health,
+                drained: &BTreeSet::new(),
+                cut: &BTreeSet::new(),
+                next_hops: &Arc::new(next_hops),
+                attached: &BTreeSet::new(),
+                now,
+                quiet,
+                previous,
+                cache,
+            })
+        });
+        let plan = plan.expect("it fits");
+        self.tell_host(&plan.tables);
+        let applied = self.reconciler.apply(&plan);
+        self.quiet.clear();
+        if applied.is_err() {
+            return false;
+        }
+        self.next_change = plan.next_change;
+        self.cache = plan.cache;
+        self.tables = plan.tables;
+        let mut host = self.host.borrow_mut();
+        if let Some(broken) = host.broken_lead {
+            broken.after_change(&mut host);
+            drop(host);
+            if broken.changes_maps() {
+                let _differs = self.reconciler.verify().expect("reading does not fail");
+                let read = self.reconciler.current().expect("reading does not fail");
+                self.tables = Arc::new(read.clone());
+            }
+        }
+        true
+    }
+
+    /// Tells mistakes where listeners are led.
+    fn tell_host(&self, tables: &Tables) {
+        let led = self.config.listeners.iter().filter_map(|listener| {
+            let id = tables.listeners.get(&plan::listener_key(listener)?)?.id;
+            let mut groups = tables.groups.iter();
+            let group = groups.find(|(_, group)| *group.name == *listener.target_group)?;
+            Some((id, *group.0))
+        });
+        self.host.borrow_mut().led_to = led.collect();
+    }
+
+    /// The slot of a flow of a listener, and its server when the slot is not armed.
+    pub(crate) fn slot_of(&self, listener: usize, tuple: &Tuple) -> Option<(usize, Slot)> {
+        let host = self.host.borrow();
+        let port = Be16::new(PORTS[listener]);
+        let key = ListenerKey::new(Family::V4, lb_common::Address::v4(VIP), port, 6);
+        let entry = host.tables.listeners.get(&key)?;
+        let index = host.tables.rings.get(&entry.group)?.slot_of(tuple.hash);
+        Some((index, host.tables.slots.get(index)))
+    }
+
+    /// Rings of listeners on their way.
+    pub(crate) fn transitions(&self) -> usize {
+        self.tables.groups.values().filter(|group| plan::is_transition(&group.name)).count()
+    }
+}

@@ -1,0 +1,397 @@
+//! One sequence with several groups: listeners are led from one to another and back while connections
+//! open, send and end; servers are in one group or in several, come, go, die and recover; groups are
+//! deleted, made again and renamed; the agent is killed.
+
+use std::collections::BTreeMap;
+
+use lb_common::Family;
+
+use crate::{
+    check::Flow,
+    flows::{self, Tuple},
+    group::{DELAY, address},
+    groups::{Declared, GROUPS, Groups, Server},
+    lead_breaks::LeadBreak,
+    random::Random,
+};
+
+const STEPS: usize = 400;
+
+/// Slots that the flows of a listener are in.
+const SLOTS: usize = 4;
+
+/// A connection, and how its server has come to have it.
+/// A connection, and how its server has come to have it.
+#[derive(Clone, Copy)]
+struct Connection {
+    flow: Flow,
+    listener: usize,
+    /// The group that it came by.
+    group: usize,
+}
+
+/// What is known of a server in a group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Registration {
+    in_service: bool,
+    /// Second until which it keeps its flows when it is no longer in service.
+    until: u32,
+}
+
+/// A sequence.
+pub(crate) struct LeadSequence {
+    random: Random,
+    groups: Groups,
+    now: u32,
+    connections: Vec<Connection>,
+    fresh: [Vec<&'static Tuple>; 2],
+    ended: [Vec<&'static Tuple>; 2],
+    registrations: BTreeMap<(usize, u16), Registration>,
+    next_server: u16,
+    next_name: u32,
+    traced: bool,
+}
+
+impl LeadSequence {
+    pub(crate) fn new(seed: u64, broken: Option<LeadBreak>) -> Self {
+        let mut random = Random::new(seed);
+        let fresh = [0, 1].map(|listener| flows::of_slots(&mut random, SLOTS, listener));
+        Self {
+            random,
+            groups: Groups::new(broken),
+            now: 1000,
+            connections: Vec::new(),
+            fresh,
+            ended: [Vec::new(), Vec::new()],
+            registrations: BTreeMap::new(),
+            next_server: 5,
+            next_name: 0,
+            traced: false,
+        }
+    }
+
+    /// The same, with a line for each step.
+    pub(crate) fn traced(mut self) -> Self {
+        self.traced = true;
+        self
+    }
+
+    /// Runs it; an error says what did not hold.
+    pub(crate) fn run(mut self) -> Result<(), String> {
+        self.groups.host.borrow_mut().set_now(self.now);
+        self.register();
+        self.groups.reconcile();
+        for step in 0..STEPS {
+            self.step().map_err(|violation| format!("step {step}: {violation}"))?;
+        }
+        Ok(())
+    }
+
+    fn say(&self, what: impl FnOnce() -> String) {
+        if self.traced {
+            println!("{:>5} {}", self.now, what());
+        }
+    }
+
+    fn step(&mut self) -> Result<(), String> {
+        let passes = [0, 0, 1, 1, 2][self.random.below(5)];
+        if passes > 0 {
+            self.now += passes;
+            self.groups.host.borrow_mut().set_now(self.now);
+            self.excuse();
+            self.groups.tick();
+        }
+        match self.random.below(1000) {
+            0..130 => self.change()?,
+            130..140 => self.toggle_budget(),
+            140..420 => self.start()?,
+            _ => self.send()?,
+        }
+        Ok(())
+    }
+
+    fn toggle_budget(&mut self) {
+        let mut host = self.groups.host.borrow_mut();
+        let full = !host.budget_full;
+        host.set_budget_full(full);
+    }
+
+    /// Notes which servers are in service by which groups now, and which are no longer.
+    fn register(&mut self) {
+        let (groups, now) = (&self.groups, self.now);
+        let in_service = |group: usize, number: u16| {
+            groups.leads.contains(&group)
+                && groups.groups[group].as_ref().is_some_and(|one| one.servers.contains(&number))
+                && groups.servers.get(&number).is_some_and(|server| server.alive && server.checked)
+        };
+        let declared = groups.groups.iter().enumerate();
+        let declared = declared.filter_map(|(group, one)| Some((group, one.as_ref()?)));
+        for (group, one) in declared {
+            for number in &one.servers {
+                self.registrations.entry((group, *number)).or_default();
+            }
+        }
+        for ((group, number), one) in &mut self.registrations {
+            let was = std::mem::replace(&mut one.in_service, in_service(*group, *number));
+            if one.in_service {
+                one.until = 0;
+            } else if was {
+                one.until = now + DELAY;
+            }
+        }
+        self.excuse();
+    }
+
+    /// Connections whose server keeps them no longer.
+    fn excuse(&mut self) {
+        for Connection { flow, listener, group } in &mut self.connections {
+            let known = self.registrations.get(&(*group, flow.target)).copied().unwrap_or_default();
+            let lead = (self.groups.leads[*listener], flow.target);
+            let elsewhere = self.registrations.get(&lead).is_some_and(|one| one.in_service);
+            let alive = self.groups.servers.get(&flow.target).is_some_and(|server| server.alive);
+            let kept = known.in_service || self.now < known.until || elsewhere;
+            flow.excused |= !alive || !kept;
+        }
+    }
+
+    /// A change, carried out by the agent; sometimes it is killed on the way, and packets go on until
+    /// another one starts.
+    fn change(&mut self) -> Result<(), String> {
+        let killed = self.random.chance(100).then(|| self.random.below(8));
+        self.groups.host.borrow_mut().kill_after = killed;
+        self.choose();
+        self.register();
+        if !self.groups.reconcile() {
+            self.say(|| format!("the agent is killed after {killed:?} operations"));
+            for _ in 0..self.random.below(4) {
+                self.send()?;
+            }
+            self.groups.restart();
+            self.groups.reconcile();
+        }
+        self.groups.host.borrow_mut().kill_after = None;
+        self.check_disarmed_slots()
+    }
+
+    fn choose(&mut self) {
+        match self.random.below(130) {
+            0..55 => self.lead(),
+            55..70 => self.add(),
+            70..80 => self.remove(),
+            80..90 => self.die_or_recover(),
+            90..100 => self.delete_or_make(),
+            100..110 => self.rename(),
+            110..113 => self.grow(),
+            113..120 => self.judge(),
+            _ => {
+                self.say(|| "the agent starts anew".to_owned());
+                self.groups.restart();
+            }
+        }
+    }
+
+    /// Leads a listener to a group that has, or will have, a server in service.
+    fn lead(&mut self) {
+        let listener = self.random.below(2);
+        let group = self.random.below(GROUPS);
+        let servers = self.groups.groups[group].as_ref().map_or(0, |one| one.servers.len());
+        if servers > 0 {
+            self.say(|| format!("listener {listener} is led to {group}"));
+            self.groups.leads[listener] = group;
+        }
+    }
+
+    fn some_group(&mut self) -> Option<usize> {
+        let group = self.random.below(GROUPS);
+        self.groups.groups[group].is_some().then_some(group)
+    }
+
+    /// A new server, or one that another group has, too.
+    fn add(&mut self) {
+        let Some(group) = self.some_group() else { return };
+        let known: Vec<u16> = self.groups.servers.keys().copied().collect();
+        let known = self.random.chance(600).then(|| self.random.pick(&known)).flatten();
+        let number = known.unwrap_or(self.next_server);
+        self.next_server += u16::from(known.is_none());
+        let checked = self.random.chance(600);
+        self.groups.servers.entry(number).or_insert(Server { alive: true, checked });
+        self.say(|| format!("server {number} comes to {group}"));
+        if let Some(one) = &mut self.groups.groups[group] {
+            one.servers.insert(number);
+        }
+    }
+
+    fn remove(&mut self) {
+        let Some(group) = self.some_group() else { return };
+        let left = self.groups.in_service(group);
+        if let (2.., Some(number)) = (left.len(), self.random.pick(&left)) {
+            self.say(|| format!("server {number} leaves {group}"));
+            if let Some(one) = &mut self.groups.groups[group] {
+                one.servers.remove(&number);
+            }
+        }
+    }
+
+    /// The first verdicts on new servers are in.
+    fn judge(&mut self) {
+        for server in self.groups.servers.values_mut() {
+            server.checked = true;
+        }
+    }
+
+    fn die_or_recover(&mut self) {
+        let numbers: Vec<u16> = self.groups.servers.keys().copied().collect();
+        let Some(number) = self.random.pick(&numbers) else { return };
+        let last = (0..GROUPS).any(|group| self.groups.in_service(group) == [number]);
+        let Some(server) = self.groups.servers.get_mut(&number).filter(|one| one.checked) else {
+            return;
+        };
+        if server.alive && last {
+            return;
+        }
+        server.alive = !server.alive;
+        let alive = server.alive;
+        self.say(|| format!("server {number} {}", if alive { "recovers" } else { "dies" }));
+    }
+
+    /// A group that no listener is led to goes, or comes back under the same name or another one.
+    fn delete_or_make(&mut self) {
+        let group = self.random.below(GROUPS);
+        if self.groups.leads.contains(&group) {
+            return;
+        }
+        if self.groups.groups[group].take().is_some() {
+            self.say(|| format!("{group} is deleted"));
+            return;
+        }
+        let alive = self.groups.servers.iter().filter(|(_, server)| server.alive);
+        let numbers: Vec<u16> = alive.map(|(number, _)| *number).collect();
+        let count = 1 + self.random.below(3);
+        let servers = (0..count).filter_map(|_| self.random.pick(&numbers)).collect();
+        let name = if self.random.chance(500) { format!("g{group}") } else { self.new_name() };
+        self.say(|| format!("{group} is made, as {name} with {servers:?}"));
+        self.groups.groups[group] = Some(Declared { name, servers });
+    }
+
+    fn new_name(&mut self) -> String {
+        self.next_name += 1;
+        format!("renamed{}", self.next_name)
+    }
+
+    fn rename(&mut self) {
+        let Some(group) = self.some_group() else { return };
+        let name = self.new_name();
+        self.say(|| format!("{group} gets the name {name}"));
+        if let Some(one) = &mut self.groups.groups[group] {
+            one.name = name;
+        }
+    }
+
+    /// More servers than the ring is made for.
+    fn grow(&mut self) {
+        let Some(group) = self.some_group() else { return };
+        if self.groups.servers.len() > 60 {
+            return;
+        }
+        self.say(|| format!("36 servers come to {group}"));
+        for _ in 0..36 {
+            let number = self.next_server;
+            self.next_server += 1;
+            self.groups.servers.insert(number, Server { alive: true, checked: true });
+            if let Some(one) = &mut self.groups.groups[group] {
+                one.servers.insert(number);
+            }
+        }
+    }
+
+    /// A connection begins.
+    fn start(&mut self) -> Result<(), String> {
+        let listener = self.random.below(2);
+        let again = self.random.chance(500) && !self.ended[listener].is_empty();
+        let from = if again { &mut self.ended[listener] } else { &mut self.fresh[listener] };
+        if from.is_empty() {
+            return Ok(());
+        }
+        let tuple = from.swap_remove(self.random.below(from.len()));
+        let (budget_full, group) =
+            (self.groups.host.borrow().budget_full, self.groups.leads[listener]);
+        let takers = self.groups.in_service(group);
+        let target = match self.deliver(tuple, true) {
+            // It may wait for longer than its former group's targets drain.
+            Err(_) if takers.is_empty() => return Ok(()),
+            delivered => delivered?,
+        };
+        // Until a group has somebody in service, its listeners stay where they were.
+        let excused = budget_full || takers.is_empty();
+        if !excused && !takers.contains(&target) {
+            return Err(format!("a new flow goes to {target}, and {group} has {takers:?}"));
+        }
+        self.say(|| format!("{:x} of listener {listener} begins with {target}", tuple.hash));
+        let flow = Flow { tuple, target, last: self.now, excused };
+        self.connections.push(Connection { flow, listener, group });
+        Ok(())
+    }
+
+    /// A connection sends, or ends.
+    fn send(&mut self) -> Result<(), String> {
+        if self.connections.is_empty() {
+            return Ok(());
+        }
+        let index = self.random.below(self.connections.len());
+        let Connection { flow, listener, .. } = self.connections[index];
+        if self.random.chance(150) {
+            self.connections.swap_remove(index);
+            self.ended[listener].push(flow.tuple);
+            return Ok(());
+        }
+        let target = self.deliver(flow.tuple, false)?;
+        if !flow.is_bound(self.now) {
+            self.connections.swap_remove(index);
+            self.ended[listener].push(flow.tuple);
+            return Ok(());
+        }
+        if target != flow.target {
+            return Err(format!(
+                "{:x} of listener {listener} moved from {} to {target}, {} s after its last packet",
+                flow.tuple.hash,
+                flow.target,
+                self.now - flow.last
+            ));
+        }
+        self.say(|| format!("{:x} goes to {target}", flow.tuple.hash));
+        self.connections[index].flow.last = self.now;
+        Ok(())
+    }
+
+    /// Sends a packet; nothing goes to a server that is dead.
+    fn deliver(&self, tuple: &Tuple, syn: bool) -> Result<u16, String> {
+        let mut host = self.groups.host.borrow_mut();
+        let interrupted = host.kill_after.is_some();
+        let target = host.send(tuple, syn).ok_or("a packet is not forwarded")?;
+        let alive = self.groups.servers.get(&target).is_some_and(|server| server.alive);
+        if alive || interrupted {
+            Ok(target)
+        } else {
+            Err(format!("a packet goes to {target}, which is dead"))
+        }
+    }
+
+    /// A slot that is not armed must own all of its flows.
+    fn check_disarmed_slots(&self) -> Result<(), String> {
+        for Connection { flow, listener, .. } in &self.connections {
+            let slot = self.groups.slot_of(*listener, flow.tuple);
+            let Some((index, slot)) = slot.filter(|(_, slot)| !slot.is_armed()) else { continue };
+            let host = self.groups.host.borrow();
+            let owner = host.target(slot.current).map(|target| target.address.to_ip(Family::V4));
+            if flow.is_bound(self.now) && owner != Some(address(flow.target)) {
+                return Err(format!(
+                    "slot {index} is not armed and belongs to {owner:?}, with a flow of {} ({} \
+                     transitions)",
+                    flow.target,
+                    self.groups.transitions()
+                ));
+            }
+        }
+        Ok(())
+    }
+}

@@ -93,6 +93,10 @@ kinds! {
     /// Unhealthy targets are used because none, or too few, are healthy.
     FailOpen, "fail_open", Risk,
         "`xelb get targets` says why its targets are unhealthy";
+    /// Listeners were led to a group that has no target in service yet.
+    SwitchWaits, "switch_waits", Risk,
+        "wait for the first health checks of the group, or see with `xelb get targets` what it lacks; \
+         the listeners stay with their former targets until those have drained";
     /// Another layout's maps forward until the first verdicts are in.
     LayoutChange, "layout_change", Risk,
         "wait for the first health checks; it ends by itself";

@@ -16,7 +16,7 @@ use lb_userspace::{
 };
 
 use crate::{
-    flows::{PORTS, Tuple, VIP},
+    flows::{PORT, Tuple, VIPS},
     group::{DELAY, IDLE, address, next_hop, verdict},
     host::{Host, HostStore},
     lead_breaks::LeadBreak,
@@ -28,7 +28,7 @@ pub(crate) const GROUPS: usize = 3;
 const CONFIG: &str = "
 interfaces: [eth0]
 target_groups:
-  - { name: g0, protocol: tcp, port: 80, forwarding: gue, targets: [{ address: 10.0.0.1 }] }
+  - { name: g0, protocol: tcp, port: 80, forwarding: ipip, targets: [{ address: 10.0.0.1 }] }
 listeners:
   - name: one
     address: 203.0.113.10
@@ -36,8 +36,8 @@ listeners:
     protocol: tcp
     default_action: { forward: { target_group: g0 } }
   - name: two
-    address: 203.0.113.10
-    port: 81
+    address: 203.0.113.11
+    port: 80
     protocol: tcp
     default_action: { forward: { target_group: g0 } }
 ";
@@ -217,8 +217,8 @@ impl Groups {
     /// The slot of a flow of a listener, and its server when the slot is not armed.
     pub(crate) fn slot_of(&self, listener: usize, tuple: &Tuple) -> Option<(usize, Slot)> {
         let host = self.host.borrow();
-        let port = Be16::new(PORTS[listener]);
-        let key = ListenerKey::new(Family::V4, lb_common::Address::v4(VIP), port, 6);
+        let vip = lb_common::Address::v4(VIPS[listener]);
+        let key = ListenerKey::new(Family::V4, vip, Be16::new(PORT), 6);
         let entry = host.tables.listeners.get(&key)?;
         let index = host.tables.rings.get(&entry.group)?.slot_of(tuple.hash);
         Some((index, host.tables.slots.get(index)))

@@ -30,7 +30,7 @@ use sequence::{Length, Sequence};
 const SEQUENCES: u64 = 10_000;
 
 /// The same with several groups; each change plans all of them.
-const LEAD_SEQUENCES: u64 = 4_000;
+const LEAD_SEQUENCES: u64 = 2_000;
 
 /// Sequences within which each deliberate break must show.
 const CAUGHT_WITHIN: u64 = 3_000;
@@ -48,7 +48,7 @@ fn first_failure(count: u64, length: Length, broken: Option<Break>) -> Option<St
 
 /// The same for any kind of sequence.
 fn first_of(count: u64, run: impl Fn(u64) -> Result<(), String> + Sync) -> Option<String> {
-    let next = AtomicU64::new(0);
+    let (next, run) = (&AtomicU64::new(0), &run);
     let threads = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
         let search = || {
@@ -63,7 +63,7 @@ fn first_of(count: u64, run: impl Fn(u64) -> Result<(), String> + Sync) -> Optio
                 }
             }
         };
-        let searches: Vec<_> = (0..threads).map(|_| scope.spawn(&search)).collect();
+        let searches: Vec<_> = (0..threads).map(|_| scope.spawn(search)).collect();
         searches.into_iter().find_map(|search| search.join().expect("no panic"))
     })
 }

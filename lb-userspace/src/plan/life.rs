@@ -83,7 +83,11 @@ impl<'inputs> Case<'_, 'inputs> {
                 TargetState::Initial => Candidate::Initial,
                 TargetState::Draining | TargetState::Unused => Candidate::Out,
             },
-            keeps: state == TargetState::Healthy,
+            // One that comes back while it finishes its flows keeps them until there is a verdict.
+            keeps: match state {
+                TargetState::Initial => self.previous.is_some_and(Target::is_routable),
+                state => state == TargetState::Healthy,
+            },
             until: 0,
         };
         if state == TargetState::Unhealthy {

@@ -26,7 +26,10 @@ use super::{
     space,
     tables::same_slots,
 };
-use crate::consistency::{self, Change};
+use crate::{
+    consistency::{self, Change},
+    warning::{Warning, WarningKind},
+};
 
 /// What the name of a transition group begins with; that of a configured group cannot.
 const MARK: char = '>';
@@ -136,11 +139,12 @@ impl Compiler<'_, '_> {
         if let (true, Some(group)) =
             (owners.iter().any(|owner| *owner != 0), self.tables.groups.get(&to))
         {
-            self.plan.warnings.push(format!(
+            let text = format!(
                 "target group {}: it has no target yet that may take traffic; listeners that were \
                  led to it stay with the targets that they had",
                 group.name
-            ));
+            );
+            self.plan.warnings.push(Warning::new(WarningKind::SwitchWaits, &*group.name, text));
         }
         owners
     }

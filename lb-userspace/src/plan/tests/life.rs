@@ -154,12 +154,12 @@ fn a_removed_target_goes_at_once_when_nothing_keeps_it() {
     story.remove(2);
     story.after(1);
     assert_eq!(story.shown(2), None);
-    // Nobody uses its group any more.
+    // It finishes its flows also when nobody uses its group any more.
     let mut story = Story::new(&[HEALTHY; 2]);
     story.remove(2);
     story.world.config.listeners.clear();
     story.after(1);
-    assert_eq!(story.shown(2), None);
+    assert_eq!(story.shown(2), Some((Draining, true, false)));
 }
 
 #[test]
@@ -300,7 +300,7 @@ fn slots_disarm_when_they_have_been_quiet() {
     };
     for index in quiet {
         assert!(!slot(&story, *index).is_armed());
-        assert_eq!(slot(&story, *index).epoch, 1);
+        assert_ne!(slot(&story, *index).epoch, 0);
     }
     assert!(loud.iter().all(|index| slot(&story, *index).is_armed()));
     story.after(1);

@@ -140,7 +140,7 @@ fn a_listener_waits_for_a_group_without_verdicts() {
     let waits = next(&world, &first);
     let before: Vec<Slot> = group_of(&first).slots.to_vec();
     assert_eq!(group_of(&waits).slots.to_vec(), before);
-    assert!(waits.warnings.iter().any(|warning| warning.contains("stay with the targets")));
+    assert!(waits.warnings.iter().any(|warning| warning.text.contains("stay with the targets")));
     let key = TargetKey { group: "green".into(), address: v4(3), port: 80 };
     world.health.insert(key, verdict(Healthy));
     let led = next(&world, &waits);
@@ -184,6 +184,26 @@ fn targets_of_a_deleted_group_finish_their_flows() {
     assert_eq!((plan.targets.len(), plan.tables.groups.len()), (2, 2));
     assert!(group_of(&plan).slots.iter().all(|slot| slot.home > 2), "a home that is gone");
     assert_eq!(plan.tables.resting.len(), 2);
+}
+
+/// The verdicts on them may have been lost with an agent.
+#[test]
+fn targets_that_come_back_without_a_verdict_keep_their_flows() {
+    let mut world = world();
+    let first = world.first_plan().unwrap();
+    world.last_listener().target_group = "green".to_owned();
+    let blue = world.config.target_groups.remove(0);
+    let led = next(&world, &first);
+    let mut health = HealthTable::default();
+    for number in [3, 4] {
+        let key = TargetKey { group: "green".into(), address: v4(number), port: 80 };
+        health.insert(key, verdict(Healthy));
+    }
+    world.health = health;
+    world.config.target_groups.insert(0, blue);
+    world.last_listener().target_group = "blue".to_owned();
+    let back = next(&world, &led);
+    assert_eq!(states(&back)[..2], [(Initial, true); 2]);
 }
 
 /// Bindings name their targets, so that no ring has to go along.

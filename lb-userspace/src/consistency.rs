@@ -77,6 +77,7 @@ impl Change<'_> {
 /// group takes remembered flows from one ring to another: what was remembered in the one must not
 /// count in an epoch of the other. It comes again after 18 hours, and the longest memory is two.
 #[must_use]
+#[expect(clippy::cast_possible_truncation, reason = "less than 2^16 after the division")]
 pub const fn epoch(now: u32) -> u16 {
     (now % u16::MAX as u32) as u16 + 1
 }

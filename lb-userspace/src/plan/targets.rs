@@ -187,7 +187,7 @@ impl<'inputs> Compiler<'_, 'inputs> {
                 continue;
             }
             let config = inputs.cache.group(&group.name).map(|known| &known.cause.group);
-            let delay = config.map_or_else(Life::default, |config| config.life.clone());
+            let delay = config.map_or_else(Life::default, |config| config.life);
             let delay = delay.deregistration_delay.as_secs();
             let mut reports = Vec::new();
             let former = self.former.remove(group_id).unwrap_or_default();

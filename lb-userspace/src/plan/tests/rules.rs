@@ -2,7 +2,7 @@
 
 use lb_common::{
     Mode, RingRef, Slot,
-    target::TargetState::{self, Draining, Healthy, Initial, Unhealthy, Unused},
+    target::TargetState::{self, Draining, Healthy, Initial, Unhealthy},
 };
 
 use super::*;

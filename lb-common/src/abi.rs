@@ -1,9 +1,9 @@
 //! The number of the map layout, and the record that carries it in the pinned maps.
 
 use crate::{
-    Binding, Bucket, FlowLine, FragmentFlow, FragmentKey, Group, InterfaceMacs, Life, Listener,
-    ListenerKey, ListenerPlace, Memory, MemoryLine, Owner, Pool, PortRange, Slot, Switches, Target,
-    Traffic, VipKey, WideKey, WideListeners,
+    Binding, Bucket, ClientLink, FlowLine, FragmentFlow, FragmentKey, Group, InterfaceMacs, Life,
+    Listener, ListenerKey, ListenerPlace, Memory, MemoryLine, Owner, Pool, PortRange, Sequence, Slot,
+    Switches, Target, Traffic, VipKey, WideKey, WideListeners,
     explain::Explanation,
     shared,
     shared::{Layout, Shared as _},
@@ -91,6 +91,8 @@ pub const LAYOUTS: &[Layout] = &[
     FragmentKey::LAYOUT,
     FragmentFlow::LAYOUT,
     Binding::LAYOUT,
+    ClientLink::LAYOUT,
+    Sequence::LAYOUT,
     Life::LAYOUT,
     FlowLine::LAYOUT,
     Pool::LAYOUT,

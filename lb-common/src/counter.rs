@@ -109,6 +109,8 @@ numbered! {
             "decapsulation: what is inside is for an address that is no VIP of this host";
         InnerProtocolRefused = 28, "inner_protocol_refused",
             "decapsulation: what is inside is neither TCP, UDP nor ICMP";
+        HairpinRefused = 29, "hairpin_refused",
+            "nat: a target asked its own listener and was led to itself, and source_nat has no free port";
     }
 }
 
@@ -143,6 +145,8 @@ numbered! {
             "packets of flows whose target is gone that were answered with RST";
         OtherHostPassed = 13, "other_host_passed",
             "IP frames for the MAC address of another host, left to the host's own stack, which drops them";
+        FlowEvicted = 14, "flow_evicted",
+            "nat, fullnat: flows that had ended or had not begun, whose binding another one took since none was free";
     }
 }
 

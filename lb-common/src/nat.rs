@@ -24,28 +24,44 @@ shared! {
         pub local: Address,
         /// The target's address.
         pub target_address: Address,
-        /// MAC that the client's packets come from: answers go there.
-        pub client_mac: Mac,
-        /// MAC of this host that they come to.
-        pub own_mac: Mac,
-        /// Index of the interface that they come in by.
-        pub interface: u32,
-        /// Their VLAN tags: EtherType and contents of each, the outer one first.
-        pub tags: [Be16; 4],
-        /// How many of them there are.
-        pub tag_count: u8,
+        /// The link that the client's packets come by: answers go there. Packets write it.
+        pub link: ClientLink,
         /// Number of the [`Family`].
         pub family: u8,
         /// IP protocol number.
         pub protocol: u8,
         /// Number of the pool that it belongs to.
         pub pool: u8,
+        /// Zero.
+        pub reserved: u8,
         /// Id of the target.
         pub target: u16,
         /// Seconds of silence after which it is forgotten.
         pub idle_timeout: u16,
-        /// Zero.
-        pub reserved: [u64; 2],
+        /// [`Sequence`] of one of the target's last TCP segments, as a word; 0 before the first. Packets
+        /// write it.
+        pub sequence: u64,
+    }
+
+    /// The link layer of a client's packets, in words that can be compared.
+    pub struct ClientLink: 32 {
+        /// MAC that they come from, its first word in the lowest bits; above it the number of VLAN
+        /// tags.
+        pub client: u64,
+        /// MAC of this host that they come to.
+        pub own: u64,
+        /// Their VLAN tags in memory order: EtherType and contents of each, the outer one first.
+        pub tags: u64,
+        /// Index of the interface that they come in by.
+        pub interface: u64,
+    }
+
+    /// Where a TCP segment stands in the streams of its connection.
+    pub struct Sequence: 8 {
+        /// Its sequence number.
+        pub sent: u32,
+        /// Its acknowledgement number: what its sender expects next.
+        pub received: u32,
     }
 
     /// A line of the flow table: words of tag and binding; see `lb_ebpf::nat::table`.
@@ -125,18 +141,106 @@ impl Binding {
         vip: Address { words: [0; 2] },
         local: Address { words: [0; 2] },
         target_address: Address { words: [0; 2] },
-        client_mac: Mac::new([0; 6]),
-        own_mac: Mac::new([0; 6]),
-        interface: 0,
-        tags: [Be16::new(0); 4],
-        tag_count: 0,
+        link: ClientLink { client: 0, own: 0, tags: 0, interface: 0 },
         family: 0,
         protocol: 0,
         pool: 0,
+        reserved: 0,
         target: 0,
         idle_timeout: 0,
-        reserved: [0; 2],
+        sequence: 0,
     };
+}
+
+impl ClientLink {
+    /// Words of it.
+    pub const WORDS: usize = 4;
+
+    /// The link of packets from `client` to `own`, by an interface, with the first `tag_count` of
+    /// these tags.
+    #[must_use]
+    #[inline(always)]
+    pub fn new(client: Mac, own: Mac, interface: u32, tags: [Be16; 4], tag_count: u8) -> Self {
+        Self {
+            client: word_of(client) | u64::from(tag_count) << 48,
+            own: word_of(own),
+            tags: bytemuck::cast(tags),
+            interface: u64::from(interface),
+        }
+    }
+
+    /// MAC of the client, or of the router before it.
+    #[must_use]
+    #[inline(always)]
+    pub const fn client_mac(&self) -> Mac {
+        mac_of(self.client)
+    }
+
+    /// MAC of this host.
+    #[must_use]
+    #[inline(always)]
+    pub const fn own_mac(&self) -> Mac {
+        mac_of(self.own)
+    }
+
+    /// EtherType and contents of each tag.
+    #[must_use]
+    #[inline(always)]
+    pub fn tags(&self) -> [Be16; 4] {
+        bytemuck::cast(self.tags)
+    }
+
+    /// How many of them there are.
+    #[must_use]
+    #[inline(always)]
+    pub const fn tag_count(&self) -> u8 {
+        (self.client >> 48) as u8
+    }
+
+    /// Index of the interface.
+    #[must_use]
+    #[inline(always)]
+    pub const fn interface(&self) -> u32 {
+        self.interface as u32
+    }
+
+    /// Whether it is another one. No short cuts: each would be a branch for the verifier to walk.
+    #[must_use]
+    #[inline(always)]
+    pub const fn differs(&self, other: &Self) -> bool {
+        (self.client ^ other.client)
+            | (self.own ^ other.own)
+            | (self.tags ^ other.tags)
+            | (self.interface ^ other.interface)
+            != 0
+    }
+}
+
+#[inline(always)]
+const fn word_of(mac: Mac) -> u64 {
+    let [first, second, third] = mac.words;
+    first as u64 | (second as u64) << 16 | (third as u64) << 32
+}
+
+#[inline(always)]
+const fn mac_of(word: u64) -> Mac {
+    Mac { words: [word as u16, (word >> 16) as u16, (word >> 32) as u16] }
+}
+
+impl Sequence {
+    /// As a word in memory order.
+    #[must_use]
+    #[inline(always)]
+    pub fn to_word(self) -> u64 {
+        bytemuck::cast(self)
+    }
+
+    /// From a word in memory order.
+    #[must_use]
+    #[inline(always)]
+    pub fn from_word(word: u64) -> Self {
+        bytemuck::cast(word)
+    }
 }
 
 impl Pool {
@@ -152,6 +256,17 @@ impl Pool {
     pub const fn binding_of(&self, port: u16) -> Option<u32> {
         let offset = (port as u32).wrapping_sub(self.first_port as u32);
         if offset < self.count { Some(self.first + offset) } else { None }
+    }
+
+    /// Whether it has this port. No short cuts: each would be a branch for the verifier to walk, in
+    /// every pool.
+    #[must_use]
+    #[inline(always)]
+    pub const fn has(&self, family: Family, address: &Address, port: u16) -> bool {
+        let ([own, own_end], [asked, asked_end]) = (self.address.words, address.words);
+        let other = (own ^ asked) | (own_end ^ asked_end) | (self.family ^ family as u8) as u64;
+        let offset = (port as u32).wrapping_sub(self.first_port as u32);
+        (other == 0) & (offset < self.count)
     }
 
     /// Its binding with this offset, before it is used for the first time; `number` is the pool's.
@@ -229,6 +344,8 @@ impl Life {
     pub const TARGET_FIN: u16 = 8;
     /// Flag: one of them has sent RST.
     pub const RESET: u16 = 16;
+    /// Flag: both have sent FIN, and one has acknowledged it.
+    pub const SETTLED: u16 = 32;
 
     /// As a word in memory order.
     #[must_use]

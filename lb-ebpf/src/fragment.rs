@@ -87,7 +87,7 @@ fn later<T: Tables>(ip: &IpPacket, key: &FragmentKey, tables: &T) -> Result<Data
     let transport = Transport {
         source_port: flow.source_port,
         destination_port: flow.destination_port,
-        tcp_flags: 0,
+        ..Transport::default()
     };
     Ok(Datagram::new(ip, flow.protocol, transport, Content::LaterFragment))
 }

@@ -1,7 +1,7 @@
 //! From bytes to a datagram: IPv4 with options, IPv6 with extension headers, TCP, UDP.
 
 use lb_common::{
-    Address, Be16, DropReason, Family, ListenerKey, VipKey,
+    Address, Be16, DropReason, Family, ListenerKey, Sequence, VipKey,
     listener::protocol::{TCP, UDP},
 };
 
@@ -36,6 +36,9 @@ pub struct Datagram {
     pub destination_port: Be16,
     /// Flags of its TCP header; zero for UDP.
     pub tcp_flags: u8,
+    /// Sequence and acknowledgement number of its TCP header; zero for UDP, and for plain packets, whose
+    /// targets need no translation.
+    pub sequence: Sequence,
     /// What it carries of the flow.
     pub content: Content,
 }
@@ -59,6 +62,7 @@ pub(crate) struct Transport {
     pub(crate) source_port: Be16,
     pub(crate) destination_port: Be16,
     pub(crate) tcp_flags: u8,
+    pub(crate) sequence: Sequence,
 }
 
 impl Datagram {
@@ -74,6 +78,7 @@ impl Datagram {
         source_port: Be16::new(0),
         destination_port: Be16::new(0),
         tcp_flags: 0,
+        sequence: Sequence { sent: 0, received: 0 },
         content: Content::Whole,
     };
 
@@ -96,6 +101,7 @@ impl Datagram {
             source_port: transport.source_port,
             destination_port: transport.destination_port,
             tcp_flags: transport.tcp_flags,
+            sequence: transport.sequence,
             content,
         }
     }
@@ -165,6 +171,7 @@ fn tcp<P: Packet>(packet: &P, offset: usize, length: usize) -> Option<Transport>
         source_port: tcp.source_port,
         destination_port: tcp.destination_port,
         tcp_flags: tcp.flags,
+        sequence: tcp.place(),
     })
 }
 
@@ -177,6 +184,6 @@ fn udp<P: Packet>(packet: &P, offset: usize, length: usize, part: bool) -> Optio
     sound.then_some(Transport {
         source_port: udp.source_port,
         destination_port: udp.destination_port,
-        tcp_flags: 0,
+        ..Transport::default()
     })
 }

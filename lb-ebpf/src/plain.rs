@@ -106,7 +106,7 @@ fn datagram<P: Packet>(packet: &P, ip: &IpPacket, tcp: &Tcp, ports: u64) -> Opti
         _ => return None,
     };
     let [source_port, destination_port, ..]: [Be16; 4] = bytemuck::cast(ports);
-    let transport = Transport { source_port, destination_port, tcp_flags };
+    let transport = Transport { source_port, destination_port, tcp_flags, ..Transport::default() };
     Some(Datagram::new(ip, ip.protocol, transport, Content::Whole))
 }
 

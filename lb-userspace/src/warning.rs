@@ -85,11 +85,14 @@ kinds! {
         "at the other end of the veth pair: ethtool -K PEER tx off";
     /// New flows of modes nat and fullnat find no free port or binding.
     PoolExhausted, "pool_exhausted", Loss,
-        "add an address to source_nat (fullnat), shorten idle_timeout of the listeners, or spread the \
-         load over more balancers";
+        "fullnat: add an address to source_nat, or widen its ports; nat: spread the listeners over \
+         more balancers; both: shorten idle_timeout of listeners whose connections are idle";
     /// New flows of modes nat and fullnat find no room in the flow table.
     FlowTableFull, "flow_table_full", Loss,
         "shorten idle_timeout of the listeners, or spread the load over more balancers";
+    /// Targets of mode nat ask their own listener.
+    HairpinRefused, "hairpin_refused", Loss,
+        "name an address in source_nat, from which a target can be asked by itself, or use fullnat";
     /// Unhealthy targets are used because none, or too few, are healthy.
     FailOpen, "fail_open", Risk,
         "`xelb get targets` says why its targets are unhealthy";

@@ -25,6 +25,7 @@ fn datagram(packet: &Packet) -> Datagram {
         length: 0,
         header_length: 0,
         tcp_flags: 0,
+        sequence: lb_common::Sequence::default(),
         content: Content::Whole,
         source_port: Be16::new(packet.source_port),
         destination_port: Be16::new(packet.port),

@@ -19,6 +19,9 @@ use crate::{
     },
 };
 
+/// Flags of a target that takes flows.
+const TAKES: u16 = Target::ROUTABLE | Target::ACCEPTING;
+
 /// The group and the target of these tests.
 const ID: u16 = 6;
 
@@ -79,7 +82,7 @@ fn pool(plan: &Plan) -> Pool {
 /// A target of the plan.
 pub(crate) fn entry(plan: &Plan) -> Target {
     let base = target(plan.mode, plan.target);
-    Target { flags: base.flags | Target::ROUTABLE, group: ID, port: Be16::new(TARGET_PORT), ..base }
+    Target { flags: base.flags | TAKES, group: ID, port: Be16::new(TARGET_PORT), ..base }
 }
 
 /// Good frames of clients, targets and routers.

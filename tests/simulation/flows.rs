@@ -70,6 +70,7 @@ fn datagram(client: [u8; 4], port: u16, vip: [u8; 4]) -> Datagram {
         source_port: Be16::new(port),
         destination_port: Be16::new(PORT),
         tcp_flags: 0,
+        sequence: lb_common::Sequence::default(),
         content: Content::Whole,
     }
 }

@@ -1,7 +1,7 @@
 //! TCP (RFC 9293), UDP (RFC 768) and GUE (draft-ietf-intarea-gue-09) headers.
 
 use bytemuck::{Pod, Zeroable};
-use lb_common::Be16;
+use lb_common::{Be16, Sequence};
 
 use crate::Wire;
 
@@ -46,6 +46,17 @@ impl Tcp {
     #[inline(always)]
     pub const fn header_length(&self) -> usize {
         (self.data_offset as usize >> 4) * 4
+    }
+
+    /// Sequence and acknowledgement number.
+    #[must_use]
+    #[inline(always)]
+    pub const fn place(&self) -> Sequence {
+        let ([sent_high, sent_low], [high, low]) = (self.sequence, self.acknowledgement);
+        Sequence {
+            sent: (sent_high.get() as u32) << 16 | sent_low.get() as u32,
+            received: (high.get() as u32) << 16 | low.get() as u32,
+        }
     }
 }
 

@@ -7,12 +7,15 @@ use std::{
 };
 
 use lb_common::{
-    Binding, FlowLine, Pool,
+    Binding, ClientLink, FlowLine, Pool,
     nat::{BINDINGS_MAX, FLOW_LINES, FLOW_WORDS, Queue},
 };
 
 use super::MemoryTables;
-use crate::nat::NatTables;
+use crate::{
+    Datagram,
+    nat::{NatTables, expire, request},
+};
 
 /// What modes nat and fullnat remember, in memory. What is replaced is leaked: others may still read
 /// it, as they may in the kernel.
@@ -65,6 +68,22 @@ impl NatTables for MemoryTables {
         self.nat.bindings.borrow_mut().insert(index, Box::leak(Box::new(*binding)));
     }
 
+    fn follow(&self, flow: &Datagram, index: u32, link: &ClientLink) {
+        request::follow(flow, index, link, self);
+    }
+
+    fn set_link(&self, index: u32, link: &ClientLink) {
+        if let Some(binding) = self.binding(index) {
+            self.write_binding(index, &Binding { link: *link, ..*binding });
+        }
+    }
+
+    fn set_sequence(&self, index: u32, word: u64) {
+        if let Some(binding) = self.binding(index) {
+            self.write_binding(index, &Binding { sequence: word, ..*binding });
+        }
+    }
+
     fn life(&self, index: u32) -> u64 {
         self.nat.lives.borrow().get(&index).copied().unwrap_or(0)
     }
@@ -100,6 +119,14 @@ impl NatTables for MemoryTables {
 
     fn give_back(&self, queue: Queue, index: u32) {
         self.nat.queues.borrow_mut().entry(queue).or_default().push_back(index);
+    }
+
+    fn evict(&self, queue: Queue) -> Option<u32> {
+        expire::evict(queue, self)
+    }
+
+    fn spare(&self, index: u32, now: u32) -> u32 {
+        expire::spare_of(index, now, self)
     }
 
     fn advance(&self, pool: usize, steps: u32) -> u32 {

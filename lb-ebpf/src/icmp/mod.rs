@@ -53,7 +53,7 @@ pub(crate) fn flow_of<P: Packet, T: Tables>(
     let transport = Transport {
         source_port: quote.destination_port,
         destination_port: quote.source_port,
-        tcp_flags: 0,
+        ..Transport::default()
     };
     let flow = IpPacket { source: quote.destination, ..*ip };
     Ok(Datagram::new(&flow, quote.protocol, transport, Content::IcmpError))

@@ -1,14 +1,16 @@
 //! The BPF maps as [`NatTables`].
 
-use core::ptr::read_volatile;
+use core::ptr::{read_volatile, write_volatile};
 
 use lb_common::{
-    Binding, FlowLine, Pool,
+    Binding, ClientLink, FlowLine, Pool,
     nat::{POOL_PLACES, Pools, Queue},
 };
-use lb_ebpf::nat::NatTables;
+use lb_ebpf::{Datagram, nat::NatTables};
 
-use super::{atomic::compare_exchange, direct, maps, mask::masked, run::Run, tables::KernelTables};
+use super::{
+    atomic::compare_exchange, direct, maps, mask::masked, run::Run, stages, tables::KernelTables,
+};
 
 impl<R: Run> NatTables for KernelTables<R> {
     #[inline(always)]
@@ -38,6 +40,33 @@ impl<R: Run> NatTables for KernelTables<R> {
                     *to.add(word) = *from.add(word);
                 }
             }
+        }
+    }
+
+    #[inline(always)]
+    fn follow(&self, flow: &Datagram, index: u32, link: &ClientLink) {
+        stages::follow(flow, index, link);
+    }
+
+    #[inline(always)]
+    fn set_link(&self, index: u32, link: &ClientLink) {
+        if R::is_dry() {
+            return;
+        }
+        if let Some(place) = maps::BINDINGS.get_ptr_mut(index) {
+            // SAFETY: into the map, aligned.
+            unsafe { write_volatile(&raw mut (*place).link, *link) };
+        }
+    }
+
+    #[inline(always)]
+    fn set_sequence(&self, index: u32, word: u64) {
+        if R::is_dry() {
+            return;
+        }
+        if let Some(place) = maps::BINDINGS.get_ptr_mut(index) {
+            // SAFETY: into the map, aligned.
+            unsafe { write_volatile(&raw mut (*place).sequence, word) };
         }
     }
 
@@ -101,6 +130,16 @@ impl<R: Run> NatTables for KernelTables<R> {
             Queue::V4 => maps::FREE_V4.push(index, 0),
             Queue::V6 => maps::FREE_V6.push(index, 0),
         };
+    }
+
+    #[inline(always)]
+    fn evict(&self, queue: Queue) -> Option<u32> {
+        stages::evict(queue)
+    }
+
+    #[inline(always)]
+    fn spare(&self, index: u32, now: u32) -> u32 {
+        stages::spare(index, now)
     }
 
     #[inline(always)]

@@ -5,10 +5,10 @@
 )]
 
 use aya_ebpf::{bindings::xdp_md, programs::XdpContext};
-use lb_common::{DropReason, Listener, ListenerKey, Slot, VipKey};
+use lb_common::{ClientLink, DropReason, Listener, ListenerKey, Slot, VipKey, nat::Queue};
 use lb_ebpf::{
     Datagram, Stages, Step, Verdict,
-    nat::life::Direction,
+    nat::{expire, life::Direction, request},
     recall::{self, Answer, Question},
     stage,
     tables::Count as _,
@@ -323,4 +323,58 @@ extern "C" fn xelb_recall(hash: u64, slot: u64, index: u32, about: u32) -> u64 {
         flags: (about >> 16) as u16,
     };
     recall::answer(&asked, &TABLES).to_word()
+}
+
+/// See [`expire::evict`].
+#[inline(always)]
+pub(super) fn evict(queue: Queue) -> Option<u32> {
+    let number = match queue {
+        Queue::Nat => 0,
+        Queue::V4 => 1,
+        Queue::V6 => 2,
+    };
+    let index = xelb_evict(number);
+    if index > u64::from(u32::MAX) { None } else { Some(index as u32) }
+}
+
+/// See [`expire::evict`]; a number above 32 bits when there is none.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn xelb_evict(number: u32) -> u64 {
+    let queue = match number {
+        0 => Queue::Nat,
+        1 => Queue::V4,
+        _ => Queue::V6,
+    };
+    expire::evict(queue, &TABLES).map_or(u64::MAX, u64::from)
+}
+
+/// See [`expire::spare_of`].
+#[inline(always)]
+pub(super) fn spare(index: u32, now: u32) -> u32 {
+    xelb_spare(index, now) as u32
+}
+
+/// See [`expire::spare_of`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn xelb_spare(index: u32, now: u32) -> u64 {
+    u64::from(expire::spare_of(index, now, &TABLES))
+}
+
+/// See [`request::follow`].
+#[inline(always)]
+pub(super) fn follow(flow: &Datagram, index: u32, link: &ClientLink) {
+    xelb_follow(flow, index, link);
+}
+
+/// See [`request::follow`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn xelb_follow(flow: *const Datagram, index: u32, link: *const ClientLink) -> u64 {
+    // SAFETY: as in `xelb_search`.
+    if let (Some(flow), Some(link)) = unsafe { (flow.as_ref(), link.as_ref()) } {
+        request::follow(flow, index, link, &TABLES);
+    }
+    0
 }

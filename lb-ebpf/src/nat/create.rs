@@ -1,16 +1,10 @@
 //! Makes the binding of a new flow.
 
-use lb_common::{
-    Binding, Counter, DropReason, Family, Life, Listener, Mode, Pool, Target, nat::Queue,
-};
+use lb_common::{Binding, Counter, DropReason, Life, Listener, Mode, Pool, Target, nat::Queue};
 
 use super::{Ends, NatTables, expire, life, seconds, table};
 use crate::{
-    Content, Datagram, Packet,
-    header::{Ethernet, Tcp},
-    link, listener, steer,
-    tables::Fact,
-    verdict::Stop,
+    Content, Datagram, Packet, header::Tcp, link, listener, steer, tables::Fact, verdict::Stop,
 };
 
 /// Times that a binding is taken, when the first ones have not rested: those behind have rested
@@ -33,9 +27,14 @@ pub(crate) fn binding<P: Packet, T: NatTables>(
     let id = steer::current_of(&listener, flow, hash, tables)?;
     tables.note(Fact::Target(id));
     let target = tables.target(id).ok_or(Stop::target_missing())?;
-    let queue = queue(target, flow.family)?;
+    let queue = queue(target, flow)?;
     let Some((index, life)) = take(queue, tables) else {
-        return Err(Stop::Exhausted(queue));
+        let is_hairpin = queue != Queue::Nat && target.mode == Mode::Nat as u8;
+        return Err(if is_hairpin {
+            DropReason::HairpinRefused.into()
+        } else {
+            Stop::Exhausted(queue)
+        });
     };
     tables.note(Fact::NewBinding(index));
     let made = fill(packet, flow, &listener, id, target, index, tables).and_then(|binding| {
@@ -48,18 +47,19 @@ pub(crate) fn binding<P: Packet, T: NatTables>(
     })
 }
 
-/// Takes a binding that has rested, and its life.
+/// Takes a binding that has rested, or else one whose flow has ended or not begun; and its life.
 #[inline(always)]
 fn take<T: NatTables>(queue: Queue, tables: &T) -> Option<(u32, u64)> {
     for _ in 0..TAKES {
-        let index = tables.take_free(queue)?;
+        let Some(index) = tables.take_free(queue) else { break };
         let life = tables.life(index);
         if life::has_rested(Life::from_word(life), seconds(tables)) {
             return Some((index, life));
         }
         tables.give_back(queue, index);
     }
-    None
+    let index = tables.evict(queue)?;
+    Some((index, tables.life(index)))
 }
 
 /// Whether a packet may begin a flow. One of a TCP connection may, whatever it is (its flow may have
@@ -71,13 +71,16 @@ const fn begins(flow: &Datagram) -> bool {
     whole && flow.tcp_flags & Tcp::RST == 0
 }
 
+/// Where the binding comes from. A target that is its own client (a hairpin) would get packets from its
+/// own address in mode nat, and drop them: its flows get an address of the balancer, as in mode
+/// fullnat, where the configuration has any.
 #[inline(always)]
-fn queue(target: &Target, family: Family) -> Result<Queue, DropReason> {
+fn queue(target: &Target, flow: &Datagram) -> Result<Queue, DropReason> {
     match Mode::try_from(target.mode) {
         // The configuration has only targets of the listener's family in these modes.
-        _ if target.family != family as u8 => Err(DropReason::ModeUnknown),
-        Ok(Mode::Nat) => Ok(Queue::Nat),
-        Ok(Mode::Fullnat) => Ok(Queue::of(family)),
+        _ if target.family != flow.family as u8 => Err(DropReason::ModeUnknown),
+        Ok(Mode::Nat) if target.address != flow.source => Ok(Queue::Nat),
+        Ok(Mode::Nat | Mode::Fullnat) => Ok(Queue::of(flow.family)),
         _ => Err(DropReason::ModeUnknown),
     }
 }
@@ -95,11 +98,10 @@ fn fill<P: Packet, T: NatTables>(
 ) -> Result<Binding, DropReason> {
     let malformed = DropReason::TransportHeaderMalformed;
     let link = link::parse(packet).map_err(|_| malformed)?;
-    let ethernet = packet.get::<Ethernet>(0).ok_or(malformed)?;
+    let link = super::client_link(packet, &link).ok_or(malformed)?;
     // A binding of mode fullnat always has the same address and port.
     let free = tables.binding(index).ok_or(DropReason::PoolExhausted)?;
     let is_nat = usize::from(free.pool) == Pool::NAT;
-    let [outer, inner] = link.tags.tags;
     let binding = Binding {
         life: 0,
         client_port: flow.source_port,
@@ -110,17 +112,14 @@ fn fill<P: Packet, T: NatTables>(
         vip: flow.destination,
         local: if is_nat { flow.source } else { free.local },
         target_address: target.address,
-        client_mac: ethernet.source,
-        own_mac: ethernet.destination,
-        interface: packet.ingress(),
-        tags: [outer.ether_type, outer.control, inner.ether_type, inner.control],
-        tag_count: link.tags.count,
+        link,
         family: flow.family as u8,
         protocol: flow.protocol,
         pool: free.pool,
+        reserved: 0,
         target: id,
         idle_timeout: listener.idle_timeout,
-        reserved: [0; 2],
+        sequence: 0,
     };
     tables.write_binding(index, &binding);
     Ok(binding)

@@ -2,7 +2,7 @@
 
 use lb_common::{Be16, Binding, Counter, DropReason};
 
-use super::{NatTables, life::Direction, request, rewrite};
+use super::{NatTables, client_link, life::Direction, request, rewrite};
 use crate::{
     Datagram, Packet, exception, forward,
     link::{self, Link, Tag, Tags},
@@ -27,13 +27,16 @@ pub(crate) fn write<P: Packet, T: NatTables>(
     let (interface, offset, mss) = match direction {
         Direction::Request => {
             let target = request::target(binding, tables).ok_or(Stop::target_missing())?;
+            let current = client_link(packet, &link).ok_or(Stop::Pass)?;
+            tables.follow(flow, index, &current);
             (target.interface, link.towards(packet, target)?, target.mss)
         }
         Direction::Reply => {
             let back = Link { tags: tags(binding), family: flow.family };
-            let (client, own) = (binding.client_mac, binding.own_mac);
+            let (client, own) = (binding.link.client_mac(), binding.link.own_mac());
+            let interface = binding.link.interface();
             let mss = tables.target(binding.target).map_or(0, |target| target.mss);
-            (binding.interface, link.replace(packet, &back, client, own)?, mss)
+            (interface, link.replace(packet, &back, client, own)?, mss)
         }
     };
     rewrite::packet(packet, offset, flow, binding, direction)?;
@@ -45,12 +48,13 @@ pub(crate) fn write<P: Packet, T: NatTables>(
     Ok(forward::sent(packet, interface, flow, offset, mss))
 }
 
-/// The tags that the client's packets came with.
+/// The tags that the client's packets come with.
 #[inline(always)]
-const fn tags(binding: &Binding) -> Tags {
+fn tags(binding: &Binding) -> Tags {
     const fn tag(ether_type: Be16, control: Be16) -> Tag {
         Tag { ether_type, control }
     }
-    let [outer, outer_control, inner, inner_control] = binding.tags;
-    Tags { tags: [tag(outer, outer_control), tag(inner, inner_control)], count: binding.tag_count }
+    let [outer, outer_control, inner, inner_control] = binding.link.tags();
+    let tags = [tag(outer, outer_control), tag(inner, inner_control)];
+    Tags { tags, count: binding.link.tag_count() }
 }

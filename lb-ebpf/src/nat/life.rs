@@ -22,6 +22,13 @@ const RESET: u32 = 10;
 /// the program.
 const REST: u32 = 2;
 
+/// Seconds that a flow may take to begin when bindings are short: its first packet is sent again after
+/// one (RFC 6298).
+const OPENING_SHORT: u32 = 2;
+
+/// Seconds that a datagram's answer may be the last when bindings are short.
+const EXCHANGE_SHORT: u32 = 10;
+
 /// Which way a packet goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
@@ -35,9 +42,24 @@ pub enum Direction {
 #[must_use]
 #[inline(always)]
 pub fn after(life: Life, direction: Direction, tcp_flags: u8, now: u32) -> Life {
+    const SYN_ACK: u8 = Tcp::SYN | Tcp::ACK;
+    const ENDS: u8 = Tcp::SYN | Tcp::FIN | Tcp::RST;
     let mut flags = life.flags;
+    if flags & CLOSED_BY_BOTH == CLOSED_BY_BOTH && tcp_flags & ENDS == 0 {
+        flags |= Life::SETTLED;
+    }
+    if tcp_flags & Tcp::RST != 0 {
+        flags |= Life::RESET;
+    } else if tcp_flags & SYN_ACK == Tcp::ACK {
+        // The connection goes on: whoever the reset was for has not taken it.
+        flags &= !Life::RESET;
+    }
     match direction {
         Direction::Reply => {
+            // The target has begun another connection.
+            if tcp_flags & SYN_ACK == SYN_ACK && has_ended(life) {
+                flags = 0;
+            }
             flags |= Life::ANSWERED;
             if tcp_flags & Tcp::FIN != 0 {
                 flags |= Life::TARGET_FIN;
@@ -52,18 +74,53 @@ pub fn after(life: Life, direction: Direction, tcp_flags: u8, now: u32) -> Life 
             }
         }
     }
-    if tcp_flags & Tcp::RST != 0 {
-        flags |= Life::RESET;
-    }
     Life { seen: now, phase: life.phase, flags }
 }
 
-/// Whether a TCP connection has ended, so that a SYN begins another.
+/// Whether a TCP connection has ended, so that a SYN may begin another.
 #[must_use]
 #[inline(always)]
 pub const fn has_ended(life: Life) -> bool {
-    const BOTH: u16 = Life::CLIENT_FIN | Life::TARGET_FIN;
-    life.flags & Life::RESET != 0 || life.flags & BOTH == BOTH
+    life.flags & Life::RESET != 0 || life.flags & CLOSED_BY_BOTH == CLOSED_BY_BOTH
+}
+
+/// Flags of a connection that both ends have closed.
+const CLOSED_BY_BOTH: u16 = Life::CLIENT_FIN | Life::TARGET_FIN;
+
+/// Whether a live binding may be taken from its flow when none is free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Spare {
+    /// It may not: the flow is established, or has just begun.
+    No,
+    /// The flow has not begun in time.
+    HalfOpen,
+    /// The flow has ended.
+    Ended,
+}
+
+/// See [`Spare`]. RFC 7857 (section 2.1) lets a closed connection's port be used again at once where
+/// the target judges its SYNs by RFC 6191, as Linux does.
+#[must_use]
+#[inline(always)]
+pub const fn spare(life: Life, protocol: u8, idle_timeout: u16, now: u32) -> Spare {
+    let silence = silence(life, now);
+    if life.phase != Life::LIVE {
+        Spare::No
+    } else if has_ended(life) && (life.flags & Life::SETTLED != 0 || silence > 0)
+        || silence > patience(life, protocol, idle_timeout)
+    {
+        Spare::Ended
+    } else if life.flags & Life::ESTABLISHED == 0 && silence >= opening_short(life, protocol) {
+        Spare::HalfOpen
+    } else {
+        Spare::No
+    }
+}
+
+#[inline(always)]
+const fn opening_short(life: Life, protocol: u8) -> u32 {
+    if protocol != TCP && life.flags & Life::ANSWERED != 0 { EXCHANGE_SHORT } else { OPENING_SHORT }
 }
 
 /// Seconds of silence after which a live binding is forgotten.
@@ -139,8 +196,51 @@ mod tests {
         assert_eq!(with(&[(Reply, FIN)]), 350, "half closed");
         assert_eq!(with(&[(Reply, FIN), (Request, FIN)]), CLOSED);
         assert_eq!(with(&[(Reply, Tcp::RST)]), RESET);
+        assert_eq!(with(&[(Reply, Tcp::RST), (Request, Tcp::SYN)]), RESET);
+        assert_eq!(with(&[(Request, Tcp::RST), (Reply, Tcp::ACK)]), 350, "it was not taken");
+        assert_eq!(with(&[(Reply, Tcp::RST), (Request, Tcp::ACK)]), 350, "nor was this one");
+        let closed = [(Reply, FIN), (Request, FIN), (Request, Tcp::SYN)];
+        assert_eq!(with(&closed), CLOSED, "the target has not answered the SYN");
+        let again = [&closed[..], &[(Reply, SYN_ACK)]].concat();
+        assert_eq!(with(&again), OPENING, "another connection");
+        assert_eq!(with(&[&again[..], &[(Request, Tcp::ACK)]].concat()), 350);
         assert_eq!(patience(walk(&[(Request, 0)]), UDP, 120), UNANSWERED);
         assert_eq!(patience(walk(&[(Request, 0), (Reply, 0)]), UDP, 120), 120);
+    }
+
+    #[test]
+    fn what_has_ended_or_not_begun_is_spared_when_bindings_are_short() {
+        const FIN: u8 = Tcp::FIN | Tcp::ACK;
+        let open = [(Request, Tcp::SYN), (Reply, Tcp::SYN | Tcp::ACK), (Request, Tcp::ACK)];
+        let at = |more: &[(Direction, u8)], count: usize, protocol, now| {
+            let packets = [&open[..count], more].concat();
+            spare(walk(&packets), protocol, 350, now)
+        };
+        assert_eq!(at(&[], 3, TCP, 100), Spare::No, "established");
+        assert_eq!(at(&[], 3, TCP, 450), Spare::No);
+        assert_eq!(at(&[], 3, TCP, 451), Spare::Ended, "silent");
+        for count in [1, 2] {
+            assert_eq!(at(&[], count, TCP, 101), Spare::No, "it has just begun");
+            assert_eq!(at(&[], count, TCP, 102), Spare::HalfOpen);
+        }
+        let closed = [(Reply, FIN), (Request, FIN), (Reply, Tcp::ACK)];
+        assert_eq!(at(&closed[..1], 3, TCP, 400), Spare::No, "half closed");
+        assert_eq!(at(&closed[..2], 3, TCP, 100), Spare::No, "the last ACK is under way");
+        assert_eq!(at(&closed[..2], 3, TCP, 101), Spare::Ended);
+        assert_eq!(at(&closed, 3, TCP, 100), Spare::Ended);
+        let reset = [(Request, Tcp::RST)];
+        assert_eq!(at(&reset, 3, TCP, 100), Spare::No, "a challenge may be under way");
+        assert_eq!(at(&reset, 3, TCP, 101), Spare::Ended);
+        let datagrams = [(Request, 0), (Reply, 0), (Request, 0)];
+        for (count, now, expected) in [
+            (1, 101, Spare::No),
+            (1, 102, Spare::HalfOpen),
+            (2, 109, Spare::No),
+            (2, 110, Spare::HalfOpen),
+            (3, 400, Spare::No),
+        ] {
+            assert_eq!(spare(walk(&datagrams[..count]), UDP, 350, now), expected, "{count}");
+        }
     }
 
     #[test]

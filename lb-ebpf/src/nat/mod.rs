@@ -6,17 +6,18 @@
 //! takes back those whose flows have ended ([`expire`]).
 
 pub(crate) mod create;
-pub(crate) mod expire;
+pub mod expire;
 pub(crate) mod forward;
 pub mod life;
 pub(crate) mod reply;
-pub(crate) mod request;
+pub mod request;
 mod rewrite;
+pub mod sequence;
 pub mod table;
 
-use lb_common::{Address, Be16, Binding, FlowLine, Pool, nat::Queue};
+use lb_common::{Address, Be16, Binding, ClientLink, FlowLine, Pool, nat::Queue};
 
-use crate::{Datagram, tables::Tables};
+use crate::{Datagram, Packet, header::Ethernet, link::Link, tables::Tables};
 
 /// What modes nat and fullnat ask of the outside.
 pub trait NatTables: Tables {
@@ -28,6 +29,15 @@ pub trait NatTables: Tables {
 
     /// Writes all of a binding but its life. Nobody else uses it now.
     fn write_binding(&self, index: u32, binding: &Binding);
+
+    /// See [`request::follow`]: in BPF a function of its own, so that the verifier walks it once.
+    fn follow(&self, flow: &Datagram, index: u32, link: &ClientLink);
+
+    /// Writes [`Binding::link`]. Other packets may read the words of two links.
+    fn set_link(&self, index: u32, link: &ClientLink);
+
+    /// Writes [`Binding::sequence`].
+    fn set_sequence(&self, index: u32, word: u64);
 
     /// The life of a binding, as a word.
     fn life(&self, index: u32) -> u64;
@@ -46,6 +56,12 @@ pub trait NatTables: Tables {
 
     /// Gives a binding back. There is always room: each stands in its queue once.
     fn give_back(&self, queue: Queue, index: u32);
+
+    /// See [`expire::evict`]: in BPF a function of its own, since bindings are short rarely.
+    fn evict(&self, queue: Queue) -> Option<u32>;
+
+    /// See [`expire::spare_of`]: in BPF a function of its own, so that the verifier walks it once.
+    fn spare(&self, index: u32, now: u32) -> u32;
 
     /// Where this CPU's next look at the bindings of a pool starts; it is moved on by `steps`.
     fn advance(&self, pool: usize, steps: u32) -> u32;
@@ -110,6 +126,16 @@ impl Ends {
 #[inline(always)]
 pub(crate) const fn speaks(binding: &Binding, family: u8, protocol: u8) -> bool {
     binding.family == family && binding.protocol == protocol
+}
+
+/// The link layer that a packet came with.
+#[inline(always)]
+pub(crate) fn client_link<P: Packet>(packet: &P, link: &Link) -> Option<ClientLink> {
+    let ethernet = packet.get::<Ethernet>(0)?;
+    let [outer, inner] = link.tags.tags;
+    let tags = [outer.ether_type, outer.control, inner.ether_type, inner.control];
+    let (client, own) = (ethernet.source, ethernet.destination);
+    Some(ClientLink::new(client, own, packet.ingress(), tags, link.tags.count))
 }
 
 /// Seconds of the monotonic clock.

@@ -2,8 +2,10 @@
 
 use lb_common::{Binding, DropReason, Life, Pool, nat::POOLS_MAX};
 
-use super::{Ends, NatTables, life, life::Direction, request::keep, seconds, speaks, table};
-use crate::{Content, Datagram, Packet, forward, steer, tables::Fact, verdict::Stop};
+use super::{
+    Ends, NatTables, life, life::Direction, request::keep, seconds, sequence, speaks, table,
+};
+use crate::{Datagram, Packet, forward, steer, tables::Fact, verdict::Stop};
 
 /// The binding of a packet that can go back to its client; what belongs to none is the host's.
 #[inline(always)]
@@ -22,13 +24,16 @@ pub(crate) fn find<P: Packet, T: NatTables>(
     tables.note(Fact::Reply);
     tables.note(Fact::Bound(index));
     tables.note(Fact::Target(binding.target));
-    packet.fits_interface(binding.interface, flow.length).map_err(|room| match room {
+    packet.fits_interface(binding.link.interface(), flow.length).map_err(|room| match room {
         0 => Stop::Drop(DropReason::NextHopUnresolved),
         room => forward::too_big(flow, room),
     })?;
-    if !matches!(flow.content, Content::IcmpError) {
+    if sequence::counts(flow, binding, Direction::Reply) {
         let next = life::after(current, Direction::Reply, flow.tcp_flags, seconds(tables));
         keep(index, word, next, tables);
+        if let Some(word) = sequence::news(flow, binding) {
+            tables.set_sequence(index, word);
+        }
     }
     Ok(index)
 }
@@ -38,8 +43,9 @@ pub(crate) fn find<P: Packet, T: NatTables>(
 fn candidate<T: NatTables>(flow: &Datagram, tables: &T) -> Option<u32> {
     for number in Pool::NAT + 1..POOLS_MAX {
         let pool = tables.pool(number);
-        if pool.count != 0 && pool.family == flow.family as u8 && pool.address == flow.destination {
-            return pool.binding_of(flow.destination_port.get());
+        // An address may have several pools, with other ports each. One without bindings has no port.
+        if pool.has(flow.family, &flow.destination, flow.destination_port.get()) {
+            return Some(pool.first + u32::from(flow.destination_port.get() - pool.first_port));
         }
     }
     let hash = steer::hash_of(flow, tables);

@@ -1,9 +1,9 @@
 //! Packets of clients: which binding is theirs.
 
-use lb_common::{Binding, DropReason, Life, Mode, Target};
+use lb_common::{Binding, ClientLink, DropReason, Life, Mode, Target};
 
-use super::{Ends, NatTables, expire, life, life::Direction, seconds, speaks, table};
-use crate::{Content, Datagram, forward, listener, steer, tables::Fact, verdict::Stop};
+use super::{Ends, NatTables, expire, life, life::Direction, seconds, sequence, speaks, table};
+use crate::{Datagram, forward, listener, steer, tables::Fact, verdict::Stop};
 
 /// The binding of a packet that can go to its target, and the id of its listener; [`Stop::Create`] when
 /// there is no binding, [`Stop::Unlisted`] when it is for no listener.
@@ -26,7 +26,8 @@ pub(crate) fn find<T: NatTables>(flow: &Datagram, tables: &T) -> Result<(u32, u1
     tables.note(Fact::Bound(index));
     tables.note(Fact::Target(binding.target));
     let now = seconds(tables);
-    let Some(target) = target(binding, tables).filter(|_| !begins_anew(flow, current)) else {
+    let goes_on = |target: &&Target| !begins_elsewhere(flow, current, target);
+    let Some(target) = target(binding, tables).filter(goes_on) else {
         expire::forget(index, word, binding, now, tables);
         return Err(Stop::Create);
     };
@@ -34,10 +35,24 @@ pub(crate) fn find<T: NatTables>(flow: &Datagram, tables: &T) -> Result<(u32, u1
         return Err(DropReason::NextHopUnresolved.into());
     }
     forward::fits(flow, target)?;
-    if !matches!(flow.content, Content::IcmpError) {
+    if sequence::counts(flow, binding, Direction::Request) {
         keep(index, word, life::after(current, Direction::Request, flow.tcp_flags, now), tables);
     }
     Ok((index, listener.id))
+}
+
+/// Lets answers go where the client's packets come from now: its router may have changed, or another
+/// host may have sent the first one in its name.
+#[inline(always)]
+pub fn follow<T: NatTables>(flow: &Datagram, index: u32, link: &ClientLink, tables: &T) {
+    let life = Life::from_word(tables.life(index));
+    let is_established = life.flags & Life::ESTABLISHED != 0;
+    if let Some(binding) = tables.binding(index)
+        && link.differs(&binding.link)
+        && sequence::leads_back(flow, binding, is_established)
+    {
+        tables.set_link(index, link);
+    }
 }
 
 /// The target of a binding, while flows may go there.
@@ -51,10 +66,12 @@ pub(super) fn target<'a, T: NatTables>(binding: &Binding, tables: &'a T) -> Opti
     })
 }
 
-/// Whether a SYN begins another connection with the ends of one that has ended.
+/// Whether a SYN begins another connection, with the ends of one that has ended, and at another target,
+/// since this one takes no new ones. All other SYNs go to the target of the binding, whose kernel knows
+/// what they are: it accepts them (RFC 6191), or challenges their sender (RFC 5961, section 4.2).
 #[inline(always)]
-const fn begins_anew(flow: &Datagram, life: Life) -> bool {
-    flow.is_syn() && life::has_ended(life)
+const fn begins_elsewhere(flow: &Datagram, life: Life, target: &Target) -> bool {
+    flow.is_syn() && life::has_ended(life) && !target.is_accepting()
 }
 
 /// Writes the life of a binding, when it has changed: within a second, most packets change nothing.

@@ -25,6 +25,7 @@ use crate::{
 
 use super::{
     AgentOptions, Event, Refusal, aims,
+    guard::permit,
     hops::Hops,
     interfaces::Interfaces,
     quiet::{self, ArmedAges},
@@ -189,30 +190,16 @@ impl Balancer {
     pub(super) fn check(&mut self, config: &Config, force: bool) -> Result<Option<Plan>, Refusal> {
         let plan = self.plan_for(Some(config)).map_err(unplanned)?;
         self.data_path.check(&config.interfaces).map_err(failed)?;
-        self.guard((config, &plan), force)?;
+        let left = self.left_without_targets(config, &plan);
+        let current = self.reconciler.current().map_err(failed)?;
+        permit(left, plan::broken_connections(current, &plan), force)?;
         let same_interfaces = config.interfaces == self.config.interfaces;
         Ok(same_interfaces.then_some(plan))
     }
 
-    /// Refuses what takes the last target that can serve it from a listener, unless it is forced: the
-    /// one guard of all ways of change.
-    fn guard(&self, after: (&Config, &Plan), force: bool) -> Result<(), Refusal> {
-        let left = plan::left_without_targets(
-            (&self.config, &self.plan.targets),
-            (after.0, &after.1.targets),
-        );
-        if left.is_empty() {
-            return Ok(());
-        }
-        let left = left.join("\n  ");
-        if force {
-            tracing::warn!("this leaves listeners without usable targets:\n  {left}");
-            return Ok(());
-        }
-        Err(Refusal::Harmful(format!(
-            "this would leave listeners without targets:\n  {left}\nnothing was changed; `--force` \
-             applies it all the same"
-        )))
+    /// Listeners that a change takes the last target from that can serve them: in words.
+    fn left_without_targets(&self, config: &Config, plan: &Plan) -> Vec<String> {
+        plan::left_without_targets((&self.config, &self.plan.targets), (config, &plan.targets))
     }
 
     /// Begins or ends the drain of a target; says whether that is new.
@@ -229,7 +216,8 @@ impl Balancer {
             return Ok(false);
         }
         let plan = self.plan_for(None).map_err(unplanned);
-        if let Err(refusal) = plan.and_then(|plan| self.guard((&self.config, &plan), force)) {
+        let left = plan.map(|plan| self.left_without_targets(&self.config, &plan));
+        if let Err(refusal) = left.and_then(|left| permit(left, Vec::new(), force)) {
             self.drained.remove(target);
             return Err(refusal);
         }

@@ -6,6 +6,7 @@ mod change;
 mod checks;
 mod descriptors;
 mod events;
+mod guard;
 mod history;
 mod hops;
 mod host;

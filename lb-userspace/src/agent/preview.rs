@@ -124,13 +124,14 @@ impl KnownBalancer {
         }
         let present = (&self.config, &self.targets);
         let left_without_targets = plan::left_without_targets(present, (config, &plan.targets));
+        let broken_connections = plan::broken_connections(&self.tables, &plan);
         let before = self.settled(&self.config).map_err(invalid)?;
         let after = self.settled(config).map_err(invalid)?;
         let mut comparison = Comparison::new(&before, &after);
         self.stats
             .each_remembered(|hash, target| comparison.count(hash, target))
             .map_err(failed)?;
-        Ok(Impact { target_groups: comparison.impact(), left_without_targets })
+        Ok(Impact { target_groups: comparison.impact(), left_without_targets, broken_connections })
     }
 
     /// The plan for a configuration once all its new targets are in service.

@@ -13,18 +13,25 @@ use crate::{
 const SHOWN: Duration = Duration::from_mins(1);
 
 /// What can run out, and what to do about it.
-const KINDS: [(DropReason, WarningKind, &str); 2] = [
+const KINDS: [(DropReason, WarningKind, &str); 3] = [
     (
         DropReason::PoolExhausted,
         WarningKind::PoolExhausted,
-        "found no free port or binding: add an address to source_nat (fullnat), shorten \
-         idle_timeout of the listeners, or spread the load over more balancers",
+        "found no free port or binding, since as many connections are open: fullnat: add an address to \
+         source_nat, or widen its ports; nat: spread the listeners over more balancers; both: shorten \
+         idle_timeout of listeners whose connections are idle",
     ),
     (
         DropReason::FlowTableFull,
         WarningKind::FlowTableFull,
         "found no room in the flow table: shorten idle_timeout of the listeners, or spread the load \
          over more balancers",
+    ),
+    (
+        DropReason::HairpinRefused,
+        WarningKind::HairpinRefused,
+        "of targets to their own listener were refused, since mode nat would lead them back to where they \
+         come from: name an address in source_nat, or use fullnat",
     ),
 ];
 

@@ -99,6 +99,7 @@ pub(super) async fn preview(
         differences,
         target_groups: impact.target_groups,
         left_without_targets: impact.left_without_targets,
+        broken_connections: impact.broken_connections,
         warnings,
     }))
 }

@@ -73,6 +73,10 @@ pub struct PreviewView {
     pub target_groups: Vec<GroupImpact>,
     /// Listeners that would be left without targets: only `force` does that.
     pub left_without_targets: Vec<String>,
+    /// Open connections that would break since their ports go: only `force` does that.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub broken_connections: Vec<String>,
     /// What is said of the configuration as it is applied.
     pub warnings: Vec<String>,
 }

@@ -277,6 +277,7 @@ impl Subject {
             source_port: Be16::new(CLIENT_PORT),
             destination_port: self.key.port,
             tcp_flags: 0,
+            sequence: lb_common::Sequence::default(),
             content: Content::Whole,
         }
     }

@@ -16,7 +16,7 @@ pub(super) struct Conditions {
     /// Only show what would change: in the configuration, and for flows
     #[arg(long)]
     pub(super) dry_run: bool,
-    /// Also when a listener is left without targets that take flows
+    /// Also when a listener is left without targets that take flows, or open connections break
     #[arg(long)]
     pub(super) force: bool,
     /// Only when the configuration is still at this revision, so that nobody's change is overwritten
@@ -39,7 +39,7 @@ pub(super) async fn show(
 ) -> anyhow::Result<()> {
     let preview = client.preview(document).await?;
     format.print(&preview, render)?;
-    if force || preview.left_without_targets.is_empty() {
+    if force || preview.left_without_targets.is_empty() && preview.broken_connections.is_empty() {
         return Ok(());
     }
     Err(ClientError::Invalid("this change would be refused without --force".to_owned()).into())
@@ -65,8 +65,8 @@ fn render(preview: &PreviewView) -> String {
             let _written = writeln!(text, "  {line}");
         }
     }
-    for listener in &preview.left_without_targets {
-        let _written = writeln!(text, "REFUSED without --force: {listener}");
+    for harm in preview.left_without_targets.iter().chain(&preview.broken_connections) {
+        let _written = writeln!(text, "REFUSED without --force: {harm}");
     }
     text.push_str("nothing has been changed: this was a dry run\n");
     text
@@ -106,6 +106,7 @@ mod tests {
                 stops: (1..=5).map(|octet| format!("10.0.1.{octet}:80")).collect(),
             }],
             left_without_targets: vec!["listener web: its group has no targets".to_owned()],
+            broken_connections: vec!["source_nat: ports go".to_owned()],
             warnings: Vec::new(),
         };
         assert_eq!(
@@ -115,6 +116,7 @@ mod tests {
              GROUP  MOVES  REMEMBERED FLOWS  STARTS  STOPS\n  \
              web    50.0%                12  -       10.0.1.1:80 10.0.1.2:80 10.0.1.3:80 and 2 more\n\
              REFUSED without --force: listener web: its group has no targets\n\
+             REFUSED without --force: source_nat: ports go\n\
              nothing has been changed: this was a dry run\n"
         );
         let empty = PreviewView { differences: vec![], target_groups: vec![], ..preview };

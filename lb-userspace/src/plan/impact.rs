@@ -10,7 +10,7 @@ use lb_common::{Slot, target::TargetState};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{GroupTable, Plan, Reports, Tables, is_transition};
+use super::{GroupTable, Plan, Reports, Tables, is_transition, pools};
 use crate::config::{Config, Listener};
 
 /// The blast radius of a change.
@@ -20,6 +20,8 @@ pub struct Impact {
     pub target_groups: Vec<GroupImpact>,
     /// What would leave a listener without targets that take flows: such a change needs `force`.
     pub left_without_targets: Vec<String>,
+    /// Open connections that would break, whatever their targets do: such a change needs `force`, too.
+    pub broken_connections: Vec<String>,
 }
 
 /// What becomes of a group.
@@ -150,6 +152,12 @@ fn owner(slots: &[Slot], hash: u64) -> u16 {
 fn by_name(tables: &Tables) -> BTreeMap<&str, &GroupTable> {
     let groups = tables.groups.values().filter(|group| !is_transition(&group.name));
     groups.map(|group| (&*group.name, group)).collect()
+}
+
+/// Open connections that a plan ends since their bindings go: in words.
+#[must_use]
+pub fn broken_connections(current: &Tables, plan: &Plan) -> Vec<String> {
+    pools::broken(&current.pools, &plan.tables.pools)
 }
 
 /// What a group has for new flows.

@@ -30,7 +30,7 @@ pub use cache::Cache;
 pub use compile::{Plan, PlanError, compile};
 pub use diff::diff;
 pub use entry::listener_key;
-pub use impact::{Comparison, GroupImpact, Impact, left_without_targets};
+pub use impact::{Comparison, GroupImpact, Impact, broken_connections, left_without_targets};
 pub use inputs::Inputs;
 pub use listeners::listener_id;
 pub use model::{MapModel, faults};

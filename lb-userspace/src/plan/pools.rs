@@ -1,7 +1,7 @@
 //! PURE: the pools that modes nat and fullnat take bindings from. A pool keeps its number and its
 //! bindings as long as its address and ports stay.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, net::IpAddr, ops::Range};
 
 use lb_common::{
     Family, Mode, Pool,
@@ -21,7 +21,9 @@ pub(super) fn plan(
     if has(Mode::Nat) {
         pools.insert(0, nat());
     }
-    let Some(source) = config.source_nat.as_ref().filter(|_| has(Mode::Fullnat)) else {
+    // Mode nat needs them for targets that ask their own listener.
+    let is_used = has(Mode::Nat) || has(Mode::Fullnat);
+    let Some(source) = config.source_nat.as_ref().filter(|_| is_used) else {
         return Ok(pools);
     };
     let wanted: Vec<Pool> = source.addresses.iter().map(|address| pool(*address, source)).collect();
@@ -33,17 +35,51 @@ pub(super) fn plan(
             limit: FULLNAT_BINDINGS,
         });
     }
-    let (known, new): (Vec<_>, Vec<_>) =
-        wanted.into_iter().partition(|pool| find(pool, previous).is_some());
-    pools.extend(known.iter().filter_map(|pool| find(pool, previous)));
-    for pool in new {
-        let (number, first) = place(&pool, &pools, previous).ok_or(PlanError::NoRoomToReplace {
-            what: "ports of source_nat",
-            limit: FULLNAT_BINDINGS,
-        })?;
-        pools.insert(number, Pool { first, ..pool });
-    }
+    // With parts of addresses there may be more pools than numbers: then those that have changed are
+    // made anew.
+    let placed = placed(&wanted, previous, is_part).or_else(|| placed(&wanted, previous, is_same));
+    pools.extend(placed.ok_or(PlanError::NoRoomToReplace {
+        what: "ports of source_nat",
+        limit: FULLNAT_BINDINGS,
+    })?);
     Ok(pools)
+}
+
+/// In words: addresses and ports whose connections break when `after` takes the place of `before`.
+pub(super) fn broken(before: &BTreeMap<u8, Pool>, after: &BTreeMap<u8, Pool>) -> Vec<String> {
+    // Without a group that needs them they go with it, and that is no surprise.
+    if after.keys().all(|number| usize::from(*number) == Pool::NAT) {
+        return Vec::new();
+    }
+    let gone = before.iter().filter(|(number, pool)| {
+        usize::from(**number) != Pool::NAT && after.get(number) != Some(pool)
+    });
+    let mut ranges: BTreeMap<IpAddr, Vec<(u32, u32)>> = BTreeMap::new();
+    for (_, pool) in gone {
+        if let Ok(family) = Family::try_from(pool.family) {
+            let address = pool.address.to_ip(family);
+            let first = u32::from(pool.first_port);
+            ranges.entry(address).or_default().push((first, first + pool.count.saturating_sub(1)));
+        }
+    }
+    let text = |(address, mut ranges): (IpAddr, Vec<(u32, u32)>)| {
+        ranges.sort_unstable();
+        ranges.dedup_by(|next, range| {
+            let joins = next.0 == range.1 + 1;
+            if joins {
+                range.1 = next.1;
+            }
+            joins
+        });
+        let ranges: Vec<String> =
+            ranges.iter().map(|(first, last)| format!("{first}-{last}")).collect();
+        format!(
+            "source_nat: open connections through ports {} of {address} break; a range of ports that \
+             contains the former one keeps them",
+            ranges.join(" and ")
+        )
+    };
+    ranges.into_iter().map(text).collect()
 }
 
 fn nat() -> Pool {
@@ -63,10 +99,67 @@ fn pool(address: IpAddr, source: &SourceNat) -> Pool {
     }
 }
 
-/// The previous pool with the same address and ports.
-fn find(pool: &Pool, previous: &BTreeMap<u8, Pool>) -> Option<(u8, Pool)> {
-    let same = |known: &Pool| Pool { first: 0, ..*known } == *pool;
-    previous.iter().find(|(number, known)| **number != 0 && same(known)).map(|(n, p)| (*n, *p))
+/// Whether a former pool is all of a wanted one.
+fn is_same(former: &Pool, wanted: &Pool) -> bool {
+    Pool { first: 0, ..*former } == *wanted
+}
+
+/// Whether it is some of the ports of a wanted one.
+fn is_part(former: &Pool, wanted: &Pool) -> bool {
+    let (first, last) = (ports(former).start, ports(former).end);
+    former.family == wanted.family
+        && former.address == wanted.address
+        && first >= ports(wanted).start
+        && last <= ports(wanted).end
+}
+
+/// The ports of a pool; the end is the first one behind.
+fn ports(pool: &Pool) -> Range<u32> {
+    let first = u32::from(pool.first_port);
+    first..first + pool.count
+}
+
+/// The wanted pools, by number: former ones that `is_kept` stay as they are, so that their bindings
+/// live, and ports that they lack get pools of their own. `None` when there is no room.
+fn placed(
+    wanted: &[Pool],
+    previous: &BTreeMap<u8, Pool>,
+    is_kept: fn(&Pool, &Pool) -> bool,
+) -> Option<BTreeMap<u8, Pool>> {
+    let kept = |wanted: &Pool| {
+        let former = previous.iter().filter(|(number, _)| usize::from(**number) != Pool::NAT);
+        former.filter(|(_, former)| is_kept(former, wanted)).map(|(n, p)| (*n, *p)).collect()
+    };
+    let all: Vec<Vec<(u8, Pool)>> = wanted.iter().map(kept).collect();
+    let mut pools: BTreeMap<u8, Pool> = all.iter().flatten().copied().collect();
+    for (wanted, kept) in wanted.iter().zip(&all) {
+        for new in missing(wanted, kept) {
+            let (number, first) = place(&new, &pools, previous)?;
+            pools.insert(number, Pool { first, ..new });
+        }
+    }
+    Some(pools)
+}
+
+/// The ports of a wanted pool that those that are kept do not have.
+fn missing(wanted: &Pool, kept: &[(u8, Pool)]) -> Vec<Pool> {
+    let mut known: Vec<Range<u32>> = kept.iter().map(|(_, pool)| ports(pool)).collect();
+    known.sort_unstable_by_key(|range| range.start);
+    let Range { start, end } = ports(wanted);
+    let mut next = start;
+    let mut gaps = Vec::new();
+    for range in known.into_iter().chain([end..end]) {
+        if range.start > next {
+            gaps.push(next..range.start);
+        }
+        next = next.max(range.end);
+    }
+    let part = |gap: Range<u32>| Pool {
+        first_port: u16::try_from(gap.start).unwrap_or(u16::MAX),
+        count: gap.end - gap.start,
+        ..*wanted
+    };
+    gaps.into_iter().map(part).collect()
 }
 
 /// A free number and free bindings: those of a pool that is about to go are not free yet.
@@ -101,17 +194,9 @@ mod tests {
     }
 
     fn pools(wanted: &SourceNat, previous: &BTreeMap<u8, Pool>) -> Option<BTreeMap<u8, Pool>> {
-        let mut planned = BTreeMap::new();
-        for address in &wanted.addresses {
-            let pool = pool(*address, wanted);
-            let (number, found) = match find(&pool, previous) {
-                Some(known) => known,
-                None => place(&pool, &planned, previous)
-                    .map(|(number, first)| (number, Pool { first, ..pool }))?,
-            };
-            planned.insert(number, found);
-        }
-        Some(planned)
+        let wanted: Vec<Pool> =
+            wanted.addresses.iter().map(|address| pool(*address, wanted)).collect();
+        placed(&wanted, previous, is_part).or_else(|| placed(&wanted, previous, is_same))
     }
 
     #[test]
@@ -128,6 +213,64 @@ mod tests {
         // Now it is free.
         let third = pools(&source(&["fd00::2", "10.0.0.4"], 1024..=40_000), &second).unwrap();
         assert_eq!(third[&1].first as usize, NAT_BINDINGS);
+    }
+
+    /// Ports and bindings of an address belong together, and each port is there once.
+    fn check(pools: &BTreeMap<u8, Pool>, wanted: &SourceNat) {
+        for address in &wanted.addresses {
+            let own = || pools.values().filter(|pool| pool.address == (*address).into());
+            let mut all: Vec<u32> = own().flat_map(ports).collect();
+            all.sort_unstable();
+            let expected = u32::from(wanted.first_port)..=u32::from(wanted.last_port);
+            assert!(all.into_iter().eq(expected), "{address}");
+        }
+        let bindings = |pool: &Pool| pool.first..pool.first + pool.count;
+        let mut taken: Vec<u32> = pools.values().flat_map(bindings).collect();
+        let count = taken.len();
+        taken.sort_unstable();
+        taken.dedup();
+        assert_eq!(taken.len(), count, "a binding of two pools");
+    }
+
+    #[test]
+    fn a_range_that_contains_the_former_one_keeps_its_bindings() {
+        let addresses = ["10.0.0.2", "fd00::2"];
+        let mut ranges = [5000..=9000, 5000..=10_000, 4000..=11_000, 1024..=65_535].into_iter();
+        let narrow = source(&addresses, ranges.next().unwrap());
+        let mut known = pools(&narrow, &BTreeMap::new()).unwrap();
+        for range in ranges {
+            let wide = source(&addresses, range);
+            let after = pools(&wide, &known).unwrap();
+            check(&after, &wide);
+            assert!(known.iter().all(|(number, pool)| after.get(number) == Some(pool)));
+            assert!(broken(&known, &after).is_empty());
+            assert_eq!(pools(&wide, &after).unwrap(), after, "nothing to do");
+            known = after;
+        }
+        // What breaks is said: parts that the new range does not contain.
+        let moved = source(&addresses[..1], 4000..=10_500);
+        let after = pools(&moved, &known).unwrap();
+        check(&after, &moved);
+        assert_eq!(
+            broken(&known, &after),
+            [
+                "source_nat: open connections through ports 1024-3999 and 10001-65535 of \
+                 10.0.0.2 break; a range of ports that contains the former one keeps them",
+                "source_nat: open connections through ports 1024-65535 of fd00::2 break; a \
+                 range of ports that contains the former one keeps them",
+            ]
+        );
+    }
+
+    #[test]
+    fn with_too_many_parts_what_changes_is_made_anew() {
+        let addresses: Vec<String> = (2..10).map(|octet| format!("10.0.0.{octet}")).collect();
+        let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+        let known = pools(&source(&addresses, 3000..=4000), &BTreeMap::new()).unwrap();
+        let wide = source(&addresses, 2000..=5000);
+        let after = pools(&wide, &known).unwrap();
+        check(&after, &wide);
+        assert_eq!(broken(&known, &after).len(), 8);
     }
 
     #[test]

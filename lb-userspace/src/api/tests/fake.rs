@@ -258,7 +258,8 @@ fn preview(document: &Document) -> Preview {
     let differences: Vec<Difference> = revision(3).document.differences(document);
     let web = GroupImpact { name: "web".to_owned(), moved_share: 0.5, ..GroupImpact::default() };
     let left = vec!["listener web: its target group web has no targets any more".to_owned()];
-    let impact = Impact { target_groups: vec![web], left_without_targets: left };
+    let impact =
+        Impact { target_groups: vec![web], left_without_targets: left, ..Impact::default() };
     Preview { differences, impact, warnings: vec!["slow".to_owned()] }
 }
 

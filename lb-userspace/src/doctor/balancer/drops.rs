@@ -24,6 +24,11 @@ const REMEDIES: &[(&str, &str)] = &[
          targets, 40 for IPv6 ones), or announce a smaller MSS on the targets: ip route change \
          default via ROUTER advmss 1400",
     ),
+    (
+        "hairpin_refused",
+        "a target asks its own listener and is led to itself: name an address in source_nat, or use \
+         fullnat for its group",
+    ),
     ("ring_missing", "register targets: `xelb get target-groups` shows the group without any"),
     (
         "no_target",

@@ -1,0 +1,151 @@
+//! Modes nat and fullnat when bindings are short: new flows take those of flows that have ended, or
+//! have not begun. On the host's build with the test's clock, as in `nat_life`, and in the kernel.
+
+use std::time::Instant;
+
+use lb_common::{DropReason, Family, Mode};
+use lb_ebpf::{Verdict, host::MemoryTables};
+
+use crate::{
+    nat::{self, Plan, answer, plans, translated},
+    nat_life::{
+        ACK, FIN_ACK, SYN, SYN_ACK, Seen, client, counter, reply, send, tables, wait, with_flags,
+    },
+    support::{
+        frames::{BALANCER_MAC, Packet, TARGET_MAC, TCP, UDP},
+        world::Sides as _,
+    },
+};
+
+/// Opens a connection, from its SYN to the client's first ACK.
+fn open(tables: &MemoryTables, plan: &Plan, flow: &Packet) -> Result<Seen, Verdict> {
+    let seen = send(tables, &with_flags(flow, SYN), plan.family)?;
+    assert!(reply(tables, plan, flow, &seen, SYN_ACK));
+    assert_eq!(send(tables, &with_flags(flow, ACK), plan.family), Ok(seen.clone()));
+    Ok(seen)
+}
+
+fn close(tables: &MemoryTables, plan: &Plan, flow: &Packet, seen: &Seen) {
+    send(tables, &with_flags(flow, FIN_ACK), plan.family).unwrap();
+    assert!(reply(tables, plan, flow, seen, FIN_ACK));
+    send(tables, &with_flags(flow, ACK), plan.family).unwrap();
+}
+
+#[test]
+fn closed_connections_give_their_bindings_and_open_ones_keep_theirs() {
+    for plan in plans() {
+        let tables = tables(&plan, 300);
+        let kept: Vec<_> = (0..200)
+            .map(|number| client(&plan, TCP, number))
+            .map(|flow| (open(&tables, &plan, &flow).unwrap(), flow))
+            .collect();
+        // A hundred bindings, and a second.
+        for number in 1000..6000 {
+            let flow = client(&plan, TCP, number);
+            let seen = open(&tables, &plan, &flow).unwrap();
+            close(&tables, &plan, &flow, &seen);
+        }
+        for (seen, flow) in &kept {
+            let again = send(&tables, &with_flags(flow, ACK), plan.family);
+            assert_eq!(again.as_ref(), Ok(seen), "{:?}", plan.mode);
+            assert!(reply(&tables, &plan, flow, seen, ACK));
+        }
+        // When all are open, nobody loses one.
+        let mut refused = 0;
+        for number in 10_000..10_200 {
+            let opened = open(&tables, &plan, &client(&plan, TCP, number));
+            refused += u32::from(opened == Err(Verdict::Drop(DropReason::PoolExhausted)));
+        }
+        assert!(refused >= 100, "{refused}");
+        for (seen, flow) in &kept {
+            assert!(reply(&tables, &plan, flow, seen, ACK));
+        }
+    }
+}
+
+/// A tenth of an address, and a tenth of 2,000 forged SYNs a second, which the target answers.
+#[test]
+fn a_flood_of_syns_leaves_ports_for_new_connections() {
+    for plan in plans() {
+        let tables = tables(&plan, 6451);
+        let mut kept = Vec::new();
+        for second in 0..90_usize {
+            for number in 0..200 {
+                let flow = client(&plan, TCP, 100_000 + second * 200 + number);
+                if let Ok(seen) = send(&tables, &with_flags(&flow, SYN), plan.family) {
+                    assert!(reply(&tables, &plan, &flow, &seen, SYN_ACK));
+                }
+            }
+            let flow = client(&plan, TCP, second);
+            let seen = open(&tables, &plan, &flow);
+            kept.push((seen.unwrap_or_else(|stop| panic!("{second} s: {stop:?}")), flow));
+            wait(&tables, 1);
+        }
+        assert_eq!(counter(&tables, DropReason::PoolExhausted), 0);
+        for (seen, flow) in &kept {
+            assert!(reply(&tables, &plan, flow, seen, ACK), "{:?}", plan.mode);
+        }
+    }
+}
+
+#[test]
+fn questions_without_answers_give_way_to_others() {
+    for plan in plans() {
+        let tables = tables(&plan, 100);
+        for number in 0..100 {
+            send(&tables, &with_flags(&client(&plan, UDP, number), 0), plan.family).unwrap();
+        }
+        let other = with_flags(&client(&plan, UDP, 500), 0);
+        assert_eq!(
+            send(&tables, &other, plan.family),
+            Err(Verdict::Drop(DropReason::PoolExhausted)),
+            "they may be answered yet"
+        );
+        wait(&tables, 2);
+        assert!(send(&tables, &other, plan.family).is_ok());
+    }
+}
+
+/// Connections that are opened and closed one after the other through one address.
+const CONNECTIONS: u32 = 200_000;
+
+crate::support::world::in_sandbox! {
+    fn one_address_carries_as_many_new_connections_as_the_program_can_take() {
+        let is_this = |plan: &&Plan| plan.mode == Mode::Fullnat && plan.family == Family::V4;
+        let plan = *plans().iter().find(is_this).unwrap();
+        let mut world = nat::world(&plan);
+        let packet = nat::plain(&plan, TCP);
+        let request = |number: u32, flags: u8| {
+            let mut frame = packet.frame().bytes();
+            let [first, second, high, low] = number.to_be_bytes();
+            frame[26..30].copy_from_slice(&[10, 77 + first, second, high]);
+            frame[34..36].copy_from_slice(&[40 + low / 64, low]);
+            frame[47] = flags;
+            frame
+        };
+        let template = answer(&translated(&plan, &packet, 0)).frame();
+        let template = template.between(TARGET_MAC, BALANCER_MAC);
+        let response = |port: &[u8], flags: u8| {
+            let mut frame = template.clone();
+            frame[36..38].copy_from_slice(port);
+            frame[47] = flags;
+            frame
+        };
+        let started = Instant::now();
+        for number in 0..CONNECTIONS {
+            let ran = world.kernel.run(&request(number, SYN));
+            assert_eq!(ran.action, 3, "connection {number}");
+            let port = ran.frame[34..36].to_vec();
+            let mut all = vec![response(&port, SYN_ACK), request(number, ACK)];
+            all.extend([request(number, FIN_ACK), response(&port, FIN_ACK), request(number, ACK)]);
+            for frame in all {
+                assert_eq!(world.kernel.run(&frame).action, 3, "connection {number}");
+            }
+        }
+        let counted = world.kernel_counters();
+        assert_eq!(counted["flow_created"], u64::from(CONNECTIONS));
+        assert!(!counted.contains_key("pool_exhausted"));
+        let rate = f64::from(CONNECTIONS) / started.elapsed().as_secs_f64();
+        println!("{CONNECTIONS} connections through 40,000 ports, {rate:.0} a second, each packet by TEST_RUN");
+    }
+}

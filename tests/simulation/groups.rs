@@ -121,7 +121,7 @@ impl Groups {
     pub(crate) fn tick(&mut self) {
         let now = self.host.borrow().now;
         let Self { reconciler, tables, quiet, .. } = self;
-        *quiet = agent::quiet_slots(tables, now, |slot| reconciler.seen(slot));
+        *quiet = agent::quiet_slots(tables, now, |slot| reconciler.seen(slot), |_, _| false);
         if !quiet.is_empty() || self.next_change.is_some_and(|second| second <= now) {
             self.reconcile();
         }

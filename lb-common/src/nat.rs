@@ -193,6 +193,7 @@ impl ClientLink {
     /// How many of them there are.
     #[must_use]
     #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "the words are made of such parts")]
     pub const fn tag_count(&self) -> u8 {
         (self.client >> 48) as u8
     }
@@ -200,6 +201,7 @@ impl ClientLink {
     /// Index of the interface.
     #[must_use]
     #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "the words are made of such parts")]
     pub const fn interface(&self) -> u32 {
         self.interface as u32
     }
@@ -223,6 +225,7 @@ const fn word_of(mac: Mac) -> u64 {
 }
 
 #[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the words are made of such parts")]
 const fn mac_of(word: u64) -> Mac {
     Mac { words: [word as u16, (word >> 16) as u16, (word >> 32) as u16] }
 }
@@ -256,17 +259,6 @@ impl Pool {
     pub const fn binding_of(&self, port: u16) -> Option<u32> {
         let offset = (port as u32).wrapping_sub(self.first_port as u32);
         if offset < self.count { Some(self.first + offset) } else { None }
-    }
-
-    /// Whether it has this port. No short cuts: each would be a branch for the verifier to walk, in
-    /// every pool.
-    #[must_use]
-    #[inline(always)]
-    pub const fn has(&self, family: Family, address: &Address, port: u16) -> bool {
-        let ([own, own_end], [asked, asked_end]) = (self.address.words, address.words);
-        let other = (own ^ asked) | (own_end ^ asked_end) | (self.family ^ family as u8) as u64;
-        let offset = (port as u32).wrapping_sub(self.first_port as u32);
-        (other == 0) & (offset < self.count)
     }
 
     /// Its binding with this offset, before it is used for the first time; `number` is the pool's.

@@ -43,9 +43,13 @@ pub(crate) fn find<P: Packet, T: NatTables>(
 fn candidate<T: NatTables>(flow: &Datagram, tables: &T) -> Option<u32> {
     for number in Pool::NAT + 1..POOLS_MAX {
         let pool = tables.pool(number);
-        // An address may have several pools, with other ports each. One without bindings has no port.
-        if pool.has(flow.family, &flow.destination, flow.destination_port.get()) {
-            return Some(pool.first + u32::from(flow.destination_port.get() - pool.first_port));
+        // An address may have several pools, with other ports each.
+        if pool.count != 0
+            && pool.family == flow.family as u8
+            && pool.address == flow.destination
+            && let Some(index) = pool.binding_of(flow.destination_port.get())
+        {
+            return Some(index);
         }
     }
     let hash = steer::hash_of(flow, tables);

@@ -1,12 +1,16 @@
 //! What the verifier has to walk, and how much code a packet runs through: both bounded, so that a
-//! change that doubles them is seen.
+//! change that doubles them is seen. Other kernels are the stage `kernels`, which runs
+//! `every_program_loads` on each.
 
 use std::path::Path;
 
-use aya::{Ebpf, programs::Xdp};
+use aya::{
+    Ebpf,
+    programs::{ProgramError, Xdp},
+};
 use lb_common::abi::program::{self, Instance};
 use lb_tests::sandbox::BPFFS;
-use lb_userspace::dataplane::{Balancer, DECAP_OBJECT, MapSizes};
+use lb_userspace::dataplane::{Balancer, DECAP_OBJECT, GENERATOR_OBJECT, MapSizes, TRAFFIC_OBJECT};
 
 use crate::support::kernel::SEED;
 
@@ -27,7 +31,63 @@ fn measure(ebpf: &mut Ebpf, name: &str) -> (u32, u32) {
     (info.verified_instruction_count().unwrap(), info.size_translated().unwrap())
 }
 
+/// Loads these programs, or all XDP programs of an object, and prints a line for each, which the stage
+/// `kernels` reads; gives how many were refused.
+fn load(ebpf: &mut Ebpf, only: Option<&[&str]>) -> usize {
+    let mut refused = 0;
+    for (name, program) in ebpf.programs_mut() {
+        if only.is_some_and(|only| !only.contains(&name)) {
+            continue;
+        }
+        let program: &mut Xdp = program.try_into().unwrap();
+        match program.load() {
+            Ok(()) => {
+                let info = program.info().unwrap();
+                let walked = info.verified_instruction_count().unwrap();
+                let bytes = info.size_translated().unwrap();
+                println!("loaded {name}: {walked} instructions walked, {bytes} bytes");
+            }
+            Err(error) => {
+                println!("refused {name}: {}", reason(&error));
+                refused += 1;
+            }
+        }
+    }
+    refused
+}
+
+/// The line of the verifier that says why: the last one that is not about its own work.
+fn reason(error: &ProgramError) -> String {
+    let ProgramError::LoadError { io_error, verifier_log } = error else {
+        return error.to_string();
+    };
+    let log = verifier_log.to_string();
+    let statistics = ["verification time", "stack depth", "processed "];
+    let why = log.lines().rfind(|line| {
+        !line.is_empty() && !statistics.iter().any(|statistic| line.starts_with(statistic))
+    });
+    format!("{} ({io_error})", why.unwrap_or("its verifier gives no reason"))
+}
+
 crate::support::world::in_sandbox! {
+    fn every_program_loads() {
+        let (folder, sizes) = (Path::new(BPFFS), MapSizes::default());
+        let mut refused = 0;
+        // So that the first program has a line of its own: the name of the test stands before it.
+        println!();
+        for (instance, names) in [
+            (Instance::Live, [program::REST, program::BALANCE]),
+            (Instance::DryRun, [program::REST, program::EXPLAIN]),
+        ] {
+            let mut opened = Balancer::open(folder, SEED, sizes, instance).unwrap();
+            refused += load(opened.ebpf(), Some(&names));
+        }
+        for object in [DECAP_OBJECT, GENERATOR_OBJECT, TRAFFIC_OBJECT] {
+            refused += load(&mut Ebpf::load(object).unwrap(), None);
+        }
+        assert_eq!(refused, 0, "programs are refused");
+    }
+
     fn programs_stay_within_their_budgets() {
         let mut over = false;
         for (name, walked_max, bytes_max) in BUDGETS {

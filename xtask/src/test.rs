@@ -4,6 +4,7 @@
 //! the slowest tests, a table of stages and one closing line. What a stage does is a row of
 //! [`stage::STAGES`].
 
+mod kernels;
 mod package;
 mod programs;
 mod stage;

@@ -5,8 +5,8 @@ use std::env;
 
 use anyhow::{Result, anyhow};
 
-use super::package;
 use super::programs::{self, TimedTest};
+use super::{kernels, package};
 use crate::bench::guard::{self, Speed};
 use crate::setup::{self, Need};
 use crate::tidy;
@@ -162,6 +162,14 @@ pub(super) const STAGES: &[Stage] = &[
         quick: false,
         needs: setup::LAB_NEEDS,
         action: |on| on.lab("abi", 1),
+    },
+    Stage {
+        name: "kernels",
+        purpose: "other kernels load the programs, in emulated machines",
+        privileged: true,
+        quick: false,
+        needs: setup::BPF_NEEDS,
+        action: kernels::run,
     },
     Stage {
         name: "bench",

@@ -2,8 +2,8 @@
 
 use crate::{
     Binding, Bucket, ClientLink, FlowLine, FragmentFlow, FragmentKey, Group, InterfaceMacs, Life,
-    Listener, ListenerKey, ListenerPlace, Memory, MemoryLine, Owner, Pool, PortRange, Sequence, Slot,
-    Switches, Target, Traffic, VipKey, WideKey, WideListeners,
+    Listener, ListenerKey, ListenerPlace, Memory, MemoryLine, Owner, Pool, PortRange, Sequence,
+    Slot, Switches, Target, Traffic, VipKey, WideKey, WideListeners,
     explain::Explanation,
     shared,
     shared::{Layout, Shared as _},

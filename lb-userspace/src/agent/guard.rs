@@ -8,7 +8,10 @@ use super::Refusal;
 pub(super) fn permit(left: Vec<String>, broken: Vec<String>, force: bool) -> Result<(), Refusal> {
     if force {
         if !left.is_empty() {
-            tracing::warn!("this leaves listeners without usable targets:\n  {}", left.join("\n  "));
+            tracing::warn!(
+                "this leaves listeners without usable targets:\n  {}",
+                left.join("\n  ")
+            );
         }
         for text in broken {
             tracing::warn!("{text}");

@@ -1,7 +1,7 @@
 //! Attaching the program to interfaces: native, generic, or what the driver allows; and taking
 //! pinned links over.
 
-use std::{fs, io, path::PathBuf, str::FromStr, thread, time::Duration};
+use std::{fs, io, path::PathBuf, str::FromStr};
 
 use aya::programs::{
     ProgramError, Xdp,
@@ -13,12 +13,8 @@ use thiserror::Error;
 use super::{
     pins::{LINK_PREFIX, PinError, PinFolder},
     restore::{Found, again, find, with_source},
+    sender::attach_sender,
 };
-use crate::next_hop::{self, Veth};
-
-/// The kernel lets a link go a moment after its pin is removed: until then the interface is taken.
-const RELEASE_PAUSE: Duration = Duration::from_millis(10);
-const RELEASE_TRIES: u32 = 100;
 
 /// How the program should be attached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -165,7 +161,7 @@ pub(crate) fn attach(
 }
 
 /// The same where the interface's index is known; `name` may be its former one.
-fn attach_at(
+pub(super) fn attach_at(
     program: &mut Xdp,
     name: &str,
     index: u32,
@@ -192,28 +188,6 @@ fn attach_at(
         |reason| format!("the driver does not run XDP programs ({reason})"),
     );
     Ok((attached(false, &reason), link))
-}
-
-/// The same for a program that sends frames: `auto` is generic where native mode would lose them.
-fn attach_sender(
-    program: &mut Xdp,
-    name: &str,
-    index: u32,
-    mode: XdpMode,
-) -> Result<(Attached, FdLink), AttachError> {
-    let lost = (mode == XdpMode::Auto).then(|| native_is_lost(name, index)).flatten();
-    let Some(reason) = lost else { return attach_at(program, name, index, mode) };
-    let (attached, link) = attach_at(program, name, index, XdpMode::Generic)?;
-    Ok((Attached { reason, ..attached }, link))
-}
-
-/// Why the driver would run the program in vain, as on a veth without one at the other end.
-fn native_is_lost(name: &str, index: u32) -> Option<String> {
-    let veth = Veth::look(index).unwrap_or_else(|error| {
-        tracing::debug!(%error, interface = name, "cannot look at the other end");
-        None
-    });
-    next_hop::far_end_without_program(name, veth?.far_end)
 }
 
 fn create_link(
@@ -361,14 +335,7 @@ fn attach_one(
         Some(pin) => remove_pin(name, pin)?,
         None => {}
     }
-    let mut tries = if pin.is_some() { RELEASE_TRIES } else { 0 };
-    let (attached, link) = loop {
-        match attach_sender(program, name, found.index, mode) {
-            Err(AttachError::Busy { .. }) if tries > 0 => tries -= 1,
-            other => break other?,
-        }
-        thread::sleep(RELEASE_PAUSE);
-    };
+    let (attached, link) = attach_sender(program, name, found.index, mode, pin.is_some())?;
     let path = link_path(pins, &attached);
     link.pin(&path)
         .map_err(|error| AttachError::Link { name: name.to_owned(), reason: error.to_string() })?;

@@ -25,6 +25,7 @@ mod programs;
 mod refusal;
 mod resize;
 mod restore;
+mod sender;
 mod sizes;
 mod slots;
 mod stats;

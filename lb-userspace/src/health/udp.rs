@@ -188,8 +188,11 @@ mod tests {
             let good = server(ip, 1, b"a pong!").await;
             assert_eq!(outcome(good, Some(b"pong")).await, Outcome::Success);
             assert_eq!(outcome(good, None).await, Outcome::Success);
-            let wrong = "3 answers, none with what is expected";
-            assert_eq!(outcome(good, Some(b"gong")).await, Outcome::failed(wrong));
+            // On a busy machine, some come too late to be counted.
+            let Outcome::Failure { detail, .. } = outcome(good, Some(b"gong")).await else {
+                panic!("a wrong answer is a success");
+            };
+            assert!(detail.ends_with("what is expected"), "{detail}");
             let lossy = server(ip, 3, b"pong").await;
             assert_eq!(outcome(lossy, Some(b"pong")).await, Outcome::Success, "the third arrives");
         }

@@ -52,7 +52,7 @@ fn with_few_descriptors_all_targets_are_checked_and_files_are_read() -> Result<(
         wait::until("the agent answers", LIMIT, || {
             xelb.targets(lab).map_err(|error| error.to_string())
         })?;
-        wait::until("all targets are probed", Duration::from_secs(60), || {
+        wait::until("all targets are probed", Duration::from_mins(1), || {
             let targets = xelb.targets(lab).map_err(|error| error.to_string())?;
             let dead = targets.iter().filter(|target| target.state == "unhealthy").count();
             if dead == TARGETS { Ok(()) } else { Err(format!("{dead} are unhealthy")) }

@@ -112,8 +112,8 @@ fn bodies_that_never_end_take_little_memory() -> Result<()> {
         for _ in 0..60 {
             let mut stream = UnixStream::connect(read_socket(lab))?;
             stream.set_write_timeout(Some(Duration::from_millis(200)))?;
-            let head = "POST /v1/config/preview HTTP/1.1\r\nhost: xelb\r\ncontent-length: 16777216\r\n\r\n";
-            stream.write_all(head.as_bytes())?;
+            let request = "POST /v1/config/preview HTTP/1.1\r\nhost: xelb\r\ncontent-length: 16777216\r\n\r\n";
+            stream.write_all(request.as_bytes())?;
             // As much as the agent takes; it may close at any time.
             for _ in 0..255 {
                 if stream.write_all(&chunk).is_err() {

@@ -28,9 +28,9 @@ in_sandbox! {
             };
             // Plain and not plain, tagged or not.
             for packet in [packet, options] {
-                for tags in [vec![], vec![(0x8100, 5)]] {
+                for tags in [Vec::new(), vec![(0x8100, 5)]] {
                     let frame = Frame { tags, ..packet.frame() };
-                    let mut goes = |macs: &[[u8; 6]], to, expected| {
+                    let mut goes = |macs: &[[u8; 6]], to: [u8; 6], expected: bool| {
                         take(&mut world, macs);
                         let bytes = frame.between(CLIENT_MAC, to);
                         let outcome = world.run("frame", &bytes);

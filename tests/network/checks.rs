@@ -179,7 +179,8 @@ fn a_check_that_cannot_run_is_said_and_given_up_in_the_end() -> anyhow::Result<(
         let shows = |words: &str, parts: &[&str]| {
             let arguments: Vec<&str> = words.split(' ').collect();
             wait::until(&format!("{words} shows {parts:?}"), NOTICE_LIMIT, || {
-                let seen = xelb.command(lab, &arguments).and_then(|seen| seen.success());
+                let seen =
+                    xelb.command(lab, &arguments).and_then(lb_tests::process::Finished::success);
                 let text = seen.map_err(|error| error.to_string())?;
                 if parts.iter().all(|part| text.contains(part)) { Ok(()) } else { Err(text) }
             })

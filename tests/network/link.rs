@@ -85,9 +85,13 @@ fn frames_for_other_hosts_are_left_alone() -> anyhow::Result<()> {
             for vip in VIPS {
                 raw::send(lab.switch(), "lb", &untagged(mac, vip, port)?)?;
                 let expected = (SocketAddr::from((client_for(1, vip), port)), vip);
-                let seen = || match lab.responder(1).seen().contains(&expected) == wanted {
-                    true => Ok(()),
-                    false => Err(format!("{expected:?}: {:?}", lab.responder(1).seen())),
+                let seen = || {
+                    let seen = lab.responder(1).seen();
+                    if seen.contains(&expected) == wanted {
+                        Ok(())
+                    } else {
+                        Err(format!("{expected:?}: {seen:?}"))
+                    }
                 };
                 wait::until("the target has it or not", NOTICE_LIMIT, seen)?;
             }

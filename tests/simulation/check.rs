@@ -44,6 +44,7 @@ impl Watched {
 
     /// Looks at the slots of these tuples. Gives those that were armed until their time was over; one that
     /// is armed for longer must not be.
+    #[expect(single_use_lifetimes, reason = "an iterator's items have no lifetime without a name")]
     pub(crate) fn look<'tuples>(
         &mut self,
         group: &Group,

@@ -66,7 +66,7 @@ pub(crate) struct Groups {
     config: Config,
     quiet: BTreeSet<u32>,
     next_change: Option<u32>,
-    pub(crate) groups: [Option<Declared>; GROUPS],
+    pub(crate) declared: [Option<Declared>; GROUPS],
     /// The group that each listener is led to.
     pub(crate) leads: [usize; 2],
     pub(crate) servers: BTreeMap<u16, Server>,
@@ -93,7 +93,7 @@ impl Groups {
             config,
             quiet: BTreeSet::new(),
             next_change: None,
-            groups: [declared(0, &[1, 2, 3]), declared(1, &[3, 4]), None],
+            declared: [declared(0, &[1, 2, 3]), declared(1, &[3, 4]), None],
             leads: [0, 0],
             servers: (1..=4).map(|number| (number, server)).collect(),
         }
@@ -101,7 +101,7 @@ impl Groups {
 
     /// The servers of a group that take new flows.
     pub(crate) fn in_service(&self, group: usize) -> Vec<u16> {
-        let declared = self.groups[group].as_ref();
+        let declared = self.declared[group].as_ref();
         let servers = declared.into_iter().flat_map(|declared| &declared.servers);
         let takes = |number: &&u16| {
             self.servers.get(number).is_some_and(|server| server.alive && server.checked)
@@ -137,11 +137,11 @@ impl Groups {
             group.targets = declared.servers.iter().map(target).collect();
             Arc::new(group)
         };
-        self.config.target_groups = self.groups.iter().flatten().map(group).collect();
+        self.config.target_groups = self.declared.iter().flatten().map(group).collect();
         for (listener, group) in self.config.listeners.iter_mut().zip(self.leads) {
             let listener = Arc::make_mut(listener);
             listener.idle_timeout = std::time::Duration::from_secs(IDLE.into());
-            if let Some(declared) = &self.groups[group] {
+            if let Some(declared) = &self.declared[group] {
                 listener.target_group.clone_from(&declared.name);
             }
         }

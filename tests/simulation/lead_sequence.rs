@@ -121,10 +121,10 @@ impl LeadSequence {
         let (groups, now) = (&self.groups, self.now);
         let in_service = |group: usize, number: u16| {
             groups.leads.contains(&group)
-                && groups.groups[group].as_ref().is_some_and(|one| one.servers.contains(&number))
+                && groups.declared[group].as_ref().is_some_and(|one| one.servers.contains(&number))
                 && groups.servers.get(&number).is_some_and(|server| server.alive && server.checked)
         };
-        let declared = groups.groups.iter().enumerate();
+        let declared = groups.declared.iter().enumerate();
         let declared = declared.filter_map(|(group, one)| Some((group, one.as_ref()?)));
         for (group, one) in declared {
             for number in &one.servers {
@@ -194,7 +194,7 @@ impl LeadSequence {
     fn lead(&mut self) {
         let listener = self.random.below(2);
         let group = self.random.below(GROUPS);
-        let servers = self.groups.groups[group].as_ref().map_or(0, |one| one.servers.len());
+        let servers = self.groups.declared[group].as_ref().map_or(0, |one| one.servers.len());
         if servers > 0 {
             self.say(|| format!("listener {listener} is led to {group}"));
             self.groups.leads[listener] = group;
@@ -203,7 +203,7 @@ impl LeadSequence {
 
     fn some_group(&mut self) -> Option<usize> {
         let group = self.random.below(GROUPS);
-        self.groups.groups[group].is_some().then_some(group)
+        self.groups.declared[group].is_some().then_some(group)
     }
 
     /// A new server, or one that another group has, too.
@@ -216,7 +216,7 @@ impl LeadSequence {
         let checked = self.random.chance(600);
         self.groups.servers.entry(number).or_insert(Server { alive: true, checked });
         self.say(|| format!("server {number} comes to {group}"));
-        if let Some(one) = &mut self.groups.groups[group] {
+        if let Some(one) = &mut self.groups.declared[group] {
             one.servers.insert(number);
         }
     }
@@ -226,7 +226,7 @@ impl LeadSequence {
         let left = self.groups.in_service(group);
         if let (2.., Some(number)) = (left.len(), self.random.pick(&left)) {
             self.say(|| format!("server {number} leaves {group}"));
-            if let Some(one) = &mut self.groups.groups[group] {
+            if let Some(one) = &mut self.groups.declared[group] {
                 one.servers.remove(&number);
             }
         }
@@ -260,7 +260,7 @@ impl LeadSequence {
         if self.groups.leads.contains(&group) {
             return;
         }
-        if self.groups.groups[group].take().is_some() {
+        if self.groups.declared[group].take().is_some() {
             self.say(|| format!("{group} is deleted"));
             return;
         }
@@ -270,7 +270,7 @@ impl LeadSequence {
         let servers = (0..count).filter_map(|_| self.random.pick(&numbers)).collect();
         let name = if self.random.chance(500) { format!("g{group}") } else { self.new_name() };
         self.say(|| format!("{group} is made, as {name} with {servers:?}"));
-        self.groups.groups[group] = Some(Declared { name, servers });
+        self.groups.declared[group] = Some(Declared { name, servers });
     }
 
     fn new_name(&mut self) -> String {
@@ -282,7 +282,7 @@ impl LeadSequence {
         let Some(group) = self.some_group() else { return };
         let name = self.new_name();
         self.say(|| format!("{group} gets the name {name}"));
-        if let Some(one) = &mut self.groups.groups[group] {
+        if let Some(one) = &mut self.groups.declared[group] {
             one.name = name;
         }
     }
@@ -298,7 +298,7 @@ impl LeadSequence {
             let number = self.next_server;
             self.next_server += 1;
             self.groups.servers.insert(number, Server { alive: true, checked: true });
-            if let Some(one) = &mut self.groups.groups[group] {
+            if let Some(one) = &mut self.groups.declared[group] {
                 one.servers.insert(number);
             }
         }

@@ -87,7 +87,7 @@ fn sum_of<P: Packet>(packet: &P, offset: usize, length: usize) -> Option<u32> {
     sum += block::<P, 4>(packet, offset, length)?;
     sum += block::<P, 2>(packet, offset, length)?;
     sum += block::<P, 1>(packet, offset, length)?;
-    if length % 2 != 0 {
+    if !length.is_multiple_of(2) {
         let last = packet.get::<Byte>(offset + (length & !1))?;
         sum += u32::from(last.byte) << 8;
     }

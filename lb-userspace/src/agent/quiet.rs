@@ -38,7 +38,7 @@ pub fn slots(
 
 /// All armed slots, by index.
 pub(super) fn armed(tables: &Tables) -> impl Iterator<Item = (u32, Slot)> {
-    tables.groups.values().flat_map(|group| armed_of(group))
+    tables.groups.values().flat_map(armed_of)
 }
 
 fn armed_of(group: &GroupTable) -> impl Iterator<Item = (u32, Slot)> {

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// How often refused packets are looked at, and logged when there are more.
-const LOOK_INTERVAL: Duration = Duration::from_secs(60);
+const LOOK_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Unwrap tunnel packets on a target, so that it needs no tunnel device
 ///

@@ -99,6 +99,7 @@ impl KernelStore {
     }
 
     /// Which frames interfaces take.
+    #[must_use]
     pub const fn macs(&self) -> &MacRows {
         &self.macs
     }

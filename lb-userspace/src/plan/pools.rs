@@ -1,7 +1,7 @@
 //! PURE: the pools that modes nat and fullnat take bindings from. A pool keeps its number and its
 //! bindings as long as its address and ports stay.
 
-use std::{collections::BTreeMap, net::IpAddr, ops::Range};
+use std::{collections::BTreeMap, iter, net::IpAddr, ops::Range};
 
 use lb_common::{
     Family, Mode, Pool,
@@ -148,7 +148,7 @@ fn missing(wanted: &Pool, kept: &[(u8, Pool)]) -> Vec<Pool> {
     let Range { start, end } = ports(wanted);
     let mut next = start;
     let mut gaps = Vec::new();
-    for range in known.into_iter().chain([end..end]) {
+    for range in known.into_iter().chain(iter::once(end..end)) {
         if range.start > next {
             gaps.push(next..range.start);
         }

@@ -171,8 +171,9 @@ fn read(line: &str) -> Line<'_> {
 pub(super) fn slowest(timed: &[TimedTest], count: usize) -> String {
     let mut sorted: Vec<&TimedTest> = timed.iter().collect();
     sorted.sort_by_key(|test| std::cmp::Reverse(test.duration));
-    let lines = sorted.iter().take(count);
-    lines.map(|test| format!("{:>12}  {}\n", human(test.duration), test.name)).collect()
+    sorted.iter().take(count).fold(String::new(), |lines, test| {
+        format!("{lines}{:>12}  {}\n", human(test.duration), test.name)
+    })
 }
 
 #[cfg(test)]

@@ -331,8 +331,8 @@ mod tests {
                 }
             }
             let (refused, first_refusal) = (refused * 100 / places, first_refusal.unwrap());
-            std::println!("first refusal at {first_refusal} %, {refused} % at full");
-            assert!(first.contains(&first_refusal) && at_full.contains(&refused));
+            assert!(first.contains(&first_refusal), "first refusal at {first_refusal} %");
+            assert!(at_full.contains(&refused), "{refused} % refused at full");
         }
     }
 }

@@ -1,6 +1,5 @@
 //! What the verifier has to walk, and how much code a packet runs through: both bounded, so that a
-//! change that doubles them is seen. Other kernels are the stage `kernels`, which runs
-//! `every_program_loads` on each.
+//! change that doubles them is seen. `every_program_loads` is for other kernels, too.
 
 use std::path::Path;
 
@@ -31,8 +30,7 @@ fn measure(ebpf: &mut Ebpf, name: &str) -> (u32, u32) {
     (info.verified_instruction_count().unwrap(), info.size_translated().unwrap())
 }
 
-/// Loads these programs, or all XDP programs of an object, and prints a line for each, which the stage
-/// `kernels` reads; gives how many were refused.
+/// Loads these programs, or all XDP programs of an object, and prints a line for each; gives how many were refused.
 fn load(ebpf: &mut Ebpf, only: Option<&[&str]>) -> usize {
     let mut refused = 0;
     for (name, program) in ebpf.programs_mut() {

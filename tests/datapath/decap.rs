@@ -336,7 +336,7 @@ crate::support::world::in_sandbox! {
             let fragment = Some((8, false));
             let extensions = extensions.clone();
             let packet =
-                Packet { fragment, extensions, ..Packet::new(Family::V6, protocol, PORT_TCP) };
+                Packet { extensions, fragment, ..Packet::new(Family::V6, protocol, PORT_TCP) };
             let given = wrap(PLAIN, &packet.frame());
             if comes_out {
                 unwraps(&mut world, "a fragment", &given, &packet.frame());

@@ -222,9 +222,9 @@ fn a_target_that_asks_its_own_listener_is_translated_fully_or_refused() {
         assert_eq!(address, local, "{:?}", plan.mode);
         let open = Open { tables, plan, flow, seen: (address, port) };
         let frame = open.reply(SYN_ACK, TARGET_START, CLIENT_START).unwrap();
-        let (destination, _) = match plan.family {
-            Family::V4 => (&frame[30..34], ()),
-            Family::V6 => (&frame[38..54], ()),
+        let destination = match plan.family {
+            Family::V4 => &frame[30..34],
+            Family::V6 => &frame[38..54],
         };
         let target = match plan.target {
             std::net::IpAddr::V4(target) => target.octets().to_vec(),

@@ -124,9 +124,10 @@ impl<R: Run> Tables for KernelTables<R> {
         if R::is_dry() {
             return true;
         }
-        let row = interface as usize & (MAC_ROWS - 1);
-        // SAFETY: masked, so inside the array; the agent stores each word at once.
+        let row = masked::<{ MAC_ROWS - 1 }>(interface as usize);
+        // SAFETY: masked, so inside the array.
         let macs = unsafe { direct::element::<Macs>().cast::<InterfaceMacs>().add(row) };
+        // SAFETY: a row has that many words; the agent stores each at once.
         let word = |number| unsafe { read_volatile(macs.cast::<u64>().add(number)) };
         let first = word(0);
         first == mac || first == 0 || word(1) == mac || word(2) == mac || word(3) == mac

@@ -14,8 +14,8 @@ use crate::steer;
 /// flows live: with four, after a quarter of its size in new flows.
 pub(crate) const STEPS: u32 = 4;
 
-/// Bindings that are looked at when none is free: with nine of ten established, one look of thirty finds
-/// nothing, and the client's next SYN looks further.
+/// Bindings that are looked at when none is free: with nine of ten established, one look of
+/// thirty finds nothing, and the client's next SYN looks further.
 pub(crate) const LOOKS: u32 = 32;
 
 /// Looks at the next few bindings of a pool.
@@ -47,21 +47,18 @@ pub fn evict<T: NatTables>(queue: Queue, tables: &T) -> Option<u32> {
     if pool.count == 0 {
         return None;
     }
-    let mut offset = tables.advance(number, 0) % pool.count;
+    let start = tables.advance(number, 0);
     let now = seconds(tables);
     let (mut found, mut best, mut looked) = (pool.first, Spare::No as u32, 0);
     for _ in 0..LOOKS {
-        let spare = tables.spare(pool.first + offset, now);
+        let index = pool.first + start.wrapping_add(looked) % pool.count;
+        let spare = tables.spare(index, now);
         if spare > best {
-            (found, best) = (pool.first + offset, spare);
+            (found, best) = (index, spare);
         }
         looked += 1;
         if best >= Spare::Ended as u32 {
             break;
-        }
-        offset += 1;
-        if offset >= pool.count {
-            offset = 0;
         }
     }
     tables.advance(number, looked);

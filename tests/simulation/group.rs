@@ -142,18 +142,11 @@ impl Group {
         let (now, broken) = (self.host.borrow().now, self.host.borrow().broken);
         let limit = if broken == Some(Break::Limit) { u32::MAX } else { ARMED_LIMIT };
         let Self { reconciler, tables, quiet, ages, .. } = self;
-        let armed = || {
-            tables.groups.values().flat_map(|group| {
-                let slots = (group.ring.base()..).zip(group.slots.iter().copied());
-                slots.filter(|(_, slot)| slot.is_armed())
-            })
-        };
-        ages.look(armed(), now);
         let idle = |(index, slot): &(u32, Slot)| {
             consistency::is_quiet(reconciler.seen(*index), now, IDLE)
                 || ages.is_over(*index, *slot, now, limit)
         };
-        quiet.extend(armed().filter(idle).map(|(index, _)| index));
+        quiet.extend(armed(tables).filter(idle).map(|(index, _)| index));
         if !quiet.is_empty() || self.next_change.is_some_and(|second| second <= now) {
             self.reconcile();
         }
@@ -206,8 +199,17 @@ impl Group {
             let read = self.reconciler.current().expect("reading does not fail");
             self.tables = Arc::new(read.clone());
         }
+        // After each write: a slot that changes and changes back is as old as that.
+        self.ages.look(armed(&self.tables), now);
         true
     }
+}
+
+fn armed(tables: &Tables) -> impl Iterator<Item = (u32, Slot)> {
+    tables.groups.values().flat_map(|group| {
+        let slots = (group.ring.base()..).zip(group.slots.iter().copied());
+        slots.filter(|(_, slot)| slot.is_armed())
+    })
 }
 
 pub(crate) fn verdict(alive: bool) -> Health {

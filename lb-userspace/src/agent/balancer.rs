@@ -180,6 +180,9 @@ impl Balancer {
             self.health.retain(|target| present.contains(target));
         }
         let events = transitions::between(&before, &after);
+        if plan.cache.armed() > 0 {
+            self.ages.look(&plan.tables, clock::seconds());
+        }
         self.plan = plan;
         Reconciled { targets_changed: differ, events }
     }
@@ -343,7 +346,6 @@ impl Balancer {
         let Self { reconciler, plan, ages, .. } = self;
         if plan.cache.armed() > 0 {
             let now = clock::seconds();
-            ages.look(&plan.tables, now);
             let (seen, over) = (|slot| reconciler.seen(slot), ages.over(now));
             self.quiet = quiet::slots(&plan.tables, now, seen, over);
         }

@@ -52,24 +52,17 @@ pub(super) struct ArmedAges {
     ages: consistency::Ages,
     /// Seconds.
     limit: u32,
-    looked: Option<u32>,
 }
 
 impl ArmedAges {
-    /// Seconds between looks: little of a limit of hours.
-    const LOOK_INTERVAL: u32 = 60;
-
     pub(super) fn new(limit: u32) -> Self {
-        Self { ages: consistency::Ages::default(), limit, looked: None }
+        Self { ages: consistency::Ages::default(), limit }
     }
 
-    /// Takes note of what is armed in second `now`, if it is time.
+    /// Takes note of what is armed in second `now`. It is asked for every plan, since a slot that
+    /// changes and changes back is as old as that.
     pub(super) fn look(&mut self, tables: &Tables, now: u32) {
-        let due = |looked| now.wrapping_sub(looked) >= Self::LOOK_INTERVAL;
-        if self.looked.is_none_or(due) {
-            self.ages.look(armed(tables), now);
-            self.looked = Some(now);
-        }
+        self.ages.look(armed(tables), now);
     }
 
     /// Whether a slot has been armed for too long in second `now`.

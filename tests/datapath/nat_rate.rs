@@ -90,7 +90,9 @@ fn a_flood_of_syns_leaves_ports_for_new_connections() {
             kept.push((seen.unwrap_or_else(|stop| panic!("{second} s: {stop:?}")), flow));
             wait(&tables, 1);
         }
-        assert_eq!(counter(&tables, DropReason::PoolExhausted), 0);
+        // A look at 32 bindings may find none that may be taken: one of thousands.
+        let refused = counter(&tables, DropReason::PoolExhausted);
+        assert!(refused < 18, "{refused} of 18,000 forged SYNs");
         for (seen, flow) in &kept {
             assert!(reply(&tables, &plan, flow, seen, ACK), "{:?}", plan.mode);
         }

@@ -173,7 +173,8 @@ impl Compiler<'_, '_> {
         let servers: HashMap<(Place, u8), u16> = group
             .targets
             .iter()
-            .filter(|(_, target)| target.is_routable())
+            // One that drains may be gone before the other one is.
+            .filter(|(_, target)| target.is_accepting())
             .map(|(id, target)| ((place_of(target), target.mode), *id))
             .collect();
         let same = |target| servers.get(&(place_of(target), target.mode));

@@ -344,7 +344,11 @@ impl LeadSequence {
             self.ended[listener].push(flow.tuple);
             return Ok(());
         }
-        let target = self.deliver(flow.tuple, false)?;
+        let target = match self.deliver(flow.tuple, false) {
+            // Its server has gone, and nobody else is in service.
+            Err(_) if flow.excused => flow.target,
+            delivered => delivered?,
+        };
         if !flow.is_bound(self.now) {
             self.connections.swap_remove(index);
             self.ended[listener].push(flow.tuple);

@@ -261,11 +261,13 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
     fn parts(&mut self) -> Vec<Part> {
         let inputs = self.inputs;
         let (previous, cache) = (inputs.previous, inputs.cache);
-        // Targets of groups that are no more are none of a plan that could stand.
+        // Targets of groups that are no more, or were none in the last plan, are of no plan that stands.
         let configured: HashSet<&str> =
             inputs.config.target_groups.iter().map(|group| &*group.name).collect();
-        let removed =
-            |group: &GroupTable| !configured.contains(&*group.name) && !is_transition(&group.name);
+        let removed = |group: &GroupTable| {
+            let stays = configured.contains(&*group.name) && cache.group(&group.name).is_some();
+            !stays && !is_transition(&group.name)
+        };
         let holds = cache.holds(inputs) && !previous.groups.values().any(removed);
         let mut standing = HashSet::new();
         let mut part = |group: &Arc<TargetGroup>| {

@@ -161,15 +161,18 @@ impl<'dir> Agent<'dir> {
             return;
         };
         let (config, _) = config::validate(&current.document).unwrap();
-        // Former targets are gone with the next second: their delay is none.
-        for _ in 0..2 {
+        // Former targets are gone with the next second: their delay is none. What was armed then is quiet,
+        // and listeners that were led to another group get its own ring.
+        let mut quiet = BTreeSet::new();
+        for _ in 0..4 {
             self.now += 1;
             self.maps.set_now(self.now);
-            self.plan(&config);
+            self.plan(&config, &quiet);
+            quiet = armed(self.reconciler.current().unwrap());
         }
     }
 
-    fn plan(&mut self, config: &Config) {
+    fn plan(&mut self, config: &Config, quiet: &BTreeSet<u32>) {
         let (health, next_hops) = known(config);
         let nobody = BTreeSet::new();
         let plan = self.reconciler.plan(|previous| {
@@ -181,7 +184,7 @@ impl<'dir> Agent<'dir> {
                 next_hops: &Arc::new(next_hops),
                 attached: &BTreeSet::from([1]),
                 now: self.now,
-                quiet: &BTreeSet::new(),
+                quiet,
                 previous,
                 cache: &self.cache,
             })
@@ -216,15 +219,28 @@ fn known(config: &Config) -> (HealthTable, BTreeMap<IpAddr, NextHopState>) {
     (keys.iter().map(|key| (key.clone(), healthy.clone())).collect(), hops.collect())
 }
 
-/// What maps say, in the words of the model: who owns slots of each group that a listener uses, and
-/// the group of each listener.
-fn shown(tables: &Tables) -> Model {
+/// Indices of all armed slots.
+fn armed(tables: &Tables) -> BTreeSet<u32> {
+    let slots = tables.groups.values().flat_map(|group| {
+        let slots = (group.ring.base()..).zip(group.slots.iter());
+        slots.filter(|(_, slot)| slot.is_armed()).map(|(index, _)| index)
+    });
+    slots.collect()
+}
+
+/// What maps say, in the words of the model: who owns slots of each group that one of these listeners
+/// uses, and the group of each of them.
+fn shown(tables: &Tables, listeners: &BTreeMap<u8, &'static str>) -> Model {
     let mut shown = Model::default();
     for (key, listener) in &tables.listeners {
+        let octet = last(key.address.to_ip(lb_common::Family::V4));
+        if !listeners.contains_key(&octet) {
+            continue;
+        }
         let group = &tables.groups[&listener.group];
-        let name = GROUPS.into_iter().find(|name| *name == &*group.name).unwrap();
-        let octet = key.address.to_ip(lb_common::Family::V4);
-        shown.listeners.insert(last(octet), name);
+        let name = GROUPS.into_iter().find(|name| *name == &*group.name);
+        let name = name.unwrap_or_else(|| panic!("listener {octet} has {}", group.name));
+        shown.listeners.insert(octet, name);
         let owners: BTreeSet<u16> = group.slots.iter().map(|slot| slot.current).collect();
         let owners = owners.into_iter().filter(|owner| *owner != 0);
         let targets = owners.map(|id| {
@@ -243,10 +259,14 @@ fn last(address: IpAddr) -> u8 {
     }
 }
 
-/// The same of the model: targets of weight 0 own nothing, groups that nobody uses do not show.
+/// The same of the model: targets of weight 0 own nothing, groups that nobody uses do not show, and
+/// listeners of a group without owners keep those that they had, whoever these are.
 fn expected(model: &Model) -> Model {
     let mut expected = model.clone();
-    expected.groups.retain(|name, _| model.listeners.values().any(|group| group == name));
+    let serves = |name: &str| model.groups[name].values().any(|weight| *weight > 0);
+    expected.listeners.retain(|_, group| serves(group));
+    let used = &expected.listeners;
+    expected.groups.retain(|name, _| used.values().any(|group| group == name));
     for targets in expected.groups.values_mut() {
         targets.retain(|_, weight| *weight > 0);
         for weight in targets.values_mut() {
@@ -311,7 +331,9 @@ fn run(number: u64) {
         }
         let tables = agent.reconciler.current().unwrap().clone();
         assert_eq!(tables, agent.maps.tables(), "step {step}");
-        assert_eq!(shown(&tables), expected(&model), "step {step}: {model:?}");
+        let expected = expected(&model);
+        assert_eq!(shown(&tables, &expected.listeners), expected, "step {step}: {model:?}");
+        assert_eq!(tables.listeners.len(), model.listeners.len(), "step {step}: {model:?}");
         for (what, id) in ids(&tables) {
             let former = before.get(&what).copied().unwrap_or(id);
             assert_eq!(id, former, "step {step}: the id of {what} has changed");

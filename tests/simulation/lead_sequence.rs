@@ -202,8 +202,7 @@ impl LeadSequence {
     }
 
     fn some_group(&mut self) -> Option<usize> {
-        let group = self.random.below(GROUPS);
-        self.groups.declared[group].is_some().then_some(group)
+        Some(self.random.below(GROUPS)).filter(|group| self.groups.declared[*group].is_some())
     }
 
     /// A new server, or one that another group has, too.

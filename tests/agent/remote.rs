@@ -155,9 +155,13 @@ fn the_command_line_reaches_an_agent_over_tls_as_far_as_it_may() -> Result<()> {
             if unknown { Ok(()) } else { Err(finished.stderr) }
         })?;
         by_token(lab, xelb, &files, "bob", "status")?.success()?;
+        let parts = ["certificate and tokens are read again", "is refused: nobody has this token"];
+        // Lines are written by a thread of their own.
+        wait::until("the log says so", LIMIT, || {
+            let log = fs::read_to_string(lab.log("agent")).map_err(|error| error.to_string())?;
+            if parts.iter().all(|part| log.contains(part)) { Ok(()) } else { Err(log) }
+        })?;
         let log = fs::read_to_string(lab.log("agent"))?;
-        ensure!(log.contains("certificate and tokens are read again"), "{log}");
-        ensure!(log.contains("is refused: nobody has this token"), "{log}");
         ensure!(!log.contains("xelb_"), "a token is in the log:\n{log}");
         Ok(())
     })

@@ -22,7 +22,7 @@ fn with_many_errors() -> String {
 fn an_agent_whose_log_nobody_reads_goes_on() -> Result<()> {
     in_lab(|lab, xelb| {
         write(lab, WEB)?;
-        let pipe = lab.directory().join("log");
+        let pipe = lab.directory().join("pipe");
         mkfifo(&pipe, Mode::S_IRWXU)?;
         let reader = File::options()
             .read(true)

@@ -5,6 +5,7 @@ mod handover;
 mod write;
 
 use std::{
+    borrow::Cow,
     collections::BTreeSet,
     mem,
     net::IpAddr,
@@ -107,8 +108,13 @@ impl Balancer {
     fn plan_for(&mut self, other: Option<&Config>) -> Result<Plan, ReconcileError<StoreError>> {
         let attached = &self.attached();
         let Self { reconciler, config, health, drained, cut, hops, quiet, plan, .. } = self;
-        let config = other.unwrap_or(config);
         let (cache, next_hops, now) = (&plan.cache, hops.current(), clock::seconds());
+        let mut known = (Cow::Borrowed(&*health), Cow::Borrowed(&*drained));
+        if let Some(other) = other {
+            let current = reconciler.current().map_err(ReconcileError::Store)?;
+            plan::carry_over_into(&plan::renamed(other, current), &mut known.0, &mut known.1);
+        }
+        let (config, health, drained) = (other.unwrap_or(config), &*known.0, &*known.1);
         reconciler.plan(|previous| {
             plan::compile(&Inputs {
                 config,

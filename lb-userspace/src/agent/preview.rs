@@ -2,7 +2,7 @@
 //! loop knew when it was asked: with thousands of targets it takes seconds, for which verdicts and
 //! other callers do not wait.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
 use tokio::{sync::oneshot, task::spawn_blocking};
 
@@ -115,7 +115,11 @@ impl KnownBalancer {
     /// What taking a configuration over would do to flows. Targets that have not been checked yet
     /// count as healthy, and as reachable.
     fn impact(&self, config: &Config) -> Result<Impact, Refusal> {
-        let plan = self.plan(config, &self.health, &self.next_hops).map_err(invalid)?;
+        let (mut health, mut drained) =
+            (Cow::Borrowed(&self.health), Cow::Borrowed(&self.drained));
+        let renamed = plan::renamed(config, &self.tables);
+        plan::carry_over_into(&renamed, &mut health, &mut drained);
+        let plan = self.plan(config, &health, &drained, &self.next_hops).map_err(invalid)?;
         let there = &self.tables.listeners;
         let new: Vec<_> =
             plan.tables.listeners.keys().filter(|key| !there.contains_key(key)).copied().collect();
@@ -138,19 +142,20 @@ impl KnownBalancer {
     fn settled(&self, config: &Config) -> Result<Plan, PlanError> {
         let Settled { config, health, next_hops } =
             &settled::settle(config, &self.health, &self.next_hops);
-        self.plan(config, health, next_hops)
+        self.plan(config, health, &self.drained, next_hops)
     }
 
     fn plan(
         &self,
         config: &Config,
         health: &HealthTable,
+        drained: &BTreeSet<TargetKey>,
         next_hops: &Arc<NextHops>,
     ) -> Result<Plan, PlanError> {
         plan::compile(&Inputs {
             config,
             health,
-            drained: &self.drained,
+            drained,
             cut: &self.cut,
             next_hops,
             attached: &self.attached,

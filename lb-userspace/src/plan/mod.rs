@@ -34,7 +34,7 @@ pub use impact::{Comparison, GroupImpact, Impact, broken_connections, left_witho
 pub use inputs::Inputs;
 pub use listeners::listener_id;
 pub use model::{MapModel, faults};
-pub use rename::{Renamed, carry_over, renamed};
+pub use rename::{Renamed, carry_over, carry_over_into, renamed};
 pub use reports::{Reports, TargetReport};
 pub use tables::*;
 pub use transition::is_transition;

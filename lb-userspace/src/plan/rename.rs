@@ -5,6 +5,7 @@
 //! is no more, and both reach a server in common in the same way; of several the one that has most.
 
 use std::{
+    borrow::Cow,
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
@@ -86,6 +87,17 @@ pub fn carry_over(
         let under_new = of_group.map(|key| TargetKey { group: to.clone(), ..key.clone() });
         let under_new: Vec<TargetKey> = under_new.collect();
         drained.extend(under_new);
+    }
+}
+
+/// The same for what is only borrowed: it is copied where a group has another name.
+pub fn carry_over_into(
+    renamed: &[Renamed],
+    health: &mut Cow<'_, HealthTable>,
+    drained: &mut Cow<'_, BTreeSet<TargetKey>>,
+) {
+    if !renamed.is_empty() {
+        carry_over(renamed, health.to_mut(), drained.to_mut());
     }
 }
 

@@ -106,6 +106,8 @@ impl<G: Ground> Player<G> {
                 return;
             }
         };
+        let tables = self.reconciler.current().expect("reading does not fail");
+        plan::carry_over(&plan::renamed(&config, tables), &mut self.health, &mut self.drained);
         let plan = match self.plan_for(&config, &BTreeSet::new()) {
             Ok(plan) => plan,
             Err(error) => {

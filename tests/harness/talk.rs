@@ -4,7 +4,7 @@ use std::{
     io,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
-    thread::JoinHandle,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -23,6 +23,9 @@ use crate::{
 
 /// Longest that an answer is waited for: by then the connection counts as broken.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Longest that a port is waited for that was just listened at.
+const BIND_LIMIT: Duration = Duration::from_secs(5);
 
 /// A service that answers each line with the name of its host and the line. Ends when dropped.
 #[derive(Debug)]
@@ -47,7 +50,7 @@ impl Listeners {
             let name: Arc<str> = host.name().into();
             // Before any client comes.
             let listener = host.run(move || -> io::Result<std::net::TcpListener> {
-                let listener = std::net::TcpListener::bind(("::", port))?;
+                let listener = bind(port)?;
                 listener.set_nonblocking(true)?;
                 Ok(listener)
             });
@@ -76,6 +79,22 @@ impl Drop for Listeners {
     fn drop(&mut self) {
         self.stop.send_replace(true);
         end(self.threads.drain(..));
+    }
+}
+
+/// Listens on a port. A process that a test beside this one is about to start has a copy of a listener that
+/// was closed here, until it runs its program: that is waited for.
+fn bind(port: u16) -> io::Result<std::net::TcpListener> {
+    let begun = Instant::now();
+    loop {
+        match std::net::TcpListener::bind(("::", port)) {
+            Err(error)
+                if error.kind() == io::ErrorKind::AddrInUse && begun.elapsed() < BIND_LIMIT =>
+            {
+                thread::sleep(Duration::from_millis(20));
+            }
+            other => return other,
+        }
     }
 }
 

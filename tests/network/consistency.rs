@@ -16,7 +16,7 @@ use lb_tests::{
     wait,
 };
 
-use crate::scene::{NOTICE_LIMIT, Scene, in_lab_alone};
+use crate::scene::{NOTICE_LIMIT, Scene, in_lab};
 
 const PORT: u16 = 7000;
 /// Of each of the two clients.
@@ -59,7 +59,7 @@ fn drain(lab: &Lab, scene: &Scene, target: u8, what: &str) -> anyhow::Result<()>
 
 #[test]
 fn five_hundred_connections_outlive_two_hundred_changes() -> anyhow::Result<()> {
-    in_lab_alone(6, |lab| {
+    in_lab(6, |lab| {
         let listeners = Listeners::start(lab.targets(), PORT)?;
         let scene = Scene::start(lab, &configuration(&targets_at(0)))?;
         let clients =
@@ -102,7 +102,7 @@ fn five_hundred_connections_outlive_two_hundred_changes() -> anyhow::Result<()> 
 /// their clients begin anew; nobody else's notice.
 #[test]
 fn connections_of_a_dead_target_are_reset_and_no_others() -> anyhow::Result<()> {
-    in_lab_alone(3, |lab| {
+    in_lab(3, |lab| {
         let _listeners = Listeners::start(lab.targets(), PORT)?;
         let mut configuration = configuration(&[(1, 100), (2, 100), (3, 100)]);
         for group in &mut configuration.groups {

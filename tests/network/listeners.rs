@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use lb_tests::{
-    Configuration, Forwarding, Lab,
+    Configuration, Forwarding, Lab, Process, Xelb,
     configuration::{Group, Listener, TargetFamily},
     greeter::{self, Greeter},
     udp::{self, Responder},
@@ -156,6 +156,15 @@ fn ask_udp(address: SocketAddr, limit: Duration) -> std::io::Result<String> {
     udp::ask(address, "who?", limit)
 }
 
+/// Targets have the VIPs as local routes, which a decapsulator has to be told of.
+fn decaps(lab: &Lab, forwarding: Forwarding) -> anyhow::Result<Vec<Process>> {
+    let xelb = Xelb::find(None)?;
+    let vips: Vec<&str> = PREFIXES.iter().flat_map(|prefix| ["--vip", prefix]).collect();
+    let tunnels = lab.targets().iter().filter(|_| forwarding.is_tunnel());
+    let decaps = tunnels.map(|target| xelb.decap_at(lab, target, "eth0", &vips));
+    Ok(decaps.collect::<Result<_, _>>()?)
+}
+
 #[test]
 fn ranges_all_ports_and_prefixes_have_their_borders() -> anyhow::Result<()> {
     for forwarding in [Forwarding::Ipip, Forwarding::Gue { variant: 1 }, Forwarding::L2dsr] {
@@ -169,7 +178,8 @@ fn ranges_all_ports_and_prefixes_have_their_borders() -> anyhow::Result<()> {
                 ensure!(name.as_deref().ok() == Some("t1"), "{address}: {name:?} {via}");
             }
             lab.router().ip("route replace 203.0.113.0/24 via 10.0.0.2")?;
-            let scene = Scene::start(lab, &configuration(forwarding))?;
+            let scene =
+                Scene::start_with(lab, &configuration(forwarding), decaps(lab, forwarding)?)?;
             check(lab, greeter::ask, &TCP_INSIDE, &TCP_OUTSIDE)?;
             check(lab, ask_udp, &UDP_INSIDE, &UDP_OUTSIDE)?;
             are_counted_and_named(lab, &scene)

@@ -8,7 +8,7 @@ use std::{
 use anyhow::ensure;
 use lb_tests::{
     Configuration, Forwarding, Lab,
-    agent::write_configuration,
+    agent::{TargetStatus, write_configuration},
     configuration::Group,
     topology::{VIP_V4, target_v4},
     udp, wait,
@@ -22,8 +22,10 @@ const ROUNDS: usize = 6;
 const PAUSE: Duration = Duration::from_millis(300);
 fn wait_target_count(lab: &Lab, scene: &Scene, count: usize) -> anyhow::Result<()> {
     let what = format!("the agent shows {count} targets");
+    // Those of a group that has gone are shown while they finish their flows.
+    let stays = |target: &&TargetStatus| target.state != "draining";
     wait::until(&what, NOTICE_LIMIT, || match scene.xelb.targets(lab) {
-        Ok(targets) if targets.len() == count => Ok(()),
+        Ok(targets) if targets.iter().filter(stays).count() == count => Ok(()),
         Ok(targets) => Err(format!("{targets:?}")),
         Err(error) => Err(error.to_string()),
     })?;

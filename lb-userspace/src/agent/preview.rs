@@ -115,8 +115,7 @@ impl KnownBalancer {
     /// What taking a configuration over would do to flows. Targets that have not been checked yet
     /// count as healthy, and as reachable.
     fn impact(&self, config: &Config) -> Result<Impact, Refusal> {
-        let (mut health, mut drained) =
-            (Cow::Borrowed(&self.health), Cow::Borrowed(&self.drained));
+        let (mut health, mut drained) = (Cow::Borrowed(&self.health), Cow::Borrowed(&self.drained));
         let renamed = plan::renamed(config, &self.tables);
         plan::carry_over_into(&renamed, &mut health, &mut drained);
         let plan = self.plan(config, &health, &drained, &self.next_hops).map_err(invalid)?;

@@ -9,7 +9,7 @@ use std::{
 /// Lines within [`WINDOW`]; more are counted, not written.
 const LINES_MAX: u32 = 10;
 /// Of these, for one address, so that one does not hide all others.
-const LINES_OF_ONE_MAX: u32 = 4;
+const LINES_OF_ONE_MAX: u32 = 8;
 const WINDOW: Duration = Duration::from_secs(10);
 
 /// How many lines were written lately.
@@ -66,7 +66,7 @@ mod tests {
         let now = Instant::now();
         let [one, other] = [1, 2].map(|last| IpAddr::from([192, 0, 2, last]));
         let lines = (0..100).filter_map(|_| complaints.admit(one, now)).count();
-        assert_eq!(lines, 4);
-        assert_eq!(complaints.admit(other, now), Some(96));
+        assert_eq!(lines, 8);
+        assert_eq!(complaints.admit(other, now), Some(92));
     }
 }

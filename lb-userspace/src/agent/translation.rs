@@ -79,6 +79,11 @@ impl HostWatch {
         self.unanswered = Some(Unanswered { since, created, replies, flows });
     }
 
+    /// Forgets the counters, since there is nobody any more whose answers could be missed.
+    pub(super) fn forget_flows(&mut self) {
+        self.unanswered = None;
+    }
+
     /// What is wrong; `attached` are the interfaces with the program.
     pub(super) fn warnings(
         &self,
@@ -260,5 +265,10 @@ mod tests {
         let mut udp = tcp.clone();
         Arc::make_mut(&mut udp.target_groups[0]).protocol = Protocol::Udp;
         assert!(!at(62, 300, 51, &udp), "datagrams need no answer");
+        assert!(!at(63, 400, 51, &tcp));
+        assert!(at(80, 400, 51, &tcp));
+        watch.forget_flows();
+        let later = start + Duration::from_secs(81);
+        assert_eq!(kinds(&watch, "ipip", &hops(7, true), later), [], "nobody translates any more");
     }
 }

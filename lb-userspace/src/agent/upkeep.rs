@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::{run::Agent, translation::translates};
+use super::{run::Agent, shortage::Shortages, translation::translates};
 
 impl Agent {
     /// What no event tells of; to be called every second or so.
@@ -18,9 +18,7 @@ impl Agent {
         self.tunnel.tend(now);
         balancer.look_at_interfaces(now);
         self.host_watch.look(&balancer.config, now);
-        if balancer.config.target_groups.iter().any(|group| translates(group)) {
-            self.count(now);
-        }
+        self.count(now);
         let Some(balancer) = &mut self.balancer else {
             return;
         };
@@ -31,11 +29,16 @@ impl Agent {
         self.log_warnings(now);
     }
 
-    /// Looks at what modes nat and fullnat count.
+    /// Looks at what modes nat and fullnat count; where there are none, what they lacked is over.
     fn count(&mut self, now: Instant) {
         let Some(balancer) = &self.balancer else {
             return;
         };
+        if !balancer.config.target_groups.iter().any(|group| translates(group)) {
+            self.shortages = Shortages::default();
+            self.host_watch.forget_flows();
+            return;
+        }
         match self.stats.read(&[], &[]) {
             Ok(stats) => {
                 self.shortages.compare(&stats, now);

@@ -140,7 +140,7 @@ fn large() -> Vec<Case> {
         (
             "a huge text",
             between("interfaces: [eth0]\nhash_seed: ", &much("x"), "\n"),
-            ":2:12: hash_seed: `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...` is not a seed: 32 hexadecimal digits in quotes, as `openssl rand -hex 16` prints them",
+            ":2:12: hash_seed: must be 32 hexadecimal digits, as `openssl rand -hex 16` prints them, in quotes",
         ),
         (
             "escapes",
@@ -149,7 +149,7 @@ fn large() -> Vec<Case> {
                 &"\\u0041".repeat(2_600_000).into_bytes(),
                 "\"\n",
             ),
-            ":2:12: hash_seed: `AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA...` is not a seed: 32 hexadecimal digits in quotes, as `openssl rand -hex 16` prints them",
+            ":2:12: hash_seed: must be 32 hexadecimal digits, as `openssl rand -hex 16` prints them, in quotes",
         ),
         (
             "not UTF-8 at the end",

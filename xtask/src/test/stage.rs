@@ -45,6 +45,18 @@ const WAITING_TESTS: usize = 4;
 /// Tests that compute.
 const COMPUTING_TESTS: usize = 2;
 
+/// Test programs of the command line: they run `xelb` without privileges, or parts of it without a kernel.
+const CLI_TESTS: &[&str] =
+    &["access", "bad_files", "cli", "control", "deploy", "exit_codes", "log"];
+
+/// Test programs with hosts in network namespaces.
+const NETWORK_TESTS: &[&str] = &["next_hop", "network"];
+
+/// These test programs, as arguments for Cargo.
+fn selection<'a>(tests: &[&'a str]) -> Vec<&'a str> {
+    tests.iter().flat_map(|test| ["--test", test]).collect()
+}
+
 impl<'a> Environment<'a> {
     pub(super) fn new(workspace: &'a Workspace, threads: Option<u8>) -> Self {
         Self { workspace, threads: threads.map(usize::from), timed: RefCell::default() }
@@ -55,13 +67,13 @@ impl<'a> Environment<'a> {
         programs::run(self.workspace, choice, None, &mut self.timed.borrow_mut())
     }
 
-    /// A test program of lb-tests. It runs `xelb` itself, which is therefore built first.
-    fn lab(&self, test: &str, threads: usize) -> Result<()> {
+    /// Test programs that run `xelb` itself, which is therefore built first.
+    fn lab(&self, tests: &[&str], threads: usize) -> Result<()> {
         self.workspace.build_for_tests()?;
         let threads = self.threads.unwrap_or(threads);
         programs::run(
             self.workspace,
-            &["--test", test],
+            &selection(tests),
             Some(threads),
             &mut self.timed.borrow_mut(),
         )
@@ -111,9 +123,17 @@ pub(super) const STAGES: &[Stage] = &[
         quick: true,
         needs: setup::BPF_NEEDS,
         action: |on| {
-            on.tests(&["--lib", "--bins", "--test", "control"])?;
+            on.tests(&["--lib", "--bins"])?;
             run(&mut on.workspace.cargo(["test", "--workspace", "--doc"]))
         },
+    },
+    Stage {
+        name: "cli",
+        purpose: "the command line: bad input, exit codes, files; the control plane without a kernel",
+        privileged: false,
+        quick: false,
+        needs: setup::BPF_NEEDS,
+        action: |on| on.tests(&selection(CLI_TESTS)),
     },
     Stage {
         name: "simulation",
@@ -137,7 +157,7 @@ pub(super) const STAGES: &[Stage] = &[
         privileged: true,
         quick: false,
         needs: setup::LAB_NEEDS,
-        action: |on| on.lab("datapath", COMPUTING_TESTS),
+        action: |on| on.lab(&["datapath"], COMPUTING_TESTS),
     },
     Stage {
         name: "network",
@@ -145,7 +165,7 @@ pub(super) const STAGES: &[Stage] = &[
         privileged: true,
         quick: false,
         needs: setup::LAB_NEEDS,
-        action: |on| on.lab("network", WAITING_TESTS),
+        action: |on| on.lab(NETWORK_TESTS, WAITING_TESTS),
     },
     Stage {
         name: "agent",
@@ -153,7 +173,7 @@ pub(super) const STAGES: &[Stage] = &[
         privileged: true,
         quick: false,
         needs: setup::AGENT_NEEDS,
-        action: |on| on.lab("agent", WAITING_TESTS),
+        action: |on| on.lab(&["agent"], WAITING_TESTS),
     },
     Stage {
         name: "abi",
@@ -161,7 +181,7 @@ pub(super) const STAGES: &[Stage] = &[
         privileged: true,
         quick: false,
         needs: setup::LAB_NEEDS,
-        action: |on| on.lab("abi", 1),
+        action: |on| on.lab(&["abi"], 1),
     },
     Stage {
         name: "kernels",
@@ -217,6 +237,8 @@ fn clippy_bpf(on: &Environment<'_>) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::{path::Path, process::Command};
+
     use super::*;
 
     fn names(stages: &[&Stage]) -> Vec<&'static str> {
@@ -236,7 +258,27 @@ mod tests {
     #[test]
     fn an_unknown_stage_is_answered_with_the_known_ones() {
         let message = parse("units").unwrap_err().to_string();
-        assert!(message.contains("unit, simulation, package, datapath"), "{message}");
+        assert!(message.contains("unit, cli, simulation, package, datapath"), "{message}");
+    }
+
+    /// Of all packages: a program that no stage names would never run.
+    #[test]
+    fn every_test_program_belongs_to_a_stage() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let mut command = Command::new(env!("CARGO"));
+        command.args(["metadata", "--no-deps", "--offline", "--format-version", "1"]);
+        let output = command.current_dir(root).output().unwrap();
+        let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let list = |value: &serde_json::Value, name: &str| value[name].as_array().unwrap().clone();
+        let targets = list(&metadata, "packages").into_iter().flat_map(|one| list(&one, "targets"));
+        let tests = targets.filter(|target| target["kind"][0] == "test");
+        let mut tests: Vec<String> =
+            tests.map(|target| target["name"].as_str().unwrap().to_owned()).collect();
+        tests.sort();
+        let mut known =
+            [CLI_TESTS, NETWORK_TESTS, &["abi", "agent", "datapath", "simulation"]].concat();
+        known.sort_unstable();
+        assert_eq!(tests, known);
     }
 
     #[test]

@@ -10,6 +10,8 @@ use std::{
 
 use thiserror::Error;
 
+use crate::descriptor_reserve;
+
 /// Why a file is not read. The path is the caller's to name.
 #[derive(Debug, Error)]
 pub enum BoundedFileError {
@@ -37,7 +39,9 @@ pub fn read(path: &Path, bytes_max: u64) -> Result<(Vec<u8>, Metadata), BoundedF
     regular(&fs::metadata(path)?)?;
     // Without O_NONBLOCK, the opening of a pipe that has taken the file's place waits for a writer.
     let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
-    let file: File = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(flags);
+    let file: File = descriptor_reserve::or_reserved(|| options.open(path))?;
     let metadata = file.metadata()?;
     regular(&metadata)?;
     if metadata.len() > bytes_max {

@@ -1,6 +1,7 @@
 //! How the log is written: text or JSON, and for the journal of systemd without times and with the
 //! priority of each line. What is logged is decided elsewhere.
 
+pub(crate) mod limit;
 mod queue;
 
 use std::{
@@ -9,13 +10,13 @@ use std::{
     io::{self, IsTerminal as _},
     os::fd::AsFd as _,
     panic,
-    sync::OnceLock,
+    sync::{LazyLock, Mutex, OnceLock, PoisonError},
     thread,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use clap::ValueEnum;
-use tracing::{Event, Level, Subscriber};
+use tracing::{Event, Level, Subscriber, callsite::Identifier};
 use tracing_subscriber::{
     EnvFilter,
     fmt::{
@@ -25,11 +26,20 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
+use limit::{LineLimit, LineRate};
 pub use queue::Loss;
 use queue::Queue;
 
 /// The lines of this process, from [`start`] on.
 static QUEUE: OnceLock<Queue> = OnceLock::new();
+
+/// Lines that one place in the code may write; debugging asks for all of them. Whatever makes it
+/// write (a caller, a change of thousands of targets), the log stays readable, and others are heard.
+const OF_ONE_PLACE: LineRate =
+    LineRate { all: u32::MAX, one: 300, window: Duration::from_secs(10) };
+
+static LINES: LazyLock<Mutex<LineLimit<Identifier>>> =
+    LazyLock::new(|| Mutex::new(LineLimit::new(OF_ONE_PLACE)));
 
 /// How long a panic waits for its words to be written.
 const PANIC_PATIENCE: Duration = Duration::from_secs(1);
@@ -82,6 +92,24 @@ pub fn print_error(format: LogFormat, error: &str) {
     if let Some(queue) = QUEUE.get() {
         queue.push(format!("{text}\n").as_bytes());
     }
+}
+
+/// Says how many lines were left out since this was last asked, if any; to be called now and then.
+pub(crate) fn tell_left_out() {
+    let mut lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
+    let left_out = lines.take_left_out(Instant::now());
+    drop(lines);
+    if let Some(count) = left_out {
+        tracing::warn!(count, "more lines came than one place may log, and were left out");
+    }
+}
+
+/// Whether an event may be written.
+fn may_write(event: &Event<'_>) -> bool {
+    let metadata = event.metadata();
+    let asked_for = *metadata.level() > Level::INFO;
+    let mut lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
+    asked_for || lines.may(metadata.callsite(), Instant::now())
 }
 
 /// Waits until all lines are written, or lost; at most this long.
@@ -163,6 +191,9 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
+        if !may_write(event) {
+            return Ok(());
+        }
         let json =
             || format::json().flatten_event(true).with_current_span(false).with_span_list(false);
         let mut text = String::new();

@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use lb_tests::{Lab, Xelb};
+use lb_tests::{Lab, Xelb, wait};
 use nix::{sys::stat::Mode, unistd::mkfifo};
 
 use crate::{
@@ -40,7 +40,8 @@ fn ask(lab: &Lab, method: &str, path: &str, body: &str) -> Result<(u16, String)>
 fn applied(lab: &Lab, xelb: &Xelb) -> Result<lb_tests::Process> {
     let mut arguments = state_dir_arguments(lab);
     let socket = read_socket(lab).display().to_string();
-    arguments.extend(["--read-socket", &socket, "--read-group", "0"].map(str::to_owned));
+    let options = ["--read-socket", &socket, "--read-group", "0", "--exec-checks", "/"];
+    arguments.extend(options.map(str::to_owned));
     let agent = start(lab, xelb, &arguments)?;
     write(lab, WEB)?;
     let path = lb_tests::agent::configuration_path(lab).display().to_string();
@@ -195,6 +196,47 @@ fn explaining_again_loads_nothing() -> Result<()> {
         let (_, passed) = ask(lab, "GET", elsewhere, "")?;
         ensure!(passed.contains("\"passed\"") && !passed.contains("listener\":\"web"), "{passed}");
         ensure!(loaded == programs(agent.pid())?, "a program was loaded again");
+        Ok(())
+    })
+}
+
+/// Each change comes with a hundred warnings: the log says a few, and how many more there were.
+#[test]
+fn changes_with_many_warnings_do_not_fill_the_log() -> Result<()> {
+    const GROUPS: usize = 100;
+    in_lab(|lab, xelb| {
+        let _agent = applied(lab, xelb)?;
+        let (head, listeners) = WEB.split_once("listeners:").context("no listeners")?;
+        let group = |number| {
+            format!(
+                "  - {{ name: g{number}, protocol: udp, port: {}, forwarding: ipip,
+      targets: [{{ address: 10.0.0.11 }}],
+      health_check: {{ protocol: udp, interval: 60s }} }}\n",
+                5000 + number
+            )
+        };
+        let groups: String = (0..GROUPS).map(group).collect();
+        write(lab, &format!("{head}{groups}listeners:{listeners}"))?;
+        let path = lb_tests::agent::configuration_path(lab).display().to_string();
+        run(lab, xelb, &["apply", "-f", &path])?.success()?;
+        for weight in 1..=10 {
+            let weight = weight.to_string();
+            run(lab, xelb, &["target", "weight", "web", "10.0.0.11", &weight])?.success()?;
+        }
+        let lines = |text: &str| -> Result<usize> {
+            let log = fs::read_to_string(lab.log("agent"))?;
+            Ok(log.lines().filter(|line| line.contains(text)).count())
+        };
+        wait::until("the log says how many were left out", LIMIT * 2, || {
+            match lines("more warnings of changes were left out")
+                .map_err(|error| error.to_string())?
+            {
+                0 => Err("not yet".to_owned()),
+                _ => Ok(()),
+            }
+        })?;
+        let told = lines("takes silence for success")?;
+        ensure!((20..=80).contains(&told), "{told} of {} lines", GROUPS * 11);
         Ok(())
     })
 }

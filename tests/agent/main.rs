@@ -5,6 +5,7 @@ mod bad_file;
 mod bad_input;
 mod bench;
 mod contract;
+mod exec_checks;
 mod exit_codes;
 mod few_descriptors;
 mod hostile_reader;

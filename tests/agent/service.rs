@@ -203,7 +203,7 @@ fn confined(lab: &Lab, xelb: &Xelb, capabilities: &[String], arguments: &[String
 }
 
 /// A group for each kind of check that takes a capability, and an ordinary one.
-fn demanding() -> String {
+fn demanding(program: &str) -> String {
     let group = |name: &str, port: u16, check: &str| {
         format!(
             "  - {{ name: {name}, protocol: tcp, port: {port}, forwarding: l2dsr,
@@ -218,13 +218,15 @@ fn demanding() -> String {
         )
     };
     format!(
-        "interfaces: [eth0]\ntarget_groups:\n{}{}{}listeners:\n{}{}{}",
+        "interfaces: [eth0]\ntarget_groups:\n{}{}{}{}listeners:\n{}{}{}{}",
         group("plain", 81, "protocol: http, port: 80, path: /healthz"),
         group("tunnel", 80, "protocol: http, path: /healthz, via: tunnel"),
         group("ping", 82, "protocol: icmp"),
+        group("own", 83, &format!("protocol: exec, command: [{program}]")),
         listener("plain", 81),
         listener("tunnel", 80),
         listener("ping", 82),
+        listener("own", 83),
     )
 }
 
@@ -242,12 +244,17 @@ fn capabilities_of(pid: &str) -> Result<(String, String)> {
 fn the_capabilities_of_the_agents_unit_are_enough_and_needed() -> Result<()> {
     in_lab(|lab, xelb| {
         let all = capabilities("xelb-agent.service")?;
-        write(lab, &demanding())?;
-        let mut agent = lab.lb().spawn(confined(lab, xelb, &all, &file_arguments(lab))?)?;
+        let program = crate::exec_checks::program(lab, "checks", "exit 0")?.display().to_string();
+        let demanding = demanding(&program);
+        write(lab, &demanding)?;
+        let mut arguments = file_arguments(lab);
+        let directory = lab.directory().join("checks").display().to_string();
+        arguments.extend(["--exec-checks".to_owned(), directory]);
+        let mut agent = lab.lb().spawn(confined(lab, xelb, &all, &arguments)?)?;
         wait::until("the agent answers", LIMIT, || {
             xelb.targets(lab).map_err(|error| error.to_string())
         })?;
-        xelb.wait_healthy(lab, 6, LIMIT)?;
+        xelb.wait_healthy(lab, 8, LIMIT)?;
         let status = json(lab, xelb, "status")?;
         ensure!(status["health"]["probes_inconclusive"] == 0, "{status}");
         let pid = status["pid"].to_string();
@@ -255,14 +262,14 @@ fn the_capabilities_of_the_agents_unit_are_enough_and_needed() -> Result<()> {
         let count = u64::from_str_radix(&bounding, 16)?.count_ones();
         ensure!(effective == bounding && count as usize == all.len(), "{effective}, {bounding}");
         // What takes rights at other times: a reload, and taking over what is pinned.
-        write(lab, &demanding().replace("address: 10.0.0.12", "address: 10.0.0.12, weight: 50"))?;
+        write(lab, &demanding.replace("address: 10.0.0.12", "address: 10.0.0.12, weight: 50"))?;
         wait_json(lab, xelb, "get targets", |targets| targets[1]["weight"] == 50)?;
         ensure!(agent.stop(LIMIT)?.success(), "it failed");
         for missing in &all {
             let rest: Vec<String> = all.iter().filter(|one| *one != missing).cloned().collect();
-            let mut agent = lab.lb().spawn(confined(lab, xelb, &rest, &file_arguments(lab))?)?;
-            if missing == "net_raw" {
-                // Pings and probes through the tunnel cannot be made, the others can.
+            let mut agent = lab.lb().spawn(confined(lab, xelb, &rest, &arguments)?)?;
+            if ["net_raw", "setuid", "setgid", "kill"].contains(&missing.as_str()) {
+                // Pings and probes through the tunnel, or programs, cannot be made, the others can.
                 wait_json(lab, xelb, "status", |status| {
                     status["health"]["probes_inconclusive"].as_u64() > Some(1)
                 })?;

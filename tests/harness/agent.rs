@@ -87,22 +87,18 @@ impl Xelb {
 
     /// The same with another XDP mode than native.
     pub fn agent_in_mode(&self, lab: &Lab, mode: &str) -> Result<Process> {
+        self.agent_with(lab, &["--xdp-mode", mode])
+    }
+
+    /// The same with more options.
+    pub fn agent_with(&self, lab: &Lab, options: &[&str]) -> Result<Process> {
         let configuration = configuration_path(lab).display().to_string();
         if let Some(directory) = Path::new(SOCKET).parent() {
             fs::create_dir_all(directory)
                 .context(|| format!("creating {}", directory.display()))?;
         }
-        let arguments = [
-            "agent",
-            "--config",
-            &configuration,
-            "--bpffs",
-            PIN_DIR,
-            "--socket",
-            SOCKET,
-            "--xdp-mode",
-            mode,
-        ];
+        let fixed = ["agent", "--config", &configuration, "--bpffs", PIN_DIR, "--socket", SOCKET];
+        let arguments = [&fixed, options].concat();
         let task = Task::new(&self.program, &arguments).log_to(&lab.log("agent"))?;
         let mut agent = lab.lb().spawn(task)?;
         wait::until("the agent is up", START_LIMIT, || {

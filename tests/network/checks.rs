@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::ensure;
 use lb_tests::{
-    Lab, Xelb,
+    Lab, Process, Xelb,
     agent::configuration_path,
     topology::{LB_INTERFACE, VIP_V4, target_v4},
     udp::{self, Responder},
@@ -47,6 +47,12 @@ fn configuration(program: &str) -> String {
     )
 }
 
+/// An agent whose checks may run programs from the lab's own directory.
+fn agent_with_programs(lab: &Lab, xelb: &Xelb) -> lb_tests::Result<Process> {
+    let directory = lab.directory().display().to_string();
+    xelb.agent_with(lab, &["--xdp-mode", "native", "--exec-checks", &directory])
+}
+
 /// Waits until the second target is in these states: by ping, by UDP, by the program.
 fn expect(lab: &Lab, xelb: &Xelb, states: [&str; 3]) -> anyhow::Result<()> {
     wait::until(&format!("t2 is {states:?}"), NOTICE_LIMIT, || {
@@ -78,7 +84,7 @@ fn pings_datagrams_and_programs() -> anyhow::Result<()> {
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
         fs::write(configuration_path(lab), configuration(&program.display().to_string()))?;
         let xelb = Xelb::find(None)?;
-        let _agent = xelb.agent(lab)?;
+        let _agent = agent_with_programs(lab, &xelb)?;
         xelb.wait_healthy(lab, 6, NOTICE_LIMIT)?;
         fs::write(&dead, "")?;
         expect(lab, &xelb, ["healthy", "healthy", "unhealthy"])?;
@@ -173,7 +179,7 @@ fn a_check_that_cannot_run_is_said_and_given_up_in_the_end() -> anyhow::Result<(
             .collect::<Result<_, _>>()?;
         fs::write(configuration_path(lab), configuration)?;
         let xelb = Xelb::find(None)?;
-        let _agent = xelb.agent(lab)?;
+        let _agent = agent_with_programs(lab, &xelb)?;
         xelb.wait_healthy(lab, 6, NOTICE_LIMIT)?;
         fs::rename(&program, program.with_extension("away"))?;
         let shows = |words: &str, parts: &[&str]| {

@@ -1,9 +1,10 @@
-//! `xelb decap --allow`: tunnel packets from anybody else are dropped, and counted.
+//! `xelb decap`: tunnel packets from others than balancers are dropped and counted; what VIPs it knows.
 
 use std::{fs, net::IpAddr};
 
 use anyhow::{Context as _, ensure};
-use lb_tests::{Configuration, Host, Xelb, agent::decap_log, topology::VIPS, udp};
+use lb_tests::{Configuration, Host, Lab, Xelb, agent::decap_log, topology::VIPS, udp, wait};
+use nix::sys::signal::Signal;
 
 use crate::scene::{MODES, NOTICE_LIMIT, Scene, in_lab};
 
@@ -51,4 +52,106 @@ fn tunnel_packets_of_others_are_dropped_and_counted() -> anyhow::Result<()> {
         .with_context(|| format!("in mode {}", mode.name))?;
     }
     Ok(())
+}
+
+/// How many of these VIPs a decapsulator knows, as its log has it last.
+fn known(lab: &Lab, number: u8) -> anyhow::Result<String> {
+    let log = fs::read_to_string(decap_log(lab, lab.target(number), "eth0"))?;
+    let last = log.lines().rev().find(|line| line.contains("may be for"));
+    Ok(last.unwrap_or_default().to_owned())
+}
+
+fn wait_known(lab: &Lab, number: u8, wanted: impl Fn(&str) -> bool) -> anyhow::Result<()> {
+    wait::until("the decapsulator knows its VIPs", NOTICE_LIMIT, || {
+        let known = known(lab, number).map_err(|error| error.to_string())?;
+        if wanted(&known) { Ok(()) } else { Err(known) }
+    })?;
+    Ok(())
+}
+
+/// A prefix that is only a route (AnyIP) is a VIP, from when it comes until it goes.
+#[test]
+fn local_routes_are_vips() -> anyhow::Result<()> {
+    let mode = MODES[0];
+    in_lab(2, move |lab| {
+        let xelb = Xelb::find(None)?;
+        let target = lab.target(1);
+        // The VIPs are no addresses any more, and nothing is unwrapped for them.
+        for vip in VIPS {
+            target.ip(&format!(
+                "address del {}/{} dev lo",
+                vip,
+                if vip.is_ipv4() { 32 } else { 128 }
+            ))?;
+        }
+        let first = xelb.decap(lab, target)?;
+        let second = xelb.decap(lab, lab.target(2))?;
+        let everything = Configuration::everything(mode.forwarding, mode.crossed, &[1, 2]);
+        let _scene = Scene::start_with(lab, &everything, vec![first, second])?;
+        let answered = |vip| ask(lab.client(1), vip, "t1").0;
+        for vip in VIPS {
+            ensure!(answered(vip) == 0, "{vip}: t1 has answered without the VIP");
+        }
+        let routes = ["203.0.113.0/28", "2001:db8:10::/64"];
+        for net in routes {
+            target.ip(&format!("route add local {net} dev lo"))?;
+        }
+        wait_known(lab, 1, |known| routes.iter().all(|net| known.contains(net)))?;
+        for vip in VIPS {
+            ensure!(answered(vip) > 0, "{vip}: t1 has not answered");
+        }
+        for net in routes {
+            target.ip(&format!("route del local {net} dev lo"))?;
+        }
+        wait::until("the route is no VIP any more", NOTICE_LIMIT, || {
+            let log = fs::read_to_string(decap_log(lab, target, "eth0"));
+            let log = log.map_err(|error| error.to_string())?;
+            let last =
+                log.lines().rev().find(|line| line.contains("VIP") || line.contains("may be for"));
+            match last {
+                Some(line) if line.contains("this host has no VIP") => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        })?;
+        Ok(())
+    })
+}
+
+/// A copy of the balancer's configuration says what to unwrap, and from whom.
+#[test]
+fn the_balancers_configuration_names_vips_and_senders() -> anyhow::Result<()> {
+    let mode = MODES[0];
+    in_lab(1, move |lab| {
+        let xelb = Xelb::find(None)?;
+        let everything = Configuration::everything(mode.forwarding, mode.crossed, &[1]);
+        let copy = lab.directory().join("balancer.yaml");
+        let text = everything.to_yaml();
+        fs::write(&copy, format!("tunnel: {{ source_ipv4: 10.250.0.0/16 }}\n{text}"))?;
+        let named = ["--config", copy.to_str().context("a path")?];
+        let mut strict = xelb.decap_at(lab, lab.target(1), "eth0", &named)?;
+        wait_known(lab, 1, |known| VIPS.iter().all(|vip| known.contains(&vip.to_string())))?;
+        // Another VIP is known when it is read again.
+        fs::write(&copy, text.replace(&VIPS[0].to_string(), "198.51.100.77"))?;
+        strict.signal(Signal::SIGHUP)?;
+        wait_known(lab, 1, |known| known.contains("198.51.100.77"))?;
+        fs::write(&copy, "interfaces: eth0\n")?;
+        strict.signal(Signal::SIGHUP)?;
+        wait::until("the error is told", NOTICE_LIMIT, || {
+            let log = fs::read_to_string(decap_log(lab, lab.target(1), "eth0"));
+            let log = log.map_err(|error| error.to_string())?;
+            if log.contains("its VIPs stay") { Ok(()) } else { Err(log) }
+        })?;
+        // Its balancer sends from elsewhere.
+        let scene = Scene::start_with(lab, &everything, vec![])?;
+        let (answered, _) = ask(lab.client(1), VIPS[0], "t1");
+        ensure!(answered == 0, "{answered} answers to packets of another balancer");
+        strict.stop(NOTICE_LIMIT)?;
+        fs::write(&copy, text)?;
+        let _open = xelb.decap_at(lab, lab.target(1), "eth0", &named)?;
+        for vip in VIPS {
+            ensure!(ask(lab.client(1), vip, "t1").0 == QUESTIONS, "{vip}: an answer is missing");
+        }
+        drop(scene);
+        Ok(())
+    })
 }

@@ -41,8 +41,9 @@ ip link show eth0 | grep -q xdp || fail "no program at eth0"
 [ "$(stat -c '%a %U' /run/xelb)" = "750 root" ] || fail "mode of /run/xelb"
 [ "$(stat -c '%a %U' /var/lib/xelb)" = "700 root" ] || fail "mode of /var/lib/xelb"
 pid=$(property xelb-agent MainPID)
-# Bits 12 (CAP_NET_ADMIN), 13 (CAP_NET_RAW), 38 (CAP_PERFMON), 39 (CAP_BPF), and no others.
-grep -q '^CapEff:\s0*c000003000$' "/proc/$pid/status" || fail "$(grep Cap "/proc/$pid/status")"
+# Bits 5 (CAP_KILL), 6 (CAP_SETGID), 7 (CAP_SETUID), 12 (CAP_NET_ADMIN), 13 (CAP_NET_RAW),
+# 38 (CAP_PERFMON), 39 (CAP_BPF), and no others.
+grep -q '^CapEff:\s0*c0000030e0$' "/proc/$pid/status" || fail "$(grep Cap "/proc/$pid/status")"
 grep -q '^NoNewPrivs:\s1$' "/proc/$pid/status" || fail "new privileges"
 grep -q '^Seccomp:\s2$' "/proc/$pid/status" || fail "no filter of system calls"
 

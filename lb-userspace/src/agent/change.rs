@@ -1,6 +1,6 @@
 //! Changes that the API asks for: checked, kept, then put into the maps.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Instant};
 
 use super::{
     Action, Outcome, Refusal, Request, lookup,
@@ -58,10 +58,9 @@ impl Agent {
         let (config, warnings) = self.source.check(&commit.document).map_err(invalid)?;
         self.refuse_own_address(&config)?;
         let plan = self.prepare(&config, force)?;
+        let who = commit.who.clone();
         let said = self.source.commit(commit)?;
-        for warning in warnings {
-            tracing::warn!("{warning}");
-        }
+        self.change_lines.warn(&who, &warnings, Instant::now());
         self.adopt_planned(config, plan)?;
         Ok(said)
     }

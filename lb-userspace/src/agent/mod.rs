@@ -3,6 +3,7 @@
 mod aims;
 mod balancer;
 mod change;
+mod change_lines;
 mod checks;
 mod descriptors;
 mod events;
@@ -21,6 +22,7 @@ mod publish;
 mod quiet;
 pub(crate) mod readiness;
 mod reception;
+mod reload;
 mod request;
 mod resume;
 mod run;

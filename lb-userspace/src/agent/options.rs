@@ -7,6 +7,7 @@ use crate::{
     api::access::AccessOptions,
     config::Limits,
     dataplane::{MapSizes, XdpMode},
+    health::ExecPolicy,
 };
 
 /// Where the desired state is kept unless the command line names another place.
@@ -32,6 +33,8 @@ pub struct AgentOptions {
     pub xdp_mode: XdpMode,
     /// How much a configuration may have.
     pub limits: Limits,
+    /// What health checks may run.
+    pub exec: ExecPolicy,
     /// Frames that are taken beside those for the interfaces' own MAC addresses.
     pub accepted_macs: Vec<AcceptedMac>,
     /// Seconds that a slot stays armed after it has changed, at most.

@@ -7,7 +7,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{EventLog, Snapshot};
 use crate::{
-    config::{Difference, Document, Edit},
+    config::{self, Difference, Document, Edit},
+    file_reader::FileReader,
+    health::Programs,
     plan::Impact,
     store::{Revision, RevisionHead, StoreError},
 };
@@ -149,17 +151,35 @@ pub struct AgentHandle {
     requests: mpsc::Sender<Ask>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     events: Arc<EventLog>,
+    files: FileReader,
+    programs: Arc<Programs>,
 }
 
 impl AgentHandle {
     /// A handle on these channels.
     #[must_use]
-    pub const fn new(
+    pub fn new(
         requests: mpsc::Sender<Ask>,
         snapshots: watch::Receiver<Arc<Snapshot>>,
         events: Arc<EventLog>,
     ) -> Self {
-        Self { requests, snapshots, events }
+        let (files, programs) = (FileReader::default(), Arc::new(Programs::Off));
+        Self { requests, snapshots, events, files, programs }
+    }
+
+    /// The same, of an agent whose checks may run these programs; they may run none otherwise.
+    #[must_use]
+    pub fn with_programs(self, programs: Programs) -> Self {
+        Self { programs: Arc::new(programs), ..self }
+    }
+
+    /// Refuses a document that names files which cannot be used. Neither the agent's loop nor other
+    /// callers wait for them, and this one only for a while.
+    pub async fn check_files(&self, document: Document) -> Result<(), Refusal> {
+        let programs = Arc::clone(&self.programs);
+        let checked = self.files.run(move || config::check_files(&document, &programs)).await;
+        let checked = checked.map_err(|unread| Refusal::Failed(unread.to_string()))?;
+        checked.map_err(|errors| Refusal::Invalid(errors.to_string()))
     }
 
     /// Asks for a change and waits until it has been carried out.

@@ -16,11 +16,13 @@ use tokio::{
 use super::{
     AgentHandle, AgentOptions, Ask, EventLog, Refusal, Snapshot,
     balancer::{Balancer, Reconciled},
+    change_lines::ChangeLines,
     host::{OwnLimits, seconds_since_1970},
     kernel_log,
     macs::MacFollower,
     readiness::{Readiness, status_line},
     reception::Reception,
+    reload::FileReading,
     shortage::Shortages,
     signals::Signals,
     source::{self, SETTLE, Source},
@@ -80,8 +82,10 @@ pub(super) struct Agent {
     pub(super) warning_log: WarningLog,
     pub(super) own_limits: OwnLimits,
     events: Arc<EventLog>,
+    pub(super) reading: FileReading,
+    pub(super) change_lines: ChangeLines,
     /// When a failed write is tried again, and how long that was waited for.
-    retry: Option<(time::Instant, Duration)>,
+    pub(super) retry: Option<(time::Instant, Duration)>,
     /// Removes the API's sockets in the end.
     _socket_files: Vec<api::SocketFile>,
 }
@@ -102,7 +106,7 @@ impl Agent {
             Resolver::start(hop_sender).context("cannot follow routes and neighbours")?;
         let macs = MacFollower::start(options.accepted_macs.clone())?;
         let tunnel = TunnelKeeper::new();
-        let prober = TunnelProber::new(Arc::<NetworkProber>::default(), &tunnel);
+        let prober = TunnelProber::new(Arc::new(NetworkProber::new(options.exec.clone())), &tunnel);
         let mut agent = Self {
             source,
             balancer: None,
@@ -123,6 +127,8 @@ impl Agent {
             warning_log: WarningLog::default(),
             own_limits: OwnLimits::new(),
             events: Arc::default(),
+            reading: FileReading::default(),
+            change_lines: ChangeLines::default(),
             retry: None,
             _socket_files: socket_files,
             options,
@@ -133,7 +139,9 @@ impl Agent {
             tracing::info!("no configuration yet; `xelb apply -f FILE` gives one");
         }
         agent.publish();
-        let handle = AgentHandle::new(ask, snapshot, Arc::clone(&agent.events));
+        let programs = agent.options.exec.programs.clone();
+        let handle =
+            AgentHandle::new(ask, snapshot, Arc::clone(&agent.events)).with_programs(programs);
         let stats = agent.stats.clone();
         reception.open(async move {
             if let Some(listener) = metrics {
@@ -154,7 +162,7 @@ impl Agent {
         };
         if file_changes.is_some() {
             // It may have changed between the first reading and the watch.
-            self.reload();
+            self.reload(Duration::ZERO);
         }
         let mut verify = time::interval_at(time::Instant::now() + VERIFY_INTERVAL, VERIFY_INTERVAL);
         verify.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -181,13 +189,12 @@ impl Agent {
                 Some(ask) = self.requests.recv() => self.on_ask(ask),
                 () = self.resolver.link_change() => self.restore(),
                 Some(()) = async { file_changes.as_mut()?.1.recv().await } => {
-                    time::sleep(SETTLE).await;
-                    readiness.reloading();
-                    self.reload();
+                    self.reload(SETTLE);
                 }
-                _ = signals.reload.recv() => {
+                _ = signals.reload.recv() => self.reload(Duration::ZERO),
+                read = self.reading.ended() => {
                     readiness.reloading();
-                    self.reload();
+                    self.reloaded(read);
                 }
                 () = time::sleep_until(retry_at), if self.retry.is_some() => self.reconcile(None),
                 () = time::sleep_until(change_at), if change.is_some() && self.retry.is_none() => {
@@ -302,37 +309,6 @@ impl Agent {
             self.follow();
         }
         Ok(())
-    }
-
-    fn reload(&mut self) {
-        self.restore();
-        let Source::File { path, limits, .. } = &self.source else {
-            tracing::info!("SIGHUP: nothing to read again, the state directory is the source");
-            return;
-        };
-        match source::read_file(path, limits) {
-            Ok((document, config)) => {
-                if self.balancer.as_ref().is_some_and(|now| now.config == config) {
-                    // The file is as before a change that was refused; a failed write is not healed.
-                    if self.retry.is_none() {
-                        self.last_error.clear();
-                    }
-                } else if let Err(refusal) =
-                    self.refuse_own_address(&config).and_then(|()| self.adopt(config))
-                {
-                    return self.keep_old(&refusal.to_string());
-                } else {
-                    tracing::info!("configuration applied");
-                }
-                self.source.read_again(document);
-            }
-            Err(errors) => self.keep_old(&errors.to_string()),
-        }
-    }
-
-    fn keep_old(&mut self, error: &str) {
-        tracing::error!("the new configuration is refused, the old one stays:\n{error}");
-        error.clone_into(&mut self.last_error);
     }
 
     /// One attempt; a failure is tried again later.

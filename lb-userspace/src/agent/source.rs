@@ -12,11 +12,15 @@ use tokio::sync::mpsc;
 use super::{AgentOptions, Refusal};
 use crate::{
     config::{self, Checked, Checker, Config, ConfigErrors, Document, Limits},
+    health::Programs,
     store::{Commit, Embedded, Runtime, Store, StoreError},
 };
 
 /// Editors write a file in several steps; a change is read when nothing has happened for this long.
 pub(super) const SETTLE: Duration = Duration::from_millis(50);
+
+/// Warnings of a file that are logged at a time.
+const WARNINGS_MAX: usize = 20;
 
 /// The source of truth.
 #[derive(Debug)]
@@ -27,6 +31,8 @@ pub(super) enum Source {
         path: PathBuf,
         /// How much it may have.
         limits: Limits,
+        /// Where programs of its checks may lie.
+        programs: Programs,
         /// What was taken over of it last. Questions are answered from here: a reader of the API must
         /// not make the agent read files.
         document: Box<Document>,
@@ -122,11 +128,11 @@ impl Source {
 /// The source of truth and what it says now.
 pub(super) fn open(options: &AgentOptions) -> Result<(Source, Option<Config>)> {
     if let Some(path) = &options.config {
-        let limits = options.limits;
-        let (document, config) = read_file(path, &limits)?;
+        let (limits, programs) = (options.limits, options.exec.programs.clone());
+        let (document, config) = read_file(path, &limits, &programs)?;
         let runtime = options.state_dir.as_deref().map(runtime_store).transpose()?;
         let (path, document) = (path.clone(), Box::new(document));
-        return Ok((Source::File { path, limits, document, runtime }, Some(config)));
+        return Ok((Source::File { path, limits, programs, document, runtime }, Some(config)));
     }
     let dir = options.state_dir.as_deref().unwrap_or(Path::new(super::options::STATE_DIR));
     let store = Embedded::open(dir)?;
@@ -153,10 +159,18 @@ fn runtime_store(dir: &Path) -> Result<Box<dyn Store>> {
     Ok(Box::new(store))
 }
 
-pub(super) fn read_file(path: &Path, limits: &Limits) -> Result<(Document, Config), ConfigErrors> {
-    let (document, config, warnings) = config::load_within(path, limits)?;
-    for warning in warnings {
+pub(super) fn read_file(
+    path: &Path,
+    limits: &Limits,
+    programs: &Programs,
+) -> Result<(Document, Config), ConfigErrors> {
+    let (document, config, warnings) = config::load_within(path, limits, programs)?;
+    for warning in warnings.iter().take(WARNINGS_MAX) {
         tracing::warn!("{warning}");
+    }
+    if warnings.len() > WARNINGS_MAX {
+        let more = warnings.len() - WARNINGS_MAX;
+        tracing::warn!("and {more} more warnings of this file; `xelb validate` shows all");
     }
     Ok((document, config))
 }

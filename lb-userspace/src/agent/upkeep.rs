@@ -4,11 +4,14 @@
 use std::time::Instant;
 
 use super::{run::Agent, shortage::Shortages, translation::translates};
+use crate::log;
 
 impl Agent {
     /// What no event tells of; to be called every second or so.
     pub(super) fn look_around(&mut self) {
         self.own_limits.look(&self.scheduler);
+        log::tell_left_out();
+        self.change_lines.tell_left_out(Instant::now());
         self.restore();
         let Some(balancer) = &mut self.balancer else {
             return;

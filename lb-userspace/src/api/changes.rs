@@ -1,7 +1,6 @@
 //! Routes that change something: who wants it, from which revision, and what.
 
 use axum::{Extension, Json, extract::State, http::StatusCode};
-use tokio::task::spawn_blocking;
 
 use super::{
     Said, TargetAdd, TargetPatch,
@@ -12,8 +11,8 @@ use super::{
     server::Context,
 };
 use crate::{
-    agent::{Action, Answer, Question, Refusal, Request},
-    config::{self, Document, Edit},
+    agent::{Action, Answer, Question, Request},
+    config::{Document, Edit},
 };
 
 type Done = Result<Json<Said>, Failure>;
@@ -21,15 +20,6 @@ type Done = Result<Json<Said>, Failure>;
 async fn ask(context: &Context, who: Caller, base: Base, force: bool, action: Action) -> Done {
     let request = Request { who: who.name, base: base.0, force, action };
     Ok(Json(Said { message: context.agent.ask(request).await? }))
-}
-
-/// Refuses a document that names files which cannot be used. They may lie on a slow disk: neither the
-/// agent's loop nor other callers wait for them.
-async fn files_usable(document: &Document) -> Result<(), Failure> {
-    let document = document.clone();
-    let checked = spawn_blocking(move || config::check_files(&document)).await;
-    let checked = checked.map_err(|error| Refusal::Failed(error.to_string()))?;
-    checked.map_err(|errors| Failure::bad_request(errors.to_string()))
 }
 
 /// Replaces the configuration.
@@ -55,7 +45,7 @@ pub(super) async fn apply(
     InQuery(Forced { force }): InQuery<Forced>,
     Body(document): Body<Document>,
 ) -> Done {
-    files_usable(&document).await?;
+    context.agent.check_files(document.clone()).await?;
     ask(&context, who, base, force, Action::Apply(Box::new(document))).await
 }
 
@@ -84,7 +74,7 @@ pub(super) async fn rollback(
     // Whether there is such a revision is told by the change itself.
     if let Ok(Answer::Revision(revision)) = context.agent.question(Question::Revision(number)).await
     {
-        files_usable(&revision.document).await?;
+        context.agent.check_files(revision.document).await?;
     }
     ask(&context, who, base, force, Action::Rollback(number)).await
 }

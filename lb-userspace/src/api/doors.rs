@@ -6,8 +6,8 @@ use std::{
     io,
     net::{IpAddr, SocketAddr},
     path::Path,
-    sync::Arc,
-    time::Duration,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use axum::Router;
@@ -25,17 +25,18 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
     signal::unix::{SignalKind, signal},
-    task::JoinSet,
+    task::{JoinSet, spawn_blocking},
     time::{sleep, timeout},
 };
 
 use super::{
     access::{AccessOptions, Authority, Peer, Remote, Role, local},
-    connections::{Connection, Connections},
+    connections::{Connection, Connections, network},
+    handshakes::Handshakes,
     server::routes,
     socket::{BindError, SocketFile, bind},
 };
-use crate::{agent::AgentHandle, dataplane::StatsSource};
+use crate::{agent::AgentHandle, dataplane::StatsSource, descriptor_reserve};
 
 /// What clients may take of the agent, at each door.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +61,9 @@ const LIMITS: Limits = Limits {
 
 /// Wait after a failed accept, which mostly means that file descriptors have run out.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+/// How often it is looked for lines that were left out.
+const COMPLAINTS_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Everywhere that the API is reached.
 #[derive(Debug)]
@@ -160,7 +164,18 @@ pub(super) async fn serve_within(
     }
     tokio::select! {
         () = shutdown => {}
-        () = reload_on_hangup(authority) => {}
+        () = reload_on_hangup(authority.clone()) => {}
+        () = tell_left_out(authority) => {}
+    }
+}
+
+/// Logs now and then how many refused clients were not logged.
+async fn tell_left_out(authority: Option<Arc<Authority>>) {
+    loop {
+        sleep(COMPLAINTS_INTERVAL).await;
+        if let Some(authority) = &authority {
+            authority.tell_left_out();
+        }
     }
 }
 
@@ -170,11 +185,14 @@ async fn reload_on_hangup(authority: Option<Arc<Authority>>) {
         match signal(SignalKind::hangup()) {
             Ok(mut hangup) => {
                 while hangup.recv().await.is_some() {
-                    match authority.reload() {
-                        Ok(()) => tracing::info!("API: certificate and tokens are read again"),
-                        Err(error) => {
+                    // They may lie on a file system that does not answer.
+                    let read = Arc::clone(&authority);
+                    match spawn_blocking(move || read.reload()).await {
+                        Ok(Ok(())) => tracing::info!("API: certificate and tokens are read again"),
+                        Ok(Err(error)) => {
                             tracing::error!("API: the old certificate and tokens stay: {error}");
                         }
+                        Err(error) => tracing::error!(%error, "API: the reading has failed"),
                     }
                 }
             }
@@ -190,13 +208,15 @@ const BUFFER_BYTES_MAX: usize = 64 << 10;
 /// Lets guests in as long as there are places.
 async fn attend(door: Door, limits: Limits, router: Router) {
     let connections = Connections::new(limits.connections_max);
+    let handshakes = Arc::<Mutex<Handshakes>>::default();
     loop {
         let guest = accept(&door).await;
         let connection = connections.admit(guest.address()).await;
+        let handshakes = Arc::clone(&handshakes);
         let router = router.clone();
         tokio::spawn(async move {
             tokio::select! {
-                () = visit(guest, limits, router, Arc::clone(&connection)) => {}
+                () = visit(guest, limits, router, &handshakes, Arc::clone(&connection)) => {}
                 () = connection.gives_way() => {}
             }
         });
@@ -204,8 +224,14 @@ async fn attend(door: Door, limits: Limits, router: Router) {
 }
 
 /// Answers a guest until he leaves, or his time is over.
-async fn visit(guest: Guest, limits: Limits, router: Router, connection: Arc<Connection>) {
-    let visit = receive(guest, limits, router, Arc::clone(&connection));
+async fn visit(
+    guest: Guest,
+    limits: Limits,
+    router: Router,
+    handshakes: &Mutex<Handshakes>,
+    connection: Arc<Connection>,
+) {
+    let visit = receive(guest, limits, router, handshakes, Arc::clone(&connection));
     tokio::pin!(visit);
     let ended = timeout(limits.connection_timeout, visit.as_mut()).await;
     if ended.is_err() && connection.watches() {
@@ -229,6 +255,7 @@ async fn accept(door: &Door) -> Guest {
         };
         match accepted {
             Ok(guest) => return guest,
+            Err(error) if descriptor_reserve::give_up_for(&error) => {}
             Err(error) => {
                 tracing::error!(%error, "the API cannot accept a connection; trying again");
                 sleep(ACCEPT_RETRY).await;
@@ -238,14 +265,28 @@ async fn accept(door: &Door) -> Guest {
 }
 
 /// Finds out who a guest is, and answers him.
-async fn receive(guest: Guest, limits: Limits, router: Router, connection: Arc<Connection>) {
+async fn receive(
+    guest: Guest,
+    limits: Limits,
+    router: Router,
+    handshakes: &Mutex<Handshakes>,
+    connection: Arc<Connection>,
+) {
     match guest {
         Guest::Local(stream, role) => match local(&stream, role).await {
             Ok(caller) => answer(stream, Peer::Local(caller), limits, router, connection).await,
             Err(error) => tracing::error!(%error, "the API cannot tell who connects"),
         },
         Guest::Remote(stream, address, authority) => {
-            let handshake = authority.acceptor().accept(stream);
+            // One that says nothing costs nothing, and takes no turn.
+            let handshake = async {
+                stream.readable().await?;
+                let wait = turn(handshakes, address.ip()).ok_or_else(|| {
+                    io::Error::other("it begins too many handshakes; the rest is refused")
+                })?;
+                sleep(wait).await;
+                authority.acceptor().accept(stream).await
+            };
             match timeout(limits.head_timeout, handshake).await {
                 Ok(Ok(stream)) => {
                     let certificates = stream.get_ref().1.peer_certificates();
@@ -258,6 +299,12 @@ async fn receive(guest: Guest, limits: Limits, router: Router, connection: Arc<C
             }
         }
     }
+}
+
+/// How long a handshake with this address has to wait; `None` when it is refused.
+fn turn(handshakes: &Mutex<Handshakes>, from: IpAddr) -> Option<Duration> {
+    let mut handshakes = handshakes.lock().unwrap_or_else(PoisonError::into_inner);
+    handshakes.admit(network(from), Instant::now())
 }
 
 async fn answer(

@@ -9,6 +9,7 @@ mod doors;
 mod events;
 mod explain;
 mod extract;
+mod handshakes;
 mod history;
 mod model;
 mod openapi;

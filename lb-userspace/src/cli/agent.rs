@@ -4,10 +4,12 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Args;
 
-use super::{Attach, Log, access::Access, limits::LimitArguments};
+use super::{Attach, Log, access::Access, exec_checks::ExecArguments, limits::LimitArguments};
 use crate::{
     agent::{self, AcceptedMac, AgentOptions},
+    config::Limits,
     dataplane::MapSizes,
+    health::{ExecPolicy, Programs},
     log::LogFormat,
 };
 
@@ -59,6 +61,8 @@ pub(super) struct Agent {
     #[command(flatten)]
     limits: LimitArguments,
     #[command(flatten)]
+    exec: Box<ExecArguments>,
+    #[command(flatten)]
     attach: Attach,
     #[command(flatten)]
     log: Log,
@@ -73,6 +77,8 @@ impl Agent {
 
     pub(super) fn run(self) -> anyhow::Result<()> {
         let access = self.access.options(&self.socket)?;
+        let exec = ExecPolicy::from(*self.exec);
+        let exec_checks = exec.programs != Programs::Off;
         let options = AgentOptions {
             config: self.config,
             state_dir: self.state_dir,
@@ -81,7 +87,8 @@ impl Agent {
             access,
             metrics: self.metrics,
             xdp_mode: self.attach.xdp_mode,
-            limits: self.limits.into(),
+            limits: Limits { exec_checks, ..self.limits.into() },
+            exec,
             armed_limit: self.armed_limit,
             accepted_macs: self.accepted_macs,
             sizes: MapSizes::for_flows(self.flow_memory),

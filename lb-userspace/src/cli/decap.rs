@@ -1,10 +1,15 @@
 //! `xelb decap`.
 
-use std::{net::IpAddr, time::Duration};
+mod balancer;
+
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use clap::Args;
 use ipnet::IpNet;
 use tokio::signal::unix::{SignalKind, signal};
+
+use balancer::Balancer;
+pub(super) use balancer::BalancerError;
 
 use super::{Attach, Log, output};
 use crate::{
@@ -17,6 +22,9 @@ use crate::{
     next_hop::AddressWatch,
 };
 
+/// The UDP port of GUE unless a target group has another one.
+const GUE_PORT: u16 = 6080;
+
 /// How often refused packets are looked at, and logged when there are more.
 const LOOK_INTERVAL: Duration = Duration::from_mins(1);
 
@@ -25,28 +33,30 @@ const LOOK_INTERVAL: Duration = Duration::from_mins(1);
 /// Runs on targets of groups with `forwarding: ipip` or `gue`, in the foreground until SIGTERM or
 /// SIGINT; then it detaches, and tunnel packets are no longer unwrapped. Only tunnel packets to an address
 /// of this host are unwrapped, and only TCP, UDP and ICMP for a VIP comes out of them: the VIPs are the
-/// addresses of `lo` (`ip address add VIP/32 dev lo`), and those named by --vip. The rest is dropped
-/// and counted.
+/// addresses of `lo` (`ip address add VIP/32 dev lo`), the local routes over it (`ip route add local
+/// PREFIX dev lo`), and those named by --vip or --config. The rest is dropped and counted.
 ///
 /// Tunnel packets from any other source than --allow names are dropped and counted. Balancers
 /// send from the prefixes that their configuration has under `tunnel`.
 ///
 /// Example: xelb decap --interface eth0
+///
+/// Example: xelb decap --interface eth0 --config balancer.yaml
 #[derive(Debug, Args)]
 pub(super) struct Decap {
     /// Network interface that tunnel packets arrive at
     #[arg(long, value_name = "IFACE")]
     interface: String,
-    /// UDP port at which GUE is unwrapped, as `gue_port` in the balancer's configuration
-    #[arg(long, value_name = "PORT", default_value_t = 6080, value_parser = clap::value_parser!(u16).range(1..))]
-    gue_port: u16,
+    /// A copy of the balancer's configuration, for VIPs, senders and the port of GUE that no other option
+    /// names; SIGHUP reads its VIPs again
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// UDP port at which GUE is unwrapped, as the target group's `gue` has it [default: 6080]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    gue_port: Option<u16>,
     /// Unwrap only what comes from this prefix, or from `any` sender; may be given several times
-    #[arg(
-        long = "allow",
-        value_name = "PREFIX",
-        value_parser = sender,
-        default_values = ["172.16.0.0/16", "100::/64"]
-    )]
+    /// [default: 172.16.0.0/16 and 100::/64]
+    #[arg(long = "allow", value_name = "PREFIX", value_parser = sender)]
     allowed: Vec<Sender>,
     /// Deliver also to this VIP, or to this prefix of VIPs; may be given several times
     #[arg(long = "vip", value_name = "PREFIX", value_parser = prefix)]
@@ -63,6 +73,9 @@ enum Sender {
     Any,
     Prefix(IpNet),
 }
+
+/// Where balancers send from unless their configuration has other prefixes.
+const SENDERS: [&str; 2] = ["172.16.0.0/16", "100::/64"];
 
 /// What is allowed; nothing is anybody.
 fn allowed(senders: &[Sender]) -> Vec<IpNet> {
@@ -82,21 +95,62 @@ impl Decap {
         super::wait_for(self.serve())
     }
 
+    /// What is asked for, from the options and from the balancer's configuration.
+    fn options(&self) -> anyhow::Result<DecapOptions> {
+        let mut vips = self.vips.clone();
+        let (mut senders, mut gue_port) = (None, self.gue_port);
+        if let Some(path) = &self.config {
+            let balancer = Balancer::read(path)?;
+            if gue_port.is_none() {
+                gue_port = balancer.gue_port(path)?;
+            }
+            vips.extend(balancer.vips);
+            senders = Some(balancer.senders);
+        }
+        let usual = || SENDERS.iter().filter_map(|net| net.parse().ok()).collect();
+        let allowed = match self.allowed.as_slice() {
+            [] => senders.unwrap_or_else(usual),
+            named => allowed(named),
+        };
+        Ok(DecapOptions {
+            interface: self.interface.clone(),
+            mode: self.attach.xdp_mode,
+            gue_port: gue_port.unwrap_or(GUE_PORT),
+            allowed,
+            vips,
+        })
+    }
+
+    /// Takes the VIPs of the configuration as it is now; one with errors changes nothing.
+    fn reload(&self, decapsulator: &mut Decapsulator, before: &DecapOptions) {
+        if self.config.is_none() {
+            return;
+        }
+        match self.options() {
+            Ok(options) => {
+                if (&options.allowed, options.gue_port) != (&before.allowed, before.gue_port) {
+                    tracing::warn!(
+                        "the configuration has other senders or another port of GUE: restart to take them"
+                    );
+                }
+                decapsulator.name_vips(options.vips);
+                refreshed(decapsulator);
+            }
+            Err(error) => tracing::error!("the configuration is refused, its VIPs stay: {error:#}"),
+        }
+    }
+
     async fn serve(self) -> anyhow::Result<()> {
+        let options = self.options()?;
         // Before the addresses are read: what changes after that is then seen for sure.
         let mut addresses = AddressWatch::start()?;
-        let mut decapsulator = Decapsulator::start(&DecapOptions {
-            interface: self.interface,
-            mode: self.attach.xdp_mode,
-            gue_port: self.gue_port,
-            allowed: allowed(&self.allowed),
-            vips: self.vips,
-        })?;
+        let mut decapsulator = Decapsulator::start(&options)?;
         let mut status = status_of(&decapsulator);
         output::print(&format!("{status}\n"))?;
         report_vips(&decapsulator);
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hangup = signal(SignalKind::hangup())?;
         let mut refresh = tokio::time::interval(REFRESH_INTERVAL);
         let mut look = tokio::time::interval(LOOK_INTERVAL);
         let mut readiness = Readiness::from_environment();
@@ -106,6 +160,7 @@ impl Decap {
             tokio::select! {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
+                _ = hangup.recv() => self.reload(&mut decapsulator, &options),
                 () = readiness.wake() => {}
                 changed = addresses.changed() => {
                     if let Err(error) = changed {
@@ -167,7 +222,7 @@ fn report_vips(decapsulator: &Decapsulator) {
     if vips.is_empty() {
         tracing::warn!(
             "this host has no VIP, so nothing is unwrapped: add it to lo (ip address add VIP/32 dev lo), \
-             or name it (--vip VIP)"
+             or name it (--vip VIP, --config FILE)"
         );
     } else {
         tracing::info!("packets in tunnels may be for {}", vips.join(", "));

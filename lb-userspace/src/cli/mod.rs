@@ -10,6 +10,7 @@ mod detach;
 mod diff;
 mod doctor;
 mod events;
+mod exec_checks;
 mod explain;
 mod get;
 #[cfg(test)]
@@ -230,6 +231,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         || error.is::<AccessError>()
         || error.downcast_ref().is_some_and(BenchError::is_usage)
         || matches!(error.downcast_ref(), Some(ClientError::Invalid(_)))
+        || error.is::<decap::BalancerError>()
         || error.downcast_ref().is_some_and(DecapError::is_usage)
         || error.downcast_ref().is_some_and(PassError::is_usage)
         || error.downcast_ref().is_some_and(GatherError::is_usage)

@@ -8,12 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     end,
+    exec_checks::ExecChecks,
     limits::LimitArguments,
     output::{self, Format},
 };
 use crate::{
     agent,
-    config::{self, Config, ConfigError, ConfigErrors, Listener, Warning},
+    config::{self, Config, ConfigError, ConfigErrors, Limits, Listener, Warning},
+    health::Programs,
     log::LogFormat,
     plural::counted,
 };
@@ -33,6 +35,8 @@ pub(super) struct Validate {
     file: PathBuf,
     #[command(flatten)]
     limits: LimitArguments,
+    #[command(flatten)]
+    exec: ExecChecks,
     #[command(flatten)]
     format: Format,
 }
@@ -63,12 +67,14 @@ impl Validate {
     /// 0 when the file is valid, 2 when it is not.
     pub(super) fn run(self) -> ExitCode {
         let file = self.file.display().to_string();
-        let checked = config::load_within(&self.file, &self.limits.into()).map(
-            |(_, config, mut warnings)| {
+        let programs = Programs::from(self.exec);
+        let exec_checks = programs != Programs::Off;
+        let limits = Limits { exec_checks, ..self.limits.into() };
+        let checked =
+            config::load_within(&self.file, &limits, &programs).map(|(_, config, mut warnings)| {
                 warnings.extend(of_this_host(&config));
                 (config, warnings)
-            },
-        );
+            });
         let verdict = verdict(&file, checked.as_ref());
         if self.format.is_for_programs() {
             let valid = verdict.valid;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{error::At, section::Findings, seed};
-use crate::health;
+use crate::health::{self, ProgramError, Programs};
 
 /// A file that a configuration names.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -21,25 +21,38 @@ pub(super) enum NamedFile {
 }
 
 impl NamedFile {
-    fn check(&self) -> Result<(), String> {
+    fn check(&self, programs: &Programs) -> Result<(), String> {
         match self {
             Self::Authorities(path) => health::tls::authorities(path).map(drop),
-            Self::Program(path) => health::exec::usable(path),
+            Self::Program(path) => programs.find(path).map(drop).map_err(|error| error.to_string()),
             Self::Seed(path) => seed::read(path).map(drop),
         }
     }
 }
 
-/// Looks at each of these files once, however often it is named.
-pub(super) fn check(named: &[(At, NamedFile)], findings: &Findings) {
+/// Refuses the programs of health checks, without a look at them.
+pub(super) fn refuse_programs(named: &[(At, NamedFile)], findings: &Findings) {
+    for (at, file) in named {
+        if matches!(file, NamedFile::Program(_)) {
+            findings.error(at, ProgramError::Off.to_string());
+        }
+    }
+}
+
+/// Looks at each of these files once, however often it is named. Programs must lie where they may.
+pub(super) fn check(named: &[(At, NamedFile)], programs: &Programs, findings: &Findings) {
     let mut known: HashMap<&NamedFile, Result<(), String>> = HashMap::new();
     for (at, file) in named {
         if findings.full() {
             return;
         }
+        if *programs == Programs::Off && matches!(file, NamedFile::Program(_)) {
+            // That is said without a look at it.
+            continue;
+        }
         let result = match known.entry(file) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(file.check()),
+            Entry::Vacant(new) => new.insert(file.check(programs)),
         };
         if let Err(message) = result {
             findings.error(at, message.clone());

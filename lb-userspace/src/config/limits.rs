@@ -5,7 +5,10 @@ use std::collections::HashSet;
 
 use lb_common::limits::{GROUPS_MAX, LISTENERS_MAX, RING_SLOTS_MAX, TARGETS_MAX};
 
-use super::{model::Config, tree::Node};
+use super::{
+    model::{Config, HealthProtocol},
+    tree::Node,
+};
 use crate::maglev;
 
 /// What a configuration may have, or what it has.
@@ -19,6 +22,8 @@ pub struct Limits {
     pub targets: usize,
     /// Slots of the rings that the groups need.
     pub ring_slots: usize,
+    /// Whether health checks may run programs, or do.
+    pub exec_checks: bool,
 }
 
 impl Limits {
@@ -29,6 +34,7 @@ impl Limits {
         target_groups: GROUPS_MAX - 1,
         targets: TARGETS_MAX - 1,
         ring_slots: RING_SLOTS_MAX,
+        exec_checks: true,
     };
 
     /// What a configuration has. Rings are counted as new ones: one that was larger stays so.
@@ -46,6 +52,9 @@ impl Limits {
             target_groups: groups.len(),
             targets: groups.iter().map(|group| group.targets.len()).sum(),
             ring_slots: rings.sum(),
+            exec_checks: groups
+                .iter()
+                .any(|group| matches!(group.health_check.protocol, HealthProtocol::Exec(_))),
         }
     }
 
@@ -57,6 +66,7 @@ impl Limits {
             target_groups: groups.len(),
             targets: groups.iter().map(|group| group.items("targets").len()).sum(),
             ring_slots: 0,
+            exec_checks: false,
         }
     }
 

@@ -39,7 +39,10 @@ use error::{At, Spot};
 use read::Places;
 use section::Findings;
 
-use crate::bounded_file::{self, BoundedFileError};
+use crate::{
+    bounded_file::{self, BoundedFileError},
+    health::Programs,
+};
 
 /// Largest configuration file, in bytes: 10,000 targets need about one of these 16 MiB.
 pub const FILE_BYTES_MAX: u64 = 16 << 20;
@@ -53,18 +56,29 @@ pub type Checked = (Config, Vec<Warning>);
 
 /// Reads and checks a configuration file, YAML or JSON.
 pub fn load(path: &Path) -> Result<(Document, Config, Vec<Warning>), ConfigErrors> {
-    load_within(path, &Limits::MOST)
+    load_within(path, &Limits::MOST, &Programs::Anywhere)
 }
 
-/// The same, for an agent that allows so much.
+/// The same, for an agent that allows so much, and programs of checks there.
 pub fn load_within(
     path: &Path,
     within: &Limits,
+    programs: &Programs,
 ) -> Result<(Document, Config, Vec<Warning>), ConfigErrors> {
     let name = path.display().to_string();
     let text = read_text(path)
         .map_err(|(spot, message)| ConfigErrors::one(&name, At::spot(spot), message))?;
-    parse_within(&text, &name, within)
+    parse_with(&text, &name, within, programs)
+}
+
+/// The same for a host that is not the balancer: the files that it names are not touched.
+pub fn load_elsewhere(path: &Path) -> Result<Config, ConfigErrors> {
+    let name = path.display().to_string();
+    let of_spot = |(spot, message)| ConfigErrors::one(&name, At::spot(spot), message);
+    let text = read_text(path).map_err(of_spot)?;
+    let document = syntax::document(&text).map_err(of_spot)?;
+    let ((config, _), _) = check(&document, None, &Limits::MOST, &name, Files::Untouched)?;
+    Ok(config)
 }
 
 /// The text of a file, or what is wrong with it, and where.
@@ -99,9 +113,19 @@ pub fn parse_within(
     source: &str,
     within: &Limits,
 ) -> Result<(Document, Config, Vec<Warning>), ConfigErrors> {
+    parse_with(text, source, within, &Programs::Anywhere)
+}
+
+fn parse_with(
+    text: &str,
+    source: &str,
+    within: &Limits,
+    programs: &Programs,
+) -> Result<(Document, Config, Vec<Warning>), ConfigErrors> {
     let document = syntax::document(text)
         .map_err(|(spot, message)| ConfigErrors::one(source, At::spot(spot), message))?;
-    let ((config, warnings), _) = check(&document, None, within, source, Files::Checked)?;
+    let files = Files::Checked(programs);
+    let ((config, warnings), _) = check(&document, None, within, source, files)?;
     Ok((document, config, warnings))
 }
 
@@ -116,21 +140,23 @@ pub fn validate_within(document: &Document, within: &Limits) -> Result<Checked, 
 }
 
 /// Looks at the files that a document names, and at nothing else: a document with other errors passes.
-pub fn check_files(document: &Document) -> Result<(), ConfigErrors> {
+/// Programs of checks must lie there.
+pub fn check_files(document: &Document, programs: &Programs) -> Result<(), ConfigErrors> {
     let findings = Findings::default();
     // Counts come first: what has too much of something is not read any further.
     let _read = read::config(&document.0, None, &Limits::MOST, &findings);
     let named = findings.files();
     let findings = Findings::default();
-    files::check(&named, &findings);
+    files::check(&named, programs, &findings);
     let (errors, _) = findings.into_parts();
     if errors.is_empty() { Ok(()) } else { Err(ConfigErrors::new("", errors)) }
 }
 
 /// What is done with the files that a document names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Files {
-    Checked,
+#[derive(Clone, Copy, Debug)]
+enum Files<'programs> {
+    /// Programs of checks must lie there.
+    Checked(&'programs Programs),
     Untouched,
 }
 
@@ -139,13 +165,16 @@ fn check(
     last: Option<&Last>,
     within: &Limits,
     source: &str,
-    files: Files,
+    files: Files<'_>,
 ) -> Result<(Checked, Places), ConfigErrors> {
     let findings = Findings::default();
     let (config, places) = read::config(&document.0, last, within, &findings);
     rules::check(&config, &places, within, &findings);
-    if files == Files::Checked {
-        files::check(&findings.files(), &findings);
+    if !within.exec_checks {
+        files::refuse_programs(&findings.files(), &findings);
+    }
+    if let Files::Checked(programs) = files {
+        files::check(&findings.files(), programs, &findings);
     }
     let (errors, mut warnings) = findings.into_parts();
     warnings.sort_by_key(|warning| (warning.remark().line(), warning.remark().column()));

@@ -16,6 +16,8 @@ use lb_common::{
 };
 use thiserror::Error;
 
+use crate::next_hop::local_prefixes;
+
 use super::{
     Attached, DECAP_OBJECT, Facts, LoadError, XdpMode,
     attach::{AttachError, attach, interface_index, replace},
@@ -73,7 +75,7 @@ pub struct Decapsulator {
     prefixes: LpmTrie<MapData, WideKey, u32>,
     /// What those hold.
     known: TargetAddresses,
-    /// VIPs that are none of `lo`.
+    /// VIPs that are none of `lo`, and of no local route.
     named: Vec<IpNet>,
 }
 
@@ -88,7 +90,7 @@ pub struct DecapOptions {
     pub gue_port: u16,
     /// Who may send tunnel packets; anybody when it is empty.
     pub allowed: Vec<IpNet>,
-    /// What packets in tunnels may be for, beside the addresses of `lo`.
+    /// What packets in tunnels may be for, beside the addresses of `lo` and local routes.
     pub vips: Vec<IpNet>,
 }
 
@@ -151,10 +153,17 @@ impl Decapsulator {
         &self.known.vips
     }
 
+    /// Takes other VIPs in place of those that were named; [`Self::refresh`] makes them known.
+    pub fn name_vips(&mut self, vips: Vec<IpNet>) {
+        self.named = vips;
+    }
+
     /// Makes the maps hold exactly the host's addresses and VIPs; whether they were others before.
     pub fn refresh(&mut self) -> Result<bool, DecapError> {
         let found = target_addresses::read().map_err(DecapError::Addresses)?;
-        let wanted = target_addresses::sort(&found, &self.named);
+        let mut named = local_prefixes().map_err(DecapError::Addresses)?;
+        named.extend(&self.named);
+        let wanted = target_addresses::sort(&found, &named);
         if wanted == self.known {
             return Ok(false);
         }

@@ -14,7 +14,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::stats::LATE_MIN;
+use super::{NoDescriptor, stats::LATE_MIN};
 use crate::config::HealthProtocol;
 
 /// Descriptors of a program that runs: two ends of two pipes, one of its start, one of its end.
@@ -30,6 +30,8 @@ pub struct Descriptors {
     allowed: Mutex<usize>,
     late: AtomicU64,
     longest_ms: AtomicU64,
+    /// Probes that the whole host had no descriptor for.
+    refused_by_host: AtomicU64,
 }
 
 /// Probes that have waited for a descriptor for so long that they were late.
@@ -39,6 +41,8 @@ pub struct Waits {
     pub probes: u64,
     /// The longest wait.
     pub longest: Duration,
+    /// Times that the whole host had none, whatever this process may have.
+    pub refused_by_host: u64,
 }
 
 impl Default for Descriptors {
@@ -50,6 +54,7 @@ impl Default for Descriptors {
             allowed: Mutex::new(allowed),
             late: AtomicU64::new(0),
             longest_ms: AtomicU64::new(0),
+            refused_by_host: AtomicU64::new(0),
         }
     }
 }
@@ -86,7 +91,24 @@ impl Descriptors {
         Waits {
             probes: self.late.swap(0, Relaxed),
             longest: Duration::from_millis(self.longest_ms.swap(0, Relaxed)),
+            refused_by_host: self.refused_by_host.swap(0, Relaxed),
         }
+    }
+
+    /// A probe was refused a descriptor, and waits, so far for this long. It is counted the first time.
+    pub(super) fn lacked(&self, who: NoDescriptor, waited: Duration, first: bool) {
+        if first {
+            self.late.fetch_add(1, Relaxed);
+        }
+        if who == NoDescriptor::Host {
+            self.refused_by_host.fetch_add(1, Relaxed);
+        }
+        self.note(waited);
+    }
+
+    fn note(&self, waited: Duration) {
+        let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
+        self.longest_ms.fetch_max(waited_ms, Relaxed);
     }
 
     /// Waits until a probe may have what it needs; first come, first served.
@@ -104,8 +126,7 @@ impl Descriptors {
         let waited = since.elapsed();
         if waited > LATE_MIN {
             self.late.fetch_add(1, Relaxed);
-            let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
-            self.longest_ms.fetch_max(waited_ms, Relaxed);
+            self.note(waited);
         }
         permit
     }
@@ -130,7 +151,10 @@ mod tests {
             held.pop();
         };
         let (permit, ()) = tokio::join!(wait, free);
-        assert_eq!(descriptors.take_waits(), Waits { probes: 1, longest: Duration::from_secs(3) });
+        assert_eq!(
+            descriptors.take_waits(),
+            Waits { probes: 1, longest: Duration::from_secs(3), refused_by_host: 0 }
+        );
         assert_eq!(descriptors.take_waits(), Waits::default());
         drop((permit, held));
         assert_eq!(descriptors.held(), 0);

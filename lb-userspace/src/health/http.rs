@@ -238,7 +238,7 @@ fn describe(error: &hyper::Error, seen: &[u8]) -> String {
     if error.is_parse() {
         let too_large = error.is_parse_too_large();
         return malformed::describe(seen, too_large, HEAD_BYTES_MAX)
-            .unwrap_or_else(|| format!("the answer is not valid HTTP/1: {error}"));
+            .unwrap_or_else(|| format!("the head of the answer cannot be read: {error}"));
     }
     if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
         return "connection closed before a complete response head".to_owned();

@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use super::{
-    Outcome, Probe,
+    NoDescriptor, Outcome, Probe,
     udp::{self, SENDS},
 };
 
@@ -53,6 +53,9 @@ pub(super) async fn probe(probe: &Probe, deadline: Instant) -> Outcome {
     let pinger = match Pinger::open(probe.address) {
         Ok(pinger) => pinger,
         Err(error) => {
+            if let Some(who) = NoDescriptor::of(&error) {
+                return Outcome::NoDescriptor(who);
+            }
             return Outcome::Inconclusive {
                 detail: format!(
                     "cannot ping from this host: {error}; it takes CAP_NET_RAW, or a \

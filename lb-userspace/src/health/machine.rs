@@ -8,6 +8,9 @@ use tokio::time::Instant;
 use super::{Health, Outcome, Reason};
 use crate::config::HealthCheck;
 
+/// How the detail of a target begins that a former agent has left unhealthy.
+const UNHEALTHY_BEFORE: &str = "unhealthy before the agent started; ";
+
 /// What is known of one target, and what it takes to change that.
 ///
 /// Thresholds count *consecutive* outcomes: one outcome to the contrary starts the count again.
@@ -33,7 +36,7 @@ impl Machine {
             Some(TargetState::Unhealthy) => Health {
                 state: TargetState::Unhealthy,
                 reason: Some(Reason::FailedHealthChecks),
-                detail: "unhealthy before the agent started; not probed yet".to_owned(),
+                detail: format!("{UNHEALTHY_BEFORE}not probed yet"),
             },
             _ => Health {
                 state: TargetState::Initial,
@@ -84,8 +87,11 @@ impl Machine {
         let count = before.saturating_add(1);
         self.blind = Some((count, since));
         let health = &mut self.health;
+        // It has been tried, so that "not probed yet" would be wrong.
         if health.state == TargetState::Initial {
             health.detail = format!("could not be probed yet: {detail}");
+        } else if health.detail.starts_with(UNHEALTHY_BEFORE) {
+            health.detail = format!("{UNHEALTHY_BEFORE}could not be probed yet: {detail}");
         }
         if count < self.unhealthy_threshold {
             return false;
@@ -123,7 +129,7 @@ impl Machine {
 
     fn conclude(&mut self, outcome: &Outcome) -> Option<Health> {
         let (state, reached) = match outcome {
-            Outcome::Inconclusive { .. } => return None,
+            Outcome::Inconclusive { .. } | Outcome::NoDescriptor(_) => return None,
             Outcome::Success => (TargetState::Healthy, self.success()),
             Outcome::Failure { reason, detail } => {
                 (TargetState::Unhealthy, self.failure(*reason, detail))

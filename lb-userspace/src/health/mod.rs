@@ -9,6 +9,8 @@ mod histogram;
 mod http;
 mod icmp;
 mod machine;
+#[cfg(test)]
+mod messages_tests;
 mod probe;
 mod reason;
 mod schedule;
@@ -29,8 +31,9 @@ use std::time::Instant;
 use lb_common::target::TargetState;
 
 pub use descriptors::{Descriptors, Waits};
+pub use exec::{ExecPolicy, ExecUser, ProgramError, Programs};
 pub use machine::Machine;
-pub use probe::{NetworkProber, Outcome, Probe, ProbeFuture, Prober, Way};
+pub use probe::{NetworkProber, NoDescriptor, Outcome, Probe, ProbeFuture, Prober, Way};
 pub(crate) use schedule::FIRST_PROBE_WAIT_MAX;
 pub use scheduler::Scheduler;
 pub use stats::{SchedulerStats, StatsSnapshot};

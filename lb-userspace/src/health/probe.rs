@@ -1,11 +1,18 @@
 //! What a probe is and what it can end with. When probes run is the scheduler's affair, what their
 //! outcomes mean the machine's.
 
-use std::{net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Reason, exec, grpc, http, icmp, tcp, tunnel::Ride, udp, unreachable::Unreachables};
+use super::{
+    Reason,
+    exec::{self, ExecPolicy},
+    grpc, http, icmp, tcp,
+    tunnel::Ride,
+    udp,
+    unreachable::Unreachables,
+};
 use crate::config::{HealthCheck, HealthProtocol, TargetKey, Via};
 
 /// What a probe ended with.
@@ -27,9 +34,41 @@ pub enum Outcome {
         /// What is wrong here, for people.
         detail: String,
     },
+    /// There was no file descriptor for it. It is made again as soon as there is one, and has not been
+    /// made yet.
+    NoDescriptor(NoDescriptor),
+}
+
+/// Who has no file descriptor left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoDescriptor {
+    /// This process (EMFILE).
+    Process,
+    /// The whole host (ENFILE).
+    Host,
+}
+
+impl NoDescriptor {
+    /// What an error says of descriptors.
+    #[must_use]
+    pub fn of(error: &io::Error) -> Option<Self> {
+        match error.raw_os_error() {
+            Some(libc::EMFILE) => Some(Self::Process),
+            Some(libc::ENFILE) => Some(Self::Host),
+            _ => None,
+        }
+    }
 }
 
 impl Outcome {
+    /// Something that a probe needs could not be opened on this host.
+    pub(super) fn unopened(what: &str, error: &io::Error) -> Self {
+        match NoDescriptor::of(error) {
+            Some(who) => Self::NoDescriptor(who),
+            None => Self::Inconclusive { detail: format!("{what}: {error}") },
+        }
+    }
+
     /// A failure with [`Reason::FailedHealthChecks`].
     pub(super) fn failed(detail: impl Into<String>) -> Self {
         Self::Failure { reason: Reason::FailedHealthChecks, detail: detail.into() }
@@ -98,6 +137,15 @@ pub trait Prober: Send + Sync + 'static {
 #[derive(Debug, Default)]
 pub struct NetworkProber {
     unreachables: Unreachables,
+    exec: Arc<ExecPolicy>,
+}
+
+impl NetworkProber {
+    /// One whose checks may run these programs; by default they may run none.
+    #[must_use]
+    pub fn new(exec: ExecPolicy) -> Self {
+        Self { unreachables: Unreachables::default(), exec: Arc::new(exec) }
+    }
 }
 
 impl Prober for NetworkProber {
@@ -110,7 +158,23 @@ impl Prober for NetworkProber {
                 Box::pin(udp::probe(probe, check, &self.unreachables, deadline))
             }
             HealthProtocol::Icmp => Box::pin(icmp::probe(probe, deadline)),
-            HealthProtocol::Exec(check) => Box::pin(exec::probe(probe, check, deadline)),
+            HealthProtocol::Exec(check) => {
+                Box::pin(exec::probe(probe, check, &self.exec, deadline))
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lacks_a_descriptor_is_made_again() {
+        let of = |errno| Outcome::unopened("cannot open", &io::Error::from_raw_os_error(errno));
+        assert_eq!(of(libc::EMFILE), Outcome::NoDescriptor(NoDescriptor::Process));
+        assert_eq!(of(libc::ENFILE), Outcome::NoDescriptor(NoDescriptor::Host));
+        let detail = "cannot open: Cannot allocate memory (os error 12)".to_owned();
+        assert_eq!(of(libc::ENOMEM), Outcome::Inconclusive { detail });
     }
 }

@@ -45,9 +45,8 @@ pub(super) async fn connect(
     purpose: Purpose,
     deadline: Instant,
 ) -> Result<TcpStream, Outcome> {
-    let socket = open(probe.address, purpose).map_err(|error| Outcome::Inconclusive {
-        detail: format!("cannot open a socket on this host: {error}"),
-    })?;
+    let socket = open(probe.address, purpose)
+        .map_err(|error| Outcome::unopened("cannot open a socket on this host", &error))?;
     board(&socket, &probe.way)?;
     let stream = timeout_at(deadline, socket.connect(probe.address))
         .await

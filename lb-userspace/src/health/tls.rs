@@ -1,19 +1,16 @@
 //! TLS for probes. A target's certificate is looked at only if the check wants it, as with ELB.
 
+mod configs;
+
 use std::{
-    collections::HashMap,
-    fs,
     io::{self, ErrorKind},
     net::IpAddr,
     path::Path,
-    sync::{Arc, LazyLock, Mutex, PoisonError},
-    time::SystemTime,
 };
 
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::aws_lc_rs,
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject as _},
 };
 use tokio::{
@@ -22,28 +19,15 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
+use self::configs::{CONFIGS, Key};
 use super::{Outcome, tcp};
 use crate::{
     bounded_file::{self, BoundedFileError},
-    config::{TlsCheck, Verify},
+    config::TlsCheck,
 };
 
 /// Largest file of authorities that is read.
 const FILE_BYTES_MAX: u64 = 4 << 20;
-
-/// What a TLS client needs, built once for all checks that are alike, and again when a file of
-/// authorities has changed.
-static CONFIGS: LazyLock<Mutex<HashMap<Key, Known>>> = LazyLock::new(Mutex::default);
-
-/// When its file was last changed, and what was built then.
-type Known = (Option<SystemTime>, Arc<ClientConfig>);
-
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct Key {
-    /// `None` for anybody's certificates; else the file, empty for the system's.
-    authorities: Option<std::path::PathBuf>,
-    http2: bool,
-}
 
 /// The handshake, over a connection that has been made.
 pub(super) async fn handshake(
@@ -53,7 +37,9 @@ pub(super) async fn handshake(
     http2: bool,
     deadline: Instant,
 ) -> Result<TlsStream<TcpStream>, Outcome> {
-    let config = config(&check.verify, http2)
+    let config = CONFIGS
+        .get(Key::new(&check.verify, http2), deadline)
+        .await
         .map_err(|detail| Outcome::Inconclusive { detail: format!("TLS: {detail}") })?;
     let name = match &check.server_name {
         Some(name) => ServerName::try_from(name.clone())
@@ -98,49 +84,6 @@ pub(crate) fn system_authorities() -> Result<RootCertStore, String> {
         );
     }
     Ok(store)
-}
-
-fn config(verify: &Verify, http2: bool) -> Result<Arc<ClientConfig>, String> {
-    let (authorities, changed) = match verify {
-        Verify::None => (None, None),
-        Verify::System => (Some(std::path::PathBuf::new()), None),
-        Verify::File(path) => {
-            (Some(path.clone()), fs::metadata(path).and_then(|data| data.modified()).ok())
-        }
-    };
-    let key = Key { authorities, http2 };
-    let mut configs = CONFIGS.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((known, config)) = configs.get(&key)
-        && *known == changed
-    {
-        return Ok(Arc::clone(config));
-    }
-    let config = Arc::new(build(verify, http2)?);
-    configs.insert(key, (changed, Arc::clone(&config)));
-    Ok(config)
-}
-
-fn build(verify: &Verify, http2: bool) -> Result<ClientConfig, String> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?;
-    let mut config = match verify {
-        Verify::None => builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Anybody))
-            .with_no_client_auth(),
-        Verify::System => {
-            builder.with_root_certificates(system_authorities()?).with_no_client_auth()
-        }
-        Verify::File(path) => {
-            builder.with_root_certificates(authorities(path)?).with_no_client_auth()
-        }
-    };
-    config.alpn_protocols = vec![if http2 { b"h2".to_vec() } else { b"http/1.1".to_vec() }];
-    // A probe is there to see a whole handshake.
-    config.resumption = rustls::client::Resumption::disabled();
-    Ok(config)
 }
 
 /// Believes everybody. Nothing of the certificate is looked at: who parses it to check the signature
@@ -199,7 +142,7 @@ impl ServerCertVerifier for Anybody {
 }
 
 /// What went wrong in a handshake, in the words of people.
-fn describe(error: &io::Error) -> String {
+pub(super) fn describe(error: &io::Error) -> String {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
     match inner {
         Some(Error::InvalidCertificate(why)) => match why {
@@ -227,6 +170,9 @@ fn describe(error: &io::Error) -> String {
             CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
                 "its certificate is not one for servers (extended key usage)".to_owned()
             }
+            CertificateError::Other(why) => {
+                format!("its certificate is refused: {}", words(&why.to_string()))
+            }
             other => format!("its certificate is refused: {}", words(&format!("{other:?}"))),
         },
         Some(Error::InvalidMessage(_)) => "the answer is not TLS".to_owned(),
@@ -242,7 +188,10 @@ fn describe(error: &io::Error) -> String {
 }
 
 /// The names of Rust's types in a text as words: `HandshakeFailure` is "handshake failure".
+///
+/// What such a type holds is left out.
 fn words(text: &str) -> String {
+    let text = text.split(['(', '{']).next().unwrap_or_default().trim_end();
     let mut words = String::with_capacity(text.len() + 8);
     for word in text.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
         let camel = word.chars().zip(word.chars().skip(1));
@@ -274,10 +223,9 @@ mod tests {
                 "peer is incompatible: NoCipherSuitesInCommon",
                 "peer is incompatible: no cipher suites in common",
             ),
-            (
-                "Other(OtherError(UnsupportedCertVersion))",
-                "Other(other error(unsupported cert version))",
-            ),
+            ("UnsupportedCertVersion", "unsupported cert version"),
+            ("InvalidCrl { signature: [1, 2] }", "invalid crl"),
+            ("Unknown(0x7f)", "Unknown"),
             ("received fatal TLS alert", "received fatal TLS alert"),
         ] {
             assert_eq!(words(text), expected);

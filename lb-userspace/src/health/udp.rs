@@ -75,8 +75,8 @@ async fn exchange(probe: &Probe, check: &UdpCheck, deadline: Instant) -> Exchang
     let socket = match open(probe.address).await {
         Ok(socket) => socket,
         Err(error) => {
-            let detail = format!("cannot open a socket on this host: {error}");
-            return Exchanged::Other(Outcome::Inconclusive { detail });
+            let what = "cannot open a socket on this host";
+            return Exchanged::Other(Outcome::unopened(what, &error));
         }
     };
     let end = deadline.checked_sub(MARGIN).unwrap_or(deadline);

@@ -70,6 +70,9 @@ impl Queue {
 
     /// Takes a line to be written, or loses it.
     pub(super) fn push(&self, line: &[u8]) {
+        if line.is_empty() {
+            return;
+        }
         let mut state = self.0.lock();
         if state.bytes + line.len() > WAITING_BYTES_MAX && !state.lines.is_empty() {
             state.lose();

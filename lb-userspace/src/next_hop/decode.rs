@@ -268,7 +268,7 @@ pub(super) fn route_refusal(errno: i32) -> Route {
 }
 
 /// The prefix that RTM_NEWROUTE or RTM_DELROUTE is about.
-fn prefix(payload: &[u8]) -> Option<IpNet> {
+pub(super) fn prefix(payload: &[u8]) -> Option<IpNet> {
     let header = RouteHeader::parse(payload).ok()?;
     let any: IpAddr = match header.address_family {
         AddressFamily::Inet => Ipv4Addr::UNSPECIFIED.into(),

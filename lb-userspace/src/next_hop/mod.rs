@@ -15,6 +15,7 @@ mod decode;
 mod encode;
 mod inquire;
 mod keep;
+mod local_routes;
 mod macs;
 mod netdev;
 mod netlink;
@@ -25,6 +26,7 @@ mod watch;
 
 pub use addresses::AddressWatch;
 pub use inquire::{Inquiry, LinkDetails, Way, XdpOnLink};
+pub use local_routes::local_prefixes;
 pub use macs::{MacWatch, Macs};
 pub use netlink::ResolverError;
 pub use sends::{FAR_END_REMEDY, FarEnd, Ingress, far_end_without_program};

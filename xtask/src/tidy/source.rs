@@ -25,6 +25,7 @@ const UNSAFE_PLACES: &[(&str, &str)] = &[
         "making a TUN device, and waiting for its packets",
     ),
     ("lb-userspace/src/health/exec.rs", "what a program must do between fork and exec"),
+    ("lb-userspace/src/health/exec/confine.rs", "system calls between fork and exec"),
     (
         "lb-userspace/src/health/icmp.rs",
         "receiving into memory that is not written yet, and waiting for it",

@@ -3,10 +3,10 @@
 
 use std::{
     fmt,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
@@ -19,11 +19,15 @@ use rustls::{
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-use super::{AccessError, Complaints, credentials::Credentials};
+use super::{AccessError, credentials::Credentials};
 use crate::{
     health::tls::authorities,
+    log::limit::{LineLimit, LineRate},
     private_file::{read_private, read_public},
 };
+
+/// Lines about clients that are refused.
+const COMPLAINTS: LineRate = LineRate { all: 10, one: 8, window: Duration::from_secs(10) };
 
 /// Where everything is kept.
 #[derive(Clone, Debug)]
@@ -43,7 +47,7 @@ pub struct Authority {
     files: AuthorityFiles,
     now: ArcSwap<Loaded>,
     reloads: watch::Sender<()>,
-    complaints: Mutex<Complaints>,
+    complaints: Mutex<LineLimit<IpAddr>>,
 }
 
 /// What the files said when they were read last.
@@ -67,7 +71,8 @@ impl Authority {
             return Err(AccessError::Nobody { path: files.tokens.display().to_string() });
         }
         let now = ArcSwap::from_pointee(loaded);
-        Ok(Self { files, now, reloads: watch::Sender::new(()), complaints: Mutex::default() })
+        let complaints = Mutex::new(LineLimit::new(COMPLAINTS));
+        Ok(Self { files, now, reloads: watch::Sender::new(()), complaints })
     }
 
     /// Reads them again; after an error, what was read before still holds. A tokens file that names
@@ -101,11 +106,21 @@ impl Authority {
     pub(in crate::api) fn complain(&self, address: SocketAddr, reason: &str) {
         let mut complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(left_out) = complaints.admit(address.ip(), Instant::now()) {
-            if left_out > 0 {
-                tracing::warn!("API: {left_out} more clients were refused and not logged");
-            }
+            tell(left_out);
             tracing::warn!("API: {address} is refused: {reason}");
         }
+    }
+
+    /// Logs how many were not, where no line does that; to be called now and then.
+    pub(in crate::api) fn tell_left_out(&self) {
+        let mut complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
+        tell(complaints.take_left_out(Instant::now()).unwrap_or(0));
+    }
+}
+
+fn tell(left_out: u64) {
+    if left_out > 0 {
+        tracing::warn!("API: {left_out} more clients were refused and not logged");
     }
 }
 

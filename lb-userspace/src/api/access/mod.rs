@@ -3,7 +3,6 @@
 
 mod authority;
 mod certificate;
-mod complaints;
 mod credentials;
 mod guard;
 mod options;
@@ -19,7 +18,6 @@ pub use role::{Caller, Role};
 pub use token::{Token, is_name};
 
 pub(super) use authority::identity;
-use complaints::Complaints;
 pub(super) use guard::guard;
 pub(super) use peer::{Peer, local};
 pub(super) use routes::needed;

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     time::timeout,
 };
 
@@ -119,6 +119,44 @@ async fn silent_clients_on_tcp_do_not_lock_others_out() {
         served(&pki, server).await;
     }
     assert!(since.elapsed() < PATIENCE / 4, "{:?}", since.elapsed());
+}
+
+/// A connection from another address of this machine.
+async fn connect_from(address: [u8; 4], server: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((address, 0).into()).unwrap();
+    socket.connect(server).await.unwrap()
+}
+
+#[tokio::test]
+async fn idle_and_hasty_clients_of_one_address_do_not_delay_another() {
+    let pki = Pki::new();
+    let (_fake, server) = start(&pki, Limits { connections_max: 64, ..ROOMY });
+    // As many as one likes say nothing, or begin a handshake and stop.
+    let mut held = Vec::new();
+    for number in 0..100 {
+        let mut stream = connect_from([127, 0, 0, 2], server).await;
+        if number % 2 == 0 {
+            stream.write_all(&hello(3)[..20]).await.unwrap();
+        }
+        held.push(stream);
+    }
+    let since = Instant::now();
+    served(&pki, server).await;
+    assert!(since.elapsed() < PATIENCE / 8, "{:?}", since.elapsed());
+    // Others make handshakes as fast as they can: some wait, some are refused, and good ones do not wait.
+    let mut answered = 0;
+    for _ in 0..150 {
+        let mut stream = connect_from([127, 0, 0, 3], server).await;
+        stream.write_all(&hello(3)).await.unwrap();
+        let answer = timeout(Duration::from_millis(20), stream.read_u8()).await;
+        answered += usize::from(matches!(answer, Ok(Ok(22))));
+        held.push(stream);
+    }
+    assert!((1..150).contains(&answered), "{answered} of 150 handshakes went on at once");
+    let since = Instant::now();
+    served(&pki, server).await;
+    assert!(since.elapsed() < PATIENCE / 8, "{:?}", since.elapsed());
 }
 
 /// Sends a head, and then a GiB unless it is stopped: how much was sent, and what came.

@@ -260,7 +260,8 @@ fn more_listeners_than_packets_look_through() {
 
 #[test]
 fn what_an_agent_allows_is_less() {
-    let most = Limits { listeners: 1, target_groups: 2, targets: 3, ring_slots: 4096 };
+    let most =
+        Limits { listeners: 1, target_groups: 2, targets: 3, ring_slots: 4096, exec_checks: true };
     let told_within =
         |text: &str, most: &Limits| match super::super::parse_within(text, "xelb.yaml", most) {
             Ok(_) => String::new(),

@@ -5,9 +5,10 @@ use std::{fmt::Write as _, path::Path, sync::mpsc, thread, time::Duration};
 use nix::{sys::stat::Mode, unistd::mkfifo};
 
 use super::{
-    super::{Document, Limits, check_files, validate, validate_within},
+    super::{Document, Limits, check_files, load_within, validate, validate_within},
     SMALL,
 };
+use crate::health::Programs;
 
 /// A document whose health check says this.
 fn document(check: &str) -> Document {
@@ -19,7 +20,7 @@ fn document(check: &str) -> Document {
 /// What looking at the files says, within a time.
 fn told(document: Document) -> String {
     let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || sender.send(check_files(&document)));
+    thread::spawn(move || sender.send(check_files(&document, &Programs::Anywhere)));
     let told = receiver.recv_timeout(Duration::from_secs(10)).expect("no file is waited for");
     told.map_or_else(|errors| errors.to_string(), |()| String::new())
 }
@@ -88,4 +89,45 @@ fn counts_come_before_everything_else() {
     let [error] = errors.errors() else { panic!("{errors}") };
     assert_eq!(error.path(), "target_groups");
     assert!(error.message().starts_with("4 target groups are more than the 3"), "{error}");
+}
+
+/// What an agent refuses that runs no programs, or runs them from another directory.
+#[test]
+fn programs_are_refused_with_their_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("xelb.yaml");
+    let (head, listeners) = SMALL.split_once("listeners:").unwrap();
+    let text = format!(
+        "{head}    health_check:\n      protocol: exec\n      command: [/bin/true]\nlisteners:{listeners}"
+    );
+    std::fs::write(&path, &text).unwrap();
+    let line = text.lines().position(|line| line.contains("command:")).unwrap() + 1;
+    let at = format!("{}:{line}:16: target_groups[0].health_check.command:", path.display());
+    let off = Limits { exec_checks: false, ..Limits::MOST };
+    let elsewhere = Programs::In(folder.path().to_owned());
+    let real = std::fs::canonicalize("/bin/true").unwrap();
+    for (limits, programs, says) in [
+        (
+            off,
+            Programs::Off,
+            "checks may not run programs here (`xelb agent --exec-checks off`)".to_owned(),
+        ),
+        (
+            Limits::MOST,
+            elsewhere,
+            format!(
+                "/bin/true, which leads to {}, is not in {}, the directory that checks may run programs \
+                 from: put it there, or name its directory (`--exec-checks DIR` of `xelb agent`)",
+                real.display(),
+                folder.path().display()
+            ),
+        ),
+    ] {
+        let errors = load_within(&path, &limits, &programs).unwrap_err();
+        assert_eq!(errors.to_string().trim_end(), format!("{at} {says}"));
+    }
+    // A preview says so without a look at any file.
+    let errors = validate_within(&document("protocol: exec, command: [/x]"), &off).unwrap_err();
+    assert!(errors.to_string().contains("--exec-checks off"), "{errors}");
+    assert!(load_within(&path, &Limits::MOST, &Programs::In("/".into())).is_ok());
 }

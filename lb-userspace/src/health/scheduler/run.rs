@@ -3,12 +3,13 @@
 use std::{
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use futures_util::FutureExt;
 use tokio::{
     sync::mpsc::UnboundedSender,
-    time::{Instant, sleep_until, timeout_at},
+    time::{Instant, sleep, sleep_until, timeout_at},
 };
 
 use super::{Life, lock};
@@ -18,6 +19,9 @@ use crate::{
         Descriptors, HealthEvent, Outcome, Probe, Prober, SchedulerStats, schedule::Schedule,
     },
 };
+
+/// How long a probe that found no file descriptor waits before it is made again.
+const RETRY: Duration = Duration::from_millis(250);
 
 pub(super) struct Run {
     pub(super) target: TargetKey,
@@ -39,12 +43,7 @@ impl Run {
         loop {
             let due = self.schedule.due().max(ready);
             sleep_until(due).await;
-            // The time of a probe begins when it can begin.
-            let descriptors = self.descriptors.take(&self.probe.protocol).await;
-            let started = Instant::now();
-            self.stats.count_started(started.saturating_duration_since(due));
-            let outcome = self.probe_until(started + self.probe.timeout).await;
-            drop(descriptors);
+            let outcome = self.probe_with_descriptor(due).await;
             let ended = Instant::now();
             self.count(&outcome);
             if !self.report(&outcome, ended) {
@@ -52,6 +51,26 @@ impl Run {
             }
             self.schedule.advance(ended);
             ready = ended;
+        }
+    }
+
+    /// Probes as soon as there is a file descriptor. The time of the probe begins then.
+    async fn probe_with_descriptor(&self, due: Instant) -> Outcome {
+        let mut lacked = false;
+        loop {
+            let descriptors = self.descriptors.take(&self.probe.protocol).await;
+            let started = Instant::now();
+            if !lacked {
+                self.stats.count_started(started.saturating_duration_since(due));
+            }
+            let outcome = self.probe_until(started + self.probe.timeout).await;
+            drop(descriptors);
+            let Outcome::NoDescriptor(who) = outcome else {
+                return outcome;
+            };
+            self.descriptors.lacked(who, started.saturating_duration_since(due), !lacked);
+            lacked = true;
+            sleep(RETRY).await;
         }
     }
 
@@ -70,7 +89,7 @@ impl Run {
 
     fn count(&self, outcome: &Outcome) {
         match outcome {
-            Outcome::Success => {}
+            Outcome::Success | Outcome::NoDescriptor(_) => {}
             Outcome::Failure { reason, detail } => {
                 self.stats.count_failed();
                 tracing::debug!(target_key = %self.target, %reason, detail, "probe failed");

@@ -1,5 +1,6 @@
 //! The scheduler against a fake prober, in paused time where only timing matters.
 
+mod descriptors;
 mod many;
 
 use std::{
@@ -19,7 +20,7 @@ use tokio::{
 use super::*;
 use crate::{
     config::{HealthProtocol, UdpCheck, Via},
-    health::{Outcome, ProbeFuture, Reason, schedule::FIRST_PROBE_WAIT_MAX},
+    health::{NoDescriptor, Outcome, ProbeFuture, Reason, schedule::FIRST_PROBE_WAIT_MAX},
 };
 
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -106,6 +107,7 @@ fn script(letters: &'static str) -> impl Fn(SocketAddr, usize) -> (Duration, Out
         let outcome = match letter.unwrap() {
             's' => Outcome::Success,
             'f' => Outcome::failed("refused"),
+            'n' => Outcome::NoDescriptor(NoDescriptor::Host),
             _ => panic!("as the script says"),
         };
         (QUICK, outcome)

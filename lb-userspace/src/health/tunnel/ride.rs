@@ -95,7 +95,7 @@ impl Ride {
 
     /// What an outcome means, given what was seen of the probe on its way.
     pub(super) fn judge(&self, outcome: Outcome) -> Outcome {
-        if matches!(outcome, Outcome::Inconclusive { .. }) {
+        if matches!(outcome, Outcome::Inconclusive { .. } | Outcome::NoDescriptor(_)) {
             return outcome;
         }
         let trouble = lock(&self.passenger.trouble).clone();

@@ -117,8 +117,11 @@ impl Shared {
         }
         if let Some(fault) = self.fault() {
             let text = format!(
-                "health checks via tunnel: {fault}; the {checked} targets that are checked so keep \
-                 their states"
+                "health checks via tunnel: {fault}; {}",
+                match checked {
+                    1 => "the only target that is checked so keeps its state".to_owned(),
+                    many => format!("the {many} targets that are checked so keep their states"),
+                }
             );
             return vec![Warning::new(ProbePath, "", text)];
         }

@@ -49,7 +49,8 @@ macro_rules! kinds {
 kinds! {
     /// The program does not run on an interface where it should.
     ProgramGone, "program_gone", Loss,
-        "the text says why the agent cannot attach it; it tries again every second";
+        "the text says why the agent cannot attach it; it tries again every second, and as soon as the \
+         interface exists";
     /// A group that listeners use has no targets.
     GroupWithoutTargets, "group_without_targets", Loss,
         "register targets: `xelb get target-groups` shows the group without any";
@@ -68,7 +69,7 @@ kinds! {
     /// No interface has a source address of fullnat, and nobody answers ARP for it.
     SourceAddressMissing, "source_address_missing", Loss,
         "add the address to the interface towards the targets (`ip address add ADDRESS/32 dev IFACE`)";
-    /// Targets of nat and fullnat get connections, and no answer comes back through this host.
+    /// Targets of a group of nat or fullnat get connections, and no answer comes back through this host.
     AnswersMissing, "answers_missing", Loss,
         "route the targets' answers through this host; `xelb doctor target --balancer ADDRESS` on a \
          target says where they go";
@@ -83,6 +84,9 @@ kinds! {
     /// Packets arrive without the checksums that their senders left to a device.
     PartialChecksums, "partial_checksums", Loss,
         "at the other end of the veth pair: ethtool -K PEER tx off";
+    /// Generic mode sends packets on with the VLAN tag that a device has taken off.
+    VlanTagsStripped, "vlan_tags_stripped", Loss,
+        "ethtool -K IFACE rxvlan off; for a veth, at the other end of the pair: ethtool -K PEER txvlan off";
     /// New flows of modes nat and fullnat find no free port or binding.
     PoolExhausted, "pool_exhausted", Loss,
         "fullnat: add an address to source_nat, or widen its ports; nat: spread the listeners over \

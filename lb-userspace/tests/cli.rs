@@ -88,7 +88,7 @@ fn validate_says_what_a_file_has_or_what_is_wrong() {
         (
             "two",
             format!(
-                "interfaces: [eth0]\ntarget_groups:\n  - {group}, targets: [{{ address: 10.0.1.11 }}, \
+                "interfaces: [lo]\ntarget_groups:\n  - {group}, targets: [{{ address: 10.0.1.11 }}, \
                  {{ address: 10.0.1.12 }}] }}\n"
             ),
             0,
@@ -97,7 +97,7 @@ fn validate_says_what_a_file_has_or_what_is_wrong() {
         ),
         (
             "empty",
-            format!("interfaces: [eth0]\ntarget_groups:\n  - {group} }}\n"),
+            format!("interfaces: [lo]\ntarget_groups:\n  - {group} }}\n"),
             0,
             "empty is valid: 0 listeners, 1 target group, 0 targets\n",
             "empty:3:5: warning: target_groups[0]: target group web has no targets: its packets are \

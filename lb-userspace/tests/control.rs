@@ -181,6 +181,7 @@ impl<'dir> Agent<'dir> {
                 health: &health,
                 drained: &nobody,
                 cut: &nobody,
+                removed: &[],
                 next_hops: &Arc::new(next_hops),
                 attached: &BTreeSet::from([1]),
                 now: self.now,

@@ -44,10 +44,8 @@ fn what_is_not_there_is_named() -> Result<()> {
     in_lab(|lab, xelb| {
         write(lab, &WEB.replace("[eth0]", "[eth7]"))?;
         let path = configuration_path(lab).display().to_string();
-        let agent = ["agent", "--config", &path, "--bpffs", PIN_DIR];
-        let finished = run(lab, xelb, &agent)?;
-        fails(&finished, 1, &["interface eth7 does not exist; `ip link` lists those that do"])?;
-        ensure!(!is_pinned(), "something is pinned");
+        let finished = run(lab, xelb, &["validate", "-f", &path, "--strict"])?;
+        fails(&finished, 2, &["interfaces[0]: this host has no interface eth7"])?;
         let finished = run(lab, xelb, &["agent", "--config", "/nowhere.yaml"])?;
         fails(&finished, 2, &["/nowhere.yaml", "cannot read the file", "No such file"])?;
         let finished = run(lab, xelb, &["decap", "--interface", "eth7"])?;

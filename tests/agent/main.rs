@@ -18,4 +18,5 @@ mod scene;
 mod scripts;
 mod service;
 mod state_dir;
+mod switch;
 mod unread_log;

@@ -11,6 +11,7 @@ use std::{
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
 use lb_common::target::TargetState;
 use lb_userspace::{
+    agent::ArmedAges,
     config::{self, Checker, Config, Document, Edit, TargetKey},
     health::{Health, HealthTable},
     maglev::{self, Member},
@@ -69,6 +70,7 @@ impl World {
             health: &self.health,
             drained: &BTreeSet::new(),
             cut: &BTreeSet::new(),
+            removed: &[],
             next_hops: &self.next_hops,
             attached: &BTreeSet::new(),
             now: 1,
@@ -179,6 +181,29 @@ fn changes(criterion: &mut Criterion) {
         let wanted = world.compile(&changed).tables;
         group.bench_function("difference", |bencher| {
             bencher.iter_with_large_drop(|| plan::diff(&world.plan.tables, black_box(&wanted)));
+        });
+        // What an agent does with every plan while any slot is armed.
+        group.bench_function("ages of armed slots", |bencher| {
+            let mut ages = ArmedAges::new(86_400);
+            let mut now = 1;
+            bencher.iter(|| {
+                now += 1;
+                let tables = if now % 2 == 0 { &wanted } else { &world.plan.tables };
+                ages.look(black_box(tables), now);
+            });
+        });
+        group.bench_function("TEMP all ages", |bencher| {
+            let mut ages = lb_userspace::consistency::Ages::default();
+            let mut now = 1;
+            bencher.iter(|| {
+                now += 1;
+                let tables = if now % 2 == 0 { &wanted } else { &world.plan.tables };
+                let armed = tables.groups.values().flat_map(|group| {
+                    let slots = (group.ring.base()..).zip(group.slots.iter().copied());
+                    slots.filter(|(_, slot)| slot.is_armed())
+                });
+                ages.look(armed, now);
+            });
         });
         group.bench_function("all", |bencher| {
             let all = |mut checker: Checker| {

@@ -5,7 +5,9 @@
 //! Labs stand side by side. Tests that measure times or rates have the machine to themselves: see
 //! `scene::in_lab_alone`.
 
+mod absent;
 mod agent_crash;
+mod answers;
 mod blue_green;
 mod checks;
 mod consistency;
@@ -15,6 +17,7 @@ mod doctor;
 mod explain;
 mod failover;
 mod first_start;
+mod flooded;
 mod fragments;
 mod generator;
 mod generator_frames;
@@ -37,4 +40,5 @@ mod transfer;
 mod translated;
 mod upgrade;
 mod via;
+mod warned;
 mod wire;

@@ -3,6 +3,10 @@
 
 use std::{fs, time::Duration};
 
+use crate::{
+    scene::{NOTICE_LIMIT, REQUEST_LIMIT, Scene, in_lab, web_at},
+    warned::status,
+};
 use anyhow::{Context as _, ensure};
 use lb_tests::{
     Configuration, Forwarding, Host, Lab, Xelb,
@@ -12,17 +16,9 @@ use lb_tests::{
     wait,
     xdp_pass::XdpPass,
 };
-use serde_json::Value;
-
-use crate::scene::{NOTICE_LIMIT, REQUEST_LIMIT, Scene, in_lab, web_at};
-
-fn status(lab: &Lab, xelb: &Xelb) -> anyhow::Result<Value> {
-    let text = xelb.command(lab, &["status", "-o", "json"])?.success()?;
-    Ok(serde_json::from_str(&text)?)
-}
 
 /// Waits until both VIPs answer, and the agent has attached so often and warns of nothing.
-fn expect_service(lab: &Lab, xelb: &Xelb, reattached: u64) -> anyhow::Result<()> {
+pub(crate) fn expect_service(lab: &Lab, xelb: &Xelb, reattached: u64) -> anyhow::Result<()> {
     wait::until("the program is attached again", NOTICE_LIMIT, || {
         let status = status(lab, xelb).map_err(|error| error.to_string())?;
         let interface = &status["interfaces"][0];
@@ -41,7 +37,7 @@ fn expect_service(lab: &Lab, xelb: &Xelb, reattached: u64) -> anyhow::Result<()>
 }
 
 /// Gives the balancer's interface another name; it has to be down for that, and loses its routes.
-fn rename(lab: &Lab, from: &str, to: &str) -> anyhow::Result<()> {
+pub(crate) fn rename(lab: &Lab, from: &str, to: &str) -> anyhow::Result<()> {
     lab.lb().ip(&format!("link set {from} down"))?;
     lab.lb().ip(&format!("link set {from} name {to}"))?;
     lab.lb().ip(&format!("link set {to} up"))?;
@@ -52,7 +48,7 @@ fn rename(lab: &Lab, from: &str, to: &str) -> anyhow::Result<()> {
 }
 
 /// Removes the interface of a host to the LAN; its MAC.
-fn unplug(host: &Host) -> anyhow::Result<String> {
+pub(crate) fn unplug(host: &Host) -> anyhow::Result<String> {
     let text = host.ip("-br link show eth0")?;
     let mac = text.split_whitespace().nth(2).with_context(|| text.clone())?.to_owned();
     host.ip("link del eth0")?;
@@ -60,7 +56,12 @@ fn unplug(host: &Host) -> anyhow::Result<String> {
 }
 
 /// Makes it anew, as it was: with another MAC, its neighbours would look for it for a while.
-fn plug_again(lab: &Lab, host: &Host, mac: &str, addresses: &[&str]) -> anyhow::Result<()> {
+pub(crate) fn plug_again(
+    lab: &Lab,
+    host: &Host,
+    mac: &str,
+    addresses: &[&str],
+) -> anyhow::Result<()> {
     topology::plug(lab.switch(), host, "eth0")?;
     host.ip(&format!("link set eth0 address {mac}"))?;
     topology::address(host, "eth0", addresses)?;

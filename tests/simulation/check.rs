@@ -50,7 +50,7 @@ impl Watched {
         group: &Group,
         tuples: impl Iterator<Item = &'tuples Tuple>,
     ) -> Result<BTreeSet<usize>, String> {
-        let host = group.host.borrow();
+        let host = group.agent.host.borrow();
         let present: BTreeMap<usize, Slot> =
             tuples.filter_map(|tuple| host.slot_of(tuple)).collect();
         let mut over = BTreeSet::new();
@@ -79,7 +79,7 @@ impl Watched {
 
 /// A slot that is not armed must own all of its flows.
 pub(crate) fn disarmed_slots(group: &Group, flows: &[Flow]) -> Result<(), String> {
-    let host = group.host.borrow();
+    let host = group.agent.host.borrow();
     for flow in flows.iter().filter(|flow| flow.is_bound(host.now)) {
         let Some((index, slot)) = host.slot_of(flow.tuple).filter(|(_, slot)| !slot.is_armed())
         else {

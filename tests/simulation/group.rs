@@ -1,12 +1,6 @@
 //! The target group of a sequence, its agent, and what is to be expected of each target.
 
-use std::{
-    cell::RefCell,
-    collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
-    rc::Rc,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use lb_common::{Slot, target::TargetState};
 use lb_userspace::{
@@ -14,14 +8,10 @@ use lb_userspace::{
     consistency,
     health::{Health, Reason},
     next_hop::{NextHop, NextHopState},
-    plan::{self, Cache, Inputs, Tables},
-    reconcile::Reconciler,
+    plan::Tables,
 };
 
-use crate::{
-    breaks::Break,
-    host::{Host, HostStore},
-};
+use crate::{agent::Agent, breaks::Break, host::Host};
 
 /// Seconds after which a silent flow may be forgotten.
 pub(crate) const IDLE: u32 = 10;
@@ -86,15 +76,9 @@ impl Fate {
 
 /// The group and its agent.
 pub(crate) struct Group {
-    pub(crate) host: Rc<RefCell<Host>>,
-    reconciler: Reconciler<HostStore>,
-    cache: Cache,
-    tables: Arc<Tables>,
+    pub(crate) agent: Agent,
     config: Config,
-    quiet: BTreeSet<u32>,
     ages: consistency::Ages,
-    /// Second at which the plan changes by itself.
-    next_change: Option<u32>,
     /// Targets by number, the last two bytes of their address.
     pub(crate) targets: BTreeMap<u16, Fate>,
 }
@@ -113,48 +97,39 @@ impl Group {
             std::time::Duration::from_secs(DELAY.into());
         Arc::make_mut(&mut config.listeners[0]).idle_timeout =
             std::time::Duration::from_secs(remembered);
-        let host = Rc::new(RefCell::new(Host::new(broken)));
         let targets = (1..=3).map(|number| (number, Fate::NEW)).collect();
         Self {
-            reconciler: Reconciler::new(HostStore(Rc::clone(&host))),
-            host,
-            cache: Cache::default(),
-            tables: Arc::default(),
+            agent: Agent::new(Host::new(broken)),
             config,
-            quiet: BTreeSet::new(),
             ages: consistency::Ages::default(),
-            next_change: None,
             targets,
         }
     }
 
     /// An agent that knows nothing but the maps.
     pub(crate) fn restart(&mut self) {
-        self.reconciler = Reconciler::new(HostStore(Rc::clone(&self.host)));
-        self.cache = Cache::default();
-        self.quiet.clear();
+        self.agent.restart();
         self.ages = consistency::Ages::default();
-        self.host.borrow_mut().kill_after = None;
     }
 
     /// Looks for slots that can disarm, as the agent does each second.
     pub(crate) fn tick(&mut self) {
-        let (now, broken) = (self.host.borrow().now, self.host.borrow().broken);
+        let Host { now, broken, .. } = *self.agent.host.borrow();
         let limit = if broken == Some(Break::Limit) { u32::MAX } else { ARMED_LIMIT };
-        let Self { reconciler, tables, quiet, ages, .. } = self;
+        let Self { agent, ages, .. } = self;
         let idle = |(index, slot): &(u32, Slot)| {
-            consistency::is_quiet(reconciler.seen(*index), now, IDLE)
+            consistency::is_quiet(agent.seen(*index), now, IDLE)
                 || ages.is_over(*index, *slot, now, limit)
         };
-        quiet.extend(armed(tables).filter(idle).map(|(index, _)| index));
-        if !quiet.is_empty() || self.next_change.is_some_and(|second| second <= now) {
+        let quiet: Vec<u32> = armed(&agent.tables).filter(idle).map(|(index, _)| index).collect();
+        agent.quiet.extend(quiet);
+        if agent.is_due() {
             self.reconcile();
         }
     }
 
     /// Brings the maps to what the targets are; `false` when the agent was killed on the way.
     pub(crate) fn reconcile(&mut self) -> bool {
-        let now = self.host.borrow().now;
         let key =
             |number: &u16| TargetKey { group: "web".into(), address: address(*number), port: 80 };
         let targets = self.targets.iter().filter(|(_, fate)| !fate.is_leaving());
@@ -169,38 +144,16 @@ impl Group {
         let health = health.map(|(number, fate)| (key(number), verdict(fate.alive))).collect();
         let drained = self.targets.iter().filter(|(_, fate)| matches!(fate.way, Way::Drained(_)));
         let drained = drained.map(|(number, _)| key(number)).collect();
-        let next_hops = self.targets.keys().map(|number| (address(*number), next_hop())).collect();
-        let Self { reconciler, config, cache, quiet, .. } = self;
-        let plan = reconciler.plan(|previous| {
-            plan::compile(&Inputs {
-                config,
-                health: &health,
-                drained: &drained,
-                cut: &BTreeSet::new(),
-                next_hops: &Arc::new(next_hops),
-                attached: &BTreeSet::new(),
-                now,
-                quiet,
-                previous,
-                cache,
-            })
-        });
-        let plan = plan.expect("it fits");
-        let applied = self.reconciler.apply(&plan);
-        self.quiet.clear();
-        if applied.is_err() {
+        let plan = self.agent.plan(&self.config, &health, &drained, &self.targets);
+        if !self.agent.apply(plan) {
             return false;
         }
-        self.next_change = plan.next_change;
-        self.cache = plan.cache;
-        self.tables = plan.tables;
-        if self.host.borrow().broken.is_some_and(Break::changes_maps) {
-            let _differs = self.reconciler.verify().expect("reading does not fail");
-            let read = self.reconciler.current().expect("reading does not fail");
-            self.tables = Arc::new(read.clone());
+        let Host { now, broken, .. } = *self.agent.host.borrow();
+        if broken.is_some_and(Break::changes_maps) {
+            self.agent.read_back();
         }
         // After each write: a slot that changes and changes back is as old as that.
-        self.ages.look(armed(&self.tables), now);
+        self.ages.look(armed(&self.agent.tables), now);
         true
     }
 }

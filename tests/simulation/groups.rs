@@ -1,24 +1,22 @@
 //! Several target groups, two listeners that are led between them, and their agent.
 
 use std::{
-    cell::RefCell,
     collections::{BTreeMap, BTreeSet},
-    rc::Rc,
     sync::Arc,
 };
 
 use lb_common::{Be16, Family, ListenerKey, Slot};
 use lb_userspace::{
-    agent,
+    agent::quiet_slots,
     config::{self, Config, Target, TargetGroup, TargetKey},
-    plan::{self, Cache, Inputs, Tables},
-    reconcile::Reconciler,
+    plan::{self, Tables},
 };
 
 use crate::{
+    agent::Agent,
     flows::{PORT, Tuple, VIPS},
-    group::{DELAY, IDLE, address, next_hop, verdict},
-    host::{Host, HostStore},
+    group::{DELAY, IDLE, address, verdict},
+    host::Host,
     lead_breaks::LeadBreak,
 };
 
@@ -59,13 +57,8 @@ pub(crate) struct Declared {
 
 /// The groups, the listeners and the agent.
 pub(crate) struct Groups {
-    pub(crate) host: Rc<RefCell<Host>>,
-    reconciler: Reconciler<HostStore>,
-    cache: Cache,
-    tables: Arc<Tables>,
+    pub(crate) agent: Agent,
     config: Config,
-    quiet: BTreeSet<u32>,
-    next_change: Option<u32>,
     pub(crate) declared: [Option<Declared>; GROUPS],
     /// The group that each listener is led to.
     pub(crate) leads: [usize; 2],
@@ -77,7 +70,6 @@ impl Groups {
         let (_, config, _) = config::parse(CONFIG, "simulation").expect("it is right");
         let mut host = Host::new(None);
         host.broken_lead = broken;
-        let host = Rc::new(RefCell::new(host));
         let declared = |number: usize, servers: &[u16]| {
             Some(Declared {
                 name: format!("g{number}"),
@@ -86,13 +78,8 @@ impl Groups {
         };
         let server = Server { alive: true, checked: true };
         Self {
-            reconciler: Reconciler::new(HostStore(Rc::clone(&host))),
-            host,
-            cache: Cache::default(),
-            tables: Arc::default(),
+            agent: Agent::new(host),
             config,
-            quiet: BTreeSet::new(),
-            next_change: None,
             declared: [declared(0, &[1, 2, 3]), declared(1, &[3, 4]), None],
             leads: [0, 0],
             servers: (1..=4).map(|number| (number, server)).collect(),
@@ -109,20 +96,13 @@ impl Groups {
         servers.filter(takes).copied().collect()
     }
 
-    /// An agent that knows nothing but the maps.
-    pub(crate) fn restart(&mut self) {
-        self.reconciler = Reconciler::new(HostStore(Rc::clone(&self.host)));
-        self.cache = Cache::default();
-        self.quiet.clear();
-        self.host.borrow_mut().kill_after = None;
-    }
-
     /// What the agent does each second.
     pub(crate) fn tick(&mut self) {
-        let now = self.host.borrow().now;
-        let Self { reconciler, tables, quiet, .. } = self;
-        *quiet = agent::quiet_slots(tables, now, |slot| reconciler.seen(slot), |_, _| false);
-        if !quiet.is_empty() || self.next_change.is_some_and(|second| second <= now) {
+        let now = self.agent.host.borrow().now;
+        let Agent { tables, .. } = &self.agent;
+        let quiet = quiet_slots(tables, now, |slot| self.agent.seen(slot), |_, _, _| false);
+        self.agent.quiet = quiet;
+        if self.agent.is_due() {
             self.reconcile();
         }
     }
@@ -150,9 +130,8 @@ impl Groups {
     /// Brings the maps to what is wanted; `false` when the agent was killed on the way.
     pub(crate) fn reconcile(&mut self) -> bool {
         self.configure();
-        let now = self.host.borrow().now;
         let names = self.config.target_groups.iter().map(|group| group.name.clone());
-        let former = self.tables.groups.values().map(|group| group.name.clone());
+        let former = self.agent.tables.groups.values().map(|group| group.name.clone());
         let names: BTreeSet<Arc<str>> = names.chain(former).collect();
         let checked = self.servers.iter().filter(|(_, server)| server.checked);
         let health = checked.flat_map(|(number, server)| {
@@ -164,40 +143,17 @@ impl Groups {
             names.iter().map(move |name| (key(name), verdict(server.alive)))
         });
         let health = health.collect();
-        let next_hops = self.servers.keys().map(|number| (address(*number), next_hop())).collect();
-        let Self { reconciler, config, cache, quiet, .. } = self;
-        let plan = reconciler.plan(|previous| {
-            plan::compile(&Inputs {
-                config,
-                health: &health,
-                drained: &BTreeSet::new(),
-                cut: &BTreeSet::new(),
-                next_hops: &Arc::new(next_hops),
-                attached: &BTreeSet::new(),
-                now,
-                quiet,
-                previous,
-                cache,
-            })
-        });
-        let plan = plan.expect("it fits");
+        let plan = self.agent.plan(&self.config, &health, &BTreeSet::new(), &self.servers);
         self.tell_host(&plan.tables);
-        let applied = self.reconciler.apply(&plan);
-        self.quiet.clear();
-        if applied.is_err() {
+        if !self.agent.apply(plan) {
             return false;
         }
-        self.next_change = plan.next_change;
-        self.cache = plan.cache;
-        self.tables = plan.tables;
-        let mut host = self.host.borrow_mut();
+        let mut host = self.agent.host.borrow_mut();
         if let Some(broken) = host.broken_lead {
             broken.after_change(&mut host);
             drop(host);
             if broken.changes_maps() {
-                let _differs = self.reconciler.verify().expect("reading does not fail");
-                let read = self.reconciler.current().expect("reading does not fail");
-                self.tables = Arc::new(read.clone());
+                self.agent.read_back();
             }
         }
         true
@@ -211,12 +167,12 @@ impl Groups {
             let group = groups.find(|(_, group)| *group.name == *listener.target_group)?;
             Some((id, *group.0))
         });
-        self.host.borrow_mut().led_to = led.collect();
+        self.agent.host.borrow_mut().led_to = led.collect();
     }
 
     /// The slot of a flow of a listener, and its server when the slot is not armed.
     pub(crate) fn slot_of(&self, listener: usize, tuple: &Tuple) -> Option<(usize, Slot)> {
-        let host = self.host.borrow();
+        let host = self.agent.host.borrow();
         let vip = lb_common::Address::v4(VIPS[listener]);
         let key = ListenerKey::new(Family::V4, vip, Be16::new(PORT), 6);
         let entry = host.tables.listeners.get(&key)?;
@@ -226,6 +182,6 @@ impl Groups {
 
     /// Rings of listeners on their way.
     pub(crate) fn transitions(&self) -> usize {
-        self.tables.groups.values().filter(|group| plan::is_transition(&group.name)).count()
+        self.agent.tables.groups.values().filter(|group| plan::is_transition(&group.name)).count()
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     groups::{Declared, GROUPS, Groups, Server},
     lead_breaks::LeadBreak,
     random::Random,
+    steps::Steps,
 };
 
 const STEPS: usize = 400;
@@ -20,7 +21,6 @@ const STEPS: usize = 400;
 /// Slots that the flows of a listener are in.
 const SLOTS: usize = 4;
 
-/// A connection, and how its server has come to have it.
 /// A connection, and how its server has come to have it.
 #[derive(Clone, Copy)]
 struct Connection {
@@ -40,45 +40,41 @@ struct Registration {
 
 /// A sequence.
 pub(crate) struct LeadSequence {
-    random: Random,
+    steps: Steps,
     groups: Groups,
-    now: u32,
     connections: Vec<Connection>,
     fresh: [Vec<&'static Tuple>; 2],
     ended: [Vec<&'static Tuple>; 2],
     registrations: BTreeMap<(usize, u16), Registration>,
     next_server: u16,
     next_name: u32,
-    traced: bool,
 }
 
 impl LeadSequence {
     pub(crate) fn new(seed: u64, broken: Option<LeadBreak>) -> Self {
         let mut random = Random::new(seed);
         let fresh = [0, 1].map(|listener| flows::of_slots(&mut random, SLOTS, listener));
+        let groups = Groups::new(broken);
         Self {
-            random,
-            groups: Groups::new(broken),
-            now: 1000,
+            steps: Steps::new(random, &groups.agent.host),
+            groups,
             connections: Vec::new(),
             fresh,
             ended: [Vec::new(), Vec::new()],
             registrations: BTreeMap::new(),
             next_server: 5,
             next_name: 0,
-            traced: false,
         }
     }
 
     /// The same, with a line for each step.
     pub(crate) fn traced(mut self) -> Self {
-        self.traced = true;
+        self.steps.traced = true;
         self
     }
 
     /// Runs it; an error says what did not hold.
     pub(crate) fn run(mut self) -> Result<(), String> {
-        self.groups.host.borrow_mut().set_now(self.now);
         self.register();
         self.groups.reconcile();
         for step in 0..STEPS {
@@ -87,38 +83,23 @@ impl LeadSequence {
         Ok(())
     }
 
-    fn say(&self, what: impl FnOnce() -> String) {
-        if self.traced {
-            println!("{:>5} {}", self.now, what());
-        }
-    }
-
     fn step(&mut self) -> Result<(), String> {
-        let passes = [0, 0, 1, 1, 2][self.random.below(5)];
-        if passes > 0 {
-            self.now += passes;
-            self.groups.host.borrow_mut().set_now(self.now);
+        if self.steps.pass() {
             self.excuse();
             self.groups.tick();
         }
-        match self.random.below(1000) {
+        match self.steps.random.below(1000) {
             0..130 => self.change()?,
-            130..140 => self.toggle_budget(),
+            130..140 => self.steps.toggle_budget(),
             140..420 => self.start()?,
             _ => self.send()?,
         }
         Ok(())
     }
 
-    fn toggle_budget(&mut self) {
-        let mut host = self.groups.host.borrow_mut();
-        let full = !host.budget_full;
-        host.set_budget_full(full);
-    }
-
     /// Notes which servers are in service by which groups now, and which are no longer.
     fn register(&mut self) {
-        let (groups, now) = (&self.groups, self.now);
+        let (groups, now) = (&self.groups, self.steps.now);
         let in_service = |group: usize, number: u16| {
             groups.leads.contains(&group)
                 && groups.declared[group].as_ref().is_some_and(|one| one.servers.contains(&number))
@@ -149,7 +130,7 @@ impl LeadSequence {
             let lead = (self.groups.leads[*listener], flow.target);
             let elsewhere = self.registrations.get(&lead).is_some_and(|one| one.in_service);
             let alive = self.groups.servers.get(&flow.target).is_some_and(|server| server.alive);
-            let kept = known.in_service || self.now < known.until || elsewhere;
+            let kept = known.in_service || self.steps.now < known.until || elsewhere;
             flow.excused |= !alive || !kept;
         }
     }
@@ -157,24 +138,22 @@ impl LeadSequence {
     /// A change, carried out by the agent; sometimes it is killed on the way, and packets go on until
     /// another one starts.
     fn change(&mut self) -> Result<(), String> {
-        let killed = self.random.chance(100).then(|| self.random.below(8));
-        self.groups.host.borrow_mut().kill_after = killed;
+        self.steps.threaten(8);
         self.choose();
         self.register();
         if !self.groups.reconcile() {
-            self.say(|| format!("the agent is killed after {killed:?} operations"));
-            for _ in 0..self.random.below(4) {
+            for _ in 0..self.steps.killed() {
                 self.send()?;
             }
-            self.groups.restart();
+            self.groups.agent.restart();
             self.groups.reconcile();
         }
-        self.groups.host.borrow_mut().kill_after = None;
+        self.steps.spare();
         self.check_disarmed_slots()
     }
 
     fn choose(&mut self) {
-        match self.random.below(130) {
+        match self.steps.random.below(130) {
             0..55 => self.lead(),
             55..70 => self.add(),
             70..80 => self.remove(),
@@ -184,37 +163,37 @@ impl LeadSequence {
             110..113 => self.grow(),
             113..120 => self.judge(),
             _ => {
-                self.say(|| "the agent starts anew".to_owned());
-                self.groups.restart();
+                self.steps.say(|| "the agent starts anew".to_owned());
+                self.groups.agent.restart();
             }
         }
     }
 
     /// Leads a listener to a group that has, or will have, a server in service.
     fn lead(&mut self) {
-        let listener = self.random.below(2);
-        let group = self.random.below(GROUPS);
+        let listener = self.steps.random.below(2);
+        let group = self.steps.random.below(GROUPS);
         let servers = self.groups.declared[group].as_ref().map_or(0, |one| one.servers.len());
         if servers > 0 {
-            self.say(|| format!("listener {listener} is led to {group}"));
+            self.steps.say(|| format!("listener {listener} is led to {group}"));
             self.groups.leads[listener] = group;
         }
     }
 
     fn some_group(&mut self) -> Option<usize> {
-        Some(self.random.below(GROUPS)).filter(|group| self.groups.declared[*group].is_some())
+        Some(self.steps.random.below(GROUPS)).filter(|group| self.groups.declared[*group].is_some())
     }
 
     /// A new server, or one that another group has, too.
     fn add(&mut self) {
         let Some(group) = self.some_group() else { return };
         let known: Vec<u16> = self.groups.servers.keys().copied().collect();
-        let known = self.random.chance(600).then(|| self.random.pick(&known)).flatten();
+        let known = self.steps.random.chance(600).then(|| self.steps.random.pick(&known)).flatten();
         let number = known.unwrap_or(self.next_server);
         self.next_server += u16::from(known.is_none());
-        let checked = self.random.chance(600);
+        let checked = self.steps.random.chance(600);
         self.groups.servers.entry(number).or_insert(Server { alive: true, checked });
-        self.say(|| format!("server {number} comes to {group}"));
+        self.steps.say(|| format!("server {number} comes to {group}"));
         if let Some(one) = &mut self.groups.declared[group] {
             one.servers.insert(number);
         }
@@ -223,8 +202,8 @@ impl LeadSequence {
     fn remove(&mut self) {
         let Some(group) = self.some_group() else { return };
         let left = self.groups.in_service(group);
-        if let (2.., Some(number)) = (left.len(), self.random.pick(&left)) {
-            self.say(|| format!("server {number} leaves {group}"));
+        if let (2.., Some(number)) = (left.len(), self.steps.random.pick(&left)) {
+            self.steps.say(|| format!("server {number} leaves {group}"));
             if let Some(one) = &mut self.groups.declared[group] {
                 one.servers.remove(&number);
             }
@@ -240,7 +219,7 @@ impl LeadSequence {
 
     fn die_or_recover(&mut self) {
         let numbers: Vec<u16> = self.groups.servers.keys().copied().collect();
-        let Some(number) = self.random.pick(&numbers) else { return };
+        let Some(number) = self.steps.random.pick(&numbers) else { return };
         let last = (0..GROUPS).any(|group| self.groups.in_service(group) == [number]);
         let Some(server) = self.groups.servers.get_mut(&number).filter(|one| one.checked) else {
             return;
@@ -250,25 +229,26 @@ impl LeadSequence {
         }
         server.alive = !server.alive;
         let alive = server.alive;
-        self.say(|| format!("server {number} {}", if alive { "recovers" } else { "dies" }));
+        self.steps.say(|| format!("server {number} {}", if alive { "recovers" } else { "dies" }));
     }
 
     /// A group that no listener is led to goes, or comes back under the same name or another one.
     fn delete_or_make(&mut self) {
-        let group = self.random.below(GROUPS);
+        let group = self.steps.random.below(GROUPS);
         if self.groups.leads.contains(&group) {
             return;
         }
         if self.groups.declared[group].take().is_some() {
-            self.say(|| format!("{group} is deleted"));
+            self.steps.say(|| format!("{group} is deleted"));
             return;
         }
         let alive = self.groups.servers.iter().filter(|(_, server)| server.alive);
         let numbers: Vec<u16> = alive.map(|(number, _)| *number).collect();
-        let count = 1 + self.random.below(3);
-        let servers = (0..count).filter_map(|_| self.random.pick(&numbers)).collect();
-        let name = if self.random.chance(500) { format!("g{group}") } else { self.new_name() };
-        self.say(|| format!("{group} is made, as {name} with {servers:?}"));
+        let count = 1 + self.steps.random.below(3);
+        let servers = (0..count).filter_map(|_| self.steps.random.pick(&numbers)).collect();
+        let name =
+            if self.steps.random.chance(500) { format!("g{group}") } else { self.new_name() };
+        self.steps.say(|| format!("{group} is made, as {name} with {servers:?}"));
         self.groups.declared[group] = Some(Declared { name, servers });
     }
 
@@ -280,7 +260,7 @@ impl LeadSequence {
     fn rename(&mut self) {
         let Some(group) = self.some_group() else { return };
         let name = self.new_name();
-        self.say(|| format!("{group} gets the name {name}"));
+        self.steps.say(|| format!("{group} gets the name {name}"));
         if let Some(one) = &mut self.groups.declared[group] {
             one.name = name;
         }
@@ -292,7 +272,7 @@ impl LeadSequence {
         if self.groups.servers.len() > 60 {
             return;
         }
-        self.say(|| format!("36 servers come to {group}"));
+        self.steps.say(|| format!("36 servers come to {group}"));
         for _ in 0..36 {
             let number = self.next_server;
             self.next_server += 1;
@@ -305,15 +285,15 @@ impl LeadSequence {
 
     /// A connection begins.
     fn start(&mut self) -> Result<(), String> {
-        let listener = self.random.below(2);
-        let again = self.random.chance(500) && !self.ended[listener].is_empty();
+        let listener = self.steps.random.below(2);
+        let again = self.steps.random.chance(500) && !self.ended[listener].is_empty();
         let from = if again { &mut self.ended[listener] } else { &mut self.fresh[listener] };
         if from.is_empty() {
             return Ok(());
         }
-        let tuple = from.swap_remove(self.random.below(from.len()));
+        let tuple = from.swap_remove(self.steps.random.below(from.len()));
         let (budget_full, group) =
-            (self.groups.host.borrow().budget_full, self.groups.leads[listener]);
+            (self.groups.agent.host.borrow().budget_full, self.groups.leads[listener]);
         let takers = self.groups.in_service(group);
         let target = match self.deliver(tuple, true) {
             // It may wait for longer than its former group's targets drain.
@@ -325,8 +305,8 @@ impl LeadSequence {
         if !excused && !takers.contains(&target) {
             return Err(format!("a new flow goes to {target}, and {group} has {takers:?}"));
         }
-        self.say(|| format!("{:x} of listener {listener} begins with {target}", tuple.hash));
-        let flow = Flow { tuple, target, last: self.now, excused };
+        self.steps.say(|| format!("{:x} of listener {listener} begins with {target}", tuple.hash));
+        let flow = Flow { tuple, target, last: self.steps.now, excused };
         self.connections.push(Connection { flow, listener, group });
         Ok(())
     }
@@ -336,9 +316,9 @@ impl LeadSequence {
         if self.connections.is_empty() {
             return Ok(());
         }
-        let index = self.random.below(self.connections.len());
+        let index = self.steps.random.below(self.connections.len());
         let Connection { flow, listener, .. } = self.connections[index];
-        if self.random.chance(150) {
+        if self.steps.random.chance(150) {
             self.connections.swap_remove(index);
             self.ended[listener].push(flow.tuple);
             return Ok(());
@@ -348,7 +328,7 @@ impl LeadSequence {
             Err(_) if flow.excused => flow.target,
             delivered => delivered?,
         };
-        if !flow.is_bound(self.now) {
+        if !flow.is_bound(self.steps.now) {
             self.connections.swap_remove(index);
             self.ended[listener].push(flow.tuple);
             return Ok(());
@@ -358,17 +338,17 @@ impl LeadSequence {
                 "{:x} of listener {listener} moved from {} to {target}, {} s after its last packet",
                 flow.tuple.hash,
                 flow.target,
-                self.now - flow.last
+                self.steps.now - flow.last
             ));
         }
-        self.say(|| format!("{:x} goes to {target}", flow.tuple.hash));
-        self.connections[index].flow.last = self.now;
+        self.steps.say(|| format!("{:x} goes to {target}", flow.tuple.hash));
+        self.connections[index].flow.last = self.steps.now;
         Ok(())
     }
 
     /// Sends a packet; nothing goes to a server that is dead.
     fn deliver(&self, tuple: &Tuple, syn: bool) -> Result<u16, String> {
-        let mut host = self.groups.host.borrow_mut();
+        let mut host = self.groups.agent.host.borrow_mut();
         let interrupted = host.kill_after.is_some();
         let target = host.send(tuple, syn).ok_or("a packet is not forwarded")?;
         let alive = self.groups.servers.get(&target).is_some_and(|server| server.alive);
@@ -384,9 +364,9 @@ impl LeadSequence {
         for Connection { flow, listener, .. } in &self.connections {
             let slot = self.groups.slot_of(*listener, flow.tuple);
             let Some((index, slot)) = slot.filter(|(_, slot)| !slot.is_armed()) else { continue };
-            let host = self.groups.host.borrow();
+            let host = self.groups.agent.host.borrow();
             let owner = host.target(slot.current).map(|target| target.address.to_ip(Family::V4));
-            if flow.is_bound(self.now) && owner != Some(address(flow.target)) {
+            if flow.is_bound(self.steps.now) && owner != Some(address(flow.target)) {
                 return Err(format!(
                     "slot {index} is not armed and belongs to {owner:?}, with a flow of {} ({} \
                      transitions)",

@@ -4,6 +4,7 @@
 //! A sequence that fails prints its number; `XELB_SEED=NUMBER cargo test -p lb-tests --test simulation
 //! sequences` replays it with a line for each step.
 
+mod agent;
 mod breaks;
 mod check;
 mod flows;
@@ -15,6 +16,7 @@ mod lead_sequence;
 mod random;
 mod scripts;
 mod sequence;
+mod steps;
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},

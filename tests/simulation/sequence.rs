@@ -7,6 +7,7 @@ use crate::{
     flows::{self, Tuple},
     group::{DELAY, Fate, Group, IDLE, Way},
     random::Random,
+    steps::Steps,
 };
 
 /// How long a sequence is.
@@ -24,10 +25,9 @@ impl Length {
 
 /// A sequence.
 pub(crate) struct Sequence {
-    random: Random,
+    steps: Steps,
     length: Length,
     group: Group,
-    now: u32,
     flows: Vec<Flow>,
     /// Tuples that are free, and those of connections that have ended: ports are used again.
     fresh: Vec<&'static Tuple>,
@@ -38,7 +38,6 @@ pub(crate) struct Sequence {
     watched: Watched,
     /// Whether somebody sends forged segments of connections that there are not.
     attacked: bool,
-    traced: bool,
 }
 
 impl Sequence {
@@ -46,11 +45,11 @@ impl Sequence {
         let mut random = Random::new(seed);
         let fresh = flows::of_slots(&mut random, length.slots, 0);
         let remembered = if seed.is_multiple_of(2) { u64::from(IDLE) } else { 6 * u64::from(IDLE) };
+        let group = Group::new(remembered, broken);
         Self {
-            random,
+            steps: Steps::new(random, &group.agent.host),
             length,
-            group: Group::new(remembered, broken),
-            now: 1000,
+            group,
             flows: Vec::new(),
             fresh,
             ended: Vec::new(),
@@ -58,19 +57,17 @@ impl Sequence {
             next_number: 4,
             watched: Watched::default(),
             attacked: seed.is_multiple_of(3),
-            traced: false,
         }
     }
 
     /// The same, with a line for each step.
     pub(crate) fn traced(mut self) -> Self {
-        self.traced = true;
+        self.steps.traced = true;
         self
     }
 
     /// Runs it; an error says what did not hold.
     pub(crate) fn run(mut self) -> Result<(), String> {
-        self.group.host.borrow_mut().set_now(self.now);
         self.group.reconcile();
         for step in 0..self.length.steps {
             self.step().map_err(|violation| format!("step {step}: {violation}"))?;
@@ -80,28 +77,19 @@ impl Sequence {
 
     /// Delays pass.
     fn let_go(&mut self) {
-        let now = self.now;
+        let now = self.steps.now;
         for number in self.with(|fate| !fate.keeps_flows(now) && fate.way != Way::Serving) {
             self.excuse(number);
             if let Some(Fate { way: Way::Leaving(_), .. }) = self.group.targets.get(&number) {
-                self.say(|| format!("{number} is gone"));
+                self.steps.say(|| format!("{number} is gone"));
                 self.group.targets.remove(&number);
                 self.former.push(number);
             }
         }
     }
 
-    fn say(&self, what: impl FnOnce() -> String) {
-        if self.traced {
-            println!("{:>5} {}", self.now, what());
-        }
-    }
-
     fn step(&mut self) -> Result<(), String> {
-        let passes = [0, 0, 1, 1, 2][self.random.below(5)];
-        if passes > 0 {
-            self.now += passes;
-            self.group.host.borrow_mut().set_now(self.now);
+        if self.steps.pass() {
             self.let_go();
             self.group.tick();
             self.watch()?;
@@ -109,9 +97,9 @@ impl Sequence {
         if self.attacked {
             self.forge();
         }
-        match self.random.below(1000) {
+        match self.steps.random.below(1000) {
             0..130 => self.change()?,
-            130..145 => self.toggle_budget(),
+            130..145 => self.steps.toggle_budget(),
             145..420 => self.start()?,
             _ => self.send()?,
         }
@@ -121,8 +109,8 @@ impl Sequence {
     /// Segments of no connection, in any slot.
     fn forge(&mut self) {
         for _ in 0..3 {
-            if let Some(tuple) = self.random.pick(&self.fresh) {
-                let _anywhere = self.group.host.borrow_mut().send(tuple, false);
+            if let Some(tuple) = self.steps.random.pick(&self.fresh) {
+                let _anywhere = self.group.agent.host.borrow_mut().send(tuple, false);
             }
         }
     }
@@ -132,40 +120,32 @@ impl Sequence {
         let flows = self.flows.iter().map(|flow| flow.tuple);
         let tuples = flows.chain(self.fresh.iter().copied()).chain(self.ended.iter().copied());
         let over = self.watched.look(&self.group, tuples)?;
-        let host = self.group.host.borrow();
+        let host = self.group.agent.host.borrow();
         for flow in &mut self.flows {
             flow.excused |= host.slot_of(flow.tuple).is_some_and(|(at, _)| over.contains(&at));
         }
         Ok(())
     }
 
-    fn toggle_budget(&mut self) {
-        let mut host = self.group.host.borrow_mut();
-        let full = !host.budget_full;
-        host.set_budget_full(full);
-    }
-
     /// A change of the group, carried out by the agent; sometimes it is killed on the way, and
     /// packets go on until another one starts.
     fn change(&mut self) -> Result<(), String> {
-        let killed = self.random.chance(100).then(|| self.random.below(6));
-        self.group.host.borrow_mut().kill_after = killed;
+        self.steps.threaten(6);
         self.choose();
         if !self.group.reconcile() {
-            self.say(|| format!("the agent is killed after {killed:?} operations"));
-            for _ in 0..self.random.below(4) {
+            for _ in 0..self.steps.killed() {
                 self.send()?;
             }
             self.restart();
             self.group.reconcile();
         }
-        self.group.host.borrow_mut().kill_after = None;
+        self.steps.spare();
         self.watch()?;
         check::disarmed_slots(&self.group, &self.flows)
     }
 
     fn choose(&mut self) {
-        match self.random.below(130) {
+        match self.steps.random.below(130) {
             0..40 => self.add(),
             40..58 => self.drain(),
             58..66 => self.remove(),
@@ -175,7 +155,7 @@ impl Sequence {
             104..116 => self.weigh(),
             116..120 => self.grow(),
             _ => {
-                self.say(|| "the agent starts anew".to_owned());
+                self.steps.say(|| "the agent starts anew".to_owned());
                 self.restart();
             }
         }
@@ -183,7 +163,7 @@ impl Sequence {
 
     fn restart(&mut self) {
         self.group.restart();
-        self.watched.restart(self.now);
+        self.watched.restart(self.steps.now);
     }
 
     /// Targets that take new flows. The last one stays.
@@ -199,17 +179,17 @@ impl Sequence {
 
     /// A target that may die: also one that finishes its flows.
     fn mortal(&mut self) -> Option<u16> {
-        if self.random.chance(700) {
+        if self.steps.random.chance(700) {
             return self.spare();
         }
         let leaving = self.with(|fate| fate.alive && fate.way != Way::Serving);
-        self.random.pick(&leaving)
+        self.steps.random.pick(&leaving)
     }
 
     /// One of those in service, if there are others.
     fn spare(&mut self) -> Option<u16> {
         let all = self.in_service();
-        if all.len() > 1 { self.random.pick(&all) } else { None }
+        if all.len() > 1 { self.steps.random.pick(&all) } else { None }
     }
 
     /// Flows of this target may move from now on.
@@ -225,11 +205,11 @@ impl Sequence {
         }
         let leaving = self.with(|fate| matches!(fate.way, Way::Leaving(_)));
         let back = [self.former.as_slice(), &leaving].concat();
-        let back = self.random.chance(300).then(|| self.random.pick(&back)).flatten();
+        let back = self.steps.random.chance(300).then(|| self.steps.random.pick(&back)).flatten();
         let number = back.unwrap_or(self.next_number);
         self.next_number += u16::from(back.is_none());
         self.former.retain(|former| *former != number);
-        self.say(|| format!("add {number}"));
+        self.steps.say(|| format!("add {number}"));
         self.group.targets.insert(number, Fate::NEW);
     }
 
@@ -238,7 +218,7 @@ impl Sequence {
         if self.group.targets.len() > 60 {
             return;
         }
-        self.say(|| format!("add {} to {}", self.next_number, self.next_number + 35));
+        self.steps.say(|| format!("add {} to {}", self.next_number, self.next_number + 35));
         for _ in 0..36 {
             self.group.targets.insert(self.next_number, Fate::NEW);
             self.next_number += 1;
@@ -247,31 +227,31 @@ impl Sequence {
 
     fn remove(&mut self) {
         if let Some(number) = self.spare() {
-            self.say(|| format!("remove {number}"));
-            let way = Way::Leaving(self.now + DELAY);
+            self.steps.say(|| format!("remove {number}"));
+            let way = Way::Leaving(self.steps.now + DELAY);
             self.group.targets.entry(number).and_modify(|fate| fate.way = way);
         }
     }
 
     fn drain(&mut self) {
         if let Some(number) = self.spare() {
-            self.say(|| format!("drain {number}"));
-            let way = Way::Drained(self.now + DELAY);
+            self.steps.say(|| format!("drain {number}"));
+            let way = Way::Drained(self.steps.now + DELAY);
             self.group.targets.entry(number).and_modify(|fate| fate.way = way);
         }
     }
 
     fn undrain(&mut self) {
         let drained = self.with(|fate| matches!(fate.way, Way::Drained(_)));
-        if let Some(number) = self.random.pick(&drained) {
-            self.say(|| format!("undrain {number}"));
+        if let Some(number) = self.steps.random.pick(&drained) {
+            self.steps.say(|| format!("undrain {number}"));
             self.group.targets.entry(number).and_modify(|fate| fate.way = Way::Serving);
         }
     }
 
     fn die(&mut self) {
         if let Some(number) = self.mortal() {
-            self.say(|| format!("{number} dies"));
+            self.steps.say(|| format!("{number} dies"));
             self.group.targets.entry(number).and_modify(|fate| fate.alive = false);
             self.excuse(number);
         }
@@ -279,23 +259,23 @@ impl Sequence {
 
     fn recover(&mut self) {
         let dead = self.with(|fate| !fate.alive);
-        if let Some(number) = self.random.pick(&dead) {
-            self.say(|| format!("{number} recovers"));
+        if let Some(number) = self.steps.random.pick(&dead) {
+            self.steps.say(|| format!("{number} recovers"));
             self.group.targets.entry(number).and_modify(|fate| fate.alive = true);
         }
     }
 
     fn weigh(&mut self) {
         if let Some(number) = self.spare() {
-            let weight = [0, 20, 100, 300][self.random.below(4)];
-            self.say(|| format!("weight of {number}: {weight}"));
+            let weight = [0, 20, 100, 300][self.steps.random.below(4)];
+            self.steps.say(|| format!("weight of {number}: {weight}"));
             self.group.targets.entry(number).and_modify(|fate| fate.weight = weight);
         }
     }
 
     /// A connection begins.
     fn start(&mut self) -> Result<(), String> {
-        let from = if self.random.chance(500) && !self.ended.is_empty() {
+        let from = if self.steps.random.chance(500) && !self.ended.is_empty() {
             &mut self.ended
         } else {
             &mut self.fresh
@@ -303,15 +283,15 @@ impl Sequence {
         if from.is_empty() {
             return Ok(());
         }
-        let tuple = from.swap_remove(self.random.below(from.len()));
-        let budget_full = self.group.host.borrow().budget_full;
+        let tuple = from.swap_remove(self.steps.random.below(from.len()));
+        let budget_full = self.group.agent.host.borrow().budget_full;
         let target = self.deliver(tuple, true)?;
         let fate = self.group.targets.get(&target);
         if !fate.is_some_and(|fate| fate.takes_new()) && !budget_full {
             return Err(format!("a new flow goes to {target}, which takes none: {fate:?}"));
         }
-        self.say(|| format!("{:x} begins with {target}", tuple.hash));
-        self.flows.push(Flow { tuple, target, last: self.now, excused: false });
+        self.steps.say(|| format!("{:x} begins with {target}", tuple.hash));
+        self.flows.push(Flow { tuple, target, last: self.steps.now, excused: false });
         Ok(())
     }
 
@@ -320,40 +300,40 @@ impl Sequence {
         if self.flows.is_empty() {
             return Ok(());
         }
-        let index = self.random.below(self.flows.len());
+        let index = self.steps.random.below(self.flows.len());
         let flow = self.flows[index];
-        if self.random.chance(150) {
+        if self.steps.random.chance(150) {
             self.flows.swap_remove(index);
             self.ended.push(flow.tuple);
             return Ok(());
         }
         let target = self.deliver(flow.tuple, false)?;
-        if !flow.is_bound(self.now) {
+        if !flow.is_bound(self.steps.now) {
             // Whoever gets it resets it.
-            self.say(|| format!("{:x} is lost", flow.tuple.hash));
+            self.steps.say(|| format!("{:x} is lost", flow.tuple.hash));
             self.flows.swap_remove(index);
             self.ended.push(flow.tuple);
             return Ok(());
         }
         if target != flow.target {
-            let idle = self.now - flow.last;
+            let idle = self.steps.now - flow.last;
             return Err(format!(
                 "{:x} moved from {} to {target}, {idle} s of {IDLE} s after its last packet",
                 flow.tuple.hash, flow.target
             ));
         }
-        self.say(|| format!("{:x} goes to {target}", flow.tuple.hash));
-        self.flows[index].last = self.now;
+        self.steps.say(|| format!("{:x} goes to {target}", flow.tuple.hash));
+        self.flows[index].last = self.steps.now;
         Ok(())
     }
 
     /// Sends a packet; nothing goes to a target that is dead or gone.
     fn deliver(&self, tuple: &Tuple, syn: bool) -> Result<u16, String> {
-        let mut host = self.group.host.borrow_mut();
+        let mut host = self.group.agent.host.borrow_mut();
         let interrupted = host.kill_after.is_some();
         let target = host.send(tuple, syn).ok_or("a packet is not forwarded")?;
         let fate = self.group.targets.get(&target);
-        let keeps = fate.is_some_and(|fate| fate.keeps_flows(self.now));
+        let keeps = fate.is_some_and(|fate| fate.keeps_flows(self.steps.now));
         // An agent that was killed has not told the data path yet.
         if keeps || interrupted {
             Ok(target)

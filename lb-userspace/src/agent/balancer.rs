@@ -16,17 +16,17 @@ use std::{
 use crate::{
     clock,
     config::{self, Config, TargetGroup, TargetKey},
-    dataplane::{DataPath, KernelStore, LoadError, LoadOptions, StoreError},
+    dataplane::{DataPath, KernelStore, LoadError, LoadOptions, StatsSource, StoreError},
     health::{AimTable, HealthEvent, HealthTable},
     next_hop::{Ingress, NextHops},
-    plan::{self, Inputs, Plan},
+    plan::{self, Inputs, Plan, Unserved},
     reconcile::{ReconcileError, Reconciler},
-    store::Runtime,
+    store::{Runtime, Store},
 };
 
 use super::{
-    AgentOptions, Event, Refusal, aims,
-    guard::permit,
+    AgentOptions, Event, Refusal, aims, forgotten,
+    guard::{broken_listeners, permit},
     hops::Hops,
     interfaces::Interfaces,
     quiet::{self, ArmedAges},
@@ -107,7 +107,19 @@ impl Balancer {
     /// The plan for another configuration, or for the present one.
     fn plan_for(&mut self, other: Option<&Config>) -> Result<Plan, ReconcileError<StoreError>> {
         let attached = &self.attached();
-        let Self { reconciler, config, health, drained, cut, hops, quiet, plan, .. } = self;
+        let Self {
+            reconciler,
+            config,
+            health,
+            drained,
+            cut,
+            hops,
+            quiet,
+            plan,
+            removed_groups,
+            ..
+        } = self;
+        let removed = removed_groups.as_slice();
         let (cache, next_hops, now) = (&plan.cache, hops.current(), clock::seconds());
         let mut known = (Cow::Borrowed(&*health), Cow::Borrowed(&*drained));
         if let Some(other) = other {
@@ -121,6 +133,7 @@ impl Balancer {
                 health,
                 drained,
                 cut,
+                removed,
                 next_hops,
                 attached,
                 now,
@@ -140,7 +153,7 @@ impl Balancer {
     /// The same, by how the program runs there.
     pub(super) fn ingress(&self) -> Ingress {
         let of = |native: bool| {
-            let attached = self.data_path.attached().iter();
+            let attached = self.data_path.attached().iter().filter(|one| one.fault.is_empty());
             attached.filter(|one| one.native == native).map(|one| one.index).collect()
         };
         Ingress { native: of(true), generic: of(false) }
@@ -148,7 +161,9 @@ impl Balancer {
 
     /// Looks for what is wrong with the interfaces that the program is attached to.
     pub(super) fn look_at_interfaces(&mut self, now: Instant) {
-        self.interfaces.look(self.data_path.attached(), &self.config, now);
+        let attached = self.data_path.attached().iter();
+        let attached: Vec<_> = attached.filter(|one| one.fault.is_empty()).cloned().collect();
+        self.interfaces.look(&attached, &self.config, now);
     }
 
     /// Brings the maps to what follows from everything that is known now; `plan` is that, if it has
@@ -188,27 +203,36 @@ impl Balancer {
         let events = transitions::between(&before, &after);
         if plan.cache.armed() > 0 {
             self.ages.look(&plan.tables, clock::seconds());
+        } else {
+            self.ages.forget();
         }
         self.plan = plan;
         Reconciled { targets_changed: differ, events }
     }
 
     /// Whether a configuration could be taken over: it fits the maps, its interfaces exist. Unless
-    /// forced, whether every listener keeps targets that can serve it. Gives the plan for it, if it
-    /// stays true when the configuration is taken over.
-    pub(super) fn check(&mut self, config: &Config, force: bool) -> Result<Option<Plan>, Refusal> {
+    /// forced, whether every listener keeps targets that can serve it, and no connection breaks.
+    pub(super) fn check(
+        &mut self,
+        config: &Config,
+        force: bool,
+        stats: &StatsSource,
+    ) -> Result<Prepared, Refusal> {
         let plan = self.plan_for(Some(config)).map_err(unplanned)?;
         self.data_path.check(&config.interfaces).map_err(failed)?;
-        let left = self.left_without_targets(config, &plan);
+        let Unserved { left, waiting } = self.unserved(config, &plan);
         let current = self.reconciler.current().map_err(failed)?;
-        permit(left, plan::broken_connections(current, &plan), force)?;
+        let mut broken = plan::broken_connections(current, &plan);
+        broken.extend(broken_listeners(&self.config, config, &self.plan.targets, stats));
+        let mut remarks = waiting;
+        remarks.extend(permit(left, broken, force)?);
         let same_interfaces = config.interfaces == self.config.interfaces;
-        Ok(same_interfaces.then_some(plan))
+        Ok(Prepared { plan: same_interfaces.then_some(plan), remarks })
     }
 
-    /// Listeners that a change takes the last target from that can serve them: in words.
-    fn left_without_targets(&self, config: &Config, plan: &Plan) -> Vec<String> {
-        plan::left_without_targets((&self.config, &self.plan.targets), (config, &plan.targets))
+    /// Listeners that a change takes the last target from that can serve them, and those that wait.
+    fn unserved(&self, config: &Config, plan: &Plan) -> Unserved {
+        plan::unserved((&self.config, &self.plan.targets), (config, plan))
     }
 
     /// Begins or ends the drain of a target; says whether that is new.
@@ -225,7 +249,7 @@ impl Balancer {
             return Ok(false);
         }
         let plan = self.plan_for(None).map_err(unplanned);
-        let left = plan.map(|plan| self.left_without_targets(&self.config, &plan));
+        let left = plan.map(|plan| self.unserved(&self.config, &plan).left);
         if let Err(refusal) = left.and_then(|left| permit(left, Vec::new(), force)) {
             self.drained.remove(target);
             return Err(refusal);
@@ -254,12 +278,24 @@ impl Balancer {
         Ok(())
     }
 
+    /// Recalls groups that have left the configuration before this agent, and whose targets still finish
+    /// their flows.
+    pub(super) fn recall_groups(&mut self, store: &mut dyn Store) -> Result<(), StoreError> {
+        let names = forgotten::names(&self.config, self.reconciler.current()?);
+        self.removed_groups = forgotten::recall(store, &names);
+        Ok(())
+    }
+
     /// Keeps the groups of a former configuration that this one does not have: their targets are
     /// checked while they finish their flows.
     fn keep_removed(&mut self, former: Config) {
         let groups = &self.config.target_groups;
         let is_configured = |name: &str| groups.iter().any(|group| *group.name == *name);
-        let leaves = |name: &str| self.plan.targets.iter().any(|report| *report.key.group == *name);
+        // Before the first plan nobody knows: some may have been recalled.
+        let unplanned = self.plan.targets.is_empty();
+        let leaves = |name: &str| {
+            unplanned || self.plan.targets.iter().any(|report| *report.key.group == *name)
+        };
         self.removed_groups.retain(|group| leaves(&group.name));
         self.removed_groups.extend(former.target_groups);
         self.removed_groups.retain(|group| !is_configured(&group.name));
@@ -362,6 +398,15 @@ impl Balancer {
     pub(super) fn verify(&mut self) -> Result<bool, StoreError> {
         self.reconciler.verify()
     }
+}
+
+/// A configuration that may be taken over.
+#[derive(Default)]
+pub(super) struct Prepared {
+    /// The plan for it, if it stays true when the configuration is taken over.
+    pub(super) plan: Option<Plan>,
+    /// What whoever wants it is told, one thing a line.
+    pub(super) remarks: Vec<String>,
 }
 
 /// What a plan has changed.

@@ -3,11 +3,14 @@
 use std::{net::IpAddr, time::Instant};
 
 use super::{
-    Action, Outcome, Refusal, Request, lookup,
-    run::{Agent, invalid},
+    Action, Outcome, Refusal, Request,
+    balancer::Prepared,
+    lookup,
+    run::{Agent, failed, invalid},
 };
 use crate::{
     config::{Document, Edit, TargetKey},
+    dataplane::interfaces_exist,
     store::Commit,
 };
 
@@ -57,12 +60,17 @@ impl Agent {
         }
         let (config, warnings) = self.source.check(&commit.document).map_err(invalid)?;
         self.refuse_own_address(&config)?;
-        let plan = self.prepare(&config, force)?;
+        if self.balancer.is_none() {
+            // Somebody types: a slip is refused, and leaves no trace. At a start it is waited for.
+            interfaces_exist(&config.interfaces).map_err(failed)?;
+        }
+        let Prepared { plan, remarks } = self.prepare(&config, force)?;
         let who = commit.who.clone();
         let said = self.source.commit(commit)?;
         self.change_lines.warn(&who, &warnings, Instant::now());
         self.adopt_planned(config, plan)?;
-        Ok(said)
+        let remarks = remarks.iter().map(|remark| format!("\nwarning: {remark}"));
+        Ok(remarks.fold(said, |said, remark| said + &remark))
     }
 
     fn edit(&mut self, terms: Terms, edit: Edit) -> Outcome {

@@ -3,10 +3,12 @@
 
 mod lost_frames;
 mod veths;
+mod vlan_tags;
 
 use std::time::Instant;
 
-use self::{lost_frames::LostFrames, veths::Veths};
+pub(crate) use self::vlan_tags::{GENERIC as GENERIC_VLAN_TAGS, remedy as vlan_tags_remedy};
+use self::{lost_frames::LostFrames, veths::Veths, vlan_tags::VlanTags};
 use crate::{config::Config, dataplane::Attached, warning::Warning};
 
 /// What is known of them.
@@ -14,6 +16,7 @@ use crate::{config::Config, dataplane::Attached, warning::Warning};
 pub(super) struct Interfaces {
     veths: Veths,
     lost_frames: LostFrames,
+    vlan_tags: VlanTags,
 }
 
 impl Interfaces {
@@ -21,10 +24,11 @@ impl Interfaces {
     pub(super) fn look(&mut self, attached: &[Attached], config: &Config, now: Instant) {
         self.veths.look(attached, config, now);
         self.lost_frames.look(attached, now);
+        self.vlan_tags.look(attached, now);
     }
 
     /// What is wrong with them.
     pub(super) fn warnings(&self) -> impl Iterator<Item = Warning> + '_ {
-        self.veths.warnings().chain(self.lost_frames.warnings())
+        self.veths.warnings().chain(self.lost_frames.warnings()).chain(self.vlan_tags.warnings())
     }
 }

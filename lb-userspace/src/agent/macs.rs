@@ -86,7 +86,8 @@ impl MacFollower {
         let (Some(balancer), Some(known)) = (balancer, &self.known) else {
             return;
         };
-        let attached = balancer.data_path.attached().iter();
+        // One that is waited for has no index.
+        let attached = balancer.data_path.attached().iter().filter(|one| one.index != 0);
         let rows: Vec<_> = attached.map(|one| (one.index, self.macs(known, one.index))).collect();
         balancer.reconciler.store().macs().write(&rows);
     }

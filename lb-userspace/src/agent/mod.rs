@@ -1,12 +1,14 @@
 //! The agent: one loop that owns the desired state, and what the API asks of it.
 
 mod aims;
+mod answers;
 mod balancer;
 mod change;
 mod change_lines;
 mod checks;
 mod descriptors;
 mod events;
+mod forgotten;
 mod guard;
 mod history;
 mod hops;
@@ -37,11 +39,13 @@ mod upkeep;
 mod view;
 mod warnings;
 
+pub(crate) use answers::{Reached, missing_sources, translates, unseen};
 pub use events::{Event, EventLog, Events};
 pub(crate) use host::addresses as host_addresses;
+pub(crate) use interfaces::{GENERIC_VLAN_TAGS, vlan_tags_remedy};
 pub use macs::AcceptedMac;
 pub use options::{AgentOptions, STATE_DIR};
-pub use quiet::slots as quiet_slots;
+pub use quiet::{ArmedAges, slots as quiet_slots};
 pub use request::{Action, AgentHandle, Answer, Ask, Outcome, Preview, Question, Refusal, Request};
 pub use resume::{Resumed, resume};
 pub use run::run;

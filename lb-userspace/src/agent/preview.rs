@@ -9,6 +9,7 @@ use tokio::{sync::oneshot, task::spawn_blocking};
 use super::{
     Answer, Preview, Refusal,
     balancer::Balancer,
+    guard::broken_listeners,
     own_address,
     run::{Agent, failed, invalid},
     settled::{self, Settled},
@@ -19,7 +20,7 @@ use crate::{
     dataplane::{StatsSource, StoreError},
     health::HealthTable,
     next_hop::NextHops,
-    plan::{self, Cache, Comparison, Impact, Inputs, Plan, PlanError, Reports, Tables},
+    plan::{self, Cache, Comparison, Impact, Inputs, Plan, PlanError, Reports, Tables, Unserved},
 };
 
 /// What the agent knows when it is asked for a preview.
@@ -99,11 +100,12 @@ impl Known {
         let (config, warnings) =
             config::validate_within(document, &self.limits).map_err(invalid)?;
         let differences = self.document.differences(document);
-        let impact = match &self.balancer {
+        let (impact, waiting) = match &self.balancer {
             Some(balancer) => balancer.impact(&config)?,
-            None => Impact::default(),
+            None => Default::default(),
         };
         let mut warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+        warnings.extend(waiting);
         let present = self.balancer.as_ref().map(|balancer| &balancer.config);
         let refused = own_address::newly_taken(present, &config)?;
         warnings.extend(refused.into_iter().map(|text| format!("REFUSED: {text}")));
@@ -113,8 +115,8 @@ impl Known {
 
 impl KnownBalancer {
     /// What taking a configuration over would do to flows. Targets that have not been checked yet
-    /// count as healthy, and as reachable.
-    fn impact(&self, config: &Config) -> Result<Impact, Refusal> {
+    /// count as healthy, and as reachable. Also the listeners that would wait for them.
+    fn impact(&self, config: &Config) -> Result<(Impact, Vec<String>), Refusal> {
         let (mut health, mut drained) = (Cow::Borrowed(&self.health), Cow::Borrowed(&self.drained));
         let renamed = plan::renamed(config, &self.tables);
         plan::carry_over_into(&renamed, &mut health, &mut drained);
@@ -126,15 +128,22 @@ impl KnownBalancer {
             return Err(invalid(PlanError::crowded(&key)));
         }
         let present = (&self.config, &self.targets);
-        let left_without_targets = plan::left_without_targets(present, (config, &plan.targets));
-        let broken_connections = plan::broken_connections(&self.tables, &plan);
+        let Unserved { left, waiting } = plan::unserved(present, (config, &plan));
+        let mut broken_connections = plan::broken_connections(&self.tables, &plan);
+        broken_connections.extend(broken_listeners(
+            &self.config,
+            config,
+            &self.targets,
+            &self.stats,
+        ));
         let before = self.settled(&self.config).map_err(invalid)?;
         let after = self.settled(config).map_err(invalid)?;
         let mut comparison = Comparison::new(&before, &after);
         self.stats
             .each_remembered(|hash, target| comparison.count(hash, target))
             .map_err(failed)?;
-        Ok(Impact { target_groups: comparison.impact(), left_without_targets, broken_connections })
+        let target_groups = comparison.impact();
+        Ok((Impact { target_groups, left_without_targets: left, broken_connections }, waiting))
     }
 
     /// The plan for a configuration once all its new targets are in service.
@@ -156,6 +165,7 @@ impl KnownBalancer {
             health,
             drained,
             cut: &self.cut,
+            removed: &[],
             next_hops,
             attached: &self.attached,
             now: clock::seconds(),

@@ -15,7 +15,7 @@ use tokio::{
 
 use super::{
     AgentHandle, AgentOptions, Ask, EventLog, Refusal, Snapshot,
-    balancer::{Balancer, Reconciled},
+    balancer::{Balancer, Prepared, Reconciled},
     change_lines::ChangeLines,
     host::{OwnLimits, seconds_since_1970},
     kernel_log,
@@ -204,7 +204,7 @@ impl Agent {
                 _ = verify.tick() => self.verify(),
                 // What probes saw last changes without an event.
                 _ = refresh.tick() => {
-                    self.look_around();
+                    self.look_around().await;
                     self.publish();
                 }
             }
@@ -252,27 +252,25 @@ impl Agent {
         }
     }
 
-    /// Does now what adopting a configuration may fail at, so that nothing is kept in vain. The plan
-    /// for it, if that could be made already.
-    pub(super) fn prepare(
-        &mut self,
-        config: &Config,
-        force: bool,
-    ) -> Result<Option<Plan>, Refusal> {
+    /// Does now what adopting a configuration may fail at, so that nothing is kept in vain.
+    pub(super) fn prepare(&mut self, config: &Config, force: bool) -> Result<Prepared, Refusal> {
         if let Some(balancer) = &mut self.balancer {
-            return balancer.check(config, force);
+            return balancer.check(config, force, &self.stats);
         }
         let runtime = self.source.runtime();
         let seed = config::hash_seed(config).map_err(Refusal::Failed)?;
         let mut balancer =
             Balancer::start(&self.options, config.clone(), seed, runtime).map_err(failed)?;
+        if let Ok(store) = self.source.editable() {
+            balancer.recall_groups(store).map_err(failed)?;
+        }
         kernel_log::follow(balancer.data_path.ebpf());
         self.balancer = Some(balancer);
         // What cannot be kept is missed after a reboot, not now.
         if let Err(error) = self.keep_runtime() {
             tracing::error!(%error, "drains and the seed of the hash will not outlive a reboot");
         }
-        Ok(None)
+        Ok(Prepared::default())
     }
 
     /// Keeps what must outlive a reboot.
@@ -285,7 +283,7 @@ impl Agent {
 
     /// Takes a configuration over: data path, health checks, next hops, maps.
     pub(super) fn adopt(&mut self, config: Config) -> Result<(), Refusal> {
-        let plan = self.prepare(&config, true)?;
+        let Prepared { plan, .. } = self.prepare(&config, true)?;
         self.adopt_planned(config, plan)
     }
 

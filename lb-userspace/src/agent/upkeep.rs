@@ -3,12 +3,12 @@
 
 use std::time::Instant;
 
-use super::{run::Agent, shortage::Shortages, translation::translates};
+use super::{answers::translates, run::Agent, shortage::Shortages};
 use crate::log;
 
 impl Agent {
     /// What no event tells of; to be called every second or so.
-    pub(super) fn look_around(&mut self) {
+    pub(super) async fn look_around(&mut self) {
         self.own_limits.look(&self.scheduler);
         log::tell_left_out();
         self.change_lines.tell_left_out(Instant::now());
@@ -21,7 +21,7 @@ impl Agent {
         self.tunnel.tend(now);
         balancer.look_at_interfaces(now);
         self.host_watch.look(&balancer.config, now);
-        self.count(now);
+        self.count(now).await;
         let Some(balancer) = &mut self.balancer else {
             return;
         };
@@ -33,22 +33,21 @@ impl Agent {
     }
 
     /// Looks at what modes nat and fullnat count; where there are none, what they lacked is over.
-    fn count(&mut self, now: Instant) {
+    async fn count(&mut self, now: Instant) {
         let Some(balancer) = &self.balancer else {
             return;
         };
         if !balancer.config.target_groups.iter().any(|group| translates(group)) {
             self.shortages = Shortages::default();
-            self.host_watch.forget_flows();
+            self.host_watch.forget_answers();
             return;
         }
         match self.stats.read(&[], &[]) {
-            Ok(stats) => {
-                self.shortages.compare(&stats, now);
-                self.host_watch.compare(&balancer.config, &stats, now);
-            }
+            Ok(stats) => self.shortages.compare(&stats, now),
             Err(error) => tracing::debug!(%error, "cannot look for shortages"),
         }
+        let (config, targets) = (&balancer.config, &balancer.plan.targets);
+        self.host_watch.look_at_bindings(config, targets, &self.stats, now).await;
     }
 
     /// Attaches the program again where it is gone.

@@ -64,7 +64,7 @@ fn attachment(attached: &Attached) -> Vec<Warning> {
     if !renamed.is_empty() {
         let text = format!(
             "interface {name} is called {renamed} now; the program goes on there until an interface \
-             {name} exists or the agent restarts: put {renamed} under `interfaces`"
+             {name} exists: put {renamed} under `interfaces`"
         );
         warn(WarningKind::InterfaceRenamed, text);
     }

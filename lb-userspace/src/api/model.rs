@@ -73,7 +73,7 @@ pub struct PreviewView {
     pub target_groups: Vec<GroupImpact>,
     /// Listeners that would be left without targets: only `force` does that.
     pub left_without_targets: Vec<String>,
-    /// Open connections that would break since their ports go: only `force` does that.
+    /// Open connections that would break: only `force` does that.
     #[serde(default)]
     #[schema(required = true)]
     pub broken_connections: Vec<String>,
@@ -104,7 +104,7 @@ pub struct RevisionView {
 /// What was done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Said {
-    /// One line for people.
+    /// A line for people, and a line for each warning.
     pub message: String,
 }
 

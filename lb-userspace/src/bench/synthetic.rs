@@ -78,6 +78,7 @@ pub(super) fn tables(cases: &[Case], targets: u16) -> Result<Tables, BenchError>
         health: &health.collect(),
         drained: &BTreeSet::new(),
         cut: &BTreeSet::new(),
+        removed: &[],
         next_hops: &Arc::new(next_hops),
         previous: &Tables::default(),
         cache: &Cache::default(),

@@ -35,12 +35,13 @@ pub(super) struct Apply {
 impl Apply {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let (document, _, warnings) = config::load(&self.file)?;
-        for warning in warnings {
-            output::print_error(&format!("warning: {warning}"));
-        }
         let client = self.socket.client();
         if self.conditions.dry_run {
+            // The agent's answer has the warnings, too.
             return preview::show(&client, &document, &self.format, self.conditions.force).await;
+        }
+        for warning in warnings {
+            output::print_error(&format!("warning: {warning}"));
         }
         let said = client.apply(&document, self.conditions.terms()).await?;
         output::print(&format!("{said}\n"))

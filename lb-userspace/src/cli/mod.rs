@@ -28,6 +28,7 @@ mod status;
 mod table;
 mod target;
 mod terminal;
+mod this_host;
 mod token;
 mod validate;
 

@@ -10,6 +10,9 @@ use crate::{
     config::Document,
 };
 
+/// What a warning begins with that no force overcomes.
+const REFUSED: &str = "REFUSED: ";
+
 /// On which conditions a change is made.
 #[derive(Debug, Args)]
 pub(super) struct Conditions {
@@ -39,10 +42,14 @@ pub(super) async fn show(
 ) -> anyhow::Result<()> {
     let preview = client.preview(document).await?;
     format.print(&preview, render)?;
+    let refused = |why: &str| Err(ClientError::Invalid(why.to_owned()).into());
+    if preview.warnings.iter().any(|warning| warning.starts_with(REFUSED)) {
+        return refused("this change would be refused");
+    }
     if force || preview.left_without_targets.is_empty() && preview.broken_connections.is_empty() {
         return Ok(());
     }
-    Err(ClientError::Invalid("this change would be refused without --force".to_owned()).into())
+    refused("this change would be refused without --force")
 }
 
 fn render(preview: &PreviewView) -> String {
@@ -67,6 +74,10 @@ fn render(preview: &PreviewView) -> String {
     }
     for harm in preview.left_without_targets.iter().chain(&preview.broken_connections) {
         let _written = writeln!(text, "REFUSED without --force: {harm}");
+    }
+    for warning in &preview.warnings {
+        let said = if warning.starts_with(REFUSED) { "" } else { "warning: " };
+        let _written = writeln!(text, "{said}{warning}");
     }
     text.push_str("nothing has been changed: this was a dry run\n");
     text
@@ -107,7 +118,10 @@ mod tests {
             }],
             left_without_targets: vec!["listener web: its group has no targets".to_owned()],
             broken_connections: vec!["source_nat: ports go".to_owned()],
-            warnings: Vec::new(),
+            warnings: vec![
+                "listener web: no target of green has been checked yet".to_owned(),
+                "REFUSED: listener all takes 10.0.0.1".to_owned(),
+            ],
         };
         assert_eq!(
             render(&preview),
@@ -117,6 +131,8 @@ mod tests {
              web    50.0%                12  -       10.0.1.1:80 10.0.1.2:80 10.0.1.3:80 and 2 more\n\
              REFUSED without --force: listener web: its group has no targets\n\
              REFUSED without --force: source_nat: ports go\n\
+             warning: listener web: no target of green has been checked yet\n\
+             REFUSED: listener all takes 10.0.0.1\n\
              nothing has been changed: this was a dry run\n"
         );
         let empty = PreviewView { differences: vec![], target_groups: vec![], ..preview };

@@ -3,7 +3,6 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
-use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -11,10 +10,10 @@ use super::{
     exec_checks::ExecChecks,
     limits::LimitArguments,
     output::{self, Format},
+    this_host,
 };
 use crate::{
-    agent,
-    config::{self, Config, ConfigError, ConfigErrors, Limits, Listener, Warning},
+    config::{self, Config, ConfigError, ConfigErrors, Limits, Warning},
     health::Programs,
     log::LogFormat,
     plural::counted,
@@ -22,8 +21,8 @@ use crate::{
 
 /// Check a configuration file, without an agent and without changing anything
 ///
-/// All errors are printed, each with line and column, and the exit code is 2 if there are any. An
-/// agent that is started with limits of its own is stood in for by the same options.
+/// All errors are printed, each with line and column, and the exit code is 2 if there are any. What
+/// this host lacks for it is a warning, since it need not be the balancer: see --strict. An agent that is started with limits of its own is stood in for by the same options.
 ///
 /// Example: xelb validate -f xelb.yaml
 ///
@@ -33,6 +32,10 @@ pub(super) struct Validate {
     /// Configuration file, YAML or JSON
     #[arg(short, long, value_name = "FILE")]
     file: PathBuf,
+    /// Exit with 2 when there are warnings, too: of the file, and of this host (interfaces that do not
+    /// exist, routes and addresses that modes nat and fullnat need)
+    #[arg(long)]
+    strict: bool,
     #[command(flatten)]
     limits: LimitArguments,
     #[command(flatten)]
@@ -64,7 +67,7 @@ struct Remark {
 }
 
 impl Validate {
-    /// 0 when the file is valid, 2 when it is not.
+    /// 0 when the file is valid, 2 when it is not; with --strict, 2 when there are warnings.
     pub(super) fn run(self) -> ExitCode {
         let file = self.file.display().to_string();
         let programs = Programs::from(self.exec);
@@ -72,15 +75,15 @@ impl Validate {
         let limits = Limits { exec_checks, ..self.limits.into() };
         let checked =
             config::load_within(&self.file, &limits, &programs).map(|(_, config, mut warnings)| {
-                warnings.extend(of_this_host(&config));
+                warnings.extend(this_host::warnings(&config));
                 (config, warnings)
             });
         let verdict = verdict(&file, checked.as_ref());
+        let refused = !verdict.valid || self.strict && !verdict.warnings.is_empty();
         if self.format.is_for_programs() {
-            let valid = verdict.valid;
             let printed = self.format.print(&verdict, |_| String::new());
             return match printed {
-                Ok(()) if !valid => ExitCode::from(2),
+                Ok(()) if refused => ExitCode::from(2),
                 printed => end(LogFormat::Text, printed.map(|()| true)),
             };
         }
@@ -90,7 +93,10 @@ impl Validate {
                 for warning in &warnings {
                     output::print_error(&warned(&file, warning));
                 }
-                self.format.print(&verdict, summary).map(|()| true)
+                match self.format.print(&verdict, summary) {
+                    Ok(()) if refused => return ExitCode::from(2),
+                    printed => printed.map(|()| true),
+                }
             }
         };
         end(LogFormat::Text, printed)
@@ -110,18 +116,6 @@ fn verdict(file: &str, checked: Result<&(Config, Vec<Warning>), &ConfigErrors>) 
         errors: checked.err().map_or(&[][..], ConfigErrors::errors).iter().map(remark).collect(),
         warnings: warnings.iter().map(|warning| remark(warning.remark())).collect(),
     }
-}
-
-/// What is wrong with a configuration on this host, which need not be the balancer.
-fn of_this_host(config: &Config) -> Vec<Warning> {
-    let own = agent::host_addresses().unwrap_or_default().iter().map(IpNet::addr).collect();
-    let taken = config::own_address_taken(config, &own);
-    let number = |name: &str| config.listeners.iter().position(|one| one.name == name);
-    let warn = |(listener, address): (&Listener, _)| {
-        let text = config::own_address_text(listener, address);
-        Some(Warning::of_listener(number(&listener.name)?, text))
-    };
-    taken.into_iter().filter_map(warn).collect()
 }
 
 fn remark(error: &ConfigError) -> Remark {

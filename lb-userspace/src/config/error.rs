@@ -169,10 +169,10 @@ impl fmt::Display for ConfigErrors {
 pub struct Warning(pub(super) ConfigError);
 
 impl Warning {
-    /// One about a listener, by its place in the list.
+    /// One about the place with this path, whose line is not known.
     #[must_use]
-    pub fn of_listener(index: usize, message: impl Into<String>) -> Self {
-        let at = At { path: format!("listeners[{index}]"), spot: Spot::UNKNOWN };
+    pub fn at(path: impl Into<String>, message: impl Into<String>) -> Self {
+        let at = At { path: path.into(), spot: Spot::UNKNOWN };
         Self(ConfigError::new(&at, message))
     }
 

@@ -5,14 +5,15 @@ use std::{fs, io, path::PathBuf, str::FromStr};
 
 use aya::programs::{
     ProgramError, Xdp,
-    links::{FdLink, LinkError, PinnedLink},
-    xdp::{XdpLink, XdpMode as AyaMode},
+    links::{FdLink, LinkError},
+    xdp::XdpMode as AyaMode,
 };
 use thiserror::Error;
 
 use super::{
-    pins::{LINK_PREFIX, PinError, PinFolder},
-    restore::{Found, again, find, with_source},
+    links::{LinkPin, link_path, pinned, remove_pin, suits, take_over},
+    pins::{PinError, PinFolder},
+    restore::{Found, again, find, presumed, with_source},
     sender::attach_sender,
 };
 
@@ -225,28 +226,11 @@ fn explain(name: &str, native: bool, source: ProgramError) -> AttachError {
     }
 }
 
-/// The pinned link of an interface, as its file name tells it.
-struct LinkPin {
-    path: PathBuf,
-    index: u32,
-    native: bool,
-}
-
-fn link_path(pins: &PinFolder, attached: &Attached) -> PathBuf {
-    pins.path().join(format!("{LINK_PREFIX}{}_{}", attached.index, attached.mode()))
-}
-
-fn parse_pin(path: PathBuf) -> Option<LinkPin> {
-    let name = path.file_name()?.to_str()?.strip_prefix(LINK_PREFIX)?;
-    let (index, mode) = name.split_once('_')?;
-    Some(LinkPin { index: index.parse().ok()?, native: mode == "native", path })
-}
-
 /// Makes the program run on exactly these interfaces: takes pinned links over by replacing their
 /// program at once, attaches where there is none, and removes those of other interfaces.
 ///
 /// What goes wrong at an interface that is `known` from before is noted there; at a new one it is an
-/// error, and nothing changes.
+/// error, and nothing changes. [`presumed`] is what is known at a start.
 pub(super) fn attach_exactly(
     program: &mut Xdp,
     pins: &PinFolder,
@@ -254,7 +238,7 @@ pub(super) fn attach_exactly(
     mode: XdpMode,
     known: &[Attached],
 ) -> Result<Vec<Attached>, AttachError> {
-    let pinned: Vec<LinkPin> = pins.links()?.into_iter().filter_map(parse_pin).collect();
+    let pinned = pinned(pins)?;
     let mut all = Vec::new();
     let mut new_pins = Vec::new();
     for name in names {
@@ -296,14 +280,19 @@ pub(super) fn attach_exactly(
     Ok(all)
 }
 
-/// What [`attach_exactly`] will come to on these interfaces, as far as can be told without trying.
+/// What [`attach_exactly`] will come to on these interfaces, as far as can be told without trying. Those
+/// that do not exist are waited for.
 pub(super) fn expected(
     pins: &PinFolder,
     names: &[String],
     mode: XdpMode,
 ) -> Result<Vec<Attached>, AttachError> {
-    let pinned: Vec<LinkPin> = pins.links()?.into_iter().filter_map(parse_pin).collect();
+    let pinned = pinned(pins)?;
+    let presumed = presumed(&pinned, names);
     let expect = |name: &String| {
+        if let Some(missing) = presumed.iter().find(|one| one.name == *name) {
+            return Ok(missing.clone());
+        }
         let index = interface_index(name)?;
         let pin = pinned.iter().find(|pin| pin.index == index && suits(mode, pin.native));
         Ok(Attached {
@@ -340,53 +329,4 @@ fn attach_one(
     link.pin(&path)
         .map_err(|error| AttachError::Link { name: name.to_owned(), reason: error.to_string() })?;
     Ok((attached, Some(path)))
-}
-
-/// Whether a pinned link may stay. With `auto` any may: making it anew would lose packets.
-const fn suits(mode: XdpMode, native: bool) -> bool {
-    match mode {
-        XdpMode::Auto => true,
-        XdpMode::Native => native,
-        XdpMode::Generic => !native,
-    }
-}
-
-/// `None` when the link is dead, as after its interface was removed.
-fn take_over(program: &mut Xdp, name: &str, pin: &LinkPin) -> Option<Attached> {
-    let replaced = PinnedLink::from_pin(&pin.path)
-        .map_err(|error| error.to_string())
-        .and_then(|pinned| replace(program, pinned.into()));
-    match replaced {
-        // The pin keeps the link; this process needs no descriptor of it.
-        Ok(link) => {
-            drop(link);
-            Some(Attached {
-                name: name.to_owned(),
-                index: pin.index,
-                native: pin.native,
-                reason: "taken over from the agent before".to_owned(),
-                ..Attached::default()
-            })
-        }
-        Err(error) => {
-            tracing::warn!(interface = name, error, "the pinned link is dead; attaching anew");
-            fs::remove_file(&pin.path).ok()?;
-            None
-        }
-    }
-}
-
-/// Makes the program that of a link, which changes nothing where it is already; fails when the link
-/// is dead.
-pub(super) fn replace(program: &mut Xdp, link: FdLink) -> Result<FdLink, String> {
-    XdpLink::try_from(link)
-        .map_err(|error| error.to_string())
-        .and_then(|link| program.attach_to_link(link).map_err(|error| with_source(&error)))
-        .and_then(|id| program.take_link(id).map_err(|error| error.to_string()))
-        .and_then(|link| FdLink::try_from(link).map_err(|error| error.to_string()))
-}
-
-fn remove_pin(name: &str, pin: &LinkPin) -> Result<(), AttachError> {
-    fs::remove_file(&pin.path)
-        .map_err(|error| AttachError::Link { name: name.to_owned(), reason: error.to_string() })
 }

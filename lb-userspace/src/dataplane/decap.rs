@@ -20,7 +20,8 @@ use crate::next_hop::local_prefixes;
 
 use super::{
     Attached, DECAP_OBJECT, Facts, LoadError, XdpMode,
-    attach::{AttachError, attach, interface_index, replace},
+    attach::{AttachError, attach, interface_index},
+    links::replace,
     load::load_program,
     target_addresses::{self, TargetAddresses},
 };

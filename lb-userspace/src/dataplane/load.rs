@@ -19,9 +19,11 @@ use super::{
     beside,
     former::Former,
     join::Balancer,
+    links::pinned,
     pins::{PinError, PinFolder, detach},
     refusal::{self, VerifierLog},
     resize::{self, Resize},
+    restore::presumed,
 };
 
 /// What goes wrong while loading.
@@ -101,7 +103,7 @@ pub enum LoadError {
 pub struct LoadOptions {
     /// Where maps and links are pinned.
     pub bpffs: PathBuf,
-    /// Interfaces to attach to.
+    /// Interfaces to attach to. Those that do not exist are waited for: see [`DataPath::restore`].
     pub interfaces: Vec<String>,
     /// How.
     pub mode: XdpMode,
@@ -144,8 +146,6 @@ impl DataPath {
     /// of other sizes are replaced, and what they hold is kept.
     pub fn load(options: &LoadOptions) -> Result<(Self, KernelStore), LoadError> {
         Facts::read()?.check_balancer()?;
-        // Before anything is made, so that a typing error leaves no trace.
-        exist(&options.interfaces)?;
         let pins = PinFolder::open(&options.bpffs)?;
         let former = Former::find(&pins, options.sizes)?;
         let hash_seed = match (options.hash_seed, former.hash_seed()) {
@@ -192,8 +192,9 @@ impl DataPath {
         maps: Maps,
     ) -> Result<(Self, KernelStore), LoadError> {
         let (balancer, store) = load_object(pins.path(), hash_seed, options.sizes)?;
+        let known = presumed(&pinned(&pins)?, &options.interfaces);
         let mut data_path = Self::new(balancer, pins, options, hash_seed, Vec::new(), maps);
-        data_path.attach(&options.interfaces)?;
+        data_path.attach_now(&options.interfaces, &known)?;
         Ok((data_path, store))
     }
 
@@ -249,9 +250,10 @@ impl DataPath {
         }
         let resize = Resize::begin(pins, folder)?;
         store.set_meta(Meta { abi: ABI, hash_seed, ..Meta::default() })?;
+        let known = presumed(&pinned(pins)?, &options.interfaces);
         let attached =
-            attach_exactly(balancer.load()?, pins, &options.interfaces, options.mode, &[])?;
-        warn_of_generic(&attached);
+            attach_exactly(balancer.load()?, pins, &options.interfaces, options.mode, &known)?;
+        warn_of(&attached);
         resize.finish(pins)?;
         Ok((balancer, store, attached))
     }
@@ -266,7 +268,8 @@ impl DataPath {
     /// After an error trying again is safe.
     pub fn switch(&mut self) -> Result<(), LoadError> {
         let names: Vec<String> = self.attached.iter().map(|one| one.name.clone()).collect();
-        self.attach_now(&names, &[])?;
+        let known = presumed(&pinned(&self.pins)?, &names);
+        self.attach_now(&names, &known)?;
         beside::finish(&self.pins)?;
         self.maps = Maps::New;
         Ok(())
@@ -277,7 +280,7 @@ impl DataPath {
     pub fn check(&self, interfaces: &[String]) -> Result<(), LoadError> {
         let new = |name: &&String| !self.attached.iter().any(|one| one.name == **name);
         let new: Vec<String> = interfaces.iter().filter(new).cloned().collect();
-        exist(&new)
+        interfaces_exist(&new)
     }
 
     /// Makes the program run on exactly these interfaces; before [`DataPath::switch`] that is put
@@ -294,7 +297,7 @@ impl DataPath {
     fn attach_now(&mut self, interfaces: &[String], known: &[Attached]) -> Result<(), LoadError> {
         let Self { balancer, pins, mode, .. } = self;
         self.attached = attach_exactly(balancer.load()?, pins, interfaces, *mode, known)?;
-        warn_of_generic(&self.attached);
+        warn_of(&self.attached);
         Ok(())
     }
 
@@ -316,8 +319,15 @@ impl DataPath {
     }
 }
 
-fn warn_of_generic(attached: &[Attached]) {
-    for one in attached.iter().filter(|one| !one.native) {
+fn warn_of(attached: &[Attached]) {
+    for Attached { name, fault, .. } in attached.iter().filter(|one| !one.fault.is_empty()) {
+        tracing::warn!(
+            interface = name,
+            reason = fault,
+            "the program is NOT attached to this interface; it will be as soon as that can be done"
+        );
+    }
+    for one in attached.iter().filter(|one| one.fault.is_empty() && !one.native) {
         tracing::warn!(
             interface = one.name,
             reason = one.reason,
@@ -352,7 +362,8 @@ pub(super) fn not_opened(error: EbpfError, sizes: MapSizes) -> LoadError {
     }
 }
 
-fn exist(interfaces: &[String]) -> Result<(), LoadError> {
+/// Says which of these interfaces does not exist, if one does not.
+pub fn interfaces_exist(interfaces: &[String]) -> Result<(), LoadError> {
     for name in interfaces {
         interface_index(name)?;
     }

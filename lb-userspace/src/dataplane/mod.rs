@@ -1,5 +1,6 @@
 //! The door to the kernel: maps, programs, pins. Nothing else in the agent touches BPF.
 
+mod answered;
 mod attach;
 mod beside;
 mod bindings;
@@ -13,6 +14,7 @@ mod former;
 mod head;
 mod join;
 mod kernel;
+mod links;
 mod listeners;
 mod load;
 mod macs;
@@ -33,6 +35,7 @@ mod tap;
 mod target_addresses;
 mod unattached;
 
+pub use answered::Answered;
 pub use attach::{AttachError, Attached, XdpMode};
 pub(crate) use attach::{attach, interface_name};
 pub use error::StoreError;
@@ -40,7 +43,7 @@ pub use ethtool::{Driver, Queues, driver_statistics};
 pub use explain::{ExplainError, Explained, Explainer};
 pub use join::Balancer;
 pub use kernel::KernelStore;
-pub use load::{DataPath, LoadError, LoadOptions, Maps};
+pub use load::{DataPath, LoadError, LoadOptions, Maps, interfaces_exist};
 pub use macs::MacRows;
 pub use memory::MemoryError;
 pub use pass::{Pass, PassError};

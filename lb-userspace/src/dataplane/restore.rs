@@ -9,6 +9,7 @@ use lb_common::abi::program;
 use super::{
     Attached, DataPath, LoadError, Maps,
     attach::{AttachError, attach_exactly, interface_index, interface_name},
+    links::LinkPin,
     load::load_program,
 };
 
@@ -52,6 +53,9 @@ impl DataPath {
     }
 }
 
+/// Why a link of an agent before is in its mode.
+pub(super) const TAKEN_OVER: &str = "taken over from the agent before";
+
 /// An interface and the name that it has now, if that is not the configured one.
 pub(super) struct Found<'a> {
     pub(super) name: &'a str,
@@ -70,6 +74,36 @@ pub(super) fn find<'a>(name: &'a str, known: Option<&Attached>) -> Result<Found<
     Ok(Found { name, index, renamed })
 }
 
+/// What is known of interfaces before the first look: of those that do not exist. Where a link is left
+/// on an interface that none of these names belongs to, that is the interface, and has got another name
+/// since: its packets go on. Any other is waited for.
+pub(super) fn presumed(pinned: &[LinkPin], names: &[String]) -> Vec<Attached> {
+    let found: Vec<_> = names.iter().map(|name| (name, interface_index(name))).collect();
+    let is_named =
+        |index| found.iter().any(|(_, found)| found.as_ref().is_ok_and(|one| *one == index));
+    let mut left = pinned
+        .iter()
+        .filter(|pin| !is_named(pin.index))
+        .filter_map(|pin| Some((pin, interface_name(pin.index)?)));
+    found
+        .iter()
+        .filter_map(|(name, found)| Some((*name, found.as_ref().err()?)))
+        .map(|(name, error)| {
+            let known = Attached { name: name.clone(), ..Attached::default() };
+            match left.next() {
+                Some((pin, renamed)) => Attached {
+                    index: pin.index,
+                    native: pin.native,
+                    reason: TAKEN_OVER.to_owned(),
+                    renamed,
+                    ..known
+                },
+                None => Attached { fault: with_source(error), ..known },
+            }
+        })
+        .collect()
+}
+
 /// What is known of an interface after another look; `new`: the program had to be attached again.
 pub(super) fn again(known: &Attached, now: Attached, new: bool) -> Attached {
     if !new {
@@ -78,6 +112,14 @@ pub(super) fn again(known: &Attached, now: Attached, new: bool) -> Attached {
         return Attached { native, reason, reattached_count, ..now };
     }
     let Attached { name, index, .. } = known;
+    if *index == 0 {
+        tracing::info!(
+            interface = name,
+            mode = now.mode(),
+            "the interface exists now; the program is attached"
+        );
+        return now;
+    }
     let why = if now.index == *index {
         "its link had been removed, or was dead"
     } else {

@@ -141,7 +141,7 @@ impl StatsSource {
             .map_err(|error| self.fail(map, error))
     }
 
-    fn pin(&self, map: &'static str) -> PathBuf {
+    pub(super) fn pin(&self, map: &'static str) -> PathBuf {
         beside::written(&self.folder).join(map)
     }
 

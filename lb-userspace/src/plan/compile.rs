@@ -44,6 +44,8 @@ pub struct Plan {
     pub next_change: Option<u32>,
     /// What people must be told: groups that fail open, have no target, or cannot reach some.
     pub warnings: Vec<Warning>,
+    /// Ids of listeners that wait for the group that they were led to.
+    pub waiting: BTreeSet<u16>,
     /// The groups, for the next plan's `Inputs`.
     pub cache: Cache,
 }

@@ -10,7 +10,7 @@ use lb_common::{Slot, target::TargetState};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{GroupTable, Plan, Reports, Tables, is_transition, pools};
+use super::{GroupTable, Plan, Reports, Tables, TargetReport, is_transition, listener_id, pools};
 use crate::config::{Config, Listener};
 
 /// The blast radius of a change.
@@ -183,27 +183,46 @@ fn services(targets: &Reports) -> HashMap<&str, Service> {
     services
 }
 
-/// Listeners that lose the last target that can serve them: in words. Each configuration comes with
-/// the reports of its plan. A listener that has none already, and a new one, lose nothing.
+/// Listeners whose group has no target in service after a change, or less than before: in words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unserved {
+    /// They lose the last target that can serve them.
+    pub left: Vec<String>,
+    /// They wait for the first verdicts on the group that they are led to, and are served meanwhile.
+    pub waiting: Vec<String>,
+}
+
+/// Which listeners these are. A configuration comes with the reports of its plan, or with the plan. A
+/// listener that has no target already, and a new one, lose nothing.
 #[must_use]
-pub fn left_without_targets(
-    before: (&Config, &Reports),
-    after: (&Config, &Reports),
-) -> Vec<String> {
-    let [had, has] = [before.1, after.1].map(services);
+pub fn unserved(before: (&Config, &Reports), after: (&Config, &Plan)) -> Unserved {
+    let (config, plan) = after;
+    let [had, has] = [before.1, &plan.targets].map(services);
     let place = |one: &Listener| (one.address, one.ports, one.protocol.number());
     let known: HashMap<_, &str> =
         before.0.listeners.iter().map(|one| (place(one), one.target_group.as_str())).collect();
     let service = |all: &HashMap<&str, Service>, group| all.get(group).copied().unwrap_or_default();
-    let mut left = Vec::new();
-    for listener in &after.0.listeners {
+    let mut unserved = Unserved::default();
+    for listener in &config.listeners {
         let group = listener.target_group.as_str();
         let Some(former) = known.get(&place(listener)).copied() else { continue };
         let now = service(&has, group);
         if now >= service(&had, former) {
             continue;
         }
-        let reports = after.1.iter().filter(|one| *one.key.group == *group && !one.leaving);
+        let reports = plan.targets.iter().filter(|one| *one.key.group == *group && !one.leaving);
+        let waits =
+            listener_id(listener, &plan.tables).is_some_and(|id| plan.waiting.contains(&id));
+        let unjudged = |one: &TargetReport| one.state == TargetState::Initial && one.weight > 0;
+        if waits && reports.clone().any(unjudged) {
+            let text = format!(
+                "listener {}: no target of {group} has been checked yet; it stays with the targets of \
+                 {former} until one is healthy",
+                listener.name
+            );
+            unserved.waiting.push(text);
+            continue;
+        }
         let verb = if former == group { "keeps" } else { "has" };
         let why = match (reports.count(), now) {
             (0, _) if former == group => "has no targets any more".to_owned(),
@@ -215,7 +234,7 @@ pub fn left_without_targets(
             (1, _) => format!("{verb} one target, which is not healthy"),
             (count, _) => format!("{verb} {count} targets, none of which is healthy"),
         };
-        left.push(format!("listener {}: its target group {group} {why}", listener.name));
+        unserved.left.push(format!("listener {}: its target group {group} {why}", listener.name));
     }
-    left
+    unserved
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::{Cache, Tables};
 use crate::{
-    config::{Config, TargetKey},
+    config::{Config, TargetGroup, TargetKey},
     health::HealthTable,
     next_hop::NextHops,
 };
@@ -20,6 +20,9 @@ pub struct Inputs<'inputs> {
     pub drained: &'inputs BTreeSet<TargetKey>,
     /// Targets that have left the configuration, and do not finish their flows.
     pub cut: &'inputs BTreeSet<TargetKey>,
+    /// Groups that have left the configuration, as they were in it, as far as they are known. Those of the
+    /// last plan need not be here.
+    pub removed: &'inputs [Arc<TargetGroup>],
     /// Next hops, by address of the target.
     pub next_hops: &'inputs Arc<NextHops>,
     /// Indices of the interfaces that clients' packets come in by.

@@ -25,6 +25,15 @@ pub(super) struct Listeners {
     pub(super) wide: BTreeMap<WidePrefix, WideListeners>,
 }
 
+impl Listeners {
+    /// The entries of all of them; one on several ports or addresses may come more than once.
+    pub(super) fn all(&self) -> impl Iterator<Item = Listener> + '_ {
+        let wide = self.wide.values().flat_map(|wide| &wide.ranges);
+        let wide = wide.filter(|range| range.protocol != 0).map(|range| range.listener);
+        self.exact.values().copied().chain(wide)
+    }
+}
+
 /// One listener on several ports or addresses.
 struct Wide {
     prefix: IpNet,

@@ -1,5 +1,6 @@
 //! PURE: what the maps should hold, and the ordered operations that lead there.
 
+mod broken;
 mod cache;
 mod compile;
 mod diff;
@@ -26,11 +27,12 @@ mod writes;
 #[cfg(test)]
 mod tests;
 
+pub use broken::{BrokenListener, broken_listeners};
 pub use cache::Cache;
 pub use compile::{Plan, PlanError, compile};
 pub use diff::diff;
 pub use entry::listener_key;
-pub use impact::{Comparison, GroupImpact, Impact, broken_connections, left_without_targets};
+pub use impact::{Comparison, GroupImpact, Impact, Unserved, broken_connections, unserved};
 pub use inputs::Inputs;
 pub use listeners::listener_id;
 pub use model::{MapModel, faults};

@@ -186,7 +186,8 @@ impl<'inputs> Compiler<'_, 'inputs> {
             if self.tables.groups.contains_key(group_id) || is_transition(&group.name) {
                 continue;
             }
-            let config = inputs.cache.group(&group.name).map(|known| &known.cause.group);
+            let known = inputs.cache.group(&group.name).map(|known| &known.cause.group);
+            let config = known.or_else(|| inputs.removed.iter().find(|one| one.name == group.name));
             let delay = config.map_or_else(Life::default, |config| config.life);
             let delay = delay.deregistration_delay.as_secs();
             let mut reports = Vec::new();

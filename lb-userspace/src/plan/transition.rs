@@ -50,6 +50,8 @@ struct Led {
     listeners: BTreeSet<u16>,
     /// Their slots.
     slots: Arc<[Slot]>,
+    /// Whether they stay with the targets that they had, since the new group serves nobody yet.
+    waits: bool,
 }
 
 impl Compiler<'_, '_> {
@@ -58,13 +60,15 @@ impl Compiler<'_, '_> {
         let previous = self.inputs.previous;
         let mut led: Vec<Led> = Vec::new();
         for ((from, to), listeners) in led_listeners(previous, planned) {
-            if let Some(slots) = self.slots_between(from, to) {
-                led.push(Led { from, to, listeners, slots });
+            if let Some((slots, waits)) = self.slots_between(from, to) {
+                led.push(Led { from, to, listeners, slots, waits });
             }
         }
         if led.is_empty() {
             return Ok(());
         }
+        let waiting = led.iter().filter(|one| one.waits);
+        self.plan.waiting.extend(waiting.flat_map(|one| &one.listeners));
         // Those that stay in their place come first: others may share it.
         let (staying, moving): (Vec<_>, Vec<_>) =
             led.iter().partition(|one| self.stays_in_place(one, &led));
@@ -86,16 +90,42 @@ impl Compiler<'_, '_> {
         planned.exact.values_mut().for_each(turn);
         let ranges = planned.wide.values_mut().flat_map(|wide| &mut wide.ranges);
         ranges.map(|range| &mut range.listener).for_each(turn);
+        self.say_who_waits(&led, planned);
         Ok(())
     }
 
+    /// Says which groups are waited for. Where all listeners wait, nothing is dropped, and no target
+    /// of the group gets packets, whatever its own plan says.
+    fn say_who_waits(&mut self, led: &[Led], planned: &Listeners) {
+        let awaited: BTreeSet<u16> = led.iter().filter(|one| one.waits).map(|one| one.to).collect();
+        for to in awaited {
+            let Some(name) = self.tables.groups.get(&to).map(|group| Arc::clone(&group.name))
+            else {
+                continue;
+            };
+            let has_listener = planned.all().any(|listener| listener.group == to);
+            self.plan.warnings.retain(|warning| {
+                use WarningKind::{FailOpen, NoTargetInService};
+                let untrue = matches!(warning.kind, FailOpen | NoTargetInService);
+                has_listener || !untrue || *warning.subject != *name
+            });
+            let text = format!(
+                "target group {name}: it has no target in service yet; listeners that were led to it \
+                 stay with the targets that they had"
+            );
+            self.plan.warnings.push(Warning::new(WarningKind::SwitchWaits, &*name, text));
+        }
+    }
+
     /// What the ring of a group becomes for listeners that are led to another; `None` when that is
-    /// the other's ring, or when there is nothing to take along.
-    fn slots_between(&mut self, from: u16, to: u16) -> Option<Arc<[Slot]>> {
+    /// the other's ring, or when there is nothing to take along. Also whether they wait for the other.
+    fn slots_between(&self, from: u16, to: u16) -> Option<(Arc<[Slot]>, bool)> {
         let before = sound(self.inputs.previous, from)?;
         let after = self.tables.groups.get(&to)?;
         let bits = before.ring.bits().max(after.ring.bits());
-        let owners = self.owners(before, to, bits);
+        let kept = self.kept_owners(before, to, bits);
+        let waits = kept.is_some();
+        let owners = kept.unwrap_or_else(|| spread(&after.slots, 1 << bits, |slot| slot.current));
         let renamed = self.same_servers(before, to);
         let same = |id: u16| renamed.get(&id).copied().unwrap_or(id);
         let known: Vec<Slot> = before
@@ -116,47 +146,45 @@ impl Compiler<'_, '_> {
         };
         let slots = consistency::own(&known, &owners, &change);
         let has_arrived = is_ring_of(&slots, &self.tables.groups.get(&to)?.slots);
-        (!has_arrived).then_some(slots)
+        (!has_arrived).then_some((slots, waits))
     }
 
-    /// The owners of the slots: those of the new group, or, as long as it has none because it waits
-    /// for its health checks or next hops, those of before.
-    fn owners(&mut self, before: &GroupTable, to: u16, bits: u8) -> Vec<u16> {
-        let len = 1_usize << bits;
-        let (slots, old) = match self.tables.groups.get(&to) {
-            Some(group) => (Arc::clone(&group.slots), &before.slots),
-            None => ([].into(), &before.slots),
-        };
-        if slots.first().is_some_and(|slot| slot.current != 0) || !self.waits(to) {
-            return spread(&slots, len, |slot| slot.current);
+    /// The owners that slots keep while the new group has no target in service; `None` when it has, or
+    /// when nobody is left to keep them. What a target had that can take no more goes to the others.
+    fn kept_owners(&self, before: &GroupTable, to: u16, bits: u8) -> Option<Vec<u16>> {
+        if !self.is_awaited(before, to) {
+            return None;
         }
         let targets = &self.tables.targets;
         let kept = |slot: &Slot| {
             let routable = targets.get(&slot.current).is_some_and(lb_common::Target::is_routable);
             if routable { slot.current } else { 0 }
         };
-        let owners = spread(old, len, kept);
-        if let (true, Some(group)) =
-            (owners.iter().any(|owner| *owner != 0), self.tables.groups.get(&to))
-        {
-            let text = format!(
-                "target group {}: it has no target yet that may take traffic; listeners that were \
-                 led to it stay with the targets that they had",
-                group.name
-            );
-            self.plan.warnings.push(Warning::new(WarningKind::SwitchWaits, &*group.name, text));
+        let mut owners = spread(&before.slots, 1 << bits, kept);
+        let left: BTreeSet<u16> = owners.iter().copied().filter(|owner| *owner != 0).collect();
+        let mut others = left.iter().cycle();
+        for owner in owners.iter_mut().filter(|owner| **owner == 0) {
+            *owner = *others.next()?;
         }
-        owners
+        Some(owners)
     }
 
-    /// Whether a group without owners may soon have some.
-    fn waits(&self, id: u16) -> bool {
-        let reports = self.plan.cache.by_id(id).map(|group| Arc::clone(&group.reports));
-        reports.iter().flat_map(|reports| reports.iter()).any(|report| {
-            use TargetState::{Healthy, Initial, Unhealthy};
+    /// Whether a group has no target in service, and listeners with these slots have not been its
+    /// listeners yet. It has to have a target that may come into service.
+    fn is_awaited(&self, before: &GroupTable, to: u16) -> bool {
+        use TargetState::{Healthy, Initial, Unhealthy};
+        let Some(group) = self.plan.cache.by_id(to) else {
+            return false;
+        };
+        let serves = group.reports.iter().any(|one| one.in_ring && one.state == Healthy);
+        let may_serve = group.reports.iter().any(|report| {
             let checked = matches!(report.state, Initial | Healthy | Unhealthy);
             checked && !report.leaving && report.weight > 0
-        })
+        });
+        let targets = &self.tables.targets;
+        let is_of_group =
+            |slot: &Slot| targets.get(&slot.current).is_some_and(|one| one.group == to);
+        !serves && may_serve && !before.slots.iter().any(is_of_group)
     }
 
     /// Targets of other groups in the slots of a ring that are the same servers, reached in the same
@@ -253,10 +281,8 @@ fn led_listeners(previous: &Tables, planned: &Listeners) -> BTreeMap<(u16, u16),
     const WAYS: u16 = Listener::NAT | Listener::STICKY;
     let before: HashMap<u16, Listener> =
         previous.all_listeners().map(|listener| (listener.id, listener)).collect();
-    let wide = planned.wide.values().flat_map(|wide| &wide.ranges);
-    let wide = wide.filter(|range| range.protocol != 0).map(|range| range.listener);
     let mut led: BTreeMap<(u16, u16), BTreeSet<u16>> = BTreeMap::new();
-    for listener in planned.exact.values().copied().chain(wide) {
+    for listener in planned.all() {
         if let Some(known) = before.get(&listener.id)
             && known.group != listener.group
             && (known.flags ^ listener.flags) & WAYS == 0

@@ -116,9 +116,8 @@ impl<G: Ground> Player<G> {
             }
         };
         let present = self.config.as_ref().map(|present| (present, &self.plan.targets));
-        let left = present.map_or_else(Vec::new, |present| {
-            plan::left_without_targets(present, (&config, &plan.targets))
-        });
+        let left =
+            present.map_or_else(Vec::new, |present| plan::unserved(present, (&config, &plan)).left);
         if force || left.is_empty() {
             self.config = Some(config);
         } else {
@@ -187,7 +186,7 @@ impl<G: Ground> Player<G> {
         let Some(config) = self.config.clone() else { return };
         let reconciler = &self.reconciler;
         let seen = |slot| reconciler.seen(slot);
-        let quiet = agent::quiet_slots(&self.plan.tables, self.now(), seen, |_, _| false);
+        let quiet = agent::quiet_slots(&self.plan.tables, self.now(), seen, |_, _, _| false);
         let plan = self.plan_for(&config, &quiet).expect("what was taken over fits");
         self.reconciler.apply(&plan).expect("writing does not fail");
         self.plan = plan;
@@ -204,6 +203,7 @@ impl<G: Ground> Player<G> {
                 health,
                 drained,
                 cut: &BTreeSet::new(),
+                removed: &[],
                 next_hops: &Arc::new(next_hops),
                 attached: &BTreeSet::from([INTERFACE]),
                 now,

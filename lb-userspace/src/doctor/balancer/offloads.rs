@@ -1,6 +1,9 @@
 //! Offloads that glue packets together: XDP sees packets as they were on the wire, or not at all.
 
-use crate::doctor::{Finding, InterfaceFacts};
+use crate::{
+    agent,
+    doctor::{Finding, InterfaceFacts},
+};
 
 const RX_VLAN: &str = "rxvlan";
 
@@ -40,16 +43,12 @@ fn tags(interface: &InterfaceFacts) -> Option<Finding> {
     if *rx_vlan != Some(true) || vlans.is_empty() {
         return None;
     }
-    let remedy = if driver == "veth" {
-        "at the other end of the veth pair: ethtool -K PEER txvlan off".to_owned()
-    } else {
-        format!("ethtool -K {name} rxvlan off")
-    };
+    let remedy = agent::vlan_tags_remedy(name, driver);
     let vlans = vlans.join(", ");
     Some(if xdp.as_ref().is_some_and(|xdp| xdp.generic) {
         let message = format!(
-            "VLAN tags are taken off before the program runs ({vlans}), and generic mode sends \
-             packets on with the tag that they came with: to the wrong VLAN"
+            "VLAN tags are taken off before the program runs ({vlans}), and {}",
+            agent::GENERIC_VLAN_TAGS
         );
         Finding::error(RX_VLAN, name, message, remedy)
     } else {

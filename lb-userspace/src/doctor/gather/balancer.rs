@@ -93,11 +93,11 @@ fn warning(detail: WarningDetail) -> Option<Warning> {
 
 /// Where the agent's program runs.
 fn ingress(snapshot: &Snapshot) -> Ingress {
-    let indices = |native: bool| {
-        let wanted = snapshot.interfaces.iter().filter(|one| (one.mode == "native") == native);
+    let indices = |mode: &str| {
+        let wanted = snapshot.interfaces.iter().filter(|one| one.mode == mode);
         wanted.map(|interface| interface.index).collect()
     };
-    Ingress { native: indices(true), generic: indices(false) }
+    Ingress { native: indices("native"), generic: indices("generic") }
 }
 
 async fn agent(

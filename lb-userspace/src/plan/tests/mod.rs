@@ -9,6 +9,7 @@ mod sizes;
 mod speed;
 mod standing;
 mod transition;
+mod waiting;
 
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
 
@@ -33,6 +34,7 @@ struct World {
     attached: BTreeSet<u32>,
     quiet: BTreeSet<u32>,
     cut: BTreeSet<TargetKey>,
+    removed: Vec<Arc<TargetGroup>>,
     now: u32,
     next_hops: Arc<NextHops>,
 }
@@ -59,6 +61,7 @@ impl World {
             attached: BTreeSet::from([5]),
             quiet: BTreeSet::new(),
             cut: BTreeSet::new(),
+            removed: Vec::new(),
             now: 1000,
         }
     }
@@ -129,6 +132,7 @@ impl World {
             health: &self.health,
             drained: &self.drained,
             cut: &self.cut,
+            removed: &self.removed,
             next_hops: &self.next_hops,
             now: self.now,
             quiet: &self.quiet,

@@ -11,7 +11,7 @@ use super::*;
 const HEALTHY: Option<TargetState> = Some(Healthy);
 
 /// Blue has targets 1 and 2, green 3 and 4; one listener is led to blue.
-fn world() -> World {
+pub(super) fn world() -> World {
     let mut world = World::new();
     for (name, numbers) in [("blue", [1, 2]), ("green", [3, 4])] {
         world.group(name, Mode::Ipip);
@@ -23,7 +23,7 @@ fn world() -> World {
     world
 }
 
-fn next(world: &World, before: &Plan) -> Plan {
+pub(super) fn next(world: &World, before: &Plan) -> Plan {
     let plan = world.plan(&before.tables, &before.cache).unwrap();
     let anew = world.plan(&before.tables, &Cache::default()).unwrap();
     assert_eq!(plan.tables, anew.tables);
@@ -32,7 +32,7 @@ fn next(world: &World, before: &Plan) -> Plan {
 }
 
 /// The group that the listener's entry names.
-fn group_of(plan: &Plan) -> &GroupTable {
+pub(super) fn group_of(plan: &Plan) -> &GroupTable {
     let listener = plan.tables.all_listeners().next().unwrap();
     &plan.tables.groups[&listener.group]
 }

@@ -3,7 +3,7 @@
 use crate::{
     Binding, Bucket, ClientLink, FlowLine, FragmentFlow, FragmentKey, Group, InterfaceMacs, Life,
     Listener, ListenerKey, ListenerPlace, Memory, MemoryLine, Owner, Pool, PortRange, Sequence,
-    Slot, Switches, Target, Traffic, VipKey, WideKey, WideListeners,
+    Slot, Switches, Target, Traffic, Turns, VipKey, WideKey, WideListeners,
     explain::Explanation,
     shared,
     shared::{Layout, Shared as _},
@@ -11,7 +11,7 @@ use crate::{
 
 /// The number of the layout of all pinned maps. It changes whenever a shared type, a map's name or
 /// a map's size changes; an agent that finds maps with another number builds its own beside them.
-pub const ABI: u32 = 9;
+pub const ABI: u32 = 10;
 
 /// Longest name that the kernel keeps of a map; that of a longer one is cut there.
 pub const MAP_NAME_MAX: usize = 15;
@@ -96,6 +96,7 @@ pub const LAYOUTS: &[Layout] = &[
     Life::LAYOUT,
     FlowLine::LAYOUT,
     Pool::LAYOUT,
+    Turns::LAYOUT,
     Explanation::LAYOUT,
     Memory::LAYOUT,
     MemoryLine::LAYOUT,
@@ -107,7 +108,7 @@ pub const LAYOUTS: &[Layout] = &[
 pub mod map {
     /// `Array` of one [`super::Meta`].
     pub const META: &str = "META";
-    /// `ProgramArray`: what the balancer goes on with, by [`super::program::Instance`].
+    /// `ProgramArray`: what the balancer goes on with, by [`super::program::Instance::place`].
     pub const PROGRAMS: &str = "PROGRAMS";
     /// `PerCpuArray` of `u64`, by [`super::program::Instance`]: what it leaves to that program.
     pub const LEFT: &str = "LEFT";
@@ -147,13 +148,11 @@ pub mod map {
     pub const BINDINGS: &str = "BINDINGS";
     /// Mmapable `Array` of [`crate::FlowLine`].
     pub const FLOWS: &str = "FLOWS";
-    /// `Queue` of `u32`: free bindings of mode nat.
-    pub const FREE_NAT: &str = "FREE_NAT";
-    /// `Queue` of `u32`: free bindings of mode fullnat, IPv4.
-    pub const FREE_V4: &str = "FREE_V4";
-    /// `Queue` of `u32`: free bindings of mode fullnat, IPv6.
-    pub const FREE_V6: &str = "FREE_V6";
-    /// `PerCpuArray` of `u32`: where each CPU's next look at a pool starts.
+    /// `Queue` of `u32`: bindings that were used before and are free now.
+    pub const FREE: &str = "FREE";
+    /// Mmapable `Array` of one [`crate::Turns`].
+    pub const TURNS: &str = "TURNS";
+    /// `PerCpuArray` of one `u32`: where each CPU's next look at bindings starts.
     pub const HANDS: &str = "HANDS";
 
     /// Mmapable `Array` of one [`crate::macs::Macs`].
@@ -200,9 +199,8 @@ pub mod map {
         POOLS,
         BINDINGS,
         FLOWS,
-        FREE_NAT,
-        FREE_V4,
-        FREE_V6,
+        FREE,
+        TURNS,
         HANDS,
         MACS,
         SEEN,
@@ -218,10 +216,27 @@ pub mod program {
     pub const EXPLAIN: &str = "xelb_explain";
     /// What the balancer goes on with, for all others.
     pub const REST: &str = "xelb_rest";
+    /// What both go on with, for packets that may need translation (modes nat and fullnat).
+    pub const TRANSLATE: &str = "xelb_translate";
     /// The target side's decapsulator.
     pub const DECAP: &str = "xelb_decap";
 
-    /// Whose [`REST`] lies at which index of the map `PROGRAMS`.
+    /// A program that another one goes on with.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    #[repr(u32)]
+    pub enum Next {
+        /// [`REST`].
+        Rest = 0,
+        /// [`TRANSLATE`].
+        Translate = 1,
+    }
+
+    impl Next {
+        /// How many there are.
+        pub const COUNT: u32 = 2;
+    }
+
+    /// Whose programs they are.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     #[repr(u32)]
     pub enum Instance {
@@ -234,6 +249,12 @@ pub mod program {
     impl Instance {
         /// How many there are.
         pub const COUNT: u32 = 2;
+
+        /// Index in the map `PROGRAMS` of what it goes on with.
+        #[must_use]
+        pub const fn place(self, next: Next) -> u32 {
+            next as u32 * Self::COUNT + self as u32
+        }
 
         /// The program that its packets come to first.
         #[must_use]

@@ -7,8 +7,8 @@
 //! map in its place before it loads the program.
 
 use crate::{
-    Switches, abi::map, group::Groups, listener::Listeners, macs::Macs, memory::Seen, nat::Pools,
-    ring::Rings, ring::Slots, target::Targets,
+    Switches, Turns, abi::map, group::Groups, listener::Listeners, macs::Macs, memory::Seen,
+    nat::Pools, ring::Rings, ring::Slots, target::Targets,
 };
 
 /// The element of a map that is addressed directly.
@@ -55,6 +55,7 @@ direct! {
     6: Pools = POOLS,
     7: Seen = SEEN,
     8: Macs = MACS,
+    9: Turns = TURNS,
 }
 
 #[cfg(test)]

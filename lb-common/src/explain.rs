@@ -9,7 +9,8 @@ shared! {
         pub noted: u32,
         /// Index of the slot in the array of rings.
         pub slot: u32,
-        /// Index of the binding, in modes nat and fullnat.
+        /// Modes nat and fullnat: index of the binding; of a new one the port that the target would see, in
+        /// host byte order, and above it the number of the pool, or [`Explanation::CLIENT`].
         pub binding: u32,
         /// Index of the last counter.
         pub counter: u32,
@@ -25,6 +26,8 @@ shared! {
 }
 
 impl Explanation {
+    /// In place of a pool and its port: the flow would keep the client's.
+    pub const CLIENT: u32 = u32::MAX;
     /// A listener was found.
     pub const LISTENER: u32 = 1;
     /// A slot was read.

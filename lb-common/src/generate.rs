@@ -13,6 +13,9 @@ pub const FRAME_LENGTH: usize = 80 - FRAME_OFFSET as usize;
 /// Clients' addresses end in the 24 bits of the flow's number: flows that there can be.
 pub const FLOWS_MAX: u32 = 1 << 24;
 
+/// Packets of a connection: SYN, SYN-ACK, ACK, FIN, FIN, ACK.
+pub const CONNECTION_PACKETS: u32 = 6;
+
 shared! {
     /// The only element of the map [`map::ORDER`].
     pub struct Order: 96 {
@@ -42,6 +45,9 @@ pub mod map {
     pub const STATE: &str = "STATE";
     /// `PerCpuArray` of one `u64`: packets that the generator or a reference program gave up.
     pub const FAILURES: &str = "FAILURES";
+    /// `PerCpuArray` of one `[u64; 4]`: how far the connection of [`super::program::CONNECT`] is, and the ends that its
+    /// target sees.
+    pub const LIFE: &str = "LIFE";
     /// `LruHashMap` that the program [`super::program::LRU`] looks flows up in.
     pub const LRU: &str = "LRU";
 }
@@ -50,6 +56,9 @@ pub mod map {
 pub mod program {
     /// The generator.
     pub const GENERATE: &str = "xelb_generate";
+    /// Another generator: whole connections, one after the other, with what their targets answer; for mode
+    /// fullnat over IPv4. Each is [`super::CONNECTION_PACKETS`] packets.
+    pub const CONNECT: &str = "xelb_connect";
     /// Only sends the frame back: what the generator costs by itself.
     pub const REFLECT: &str = "xelb_reflect";
     /// Swaps the MACs and sends the frame back.

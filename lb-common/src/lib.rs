@@ -33,7 +33,7 @@ pub use group::Group;
 pub use listener::{Listener, ListenerKey, ListenerPlace, VipKey};
 pub use macs::InterfaceMacs;
 pub use memory::{Memory, MemoryLine, Owner};
-pub use nat::{Binding, ClientLink, FlowLine, Life, Pool, Sequence};
+pub use nat::{Binding, ClientLink, FlowLine, Life, Pool, Sequence, Turns};
 pub use ring::{RingRef, RingSlot, Slot};
 pub use switches::{Bucket, Limit, Switches};
 pub use target::{Mode, Target};

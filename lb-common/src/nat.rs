@@ -30,10 +30,8 @@ shared! {
         pub family: u8,
         /// IP protocol number.
         pub protocol: u8,
-        /// Number of the pool that it belongs to.
-        pub pool: u8,
-        /// Zero.
-        pub reserved: u8,
+        /// Id of the listener.
+        pub listener: u16,
         /// Id of the target.
         pub target: u16,
         /// Seconds of silence after which it is forgotten.
@@ -70,23 +68,32 @@ shared! {
         pub words: [u64; FLOW_WORDS],
     }
 
-    /// Where bindings come from: an address of the balancer's with a range of ports, or, for mode
-    /// nat, no address at all.
+    /// An address of the balancer's with a range of ports, which flows of mode fullnat come from.
     pub struct Pool: 32 {
-        /// The address; zero in mode nat.
+        /// The address.
         pub address: Address,
-        /// Index of its first binding; binding and port go up together.
-        pub first: u32,
-        /// Number of its bindings; 0 when there is no such pool.
+        /// Number of ports; 0 when there is no such pool.
         pub count: u32,
+        /// [`Pool::READY`] when no flow has an address any more that has gone.
+        pub flags: u32,
         /// First port, in host byte order.
         pub first_port: u16,
-        /// Number of the [`Family`]; 0 in mode nat.
+        /// Number of the [`Family`].
         pub family: u8,
         /// Zero.
-        pub reserved: u8,
-        /// [`Pool::READY`] when its bindings have been filled in.
-        pub flags: u32,
+        pub reserved: [u8; 5],
+    }
+
+    /// The only element of the map `TURNS`: what the CPUs share. Each number has a cache line.
+    pub struct Turns: 128 {
+        /// Bindings that have ever been taken: those behind them are new.
+        pub taken: u64,
+        /// Zero.
+        pub reserved: [u64; 7],
+        /// Where the next look for a binding starts when none is free.
+        pub hand: u64,
+        /// Zero.
+        pub reserved_tail: [u64; 7],
     }
 
     /// The life of a binding, one word.
@@ -103,30 +110,35 @@ shared! {
 /// Words of a line of the flow table.
 pub const FLOW_WORDS: usize = 8;
 
-/// Lines of the flow table. Modes nat and fullnat need three words for two bindings at most, so
-/// that it is filled to three quarters when every binding is in use.
-pub const FLOW_LINES: usize = 1 << 16;
+/// Bindings of both modes, unless the agent is told otherwise: 32 MiB, and 9 MiB to find them.
+pub const BINDINGS: usize = 1 << 18;
 
-/// Bindings of all pools.
-pub const BINDINGS_MAX: usize = 1 << 18;
+/// The least that the agent can be told.
+pub const BINDINGS_MIN: usize = 1 << 16;
 
-/// Bindings of mode nat: the first ones.
-pub const NAT_BINDINGS: usize = BINDINGS_MAX / 2;
+/// The most: 256 MiB, and 72 MiB to find them.
+pub const BINDINGS_MAX: usize = 1 << 21;
 
-/// Bindings of mode fullnat: the others.
-pub const FULLNAT_BINDINGS: usize = BINDINGS_MAX - NAT_BINDINGS;
+/// Lines of the flow table for so many bindings. Each has two words in it, one for each direction, so that
+/// half of it is filled when every binding is in use.
+#[must_use]
+pub const fn flow_lines(bindings: usize) -> usize {
+    bindings * 4 / FLOW_WORDS
+}
 
-/// Pools: number 0 is that of mode nat, the others are addresses of mode fullnat.
-pub const POOLS_MAX: usize = 17;
+/// Pools of a family.
+pub const POOLS_MAX: usize = 16;
 
-/// Places for pools: a power of two, so that the data path can mask.
-pub const POOL_PLACES: usize = 32;
+/// Places for pools: those of IPv4 first, then those of IPv6.
+pub const POOL_PLACES: usize = 2 * POOLS_MAX;
 
 /// The only element of the map `POOLS`.
 #[repr(C)]
 pub struct Pools {
     /// All pools, by number.
     pub pools: [Pool; POOL_PLACES],
+    /// For each family: one more than the highest number of a pool, counted from its first place.
+    pub ends: [u32; 2],
 }
 
 impl Binding {
@@ -144,8 +156,7 @@ impl Binding {
         link: ClientLink { client: 0, own: 0, tags: 0, interface: 0 },
         family: 0,
         protocol: 0,
-        pool: 0,
-        reserved: 0,
+        listener: 0,
         target: 0,
         idle_timeout: 0,
         sequence: 0,
@@ -247,74 +258,35 @@ impl Sequence {
 }
 
 impl Pool {
-    /// The pool of mode nat.
-    pub const NAT: usize = 0;
-
-    /// Flag: its bindings have been filled in and can be taken.
+    /// Flag: no flow has an address or port any more that a former pool had and none has now.
     pub const READY: u32 = 1;
 
-    /// The binding that has this port; `None` when it has none.
+    /// The first place of the pools of a family.
     #[must_use]
     #[inline(always)]
-    pub const fn binding_of(&self, port: u16) -> Option<u32> {
-        let offset = (port as u32).wrapping_sub(self.first_port as u32);
-        if offset < self.count { Some(self.first + offset) } else { None }
-    }
-
-    /// Its binding with this offset, before it is used for the first time; `number` is the pool's.
-    #[must_use]
-    pub fn binding(&self, number: u8, offset: u32) -> Binding {
-        let port = u32::from(self.first_port) + offset;
-        Binding {
-            local: self.address,
-            // A pool has no more bindings than ports; mode nat takes the client's port.
-            local_port: Be16::new(u16::try_from(port).unwrap_or(0)),
-            pool: number,
-            ..Binding::EMPTY
-        }
-    }
-
-    /// The queue of free bindings that it shares with the other pools of its family.
-    #[must_use]
-    #[inline(always)]
-    pub const fn queue(&self) -> Queue {
-        match self.family {
-            4 => Queue::V4,
-            6 => Queue::V6,
-            _ => Queue::Nat,
-        }
-    }
-}
-
-/// Queues of free bindings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Queue {
-    /// Those of mode nat.
-    Nat,
-    /// Those of mode fullnat with an IPv4 address.
-    V4,
-    /// Those with an IPv6 address.
-    V6,
-}
-
-impl Queue {
-    /// The queue for mode fullnat.
-    #[must_use]
-    #[inline(always)]
-    pub const fn of(family: Family) -> Self {
+    pub const fn first_place(family: Family) -> usize {
         match family {
-            Family::V4 => Self::V4,
-            Family::V6 => Self::V6,
+            Family::V4 => 0,
+            Family::V6 => POOLS_MAX,
         }
     }
+
+    /// Whether an address and port are its own.
+    #[must_use]
+    pub fn has(&self, address: Address, port: u16) -> bool {
+        let offset = u32::from(port).wrapping_sub(self.first_port.into());
+        self.address == address && offset < self.count
+    }
 }
+
+/// The bit of a word of the flow table that says that it is used.
+pub const WORD_USED: u64 = 1 << 31;
 
 /// The binding that a word of the flow table leads to; `None` for an empty one.
 #[must_use]
 #[inline(always)]
 pub const fn binding_of_word(word: u64) -> Option<u32> {
-    const USED: u64 = BINDINGS_MAX as u64;
-    if word & USED == 0 { None } else { Some((word & (USED - 1)) as u32) }
+    if word & WORD_USED == 0 { None } else { Some((word & (WORD_USED - 1)) as u32) }
 }
 
 impl Life {
@@ -355,5 +327,6 @@ impl Life {
 }
 
 const _: () = assert!(core::mem::offset_of!(Binding, life) == 0);
-const _: () = assert!(POOLS_MAX <= POOL_PLACES && POOL_PLACES.is_power_of_two());
-const _: () = assert!(BINDINGS_MAX.is_power_of_two() && FLOW_LINES.is_power_of_two());
+const _: () = assert!(POOL_PLACES.is_power_of_two());
+const _: () = assert!(BINDINGS.is_power_of_two() && BINDINGS_MIN.is_power_of_two());
+const _: () = assert!(BINDINGS_MAX.is_power_of_two() && BINDINGS_MAX < WORD_USED as usize);

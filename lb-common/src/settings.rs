@@ -49,5 +49,14 @@ pub const MEMORY_MASK: Setting = Setting {
     why: "Lines of the map MEMORY, a power of two, less one: the map is as large as the agent is told",
 };
 
+/// How many bindings there are.
+pub const BINDING_MASK: Setting = Setting {
+    name: "BINDING_MASK",
+    type_name: "u32",
+    why: "Bindings of the map BINDINGS, a power of two, less one: the map is as large as the agent is told, and so \
+          are FLOWS and FREE",
+};
+
 /// All of them.
-pub const ALL: &[Setting] = &[HASH_KEYS, DRY_RUN, MEMORY_MASK, CHECK_SOURCES, GUE_PORT];
+pub const ALL: &[Setting] =
+    &[HASH_KEYS, DRY_RUN, MEMORY_MASK, BINDING_MASK, CHECK_SOURCES, GUE_PORT];

@@ -7,6 +7,11 @@
 //! reversed. Two multiplications for IPv4 and five for IPv6: SipHash-1-3, by comparison, is a third of
 //! the balancer's time, since BPF has no rotation.
 //!
+//! A product holds one half of a source address and one of a destination address, never two halves that
+//! the sender chooses: chosen together, they could be searched for sources whose products agree, and
+//! whose hashes then agree whatever the rest of the packet is. Where there is no destination
+//! ([`of_client`]) each half is multiplied on its own (multilinear hashing; the same paper, section 3.2).
+//!
 //! What it does not promise: who can learn the target of each of very many flows of his choice may
 //! calculate others. (Whoever sees that much can also just repeat those that met a target.)
 
@@ -21,7 +26,7 @@ pub const KEYS: usize = 11;
 const SUMMAND: usize = 0;
 /// First of two for ports, protocol and family.
 const TAIL: usize = 1;
-/// First of two for each 8 bytes of addresses.
+/// First of two for each pair of halves of addresses.
 const ADDRESSES: usize = 3;
 
 /// The words of the key that belong to a seed: SipHash-1-3 of their numbers.
@@ -54,10 +59,12 @@ pub(crate) fn of(family: Family, protocol: u8, ends: &Ends, key: impl Fn(usize) 
     let [destination_low, destination_high] = ends.destination.words.map(u64::to_le);
     mix(tail.wrapping_add(match family {
         Family::V4 => pair(source_low, destination_low, ADDRESSES, &key),
-        Family::V6 => halves(source_low, ADDRESSES, &key)
-            .wrapping_add(halves(source_high, ADDRESSES + 2, &key))
-            .wrapping_add(halves(destination_low, ADDRESSES + 4, &key))
-            .wrapping_add(halves(destination_high, ADDRESSES + 6, &key)),
+        Family::V6 => words(source_low, destination_low, ADDRESSES, &key).wrapping_add(words(
+            source_high,
+            destination_high,
+            ADDRESSES + 4,
+            &key,
+        )),
     }))
 }
 
@@ -66,13 +73,17 @@ pub(crate) fn of(family: Family, protocol: u8, ends: &Ends, key: impl Fn(usize) 
 #[inline(always)]
 pub(crate) fn of_client(datagram: &Datagram, key: impl Fn(usize) -> u64) -> u64 {
     let [low, high] = datagram.source.words.map(u64::to_le);
-    let tail = key(SUMMAND).wrapping_add(pair(0, datagram.family as u64, TAIL, &key));
-    mix(tail.wrapping_add(halves(low, ADDRESSES, &key)).wrapping_add(halves(
-        high,
-        ADDRESSES + 2,
-        &key,
-    )))
+    let term = |number, half: u64| key(number).wrapping_mul(half);
+    mix(key(SUMMAND)
+        .wrapping_add(term(TAIL, datagram.family as u64))
+        .wrapping_add(term(ADDRESSES, low & HALF))
+        .wrapping_add(term(ADDRESSES + 1, low >> 32))
+        .wrapping_add(term(ADDRESSES + 2, high & HALF))
+        .wrapping_add(term(ADDRESSES + 3, high >> 32)))
 }
+
+/// The lower half of a word.
+const HALF: u64 = 0xffff_ffff;
 
 /// Two words of 32 bits.
 #[inline(always)]
@@ -80,10 +91,15 @@ fn pair(one: u64, other: u64, first: usize, key: &impl Fn(usize) -> u64) -> u64 
     key(first).wrapping_add(other).wrapping_mul(key(first + 1).wrapping_add(one))
 }
 
-/// The two halves of a word.
+/// A word of a source and one of a destination: each half of the one with a half of the other.
 #[inline(always)]
-fn halves(word: u64, first: usize, key: &impl Fn(usize) -> u64) -> u64 {
-    pair(word & 0xffff_ffff, word >> 32, first, key)
+fn words(source: u64, destination: u64, first: usize, key: &impl Fn(usize) -> u64) -> u64 {
+    pair(source & HALF, destination & HALF, first, key).wrapping_add(pair(
+        source >> 32,
+        destination >> 32,
+        first + 2,
+        key,
+    ))
 }
 
 #[inline(always)]
@@ -91,4 +107,70 @@ const fn mix(mut sum: u64) -> u64 {
     sum = (sum ^ sum >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     sum = (sum ^ sum >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
     sum ^ sum >> 31
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use lb_common::{Address, Be16};
+
+    use super::*;
+
+    const SEED: [u64; 2] = [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210];
+
+    fn datagram(source: &str, destination: &str, ports: [u16; 2], protocol: u8) -> Datagram {
+        let [source, destination]: [IpAddr; 2] =
+            [source, destination].map(|address| address.parse().unwrap());
+        Datagram {
+            family: Family::from(&source),
+            source: source.into(),
+            destination: destination.into(),
+            source_port: Be16::new(ports[0]),
+            destination_port: Be16::new(ports[1]),
+            protocol,
+            ..Datagram::EMPTY
+        }
+    }
+
+    /// Calculated in Python, with whole numbers of any size. They change with the ABI number only.
+    #[test]
+    fn hashes_are_what_they_were() {
+        let v4 = datagram("198.51.100.7", "203.0.113.10", [40_000, 80], 6);
+        let v6 = datagram("2001:db8:1:2:3:4:5:6", "2001:db8:f::10", [40_000, 443], 17);
+        assert_eq!(flow_hash(&v4, SEED), 0xa1a5_936c_9dec_c6b5);
+        assert_eq!(flow_hash(&v6, SEED), 0xef4a_1fed_f190_c0ce);
+        let client = |datagram| of_client(&datagram, |index| key(SEED, index));
+        assert_eq!(client(v4), 0x3a02_efca_a3ae_2f5b);
+        assert_eq!(client(v6), 0xe51a_666b_0652_1e36);
+    }
+
+    /// With keys that make a factor of a product zero, all sources that share this factor have one hash,
+    /// if the other factor is theirs, too.
+    #[test]
+    fn no_half_of_a_source_hides_another() {
+        let source = |words: [u32; 4]| {
+            let words = words.map(u64::from);
+            let words = [words[0] | words[1] << 32, words[2] | words[3] << 32];
+            Datagram {
+                family: Family::V6,
+                source: Address { words: words.map(u64::from_le) },
+                ..datagram("::", "2001:db8::10", [40_000, 443], 6)
+            }
+        };
+        const CHOSEN: u32 = 0x1234_5678;
+        // A sender would have to find the key; here he has it.
+        let zero = |index: usize| match index {
+            0 => 0,
+            _ => 0_u64.wrapping_sub(CHOSEN.into()),
+        };
+        let flow = |words| of(Family::V6, 6, &Ends::of(&source(words)), zero);
+        let client = |words| of_client(&source(words), zero);
+        for place in 0..4 {
+            let [mut one, mut other] = [[CHOSEN; 4]; 2];
+            (one[place], other[place]) = (1, 2);
+            assert_ne!(flow(one), flow(other), "{place}");
+            assert_ne!(client(one), client(other), "{place}");
+        }
+    }
 }

@@ -23,7 +23,7 @@ pub use packet::{HEADROOM, HEADROOM_RESERVED, VecPacket};
 
 use crate::{
     Datagram, Packet, Stages, Step, Tables, Verdict, flow_hash, limiter,
-    nat::life::Direction,
+    nat::{create::Chosen, life::Direction},
     recall::{self, Answer, Question},
     stage,
     tables::{Count, DecapTables},
@@ -201,6 +201,10 @@ impl<P: Packet> Stages<P> for MemoryTables {
         crate::process_rest(packet, first, self)
     }
 
+    fn translate(&self, packet: &mut P) -> Verdict {
+        crate::process_translated(packet, self)
+    }
+
     fn balance(&self, packet: &mut P) -> Step {
         stage::balance(packet, self)
     }
@@ -217,12 +221,16 @@ impl<P: Packet> Stages<P> for MemoryTables {
         stage::request(flow, self)
     }
 
-    fn create(&self, packet: &mut P, flow: &Datagram) -> Step {
-        stage::create(packet, flow, self)
+    fn choose(&self, _packet: &mut P, flow: &Datagram) -> Step {
+        stage::choose(flow, self)
     }
 
-    fn expire(&self, _packet: &mut P, pool: u32) {
-        stage::expire(pool, self);
+    fn bind(&self, packet: &mut P, flow: &Datagram, chosen: Chosen) -> Step {
+        stage::bind(packet, flow, chosen, self)
+    }
+
+    fn expire(&self, _packet: &mut P, now: u32) {
+        stage::expire(now, self);
     }
 
     fn reply(&self, packet: &mut P, flow: &Datagram) -> Step {

@@ -70,6 +70,7 @@ pub fn process<P: Packet, S: Stages<P>>(packet: &mut P, stages: &S) -> Verdict {
     match stages.plain(packet) {
         Step::Sent(sent) => leave(packet, sent, stages),
         Step::Done(verdict) => verdict,
+        Step::Translate => stages.translate(packet),
         first => stages.rest(packet, first),
     }
 }
@@ -83,14 +84,38 @@ pub fn process_rest<P: Packet, S: Stages<P>>(packet: &mut P, first: Step, stages
         step => step,
     };
     let step = match step {
-        first @ (Step::Exception | Step::Translate) => by_flow(packet, first, stages),
+        Step::Exception => by_flow(packet, stages),
         step => step,
     };
     match step {
-        Step::Sent(sent) => leave(packet, sent, stages),
-        Step::TooBig(room) => stages.too_big(packet, room),
+        Step::Translate => stages.translate(packet),
         Step::Reset => stages.reset(packet),
         Step::Echo => stages.echo(packet),
+        step => end(packet, step, stages),
+    }
+}
+
+/// Decides on a packet that may need translation: one for a listener of mode nat or fullnat, or one for
+/// no listener, which may be an answer of a target.
+///
+/// It starts from the packet: in BPF it is a program of its own, so that what the verifier walks for one
+/// stays far below its limit.
+#[inline(always)]
+pub fn process_translated<P: Packet, S: Stages<P>>(packet: &mut P, stages: &S) -> Verdict {
+    let mut flow = Datagram::EMPTY;
+    let step = match stages.read(packet, &mut flow) {
+        Step::Read => translate(packet, &flow, stages),
+        step => step,
+    };
+    end(packet, step, stages)
+}
+
+/// What becomes of a packet after its last stage.
+#[inline(always)]
+fn end<P: Packet, S: Stages<P>>(packet: &mut P, step: Step, stages: &S) -> Verdict {
+    match step {
+        Step::Sent(sent) => leave(packet, sent, stages),
+        Step::TooBig(room) => stages.too_big(packet, room),
         Step::Done(verdict) => verdict,
         // What only stages say to each other.
         _ => Verdict::Pass,
@@ -111,19 +136,12 @@ fn leave<P: Packet, S: Stages<P>>(packet: &mut P, sent: Sent, stages: &S) -> Ver
 
 /// A packet that takes more than one look: which flow does it belong to, and where does that go?
 #[inline(always)]
-fn by_flow<P: Packet, S: Stages<P>>(packet: &mut P, first: Step, stages: &S) -> Step {
+fn by_flow<P: Packet, S: Stages<P>>(packet: &mut P, stages: &S) -> Step {
     let mut flow = Datagram::EMPTY;
     match stages.read(packet, &mut flow) {
-        Step::Read => {}
-        end => return end,
+        Step::Read => stages.deliver(packet, &flow),
+        end => end,
     }
-    if first == Step::Exception {
-        match stages.deliver(packet, &flow) {
-            Step::Translate => {}
-            end => return end,
-        }
-    }
-    translate(packet, &flow, stages)
 }
 
 /// Modes nat and fullnat: finds or makes the binding of a flow, then writes the packet.
@@ -136,9 +154,13 @@ fn translate<P: Packet, S: Stages<P>>(packet: &mut P, flow: &Datagram, stages: &
         step = stages.reply(packet, flow);
     }
     if step == Step::Create {
-        step = stages.create(packet, flow);
-        if let Step::Created { pool, made } = step {
-            stages.expire(packet, pool);
+        step = stages.choose(packet, flow);
+        if let Step::Chosen(chosen) = step {
+            step = stages.bind(packet, flow, chosen);
+        }
+        // Others get a look, so that the next flow finds what has ended.
+        if let Step::Created { made, now } = step {
+            stages.expire(packet, now);
             step = if made { stages.request(packet, flow) } else { stages.exhausted() };
         }
     }

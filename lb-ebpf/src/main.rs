@@ -53,6 +53,15 @@ fn xelb_rest(context: XdpContext) -> u32 {
     action(&frame, verdict)
 }
 
+/// Modes nat and fullnat go on here, by a tail call.
+#[xdp(frags)]
+#[inline(always)]
+fn xelb_translate(context: XdpContext) -> u32 {
+    let mut frame = Frame::new(context);
+    let verdict = lb_ebpf::process_translated(&mut frame, &KernelTables::<AsLoaded>::new());
+    action(&frame, verdict)
+}
+
 /// The verdict in XDP's words.
 #[inline(always)]
 fn action(frame: &Frame, verdict: Verdict) -> u32 {

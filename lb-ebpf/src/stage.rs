@@ -7,7 +7,7 @@ use lb_common::{DropReason, Family, Listener, Switches, Target, target::Shape};
 
 use crate::{
     Datagram, Packet, Tables, Verdict, exception, forward, icmp, link, listener,
-    nat::{self, NatTables, life::Direction},
+    nat::{self, NatTables, create::Chosen, life::Direction},
     parse, plain, reset, stats, steer,
     step::{Sent, Step},
     tables::Fact,
@@ -22,6 +22,9 @@ pub trait Stages<P: Packet> {
     /// Goes on with [`crate::process_rest`] for good, in BPF with another program.
     fn rest(&self, packet: &mut P, first: Step) -> Verdict;
 
+    /// Goes on with [`crate::process_translated`] for good, in BPF with another program.
+    fn translate(&self, packet: &mut P) -> Verdict;
+
     /// See [`balance`].
     fn balance(&self, packet: &mut P) -> Step;
 
@@ -34,11 +37,14 @@ pub trait Stages<P: Packet> {
     /// See [`request`].
     fn request(&self, packet: &mut P, flow: &Datagram) -> Step;
 
-    /// See [`create`].
-    fn create(&self, packet: &mut P, flow: &Datagram) -> Step;
+    /// See [`choose`].
+    fn choose(&self, packet: &mut P, flow: &Datagram) -> Step;
+
+    /// See [`bind`].
+    fn bind(&self, packet: &mut P, flow: &Datagram, chosen: Chosen) -> Step;
 
     /// See [`expire`].
-    fn expire(&self, packet: &mut P, pool: u32);
+    fn expire(&self, packet: &mut P, now: u32);
 
     /// See [`reply`].
     fn reply(&self, packet: &mut P, flow: &Datagram) -> Step;
@@ -148,23 +154,34 @@ pub fn write<P: Packet, T: NatTables>(
     stats::step(nat::forward::write(packet, flow, index, direction, listener, tables), tables)
 }
 
-/// Makes the binding of a new flow.
+/// Chooses what the binding of a new flow is made of.
 #[inline(always)]
-pub fn create<P: Packet, T: NatTables>(packet: &mut P, flow: &Datagram, tables: &T) -> Step {
-    match nat::create::binding(packet, flow, tables) {
-        Ok(pool) => Step::Created { pool, made: true },
-        // Some pool of the queue gets a look, so that the next flow finds what has ended.
-        Err(Stop::Exhausted(queue)) => {
-            Step::Created { pool: nat::expire::next_pool(queue, tables), made: false }
-        }
+pub fn choose<T: NatTables>(flow: &Datagram, tables: &T) -> Step {
+    match nat::create::choose(flow, tables) {
+        Ok(chosen) => Step::Chosen(chosen),
+        Err(Stop::Exhausted) => Step::Created { made: false, now: nat::seconds(tables) },
         Err(stop) => stats::step(Err(stop), tables),
     }
 }
 
-/// Looks for flows of a pool that have ended.
+/// Makes the binding of a new flow.
 #[inline(always)]
-pub fn expire<T: NatTables>(pool: u32, tables: &T) {
-    nat::expire::look(pool as usize, tables);
+pub fn bind<P: Packet, T: NatTables>(
+    packet: &mut P,
+    flow: &Datagram,
+    chosen: Chosen,
+    tables: &T,
+) -> Step {
+    match nat::create::bind(packet, flow, chosen, tables) {
+        Ok(()) => Step::Created { made: true, now: nat::seconds(tables) },
+        Err(stop) => stats::step(Err(stop), tables),
+    }
+}
+
+/// Looks for flows that have ended.
+#[inline(always)]
+pub fn expire<T: NatTables>(now: u32, tables: &T) {
+    nat::expire::look(now, tables);
 }
 
 /// Forwards a packet of `flow`.

@@ -18,7 +18,7 @@ pub(crate) fn stopped<C: Count>(stop: Stop, counters: &C) -> Verdict {
         | Stop::Reset
         | Stop::Echo
         | Stop::TooBig(_) => Verdict::Pass,
-        Stop::Exhausted(_) => {
+        Stop::Exhausted => {
             counters.count(DropReason::PoolExhausted.index());
             Verdict::Drop(DropReason::PoolExhausted)
         }

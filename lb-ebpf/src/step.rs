@@ -7,7 +7,7 @@
 use bytemuck::{Pod, Zeroable};
 use lb_common::DropReason;
 
-use crate::Verdict;
+use crate::{Verdict, nat::create::Chosen};
 
 /// The outcome of a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,13 +35,14 @@ pub enum Step {
         /// Id of the listener that the packet is for; 0 for an answer.
         listener: u16,
     },
-    /// The flow has got a binding, or has not since none is free; the flows of this pool should be
-    /// looked at.
+    /// A binding has been taken for the flow, and is to be made.
+    Chosen(Chosen),
+    /// The flow has got a binding, or has not since none is free; a few others should be looked at.
     Created {
-        /// Number of the pool.
-        pool: u32,
         /// Whether it has got one.
         made: bool,
+        /// Second of the monotonic clock.
+        now: u32,
     },
     /// It does not fit the way to its target, which takes IP packets of this many bytes.
     TooBig(u16),
@@ -121,6 +122,7 @@ const UNLISTED: u8 = 12;
 const RESET: u8 = 13;
 const NOT_PLAIN: u8 = 14;
 const ECHO: u8 = 15;
+const CHOSEN: u8 = 16;
 
 impl Step {
     /// As a word.
@@ -143,7 +145,8 @@ impl Step {
             Self::Read => word(READ, 0, 0, 0),
             Self::Unlisted => word(UNLISTED, 0, 0, 0),
             Self::Bound { index, listener } => word(BOUND, 0, listener, index),
-            Self::Created { pool, made } => word(CREATED, u8::from(made), 0, pool),
+            Self::Chosen(Chosen { pool, port, index }) => word(CHOSEN, pool, port, index),
+            Self::Created { made, now } => word(CREATED, u8::from(made), 0, now),
             Self::TooBig(room) => word(TOO_BIG, 0, room, 0),
             Self::Reset => word(RESET, 0, 0, 0),
             Self::Echo => word(ECHO, 0, 0, 0),
@@ -170,7 +173,8 @@ impl Step {
             READ => Self::Read,
             UNLISTED => Self::Unlisted,
             BOUND => Self::Bound { index: large, listener: small },
-            CREATED => Self::Created { pool: large, made: byte != 0 },
+            CHOSEN => Self::Chosen(Chosen { pool: byte, port: small, index: large }),
+            CREATED => Self::Created { made: byte != 0, now: large },
             TOO_BIG => Self::TooBig(small),
             RESET => Self::Reset,
             ECHO => Self::Echo,
@@ -201,7 +205,8 @@ mod tests {
             Step::Read,
             Step::Unlisted,
             Step::Bound { index: 9, listener: 3 },
-            Step::Created { pool: 3, made: true },
+            Step::Chosen(Chosen { pool: 31, port: 65_535, index: u32::MAX }),
+            Step::Created { made: true, now: 7 },
             Step::TooBig(1480),
             Step::Reset,
             Step::Echo,

@@ -18,7 +18,8 @@ pub enum Fact {
     Target(u16),
     /// The binding that the flow has, by its index.
     Bound(u32),
-    /// The binding that the flow would get.
+    /// The flow would get a binding: the port that its target would see, in host byte order, and above it the
+    /// number of the pool, or [`lb_common::explain::Explanation::CLIENT`].
     NewBinding(u32),
     /// The packet is an answer.
     Reply,

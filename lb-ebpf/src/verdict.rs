@@ -2,7 +2,7 @@
 
 use core::hint::cold_path;
 
-use lb_common::{Counter, DropReason, nat::Queue};
+use lb_common::{Counter, DropReason};
 
 use crate::packet::HeadroomExhausted;
 
@@ -41,8 +41,8 @@ pub enum Stop {
     Unlisted,
     /// Its flow has no binding.
     Create,
-    /// No binding is free in this queue.
-    Exhausted(Queue),
+    /// No binding, or no port to its target, is free.
+    Exhausted,
     /// The target of its connection is gone, and its client is to be told.
     Reset,
     /// It does not fit the way to its target, which takes IP packets of this many bytes.

@@ -89,8 +89,8 @@ kinds! {
         "ethtool -K IFACE rxvlan off; for a veth, at the other end of the pair: ethtool -K PEER txvlan off";
     /// New flows of modes nat and fullnat find no free port or binding.
     PoolExhausted, "pool_exhausted", Loss,
-        "fullnat: add an address to source_nat, or widen its ports; nat: spread the listeners over \
-         more balancers; both: shorten idle_timeout of listeners whose connections are idle";
+        "start the agent with a larger --nat-bindings, or shorten idle_timeout of listeners whose \
+         connections are idle; fullnat with few targets: add an address to source_nat, or widen its ports";
     /// New flows of modes nat and fullnat find no room in the flow table.
     FlowTableFull, "flow_table_full", Loss,
         "shorten idle_timeout of the listeners, or spread the load over more balancers";

@@ -1,13 +1,18 @@
 //! Maps of other sizes than those that are asked for: replaced, with what they hold. No interface has a
-//! program here; `tests/agent/limits.rs` is about connections.
+//! program here; `tests/agent/limits.rs` and `tests/network/translated.rs` are about connections.
 
 use std::collections::BTreeMap;
 
 use aya::maps::{Array, Map, MapData};
-use lb_common::{MemoryLine, Owner, Target, abi::map, limits::MEMORY_LINES};
+use lb_common::{
+    Address, Be16, Binding, Family, FlowLine, Life, MemoryLine, Owner, Target, Turns, abi::map,
+    limits::MEMORY_LINES, listener::protocol,
+};
 use lb_ebpf::{
-    host::MemoryTables,
+    flow_hash::{self, KEYS},
+    host::{MemoryTables, NatMemory},
     memory::{self, Lines as _},
+    nat::{self, table},
 };
 use lb_userspace::{
     clock,
@@ -49,6 +54,97 @@ fn remembered() -> BTreeMap<u64, u16> {
     flows
 }
 
+/// Bindings in pinned maps, as packets would make them: the client's number is in its port and address.
+fn bind(count: u32, keys: &[u64; KEYS]) {
+    let tables = MemoryTables::default();
+    let bindings: Vec<Binding> = (0..count).map(binding).collect();
+    for (index, binding) in (0..).zip(&bindings) {
+        for hash in nat::hashes(binding, |key| keys[key]) {
+            table::insert(hash, index, &tables).unwrap();
+        }
+    }
+    let open = |name| Map::from_map_data(MapData::from_pin(folder().join(name)).unwrap()).unwrap();
+    let mut lines: Array<MapData, FlowLine> = open(map::FLOWS).try_into().unwrap();
+    for (line, content) in tables.nat.lines.borrow().iter() {
+        lines.set(*line, *content, 0).unwrap();
+    }
+    let mut all: Array<MapData, Binding> = open(map::BINDINGS).try_into().unwrap();
+    for (index, binding) in (0..).zip(&bindings) {
+        all.set(index, binding, 0).unwrap();
+    }
+    let mut turns: Array<MapData, Turns> = open(map::TURNS).try_into().unwrap();
+    turns.set(0, Turns { taken: count.into(), ..Turns::default() }, 0).unwrap();
+}
+
+fn binding(number: u32) -> Binding {
+    let life = Life { seen: clock::seconds(), phase: Life::LIVE, flags: Life::ESTABLISHED };
+    let [_, high, middle, low] = number.to_be_bytes();
+    Binding {
+        life: life.to_word(),
+        client: Address::v4([10, high, middle, low]),
+        client_port: Be16::new(40_000),
+        vip: Address::v4([203, 0, 113, 1]),
+        vip_port: Be16::new(80),
+        local: Address::v4([192, 0, 2, 1]),
+        local_port: Be16::new(1024 + (number % 60_000) as u16),
+        target_address: Address::v4([10, 99, 0, (number / 60_000) as u8]),
+        target_port: Be16::new(8080),
+        family: Family::V4 as u8,
+        protocol: protocol::TCP,
+        listener: 3,
+        ..Binding::EMPTY
+    }
+}
+
+/// How many of these bindings are found from both sides, each time the same one.
+fn found(count: u32, keys: &[u64; KEYS], sizes: MapSizes) -> u32 {
+    let tables = MemoryTables {
+        nat: NatMemory { count: sizes.bindings(), ..NatMemory::default() },
+        ..MemoryTables::default()
+    };
+    let open = |name| Map::from_map_data(MapData::from_pin(folder().join(name)).unwrap()).unwrap();
+    let lines: Array<MapData, FlowLine> = open(map::FLOWS).try_into().unwrap();
+    for line in 0..lines.len() {
+        let content = lines.get(&line, 0).unwrap();
+        if content.words.iter().any(|word| *word != 0) {
+            tables.nat.lines.borrow_mut().insert(line, Box::leak(Box::new(content)));
+        }
+    }
+    let all: Array<MapData, Binding> = open(map::BINDINGS).try_into().unwrap();
+    let is_found = |number: &u32| {
+        let wanted = binding(*number);
+        let [request, reply] =
+            nat::hashes(&wanted, |key| keys[key]).map(|hash| table::holder(hash, &tables));
+        request.is_some_and(|index| {
+            let found = all.get(&index, 0).unwrap();
+            request == reply && Binding { life: wanted.life, ..found } == wanted && found.life != 0
+        })
+    };
+    u32::try_from((0..count).filter(is_found).count()).unwrap()
+}
+
+#[test]
+fn another_number_of_bindings_keeps_all_flows_that_fit() {
+    const COUNT: u32 = 100_000;
+    in_sandbox(|| {
+        let (data_path, _) = DataPath::load(&options()).unwrap();
+        let keys = flow_hash::keys(data_path.hash_seed());
+        drop(data_path);
+        bind(COUNT, &keys);
+        for (bindings, kept) in [(131_072, COUNT), (2_097_152, COUNT), (65_536, 65_536)] {
+            let sizes = MapSizes::for_flows(2_097_152, bindings);
+            for _again in [false, true] {
+                let _loaded = DataPath::load(&LoadOptions { sizes, ..options() }).unwrap();
+                assert_eq!(MapSizes::of(&folder()).unwrap(), sizes);
+                let stats = StatsSource::new(&folder());
+                assert_eq!(stats.translated().unwrap(), (kept, bindings));
+                assert_eq!(found(COUNT, &keys, sizes), kept, "{bindings}");
+                crate::pins::expect_own_maps();
+            }
+        }
+    });
+}
+
 #[test]
 fn another_size_of_the_memory_keeps_what_is_in_all_maps() {
     in_sandbox(|| {
@@ -62,7 +158,7 @@ fn another_size_of_the_memory_keeps_what_is_in_all_maps() {
         let flows = remembered();
         assert_eq!(flows.len() as u64, FLOWS);
         for count in [65_536, 16_777_216, 4_000_000, 65_536, 2_097_152] {
-            let sizes = MapSizes::for_flows(count);
+            let sizes = MapSizes::for_flows(count, 0);
             let options = LoadOptions { sizes, ..options() };
             for again in [false, true] {
                 let (data_path, store) = DataPath::load(&options).unwrap();

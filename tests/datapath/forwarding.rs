@@ -25,10 +25,11 @@ pub(crate) fn flow_hash(packet: &Packet) -> u64 {
     let [ports, port] = [packet.source_port, packet.port].map(u16::to_be_bytes);
     add(&[ports, port].concat());
     add(&[packet.protocol, packet.family as u8, 0, 0]);
-    match packet.family {
-        Family::V4 => [CLIENT_V4, VIP_V4].iter().for_each(|address| add(address)),
-        Family::V6 => [CLIENT_V6, VIP_V6].iter().for_each(|address| add(address)),
-    }
+    let (client, vip) = match packet.family {
+        Family::V4 => (CLIENT_V4.to_vec(), VIP_V4.to_vec()),
+        Family::V6 => (CLIENT_V6.to_vec(), VIP_V6.to_vec()),
+    };
+    client.chunks(4).zip(vip.chunks(4)).for_each(|(one, other)| add(&[one, other].concat()));
     let key = |index: u64| {
         let mut hasher = SipHasher13::new_with_keys(SEED[0], SEED[1]);
         hasher.write(&index.to_le_bytes());

@@ -1,6 +1,6 @@
 //! Modes nat and fullnat: what packets of clients and of targets become.
 
-use std::net::IpAddr;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use lb_common::{
     Address, Be16, Family, Listener, ListenerKey, Mode, Pool, Switches, Target, listener::protocol,
@@ -28,11 +28,9 @@ const ID: u16 = 6;
 /// The port of the target: another than that of any listener.
 const TARGET_PORT: u16 = 8080;
 
-/// The first port of the pools of mode fullnat.
+/// The first port of the pools of mode fullnat, and of most tests the only one: it serves a flow of TCP and one of
+/// UDP.
 const FIRST_PORT: u16 = 2000;
-
-/// Bindings of each pool: more than any test needs, so that none is taken twice.
-const COUNT: u32 = 40_000;
 
 /// What the modes write.
 #[derive(Clone, Copy)]
@@ -57,25 +55,20 @@ pub(crate) fn plans() -> Vec<Plan> {
     plans
 }
 
-fn number(plan: &Plan) -> u8 {
-    match (plan.mode, plan.family) {
-        (Mode::Nat, _) => 0,
-        (_, Family::V4) => 1,
-        (_, Family::V6) => 2,
-    }
+/// The place of the pool of mode fullnat.
+fn place(plan: &Plan) -> u8 {
+    Pool::first_place(plan.family).try_into().unwrap()
 }
 
-fn pool(plan: &Plan) -> Pool {
-    let first = u32::from(number(plan)) * COUNT;
-    let nat = Pool { first, count: COUNT, flags: Pool::READY, ..Pool::default() };
-    match plan.mode {
-        Mode::Nat => nat,
-        _ => Pool {
-            address: plan.local.into(),
-            family: plan.family as u8,
-            first_port: FIRST_PORT,
-            ..nat
-        },
+/// The pool of mode fullnat, with so many ports.
+fn pool(plan: &Plan, count: u32) -> Pool {
+    Pool {
+        address: plan.local.into(),
+        family: plan.family as u8,
+        first_port: FIRST_PORT,
+        count,
+        flags: Pool::READY,
+        ..Pool::default()
     }
 }
 
@@ -88,15 +81,15 @@ pub(crate) fn entry(plan: &Plan) -> Target {
 /// Good frames of clients, targets and routers.
 pub(crate) fn good(plan: &Plan) -> Vec<Vec<u8>> {
     let mut all = Vec::new();
-    for (nth, protocol) in (0..).zip([TCP, UDP]) {
+    for protocol in [TCP, UDP] {
         for (_, packet) in kinds(plan.family, protocol) {
             let packet = Packet { udp_checksum: true, ..packet };
             all.extend(frames(&packet).iter().map(|(_, frame)| frame.bytes()));
-            let reply = answer(&translated(plan, &packet, nth));
+            let reply = answer(&translated(plan, &packet));
             all.push(reply.frame().between(TARGET_MAC, BALANCER_MAC));
         }
         let packet = plain(plan, protocol);
-        let got = translated(plan, &packet, nth);
+        let got = translated(plan, &packet);
         for offset in [0, 16] {
             let part = Packet {
                 fragment: Some((offset, true)),
@@ -105,7 +98,7 @@ pub(crate) fn good(plan: &Plan) -> Vec<Vec<u8>> {
                 ..packet.clone()
             };
             all.push(part.frame().bytes());
-            let part = answer(&translated(plan, &part, nth));
+            let part = answer(&translated(plan, &part));
             all.push(part.frame().between(TARGET_MAC, BALANCER_MAC));
         }
         let sent = back(&packet, &answer(&got)).bytes();
@@ -117,11 +110,18 @@ pub(crate) fn good(plan: &Plan) -> Vec<Vec<u8>> {
     all
 }
 
-/// A world whose listeners forward in this mode.
+/// A world whose listeners forward in this mode, through one port in mode fullnat.
 pub(crate) fn world(plan: &Plan) -> World {
+    world_with_ports(plan, 1)
+}
+
+/// The same with so many ports.
+pub(crate) fn world_with_ports(plan: &Plan, ports: u32) -> World {
     let mut world = World::new();
     world.set_switches(Switches { flags: SWITCHES.flags | Switches::NAT, ..SWITCHES });
-    world.add_pool(number(plan), pool(plan));
+    if plan.mode == Mode::Fullnat {
+        world.add_pool(place(plan), pool(plan, ports));
+    }
     world.set_target(ID, entry(plan));
     world.add_ring(ID, Some(ID));
     let vip = match plan.family {
@@ -137,8 +137,13 @@ pub(crate) fn world(plan: &Plan) -> World {
     world
 }
 
-/// The packet of a client as the target gets it, being the `nth` flow.
-pub(crate) fn translated(plan: &Plan, packet: &Packet, nth: u16) -> Packet {
+/// The packet of a client as the target gets it.
+pub(crate) fn translated(plan: &Plan, packet: &Packet) -> Packet {
+    translated_from(plan, packet, FIRST_PORT)
+}
+
+/// The same, through this port in mode fullnat.
+fn translated_from(plan: &Plan, packet: &Packet, port: u16) -> Packet {
     let mut out = Packet {
         destination: plan.target,
         port: TARGET_PORT,
@@ -146,7 +151,7 @@ pub(crate) fn translated(plan: &Plan, packet: &Packet, nth: u16) -> Packet {
         ..packet.clone()
     };
     if plan.mode == Mode::Fullnat {
-        (out.source, out.source_port) = (plan.local, FIRST_PORT + nth);
+        (out.source, out.source_port) = (plan.local, port);
     }
     out
 }
@@ -194,22 +199,28 @@ pub(crate) fn plain(plan: &Plan, protocol: u8) -> Packet {
 crate::support::world::in_sandbox! {
     fn packets_go_to_the_target_and_answers_come_back() {
         for plan in plans() {
-            let mut world = world(&plan);
+            let mut world = world_with_ports(&plan, 40_000);
             let mut nth = 0;
             for protocol in [TCP, UDP] {
+                let mut ports = BTreeSet::new();
                 for (kind, packet) in kinds(plan.family, protocol) {
                     let source_port = 30_000 + nth;
                     let packet = Packet { source_port, udp_checksum: nth % 2 == 0, ..packet };
+                    let mut port = None;
                     for (layout, frame) in frames(&packet) {
                         let name = format!("{:?} {:?} {kind} {layout}", plan.mode, plan.family);
                         let outcome = world.run(&name, &frame.bytes());
-                        let got = translated(&plan, &packet, nth);
+                        // The first packet says which port it is; it stays so.
+                        let port = *port.get_or_insert_with(|| source_port_of(&outcome.frame, &packet));
+                        let got = translated_from(&plan, &packet, port);
                         let expected =
                             Frame { ip: got.bytes(), ..frame.clone() }.towards(None);
                         same(&name, &outcome, &expected);
                         assert_eq!(outcome.counted["target 6 packets"], 1, "{name}");
                     }
-                    let got = translated(&plan, &packet, nth);
+                    let port = port.unwrap();
+                    assert!(ports.insert(port), "{kind}: port {port} twice");
+                    let got = translated_from(&plan, &packet, port);
                     let reply = answer(&got);
                     let outcome =
                         world.run(&kind, &reply.frame().between(TARGET_MAC, BALANCER_MAC));
@@ -230,7 +241,7 @@ crate::support::world::in_sandbox! {
                 world.set_target(ID, Target { vlan: Be16::new(12), ..entry(&plan) });
                 let packet = plain(&plan, TCP);
                 let frame = Frame { tags: tags.clone(), ..packet.frame() };
-                let got = translated(&plan, &packet, 0);
+                let got = translated(&plan, &packet);
                 same("request", &world.run("request", &frame.bytes()), &got.frame().towards(Some(12)));
                 let reply = answer(&got);
                 let tagged = Frame { tags: vec![(0x8100, 12)], ..reply.frame() };
@@ -241,26 +252,43 @@ crate::support::world::in_sandbox! {
         }
     }
 
-    fn pools_come_and_go() {
-        for plan in plans() {
-            let mut world = world(&plan);
-            let (number, wanted) = (number(&plan), pool(&plan));
-            let all: Vec<u32> = (wanted.first..wanted.first + wanted.count).collect();
-            let frame = plain(&plan, TCP).frame().bytes();
-            assert_eq!(world.kernel.run(&frame).action, 3, "a flow");
-            assert_eq!(world.kernel.sort_free(&wanted).len(), all.len() - 1, "one is taken");
-            // As after a crash in the middle: whatever there was, each is free once.
-            for _ in 0..2 {
-                let put = MapOp::PutPool { number, pool: wanted };
-                world.kernel.store.apply(&put).unwrap();
-                assert_eq!(world.kernel.sort_free(&wanted), all);
-                assert_eq!(world.kernel.store.read(None).unwrap().pools[&number], wanted);
-            }
-            assert_eq!(world.kernel.run(&frame).action, 3, "its flow was ended, and begins again");
+    fn addresses_and_ports_come_and_go() {
+        for plan in plans().iter().filter(|plan| plan.mode == Mode::Fullnat) {
+            let mut world = world(plan);
+            let number = place(plan);
+            let packet = plain(plan, TCP);
+            let frame = packet.frame().bytes();
+            let port = |world: &mut World| {
+                let ran = world.kernel.run(&frame);
+                (ran.action == 3).then(|| source_port_of(&ran.frame, &packet))
+            };
+            let first_port = FIRST_PORT;
+            let put = |world: &mut World, pool: Pool| {
+                // As after a crash in the middle: it may come twice.
+                for _ in 0..2 {
+                    world.kernel.store.apply(&MapOp::PutPool { number, pool }).unwrap();
+                    assert_eq!(world.kernel.store.read(None).unwrap().pools[&number], pool);
+                }
+            };
+            assert_eq!(port(&mut world), Some(FIRST_PORT));
+            // A wider range keeps what is open.
+            let wide = Pool { first_port: 1024, count: 64_512, ..pool(plan, 1) };
+            put(&mut world, wide);
+            assert_eq!(port(&mut world), Some(FIRST_PORT));
+            assert_eq!(world.kernel_counters()["flow_created"], 1);
+            // One without its port ends it; it begins again.
+            put(&mut world, Pool { first_port: first_port + 1, count: 1, ..wide });
+            assert_eq!(port(&mut world), Some(FIRST_PORT + 1));
+            assert_eq!(world.kernel_counters()["flow_created"], 2);
+            // Another address in the place of this one.
+            let local = if plan.family == Family::V4 { "10.0.0.77" } else { "fd00::77" };
+            let address = local.parse::<IpAddr>().unwrap().into();
+            put(&mut world, Pool { address, ..pool(plan, 1) });
+            assert_eq!(port(&mut world), Some(FIRST_PORT));
+            assert_eq!(world.kernel_counters()["flow_created"], 3);
             world.kernel.store.apply(&MapOp::RemovePool(number)).unwrap();
-            assert!(world.kernel.sort_free(&wanted).is_empty());
             assert!(world.kernel.store.read(None).unwrap().pools.is_empty());
-            assert_eq!(world.kernel.run(&frame).action, 1, "nothing to take a binding from");
+            assert_eq!(port(&mut world), None, "nothing to take a port from");
             assert_eq!(world.kernel_counters()["pool_exhausted"], 1);
         }
     }
@@ -278,7 +306,7 @@ crate::support::world::in_sandbox! {
                     };
                     let name = format!("{:?} {protocol} at {offset}", plan.mode);
                     let outcome = world.run(&name, &part.frame().bytes());
-                    let got = translated(&plan, &part, 0);
+                    let got = translated(&plan, &part);
                     // Behind the first one, what the builder writes as ports is payload.
                     let mut expected = got.frame();
                     let header = expected.ip.len() - part.frame().ip.len() + headers(&part);
@@ -302,6 +330,12 @@ crate::support::world::in_sandbox! {
             }
         }
     }
+}
+
+/// The source port of an untagged frame with the headers of this packet.
+fn source_port_of(frame: &[u8], packet: &Packet) -> u16 {
+    let at = 14 + headers(packet);
+    u16::from_be_bytes([frame[at], frame[at + 1]])
 }
 
 /// Length of the IP header and what belongs to it.

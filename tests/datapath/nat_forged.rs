@@ -1,7 +1,7 @@
 //! Modes nat and fullnat: what forged packets and moved routers do to bindings. On the host's build,
 //! as in `nat_life`.
 
-use lb_common::{DropReason, Family, Mode};
+use lb_common::{DropReason, Family, Mode, Pool};
 use lb_ebpf::{
     Verdict,
     host::{MemoryTables, VecPacket},
@@ -100,6 +100,44 @@ fn two_blind_packets_end_nothing() {
         }
         assert!(open.reply(RST, CLIENT_START, 0).is_some(), "the client judges it itself");
         assert!(open.lives(), "{:?} {:?}", plan.mode, plan.family);
+    }
+}
+
+#[test]
+fn forged_fins_end_nothing_and_those_of_both_ends_do() {
+    for plan in plans() {
+        let open = Open::new(&plan);
+        for guess in [0, 7, CLIENT_START - 100_000, CLIENT_START + 2_000_000, TARGET_START] {
+            open.request(FIN_ACK, guess, TARGET_START + 1);
+        }
+        assert!(open.reply(FIN_ACK, CLIENT_START, CLIENT_START + 1).is_some());
+        assert!(open.lives(), "{:?} {:?}", plan.mode, plan.family);
+        let open = Open::new(&plan);
+        assert!(open.reply(FIN_ACK, TARGET_START + 1, CLIENT_START + 1).is_some());
+        assert!(open.lives(), "{:?}: half closed", plan.mode);
+        let open = Open::new(&plan);
+        assert!(open.reply(FIN_ACK, TARGET_START + 1, CLIENT_START + 1).is_some());
+        // What was under way was not seen here yet.
+        open.request(FIN_ACK, CLIENT_START + 500_000, TARGET_START + 2);
+        assert!(!open.lives(), "{:?}: closed", plan.mode);
+    }
+}
+
+/// Who sends a SYN in another's name does not know what the target answers.
+#[test]
+fn a_blind_ack_establishes_nothing() {
+    for plan in plans() {
+        for (received, lives) in
+            [(0, false), (TARGET_START - (2 << 20), false), (TARGET_START + 1, true)]
+        {
+            let (tables, flow) = (tables(&plan, 1000), client(&plan, TCP, 1));
+            let syn = segment(&flow, SYN, CLIENT_START, 0);
+            let seen = send(&tables, &syn, plan.family).unwrap();
+            let open = Open { tables, plan, flow, seen };
+            open.reply(SYN_ACK, TARGET_START, CLIENT_START + 1).unwrap();
+            open.request(ACK, CLIENT_START + 1, received);
+            assert_eq!(open.lives(), lives, "{:?} {received:#x}", plan.mode);
+        }
     }
 }
 
@@ -212,7 +250,8 @@ fn a_target_that_asks_its_own_listener_is_translated_fully_or_refused() {
             assert_eq!(send(&tables, &syn, plan.family), Err(Verdict::Drop(refused)));
             assert_eq!(counter(&tables, refused), 1);
             let fullnat = Plan { mode: Mode::Fullnat, ..plan };
-            tables.nat.add_pool(1, crate::nat_life::pool(&fullnat, 1000));
+            let place = Pool::first_place(plan.family);
+            tables.nat.pools.insert(place, crate::nat_life::pool(&fullnat));
         }
         let (address, port) = send(&tables, &syn, plan.family).unwrap();
         let local = match plan.local {

@@ -50,7 +50,7 @@ fn quoted(packet: &Packet, length: usize) -> Vec<u8> {
 fn established(plan: &Plan, world: &mut World, protocol: u8) -> (Packet, Packet) {
     let packet = plain(plan, protocol);
     world.run("the flow", &packet.frame().bytes());
-    let got = translated(plan, &packet, 0);
+    let got = translated(plan, &packet);
     (packet, got)
 }
 

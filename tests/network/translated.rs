@@ -12,12 +12,12 @@ use std::{
 use anyhow::{Context as _, ensure};
 use lb_tests::{
     Lab, Process, Xelb,
-    agent::configuration_path,
+    agent::{PIN_DIR, SOCKET, configuration_path},
     http,
     load::{Load, Pace},
     process::Task,
     topology::{VIPS, client_for, target_v4, target_v6},
-    udp,
+    udp, wait,
     web::{self, RANDOM_BYTES, digest, random_file},
     xdp_pass::XdpPass,
 };
@@ -296,6 +296,49 @@ fn flows_outlive_the_agent() -> anyhow::Result<()> {
         expect_no_failure(&load.finish(), 100);
         let status = download.wait(LIMIT)?;
         ensure!(status.success(), "{mode}: the download ended with {status}");
+        Ok(())
+    })
+}
+
+/// Another agent has more bindings, then fewer: connections that are open go on.
+#[test]
+fn another_number_of_bindings_breaks_no_connection() -> anyhow::Result<()> {
+    in_both_modes(|mode, lab, running| {
+        let path = configuration_path(lab).display().to_string();
+        let spawn = |vip: IpAddr| -> anyhow::Result<Process> {
+            let url = format!("http://{}/random", SocketAddr::new(vip, WEB));
+            let slow = ["-sSgf", "--limit-rate", "1M", "--max-time", "30", "-o", "/dev/null", &url];
+            let task = Task::new("curl", &slow).log_to(&lab.log(&format!("slow-{vip}")))?;
+            Ok(lab.client(1).spawn(task)?)
+        };
+        let mut downloads = VIPS.into_iter().map(spawn).collect::<anyhow::Result<Vec<_>>>()?;
+        std::thread::sleep(Duration::from_secs(1));
+        running.agent.signal(Signal::SIGTERM)?;
+        running.agent.wait(LIMIT)?;
+        for bindings in ["1000000", "65536"] {
+            let arguments = ["agent", "--config", &path, "--bpffs", PIN_DIR, "--socket", SOCKET];
+            let arguments = [&arguments[..], &["--nat-bindings", bindings]].concat();
+            let task = Task::new(running.xelb.program(), &arguments).log_to(&lab.log("agent"))?;
+            let mut agent = lab.lb().spawn(task)?;
+            let most = bindings.parse::<u64>()?.next_power_of_two();
+            wait::until("the agent has that many bindings", LIMIT, || {
+                let stats = running.xelb.command(lab, &["stats", "-o", "json"]);
+                let stats =
+                    stats.and_then(|ran| ran.success()).map_err(|error| error.to_string())?;
+                let stats: serde_json::Value =
+                    serde_json::from_str(&stats).map_err(|error| error.to_string())?;
+                let has = stats["translated_flows_max"] == most;
+                let keeps = stats["translated_flows"].as_u64() >= Some(2);
+                if has && keeps { Ok(()) } else { Err(stats.to_string()) }
+            })?;
+            std::thread::sleep(Duration::from_millis(500));
+            agent.signal(Signal::SIGTERM)?;
+            agent.wait(LIMIT)?;
+        }
+        for download in &mut downloads {
+            let status = download.wait(LIMIT)?;
+            ensure!(status.success(), "{mode}: a download ended with {status}");
+        }
         Ok(())
     })
 }

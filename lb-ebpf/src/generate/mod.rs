@@ -1,5 +1,6 @@
 //! The generator. What it makes stands in [`ORDER`], so that one instance serves all cases.
 
+mod connect;
 mod reference;
 
 use core::{arch::asm, hint::black_box};
@@ -39,6 +40,20 @@ fn failed() -> u32 {
         unsafe { *count += 1 };
     }
     xdp_action::XDP_ABORTED
+}
+
+/// The frame behind [`FRAME_OFFSET`] bytes, of the right length; `None` when it cannot be made so.
+#[inline(always)]
+fn room(context: &XdpContext) -> Option<usize> {
+    // Hidden from LLVM, which else subtracts the length from the pointer: not allowed (6.18).
+    let length = black_box(context.data_end() - context.data());
+    let surplus = length as i32 - FRAME_LENGTH as i32;
+    // SAFETY: the context of this run.
+    if surplus != 0 && unsafe { bpf_xdp_adjust_head(context.as_ptr().cast(), surplus) } != 0 {
+        return None;
+    }
+    let start = context.data();
+    if start + FRAME_LENGTH > context.data_end() { None } else { Some(start) }
 }
 
 /// Number of the next flow.
@@ -82,22 +97,12 @@ fn generate(context: &XdpContext) -> Option<()> {
     let order = ORDER.get_ptr(0)?;
     // SAFETY: user space writes it between the runs only.
     let order = unsafe { &*order };
-    // Hidden from LLVM, which else subtracts the length from the pointer: not allowed (6.18).
-    let length = black_box(context.data_end() - context.data());
-    let surplus = length as i32 - FRAME_LENGTH as i32;
-    // SAFETY: the context of this run.
-    if surplus != 0 && unsafe { bpf_xdp_adjust_head(context.as_ptr().cast(), surplus) } != 0 {
-        return None;
-    }
     let flow = next_flow(order)?;
-    let start = context.data();
-    if start + FRAME_LENGTH > context.data_end() {
-        return None;
-    }
+    let start = room(context)?;
     let address = address(order, flow);
     let [first, words @ ..] = &order.frame;
     let first = u64::from_le(*first) >> (8 * FRAME_OFFSET);
-    // SAFETY: long enough, as compared above. Volatile, since LLVM makes a loop over bytes of a copy;
+    // SAFETY: long enough, as `room` has compared. Volatile, since LLVM makes a loop over bytes of a copy;
     // and each word is written once: a CPU waits with a load of what several stores have written
     // until they are done, which would be taken for the cost of whoever reads the packet.
     unsafe {

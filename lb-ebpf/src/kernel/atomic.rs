@@ -17,3 +17,18 @@ pub(super) unsafe fn compare_exchange(place: *mut u64, old: u64, new: u64) -> bo
     }
     found == old
 }
+
+/// Adds to a word; gives what stood there.
+///
+/// # Safety
+/// `place` is aligned and inside a map.
+#[inline(always)]
+pub(super) unsafe fn fetch_add(place: *mut u64, added: u64) -> u64 {
+    let found: u64;
+    // SAFETY: the caller's promise.
+    unsafe {
+        asm!("{added} = atomic_fetch_add((u64 *)({place} + 0), {added})", place = in(reg) place,
+            added = inout(reg) added => found, options(nostack));
+    }
+    found
+}

@@ -6,9 +6,12 @@ use aya_ebpf::{
     maps::{Array, DevMapHash, HashMap, LpmTrie, LruHashMap, PerCpuArray, ProgramArray, Queue},
 };
 use lb_common::{
-    Binding, Bucket, FlowLine, FragmentFlow, FragmentKey, MemoryLine, Switches, Traffic, VipKey,
-    WideKey, WideListeners,
-    abi::{Meta, program::Instance},
+    Binding, Bucket, FlowLine, FragmentFlow, FragmentKey, MemoryLine, Switches, Traffic, Turns,
+    VipKey, WideKey, WideListeners,
+    abi::{
+        Meta,
+        program::{Instance, Next},
+    },
     counter::COUNTERS_MAX,
     explain::Explanation,
     group::Groups,
@@ -19,7 +22,7 @@ use lb_common::{
     listener::Listeners,
     macs::Macs,
     memory::Seen,
-    nat::{BINDINGS_MAX, FLOW_LINES, FULLNAT_BINDINGS, NAT_BINDINGS, POOLS_MAX, Pools},
+    nat::{self, Pools},
     ring::{Rings, Slots},
     switches::LIMITS as LIMITS_MAX,
     target::Targets,
@@ -29,9 +32,9 @@ use lb_common::{
 #[map]
 static META: Array<Meta> = Array::pinned(1, 0);
 
-/// See [`lb_common::abi::program::Instance`].
+/// See [`lb_common::abi::program::Instance::place`].
 #[map]
-pub(crate) static PROGRAMS: ProgramArray = ProgramArray::pinned(Instance::COUNT, 0);
+pub(crate) static PROGRAMS: ProgramArray = ProgramArray::pinned(Instance::COUNT * Next::COUNT, 0);
 
 /// What the program for plain packets leaves to the other one: a word of [`lb_ebpf::Step`].
 #[map]
@@ -76,23 +79,20 @@ pub(crate) static EXPLANATION: Array<Explanation> = Array::with_max_entries(1, 0
 pub(crate) static POOLS: Array<Pools> = Array::pinned(1, BPF_F_MMAPABLE);
 
 #[map]
-pub(crate) static BINDINGS: Array<Binding> = Array::pinned(BINDINGS_MAX as u32, BPF_F_MMAPABLE);
+pub(crate) static BINDINGS: Array<Binding> = Array::pinned(nat::BINDINGS as u32, BPF_F_MMAPABLE);
 
 #[map]
-pub(crate) static FLOWS: Array<FlowLine> = Array::pinned(FLOW_LINES as u32, BPF_F_MMAPABLE);
+pub(crate) static FLOWS: Array<FlowLine> =
+    Array::pinned(nat::flow_lines(nat::BINDINGS) as u32, BPF_F_MMAPABLE);
 
 #[map]
-pub(crate) static FREE_NAT: Queue<u32> = Queue::pinned(NAT_BINDINGS as u32, 0);
+pub(crate) static FREE: Queue<u32> = Queue::pinned(nat::BINDINGS as u32, 0);
 
 #[map]
-pub(crate) static FREE_V4: Queue<u32> = Queue::pinned(FULLNAT_BINDINGS as u32, 0);
+pub(crate) static TURNS: Array<Turns> = Array::pinned(1, BPF_F_MMAPABLE);
 
 #[map]
-pub(crate) static FREE_V6: Queue<u32> = Queue::pinned(FULLNAT_BINDINGS as u32, 0);
-
-/// One more than pools: the last one is for turns between them.
-#[map]
-pub(crate) static HANDS: PerCpuArray<u32> = PerCpuArray::pinned(POOLS_MAX as u32 + 1, 0);
+pub(crate) static HANDS: PerCpuArray<u32> = PerCpuArray::pinned(1, 0);
 
 #[map]
 pub(crate) static SWITCHES: Array<Switches> = Array::pinned(1, BPF_F_MMAPABLE);

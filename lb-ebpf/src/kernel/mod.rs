@@ -8,6 +8,7 @@ pub(crate) mod maps;
 mod mask;
 mod memory;
 mod nat;
+mod nat_stages;
 pub(crate) mod programs;
 pub(crate) mod run;
 pub(crate) mod settings;

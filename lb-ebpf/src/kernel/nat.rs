@@ -3,21 +3,78 @@
 use core::ptr::{read_volatile, write_volatile};
 
 use lb_common::{
-    Binding, ClientLink, FlowLine, Pool,
-    nat::{POOL_PLACES, Pools, Queue},
+    Binding, ClientLink, Family, FlowLine, Pool, Turns,
+    nat::{FLOW_WORDS, POOL_PLACES, Pools, flow_lines},
 };
-use lb_ebpf::{Datagram, nat::NatTables};
+use lb_ebpf::{
+    Datagram,
+    nat::{
+        NatTables,
+        choice::Choice,
+        source::{Candidate, Source},
+        table::FlowLines,
+    },
+};
 
 use super::{
-    atomic::compare_exchange, direct, maps, mask::masked, run::Run, stages, tables::KernelTables,
+    atomic::{compare_exchange, fetch_add},
+    direct, maps,
+    mask::masked,
+    nat_stages,
+    run::Run,
+    settings,
+    tables::KernelTables,
 };
+
+impl<R: Run> FlowLines for KernelTables<R> {
+    type Line<'tables>
+        = &'tables FlowLine
+    where
+        R: 'tables;
+
+    #[inline(always)]
+    fn line_mask(&self) -> u32 {
+        flow_lines(settings::binding_mask() as usize + 1) as u32 - 1
+    }
+
+    #[inline(always)]
+    fn flow_line(&self, line: u32) -> Option<&FlowLine> {
+        maps::FLOWS.get(line)
+    }
+
+    #[inline(always)]
+    fn swap_flow_word(&self, line: u32, word: u32, old: u64, new: u64) -> bool {
+        if R::is_dry() {
+            return true;
+        }
+        match maps::FLOWS.get_ptr_mut(line) {
+            // SAFETY: into the map, aligned; the number is masked.
+            Some(place) => unsafe {
+                let word = masked::<{ FLOW_WORDS - 1 }>(word as usize);
+                compare_exchange(place.cast::<u64>().add(word), old, new)
+            },
+            None => false,
+        }
+    }
+}
 
 impl<R: Run> NatTables for KernelTables<R> {
     #[inline(always)]
-    fn pool(&self, number: usize) -> Pool {
+    fn pool(&self, place: usize) -> Pool {
         let pools = direct::element::<Pools>();
-        // SAFETY: masked, so inside the array. The agent writes a pool before anything leads to it.
-        unsafe { read_volatile(pools.cast::<Pool>().add(masked::<{ POOL_PLACES - 1 }>(number))) }
+        // SAFETY: masked, so inside the array. The agent waits for packets that have read a pool that goes.
+        unsafe { read_volatile(pools.cast::<Pool>().add(masked::<{ POOL_PLACES - 1 }>(place))) }
+    }
+
+    #[inline(always)]
+    fn pools_end(&self, family: Family) -> u32 {
+        // SAFETY: the element.
+        let ends = unsafe { read_volatile(&raw const (*direct::element::<Pools>()).ends) };
+        let [v4, v6] = ends;
+        match family {
+            Family::V4 => v4,
+            Family::V6 => v6,
+        }
     }
 
     #[inline(always)]
@@ -45,7 +102,7 @@ impl<R: Run> NatTables for KernelTables<R> {
 
     #[inline(always)]
     fn follow(&self, flow: &Datagram, index: u32, link: &ClientLink) {
-        stages::follow(flow, index, link);
+        nat_stages::follow(flow, index, link);
     }
 
     #[inline(always)]
@@ -91,70 +148,94 @@ impl<R: Run> NatTables for KernelTables<R> {
     }
 
     #[inline(always)]
-    fn flow_line(&self, line: u32) -> Option<&FlowLine> {
-        maps::FLOWS.get(line)
+    fn taken(&self) -> u32 {
+        // SAFETY: the element; one aligned load.
+        let taken = unsafe { read_volatile(&raw const (*direct::element::<Turns>()).taken) };
+        let all = u64::from(settings::binding_mask()) + 1;
+        (if taken < all { taken } else { all }) as u32
     }
 
     #[inline(always)]
-    fn swap_flow_word(&self, line: u32, word: u32, old: u64, new: u64) -> bool {
+    fn take(&self) -> Option<u32> {
+        let taken = self.taken();
+        if taken > settings::binding_mask() {
+            let taken = if R::is_dry() { maps::FREE.peek() } else { maps::FREE.pop() };
+            return taken.ok().flatten();
+        }
         if R::is_dry() {
-            return true;
+            return Some(taken);
         }
-        match maps::FLOWS.get_ptr_mut(line) {
-            // SAFETY: into the map, aligned; the number is masked.
-            Some(place) => unsafe {
-                compare_exchange(place.cast::<u64>().add(masked::<7>(word as usize)), old, new)
-            },
-            None => false,
-        }
+        // SAFETY: the element, aligned.
+        let index = unsafe { fetch_add(&raw mut (*direct::element::<Turns>()).taken, 1) };
+        // Other CPUs may have taken the last ones.
+        if index > u64::from(settings::binding_mask()) { None } else { Some(index as u32) }
     }
 
     #[inline(always)]
-    fn take_free(&self, queue: Queue) -> Option<u32> {
-        let map = match queue {
-            Queue::Nat => &maps::FREE_NAT,
-            Queue::V4 => &maps::FREE_V4,
-            Queue::V6 => &maps::FREE_V6,
-        };
-        let taken = if R::is_dry() { map.peek() } else { map.pop() };
-        taken.ok().flatten()
-    }
-
-    #[inline(always)]
-    fn give_back(&self, queue: Queue, index: u32) {
+    fn give_back(&self, index: u32) {
         if R::is_dry() {
             return;
         }
-        let _room = match queue {
-            Queue::Nat => maps::FREE_NAT.push(index, 0),
-            Queue::V4 => maps::FREE_V4.push(index, 0),
-            Queue::V6 => maps::FREE_V6.push(index, 0),
-        };
+        let _room = maps::FREE.push(index, 0);
     }
 
     #[inline(always)]
-    fn evict(&self, queue: Queue) -> Option<u32> {
-        stages::evict(queue)
+    fn hand(&self, steps: u32) -> u32 {
+        let hand = direct::element::<Turns>();
+        // SAFETY: the element, aligned.
+        unsafe {
+            let hand = &raw mut (*hand).hand;
+            if steps == 0 || R::is_dry() {
+                read_volatile(hand) as u32
+            } else {
+                fetch_add(hand, steps.into()) as u32
+            }
+        }
     }
 
     #[inline(always)]
-    fn spare(&self, index: u32, now: u32) -> u32 {
-        stages::spare(index, now)
-    }
-
-    #[inline(always)]
-    fn advance(&self, pool: usize, steps: u32) -> u32 {
+    fn advance(&self, steps: u32, end: u32) -> u32 {
         if R::is_dry() {
             return 0;
         }
-        let Some(hand) = maps::HANDS.get_ptr_mut(pool as u32) else {
+        let Some(hand) = maps::HANDS.get_ptr_mut(0) else {
             return 0;
         };
         // SAFETY: this CPU's part of the map, which only this run writes.
         unsafe {
-            let start = *hand;
+            let start = if *hand < end { *hand } else { 0 };
             *hand = start.wrapping_add(steps);
             start
         }
+    }
+
+    #[inline(always)]
+    fn evict(&self, now: u32) -> Option<u32> {
+        nat_stages::evict(now)
+    }
+
+    #[inline(always)]
+    fn weigh(&self, choice: Choice, index: u32, now: u32) -> Choice {
+        nat_stages::weigh(choice, index, now)
+    }
+
+    #[inline(always)]
+    fn is_meant(&self, choice: Choice, index: u32, now: u32) -> bool {
+        nat_stages::is_meant(choice, index, now)
+    }
+
+    #[inline(always)]
+    fn take_over(&self, index: u32, now: u32) -> bool {
+        nat_stages::take_over(index, now)
+    }
+
+    #[inline(always)]
+    fn choose_source(&self, flow: &Datagram, target: u16, hash: u64) -> Source {
+        nat_stages::choose_source(flow, target, hash)
+    }
+
+    #[inline(always)]
+    fn candidate(&self, flow: &Datagram, target: u16, position: u32) -> Candidate {
+        nat_stages::candidate(flow, target, position)
     }
 }

@@ -1,7 +1,7 @@
 //! Whether a run of a program may write, or is a dry one for `xelb explain`.
 //!
 //! The program for plain packets is there twice, and each knows what it is: a question that the verifier
-//! answers still takes registers. The one for the rest is there once, and asks its settings.
+//! answers still takes registers. The others are there once, and ask their settings.
 
 use lb_common::abi::program::Instance;
 
@@ -14,8 +14,8 @@ pub(crate) trait Run {
 
     /// Whose program it is.
     #[inline(always)]
-    fn instance() -> u32 {
-        (if Self::is_dry() { Instance::DryRun } else { Instance::Live }) as u32
+    fn instance() -> Instance {
+        if Self::is_dry() { Instance::DryRun } else { Instance::Live }
     }
 }
 

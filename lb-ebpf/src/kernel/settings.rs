@@ -1,6 +1,6 @@
 //! Load-time globals, as `lb_common::settings` lists them.
 
-use lb_common::limits::MEMORY_LINES;
+use lb_common::{limits::MEMORY_LINES, nat::BINDINGS};
 use lb_ebpf::flow_hash::KEYS;
 
 /// See [`lb_common::settings::HASH_KEYS`].
@@ -14,6 +14,17 @@ static DRY_RUN: u32 = 0;
 /// See [`lb_common::settings::MEMORY_MASK`].
 #[unsafe(no_mangle)]
 static MEMORY_MASK: u32 = MEMORY_LINES as u32 - 1;
+
+/// See [`lb_common::settings::BINDING_MASK`].
+#[unsafe(no_mangle)]
+static BINDING_MASK: u32 = BINDINGS as u32 - 1;
+
+/// How many bindings there are, less one.
+#[inline(always)]
+pub(crate) fn binding_mask() -> u32 {
+    // SAFETY: a static is valid; volatile, since it is set before the program is loaded.
+    unsafe { core::ptr::read_volatile(&raw const BINDING_MASK) }
+}
 
 /// Lines of the memory of flows, less one.
 #[inline(always)]

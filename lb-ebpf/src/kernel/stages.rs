@@ -5,10 +5,10 @@
 )]
 
 use aya_ebpf::{bindings::xdp_md, programs::XdpContext};
-use lb_common::{ClientLink, DropReason, Listener, ListenerKey, Slot, VipKey, nat::Queue};
+use lb_common::{DropReason, Listener, ListenerKey, Slot, VipKey};
 use lb_ebpf::{
     Datagram, Stages, Step, Verdict,
-    nat::{expire, life::Direction, request},
+    nat::{create::Chosen, life::Direction},
     recall::{self, Answer, Question},
     stage,
     tables::Count as _,
@@ -22,7 +22,7 @@ use super::{
 };
 
 /// What the stages that are functions of their own work on: both instances have them.
-const TABLES: KernelTables<AsLoaded> = KernelTables::new();
+pub(super) const TABLES: KernelTables<AsLoaded> = KernelTables::new();
 
 impl Frame {
     /// The frame of the run with this context, in a function of its own.
@@ -48,10 +48,14 @@ impl<R: Run> Stages<Frame> for KernelTables<R> {
 
     #[inline(always)]
     fn rest(&self, packet: &mut Frame, first: Step) -> Verdict {
-        programs::go_on::<R>(packet, first);
-        // The agent puts the program there before it attaches this one.
-        self.count(DropReason::ProgramMissing.index());
-        Verdict::Drop(DropReason::ProgramMissing)
+        programs::rest::<R>(packet, first);
+        program_missing(self)
+    }
+
+    #[inline(always)]
+    fn translate(&self, packet: &mut Frame) -> Verdict {
+        programs::translate::<R>(packet);
+        program_missing(self)
     }
 
     #[inline(always)]
@@ -75,13 +79,18 @@ impl<R: Run> Stages<Frame> for KernelTables<R> {
     }
 
     #[inline(always)]
-    fn create(&self, packet: &mut Frame, flow: &Datagram) -> Step {
-        Step::from_word(xelb_create(packet.context(), flow))
+    fn choose(&self, _packet: &mut Frame, flow: &Datagram) -> Step {
+        Step::from_word(xelb_choose(flow))
     }
 
     #[inline(always)]
-    fn expire(&self, _packet: &mut Frame, pool: u32) {
-        xelb_expire(pool);
+    fn bind(&self, packet: &mut Frame, flow: &Datagram, chosen: Chosen) -> Step {
+        Step::from_word(xelb_bind(packet.context(), flow, Step::Chosen(chosen).to_word()))
+    }
+
+    #[inline(always)]
+    fn expire(&self, _packet: &mut Frame, now: u32) {
+        xelb_expire(now);
     }
 
     #[inline(always)]
@@ -137,6 +146,13 @@ impl<R: Run> Stages<Frame> for KernelTables<R> {
     }
 }
 
+/// The agent puts programs where others go on before it attaches the first one.
+#[inline(always)]
+fn program_missing<R: Run>(tables: &KernelTables<R>) -> Verdict {
+    tables.count(DropReason::ProgramMissing.index());
+    Verdict::Drop(DropReason::ProgramMissing)
+}
+
 /// See [`stage::balance`].
 #[unsafe(no_mangle)]
 #[inline(never)]
@@ -188,18 +204,32 @@ extern "C" fn xelb_request(flow: *const Datagram) -> u64 {
     }
 }
 
-/// See [`stage::create`].
+/// See [`stage::choose`].
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn xelb_create(context: *mut xdp_md, flow: *const Datagram) -> u64 {
-    with_flow(context, flow, |frame, flow, tables| stage::create(frame, flow, tables))
+extern "C" fn xelb_choose(flow: *const Datagram) -> u64 {
+    // SAFETY: as in `with_flow`.
+    match unsafe { flow.as_ref() } {
+        Some(flow) => stage::choose(flow, &TABLES).to_word(),
+        None => Step::Done(Verdict::Pass).to_word(),
+    }
+}
+
+/// See [`stage::bind`]; `chosen` is the word of the step before.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn xelb_bind(context: *mut xdp_md, flow: *const Datagram, chosen: u64) -> u64 {
+    let Step::Chosen(chosen) = Step::from_word(chosen) else {
+        return Step::Done(Verdict::Pass).to_word();
+    };
+    with_flow(context, flow, |frame, flow, tables| stage::bind(frame, flow, chosen, tables))
 }
 
 /// See [`stage::expire`].
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn xelb_expire(pool: u32) -> u64 {
-    stage::expire(pool, &TABLES);
+extern "C" fn xelb_expire(now: u32) -> u64 {
+    stage::expire(now, &TABLES);
     0
 }
 
@@ -323,58 +353,4 @@ extern "C" fn xelb_recall(hash: u64, slot: u64, index: u32, about: u32) -> u64 {
         flags: (about >> 16) as u16,
     };
     recall::answer(&asked, &TABLES).to_word()
-}
-
-/// See [`expire::evict`].
-#[inline(always)]
-pub(super) fn evict(queue: Queue) -> Option<u32> {
-    let number = match queue {
-        Queue::Nat => 0,
-        Queue::V4 => 1,
-        Queue::V6 => 2,
-    };
-    let index = xelb_evict(number);
-    if index > u64::from(u32::MAX) { None } else { Some(index as u32) }
-}
-
-/// See [`expire::evict`]; a number above 32 bits when there is none.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn xelb_evict(number: u32) -> u64 {
-    let queue = match number {
-        0 => Queue::Nat,
-        1 => Queue::V4,
-        _ => Queue::V6,
-    };
-    expire::evict(queue, &TABLES).map_or(u64::MAX, u64::from)
-}
-
-/// See [`expire::spare_of`].
-#[inline(always)]
-pub(super) fn spare(index: u32, now: u32) -> u32 {
-    xelb_spare(index, now) as u32
-}
-
-/// See [`expire::spare_of`].
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn xelb_spare(index: u32, now: u32) -> u64 {
-    u64::from(expire::spare_of(index, now, &TABLES))
-}
-
-/// See [`request::follow`].
-#[inline(always)]
-pub(super) fn follow(flow: &Datagram, index: u32, link: &ClientLink) {
-    xelb_follow(flow, index, link);
-}
-
-/// See [`request::follow`].
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn xelb_follow(flow: *const Datagram, index: u32, link: *const ClientLink) -> u64 {
-    // SAFETY: as in `xelb_search`.
-    if let (Some(flow), Some(link)) = unsafe { (flow.as_ref(), link.as_ref()) } {
-        request::follow(flow, index, link, &TABLES);
-    }
-    0
 }

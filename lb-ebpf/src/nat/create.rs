@@ -1,8 +1,8 @@
 //! Makes the binding of a new flow.
 
-use lb_common::{Binding, Counter, DropReason, Life, Listener, Mode, Pool, Target, nat::Queue};
+use lb_common::{Be16, Binding, Counter, DropReason, Life, Mode, Target, explain::Explanation};
 
-use super::{Ends, NatTables, expire, life, seconds, table};
+use super::{NatTables, expire, life, seconds, table};
 use crate::{
     Content, Datagram, Packet, header::Tcp, link, listener, steer, tables::Fact, verdict::Stop,
 };
@@ -11,14 +11,27 @@ use crate::{
 /// less.
 const TAKES: usize = 2;
 
-/// Makes the binding of the flow that `packet` begins, so that its packets are translated; gives the
-/// number of its pool.
+/// What the binding of a new flow is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chosen {
+    /// Place of the pool that the target is to see it come from, or [`Chosen::CLIENT`].
+    pub pool: u8,
+    /// The port that it is to see, in host byte order; that of a client says nothing.
+    pub port: u16,
+    /// Index of the binding, which is the flow's.
+    pub index: u32,
+}
+
+impl Chosen {
+    /// In place of a pool: the flow keeps the client's address and port.
+    pub const CLIENT: u8 = u8::MAX;
+}
+
+/// Chooses where the target is to see a new flow come from, and takes a binding for it.
+///
+/// It is apart from [`bind`], so that no stack holds both what is chosen from and the binding.
 #[inline(always)]
-pub(crate) fn binding<P: Packet, T: NatTables>(
-    packet: &P,
-    flow: &Datagram,
-    tables: &T,
-) -> Result<u32, Stop> {
+pub(crate) fn choose<T: NatTables>(flow: &Datagram, tables: &T) -> Result<Chosen, Stop> {
     if !begins(flow) {
         return Err(DropReason::FlowUnknown.into());
     }
@@ -27,39 +40,51 @@ pub(crate) fn binding<P: Packet, T: NatTables>(
     let id = steer::current_of(&listener, flow, hash, tables)?;
     tables.note(Fact::Target(id));
     let target = tables.target(id).ok_or(Stop::target_missing())?;
-    let queue = queue(target, flow)?;
-    let Some((index, life)) = take(queue, tables) else {
-        let is_hairpin = queue != Queue::Nat && target.mode == Mode::Nat as u8;
-        return Err(if is_hairpin {
-            DropReason::HairpinRefused.into()
-        } else {
-            Stop::Exhausted(queue)
-        });
-    };
-    tables.note(Fact::NewBinding(index));
-    let made = fill(packet, flow, &listener, id, target, index, tables).and_then(|binding| {
-        enter(index, life, hash, &binding, tables)?;
-        Ok(u32::from(binding.pool))
-    });
-    made.map_err(|reason| {
-        tables.give_back(queue, index);
-        reason.into()
-    })
+    if is_clients(target, flow)? {
+        tables.note(Fact::NewBinding(Explanation::CLIENT));
+        let index = take(tables).ok_or(Stop::Exhausted)?;
+        return Ok(Chosen { pool: Chosen::CLIENT, port: 0, index });
+    }
+    let source = tables.choose_source(flow, id, hash);
+    if !source.is_found() {
+        let is_hairpin = target.mode == Mode::Nat as u8;
+        return Err(if is_hairpin { DropReason::HairpinRefused.into() } else { Stop::Exhausted });
+    }
+    tables.note(Fact::NewBinding(source.noted()));
+    let index =
+        if source.takes_over() { source.index() } else { take(tables).ok_or(Stop::Exhausted)? };
+    Ok(Chosen { pool: source.pool() as u8, port: source.port(), index })
 }
 
-/// Takes a binding that has rested, or else one whose flow has ended or not begun; and its life.
+/// Makes the binding of the flow that `packet` begins, so that its packets are translated.
 #[inline(always)]
-fn take<T: NatTables>(queue: Queue, tables: &T) -> Option<(u32, u64)> {
-    for _ in 0..TAKES {
-        let Some(index) = tables.take_free(queue) else { break };
-        let life = tables.life(index);
-        if life::has_rested(Life::from_word(life), seconds(tables)) {
-            return Some((index, life));
-        }
-        tables.give_back(queue, index);
+pub(crate) fn bind<P: Packet, T: NatTables>(
+    packet: &P,
+    flow: &Datagram,
+    chosen: Chosen,
+    tables: &T,
+) -> Result<(), Stop> {
+    let life = tables.life(chosen.index);
+    let made = fill(packet, flow, chosen, tables)
+        .and_then(|(binding, hash)| Ok(enter(chosen.index, life, hash, &binding, tables)?));
+    if made.is_err() {
+        tables.give_back(chosen.index);
     }
-    let index = tables.evict(queue)?;
-    Some((index, tables.life(index)))
+    made
+}
+
+/// Takes a binding that has rested, or else one whose flow has ended or not begun.
+#[inline(always)]
+fn take<T: NatTables>(tables: &T) -> Option<u32> {
+    let now = seconds(tables);
+    for _ in 0..TAKES {
+        let Some(index) = tables.take() else { break };
+        if life::has_rested(Life::from_word(tables.life(index)), now) {
+            return Some(index);
+        }
+        tables.give_back(index);
+    }
+    tables.evict(now)
 }
 
 /// Whether a packet may begin a flow. One of a TCP connection may, whatever it is (its flow may have
@@ -71,58 +96,62 @@ const fn begins(flow: &Datagram) -> bool {
     whole && flow.tcp_flags & Tcp::RST == 0
 }
 
-/// Where the binding comes from. A target that is its own client (a hairpin) would get packets from its
-/// own address in mode nat, and drop them: its flows get an address of the balancer, as in mode
-/// fullnat, where the configuration has any.
+/// Whether the target is to see the client's address. A target that is its own client (a hairpin) would get
+/// packets from its own address in mode nat, and drop them: its flows come from an address of the balancer,
+/// as in mode fullnat, where the configuration has any.
 #[inline(always)]
-fn queue(target: &Target, flow: &Datagram) -> Result<Queue, DropReason> {
+fn is_clients(target: &Target, flow: &Datagram) -> Result<bool, DropReason> {
     match Mode::try_from(target.mode) {
         // The configuration has only targets of the listener's family in these modes.
         _ if target.family != flow.family as u8 => Err(DropReason::ModeUnknown),
-        Ok(Mode::Nat) if target.address != flow.source => Ok(Queue::Nat),
-        Ok(Mode::Nat | Mode::Fullnat) => Ok(Queue::of(flow.family)),
+        Ok(Mode::Nat) => Ok(target.address != flow.source),
+        Ok(Mode::Fullnat) => Ok(false),
         _ => Err(DropReason::ModeUnknown),
     }
 }
 
-/// Writes the binding, but for its life.
+/// Writes the binding, but for its life; gives it, and the hash of the flow.
 #[inline(always)]
 fn fill<P: Packet, T: NatTables>(
     packet: &P,
     flow: &Datagram,
-    listener: &Listener,
-    id: u16,
-    target: &Target,
-    index: u32,
+    chosen: Chosen,
     tables: &T,
-) -> Result<Binding, DropReason> {
+) -> Result<(Binding, u64), Stop> {
     let malformed = DropReason::TransportHeaderMalformed;
     let link = link::parse(packet).map_err(|_| malformed)?;
     let link = super::client_link(packet, &link).ok_or(malformed)?;
-    // A binding of mode fullnat always has the same address and port.
-    let free = tables.binding(index).ok_or(DropReason::PoolExhausted)?;
-    let is_nat = usize::from(free.pool) == Pool::NAT;
+    // As for `choose`, but a change of the configuration may come between the two: then this is right, and
+    // a tuple that was not looked for is found to be taken.
+    let listener = listener::of(flow, tables).ok_or(Stop::Pass)?;
+    let hash = steer::hash_of(flow, tables);
+    let id = steer::current_of(&listener, flow, hash, tables)?;
+    let target = tables.target(id).ok_or(Stop::target_missing())?;
+    let (local, local_port) = if is_clients(target, flow)? {
+        (flow.source, flow.source_port)
+    } else {
+        (tables.pool(chosen.pool.into()).address, Be16::new(chosen.port))
+    };
     let binding = Binding {
         life: 0,
         client_port: flow.source_port,
         vip_port: flow.destination_port,
-        local_port: if is_nat { flow.source_port } else { free.local_port },
+        local_port,
         target_port: target.port,
         client: flow.source,
         vip: flow.destination,
-        local: if is_nat { flow.source } else { free.local },
+        local,
         target_address: target.address,
         link,
         family: flow.family as u8,
         protocol: flow.protocol,
-        pool: free.pool,
-        reserved: 0,
+        listener: listener.id,
         target: id,
         idle_timeout: listener.idle_timeout,
         sequence: 0,
     };
-    tables.write_binding(index, &binding);
-    Ok(binding)
+    tables.write_binding(chosen.index, &binding);
+    Ok((binding, hash))
 }
 
 /// Lets packets find it, in both directions.
@@ -134,25 +163,18 @@ fn enter<T: NatTables>(
     binding: &Binding,
     tables: &T,
 ) -> Result<(), DropReason> {
-    if usize::from(binding.pool) == Pool::NAT {
-        let reply = expire::reply_hash(binding, tables);
-        // Two listeners may lead one client port to one target port: its answers could not be told
-        // apart.
-        if table::find(reply, tables, |other| {
-            super::speaks(other, binding.family, binding.protocol)
-                && Ends::to_target(other) == Ends::to_target(binding)
-        })
-        .is_some()
-        {
-            return Err(DropReason::TupleTaken);
-        }
-        table::insert(reply, index, tables).map_err(|_| DropReason::FlowTableFull)?;
-        if table::insert(hash, index, tables).is_err() {
-            table::remove(reply, index, tables);
-            return Err(DropReason::FlowTableFull);
-        }
+    let reply = expire::reply_hash(binding, tables);
+    table::insert(reply, index, tables).map_err(|_| DropReason::FlowTableFull)?;
+    // Two listeners may lead one client port to one target port in mode nat, and two CPUs may have found
+    // one port free: answers could not be told apart.
+    let entered = if table::is_double(reply, tables) {
+        Err(DropReason::TupleTaken)
     } else {
-        table::insert(hash, index, tables).map_err(|_| DropReason::FlowTableFull)?;
+        table::insert(hash, index, tables).map_err(|_| DropReason::FlowTableFull)
+    };
+    if let Err(reason) = entered {
+        table::remove(reply, index, tables);
+        return Err(reason);
     }
     let new = Life { seen: seconds(tables), phase: Life::LIVE, flags: 0 };
     tables.count(Counter::FlowCreated.index());

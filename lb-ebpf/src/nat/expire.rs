@@ -2,110 +2,30 @@
 //! the work, nothing has to run beside the data path, and no packet waits. When none is free, a new flow takes
 //! the binding of one that has ended, or not begun ([`evict`]).
 
-use lb_common::{
-    Binding, Counter, Family, Life, Pool,
-    nat::{POOL_PLACES, POOLS_MAX, Queue},
-};
+use lb_common::{Binding, Counter, Family, Life};
 
-use super::{Ends, NatTables, life, life::Spare, seconds, table};
+use super::{Ends, NatTables, choice::Choice, life, life::Spare, table};
 use crate::steer;
 
-/// Bindings that are looked at for each new one. A pool has to be walked within the time that its
-/// flows live: with four, after a quarter of its size in new flows.
+/// Bindings that are looked at for each new one. All have to be walked within the time that flows live: with
+/// four, after a quarter of their number in new flows.
 pub(crate) const STEPS: u32 = 4;
 
 /// Bindings that are looked at when none is free: with nine of ten established, one look of
 /// thirty finds nothing, and the client's next SYN looks further.
 pub(crate) const LOOKS: u32 = 32;
 
-/// Looks at the next few bindings of a pool.
-#[inline(always)]
-pub(crate) fn look<T: NatTables>(number: usize, tables: &T) {
-    let pool = tables.pool(number);
-    if pool.count == 0 {
-        return;
-    }
-    let mut offset = tables.advance(number, STEPS) % pool.count;
-    let now = seconds(tables);
-    for _ in 0..STEPS {
-        look_at(pool.first + offset, now, tables);
-        offset += 1;
-        if offset >= pool.count {
-            offset = 0;
-        }
-    }
-}
+/// Bindings that are looked at, at least, before one is taken whose flow has not begun: one that has ended is
+/// better.
+const LOOKS_MIN: u32 = 8;
 
-/// Takes a live binding from its flow, for another: the next one whose flow has ended, else one whose
-/// flow has not begun. Bindings are given out in their order when they are short, so the next ones are
-/// those that have ended first. Such a binding does not rest: who still reads it has a packet of a flow
-/// that is over.
+/// Looks at the next few bindings.
 #[inline(always)]
-pub fn evict<T: NatTables>(queue: Queue, tables: &T) -> Option<u32> {
-    let number = next_pool(queue, tables) as usize;
-    let pool = tables.pool(number);
-    if pool.count == 0 {
-        return None;
+pub(crate) fn look<T: NatTables>(now: u32, tables: &T) {
+    let start = tables.advance(STEPS, tables.taken());
+    for step in 0..STEPS {
+        look_at(start.wrapping_add(step), now, tables);
     }
-    let start = tables.advance(number, 0);
-    let now = seconds(tables);
-    let (mut found, mut best, mut looked) = (pool.first, Spare::No as u32, 0);
-    for _ in 0..LOOKS {
-        let index = pool.first + start.wrapping_add(looked) % pool.count;
-        let spare = tables.spare(index, now);
-        if spare > best {
-            (found, best) = (index, spare);
-        }
-        looked += 1;
-        if best >= Spare::Ended as u32 {
-            break;
-        }
-    }
-    tables.advance(number, looked);
-    if best == Spare::No as u32 {
-        return None;
-    }
-    let word = tables.life(found);
-    let binding = tables.binding(found)?;
-    // Another CPU's packet may have been faster.
-    if spare(Life::from_word(word), binding, now) == Spare::No
-        || !end(found, word, binding, now, tables)
-    {
-        return None;
-    }
-    tables.count(Counter::FlowEvicted.index());
-    Some(found)
-}
-
-/// Whether the binding with this index may be taken from its flow: the number of a [`Spare`].
-#[inline(always)]
-pub fn spare_of<T: NatTables>(index: u32, now: u32, tables: &T) -> u32 {
-    let life = Life::from_word(tables.life(index));
-    tables.binding(index).map_or(Spare::No, |binding| spare(life, binding, now)) as u32
-}
-
-#[inline(always)]
-const fn spare(life: Life, binding: &Binding, now: u32) -> Spare {
-    life::spare(life, binding.protocol, binding.idle_timeout, now)
-}
-
-/// One of the pools of a queue, by turns.
-#[inline(always)]
-pub(crate) fn next_pool<T: NatTables>(queue: Queue, tables: &T) -> u32 {
-    if queue == Queue::Nat {
-        return Pool::NAT as u32;
-    }
-    let turn = tables.advance(POOLS_MAX, 1);
-    let mut found = Pool::NAT as u32;
-    for step in 0..POOL_PLACES as u32 {
-        let number = turn.wrapping_add(step) & (POOL_PLACES as u32 - 1);
-        let pool = tables.pool(number as usize);
-        if pool.count != 0 && pool.queue() == queue {
-            found = number;
-            break;
-        }
-    }
-    found
 }
 
 #[inline(always)]
@@ -119,13 +39,88 @@ fn look_at<T: NatTables>(index: u32, now: u32, tables: &T) {
     }
 }
 
+/// Takes a live binding from its flow, for another: the next one whose flow has ended, else one whose
+/// flow has not begun in time. All CPUs share one hand, so that the next ones are those that were taken
+/// first. If there is none, and a listener has most of the flows that have not begun, the oldest of those
+/// is taken: a flood pays for itself. Such a binding does not rest: who still reads it has a packet of a flow that
+/// is over.
+#[inline(always)]
+pub fn evict<T: NatTables>(now: u32, tables: &T) -> Option<u32> {
+    let taken = tables.taken();
+    if taken == 0 {
+        return None;
+    }
+    let start = tables.hand(1);
+    let mut choice = Choice::NOTHING;
+    for step in 0..LOOKS {
+        choice = tables.weigh(choice, start.wrapping_add(step) % taken, now);
+        if choice.has_ended() || step + 1 >= LOOKS_MIN && choice.is_found() {
+            break;
+        }
+    }
+    if !choice.is_found() && choice.flooded() == 0 {
+        tables.hand(LOOKS - 1);
+        return None;
+    }
+    for step in 0..LOOKS {
+        let index = start.wrapping_add(step) % taken;
+        if tables.is_meant(choice, index, now) {
+            // The next look starts behind it.
+            tables.hand(step);
+            return tables.take_over(index, now).then_some(index);
+        }
+    }
+    None
+}
+
+/// Looks at a binding that may be taken from its flow.
+#[inline(always)]
+pub fn weigh<T: NatTables>(choice: Choice, index: u32, now: u32, tables: &T) -> Choice {
+    let life = Life::from_word(tables.life(index));
+    match tables.binding(index) {
+        Some(binding) => choice.weigh(index, binding, life, now),
+        None => choice,
+    }
+}
+
+/// Whether this is the binding to take after all looks: the best one, or, when that may not be taken, one
+/// of the flooded listener's whose flow has not begun. One of the last second is left alone while there is an
+/// older one: its client may be about to answer.
+#[inline(always)]
+pub fn is_meant<T: NatTables>(choice: Choice, index: u32, now: u32, tables: &T) -> bool {
+    if choice.is_found() {
+        return index == choice.index();
+    }
+    let life = Life::from_word(tables.life(index));
+    tables.binding(index).is_some_and(|binding| binding.listener == choice.flooded())
+        && life.phase == Life::LIVE
+        && life.flags & Life::ESTABLISHED == 0
+        && (choice.is_young() || life::silence(life, now) > 0)
+}
+
+/// Ends a flow that is not established, so that its binding is the caller's; `false` when another
+/// CPU's packet was faster.
+#[inline(always)]
+pub fn take_over<T: NatTables>(index: u32, now: u32, tables: &T) -> bool {
+    let word = tables.life(index);
+    let Some(binding) = tables.binding(index) else {
+        return false;
+    };
+    let spare = life::spare(Life::from_word(word), binding.protocol, binding.idle_timeout, now);
+    if spare == Spare::No || !end(index, word, binding, now, tables) {
+        return false;
+    }
+    tables.count(Counter::FlowEvicted.index());
+    true
+}
+
 /// Ends a flow, if its life is still `word`: packets do not find its binding any more. It goes to
-/// the end of its queue, and is not taken before it has rested.
+/// the end of the queue, and is not taken before it has rested.
 #[inline(always)]
 pub(crate) fn forget<T: NatTables>(index: u32, word: u64, binding: &Binding, now: u32, tables: &T) {
     if end(index, word, binding, now, tables) {
         tables.count(Counter::FlowForgotten.index());
-        tables.give_back(tables.pool(usize::from(binding.pool)).queue(), index);
+        tables.give_back(index);
     }
 }
 
@@ -137,9 +132,7 @@ fn end<T: NatTables>(index: u32, word: u64, binding: &Binding, now: u32, tables:
         return false;
     }
     table::remove(request_hash(binding, tables), index, tables);
-    if usize::from(binding.pool) == Pool::NAT {
-        table::remove(reply_hash(binding, tables), index, tables);
-    }
+    table::remove(reply_hash(binding, tables), index, tables);
     true
 }
 

@@ -38,10 +38,11 @@ pub enum Direction {
     Reply = 1,
 }
 
-/// The life of a binding after a packet.
+/// The life of a binding after a packet with these TCP flags; `answers` when nobody but the client can have
+/// sent it.
 #[must_use]
 #[inline(always)]
-pub fn after(life: Life, direction: Direction, tcp_flags: u8, now: u32) -> Life {
+pub fn after(life: Life, direction: Direction, tcp_flags: u8, answers: bool, now: u32) -> Life {
     const SYN_ACK: u8 = Tcp::SYN | Tcp::ACK;
     const ENDS: u8 = Tcp::SYN | Tcp::FIN | Tcp::RST;
     let mut flags = life.flags;
@@ -66,7 +67,7 @@ pub fn after(life: Life, direction: Direction, tcp_flags: u8, now: u32) -> Life 
             }
         }
         Direction::Request => {
-            if flags & Life::ANSWERED != 0 && tcp_flags & Tcp::SYN == 0 {
+            if flags & Life::ANSWERED != 0 && tcp_flags & Tcp::SYN == 0 && answers {
                 flags |= Life::ESTABLISHED;
             }
             if tcp_flags & Tcp::FIN != 0 {
@@ -91,8 +92,10 @@ const CLOSED_BY_BOTH: u16 = Life::CLIENT_FIN | Life::TARGET_FIN;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Spare {
-    /// It may not: the flow is established, or has just begun.
+    /// It may not: the flow is established.
     No,
+    /// It may not, unless its listener is flooded: the flow has just begun.
+    Young,
     /// The flow has not begun in time.
     HalfOpen,
     /// The flow has ended.
@@ -111,10 +114,12 @@ pub const fn spare(life: Life, protocol: u8, idle_timeout: u16, now: u32) -> Spa
         || silence > patience(life, protocol, idle_timeout)
     {
         Spare::Ended
-    } else if life.flags & Life::ESTABLISHED == 0 && silence >= opening_short(life, protocol) {
+    } else if has_ended(life) || life.flags & Life::ESTABLISHED != 0 {
+        Spare::No
+    } else if silence >= opening_short(life, protocol) {
         Spare::HalfOpen
     } else {
-        Spare::No
+        Spare::Young
     }
 }
 
@@ -142,7 +147,7 @@ pub const fn patience(life: Life, protocol: u8, idle_timeout: u16) -> u32 {
 
 /// Seconds since the last packet; a clock that another CPU saw a little later counts as now.
 #[inline(always)]
-const fn silence(life: Life, now: u32) -> u32 {
+pub(super) const fn silence(life: Life, now: u32) -> u32 {
     let age = now.wrapping_sub(life.seen);
     if age > u32::MAX / 2 { 0 } else { age }
 }
@@ -175,7 +180,9 @@ mod tests {
     const UDP: u8 = 17;
 
     fn walk(packets: &[(Direction, u8)]) -> Life {
-        packets.iter().fold(NEW, |life, (direction, flags)| after(life, *direction, *flags, 100))
+        packets
+            .iter()
+            .fold(NEW, |life, (direction, flags)| after(life, *direction, *flags, true, 100))
     }
 
     #[test]
@@ -184,8 +191,9 @@ mod tests {
         const FIN: u8 = Tcp::FIN | Tcp::ACK;
         let opened = [(Request, Tcp::SYN), (Reply, SYN_ACK), (Request, Tcp::ACK)];
         let with = |more: &[(Direction, u8)]| {
-            let step =
-                |life, (direction, flags): &(Direction, u8)| after(life, *direction, *flags, 100);
+            let step = |life, (direction, flags): &(Direction, u8)| {
+                after(life, *direction, *flags, true, 100)
+            };
             patience(opened.iter().chain(more).fold(NEW, step), TCP, 350)
         };
         assert_eq!(patience(walk(&opened[..1]), TCP, 350), UNANSWERED);
@@ -220,7 +228,7 @@ mod tests {
         assert_eq!(at(&[], 3, TCP, 450), Spare::No);
         assert_eq!(at(&[], 3, TCP, 451), Spare::Ended, "silent");
         for count in [1, 2] {
-            assert_eq!(at(&[], count, TCP, 101), Spare::No, "it has just begun");
+            assert_eq!(at(&[], count, TCP, 101), Spare::Young, "it has just begun");
             assert_eq!(at(&[], count, TCP, 102), Spare::HalfOpen);
         }
         let closed = [(Reply, FIN), (Request, FIN), (Reply, Tcp::ACK)];
@@ -231,11 +239,13 @@ mod tests {
         let reset = [(Request, Tcp::RST)];
         assert_eq!(at(&reset, 3, TCP, 100), Spare::No, "a challenge may be under way");
         assert_eq!(at(&reset, 3, TCP, 101), Spare::Ended);
+        let unproven = after(walk(&open[..2]), Request, Tcp::ACK, false, 100);
+        assert_eq!(spare(unproven, TCP, 350, 102), Spare::HalfOpen, "anybody can have sent it");
         let datagrams = [(Request, 0), (Reply, 0), (Request, 0)];
         for (count, now, expected) in [
-            (1, 101, Spare::No),
+            (1, 101, Spare::Young),
             (1, 102, Spare::HalfOpen),
-            (2, 109, Spare::No),
+            (2, 109, Spare::Young),
             (2, 110, Spare::HalfOpen),
             (3, 400, Spare::No),
         ] {

@@ -1,11 +1,12 @@
 //! Modes nat and fullnat: every flow has a binding, which says what its packets become in both
 //! directions.
 //!
-//! The bindings live in maps that outlive the agent, and need nobody else: they are taken from a
-//! queue of free ones and found again by a dense flow table; each new one looks at a few others and
-//! takes back those whose flows have ended ([`expire`]).
+//! The bindings live in maps that outlive the agent, and need nobody else: they are taken in their order,
+//! then from a queue of free ones, and found again by a dense flow table; each new one looks at a few
+//! others and takes back those whose flows have ended ([`expire`]).
 
-pub(crate) mod create;
+pub mod choice;
+pub mod create;
 pub mod expire;
 pub(crate) mod forward;
 pub mod life;
@@ -13,16 +14,26 @@ pub(crate) mod reply;
 pub mod request;
 mod rewrite;
 pub mod sequence;
+pub mod source;
 pub mod table;
 
-use lb_common::{Address, Be16, Binding, ClientLink, FlowLine, Pool, nat::Queue};
+use lb_common::{Address, Be16, Binding, ClientLink, Family, Pool};
 
-use crate::{Datagram, Packet, header::Ethernet, link::Link, tables::Tables};
+use self::{
+    choice::Choice,
+    source::{Candidate, Source},
+    table::FlowLines,
+};
+use crate::{Datagram, Packet, flow_hash, header::Ethernet, link::Link, tables::Tables};
 
 /// What modes nat and fullnat ask of the outside.
-pub trait NatTables: Tables {
-    /// The pool with this number; an empty one for a number that is too large.
-    fn pool(&self, number: usize) -> Pool;
+pub trait NatTables: Tables + FlowLines {
+    /// The pool at this place; an empty one for a number that is too large.
+    fn pool(&self, place: usize) -> Pool;
+
+    /// One more than the highest number of a pool of a family, counted from its first place: at most
+    /// [`lb_common::nat::POOLS_MAX`].
+    fn pools_end(&self, family: Family) -> u32;
 
     /// The binding with this index, whatever its life.
     fn binding(&self, index: u32) -> Option<&Binding>;
@@ -45,26 +56,39 @@ pub trait NatTables: Tables {
     /// Replaces the life of a binding; `false` when it was not `old` any more.
     fn swap_life(&self, index: u32, old: u64, new: u64) -> bool;
 
-    /// A line of the flow table.
-    fn flow_line(&self, line: u32) -> Option<&FlowLine>;
+    /// How many bindings have ever been taken: the first ones.
+    fn taken(&self) -> u32;
 
-    /// Replaces a word of the flow table; `false` when it was not `old` any more.
-    fn swap_flow_word(&self, line: u32, word: u32, old: u64, new: u64) -> bool;
+    /// Takes the first binding that has never been taken; or else the one that has been free the longest.
+    fn take(&self) -> Option<u32>;
 
-    /// Takes the binding that has been free the longest.
-    fn take_free(&self, queue: Queue) -> Option<u32>;
+    /// Gives a binding back. There is always room: each stands in the queue once.
+    fn give_back(&self, index: u32);
 
-    /// Gives a binding back. There is always room: each stands in its queue once.
-    fn give_back(&self, queue: Queue, index: u32);
+    /// Where the next look for a binding starts when none is free; it is moved on by `steps`, for all CPUs.
+    fn hand(&self, steps: u32) -> u32;
 
-    /// See [`expire::evict`]: in BPF a function of its own, since bindings are short rarely.
-    fn evict(&self, queue: Queue) -> Option<u32>;
+    /// Where this CPU's next look for flows that have ended starts, below `end`; it is moved on by `steps`.
+    fn advance(&self, steps: u32, end: u32) -> u32;
 
-    /// See [`expire::spare_of`]: in BPF a function of its own, so that the verifier walks it once.
-    fn spare(&self, index: u32, now: u32) -> u32;
+    /// See [`expire::evict`]: in BPF a function of its own, as all of these, so that the verifier walks it
+    /// once.
+    fn evict(&self, now: u32) -> Option<u32>;
 
-    /// Where this CPU's next look at the bindings of a pool starts; it is moved on by `steps`.
-    fn advance(&self, pool: usize, steps: u32) -> u32;
+    /// See [`expire::weigh`].
+    fn weigh(&self, choice: Choice, index: u32, now: u32) -> Choice;
+
+    /// See [`expire::is_meant`].
+    fn is_meant(&self, choice: Choice, index: u32, now: u32) -> bool;
+
+    /// See [`expire::take_over`].
+    fn take_over(&self, index: u32, now: u32) -> bool;
+
+    /// See [`source::choose`].
+    fn choose_source(&self, flow: &Datagram, target: u16, hash: u64) -> Source;
+
+    /// See [`source::candidate`].
+    fn candidate(&self, flow: &Datagram, target: u16, position: u32) -> Candidate;
 }
 
 /// Both ends of a packet.
@@ -120,6 +144,14 @@ impl Ends {
             destination_port: self.source_port,
         }
     }
+}
+
+/// The hashes by which packets of the client and of the target find a binding, with the words of a key.
+#[must_use]
+pub fn hashes(binding: &Binding, key: impl Fn(usize) -> u64) -> [u64; 2] {
+    let family = if binding.family == Family::V4 as u8 { Family::V4 } else { Family::V6 };
+    [Ends::from_client(binding), Ends::to_target(binding).turned()]
+        .map(|ends| flow_hash::of(family, binding.protocol, &ends, &key))
 }
 
 /// Whether a binding's flow is of this family and protocol.

@@ -35,8 +35,10 @@ pub(crate) fn find<T: NatTables>(flow: &Datagram, tables: &T) -> Result<(u32, u1
         return Err(DropReason::NextHopUnresolved.into());
     }
     forward::fits(flow, target)?;
-    if sequence::counts(flow, binding, Direction::Request) {
-        keep(index, word, life::after(current, Direction::Request, flow.tcp_flags, now), tables);
+    if let Some(flags) = sequence::believed(flow, binding, Direction::Request) {
+        let answers = sequence::answers(flow, binding);
+        let next = life::after(current, Direction::Request, flags, answers, now);
+        keep(index, word, next, tables);
     }
     Ok((index, listener.id))
 }

@@ -20,23 +20,47 @@ const WINDOW: u32 = 1 << 16;
 /// from: retransmissions before, a sender's window behind.
 const NEAR: u32 = 1 << 20;
 
-/// Whether a packet says anything of its flow's life: an ICMP error does not, nor a reset that the
-/// receiver would not take.
+/// How far behind what its receiver expects a FIN may be: it stands behind all that is under way, as much
+/// as a receiver's window is.
+const FIN_WINDOW: u32 = NEAR;
+
+/// What a packet says of its flow's life: the TCP flags that its receiver would believe, or nothing when
+/// it is an ICMP error, or a reset that the receiver would not take.
 #[must_use]
 #[inline(always)]
-pub fn counts(flow: &Datagram, binding: &Binding, direction: Direction) -> bool {
+pub fn believed(flow: &Datagram, binding: &Binding, direction: Direction) -> Option<u8> {
+    const ENDS: u8 = Tcp::RST | Tcp::FIN;
     if matches!(flow.content, Content::IcmpError) {
-        return false;
+        return None;
     }
-    if flow.tcp_flags & Tcp::RST == 0 || binding.sequence == 0 {
-        return true;
+    if flow.tcp_flags & ENDS == 0 || binding.sequence == 0 {
+        return Some(flow.tcp_flags);
     }
     let known = Sequence::from_word(binding.sequence);
     let expected = match direction {
         Direction::Request => known.received,
         Direction::Reply => known.sent,
     };
-    flow.sequence.sent.wrapping_sub(expected & !(STEP - 1)) < WINDOW + STEP
+    let ahead = flow.sequence.sent.wrapping_sub(expected & !(STEP - 1));
+    if flow.tcp_flags & Tcp::RST != 0 {
+        (ahead < WINDOW + STEP).then_some(flow.tcp_flags)
+    } else if ahead < FIN_WINDOW + STEP {
+        Some(flow.tcp_flags)
+    } else {
+        // Whatever it is else, it ends nothing.
+        Some(flow.tcp_flags & !Tcp::FIN)
+    }
+}
+
+/// Whether a client's packet is an answer to what its target has said, so that nobody else can have sent
+/// it: who sends a SYN in another's name does not see the target's sequence number. Where none is known,
+/// every packet counts.
+#[must_use]
+#[inline(always)]
+pub fn answers(flow: &Datagram, binding: &Binding) -> bool {
+    let sent = Sequence::from_word(binding.sequence).sent;
+    let near = flow.sequence.received.wrapping_sub(sent).wrapping_add(NEAR) < 2 * NEAR;
+    flow.protocol != TCP || binding.sequence == 0 || near
 }
 
 /// Whether answers may go the way that a client's packet came: of an established TCP connection
@@ -81,29 +105,51 @@ mod tests {
     }
 
     #[test]
-    fn a_reset_counts_inside_the_window_only() {
+    fn a_reset_counts_inside_the_window_only_and_a_fin_not_far_behind_it() {
         use Direction::{Reply, Request};
 
+        const FIN: u8 = Tcp::FIN | Tcp::ACK;
         let known = bound(1_000_000, u32::MAX - 100);
-        for (direction, sent, counted) in [
-            (Request, u32::MAX - 100, true),
-            (Request, 50, true),
-            (Request, 60_000, true),
-            (Request, 100_000, false),
-            (Request, 1_000_000, false),
-            (Request, u32::MAX - 50_000, false),
-            (Reply, 1_000_000, true),
-            (Reply, 1_060_000, true),
-            (Reply, 2_000_000, false),
-            (Reply, 0, false),
+        for (direction, sent, reset, fin) in [
+            (Request, u32::MAX - 100, true, true),
+            (Request, 50, true, true),
+            (Request, 60_000, true, true),
+            (Request, 100_000, false, true),
+            (Request, 1_000_000, false, true),
+            (Request, 1_100_000, false, false),
+            (Request, u32::MAX - 50_000, false, false),
+            (Reply, 1_000_000, true, true),
+            (Reply, 1_060_000, true, true),
+            (Reply, 2_000_000, false, true),
+            (Reply, 2_100_000, false, false),
+            (Reply, 0, false, false),
         ] {
-            let reset = flow(Tcp::RST, sent, 0);
-            assert_eq!(counts(&reset, &known, direction), counted, "{direction:?} {sent}");
-            assert!(counts(&reset, &Binding::EMPTY, direction), "nothing is known");
-            assert!(counts(&flow(Tcp::ACK, sent, 0), &known, direction), "no reset");
+            let packet = flow(Tcp::RST, sent, 0);
+            let expected = reset.then_some(Tcp::RST);
+            assert_eq!(believed(&packet, &known, direction), expected, "{direction:?} {sent}");
+            let unknown = believed(&packet, &Binding::EMPTY, direction);
+            assert_eq!(unknown, Some(Tcp::RST), "nothing is known");
+            let packet = flow(FIN, sent, 0);
+            let expected = if fin { FIN } else { Tcp::ACK };
+            assert_eq!(believed(&packet, &known, direction), Some(expected), "{sent}");
+            assert_eq!(believed(&packet, &Binding::EMPTY, direction), Some(FIN));
+            let packet = flow(Tcp::ACK, sent, 0);
+            assert_eq!(believed(&packet, &known, direction), Some(Tcp::ACK), "it ends nothing");
         }
         let error = Datagram { content: Content::IcmpError, ..flow(0, 0, 0) };
-        assert!(!counts(&error, &known, Request));
+        assert_eq!(believed(&error, &known, Request), None);
+    }
+
+    #[test]
+    fn only_who_has_seen_the_targets_number_answers_it() {
+        let known = bound(u32::MAX - 10, 1);
+        for (received, expected) in
+            [(u32::MAX - 9, true), (5, true), (u32::MAX - 10 - NEAR, true), (NEAR, false)]
+        {
+            assert_eq!(answers(&flow(Tcp::ACK, 1, received), &known), expected, "{received}");
+            assert!(answers(&flow(Tcp::ACK, 1, received), &Binding::EMPTY), "nothing is known");
+        }
+        assert!(answers(&Datagram { protocol: 17, ..flow(0, 0, NEAR) }, &known), "UDP");
     }
 
     #[test]

@@ -1,19 +1,37 @@
 //! The flow table: from the hash of a packet's ends to a binding.
 //!
 //! Lines of one cache line, eight words each; a word is a tag of the hash and the index of a
-//! binding. A flow has two lines to be in and goes to the emptier one ("the power of two choices":
-//! Azar, Broder, Karlin, Upfal 1999), so that the lines fill evenly; both lie in one page and are asked
-//! for before either is looked at, as in [`crate::memory`]. A tag only says where to look: the binding
-//! itself says whether it is the flow's.
+//! binding. A flow has two lines to be in and goes to the first one, unless that is nearly full: then to
+//! the emptier one ("the power of two choices": Azar, Broder, Karlin, Upfal 1999), so that the lines fill evenly.
+//! With all bindings in use, half of all words are, and a packet in twenty looks at the second line; with
+//! few, none does. Both lie in one page. A tag only says where to look: the binding itself says whether it is the
+//! flow's.
 
-use core::hint::black_box;
+use core::ops::Deref;
 
 use lb_common::{
     Binding, FlowLine,
-    nat::{BINDINGS_MAX, FLOW_LINES, FLOW_WORDS, binding_of_word},
+    nat::{FLOW_WORDS, WORD_USED, binding_of_word},
 };
 
 use super::NatTables;
+
+/// The flow table, as the agent has it, too.
+pub trait FlowLines {
+    /// A line as it is handed out: the line itself, or a copy of it.
+    type Line<'tables>: Deref<Target = FlowLine>
+    where
+        Self: 'tables;
+
+    /// Number of lines, a power of two, less one.
+    fn line_mask(&self) -> u32;
+
+    /// A line of the flow table.
+    fn flow_line(&self, line: u32) -> Option<Self::Line<'_>>;
+
+    /// Replaces a word of the flow table; `false` when it was not `old` any more.
+    fn swap_flow_word(&self, line: u32, word: u32, old: u64, new: u64) -> bool;
+}
 
 /// Times that a place is looked for, when other CPUs take the one that was found.
 const TRIES: usize = 3;
@@ -22,34 +40,32 @@ const TRIES: usize = 3;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 
+/// Words of a line that are used when its flows begin to go to their other lines.
+const NEARLY_FULL: u64 = 6;
+
 /// Lines of a page of 4 KiB.
 const PAGE: u64 = 64;
 
 /// The two lines of a flow.
 #[inline(always)]
-const fn lines(hash: u64) -> [u32; 2] {
-    const MASK: u64 = FLOW_LINES as u64 - 1;
-    let first = hash & MASK;
+const fn lines(hash: u64, mask: u32) -> [u32; 2] {
+    let first = hash & mask as u64;
     // An odd number: never the same line twice.
-    let second = first ^ (hash >> 16 & (PAGE - 1) | 1);
+    let second = first ^ (hash >> 24 & (PAGE - 1) | 1);
     [first as u32, second as u32]
 }
 
 /// The word of a flow: 32 bits of the hash, then the index with a bit that makes it not empty.
 #[inline(always)]
 const fn word(hash: u64, index: u32) -> u64 {
-    hash & 0xffff_ffff_0000_0000 | index as u64 | BINDINGS_MAX as u64
+    hash & 0xffff_ffff_0000_0000 | index as u64 | WORD_USED
 }
 
 /// The index of the binding of a flow with this hash that `is_it`.
 #[inline(always)]
 pub fn find<T: NatTables>(hash: u64, tables: &T, is_it: impl Fn(&Binding) -> bool) -> Option<u32> {
-    let [first, second] = lines(hash);
-    let (first, second) = (tables.flow_line(first)?, tables.flow_line(second)?);
-    // On its way from memory while the first is waited for.
-    let [ahead, ..] = &second.words;
-    black_box(*ahead);
-    for line in [first, second] {
+    for number in lines(hash, tables.line_mask()) {
+        let line = tables.flow_line(number)?;
         for word in &line.words {
             if (*word ^ hash) >> 32 == 0
                 && let Some(index) = binding_of_word(*word)
@@ -62,9 +78,43 @@ pub fn find<T: NatTables>(hash: u64, tables: &T, is_it: impl Fn(&Binding) -> boo
     None
 }
 
+/// The binding that has the first word with this tag. Nobody asks whether it is the flow's: of 500 million
+/// hashes one meets the tag of another.
+#[inline(always)]
+pub fn holder<T: FlowLines>(hash: u64, tables: &T) -> Option<u32> {
+    for number in lines(hash, tables.line_mask()) {
+        let line = tables.flow_line(number)?;
+        for word in &line.words {
+            if (*word ^ hash) >> 32 == 0
+                && let Some(index) = binding_of_word(*word)
+            {
+                return Some(index);
+            }
+        }
+    }
+    None
+}
+
+/// Whether more than one word has this tag: two CPUs have given one tuple to two flows, or a client uses
+/// it twice. A sum of bits, as in [`used`].
+#[inline(always)]
+pub fn is_double<T: FlowLines>(hash: u64, tables: &T) -> bool {
+    let mut count = 0;
+    for number in lines(hash, tables.line_mask()) {
+        let Some(line) = tables.flow_line(number) else {
+            return false;
+        };
+        for word in &line.words {
+            let difference = (*word ^ hash) >> 32;
+            count += difference.wrapping_sub(1) >> 63 & *word / WORD_USED & 1;
+        }
+    }
+    count > 1
+}
+
 /// Enters a flow.
 #[inline(always)]
-pub fn insert<T: NatTables>(hash: u64, binding: u32, tables: &T) -> Result<(), Full> {
+pub fn insert<T: FlowLines>(hash: u64, binding: u32, tables: &T) -> Result<(), Full> {
     for _ in 0..TRIES {
         let (line, place) = free_place(hash, tables).ok_or(Full)?;
         if tables.swap_flow_word(line, place, 0, word(hash, binding)) {
@@ -74,12 +124,13 @@ pub fn insert<T: NatTables>(hash: u64, binding: u32, tables: &T) -> Result<(), F
     Err(Full)
 }
 
-/// An empty word of the emptier line.
+/// An empty word of the first line, or of the emptier one when that is nearly full.
 #[inline(always)]
-fn free_place<T: NatTables>(hash: u64, tables: &T) -> Option<(u32, u32)> {
-    let [first, second] = lines(hash);
+fn free_place<T: FlowLines>(hash: u64, tables: &T) -> Option<(u32, u32)> {
+    let [first, second] = lines(hash, tables.line_mask());
     let (first_line, second_line) = (tables.flow_line(first)?, tables.flow_line(second)?);
-    let (line, words) = if used(first_line) <= used(second_line) {
+    let first_used = used(&first_line);
+    let (line, words) = if first_used < NEARLY_FULL || first_used <= used(&second_line) {
         (first, first_line)
     } else {
         (second, second_line)
@@ -93,16 +144,16 @@ fn free_place<T: NatTables>(hash: u64, tables: &T) -> Option<(u32, u32)> {
 fn used(line: &FlowLine) -> u64 {
     let mut count = 0;
     for word in &line.words {
-        count += (*word / BINDINGS_MAX as u64) & 1;
+        count += (*word / WORD_USED) & 1;
     }
     count
 }
 
 /// Removes a flow, if it is there.
 #[inline(always)]
-pub fn remove<T: NatTables>(hash: u64, binding: u32, tables: &T) {
+pub fn remove<T: FlowLines>(hash: u64, binding: u32, tables: &T) {
     let wanted = word(hash, binding);
-    for number in lines(hash) {
+    for number in lines(hash, tables.line_mask()) {
         let Some(line) = tables.flow_line(number) else {
             return;
         };
@@ -118,17 +169,22 @@ pub fn remove<T: NatTables>(hash: u64, binding: u32, tables: &T) {
 
 #[cfg(test)]
 mod tests {
+    use lb_common::nat::{BINDINGS, BINDINGS_MAX, BINDINGS_MIN, flow_lines};
+
     use super::*;
 
     #[test]
     fn a_flow_has_two_lines_and_a_word_is_never_empty() {
-        for hash in [0, 1, u64::MAX, 0x1234_5678_9abc_def0] {
-            let [first, second] = lines(hash);
-            assert_ne!(first, second);
-            assert!((first as usize) < FLOW_LINES && (second as usize) < FLOW_LINES);
-            for binding in [0, 1, BINDINGS_MAX as u32 - 1] {
-                assert_ne!(word(hash, binding), 0);
-                assert_eq!(binding_of_word(word(hash, binding)), Some(binding));
+        for bindings in [BINDINGS_MIN, BINDINGS, BINDINGS_MAX] {
+            let count = flow_lines(bindings);
+            for hash in [0, 1, u64::MAX, 0x1234_5678_9abc_def0] {
+                let [first, second] = lines(hash, count as u32 - 1);
+                assert_ne!(first, second);
+                assert!((first as usize) < count && (second as usize) < count);
+                for binding in [0, 1, bindings as u32 - 1] {
+                    assert_ne!(word(hash, binding), 0);
+                    assert_eq!(binding_of_word(word(hash, binding)), Some(binding));
+                }
             }
         }
     }

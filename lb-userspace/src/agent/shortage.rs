@@ -17,9 +17,9 @@ const KINDS: [(DropReason, WarningKind, &str); 3] = [
     (
         DropReason::PoolExhausted,
         WarningKind::PoolExhausted,
-        "found no free port or binding, since as many connections are open: fullnat: add an address to \
-         source_nat, or widen its ports; nat: spread the listeners over more balancers; both: shorten \
-         idle_timeout of listeners whose connections are idle",
+        "found no free port or binding, since as many connections are open: start the agent with a larger \
+         --nat-bindings (`xelb stats` shows how many are used), or shorten idle_timeout of listeners whose \
+         connections are idle; fullnat with few targets: add an address to source_nat, or widen its ports",
     ),
     (
         DropReason::FlowTableFull,

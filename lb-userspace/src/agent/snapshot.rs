@@ -232,6 +232,9 @@ pub struct MapsView {
     /// Flows that can be remembered at a time.
     #[serde(default)]
     pub remembered_flows_max: usize,
+    /// Flows of modes nat and fullnat that there can be at a time.
+    #[serde(default)]
+    pub translated_flows_max: usize,
 }
 
 /// What agent and data path take of the host's memory.

@@ -84,6 +84,7 @@ pub(super) fn describe(
         targets: (tables.targets.len(), limits.targets),
         ring_slots: (tables.groups.values().map(|group| group.ring.len()).sum(), limits.ring_slots),
         remembered_flows_max: sizes.flows() as usize,
+        translated_flows_max: sizes.bindings() as usize,
         armed_slots: plan.cache.armed(),
     };
 }

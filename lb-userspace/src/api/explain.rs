@@ -1,6 +1,6 @@
 //! `GET /v1/explain`: what the data path would do with a packet, in words.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use etherparse::{LaxSlicedPacket, LinkSlice, TransportSlice};
 use lb_common::{Counter, DropReason, Family, counter::COUNTERS_BASE, explain::Explanation};
@@ -135,10 +135,7 @@ fn described(binding: &lb_common::Binding, new: bool) -> String {
     if local.words == [0; 2] {
         return "a new flow: the target sees it come from the client itself".to_owned();
     }
-    // Pools of IPv4 addresses leave the last twelve bytes zero.
-    let v6 = local.octets().iter().skip(4).any(|byte| *byte != 0);
-    let address: IpAddr = local.to_ip(if v6 { Family::V6 } else { Family::V4 });
-    let local = SocketAddr::new(address, binding.local_port.get());
+    let local = end(local, binding.local_port);
     format!("a new flow: the target would see it come from {local}")
 }
 

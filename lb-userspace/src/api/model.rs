@@ -130,6 +130,12 @@ pub struct StatsView {
     pub remembered_flows: u64,
     /// Flows that can be remembered at a time.
     pub remembered_flows_max: u64,
+    /// Flows of modes nat and fullnat now.
+    #[serde(default)]
+    pub translated_flows: u64,
+    /// Flows of modes nat and fullnat that there can be at a time.
+    #[serde(default)]
+    pub translated_flows_max: u64,
 }
 
 /// Traffic of a listener since it was configured.

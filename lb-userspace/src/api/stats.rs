@@ -16,9 +16,9 @@ pub(crate) fn read(snapshot: &Snapshot, source: &StatsSource) -> Result<StatsVie
     }
     let listener_ids: Vec<u16> = snapshot.listeners.iter().map(|one| one.id).collect();
     let target_ids: Vec<u16> = snapshot.targets.iter().map(|one| one.id).collect();
-    let remembered = source.remembered()?;
+    let (remembered, translated) = (source.remembered()?, source.translated()?);
     let read = source.read(&listener_ids, &target_ids)?;
-    Ok(view(snapshot, &Stats { remembered, ..read }))
+    Ok(view(snapshot, &Stats { remembered, translated, ..read }))
 }
 
 /// The counters of what is in the snapshot, in its order.
@@ -55,6 +55,8 @@ fn view(snapshot: &Snapshot, stats: &Stats) -> StatsView {
         counters: counters.collect(),
         remembered_flows: stats.remembered.0 as u64,
         remembered_flows_max: u64::from(stats.remembered.1),
+        translated_flows: u64::from(stats.translated.0),
+        translated_flows_max: u64::from(stats.translated.1),
     }
 }
 
@@ -83,6 +85,7 @@ mod tests {
             drops: vec![(DropReason::NoTarget, 5)],
             counters: vec![(Counter::FragmentPassed, 1)],
             remembered: (17, 1 << 16),
+            translated: (5, 1 << 18),
         };
         let view = view(&snapshot, &stats);
         let listeners: Vec<_> =
@@ -95,6 +98,7 @@ mod tests {
             ("fragment_passed", 1)
         );
         assert_eq!((view.remembered_flows, view.remembered_flows_max), (17, 1 << 16));
+        assert_eq!((view.translated_flows, view.translated_flows_max), (5, 1 << 18));
         assert_eq!(view.drops[0].help, DropReason::NoTarget.help());
     }
 }

@@ -1,11 +1,7 @@
 //! PURE: what can be measured: kinds of packets, programs to compare with, numbers of flows.
 
 use lb_common::{
-    Family, Mode,
-    generate::FLOWS_MAX,
-    limits::MEMORY_LINES,
-    memory::MEMORY_WORDS,
-    nat::{FULLNAT_BINDINGS, NAT_BINDINGS},
+    Family, Mode, generate::FLOWS_MAX, limits::MEMORY_LINES, memory::MEMORY_WORDS, nat::BINDINGS,
 };
 
 use crate::config::Protocol;
@@ -46,6 +42,9 @@ pub enum Memory {
     Opening,
     /// UDP whose flows are all remembered.
     Tracked,
+    /// Connections through mode fullnat from their first packet to their last, one after the other, with as many
+    /// bindings as an agent may have, all of which have been used.
+    Whole,
 }
 
 impl Memory {
@@ -59,6 +58,7 @@ impl Memory {
             Self::Known => "known",
             Self::Opening => "opening",
             Self::Tracked => "tracked",
+            Self::Whole => "whole",
         }
     }
 
@@ -66,6 +66,12 @@ impl Memory {
     #[must_use]
     pub const fn fills(self) -> bool {
         matches!(self, Self::Known | Self::Opening | Self::Tracked)
+    }
+
+    /// Whether its flows have bindings.
+    #[must_use]
+    pub const fn binds(self) -> bool {
+        matches!(self, Self::Bound | Self::Whole)
     }
 
     /// Whether the slots are armed.
@@ -135,6 +141,7 @@ pub const CASES: &[Case] = &[
     with(IPIP, "armed-syn", Memory::Opening),
     with(udp(IPIP, ""), "tracked-ipv4-udp", Memory::Tracked),
     with(udp(IPIP6, ""), "tracked-ipv6-udp", Memory::Tracked),
+    with(FULLNAT, "fullnat-connections", Memory::Whole),
 ];
 
 /// A program to compare with; its packets are TCP over IPv4.
@@ -193,15 +200,11 @@ impl Case {
     /// Why it is not measured with so many flows, if it is not.
     #[must_use]
     pub fn unfit(&self, flows: Flows) -> Option<&'static str> {
-        let bindings = match self.mode {
-            Mode::Nat => NAT_BINDINGS,
-            _ => FULLNAT_ADDRESSES * FULLNAT_PORTS,
-        };
         match self.memory {
             Memory::Steady => None,
-            Memory::Bound => fit(flows, bindings, "more flows than bindings"),
+            Memory::Bound => fit(flows, BINDINGS, "more flows than bindings"),
             Memory::Home => flows.all_new.then_some("new flows are another case: armed-syn"),
-            Memory::Opening => (!flows.all_new).then_some("all its flows are new"),
+            Memory::Opening | Memory::Whole => (!flows.all_new).then_some("all its flows are new"),
             Memory::Known | Memory::Tracked => {
                 fit(flows, REMEMBERED_MAX as usize, "more flows than can be remembered")
             }
@@ -209,12 +212,8 @@ impl Case {
     }
 }
 
-/// Addresses of the balancer's in mode fullnat, and ports of each.
+/// Addresses of the balancer's in mode fullnat.
 pub const FULLNAT_ADDRESSES: usize = 2;
-/// Ports of each.
-pub const FULLNAT_PORTS: usize = 65_536 - 1024;
-
-const _: () = assert!(FULLNAT_ADDRESSES * FULLNAT_PORTS <= FULLNAT_BINDINGS);
 
 fn fit(flows: Flows, room: usize, why: &'static str) -> Option<&'static str> {
     (flows.all_new || flows.count as usize > room).then_some(why)
@@ -276,6 +275,8 @@ mod tests {
         let tracked = with(IPIP, "", Memory::Tracked);
         assert!(fits(&tracked, million) && !fits(&tracked, most) && !fits(&tracked, new));
         assert!(!fits(&NAT, most) && !fits(&FULLNAT, new));
+        let whole = with(FULLNAT, "", Memory::Whole);
+        assert!(fits(&whole, new) && !fits(&whole, one));
         assert!(Reference::Lru.unfit(*most).is_some() && Reference::Lru.unfit(*new).is_none());
     }
 }

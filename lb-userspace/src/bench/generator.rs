@@ -21,6 +21,8 @@ pub(super) struct Frame {
     pub(super) bytes: [u8; FRAME_LENGTH],
     /// Of the last four bytes of the source address.
     pub(super) address_offset: u16,
+    /// Whether it is the first of a whole connection.
+    pub(super) connects: bool,
 }
 
 /// What a run of packets was like.
@@ -37,6 +39,8 @@ pub(super) struct Generator {
     ebpf: Ebpf,
     reflect: ProgramFd,
     frame: Vec<u8>,
+    /// The program that makes the packets.
+    makes: &'static str,
 }
 
 impl Generator {
@@ -47,8 +51,9 @@ impl Generator {
             .load(GENERATOR_OBJECT)
             .map_err(|error| BenchError::Generator(Box::new(error)))?;
         load(&mut ebpf, program::GENERATE)?;
+        load(&mut ebpf, program::CONNECT)?;
         let reflect = load(&mut ebpf, program::REFLECT)?;
-        Ok(Self { ebpf, reflect, frame: vec![0; FRAME_LENGTH] })
+        Ok(Self { ebpf, reflect, frame: vec![0; FRAME_LENGTH], makes: program::GENERATE })
     }
 
     /// The program of a reference.
@@ -81,6 +86,7 @@ impl Generator {
             reserved: 0,
         };
         self.frame = frame.bytes.to_vec();
+        self.makes = if frame.connects { program::CONNECT } else { program::GENERATE };
         let mut orders: Array<_, Order> = self.map(map::ORDER)?;
         orders.set(0, order, 0).map_err(|source| BenchError::Map { map: map::ORDER, source })
     }
@@ -114,7 +120,8 @@ impl Generator {
         ProgramArray::try_from(programs)
             .and_then(|mut one| one.set(0, under_test, 0))
             .map_err(failed)?;
-        let generator = xdp(&mut self.ebpf, program::GENERATE)?;
+        let makes = self.makes;
+        let generator = xdp(&mut self.ebpf, makes)?;
         let before = cpu_time()?;
         let result = generator.test_run(TestRunOptions {
             data_in: Some(&self.frame),
@@ -122,10 +129,8 @@ impl Generator {
             ..TestRunOptions::default()
         });
         let took = cpu_time()?.saturating_sub(before);
-        let result = result.map_err(|error| BenchError::Run {
-            program: program::GENERATE,
-            source: Box::new(error),
-        })?;
+        let result =
+            result.map_err(|error| BenchError::Run { program: makes, source: Box::new(error) })?;
         let nanoseconds = took.as_secs_f64() * 1e9 / f64::from(packets.max(1));
         Ok(Run { nanoseconds, verdict: result.return_value })
     }

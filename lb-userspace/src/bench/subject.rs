@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     clock,
-    dataplane::{KernelStore, LiveTables, MapStore as _, Stats, StatsSource, Unattached},
+    dataplane::{KernelStore, LiveTables, MapSizes, MapStore as _, Stats, StatsSource, Unattached},
     plan::{self, MapOp, Tables},
 };
 
@@ -75,7 +75,7 @@ pub(super) fn share(cases: &[Case], targets: u16) -> Vec<Vec<Case>> {
     for case in cases {
         let clash = |other: &Case| {
             let both_fill = other.memory.fills() && case.memory.fills();
-            both_fill || case.memory == Memory::Bound && other.mode == case.mode
+            both_fill || case.memory.binds() && other.mode == case.mode
         };
         let fits = |share: &&mut Vec<Case>| share.len() < room && !share.iter().any(clash);
         match shares.iter_mut().find(fits) {
@@ -94,7 +94,9 @@ impl Bed {
         targets: u16,
     ) -> Result<Self, BenchError> {
         let tables = synthetic::tables(cases, targets)?;
-        let (mut bed, mut store) = Self::load(folder, SEED, &tables)?;
+        let whole = cases.iter().any(|case| case.memory == Memory::Whole);
+        let bindings = if whole { MapSizes::BINDINGS_MAX } else { 0 };
+        let (mut bed, mut store) = Self::load(folder, SEED, &tables, bindings)?;
         for case in cases {
             let key = synthetic::key(case);
             let name = case.name.to_owned();
@@ -118,7 +120,7 @@ impl Bed {
         live: &LiveTables,
         keys: &[ListenerKey],
     ) -> Result<Self, BenchError> {
-        let (mut bed, _) = Self::load(folder, live.hash_seed, &live.tables)?;
+        let (mut bed, _) = Self::load(folder, live.hash_seed, &live.tables, 0)?;
         for key in keys {
             let mut subject = subject(listener_name(key), *key, &live.tables)?;
             if subject.listener.flags & Listener::TRACKED != 0 && !subject.targets.is_empty() {
@@ -134,10 +136,12 @@ impl Bed {
         folder: &Path,
         seed: [u64; 2],
         tables: &Tables,
+        bindings: u32,
     ) -> Result<(Self, KernelStore), BenchError> {
         std::fs::create_dir(folder)
             .map_err(|source| BenchError::Host { action: "make a folder for the maps", source })?;
-        let (balancer, mut store) = Unattached::load(folder, seed)?;
+        let (balancer, mut store) =
+            Unattached::load(folder, seed, MapSizes::default().with_bindings(bindings))?;
         for operation in plan::diff(&Tables::default(), tables) {
             store.apply(&operation)?;
         }
@@ -234,10 +238,16 @@ impl Subject {
         self.listener.flags & Listener::NAT != 0
     }
 
+    /// Whether its packets are those of whole connections.
+    pub(super) fn connects(&self) -> bool {
+        self.case.is_some_and(|case| case.memory == Memory::Whole)
+    }
+
     /// What its packets may count.
     pub(super) fn counts(&self, flows: Flows) -> Counts {
         match &self.case {
             Some(case) if case.memory == Memory::Opening => Counts::Remembering,
+            Some(case) if case.memory == Memory::Whole => Counts::Connections,
             None if flows.all_new => Counts::Flows,
             _ if self.remembered > 0 && !flows.all_new => Counts::Few,
             _ => Counts::Nothing,
@@ -252,7 +262,8 @@ impl Subject {
     /// Its packets.
     pub(super) fn frame(&self, opens: bool) -> Result<Frame, BenchError> {
         let quic = self.listener.flags & Listener::QUIC != 0;
-        frame(&self.key, opens, quic)
+        let frame = frame(&self.key, opens, quic)?;
+        Ok(Frame { connects: self.connects(), ..frame })
     }
 
     /// A packet of the generator's flow with this number.
@@ -308,5 +319,5 @@ pub(super) fn frame(key: &ListenerKey, opens: bool, quic: bool) -> Result<Frame,
     bytes.resize(FRAME_LENGTH, 0);
     let long = |_| BenchError::Frame(format!("longer than {FRAME_LENGTH} bytes"));
     let bytes = bytes.try_into().map_err(long)?;
-    Ok(Frame { bytes, address_offset: if is_v6 { V6_OFFSET } else { V4_OFFSET } })
+    Ok(Frame { bytes, address_offset: if is_v6 { V6_OFFSET } else { V4_OFFSET }, connects: false })
 }

@@ -107,7 +107,7 @@ fn document(cases: &[Case], targets: u16) -> Value {
             "protocol": case.protocol.to_string(),
             "default_action": { "forward": { "target_group": case.name } },
         });
-        if case.protocol == Protocol::Udp && case.memory != Memory::Bound {
+        if case.protocol == Protocol::Udp && !case.memory.binds() {
             let flows = if case.memory == Memory::Tracked { "tracked" } else { "stateless" };
             listener["attributes"] = json!({ "udp_flows": flows });
         }
@@ -119,7 +119,9 @@ fn document(cases: &[Case], targets: u16) -> Value {
         "listeners": listeners.collect::<Vec<_>>(),
     });
     if let Some(case) = cases.iter().find(|case| case.mode == Mode::Fullnat) {
-        let addresses = (1..).take(FULLNAT_ADDRESSES).map(|number| own_address(case, number));
+        // The rate of new connections is one address's.
+        let count = if case.memory == Memory::Whole { 1 } else { FULLNAT_ADDRESSES };
+        let addresses = (1..).take(count).map(|number| own_address(case, number));
         document["source_nat"] = json!({ "addresses": addresses.collect::<Vec<_>>() });
     }
     document

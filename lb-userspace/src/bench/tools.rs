@@ -2,7 +2,8 @@
 
 use aya::programs::ProgramFd;
 use lb_common::{
-    Be16, Family, ListenerKey, limits::MEMORY_LINES, listener::protocol::TCP, memory::MEMORY_WORDS,
+    Be16, Family, ListenerKey, generate::CONNECTION_PACKETS, limits::MEMORY_LINES,
+    listener::protocol::TCP, memory::MEMORY_WORDS,
 };
 
 use super::{
@@ -14,7 +15,7 @@ use super::{
     subject::{Bed, frame},
     verify::{self, Counts},
 };
-use crate::dataplane::Stats;
+use crate::dataplane::{MapSizes, Stats};
 
 /// Entries of the LRU hash: as many as flows that xelb can remember.
 #[expect(clippy::cast_possible_truncation, reason = "two million")]
@@ -90,7 +91,7 @@ impl Tools {
         }
         let way = self.way(what, cell.flows)?;
         let prepared = match what {
-            What::Subject(bed, place) => self.prepare_subject(&way, bed, place),
+            What::Subject(bed, place) => self.prepare_subject(&way, bed, place, cell),
             What::Reference(Reference::Lru) if way.is_flood => {
                 // Full of other flows, as it always is under a flood.
                 cell.progress = LRU_ENTRIES.into();
@@ -102,11 +103,23 @@ impl Tools {
         note(&way, cell, prepared)
     }
 
-    fn prepare_subject(&mut self, way: &Way, bed: usize, place: usize) -> Result<(), BenchError> {
+    fn prepare_subject(
+        &mut self,
+        way: &Way,
+        bed: usize,
+        place: usize,
+        cell: &mut Measuring,
+    ) -> Result<(), BenchError> {
         let Some(subject) = self.beds.get(bed).and_then(|bed| bed.subjects.get(place)) else {
             return Ok(());
         };
         let (remembered, targets) = (subject.remembered, subject.target_count());
+        if subject.connects() {
+            // All bindings have been used: each connection takes that of one that is over.
+            cell.progress = MapSizes::BINDINGS_MAX.into();
+            let packets = MapSizes::BINDINGS_MAX * CONNECTION_PACKETS;
+            return self.pass(way, packets, way.flows.count);
+        }
         if way.flows.all_new {
             return Ok(());
         }
@@ -161,22 +174,25 @@ impl Tools {
         let way = self.way(what, cell.flows)?;
         let Flows { count, all_new, .. } = way.flows;
         let many = count.saturating_mul(2).min(WARM_UP_MAX);
-        let warm_up = if all_new { options.packets } else { options.packets.max(many) };
+        // Whole connections only, and a place in the order of flows for each.
+        let unit = if way.frame.connects { CONNECTION_PACKETS } else { 1 };
+        let batch = options.packets / unit * unit;
+        let warm_up = if all_new { batch } else { batch.max(many) };
         let Measuring { net, own, progress, .. } = &mut *cell;
         let measured = self.checked(&way, way.counts, |generator| {
             generator.order(&way.frame, count, all_new)?;
             generator.start_at(*progress)?;
             let mut verdict = generator.run(&way.under_test, warm_up)?.verdict;
             let mut packets = u64::from(warm_up);
-            *progress += packets;
+            *progress += packets / u64::from(unit);
             for _ in 0..options.batches {
-                let alone = generator.run_alone(options.packets)?;
-                let whole = generator.run(&way.under_test, options.packets)?;
+                let alone = generator.run_alone(batch)?;
+                let whole = generator.run(&way.under_test, batch)?;
                 net.add(whole.nanoseconds - alone.nanoseconds);
                 own.add(alone.nanoseconds);
                 verdict = whole.verdict;
-                packets += u64::from(options.packets);
-                *progress += 2 * u64::from(options.packets);
+                packets += u64::from(batch);
+                *progress += 2 * u64::from(batch / unit);
             }
             Ok(Sent { packets, verdict })
         });

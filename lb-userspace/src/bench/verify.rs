@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use lb_common::{Counter, DropReason};
+use lb_common::{Counter, DropReason, generate::CONNECTION_PACKETS};
 
 use crate::dataplane::Stats;
 
@@ -19,6 +19,8 @@ pub(super) enum Counts {
     Remembering,
     /// Whatever has to do with flows: what the live tables do is not known.
     Flows,
+    /// Whole connections: of six packets, targets send two, and one begins a flow.
+    Connections,
 }
 
 /// Packets that went another way than the one that is measured.
@@ -64,12 +66,21 @@ pub(super) fn check(
             .into_iter()
             .partition(|(name, _)| names(counts).contains(name));
     let expected: u64 = mine.iter().map(|(_, count)| count).sum();
+    let named = |counter: Counter| {
+        mine.iter().find(|(name, _)| *name == counter.name()).map_or(0, |(_, count)| *count)
+    };
+    let connections = packets / u64::from(CONNECTION_PACKETS);
+    let to_targets = if counts == Counts::Connections { 4 * connections } else { packets };
     let as_expected = match counts {
         Counts::Nothing | Counts::Flows => true,
+        Counts::Connections => {
+            named(Counter::FlowCreated) == connections
+                && named(Counter::ReplyForwarded) == 2 * connections
+        }
         Counts::Few => expected * 1000 < packets,
         Counts::Remembering => expected == packets,
     };
-    if counted == [packets; 2] && drops.is_empty() && others.is_empty() && as_expected {
+    if counted == [to_targets; 2] && drops.is_empty() && others.is_empty() && as_expected {
         return Ok(());
     }
     let others = drops.into_iter().chain(mine).chain(others).collect();
@@ -86,6 +97,12 @@ fn names(counts: Counts) -> Vec<&'static str> {
             Counter::FlowNotRemembered,
             Counter::FlowCreated,
             Counter::FlowForgotten,
+        ],
+        Counts::Connections => &[
+            Counter::FlowCreated,
+            Counter::FlowForgotten,
+            Counter::FlowEvicted,
+            Counter::ReplyForwarded,
         ],
     };
     counters.iter().map(|counter| counter.name()).collect()
@@ -115,6 +132,7 @@ mod tests {
             drops: vec![(DropReason::NoTarget, drops)],
             counters: vec![(Counter::FlowRemembered, remembered)],
             remembered: (0, 0),
+            translated: (0, 0),
         }
     }
 
@@ -138,6 +156,18 @@ mod tests {
         ] {
             assert!(check(&after, counts).is_err(), "{after:?} {counts:?}");
         }
+    }
+
+    #[test]
+    fn connections_have_answers() {
+        let with = |created, replies| Stats {
+            counters: vec![(Counter::FlowCreated, created), (Counter::ReplyForwarded, replies)],
+            ..stats(4 * created, 4 * created, 0, 0)
+        };
+        let check = |after: &Stats| check(&with(0, 0), after, 600, Counts::Connections);
+        assert_eq!(check(&with(100, 200)), Ok(()));
+        assert!(check(&with(99, 200)).is_err());
+        assert!(check(&with(100, 199)).is_err());
     }
 
     #[test]

@@ -49,6 +49,11 @@ pub(super) struct Agent {
         value_parser = clap::value_parser!(u32)
             .range(i64::from(MapSizes::FLOWS_MIN)..=i64::from(MapSizes::FLOWS_MAX)))]
     flow_memory: u32,
+    /// Flows of modes nat and fullnat at a time, 164 bytes each, rounded up to a power of two
+    #[arg(long, value_name = "COUNT", default_value_t = MapSizes::default().bindings(),
+        value_parser = clap::value_parser!(u32)
+            .range(i64::from(MapSizes::BINDINGS_MIN)..=i64::from(MapSizes::BINDINGS_MAX)))]
+    nat_bindings: u32,
     /// Take frames for this MAC address, too, or for `any`; may be given several times. An interface takes
     /// those for its own, and for the macvlan and VLAN interfaces upon it
     #[arg(long = "accept-mac", value_name = "MAC")]
@@ -91,7 +96,7 @@ impl Agent {
             exec,
             armed_limit: self.armed_limit,
             accepted_macs: self.accepted_macs,
-            sizes: MapSizes::for_flows(self.flow_memory),
+            sizes: MapSizes::for_flows(self.flow_memory, self.nat_bindings),
         };
         tokio::runtime::Builder::new_multi_thread()
             .enable_all()

@@ -56,12 +56,16 @@ fn render(stats: &StatsView, all: bool) -> String {
         others.row([one.name.clone(), one.value.to_string(), one.help.clone()]);
     }
     let (flows, most) = (stats.remembered_flows, stats.remembered_flows_max);
+    let (translated, bindings) = (stats.translated_flows, stats.translated_flows_max);
     [
         listeners.render("no listeners"),
         targets.render("no targets"),
         drops.render("no packet was dropped"),
         others.render("no other counter is above zero"),
-        format!("{flows} of at most {most} flows are remembered now\n"),
+        format!(
+            "{flows} of at most {most} flows are remembered now\n{translated} of at most {bindings} \
+             flows of modes nat and fullnat have a binding now\n"
+        ),
     ]
     .join("\n")
 }
@@ -86,7 +90,8 @@ mod tests {
             render(&stats, false),
             "LISTENER  PACKETS   BYTES\nweb            12  3.4 kB\n\nno targets\n\n\
              no packet was dropped\n\nno other counter is above zero\n\n\
-             0 of at most 0 flows are remembered now\n"
+             0 of at most 0 flows are remembered now\n\
+             0 of at most 0 flows of modes nat and fullnat have a binding now\n"
         );
         assert!(render(&stats, true).contains("no_target          0  none may take traffic"));
     }

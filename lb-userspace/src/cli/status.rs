@@ -85,6 +85,10 @@ fn render(status: &Snapshot) -> String {
         let most = maps.remembered_flows_max;
         line("flow memory", &format!("{most} flows at most; `xelb stats` counts them"));
     }
+    if maps.translated_flows_max > 0 {
+        let most = maps.translated_flows_max;
+        line("nat bindings", &format!("{most} flows at most; `xelb stats` counts them"));
+    }
     let memory = &status.memory;
     line("maps' memory", &maps_memory(memory));
     if let (Some(resident), Some(own)) = (memory.agent_resident_bytes, memory.agent_own_bytes) {

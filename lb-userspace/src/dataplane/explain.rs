@@ -14,11 +14,13 @@ use aya::{
 };
 use bytemuck::Zeroable as _;
 use etherparse::PacketBuilder;
-use lb_common::{Binding, abi::map, abi::program::Instance, explain::Explanation};
+use lb_common::{Be16, Binding, Pool, abi::map, abi::program::Instance, explain::Explanation};
 
 use thiserror::Error;
 
-use super::{Balancer, KernelStore, LoadError, MapSizes, StoreError, beside};
+use super::{
+    Balancer, KernelStore, LoadError, MapSizes, StoreError, beside, bindings::BindingMaps,
+};
 use crate::config::Protocol;
 
 /// Room for the frame that comes out.
@@ -86,7 +88,7 @@ pub struct Explainer {
 
 /// A second instance, on the maps that were pinned when it was loaded.
 struct Loaded {
-    maps: [u32; 2],
+    maps: [u32; 3],
     balancer: Balancer,
 }
 
@@ -147,13 +149,13 @@ impl Explainer {
 }
 
 /// What tells pinned maps from those that replace them: another layout has another `META`, another
-/// size another `MEMORY`.
-fn identity(folder: &Path) -> Result<[u32; 2], StoreError> {
+/// size another `MEMORY` or `BINDINGS`.
+fn identity(folder: &Path) -> Result<[u32; 3], StoreError> {
     let id = |map: &'static str| {
         let info = MapInfo::from_pin(folder.join(map));
         info.map(|info| info.id()).map_err(|source| StoreError::Map { action: "open", map, source })
     };
-    Ok([id(map::META)?, id(map::MEMORY)?])
+    Ok([id(map::META)?, id(map::MEMORY)?, id(map::BINDINGS)?])
 }
 
 fn open(folder: &Path) -> Result<Balancer, ExplainError> {
@@ -182,10 +184,26 @@ fn binding(folder: &Path, noted: &Explanation) -> Result<Option<Binding>, Explai
     if noted.noted & (Explanation::BOUND | Explanation::NEW_BINDING) == 0 {
         return Ok(None);
     }
+    if noted.noted & Explanation::NEW_BINDING != 0 {
+        return new_binding(folder, noted.binding).map(Some);
+    }
     let data = MapData::from_pin(folder.join(map::BINDINGS)).map_err(ExplainError::Noted)?;
     let array: Array<MapData, Binding> =
         Map::from_map_data(data).and_then(Array::try_from).map_err(ExplainError::Noted)?;
     array.get(&noted.binding, 0).map(Some).map_err(ExplainError::Noted)
+}
+
+/// What the binding would say of the target's side; see [`Explanation::binding`].
+fn new_binding(folder: &Path, noted: u32) -> Result<Binding, ExplainError> {
+    let place = (noted >> 16) as u8;
+    let is_its = |(number, _): &(u8, Pool)| *number == place && noted != Explanation::CLIENT;
+    let pool = BindingMaps::open(folder)?.read().find(is_its);
+    Ok(pool.map_or(Binding::EMPTY, |(_, pool)| Binding {
+        local: pool.address,
+        local_port: Be16::new((noted & 0xffff) as u16),
+        family: pool.family,
+        ..Binding::EMPTY
+    }))
 }
 
 /// The first packet of a flow, or one of a flow that is established.

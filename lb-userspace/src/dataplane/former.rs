@@ -16,8 +16,8 @@ pub(super) enum Former {
     None(Option<Seed>),
     /// Maps of this layout.
     Ours(Seed),
-    /// The same, but of other sizes than those that are wanted.
-    OtherSizes(Seed),
+    /// The same, but of these other sizes than those that are wanted.
+    OtherSizes(Seed, MapSizes),
     /// A program that forwards with maps that this version cannot use.
     Running(Option<Seed>),
 }
@@ -34,9 +34,14 @@ impl Former {
             Some(Head { abi: ABI, hash_seed }) => match KernelStore::open(pins.path()) {
                 Ok(_) => match MapSizes::of(pins.path()) {
                     Ok(sizes) if sizes != wanted => {
-                        let (found, wanted) = (sizes.flows(), wanted.flows());
-                        tracing::info!(%folder, found, wanted, "the memory of flows has another size");
-                        return Ok(Self::OtherSizes(hash_seed));
+                        let [found, asked] = [sizes, wanted].map(MapSizes::flows);
+                        let [bindings_found, bindings_asked] =
+                            [sizes, wanted].map(MapSizes::bindings);
+                        tracing::info!(
+                            %folder, found, asked, bindings_found, bindings_asked,
+                            "the memory of flows or the bindings have another size"
+                        );
+                        return Ok(Self::OtherSizes(hash_seed, sizes));
                     }
                     // One that is missing is made.
                     _ => return Ok(Self::Ours(hash_seed)),
@@ -64,7 +69,7 @@ impl Former {
     pub(super) const fn hash_seed(&self) -> Option<Seed> {
         match self {
             Self::None(seed) | Self::Running(seed) => *seed,
-            Self::Ours(seed) | Self::OtherSizes(seed) => Some(*seed),
+            Self::Ours(seed) | Self::OtherSizes(seed, _) => Some(*seed),
         }
     }
 }

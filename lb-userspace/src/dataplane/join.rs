@@ -1,8 +1,8 @@
-//! The balancer is two programs, for plain packets and for all others: loads both, and puts the second
-//! where the first goes on.
+//! The balancer is three programs: for plain packets, for all others, and for modes nat and fullnat. Loads
+//! them, and puts the others where the first goes on.
 //!
-//! Programs of two versions may meet for a moment, or after a crash: an agent replaces the second
-//! program before the first. What the first leaves to the second is part of the ABI.
+//! Programs of two versions may meet for a moment, or after a crash: an agent replaces the first
+//! program last. What one leaves to another is part of the ABI.
 
 use std::{io, path::Path};
 
@@ -14,7 +14,7 @@ use aya::{
 use lb_common::{
     abi::{
         map,
-        program::{self, Instance},
+        program::{self, Instance, Next},
     },
     direct::DirectMap,
     settings,
@@ -36,6 +36,10 @@ pub struct Balancer {
     direct: Vec<(DirectMap, MapData)>,
 }
 
+/// What the first program goes on with: those that others go on with come first.
+pub(super) const OTHERS: [(Next, &str); 2] =
+    [(Next::Translate, program::TRANSLATE), (Next::Rest, program::REST)];
+
 /// A map in either of its forms.
 enum Pinned<'a> {
     Direct(&'a MapData),
@@ -52,14 +56,19 @@ impl Balancer {
         instance: Instance,
     ) -> Result<Self, LoadError> {
         let dry_run = u32::from(instance == Instance::DryRun);
-        let (keys, memory_mask) = (flow_hash::keys(hash_seed), sizes.memory_mask());
+        let keys = flow_hash::keys(hash_seed);
+        let (memory_mask, binding_mask) = (sizes.memory_mask(), sizes.binding_mask());
         let mut loader = EbpfLoader::new();
         loader
             .default_map_pin_directory(folder)
             .override_global(settings::HASH_KEYS.name, &keys, true)
             .override_global(settings::DRY_RUN.name, &dry_run, true)
             .override_global(settings::MEMORY_MASK.name, &memory_mask, true)
-            .map_max_entries(map::MEMORY, sizes.memory_lines);
+            .override_global(settings::BINDING_MASK.name, &binding_mask, true)
+            .map_max_entries(map::MEMORY, sizes.memory_lines)
+            .map_max_entries(map::BINDINGS, sizes.bindings)
+            .map_max_entries(map::FLOWS, sizes.flow_lines())
+            .map_max_entries(map::FREE, sizes.bindings);
         let mut open =
             |object: &[u8]| loader.load(object).map_err(|error| not_opened(error, sizes));
         // Once for the maps, then for programs that know them.
@@ -70,12 +79,16 @@ impl Balancer {
 
     /// Loads its programs into the kernel, and gives the one for all packets.
     pub fn load(&mut self) -> Result<&mut Xdp, LoadError> {
-        let rest = load_program(&mut self.ebpf, program::REST)?;
-        let rest = rest.fd().map_err(|source| refused(program::REST, source))?;
-        let rest = rest.try_clone().map_err(|error| refused(program::REST, error.into()))?;
-        // Before the second is in its place, so that a program that cannot be loaded changes nothing.
+        let mut others = Vec::new();
+        for (next, name) in OTHERS {
+            let other = load_program(&mut self.ebpf, name)?.fd();
+            let other = other.map_err(|source| refused(name, source))?;
+            let other = other.try_clone().map_err(|error| refused(name, error.into()))?;
+            others.push((self.instance.place(next), other));
+        }
+        // Before others are in their places, so that a program that cannot be loaded changes nothing.
         load_program(&mut self.ebpf, self.instance.first())?;
-        place(&mut self.ebpf, self.instance, &rest).map_err(LoadError::Join)?;
+        place(&mut self.ebpf, &others).map_err(LoadError::Join)?;
         load_program(&mut self.ebpf, self.instance.first())
     }
 
@@ -109,9 +122,10 @@ fn refused(name: &'static str, source: ProgramError) -> LoadError {
     LoadError::Program { name, source: Box::new(source) }
 }
 
-fn place(ebpf: &mut Ebpf, instance: Instance, rest: &ProgramFd) -> Result<(), MapError> {
+fn place(ebpf: &mut Ebpf, others: &[(u32, ProgramFd)]) -> Result<(), MapError> {
     let programs = ebpf
         .map_mut(map::PROGRAMS)
         .ok_or_else(|| MapError::InvalidName { name: map::PROGRAMS.to_owned() })?;
-    ProgramArray::try_from(programs)?.set(instance as u32, rest, 0)
+    let mut programs = ProgramArray::try_from(programs)?;
+    others.iter().try_for_each(|(place, other)| programs.set(*place, other, 0))
 }

@@ -314,7 +314,7 @@ impl MapStore for KernelStore {
             MapOp::RemoveWide(prefix) => {
                 removed(map::WIDE_LISTENERS, self.wide.remove(&Key::new(prefix.length, prefix.key)))
             }
-            MapOp::PutPool { number, pool } => self.bindings.put(*number, pool),
+            MapOp::PutPool { number, pool } => self.bindings.put(*number, pool, grace_period),
             MapOp::RemovePool(number) => self.bindings.remove(*number, grace_period),
             MapOp::PutSwitches(switches) => {
                 self.put_switches(*switches);

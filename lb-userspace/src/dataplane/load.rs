@@ -51,13 +51,16 @@ pub enum LoadError {
     #[error(
         "not enough memory for the maps of the data path, which take about {mib} MiB of the kernel's: \
          free some, raise the limit of the agent's control group, or start it with a smaller \
-         --flow-memory (now {flows} flows, 16 bytes each)"
+         --flow-memory (now {flows} flows, 16 bytes each) or --nat-bindings (now {bindings}, 164 bytes \
+         each)"
     )]
     Memory {
         /// What they take.
         mib: u32,
         /// How many flows can be remembered.
         flows: u32,
+        /// How many flows can be translated.
+        bindings: u32,
         /// What the kernel says.
         #[source]
         source: Box<EbpfError>,
@@ -84,7 +87,7 @@ pub enum LoadError {
         #[source]
         source: Box<ProgramError>,
     },
-    /// The two programs of the balancer cannot be joined.
+    /// The programs of the balancer cannot be joined.
     #[error("cannot put the BPF program for special packets in its place")]
     Join(#[source] MapError),
     /// The object lacks a program: a fault of the build.
@@ -161,7 +164,7 @@ impl DataPath {
         };
         match former {
             Former::Ours(_) => Self::load_on(pins, hash_seed, options, Maps::Found),
-            Former::OtherSizes(_) => Self::load_resized(pins, hash_seed, options),
+            Former::OtherSizes(_, sizes) => Self::load_resized(pins, hash_seed, options, sizes),
             Former::Running(_) => Self::load_beside(pins, hash_seed, options),
             Former::None(_) => {
                 let loaded = Self::load_on(pins, hash_seed, options, Maps::New);
@@ -222,9 +225,10 @@ impl DataPath {
         pins: PinFolder,
         hash_seed: [u64; 2],
         options: &LoadOptions,
+        former: MapSizes,
     ) -> Result<(Self, KernelStore), LoadError> {
         let folder = beside::begin(&pins)?;
-        match Self::resize(&pins, &folder, hash_seed, options) {
+        match Self::resize(&pins, &folder, hash_seed, options, former) {
             Ok((balancer, store, attached)) => {
                 Ok((Self::new(balancer, pins, options, hash_seed, attached, Maps::Found), store))
             }
@@ -240,15 +244,17 @@ impl DataPath {
         folder: &Path,
         hash_seed: [u64; 2],
         options: &LoadOptions,
+        former: MapSizes,
     ) -> Result<(Balancer, KernelStore, Vec<Attached>), LoadError> {
-        resize::share(pins, folder)?;
+        let sizes = [former, options.sizes];
+        resize::share(pins, folder, sizes)?;
         let mut balancer = Balancer::open(folder, hash_seed, options.sizes, Instance::Live)?;
         let mut store = KernelStore::open(folder)?;
         // Loaded before, so that little time passes between the copy and the switch.
-        for name in [program::REST, program::BALANCE] {
+        for name in [program::TRANSLATE, program::REST, program::BALANCE] {
             load_program(balancer.ebpf(), name)?;
         }
-        let resize = Resize::begin(pins, folder)?;
+        let resize = Resize::begin(pins, folder, sizes, hash_seed)?;
         store.set_meta(Meta { abi: ABI, hash_seed, ..Meta::default() })?;
         let known = presumed(&pinned(pins)?, &options.interfaces);
         let attached =
@@ -355,8 +361,8 @@ pub(super) fn not_opened(error: EbpfError, sizes: MapSizes) -> LoadError {
         EbpfError::MapError(MapError::CreateError { io_error, .. })
             if io_error.raw_os_error() == Some(libc::ENOMEM) =>
         {
-            let (mib, flows) = (sizes.memory_mib(), sizes.flows());
-            LoadError::Memory { mib, flows, source: Box::new(error) }
+            let (mib, flows, bindings) = (sizes.memory_mib(), sizes.flows(), sizes.bindings());
+            LoadError::Memory { mib, flows, bindings, source: Box::new(error) }
         }
         _ => LoadError::Object(Box::new(error)),
     }

@@ -9,7 +9,7 @@ use std::{
     num::NonZeroUsize,
     os::fd::{AsFd, BorrowedFd},
     ptr::NonNull,
-    sync::atomic::{Ordering, fence},
+    sync::atomic::{AtomicU64, Ordering, fence},
 };
 
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
@@ -59,6 +59,15 @@ impl<T> Drop for Mapping<T> {
             tracing::warn!(%error, "cannot unmap a BPF map");
         }
     }
+}
+
+/// A word of a mapping that packets swap, too.
+///
+/// # Safety
+/// `place` is aligned and inside a mapping that lives as long as the result.
+pub(super) const unsafe fn word<'a>(place: *mut u64) -> &'a AtomicU64 {
+    // SAFETY: the caller's promise.
+    unsafe { AtomicU64::from_ptr(place) }
 }
 
 /// Stores a word that packets may read at any time, after everything that was stored before.

@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use super::{
     Explainer, KernelStore, MapSizes, MapStore as _, MemoryError, StoreError, beside,
-    flows::FlowMap, memory,
+    bindings::BindingMaps, flows::FlowMap, memory,
 };
 use crate::clock;
 
@@ -38,6 +38,8 @@ pub struct Stats {
     pub counters: Vec<(Counter, u64)>,
     /// Flows that are remembered, and how many can be; read on demand only.
     pub remembered: (usize, u32),
+    /// Flows of modes nat and fullnat, and how many there can be; read on demand only.
+    pub translated: (u32, u32),
 }
 
 /// Where the counters are.
@@ -84,6 +86,7 @@ impl StatsSource {
                 .map(|counter| Ok((*counter, named(counter.index())?)))
                 .collect::<Result<_, _>>()?,
             remembered: (0, 0),
+            translated: (0, 0),
         })
     }
 
@@ -93,6 +96,17 @@ impl StatsSource {
         let mut count = 0;
         self.each_remembered(|_, _| count += 1)?;
         Ok((count, self.sizes()?.flows()))
+    }
+
+    /// The number of flows of modes nat and fullnat now, and how many there can be: all bindings that were ever used
+    /// are looked at, which takes some milliseconds.
+    pub fn translated(&self) -> Result<(u32, u32), StatsError> {
+        let folder = beside::written(&self.folder);
+        let live = BindingMaps::open(&folder).map(|maps| maps.live());
+        let live = live.map_err(|error| {
+            self.fail(map::BINDINGS, MapError::IoError(std::io::Error::other(error)))
+        })?;
+        Ok((live, self.sizes()?.bindings()))
     }
 
     /// How large the maps are whose size can be chosen.

@@ -52,8 +52,12 @@ pub struct Unattached {
 
 impl Unattached {
     /// Loads it as the agent does, and pins its maps in `folder`, which must have none.
-    pub fn load(folder: &Path, hash_seed: [u64; 2]) -> Result<(Self, KernelStore), LoadError> {
-        let (balancer, store) = load_object(folder, hash_seed, MapSizes::default())?;
+    pub fn load(
+        folder: &Path,
+        hash_seed: [u64; 2],
+        sizes: MapSizes,
+    ) -> Result<(Self, KernelStore), LoadError> {
+        let (balancer, store) = load_object(folder, hash_seed, sizes)?;
         let memory = FlowMap::open(folder).map_err(|source| failed("open", map::MEMORY, source))?;
         Ok((Self { balancer, memory }, store))
     }

@@ -323,7 +323,7 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
             let what = "listeners on port ranges or prefixes";
             return Err(PlanError::NoRoomToReplace { what, limit: WIDE_LISTENERS_MAX });
         }
-        let pools = pools::plan(self.inputs.config, &self.inputs.previous.pools)?;
+        let pools = pools::plan(self.inputs.config, &self.inputs.previous.pools);
         let tables = &mut self.tables;
         tables.pools = pools;
         tables.switches = switches(self.inputs.config, &planned);

@@ -7,13 +7,13 @@ use std::{
 
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{Array, HashMap, LpmTrie, Map, MapData, PerCpuArray, Queue, lpm_trie::Key},
+    maps::{Array, HashMap, LpmTrie, Map, MapData, PerCpuArray, lpm_trie::Key},
     programs::{TestRun as _, TestRunOptions, Xdp},
 };
 use lb_common::{
-    MemoryLine, Pool, VipKey, WideKey,
+    MemoryLine, VipKey, WideKey,
     abi::{map, program, program::Instance},
-    nat, settings,
+    settings,
 };
 use lb_tests::sandbox::BPFFS;
 use lb_userspace::dataplane::{self, DECAP_OBJECT, KernelStore, MapSizes};
@@ -84,31 +84,6 @@ impl Balancer {
             Map::from_map_data(data).unwrap().try_into().unwrap();
         let lines = (0..lines.len()).map(|line| lines.get(&line, 0).unwrap());
         lines.flat_map(|line| line.entries).filter(|entry| entry.owner != 0).count()
-    }
-
-    /// The queue of a pool's free bindings.
-    fn queue(&self, pool: &Pool) -> Queue<MapData, u32> {
-        let name = match pool.queue() {
-            nat::Queue::Nat => map::FREE_NAT,
-            nat::Queue::V4 => map::FREE_V4,
-            nat::Queue::V6 => map::FREE_V6,
-        };
-        let data = MapData::from_pin(self.folder.join(name)).unwrap();
-        Queue::try_from(Map::from_map_data(data).unwrap()).unwrap()
-    }
-
-    /// Puts the free bindings of a pool's queue in order, since the agent shuffles them; gives them.
-    pub(crate) fn sort_free(&self, pool: &Pool) -> Vec<u32> {
-        let mut queue = self.queue(pool);
-        let mut free = Vec::new();
-        while let Ok(index) = queue.pop(0) {
-            free.push(index);
-        }
-        free.sort_unstable();
-        for index in &free {
-            queue.push(index, 0).unwrap();
-        }
-        free
     }
 }
 

@@ -179,11 +179,10 @@ impl World {
         self.apply(&MapOp::PutSwitches(switches));
     }
 
-    /// Adds a pool; its bindings are free in the same order on both sides.
+    /// Adds a pool.
     pub(crate) fn add_pool(&mut self, number: u8, pool: Pool) {
-        self.host.nat.add_pool(number.into(), pool);
+        self.host.nat.pools.insert(number.into(), pool);
         self.apply(&MapOp::PutPool { number, pool });
-        let _in_order = self.kernel.sort_free(&pool);
     }
 
     /// The same clock on both sides, as far as seconds go.

@@ -36,11 +36,9 @@ pub(super) fn tables(tables: &Tables, begins: u32) -> String {
         line(format!("target id {id} rests until {}", second(*until, begins)));
     }
     for (number, pool) in &tables.pools {
-        let place = match pool.family {
-            0 => "of clients' ports".to_owned(),
-            family => format!("{} from port {}", ip(family, pool.address), pool.first_port),
-        };
-        line(format!("pool {number}: {} bindings from {}, {place}", pool.count, pool.first));
+        let address = ip(pool.family, pool.address);
+        let last = u32::from(pool.first_port) + pool.count.saturating_sub(1);
+        line(format!("pool {number}: {address}, ports {}-{last}", pool.first_port));
     }
     let on = [
         (Switches::ECHO_REPLY, "pings"),

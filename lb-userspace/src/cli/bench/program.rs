@@ -12,10 +12,12 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser as _},
 };
 
+use lb_common::generate::CONNECTION_PACKETS;
+
 use crate::{
     bench::{
         self, Options, Source,
-        cases::{CASES, Case, FLOWS, Flows, Reference},
+        cases::{CASES, Case, FLOWS, Flows, Memory, Reference},
         report::{Cell, Report, Row},
     },
     cli::{output::Format, table::Table},
@@ -193,15 +195,28 @@ fn shown(cell: &Cell) -> String {
     format!("{:.1} ({:.1} to {:.1})", of.p50, of.min, of.p90)
 }
 
-/// Why listeners have no numbers.
+/// New connections a second, where whole ones were measured, and why listeners have no numbers.
 fn notes(rows: &[Row]) -> String {
+    let whole = rows.iter().filter(|row| row.memory == Memory::Whole.name());
+    let measured = whole.flat_map(|row| row.cells.iter().map(move |cell| (row, cell)));
+    let rates = measured.filter(|(_, cell)| cell.samples > 0).map(|(row, cell)| {
+        let nanoseconds = f64::from(CONNECTION_PACKETS) * cell.nanoseconds.p50;
+        let rate = 1e9 / nanoseconds.max(1.0);
+        format!(
+            "{}: {rate:.0} new connections a second on this CPU, {CONNECTION_PACKETS} packets each\n",
+            row.name
+        )
+    });
+    rates.chain(left_out(rows)).collect()
+}
+
+fn left_out(rows: &[Row]) -> impl Iterator<Item = String> {
     let listeners = rows.iter().filter(|row| row.mode.is_empty() && row.kind == "program");
     let cells = listeners.flat_map(|row| row.cells.iter().map(move |cell| (row, cell)));
-    let notes = cells.filter_map(|(row, cell)| {
+    cells.filter_map(|(row, cell)| {
         let why = cell.left_out.as_ref()?;
         Some(format!("{}, {} flows: left out: {why}\n", row.name, cell.flows))
-    });
-    notes.collect()
+    })
 }
 
 #[cfg(test)]

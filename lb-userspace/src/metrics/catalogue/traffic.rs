@@ -135,6 +135,20 @@ pub(super) const FAMILIES: &[Family] = &[
         samples: |seen, out| once(seen, out, |traffic| traffic.remembered_flows_max),
     },
     Family {
+        name: "xelb_translated_flows",
+        kind: Gauge,
+        labels: &[],
+        help: "Flows of modes nat and fullnat now.",
+        samples: |seen, out| once(seen, out, |traffic| traffic.translated_flows),
+    },
+    Family {
+        name: "xelb_translated_flows_max",
+        kind: Gauge,
+        labels: &[],
+        help: "Flows of modes nat and fullnat that there can be at a time.",
+        samples: |seen, out| once(seen, out, |traffic| traffic.translated_flows_max),
+    },
+    Family {
         name: "xelb_armed_slots",
         kind: Gauge,
         labels: &[],

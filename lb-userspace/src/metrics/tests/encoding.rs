@@ -98,6 +98,8 @@ const EXPECTED: &[(&str, &[&str])] = &[
     ),
     ("xelb_remembered_flows", &[" 17"]),
     ("xelb_remembered_flows_max", &[" 2097152"]),
+    ("xelb_translated_flows", &[" 5"]),
+    ("xelb_translated_flows_max", &[" 262144"]),
     ("xelb_armed_slots", &[" 12"]),
     (
         "xelb_map_entries",
@@ -208,6 +210,7 @@ fn what_is_not_known_is_left_out() {
         "xelb_listener_packets_total",
         "xelb_dropped_packets_total",
         "xelb_remembered_flows",
+        "xelb_translated_flows",
         "xelb_target_state",
     ] {
         assert_eq!(of(&text, name), [""; 0], "{name}");

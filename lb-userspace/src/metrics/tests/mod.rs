@@ -95,6 +95,7 @@ fn snapshot() -> Snapshot {
             ring_slots: (4096, 4_194_304),
             armed_slots: 12,
             remembered_flows_max: 2_097_152,
+            translated_flows_max: 262_144,
         },
         memory: memory(),
         ..Snapshot::default()
@@ -154,5 +155,7 @@ fn traffic() -> StatsView {
         counters: counters.collect(),
         remembered_flows: 17,
         remembered_flows_max: 2_097_152,
+        translated_flows: 5,
+        translated_flows_max: 262_144,
     }
 }

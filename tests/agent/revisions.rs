@@ -95,15 +95,11 @@ fn a_listener_keeps_its_targets_unless_forced() -> Result<()> {
             let dry = xelb.command(lab, &["apply", "-f", &path, "--dry-run"])?;
             fails(&dry, 2, &["would be refused without --force"])?;
         }
-        // Led to another group: an empty one, and one that nobody has checked.
+        // Led to another group, an empty one; one that nobody has checked is waited for (switch.rs).
         let led = WEB.replace("target_group: web }", "target_group: other }");
-        for targets in ["[]", "[{ address: 10.0.0.13 }]"] {
-            let group = format!(
-                "  - {{ name: other, protocol: tcp, port: 80, forwarding: ipip, targets: {targets} }}\n"
-            );
-            write(lab, &led.replace("listeners:\n", &format!("{group}listeners:\n")))?;
-            fails(&xelb.command(lab, &["apply", "-f", &path])?, 2, &refused)?;
-        }
+        let group = "  - { name: other, protocol: tcp, port: 80, forwarding: ipip, targets: [] }\nlisteners:\n";
+        write(lab, &led.replace("listeners:\n", group))?;
+        fails(&xelb.command(lab, &["apply", "-f", &path])?, 2, &refused)?;
         ensure!(tables()? == before, "a refused change has changed the maps");
         // Drained to the last one.
         says(lab, xelb, "target drain web 10.0.0.11")?;

@@ -149,9 +149,12 @@ fn an_agent_without_configuration_is_ready_when_it_listens() -> Result<()> {
 fn an_agent_that_cannot_start_is_never_ready() -> Result<()> {
     in_lab(|lab, xelb| {
         let manager = Manager::new(lab)?;
-        write(lab, &WEB.replace("[eth0]", "[no-such-if]"))?;
-        let mut agent = lab.lb().spawn(manager.task(lab, xelb, &file_arguments(lab))?)?;
-        ensure!(!agent.wait(LIMIT)?.success(), "it has no interface and succeeds");
+        write(lab, WEB)?;
+        let arguments = file_arguments(lab).into_iter();
+        let arguments: Vec<String> =
+            arguments.map(|one| one.replace(PIN_DIR, "/tmp/no-bpffs")).collect();
+        let mut agent = lab.lb().spawn(manager.task(lab, xelb, &arguments)?)?;
+        ensure!(!agent.wait(LIMIT)?.success(), "it has no bpffs and succeeds");
         let said = manager.next(Duration::from_millis(100))?;
         ensure!(said.is_none(), "{said:?}");
         Ok(())

@@ -192,19 +192,6 @@ fn changes(criterion: &mut Criterion) {
                 ages.look(black_box(tables), now);
             });
         });
-        group.bench_function("TEMP all ages", |bencher| {
-            let mut ages = lb_userspace::consistency::Ages::default();
-            let mut now = 1;
-            bencher.iter(|| {
-                now += 1;
-                let tables = if now % 2 == 0 { &wanted } else { &world.plan.tables };
-                let armed = tables.groups.values().flat_map(|group| {
-                    let slots = (group.ring.base()..).zip(group.slots.iter().copied());
-                    slots.filter(|(_, slot)| slot.is_armed())
-                });
-                ages.look(armed, now);
-            });
-        });
         group.bench_function("all", |bencher| {
             let all = |mut checker: Checker| {
                 let document = edited(&world.document, &edit);

@@ -21,8 +21,8 @@ pub(crate) fn agent(lab: &Lab, xelb: &Xelb, mode: &str) -> anyhow::Result<Proces
     let path = configuration_path(lab).display().to_string();
     fs::create_dir_all(Path::new(SOCKET).parent().context("the socket has a folder")?)?;
     let words = ["agent", "--config", &path, "--bpffs", PIN_DIR, "--socket", SOCKET];
-    let more = ["--metrics", METRICS, "--xdp-mode", mode];
-    let arguments: Vec<&str> = words.into_iter().chain(more).collect();
+    let options = ["--metrics", METRICS, "--xdp-mode", mode];
+    let arguments: Vec<&str> = words.into_iter().chain(options).collect();
     let agent = lab.lb().spawn(Task::new(xelb.program(), &arguments).log_to(&lab.log("agent"))?)?;
     wait::until("the agent answers", NOTICE_LIMIT, || {
         xelb.targets(lab).map(drop).map_err(|error| error.to_string())

@@ -2,6 +2,7 @@
 //! the one way from any change of them to the maps.
 
 mod handover;
+mod removed;
 mod write;
 
 use std::{
@@ -21,11 +22,11 @@ use crate::{
     next_hop::{Ingress, NextHops},
     plan::{self, Inputs, Plan, Unserved},
     reconcile::{ReconcileError, Reconciler},
-    store::{Runtime, Store},
+    store::Runtime,
 };
 
 use super::{
-    AgentOptions, Event, Refusal, aims, forgotten,
+    AgentOptions, Event, Refusal, aims,
     guard::{broken_listeners, permit},
     hops::Hops,
     interfaces::Interfaces,
@@ -278,57 +279,12 @@ impl Balancer {
         Ok(())
     }
 
-    /// Recalls groups that have left the configuration before this agent, and whose targets still finish
-    /// their flows.
-    pub(super) fn recall_groups(&mut self, store: &mut dyn Store) -> Result<(), StoreError> {
-        let names = forgotten::names(&self.config, self.reconciler.current()?);
-        self.removed_groups = forgotten::recall(store, &names);
-        Ok(())
-    }
-
-    /// Keeps the groups of a former configuration that this one does not have: their targets are
-    /// checked while they finish their flows.
-    fn keep_removed(&mut self, former: Config) {
-        let groups = &self.config.target_groups;
-        let is_configured = |name: &str| groups.iter().any(|group| *group.name == *name);
-        // Before the first plan nobody knows: some may have been recalled.
-        let unplanned = self.plan.targets.is_empty();
-        let leaves = |name: &str| {
-            unplanned || self.plan.targets.iter().any(|report| *report.key.group == *name)
-        };
-        self.removed_groups.retain(|group| leaves(&group.name));
-        self.removed_groups.extend(former.target_groups);
-        self.removed_groups.retain(|group| !is_configured(&group.name));
-    }
-
     /// What must outlive a reboot.
     pub(super) fn runtime(&self) -> Runtime {
         Runtime {
             hash_seed: Some(self.data_path.hash_seed()),
             drained: self.drained.iter().cloned().collect(),
         }
-    }
-
-    /// The target that has left the configuration with this group, address and port.
-    pub(super) fn leaving(
-        &self,
-        group: &str,
-        address: IpAddr,
-        port: Option<u16>,
-    ) -> Option<TargetKey> {
-        let leaving = self.plan.targets.iter().filter(|report| report.leaving);
-        let mut keys = leaving.map(|report| &report.key);
-        keys.find(|key| {
-            *key.group == *group
-                && key.address == address
-                && port.is_none_or(|port| port == key.port)
-        })
-        .cloned()
-    }
-
-    /// Ends the flows of a target that is, or will be, no longer in the configuration.
-    pub(super) fn cut(&mut self, target: TargetKey) {
-        self.cut.insert(target);
     }
 
     /// When the plan changes without any event.

@@ -118,21 +118,21 @@ mod tests {
             groups: groups.iter().map(|(id, group)| (*id, (*group).clone())).collect(),
             ..Tables::default()
         };
-        let (still, moves) = (group(&[slot(1, 5)]), group(&[Slot::unarmed(1), slot(2, 5)]));
+        let (still, first) = (group(&[slot(1, 5)]), group(&[Slot::unarmed(1), slot(2, 5)]));
         let mut ages = ArmedAges::new(10);
-        ages.look(&tables(&[(1, &still), (2, &moves)]), 100);
-        let moved = group(&[slot(2, 6), slot(2, 5)]);
-        ages.look(&tables(&[(1, &still), (2, &moved)]), 105);
+        ages.look(&tables(&[(1, &still), (2, &first)]), 100);
+        let second = group(&[slot(2, 6), slot(2, 5)]);
+        ages.look(&tables(&[(1, &still), (2, &second)]), 105);
         for (now, expected) in [(109, [false; 3]), (110, [true, false, true]), (115, [true; 3])] {
             let over = ages.over(now);
             let found = [over(1, 0, slot(1, 5)), over(2, 0, slot(2, 6)), over(2, 1, slot(2, 5))];
             assert_eq!(found, expected, "{now}");
         }
         // As it was before in the meantime, but not all the time.
-        ages.look(&tables(&[(1, &still), (2, &moves)]), 106);
-        ages.look(&tables(&[(1, &still), (2, &moved)]), 107);
+        ages.look(&tables(&[(1, &still), (2, &first)]), 106);
+        ages.look(&tables(&[(1, &still), (2, &second)]), 107);
         assert!(!ages.over(116)(2, 0, slot(2, 6)) && ages.over(117)(2, 0, slot(2, 6)));
-        ages.look(&tables(&[(2, &moved)]), 118);
+        ages.look(&tables(&[(2, &second)]), 118);
         assert!(!ages.over(200)(1, 0, slot(1, 5)), "its group is gone");
         ages.forget();
         assert!(!ages.over(200)(2, 0, slot(2, 6)));

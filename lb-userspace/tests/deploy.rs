@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use clap::Parser as _;
-use lb_userspace::{cli::Arguments, config, log::LogFormat};
+use lb_userspace::{agent::config_file, cli::Arguments, log::LogFormat};
 
 const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy");
 
@@ -13,7 +13,7 @@ fn read(name: &str) -> String {
 
 #[test]
 fn the_example_of_a_configuration_is_valid() {
-    let (_, _, warnings) = config::load(&Path::new(DEPLOY).join("xelb.yaml")).unwrap();
+    let (_, _, warnings) = config_file::load(&Path::new(DEPLOY).join("xelb.yaml")).unwrap();
     let warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
     assert!(warnings.is_empty(), "{warnings:?}");
 }

@@ -23,6 +23,7 @@ pub(crate) struct Reached {
     pub(crate) on_link: bool,
 }
 
+/// Whether packets to a group are translated.
 pub(crate) const fn translates(group: &TargetGroup) -> bool {
     matches!(group.forwarding, Mode::Nat | Mode::Fullnat)
 }

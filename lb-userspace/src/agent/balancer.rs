@@ -26,7 +26,7 @@ use crate::{
 };
 
 use super::{
-    AgentOptions, Event, Refusal, aims,
+    AgentOptions, Event, Refusal, aims, config_file,
     guard::{broken_listeners, permit},
     hops::Hops,
     interfaces::Interfaces,
@@ -264,7 +264,7 @@ impl Balancer {
         if config.interfaces != self.config.interfaces {
             self.data_path.attach(&config.interfaces).map_err(failed)?;
         }
-        let seed = config::hash_seed(&config).ok().flatten();
+        let seed = config_file::hash_seed(&config).ok().flatten();
         if seed.is_some_and(|seed| seed != self.data_path.hash_seed()) {
             tracing::warn!("a new hash_seed takes effect when the agent starts again");
         }

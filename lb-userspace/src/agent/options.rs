@@ -1,10 +1,9 @@
 //! How an agent is started.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::path::PathBuf;
 
 use super::AcceptedMac;
 use crate::{
-    api::access::AccessOptions,
     config::Limits,
     dataplane::{MapSizes, XdpMode},
     health::ExecPolicy,
@@ -23,12 +22,6 @@ pub struct AgentOptions {
     pub state_dir: Option<PathBuf>,
     /// Where maps and links are pinned.
     pub bpffs: PathBuf,
-    /// The socket of the API.
-    pub socket: PathBuf,
-    /// Who else may use the API, and where.
-    pub access: AccessOptions,
-    /// Where metrics are scraped, if at all.
-    pub metrics: Option<SocketAddr>,
     /// How the program is attached.
     pub xdp_mode: XdpMode,
     /// How much a configuration may have.

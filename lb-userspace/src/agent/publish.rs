@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use lb_common::abi::ABI;
 
-use super::{HealthStats, MemoryView, Snapshot, run::Agent, view};
-use crate::{log, metrics::Process};
+use super::{HealthStats, MemoryView, Process, Snapshot, run::Agent, view};
+use crate::log;
 
 impl Agent {
     pub(super) fn publish(&self) {

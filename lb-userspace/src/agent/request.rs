@@ -5,9 +5,9 @@ use std::{net::IpAddr, sync::Arc};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{EventLog, Snapshot};
+use super::{EventLog, Snapshot, config_file};
 use crate::{
-    config::{self, Difference, Document, Edit},
+    config::{Difference, Document, Edit},
     file_reader::FileReader,
     health::Programs,
     plan::Impact,
@@ -177,7 +177,8 @@ impl AgentHandle {
     /// callers wait for them, and this one only for a while.
     pub async fn check_files(&self, document: Document) -> Result<(), Refusal> {
         let programs = Arc::clone(&self.programs);
-        let checked = self.files.run(move || config::check_files(&document, &programs)).await;
+        let checked =
+            self.files.run(move || config_file::check_named_files(&document, &programs)).await;
         let checked = checked.map_err(|unread| Refusal::Failed(unread.to_string()))?;
         checked.map_err(|errors| Refusal::Invalid(errors.to_string()))
     }

@@ -2,7 +2,6 @@
 //! it, and it brings the maps to what follows from all of it.
 
 use std::{
-    future::pending,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -14,9 +13,10 @@ use tokio::{
 };
 
 use super::{
-    AgentHandle, AgentOptions, Ask, EventLog, Refusal, Snapshot,
+    AgentHandle, AgentOptions, Ask, EventLog, Front, Refusal, Snapshot,
     balancer::{Balancer, Prepared, Reconciled},
     change_lines::ChangeLines,
+    config_file,
     host::{OwnLimits, seconds_since_1970},
     kernel_log,
     macs::MacFollower,
@@ -30,11 +30,9 @@ use super::{
     warnings::WarningLog,
 };
 use crate::{
-    api,
-    config::{self, Config},
+    config::Config,
     dataplane::StatsSource,
     health::{HealthEvent, NetworkProber, Scheduler, TunnelKeeper, TunnelProber},
-    metrics,
     next_hop::{NextHops, Resolver},
     plan::Plan,
     store::StoreError,
@@ -50,9 +48,10 @@ const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
 const RETRY_MIN: Duration = Duration::from_millis(50);
 const RETRY_MAX: Duration = Duration::from_secs(5);
 
-/// Runs an agent until SIGTERM or SIGINT. The data path goes on after it.
-pub async fn run(options: AgentOptions) -> Result<()> {
-    let mut agent = Agent::start(options)?;
+/// Runs an agent until SIGTERM or SIGINT. The data path goes on after it. `open` makes the sockets of those
+/// who answer for it, within their runtime: what is taken already is said before anything is loaded.
+pub async fn run<F: Front>(options: AgentOptions, open: impl FnOnce() -> Result<F>) -> Result<()> {
+    let mut agent = Agent::start(options, open)?;
     let mut readiness = Readiness::from_environment();
     let outcome = agent.serve(&mut readiness).await;
     readiness.stopping();
@@ -86,12 +85,10 @@ pub(super) struct Agent {
     pub(super) change_lines: ChangeLines,
     /// When a failed write is tried again, and how long that was waited for.
     pub(super) retry: Option<(time::Instant, Duration)>,
-    /// Removes the API's sockets in the end.
-    _socket_files: Vec<api::SocketFile>,
 }
 
 impl Agent {
-    fn start(options: AgentOptions) -> Result<Self> {
+    fn start<F: Front>(options: AgentOptions, open: impl FnOnce() -> Result<F>) -> Result<Self> {
         let (source, initial) = source::open(&options)?;
         let (health_sender, health_events) = mpsc::unbounded_channel();
         let (hop_sender, next_hops) = mpsc::unbounded_channel();
@@ -99,8 +96,7 @@ impl Agent {
         let (snapshots, snapshot) = watch::channel(Arc::new(Snapshot::default()));
         let reception = Reception::new().context("cannot make the runtime of the API")?;
         let entered = reception.enter();
-        let metrics = options.metrics.map(metrics::bind).transpose()?;
-        let (doors, socket_files) = api::Doors::open(&options.socket, &options.access)?;
+        let front = open()?;
         drop(entered);
         let resolver =
             Resolver::start(hop_sender).context("cannot follow routes and neighbours")?;
@@ -130,7 +126,6 @@ impl Agent {
             reading: FileReading::default(),
             change_lines: ChangeLines::default(),
             retry: None,
-            _socket_files: socket_files,
             options,
         };
         if let Some(config) = initial {
@@ -143,12 +138,7 @@ impl Agent {
         let handle =
             AgentHandle::new(ask, snapshot, Arc::clone(&agent.events)).with_programs(programs);
         let stats = agent.stats.clone();
-        reception.open(async move {
-            if let Some(listener) = metrics {
-                tokio::spawn(metrics::serve(listener, handle.clone(), stats.clone()));
-            }
-            doors.serve(handle, stats, pending()).await;
-        })?;
+        reception.open(front.serve(handle, stats))?;
         Ok(agent)
     }
 
@@ -258,7 +248,7 @@ impl Agent {
             return balancer.check(config, force, &self.stats);
         }
         let runtime = self.source.runtime();
-        let seed = config::hash_seed(config).map_err(Refusal::Failed)?;
+        let seed = config_file::hash_seed(config).map_err(Refusal::Failed)?;
         let mut balancer =
             Balancer::start(&self.options, config.clone(), seed, runtime).map_err(failed)?;
         if let Ok(store) = self.source.editable() {

@@ -6,7 +6,8 @@ use std::{cmp::Reverse, collections::BTreeMap, fmt, net::IpAddr};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{config::Ports, metrics::Process, warning::Warning};
+use super::Process;
+use crate::{config::Ports, warning::Warning};
 
 /// All of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]

@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use notify::{RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
 
-use super::{AgentOptions, Refusal};
+use super::{AgentOptions, Refusal, config_file};
 use crate::{
     config::{self, Checked, Checker, Config, ConfigErrors, Document, Limits},
     health::Programs,
@@ -164,7 +164,7 @@ pub(super) fn read_file(
     limits: &Limits,
     programs: &Programs,
 ) -> Result<(Document, Config), ConfigErrors> {
-    let (document, config, warnings) = config::load_within(path, limits, programs)?;
+    let (document, config, warnings) = config_file::load_within(path, limits, programs)?;
     for warning in warnings.iter().take(WARNINGS_MAX) {
         tracing::warn!("{warning}");
     }

@@ -14,7 +14,7 @@ use super::{
     access::{Caller, Role},
     extract::Failure,
 };
-use crate::config::FILE_BYTES_MAX;
+use crate::agent::config_file::FILE_BYTES_MAX;
 
 const MIB: usize = 1 << 20;
 

@@ -1,16 +1,19 @@
 //! `xelb agent`.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{future::pending, net::SocketAddr, path::PathBuf};
 
 use clap::Args;
+use tokio::net::TcpListener;
 
 use super::{Attach, Log, access::Access, exec_checks::ExecArguments, limits::LimitArguments};
 use crate::{
-    agent::{self, AcceptedMac, AgentOptions},
+    agent::{self, AcceptedMac, AgentHandle, AgentOptions, Front},
+    api::Doors,
     config::Limits,
-    dataplane::MapSizes,
+    dataplane::{MapSizes, StatsSource},
     health::{ExecPolicy, Programs},
     log::LogFormat,
+    metrics,
 };
 
 /// Run the agent: it loads the data path, checks targets and writes the maps
@@ -88,9 +91,6 @@ impl Agent {
             config: self.config,
             state_dir: self.state_dir,
             bpffs: self.bpffs,
-            socket: self.socket,
-            access,
-            metrics: self.metrics,
             xdp_mode: self.attach.xdp_mode,
             limits: Limits { exec_checks, ..self.limits.into() },
             exec,
@@ -98,9 +98,32 @@ impl Agent {
             accepted_macs: self.accepted_macs,
             sizes: MapSizes::for_flows(self.flow_memory, self.nat_bindings),
         };
+        // Removes the sockets in the end.
+        let mut socket_files = Vec::new();
+        let open = || {
+            let metrics = self.metrics.map(metrics::bind).transpose()?;
+            let (doors, files) = Doors::open(&self.socket, &access)?;
+            socket_files = files;
+            Ok(Asked { doors, metrics })
+        };
         tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()?
-            .block_on(agent::run(options))
+            .block_on(agent::run(options, open))
+    }
+}
+
+/// Where the agent is asked: the one place that ties agent, API and metrics together.
+struct Asked {
+    doors: Doors,
+    metrics: Option<TcpListener>,
+}
+
+impl Front for Asked {
+    async fn serve(self, agent: AgentHandle, stats: StatsSource) {
+        if let Some(listener) = self.metrics {
+            tokio::spawn(metrics::serve(listener, agent.clone(), stats.clone()));
+        }
+        self.doors.serve(agent, stats, pending()).await;
     }
 }

@@ -9,7 +9,7 @@ use super::{
     output::{self, Format},
     preview::{self, Conditions},
 };
-use crate::config;
+use crate::agent::config_file;
 
 /// Give a configuration to an agent that runs without --config
 ///
@@ -34,7 +34,7 @@ pub(super) struct Apply {
 
 impl Apply {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let (document, _, warnings) = config::load(&self.file)?;
+        let (document, _, warnings) = config_file::load(&self.file)?;
         let client = self.socket.client();
         if self.conditions.dry_run {
             // The agent's answer has the warnings, too.

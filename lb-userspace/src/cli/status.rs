@@ -131,7 +131,7 @@ fn mebibytes(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Process;
+    use crate::agent::Process;
 
     #[test]
     fn what_is_wrong_is_loud() {

@@ -13,7 +13,8 @@ use super::{
     this_host,
 };
 use crate::{
-    config::{self, Config, ConfigError, ConfigErrors, Limits, Warning},
+    agent::config_file,
+    config::{Config, ConfigError, ConfigErrors, Limits, Warning},
     health::Programs,
     log::LogFormat,
     plural::counted,
@@ -73,11 +74,12 @@ impl Validate {
         let programs = Programs::from(self.exec);
         let exec_checks = programs != Programs::Off;
         let limits = Limits { exec_checks, ..self.limits.into() };
-        let checked =
-            config::load_within(&self.file, &limits, &programs).map(|(_, config, mut warnings)| {
+        let checked = config_file::load_within(&self.file, &limits, &programs).map(
+            |(_, config, mut warnings)| {
                 warnings.extend(this_host::warnings(&config));
                 (config, warnings)
-            });
+            },
+        );
         let verdict = verdict(&file, checked.as_ref());
         let refused = !verdict.valid || self.strict && !verdict.warnings.is_empty();
         if self.format.is_for_programs() {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{
-    Checked, ConfigErrors, Document, Files, Limits, check,
+    Checked, ConfigErrors, Document, Limits, check,
     model::{Config, Listener, TargetGroup},
     read::{GroupPlaces, ListenerPlaces, Places},
     tree::Node,
@@ -34,8 +34,7 @@ impl Checker {
 
     /// Checks a document that did not come from a file. The files that it names are not touched.
     pub fn check(&mut self, document: &Document) -> Result<Checked, ConfigErrors> {
-        let (checked, places) =
-            check(document, self.last.as_ref(), &self.within, "", Files::Untouched)?;
+        let (checked, places) = check(document, self.last.as_ref(), &self.within, "", None)?;
         let (document, config) = (document.clone(), checked.0.clone());
         self.last = Some(Last { document, config, places });
         Ok(checked)

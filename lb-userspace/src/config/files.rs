@@ -1,17 +1,16 @@
-//! The files that a configuration names, and whether they can be used. All else that reads a
-//! configuration touches no file: a preview must not, since readers of the API may ask for one.
+//! The files that a configuration names. Whether they can be used is asked of the caller, who may choose
+//! not to look: a preview must not, since readers of the API may ask for one.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
     path::PathBuf,
 };
 
-use super::{error::At, section::Findings, seed};
-use crate::health::{self, ProgramError, Programs};
+use super::{error::At, section::Findings};
 
 /// A file that a configuration names.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum NamedFile {
+pub enum NamedFile {
     /// CA certificates to trust.
     Authorities(PathBuf),
     /// The program of a health check.
@@ -20,39 +19,32 @@ pub(super) enum NamedFile {
     Seed(PathBuf),
 }
 
-impl NamedFile {
-    fn check(&self, programs: &Programs) -> Result<(), String> {
-        match self {
-            Self::Authorities(path) => health::tls::authorities(path).map(drop),
-            Self::Program(path) => programs.find(path).map(drop).map_err(|error| error.to_string()),
-            Self::Seed(path) => seed::read(path).map(drop),
-        }
-    }
-}
+/// Looks at one of them: what is wrong with it, for people.
+pub type FileCheck<'a> = dyn Fn(&NamedFile) -> Result<(), String> + 'a;
+
+/// What is wrong with a health check that runs a program, where the agent runs none.
+pub const EXEC_CHECKS_OFF: &str =
+    "checks may not run programs here (`xelb agent --exec-checks off`)";
 
 /// Refuses the programs of health checks, without a look at them.
 pub(super) fn refuse_programs(named: &[(At, NamedFile)], findings: &Findings) {
     for (at, file) in named {
         if matches!(file, NamedFile::Program(_)) {
-            findings.error(at, ProgramError::Off.to_string());
+            findings.error(at, EXEC_CHECKS_OFF);
         }
     }
 }
 
-/// Looks at each of these files once, however often it is named. Programs must lie where they may.
-pub(super) fn check(named: &[(At, NamedFile)], programs: &Programs, findings: &Findings) {
+/// Looks at each of these files once, however often it is named.
+pub(super) fn check(named: &[(At, NamedFile)], look: &FileCheck<'_>, findings: &Findings) {
     let mut known: HashMap<&NamedFile, Result<(), String>> = HashMap::new();
     for (at, file) in named {
         if findings.full() {
             return;
         }
-        if *programs == Programs::Off && matches!(file, NamedFile::Program(_)) {
-            // That is said without a look at it.
-            continue;
-        }
         let result = match known.entry(file) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(file.check(programs)),
+            Entry::Vacant(new) => new.insert(look(file)),
         };
         if let Err(message) = result {
             findings.error(at, message.clone());

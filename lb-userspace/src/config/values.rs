@@ -166,10 +166,11 @@ pub(super) fn hash_seed(node: &Node) -> Read<[u64; 2]> {
 }
 
 /// What a seed of the flow hash is.
-pub(super) const SEED: &str = "32 hexadecimal digits, as `openssl rand -hex 16` prints them";
+pub const SEED: &str = "32 hexadecimal digits, as `openssl rand -hex 16` prints them";
 
 /// The seed that a text is.
-pub(super) fn seed_of(text: &str) -> Option<[u64; 2]> {
+#[must_use]
+pub fn seed_of(text: &str) -> Option<[u64; 2]> {
     if text.len() != 32 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }

@@ -4,12 +4,10 @@ mod catalogue;
 mod crowd;
 mod family;
 mod observation;
-mod process;
 mod server;
 
 #[cfg(test)]
 mod tests;
 
 pub use observation::Observation;
-pub use process::Process;
 pub use server::{BindError, bind, serve};

@@ -12,8 +12,11 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use super::{Process, catalogue};
-use crate::{agent::Snapshot, api::StatsView};
+use super::catalogue;
+use crate::{
+    agent::{Process, Snapshot},
+    api::StatsView,
+};
 
 /// Room that a sample takes in the text, about; only saves copying while the text grows.
 const SAMPLE_BYTES: usize = 90;

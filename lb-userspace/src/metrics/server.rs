@@ -29,9 +29,9 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{Observation, Process, crowd::Crowd};
+use super::{Observation, crowd::Crowd};
 use crate::{
-    agent::{AgentHandle, Snapshot},
+    agent::{AgentHandle, Process, Snapshot},
     api::read_stats,
     dataplane::StatsSource,
 };

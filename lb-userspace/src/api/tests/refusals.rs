@@ -1,7 +1,7 @@
 //! Each refusal: its status, and a body that says why. None of them reaches the agent in vain.
 
 use super::fake::{Answer, Fake, loaded};
-use crate::config::FILE_BYTES_MAX;
+use crate::agent::config_file::FILE_BYTES_MAX;
 
 const TARGETS: &str = "/v1/target-groups/web/targets";
 const TARGET: &str = "/v1/target-groups/web/targets/10.0.1.13";

@@ -6,7 +6,10 @@ use ipnet::IpNet;
 use lb_common::target::Mode;
 use thiserror::Error;
 
-use crate::config::{self, Config, TargetGroup};
+use crate::{
+    agent::config_file,
+    config::{Config, TargetGroup},
+};
 
 /// What a balancer sends, and from where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +46,7 @@ pub(crate) enum BalancerError {
 impl Balancer {
     /// Reads a configuration. The files that it names are on the balancer, and are not looked for.
     pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
-        let balancer = Self::of(&config::load_elsewhere(path)?);
+        let balancer = Self::of(&config_file::load_elsewhere(path)?);
         if balancer.vips.is_empty() {
             return Err(BalancerError::NoTunnel { file: path.display().to_string() }.into());
         }

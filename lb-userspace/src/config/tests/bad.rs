@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{
-    super::{Document, Limits, validate},
+    super::{Document, Limits, check_files, validate, validate_within},
     SMALL, errors, parse, with,
 };
 
@@ -281,4 +281,36 @@ fn what_an_agent_allows_is_less() {
     // Rings follow from what is read, which is not done where there are too many targets.
     let rings = told_within(&text(1, 50), &Limits { targets: 50, ..most });
     assert!(rings.contains("8192 slots of their rings are more than the 4096"), "{rings}");
+}
+
+/// A document with too much of something is not read any further.
+#[test]
+fn counts_come_before_everything_else() {
+    let mut text = String::from("interfaces: [eth0]\ntarget_groups:\n");
+    for number in 0..4 {
+        writeln!(text, "  - {{ name: g{number}, health_check: {{ verify: /nonexistent }} }}")
+            .unwrap();
+    }
+    let document = super::super::syntax::document(&text).unwrap();
+    let most = Limits { target_groups: 3, ..Limits::MOST };
+    let errors = validate_within(&document, &most).unwrap_err();
+    let [error] = errors.errors() else { panic!("{errors}") };
+    assert_eq!(error.path(), "target_groups");
+    assert!(error.message().starts_with("4 target groups are more than the 3"), "{error}");
+}
+
+/// Looking at files does not depend on what else is wrong, and each is looked at once.
+#[test]
+fn only_files_are_told() {
+    let (head, listeners) = SMALL.split_once("listeners:").unwrap();
+    let check = "health_check: { protocol: https, verify: /nonexistent/ca.pem }";
+    let text = format!("{head}    {check}\nlisteners:{listeners}");
+    let mut document = super::super::syntax::document(&text).unwrap();
+    document.0.set("interfaces", super::super::tree::Node::text("eth0"));
+    let told = check_files(&document, &|file| Err(format!("{file:?} is missing"))).unwrap_err();
+    let told = told.to_string();
+    let wanted =
+        "target_groups[0].health_check.verify: Authorities(\"/nonexistent/ca.pem\") is missing";
+    assert_eq!(told, wanted);
+    check_files(&document, &|_| Ok(())).unwrap();
 }

@@ -5,8 +5,6 @@ mod bad_checks;
 mod bad_groups;
 mod bad_top;
 mod edit;
-mod file;
-mod files;
 mod good;
 mod hostile;
 mod life;

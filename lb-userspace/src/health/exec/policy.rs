@@ -12,6 +12,8 @@ use std::{
 use nix::unistd::{Gid, Uid, User, geteuid, getgrouplist};
 use thiserror::Error;
 
+use crate::config::EXEC_CHECKS_OFF;
+
 /// Number of the user without rights, where no user database names it.
 const NOBODY: u32 = 65_534;
 
@@ -101,7 +103,7 @@ pub enum ProgramError {
         mode: u32,
     },
     /// The agent runs none.
-    #[error("checks may not run programs here (`xelb agent --exec-checks off`)")]
+    #[error("{EXEC_CHECKS_OFF}")]
     Off,
 }
 

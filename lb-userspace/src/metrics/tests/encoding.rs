@@ -7,8 +7,8 @@ use std::{
 
 use super::{full, process, snapshot, traffic};
 use crate::{
-    agent::Snapshot,
-    metrics::{Observation, Process, catalogue::families, family::Kind},
+    agent::{Process, Snapshot},
+    metrics::{Observation, catalogue::families, family::Kind},
     warning::WarningKind,
 };
 

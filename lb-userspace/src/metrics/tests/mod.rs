@@ -11,11 +11,11 @@ use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use lb_common::{Counter, DropReason};
 
-use super::{Observation, Process};
+use super::Observation;
 use crate::{
     agent::{
-        AttachedInterface, HealthStats, ListenerView, MapsView, MemoryView, PortView, Snapshot,
-        TargetGroupView, TargetView,
+        AttachedInterface, HealthStats, ListenerView, MapsView, MemoryView, PortView, Process,
+        Snapshot, TargetGroupView, TargetView,
     },
     api::{CounterView, DropView, ListenerTraffic, StatsView, TargetTraffic},
     warning::{Warning, WarningKind},

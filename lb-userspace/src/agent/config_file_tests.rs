@@ -1,0 +1,226 @@
+//! Files with a configuration, and the files that one names.
+
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+use nix::{sys::stat::Mode, unistd::mkfifo};
+
+use super::*;
+
+/// The least that is a configuration of one group and one listener.
+const SMALL: &str = "interfaces: [eth0]
+target_groups:
+  - name: web
+    protocol: tcp
+    port: 80
+    forwarding: ipip
+    targets:
+      - address: 10.0.1.11
+listeners:
+  - name: web
+    address: 203.0.113.10
+    port: 80
+    protocol: tcp
+    default_action: { forward: { target_group: web } }
+";
+
+/// A configuration whose health check says this.
+fn text(check: &str) -> String {
+    let (head, listeners) = SMALL.split_once("listeners:").unwrap();
+    format!("{head}    health_check: {{ {check} }}\nlisteners:{listeners}")
+}
+
+fn document(text: &str) -> Document {
+    config::parse(text, "").unwrap_or_else(|errors| panic!("{text}: {errors}")).0
+}
+
+fn told_of_file(path: &Path) -> String {
+    let name = path.display().to_string();
+    let told = load(path).unwrap_err().to_string();
+    told.strip_prefix(&name).unwrap_or(&told).to_owned()
+}
+
+#[test]
+fn a_good_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("xelb.yaml");
+    fs::write(&path, SMALL).unwrap();
+    let (document, config, warnings) = load(&path).unwrap();
+    assert_eq!(config::validate(&document).unwrap().0, config);
+    assert_eq!(warnings, []);
+}
+
+#[test]
+fn the_file_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("xelb.yaml");
+    assert_eq!(
+        told_of_file(&path),
+        ": cannot read the file: No such file or directory (os error 2)",
+        "missing"
+    );
+    assert_eq!(told_of_file(dir.path()), ": is a directory; name a file in it");
+    assert_eq!(told_of_file(Path::new("/dev/zero")), ": is not a regular file");
+
+    fs::write(&path, b"interfaces: [eth0]\n# caf\xe9\n").unwrap();
+    assert_eq!(told_of_file(&path), ":2:6: is not UTF-8 text; save the file as UTF-8");
+    fs::write(&path, [0xff, 0xfe, b'a', 0]).unwrap();
+    assert_eq!(told_of_file(&path), ":1:1: is not UTF-8 text; save the file as UTF-8");
+
+    fs::write(&path, "listeners: [").unwrap();
+    assert!(told_of_file(&path).starts_with(":1:12: is not valid YAML"), "{}", told_of_file(&path));
+}
+
+#[test]
+fn a_file_of_16_mib_is_read_and_no_larger_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("xelb.yaml");
+    let mut text = SMALL.to_owned();
+    let line = format!("#{}\n", "-".repeat(1022));
+    text.push_str(&line.repeat((16 << 20) / 1024));
+    text.truncate(16 << 20);
+    fs::write(&path, &text).unwrap();
+    load(&path).unwrap();
+    text.push('-');
+    fs::write(&path, &text).unwrap();
+    assert_eq!(told_of_file(&path), ": is larger than 16 MiB");
+}
+
+/// The opening of a named pipe waits for a writer, unless it is told not to.
+#[test]
+fn a_pipe_is_not_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pipe");
+    mkfifo(&path, Mode::S_IRWXU).unwrap();
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || sender.send(told_of_file(&path)));
+    let told = receiver.recv_timeout(Duration::from_secs(10));
+    assert_eq!(told.as_deref(), Ok(": is not a regular file"));
+}
+
+/// What looking at the files says, within a time.
+fn told(document: Document) -> String {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || sender.send(check_named_files(&document, &Programs::Anywhere)));
+    let told = receiver.recv_timeout(Duration::from_secs(10)).expect("no file is waited for");
+    told.map_or_else(|errors| errors.to_string(), |()| String::new())
+}
+
+/// What a preview does: it must neither wait for a file nor say whether there is one.
+#[test]
+fn checking_a_document_touches_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    mkfifo(&pipe, Mode::S_IRWXU).unwrap();
+    let paths = ["/dev/zero", "/nonexistent/ca.pem", "/etc/passwd", pipe.to_str().unwrap()];
+    for path in paths {
+        for check in [
+            format!("protocol: https, verify: {path}"),
+            format!("protocol: exec, command: [{path}]"),
+        ] {
+            let checked = config::validate(&document(&text(&check)));
+            assert!(checked.is_ok(), "{check}: {checked:?}");
+        }
+    }
+}
+
+#[test]
+fn files_that_cannot_be_used_are_told_without_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    mkfifo(&pipe, Mode::S_IRWXU).unwrap();
+    for (path, says) in [
+        (pipe.as_path(), "is not a regular file"),
+        (Path::new("/dev/zero"), "is not a regular file"),
+        (folder.path(), "is a directory"),
+        (Path::new("/etc/passwd"), "has no certificate (PEM)"),
+        (
+            Path::new("/nonexistent/ca.pem"),
+            "cannot read /nonexistent/ca.pem: No such file or directory (os error 2)",
+        ),
+    ] {
+        let told = told(document(&text(&format!("protocol: https, verify: {}", path.display()))));
+        let at = "target_groups[0].health_check.verify: ";
+        assert!(told.starts_with(at) && told.contains(says), "{}: {told}", path.display());
+    }
+    for (path, says) in [
+        ("/etc/passwd", "command: /etc/passwd is not a program that can be executed"),
+        ("/dev/zero", "command: /dev/zero is not a program that can be executed"),
+        ("/nonexistent", "command: /nonexistent: No such file or directory (os error 2)"),
+    ] {
+        let told = told(document(&text(&format!("protocol: exec, command: [{path}]"))));
+        assert_eq!(told, format!("target_groups[0].health_check.{says}"));
+    }
+    assert_eq!(told(document(&text("protocol: exec, command: [/bin/true]"))), "");
+}
+
+#[test]
+fn a_seed_is_read_from_a_private_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("seed");
+    for (text, mode, says) in [
+        ("0123456789abcdef0123456789ABCDEF\n", 0o600, None),
+        ("0123456789abcdef0123456789ABCDEF", 0o640, None),
+        ("0123456789abcdef0123456789ABCDEF", 0o644, Some("others may not read it")),
+        ("0123456789abcdef\n0123456789ABCDEF", 0o600, Some("must hold 32 hexadecimal digits")),
+        ("", 0o600, Some("must hold 32 hexadecimal digits")),
+    ] {
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        match (read_seed(&path), says) {
+            (Ok(seed), None) => {
+                assert_eq!(seed, [0x0123_4567_89ab_cdef; 2], "{text}");
+            }
+            (Err(error), Some(says)) => assert!(error.contains(says), "{text}: {error}"),
+            (read, _) => panic!("{text}: {read:?}"),
+        }
+    }
+}
+
+/// What an agent refuses that runs no programs, or runs them from another directory.
+#[test]
+fn programs_are_refused_with_their_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("xelb.yaml");
+    let text = text("protocol: exec\n      command: [/bin/true]\n").replace(
+        "health_check: { protocol: exec\n      command: [/bin/true]\n }",
+        "health_check:\n      protocol: exec\n      command: [/bin/true]",
+    );
+    fs::write(&path, &text).unwrap();
+    let line = text.lines().position(|line| line.contains("command:")).unwrap() + 1;
+    let at = format!("{}:{line}:16: target_groups[0].health_check.command:", path.display());
+    let off = Limits { exec_checks: false, ..Limits::MOST };
+    let elsewhere = Programs::In(folder.path().to_owned());
+    let real = fs::canonicalize("/bin/true").unwrap();
+    for (limits, programs, says) in [
+        (
+            off,
+            Programs::Off,
+            "checks may not run programs here (`xelb agent --exec-checks off`)".to_owned(),
+        ),
+        (
+            Limits::MOST,
+            elsewhere,
+            format!(
+                "/bin/true, which leads to {}, is not in {}, the directory that checks may run programs \
+                 from: put it there, or name its directory (`--exec-checks DIR` of `xelb agent`)",
+                real.display(),
+                folder.path().display()
+            ),
+        ),
+    ] {
+        let errors = load_within(&path, &limits, &programs).unwrap_err();
+        assert_eq!(errors.to_string().trim_end(), format!("{at} {says}"));
+    }
+    // A preview says so without a look at any file.
+    let exec = document(&self::text("protocol: exec, command: [/x]"));
+    let errors = config::validate_within(&exec, &off).unwrap_err();
+    assert!(errors.to_string().contains("--exec-checks off"), "{errors}");
+    assert!(load_within(&path, &Limits::MOST, &Programs::In("/".into())).is_ok());
+}

@@ -81,3 +81,16 @@ const _: () = assert!(GROUPS_MAX.is_power_of_two());
 const _: () = assert!(LISTENER_PLACES.is_power_of_two());
 const _: () = assert!(RING_SLOTS_MAX.is_power_of_two());
 const _: () = assert!(TARGETS_MAX * RING_SLOTS_PER_TARGET <= 1 << RING_BITS_MAX);
+
+/// log2 of the slots that a ring for so many targets has: at least [`RING_SLOTS_PER_TARGET`] slots
+/// a target, inside [`RING_BITS_MIN`] to [`RING_BITS_MAX`]. Never less than `previous_bits`: rings
+/// only grow, since shrinking would merge slots whose flows belong to different targets.
+#[must_use]
+pub fn ring_bits(targets: usize, previous_bits: Option<u8>) -> u8 {
+    let wanted = targets.saturating_mul(RING_SLOTS_PER_TARGET);
+    let mut bits = RING_BITS_MIN;
+    while bits < RING_BITS_MAX && 1_usize << bits < wanted {
+        bits += 1;
+    }
+    bits.max(previous_bits.unwrap_or(0)).min(RING_BITS_MAX)
+}

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use lb_userspace::{cli, log};
+use lb_log as log;
+use lb_userspace::cli;
 
 fn main() -> ExitCode {
     let arguments = cli::Arguments::parse();

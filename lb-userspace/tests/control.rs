@@ -15,15 +15,12 @@ use std::{
 };
 
 use lb_common::{Target, target::TargetState};
-use lb_userspace::{
-    config::{self, Config, Document, Edit, TargetKey},
-    dataplane::fake::FakeMaps,
-    health::{Health, HealthTable},
-    next_hop::{NextHop, NextHopState},
-    plan::{self, Cache, Inputs, Tables},
-    reconcile::Reconciler,
-    store::{Commit, Embedded, Store},
+use lb_config::{self as config, Config, Document, Edit, TargetKey};
+use lb_plan::{
+    self as plan, Cache, Health, HealthTable, Inputs, NextHop, NextHopState, Tables,
+    fake::FakeMaps, reconcile::Reconciler,
 };
+use lb_store::{Commit, Embedded, Store};
 use serde_json::{Value, json};
 
 const SEQUENCES: u64 = 1000;
@@ -122,7 +119,7 @@ struct Agent<'dir> {
     dir: &'dir Path,
     store: Embedded,
     maps: FakeMaps,
-    reconciler: Reconciler<lb_userspace::dataplane::fake::FakeStore>,
+    reconciler: Reconciler<lb_plan::fake::FakeStore>,
     cache: Cache,
     now: u32,
 }
@@ -163,16 +160,16 @@ impl<'dir> Agent<'dir> {
         let (config, _) = config::validate(&current.document).unwrap();
         // Former targets are gone with the next second: their delay is none. What was armed then is quiet,
         // and listeners that were led to another group get its own ring.
-        let mut quiet = BTreeSet::new();
+        let mut idle_slots = BTreeSet::new();
         for _ in 0..4 {
             self.now += 1;
             self.maps.set_now(self.now);
-            self.plan(&config, &quiet);
-            quiet = armed(self.reconciler.current().unwrap());
+            self.plan(&config, &idle_slots);
+            idle_slots = armed(self.reconciler.current().unwrap());
         }
     }
 
-    fn plan(&mut self, config: &Config, quiet: &BTreeSet<u32>) {
+    fn plan(&mut self, config: &Config, idle_slots: &BTreeSet<u32>) {
         let (health, next_hops) = known(config);
         let nobody = BTreeSet::new();
         let plan = self.reconciler.plan(|previous| {
@@ -185,7 +182,7 @@ impl<'dir> Agent<'dir> {
                 next_hops: &Arc::new(next_hops),
                 attached: &BTreeSet::from([1]),
                 now: self.now,
-                quiet,
+                idle_slots,
                 previous,
                 cache: &self.cache,
             })

@@ -3,7 +3,9 @@
 use std::{fs, path::Path};
 
 use clap::Parser as _;
-use lb_userspace::{agent::config_file, cli::Arguments, log::LogFormat};
+use lb_agent::config_file;
+use lb_log::LogFormat;
+use lb_userspace::cli::Arguments;
 
 const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy");
 

@@ -96,7 +96,7 @@ fn an_agent_logs_in_the_form_that_was_asked_for() {
                 assert_eq!(object["level"], "INFO", "{line}");
                 assert_eq!(object.get("timestamp").is_none(), journal, "{line}");
             } else {
-                assert_eq!(rest.starts_with("lb_userspace::"), journal, "{line}");
+                assert_eq!(rest.starts_with("lb_"), journal, "{line}");
             }
         }
     }

@@ -11,8 +11,8 @@ use lb_common::{
     abi::{self, ABI},
     settings,
 };
+use lb_dataplane::{DataPath, LoadOptions, MapSizes, OBJECT, XdpMode};
 use lb_tests::sandbox;
-use lb_userspace::dataplane::{DataPath, LoadOptions, MapSizes, OBJECT, XdpMode};
 
 fn golden_path() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("abi/layout.txt")

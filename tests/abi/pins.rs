@@ -7,8 +7,8 @@ use std::{
 };
 
 use lb_common::abi::{self, ABI};
+use lb_dataplane::{self as dataplane, DataPath, LoadOptions};
 use lb_tests::{layout, sandbox};
-use lb_userspace::dataplane::{self, DataPath, LoadOptions};
 
 use crate::{in_sandbox, options};
 

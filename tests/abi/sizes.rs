@@ -8,17 +8,14 @@ use lb_common::{
     Address, Be16, Binding, Family, FlowLine, Life, MemoryLine, Owner, Target, Turns, abi::map,
     limits::MEMORY_LINES, listener::protocol,
 };
+use lb_dataplane::{DataPath, LoadOptions, MapSizes, StatsSource, clock};
 use lb_ebpf::{
     flow_hash::{self, KEYS},
     host::{MemoryTables, NatMemory},
     memory::{self, Lines as _},
     nat::{self, table},
 };
-use lb_userspace::{
-    clock,
-    dataplane::{DataPath, LoadOptions, MapSizes, MapStore as _, StatsSource},
-    plan::MapOp,
-};
+use lb_plan::{MapOp, MapStore as _};
 
 use crate::{in_sandbox, options, pins::folder};
 

@@ -3,8 +3,8 @@
 use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
+use lb_dataplane::{Stats, StatsSource};
 use lb_tests::{Lab, Xelb, agent::PIN_DIR, process::Task};
-use lb_userspace::dataplane::{Stats, StatsSource};
 use serde_json::Value;
 
 use crate::scene::{WEB, fails, in_lab, is_pinned, run, run_program, start_web, tables, write};

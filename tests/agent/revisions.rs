@@ -265,7 +265,7 @@ fn drains_and_the_seed_survive_a_reboot() -> Result<()> {
             let targets = wait_json(lab, xelb, "get targets", |all| all[0]["state"] == "healthy")?;
             ensure!(targets[1]["drained"] == true, "{targets}");
             ensure!(self::seed()? == seed, "the seed has changed");
-            let rings = |tables: &lb_userspace::plan::Tables| {
+            let rings = |tables: &lb_plan::Tables| {
                 let owners = tables
                     .groups
                     .values()
@@ -292,7 +292,7 @@ fn drains_and_the_seed_survive_a_reboot() -> Result<()> {
 
 /// The seed of the flow hash in the maps.
 fn seed() -> Result<[u64; 2]> {
-    use lb_userspace::dataplane::KernelStore;
+    use lb_dataplane::KernelStore;
 
     let store = KernelStore::open(std::path::Path::new(lb_tests::agent::PIN_DIR))?;
     Ok(store.meta()?.hash_seed)

@@ -3,16 +3,14 @@
 use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
+use lb_dataplane::KernelStore;
+use lb_plan::{MapStore as _, Tables};
 use lb_tests::{
     Lab, Process, Xelb,
     agent::{PIN_DIR, SOCKET, configuration_path},
     lab,
     process::{Finished, Task},
     wait,
-};
-use lb_userspace::{
-    dataplane::{KernelStore, MapStore as _},
-    plan::Tables,
 };
 use serde_json::Value;
 

@@ -10,7 +10,7 @@
 use std::net::Ipv4Addr;
 
 use lb_common::{RingRef, Slot};
-use lb_userspace::{
+use lb_plan::{
     consistency::{self, Change},
     maglev::{self, Member},
 };
@@ -128,11 +128,16 @@ fn simulate(interval: u32) -> Outcome {
         }
         let owners = maglev::build(&members(step), BITS);
         let after = {
-            let quiet = |slot: usize| consistency::is_quiet(seen[slot], now, IDLE);
+            let idle_slots = |slot: usize| consistency::is_quiet(seen[slot], now, IDLE);
             let routable = |_: u16| true;
             let epoch = consistency::epoch(now);
-            let change =
-                Change { arms: true, resets: false, routable: &routable, quiet: &quiet, epoch };
+            let change = Change {
+                arms: true,
+                resets: false,
+                routable: &routable,
+                idle_slots: &idle_slots,
+                epoch,
+            };
             consistency::own(&slots, &owners, &change)
         };
         for (index, (before, after)) in slots.iter().zip(after.iter()).enumerate() {

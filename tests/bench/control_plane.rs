@@ -9,14 +9,12 @@ use std::{
 };
 
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
+use lb_agent::ArmedAges;
 use lb_common::target::TargetState;
-use lb_userspace::{
-    agent::ArmedAges,
-    config::{self, Checker, Config, Document, Edit, TargetKey},
-    health::{Health, HealthTable},
+use lb_config::{self as config, Checker, Config, Document, Edit, TargetKey};
+use lb_plan::{
+    self as plan, Health, HealthTable, Inputs, NextHop, NextHopState, NextHops, Plan,
     maglev::{self, Member},
-    next_hop::{NextHop, NextHopState, NextHops},
-    plan::{self, Inputs, Plan},
 };
 
 /// Targets in all groups together, ten in each.
@@ -74,7 +72,7 @@ impl World {
             next_hops: &self.next_hops,
             attached: &BTreeSet::new(),
             now: 1,
-            quiet: &BTreeSet::new(),
+            idle_slots: &BTreeSet::new(),
             previous: &self.plan.tables,
             cache: &self.plan.cache,
         };

@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use lb_api::{Client, TargetPatch};
 use lb_tests::{
     Lab, Process, Xelb,
     agent::{PIN_DIR, SOCKET, configuration_path},
@@ -16,7 +17,6 @@ use lb_tests::{
     process::Task,
     topology, wait,
 };
-use lb_userspace::api::{Client, TargetPatch};
 use nix::sys::signal::Signal;
 use serde::Serialize;
 
@@ -160,9 +160,7 @@ fn start(lab: &Lab, xelb: &Xelb) -> Result<(Process, Duration)> {
     }
 }
 
-fn request<T>(
-    ask: impl AsyncFnOnce(&Client) -> Result<T, lb_userspace::api::ClientError>,
-) -> Result<T> {
+fn request<T>(ask: impl AsyncFnOnce(&Client) -> Result<T, lb_api::ClientError>) -> Result<T> {
     let client = Client::new(SOCKET.as_ref());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Ok(runtime.block_on(ask(&client))?)

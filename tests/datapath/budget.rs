@@ -8,8 +8,8 @@ use aya::{
     programs::{ProgramError, Xdp},
 };
 use lb_common::abi::program::{self, Instance};
+use lb_dataplane::{Balancer, DECAP_OBJECT, GENERATOR_OBJECT, MapSizes, TRAFFIC_OBJECT};
 use lb_tests::sandbox::BPFFS;
-use lb_userspace::dataplane::{Balancer, DECAP_OBJECT, GENERATOR_OBJECT, MapSizes, TRAFFIC_OBJECT};
 
 use crate::support::kernel::SEED;
 

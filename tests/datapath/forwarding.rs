@@ -328,8 +328,8 @@ crate::support::world::in_sandbox! {
         let index = nix::net::if_::if_nametoindex("out").unwrap();
         away.interface = index;
         world.set_target(TARGET, away);
-        let device = lb_userspace::plan::MapOp::PutDevice(index);
-        lb_userspace::dataplane::MapStore::apply(&mut world.kernel.store, &device).unwrap();
+        let device = lb_plan::MapOp::PutDevice(index);
+        lb_plan::MapStore::apply(&mut world.kernel.store, &device).unwrap();
         let outcome = world.run("redirect", &frame.bytes());
         assert_eq!(outcome.verdict, Verdict::Redirect(index));
         assert_eq!(outcome.frame, frame.between(BALANCER_MAC, TARGET_MAC));

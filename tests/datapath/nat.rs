@@ -6,7 +6,7 @@ use lb_common::{
     Address, Be16, Family, Listener, ListenerKey, Mode, Pool, Switches, Target, listener::protocol,
 };
 use lb_ebpf::Verdict;
-use lb_userspace::{dataplane::MapStore as _, plan::MapOp};
+use lb_plan::{MapOp, MapStore as _};
 
 use crate::{
     forwarding::{frames, kinds},

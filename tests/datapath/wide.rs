@@ -2,7 +2,7 @@
 
 use lb_common::{Address, Family, Listener, PortRange, WideKey, WideListeners, listener::protocol};
 use lb_ebpf::Verdict;
-use lb_userspace::plan::WidePrefix;
+use lb_plan::WidePrefix;
 
 use crate::support::{
     frames::{Packet, TCP, UDP, VIP_V4, VIP_V6},

@@ -5,11 +5,11 @@ use std::{fs, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use etherparse::PacketBuilder;
+use lb_bench::traffic::Mix;
 use lb_tests::{
     Host, Process, Xelb, process::Task, raw, requirements, sandbox, sandbox::Sandbox, topology,
     wait,
 };
-use lb_userspace::bench::traffic::Mix;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 

@@ -14,6 +14,7 @@ use std::{
 use anyhow::{Context as _, bail, ensure};
 use aya::programs::links::{FdLink, PinnedLink};
 use lb_common::abi::{self, ABI};
+use lb_dataplane::{KernelStore, OBJECT};
 use lb_tests::{
     Configuration, Forwarding, Host, Lab, Process, Xelb,
     agent::{PIN_DIR, SOCKET, configuration_path},
@@ -25,7 +26,6 @@ use lb_tests::{
     topology::VIPS,
     wait,
 };
-use lb_userspace::dataplane::{KernelStore, OBJECT};
 use nix::sys::signal::Signal;
 use object::{Object as _, ObjectSection as _, SectionKind};
 use serde_json::Value;

@@ -7,12 +7,8 @@ use std::{
     sync::Arc,
 };
 
-use lb_userspace::{
-    config::{Config, TargetKey},
-    health::HealthTable,
-    plan::{self, Cache, Inputs, Plan, Tables},
-    reconcile::Reconciler,
-};
+use lb_config::{Config, TargetKey};
+use lb_plan::{self as plan, Cache, HealthTable, Inputs, Plan, Tables, reconcile::Reconciler};
 
 use crate::{
     group::{address, next_hop},
@@ -27,7 +23,7 @@ pub(crate) struct Agent {
     /// What the maps hold, as it believes.
     pub(crate) tables: Arc<Tables>,
     /// Slots that disarm with the next plan.
-    pub(crate) quiet: BTreeSet<u32>,
+    pub(crate) idle_slots: BTreeSet<u32>,
     /// Second at which the plan changes by itself.
     next_change: Option<u32>,
 }
@@ -40,7 +36,7 @@ impl Agent {
             host,
             cache: Cache::default(),
             tables: Arc::default(),
-            quiet: BTreeSet::new(),
+            idle_slots: BTreeSet::new(),
             next_change: None,
         }
     }
@@ -49,7 +45,7 @@ impl Agent {
     pub(crate) fn restart(&mut self) {
         self.reconciler = Reconciler::new(HostStore(Rc::clone(&self.host)));
         self.cache = Cache::default();
-        self.quiet.clear();
+        self.idle_slots.clear();
         self.host.borrow_mut().kill_after = None;
     }
 
@@ -61,7 +57,7 @@ impl Agent {
     /// Whether the plan changes without any event.
     pub(crate) fn is_due(&self) -> bool {
         let now = self.host.borrow().now;
-        !self.quiet.is_empty() || self.next_change.is_some_and(|second| second <= now)
+        !self.idle_slots.is_empty() || self.next_change.is_some_and(|second| second <= now)
     }
 
     /// What the maps should hold; all servers have a next hop.
@@ -74,7 +70,7 @@ impl Agent {
     ) -> Plan {
         let next_hops = servers.keys().map(|number| (address(*number), next_hop())).collect();
         let now = self.host.borrow().now;
-        let Self { reconciler, cache, quiet, .. } = self;
+        let Self { reconciler, cache, idle_slots, .. } = self;
         let plan = reconciler.plan(|previous| {
             plan::compile(&Inputs {
                 config,
@@ -85,7 +81,7 @@ impl Agent {
                 next_hops: &Arc::new(next_hops),
                 attached: &BTreeSet::new(),
                 now,
-                quiet,
+                idle_slots,
                 previous,
                 cache,
             })
@@ -96,7 +92,7 @@ impl Agent {
     /// Brings the maps to a plan; `false` when the agent was killed on the way.
     pub(crate) fn apply(&mut self, plan: Plan) -> bool {
         let applied = self.reconciler.apply(&plan);
-        self.quiet.clear();
+        self.idle_slots.clear();
         if applied.is_err() {
             return false;
         }

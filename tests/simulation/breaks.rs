@@ -3,7 +3,7 @@
 
 use lb_common::{MemoryLine, RingRef, Slot};
 use lb_ebpf::host::Array;
-use lb_userspace::plan::{MapModel, MapOp};
+use lb_plan::{MapModel, MapOp};
 
 use crate::{flows::Tuple, host::Host};
 

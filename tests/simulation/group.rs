@@ -3,13 +3,8 @@
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use lb_common::{Slot, target::TargetState};
-use lb_userspace::{
-    config::{self, Config, Target, TargetKey},
-    consistency,
-    health::{Health, Reason},
-    next_hop::{NextHop, NextHopState},
-    plan::Tables,
-};
+use lb_config::{self as config, Config, Target, TargetKey};
+use lb_plan::{Health, NextHop, NextHopState, Reason, Tables, consistency};
 
 use crate::{agent::Agent, breaks::Break, host::Host};
 
@@ -121,8 +116,9 @@ impl Group {
             consistency::is_quiet(agent.seen(*index), now, IDLE)
                 || ages.is_over(*index, *slot, now, limit)
         };
-        let quiet: Vec<u32> = armed(&agent.tables).filter(idle).map(|(index, _)| index).collect();
-        agent.quiet.extend(quiet);
+        let idle_slots: Vec<u32> =
+            armed(&agent.tables).filter(idle).map(|(index, _)| index).collect();
+        agent.idle_slots.extend(idle_slots);
         if agent.is_due() {
             self.reconcile();
         }

@@ -5,12 +5,10 @@ use std::{
     sync::Arc,
 };
 
+use lb_agent::quiet_slots;
 use lb_common::{Be16, Family, ListenerKey, Slot};
-use lb_userspace::{
-    agent::quiet_slots,
-    config::{self, Config, Target, TargetGroup, TargetKey},
-    plan::{self, Tables},
-};
+use lb_config::{self as config, Config, Target, TargetGroup, TargetKey};
+use lb_plan::{self as plan, Tables};
 
 use crate::{
     agent::Agent,
@@ -100,8 +98,8 @@ impl Groups {
     pub(crate) fn tick(&mut self) {
         let now = self.agent.host.borrow().now;
         let Agent { tables, .. } = &self.agent;
-        let quiet = quiet_slots(tables, now, |slot| self.agent.seen(slot), |_, _, _| false);
-        self.agent.quiet = quiet;
+        let idle_slots = quiet_slots(tables, now, |slot| self.agent.seen(slot), |_, _, _| false);
+        self.agent.idle_slots = idle_slots;
         if self.agent.is_due() {
             self.reconcile();
         }
@@ -162,7 +160,7 @@ impl Groups {
     /// Tells mistakes where listeners are led.
     fn tell_host(&self, tables: &Tables) {
         let led = self.config.listeners.iter().filter_map(|listener| {
-            let id = tables.listeners.get(&plan::listener_key(listener)?)?.id;
+            let id = tables.listeners.get(&config::listener_key(listener)?)?.id;
             let mut groups = tables.groups.iter();
             let group = groups.find(|(_, group)| *group.name == *listener.target_group)?;
             Some((id, *group.0))

@@ -7,10 +7,7 @@ use lb_ebpf::{
     Verdict,
     host::{MemoryTables, VecPacket},
 };
-use lb_userspace::{
-    dataplane::MapStore,
-    plan::{MapModel, MapOp, Tables},
-};
+use lb_plan::{MapModel, MapOp, MapStore, Tables};
 
 use crate::{
     breaks::Break,

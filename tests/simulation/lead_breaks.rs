@@ -1,10 +1,7 @@
 //! Deliberate breaks of the rule for listeners that are led between groups, one for each clause.
 
 use lb_common::{Slot, Target, target::TargetState};
-use lb_userspace::{
-    consistency,
-    plan::{MapOp, SlotWrites, is_transition},
-};
+use lb_plan::{MapOp, SlotWrites, consistency, is_transition};
 
 use crate::host::Host;
 

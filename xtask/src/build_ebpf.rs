@@ -46,22 +46,22 @@ fn describe(path: &Path) -> Result<()> {
 
 /// Builds the agent's library, whose build script builds the objects, and gives their folder.
 fn build(workspace: &Workspace) -> Result<PathBuf> {
-    let mut command = workspace.cargo(["build", "--package", "lb-userspace", "--lib"]);
+    let mut command = workspace.cargo(["build", "--package", "lb-dataplane", "--lib"]);
     command.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());
     let messages = workspace::output(&mut command)?;
     let out_dir =
-        out_dir(&messages).ok_or_else(|| anyhow!("cargo ran no build script of lb-userspace"))?;
+        out_dir(&messages).ok_or_else(|| anyhow!("cargo ran no build script of lb-dataplane"))?;
     Ok(PathBuf::from(out_dir))
 }
 
-/// The output directory of lb-userspace's build script, from cargo's messages (one JSON a line).
+/// The output directory of lb-dataplane's build script, from cargo's messages (one JSON a line).
 fn out_dir(messages: &str) -> Option<String> {
     messages
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
         .filter(|message| message["reason"] == "build-script-executed")
         .filter(|message| {
-            message["package_id"].as_str().is_some_and(|id| id.contains("/lb-userspace#"))
+            message["package_id"].as_str().is_some_and(|id| id.contains("/lb-dataplane#"))
         })
         .find_map(|message| Some(message["out_dir"].as_str()?.to_owned()))
 }
@@ -93,9 +93,9 @@ mod tests {
 
     #[test]
     fn the_output_directory_is_that_of_the_right_package() {
-        let messages = r#"{"reason":"compiler-artifact","package_id":"path+file:///x/lb-userspace#0.1.0"}
+        let messages = r#"{"reason":"compiler-artifact","package_id":"path+file:///x/lb-dataplane#0.1.0"}
             {"reason":"build-script-executed","package_id":"registry+https://x#libc@0.2.1","out_dir":"/a"}
-            {"reason":"build-script-executed","package_id":"path+file:///x/lb-userspace#0.1.0","out_dir":"/b"}
+            {"reason":"build-script-executed","package_id":"path+file:///x/lb-dataplane#0.1.0","out_dir":"/b"}
             not json"#;
         assert_eq!(out_dir(messages).as_deref(), Some("/b"));
         assert_eq!(out_dir("{}"), None);

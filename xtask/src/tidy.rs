@@ -3,11 +3,14 @@
 //!
 //! Every check is a pure function from text to findings; only this file reads the disk.
 
+mod circles;
 mod code;
 mod documents;
+mod imports;
 mod manifest;
 mod source;
 mod text;
+mod walls;
 
 use std::fmt;
 use std::fs;
@@ -17,7 +20,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 
 use crate::subcommand_names;
-use crate::workspace::{Workspace, human};
+use crate::workspace::{Workspace, human, output};
 
 /// Something to put right.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,7 +78,8 @@ const DEPTH_MAX: usize = 12;
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let start = Instant::now();
     let files = read(&workspace.root)?;
-    let findings = check(&files);
+    let mut findings = check(&files);
+    findings.extend(walls(workspace)?);
     for finding in &findings {
         println!("{finding}");
     }
@@ -84,6 +88,17 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     }
     println!("tidy: {} files are in order ({})", files.len(), human(start.elapsed()));
     Ok(())
+}
+
+/// What pure crates are built with.
+fn walls(workspace: &Workspace) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    for pure in walls::PURE_CRATES {
+        let arguments = ["tree", "--package", pure, "--edges", "normal", "--prefix", "none"];
+        let tree = output(&mut workspace.cargo(arguments))?;
+        findings.extend(walls::check(pure, "Cargo.toml", &tree));
+    }
+    Ok(findings)
 }
 
 /// All checks, in a stable order.
@@ -98,6 +113,7 @@ fn check(files: &[File]) -> Vec<Finding> {
     for File { path, text } in files.iter().filter(|file| file.is_manifest()) {
         findings.extend(manifest::check(path, text));
     }
+    findings.extend(circles::check(files));
     findings.extend(documents::check(files, &subcommand_names()));
     findings.sort();
     findings

@@ -7,8 +7,7 @@ use std::{
 };
 
 use clap::Args;
-
-use crate::api::access::{
+use lb_api::access::{
     AccessError, AccessOptions, Authority, AuthorityFiles, ReadSocket, Remote, group,
 };
 

@@ -3,18 +3,16 @@
 use std::{future::pending, net::SocketAddr, path::PathBuf};
 
 use clap::Args;
+use lb_agent::{self as agent, AcceptedMac, AgentHandle, AgentOptions, Frontend};
+use lb_api::ListenerSockets;
+use lb_config::Limits;
+use lb_dataplane::{MapSizes, StatsSource};
+use lb_health::{ExecPolicy, Programs};
+use lb_log::LogFormat;
+use lb_metrics as metrics;
 use tokio::net::TcpListener;
 
 use super::{Attach, Log, access::Access, exec_checks::ExecArguments, limits::LimitArguments};
-use crate::{
-    agent::{self, AcceptedMac, AgentHandle, AgentOptions, Front},
-    api::Doors,
-    config::Limits,
-    dataplane::{MapSizes, StatsSource},
-    health::{ExecPolicy, Programs},
-    log::LogFormat,
-    metrics,
-};
 
 /// Run the agent: it loads the data path, checks targets and writes the maps
 ///
@@ -102,7 +100,7 @@ impl Agent {
         let mut socket_files = Vec::new();
         let open = || {
             let metrics = self.metrics.map(metrics::bind).transpose()?;
-            let (doors, files) = Doors::open(&self.socket, &access)?;
+            let (doors, files) = ListenerSockets::open(&self.socket, &access)?;
             socket_files = files;
             Ok(Asked { doors, metrics })
         };
@@ -115,11 +113,11 @@ impl Agent {
 
 /// Where the agent is asked: the one place that ties agent, API and metrics together.
 struct Asked {
-    doors: Doors,
+    doors: ListenerSockets,
     metrics: Option<TcpListener>,
 }
 
-impl Front for Asked {
+impl Frontend for Asked {
     async fn serve(self, agent: AgentHandle, stats: StatsSource) {
         if let Some(listener) = self.metrics {
             tokio::spawn(metrics::serve(listener, agent.clone(), stats.clone()));

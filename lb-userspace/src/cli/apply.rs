@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use lb_agent::config_file;
 
 use super::{
     Socket,
     output::{self, Format},
     preview::{self, Conditions},
 };
-use crate::agent::config_file;
 
 /// Give a configuration to an agent that runs without --config
 ///

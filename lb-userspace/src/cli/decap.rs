@@ -10,17 +10,15 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use balancer::Balancer;
 pub(super) use balancer::BalancerError;
+use lb_agent::readiness::Readiness;
+use lb_dataplane::{
+    Attached,
+    decap::{DecapOptions, Decapsulator, REFRESH_INTERVAL},
+};
+use lb_log::LogFormat;
+use lb_netlink::AddressWatch;
 
 use super::{Attach, Log, output};
-use crate::{
-    agent::readiness::Readiness,
-    dataplane::{
-        Attached,
-        decap::{DecapOptions, Decapsulator, REFRESH_INTERVAL},
-    },
-    log::LogFormat,
-    next_hop::AddressWatch,
-};
 
 /// The UDP port of GUE unless a target group has another one.
 const GUE_PORT: u16 = 6080;

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use lb_dataplane as dataplane;
 
 use super::output;
-use crate::dataplane;
 
 /// Remove the data path that an agent leaves behind: its programs, links and maps
 ///

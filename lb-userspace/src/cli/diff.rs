@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use clap::Args;
+use lb_config::Difference;
 
 use super::{Socket, output::Format};
-use crate::config::Difference;
 
 /// Show what differs between two revisions of the configuration
 ///

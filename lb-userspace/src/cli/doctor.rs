@@ -3,13 +3,13 @@
 use std::{fmt::Write as _, net::IpAddr};
 
 use clap::{Args, Subcommand};
-
-use super::{LocalSocket, output::Format};
-use crate::doctor::{
+use lb_doctor::{
     Finding, Forwarding, Severity, balancer_findings,
     gather::{self, TargetQuestion},
     target_findings,
 };
+
+use super::{LocalSocket, output::Format};
 
 /// Look at a balancer or a target: say what is wrong, and what to do about it
 ///

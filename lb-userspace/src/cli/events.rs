@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use clap::Args;
+use lb_agent::Event;
 
 use super::{Socket, output::Format, table, terminal};
-use crate::agent::Event;
 
 /// Seconds that one request waits for an event.
 const WAIT: u64 = 5;

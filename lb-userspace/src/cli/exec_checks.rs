@@ -1,8 +1,7 @@
 //! Options that say which programs health checks may run, of `xelb agent` and `xelb validate`.
 
 use clap::Args;
-
-use crate::health::{ExecPolicy, ExecUser, Programs};
+use lb_health::{ExecPolicy, ExecUser, Programs};
 
 /// Where programs of checks may lie.
 #[derive(Clone, Debug, Args)]

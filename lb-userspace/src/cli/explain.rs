@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 
 use clap::Args;
+use lb_api::ExplainView;
+use lb_config::Protocol;
 
 use super::{Socket, output::Format};
-use crate::{api::ExplainView, config::Protocol};
 
 /// Show what the data path would do with a packet, and why
 ///

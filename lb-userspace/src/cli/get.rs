@@ -3,17 +3,15 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use clap::{Args, ValueEnum};
+use lb_agent::{ListenerView, TargetGroupView, TargetView};
+use lb_api::Client;
+use lb_config::Document;
+use lb_store::RevisionHead;
 
 use super::{
     Socket, diff,
     output::{self, Format},
     table::{Table, or_dash, socket},
-};
-use crate::{
-    agent::{ListenerView, TargetGroupView, TargetView},
-    api::Client,
-    config::Document,
-    store::RevisionHead,
 };
 
 /// Revisions that are listed; the API gives all.
@@ -157,8 +155,9 @@ fn targets(all: &[TargetView]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use lb_agent::PortView;
+
     use super::*;
-    use crate::agent::PortView;
 
     #[test]
     fn targets_are_shown_with_what_is_wrong() {

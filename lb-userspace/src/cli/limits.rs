@@ -4,8 +4,7 @@ use clap::{
     Args,
     builder::{RangedU64ValueParser, TypedValueParser},
 };
-
-use crate::config::Limits;
+use lb_config::Limits;
 
 /// How much a configuration may have.
 #[derive(Clone, Copy, Debug, Args)]

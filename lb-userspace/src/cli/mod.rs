@@ -35,16 +35,12 @@ mod validate;
 use std::{future::Future, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
-
-use crate::{
-    api::{Client, ClientError, Way, access::AccessError},
-    bench::{BenchError, traffic::TrafficError},
-    config::ConfigErrors,
-    dataplane::decap::DecapError,
-    dataplane::{PassError, XdpMode},
-    doctor::gather::GatherError,
-    log::{self, LogFormat},
-};
+use lb_api::{Client, ClientError, Transport, access::AccessError};
+use lb_bench::{BenchError, traffic::TrafficError};
+use lb_config::ConfigErrors;
+use lb_dataplane::{PassError, XdpMode, decap::DecapError};
+use lb_doctor::gather::GatherError;
+use lb_log::{self as log, LogFormat};
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done; 1 failed at run time; 2 wrong usage or invalid configuration (nothing was
@@ -141,7 +137,7 @@ struct LocalSocket {
 impl Socket {
     fn client(&self) -> Client {
         match self.remote.way() {
-            Some(way) => Client::by(Way::Tls(way)),
+            Some(way) => Client::by(Transport::Tls(way)),
             None => self.local.client(),
         }
     }
@@ -260,7 +256,7 @@ mod tests {
     fn exit_codes_tell_whose_fault_it_is() {
         let invalid = anyhow::Error::new(ClientError::Invalid("no group".to_owned()));
         let failed = anyhow::Error::new(ClientError::Failed("busy".to_owned()));
-        let config = anyhow::Error::new(crate::config::parse("", "x.yaml").unwrap_err());
+        let config = anyhow::Error::new(lb_config::parse("", "x.yaml").unwrap_err());
         assert_eq!([invalid, failed, config].map(|error| exit_code(&error)), [2, 1, 2]);
     }
 }

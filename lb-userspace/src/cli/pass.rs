@@ -1,10 +1,11 @@
 //! `xelb pass`.
 
 use clap::Args;
+use lb_agent::readiness::Readiness;
+use lb_dataplane::Pass;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::output;
-use crate::{agent::readiness::Readiness, dataplane::Pass};
 
 /// Attach an XDP program that passes everything, for the far end of a balancer's veth pair
 ///

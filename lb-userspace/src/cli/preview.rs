@@ -3,12 +3,10 @@
 use std::fmt::Write as _;
 
 use clap::Args;
+use lb_api::{Client, ClientError, PreviewView, Terms};
+use lb_config::Document;
 
 use super::{diff, output::Format, table::Table};
-use crate::{
-    api::{Client, ClientError, PreviewView, Terms},
-    config::Document,
-};
 
 /// What a warning begins with that no force overcomes.
 const REFUSED: &str = "REFUSED: ";
@@ -98,8 +96,10 @@ fn names(targets: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use lb_config::Difference;
+    use lb_plan::GroupImpact;
+
     use super::*;
-    use crate::{config::Difference, plan::GroupImpact};
 
     #[test]
     fn a_preview_says_what_moves_and_what_is_refused() {

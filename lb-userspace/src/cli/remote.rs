@@ -3,8 +3,7 @@
 use std::{env, path::PathBuf};
 
 use clap::Args;
-
-use crate::api::{Server, TlsWay, TokenSource, access::Token};
+use lb_api::{Server, TlsTransport, TokenSource, access::Token};
 
 /// Holds a token where there is no --token-file.
 const TOKEN_VARIABLE: &str = "XELB_TOKEN";
@@ -32,13 +31,13 @@ pub(super) struct RemoteAgent {
 
 impl RemoteAgent {
     /// The way to it, if one is named.
-    pub(super) fn way(&self) -> Option<TlsWay> {
+    pub(super) fn way(&self) -> Option<TlsTransport> {
         let given = || env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty());
         let token = match &self.token_file {
             Some(path) => Some(TokenSource::File(path.clone())),
             None => given().map(|token| TokenSource::Given(Token::new(token))),
         };
-        Some(TlsWay {
+        Some(TlsTransport {
             server: self.server.clone()?,
             ca: self.ca.clone(),
             token,

@@ -1,9 +1,10 @@
 //! `xelb schema`.
 
 use clap::Args;
+use lb_api as api;
+use lb_config as config;
 
 use super::output;
-use crate::{api, config};
 
 /// Print the JSON Schema of the configuration or the OpenAPI document of the API
 ///

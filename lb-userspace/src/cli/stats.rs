@@ -1,13 +1,13 @@
 //! `xelb stats`.
 
 use clap::Args;
+use lb_api::StatsView;
 
 use super::{
     Socket,
     output::Format,
     table::{Table, bytes, socket},
 };
-use crate::api::StatsView;
 
 /// Show traffic of listeners and targets, and why packets were dropped
 ///
@@ -72,8 +72,9 @@ fn render(stats: &StatsView, all: bool) -> String {
 
 #[cfg(test)]
 mod tests {
+    use lb_api::{DropView, ListenerTraffic};
+
     use super::*;
-    use crate::api::{DropView, ListenerTraffic};
 
     #[test]
     fn zeros_are_shown_on_demand() {

@@ -3,12 +3,10 @@
 use std::fmt::Write as _;
 
 use clap::Args;
+use lb_agent::{AttachedInterface, MemoryView, Snapshot};
+use lb_config::plural::counted;
 
 use super::{Socket, output::Format};
-use crate::{
-    agent::{AttachedInterface, MemoryView, Snapshot},
-    plural::counted,
-};
 
 /// Show how the agent and its data path are doing
 ///
@@ -130,8 +128,9 @@ fn mebibytes(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use lb_agent::Process;
+
     use super::*;
-    use crate::agent::Process;
 
     #[test]
     fn what_is_wrong_is_loud() {

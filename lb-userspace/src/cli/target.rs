@@ -3,9 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 
 use clap::{Args, Subcommand};
+use lb_api::{TargetAdd, TargetPatch};
 
 use super::{Socket, output};
-use crate::api::{TargetAdd, TargetPatch};
 
 /// Register, deregister, weigh and drain targets
 ///

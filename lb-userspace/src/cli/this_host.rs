@@ -8,13 +8,11 @@ use std::{
 };
 
 use ipnet::IpNet;
+use lb_agent::{self as agent, Reached};
+use lb_config::{self as config, Config, Listener, Warning};
+use lb_netlink::NetworkLookup;
 
 use super::wait_for;
-use crate::{
-    agent::{self, Reached},
-    config::{self, Config, Listener, Warning},
-    next_hop::Inquiry,
-};
 
 /// The network of a host, as far as it matters here.
 #[derive(Debug, Default)]
@@ -34,7 +32,7 @@ pub(super) fn warnings(config: &Config) -> Vec<Warning> {
 }
 
 async fn look(config: &Config) -> anyhow::Result<Host> {
-    let mut inquiry = Inquiry::open()?;
+    let mut inquiry = NetworkLookup::open()?;
     let links = inquiry.links().await?;
     // Frames of a VLAN interface come in by the one below it.
     let below = |index| {

@@ -2,9 +2,9 @@
 
 use anyhow::Context as _;
 use clap::Args;
+use lb_api::access::{Role, Token, is_name};
 
 use super::output;
-use crate::api::access::{Role, Token, is_name};
 
 /// Make a token for somebody who uses the API from another host
 ///

@@ -3,6 +3,10 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
+use lb_agent::config_file;
+use lb_config::{Config, ConfigError, ConfigErrors, Limits, Warning, plural::counted};
+use lb_health::Programs;
+use lb_log::LogFormat;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -11,13 +15,6 @@ use super::{
     limits::LimitArguments,
     output::{self, Format},
     this_host,
-};
-use crate::{
-    agent::config_file,
-    config::{Config, ConfigError, ConfigErrors, Limits, Warning},
-    health::Programs,
-    log::LogFormat,
-    plural::counted,
 };
 
 /// Check a configuration file, without an agent and without changing anything

@@ -7,6 +7,7 @@ use aya::{
     Ebpf, EbpfLoader,
     programs::{Xdp, xdp::XdpMode},
 };
+use lb_dataplane::TRAFFIC_OBJECT;
 use lb_tests::{
     Process, Xelb,
     agent::{PIN_DIR, SOCKET},
@@ -14,7 +15,6 @@ use lb_tests::{
     wait,
     xdp_pass::XdpPass,
 };
-use lb_userspace::dataplane::TRAFFIC_OBJECT;
 
 use super::scene::{INTERFACE, Scene, TARGETS_FAR, TARGETS_NEAR, VIP, far, near};
 

@@ -7,10 +7,8 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use lb_userspace::{
-    bench::traffic::{Arrived, Mix, Plan, Request, Sink, SinkOptions, Transport, Way, generate},
-    dataplane::XdpMode,
-};
+use lb_bench::traffic::{Arrived, Mix, Plan, Request, Sink, SinkOptions, Transport, Way, generate};
+use lb_dataplane::XdpMode;
 use nix::{
     sched::{CpuSet, sched_setaffinity},
     time::{ClockId, clock_gettime},

@@ -15,8 +15,8 @@ use lb_common::{
     abi::{map, program, program::Instance},
     settings,
 };
+use lb_dataplane::{self as dataplane, DECAP_OBJECT, KernelStore, MapSizes};
 use lb_tests::sandbox::BPFFS;
-use lb_userspace::dataplane::{self, DECAP_OBJECT, KernelStore, MapSizes};
 
 /// Least frame that TEST_RUN takes: an Ethernet header.
 pub(crate) const FRAME_BYTES_MIN: usize = 14;

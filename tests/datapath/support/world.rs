@@ -6,14 +6,12 @@ use lb_common::{
     Address, Be16, Counter, DropReason, Family, Listener, ListenerKey, Mac, Mode, Pool, RingRef,
     Slot, Switches, Target, Traffic, VipKey, WideKey, WideListeners, head::Way, listener::protocol,
 };
+use lb_dataplane::StatsSource;
 use lb_ebpf::{
     Verdict,
     host::{MemoryTables, VecPacket},
 };
-use lb_userspace::{
-    dataplane::{MapStore as _, StatsSource},
-    plan::{MapOp, SlotWrites, WidePrefix},
-};
+use lb_plan::{MapOp, MapStore as _, SlotWrites, WidePrefix};
 
 use super::{
     frames::{BALANCER_MAC, TARGET_MAC, VIP_V4, VIP_V6, shown},

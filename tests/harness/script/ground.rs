@@ -9,13 +9,10 @@ use std::{
 };
 
 use lb_common::{ListenerKey, abi::program::Instance};
-use lb_userspace::{
-    clock,
-    dataplane::{
-        Balancer, KernelStore, LoadError, MapSizes, MapStore, StoreError,
-        fake::{FakeMaps, FakeStore},
-    },
-    plan::{MapOp, Tables},
+use lb_dataplane::{Balancer, KernelStore, LoadError, MapSizes, StoreError, clock};
+use lb_plan::{
+    MapOp, MapStore, Tables,
+    fake::{FakeMaps, FakeStore},
 };
 
 /// Maps, which outlive agents.

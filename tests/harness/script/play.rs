@@ -8,15 +8,12 @@ use std::{
     sync::Arc,
 };
 
+use lb_agent::{self as agent, Resumed};
 use lb_common::target::TargetState;
-use lb_userspace::{
-    agent::{self, Resumed},
-    config::{self, Config, Limits, TargetKey},
-    dataplane::MapStore as _,
-    health::{Health, HealthTable, Reason},
-    next_hop::{NextHop, NextHopState},
-    plan::{self, Cache, Inputs, Plan},
-    reconcile::Reconciler,
+use lb_config::{self as config, Config, Limits, TargetKey};
+use lb_plan::{
+    self as plan, Cache, Health, HealthTable, Inputs, MapStore as _, NextHop, NextHopState, Plan,
+    Reason, reconcile::Reconciler,
 };
 
 use super::{
@@ -186,13 +183,13 @@ impl<G: Ground> Player<G> {
         let Some(config) = self.config.clone() else { return };
         let reconciler = &self.reconciler;
         let seen = |slot| reconciler.seen(slot);
-        let quiet = agent::quiet_slots(&self.plan.tables, self.now(), seen, |_, _, _| false);
-        let plan = self.plan_for(&config, &quiet).expect("what was taken over fits");
+        let idle_slots = agent::quiet_slots(&self.plan.tables, self.now(), seen, |_, _, _| false);
+        let plan = self.plan_for(&config, &idle_slots).expect("what was taken over fits");
         self.reconciler.apply(&plan).expect("writing does not fail");
         self.plan = plan;
     }
 
-    fn plan_for(&mut self, config: &Config, quiet: &BTreeSet<u32>) -> Result<Plan, String> {
+    fn plan_for(&mut self, config: &Config, idle_slots: &BTreeSet<u32>) -> Result<Plan, String> {
         let now = self.now();
         let next_hops = self.next_hops(config);
         let Self { reconciler, health, drained, plan, .. } = self;
@@ -207,7 +204,7 @@ impl<G: Ground> Player<G> {
                 next_hops: &Arc::new(next_hops),
                 attached: &BTreeSet::from([INTERFACE]),
                 now,
-                quiet,
+                idle_slots,
                 previous,
                 cache,
             })

@@ -7,7 +7,7 @@ use lb_common::{
     Address, Family, Listener, Mode, Slot, Switches, Target, listener::protocol::UDP,
     target::TargetState, wide::WideKey,
 };
-use lb_userspace::plan::{GroupTable, Tables, WidePrefix};
+use lb_plan::{GroupTable, Tables, WidePrefix};
 
 /// Everything in the maps.
 pub(super) fn tables(tables: &Tables, begins: u32) -> String {

@@ -1,7 +1,7 @@
 //! bpf-linker: it generates BPF code from the compiler's intermediate code, therefore its LLVM must
 //! be the compiler's. crates.io has its source only; it is built inside the target directory.
 //!
-//! `target/tools/bin/bpf-linker` is the one that lb-userspace/build.rs uses. It may be a link to one
+//! `target/tools/bin/bpf-linker` is the one that lb-userspace/crates/dataplane/build.rs uses. It may be a link to one
 //! that the machine has already.
 
 use std::ffi::OsStr;
@@ -16,7 +16,7 @@ use super::{Outcome, rust};
 use crate::workspace::{self, Workspace};
 
 /// The version that the project is tested with. 0.13 is the first that can allow loads at any
-/// alignment, which lb-userspace/build.rs asks for.
+/// alignment, which lb-userspace/crates/dataplane/build.rs asks for.
 const VERSION: &str = "0.13.0";
 
 /// Installs bpf-linker below the target directory unless one that fits is there.

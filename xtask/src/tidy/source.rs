@@ -18,30 +18,37 @@ const UNSAFE_PLACES: &[(&str, &str)] = &[
     ("lb-ebpf/src/generate/", "entry points by the kernel's calling convention, maps, packets"),
     ("lb-ebpf/src/traffic_main.rs", "settings, which are volatile"),
     ("lb-ebpf/src/traffic/", "packets, maps and helpers of the kernel"),
-    ("lb-userspace/build.rs", "environment of the compiler that it starts, set before any thread"),
-    ("lb-userspace/src/dataplane/", "system calls and memory-mapped maps that aya does not wrap"),
     (
-        "lb-userspace/src/health/tunnel/device.rs",
+        "lb-userspace/crates/dataplane/build.rs",
+        "environment of the compiler that it starts, set before any thread",
+    ),
+    (
+        "lb-userspace/crates/dataplane/src/",
+        "system calls and memory-mapped maps that aya does not wrap",
+    ),
+    (
+        "lb-userspace/crates/health/src/tunnel/tun_device.rs",
         "making a TUN device, and waiting for its packets",
     ),
-    ("lb-userspace/src/health/exec.rs", "what a program must do between fork and exec"),
-    ("lb-userspace/src/health/exec/confine.rs", "system calls between fork and exec"),
+    ("lb-userspace/crates/health/src/exec.rs", "what a program must do between fork and exec"),
+    ("lb-userspace/crates/health/src/exec/confine.rs", "system calls between fork and exec"),
     (
-        "lb-userspace/src/health/icmp.rs",
+        "lb-userspace/crates/health/src/icmp.rs",
         "receiving into memory that is not written yet, and waiting for it",
     ),
-    ("lb-userspace/src/health/tunnel/frames.rs", "sendto(2) on a packet socket"),
+    ("lb-userspace/crates/health/src/tunnel/frame_socket.rs", "sendto(2) on a packet socket"),
     ("tests/", "network namespaces, raw sockets and test runs of BPF programs"),
 ];
 
 /// Where programs write to the terminal; all else returns values or writes to the log.
 const PRINTING_PLACES: &[&str] = &[
-    "lb-userspace/build.rs",
+    "lb-userspace/crates/dataplane/build.rs",
     "lb-userspace/src/cli/",
-    "lb-userspace/src/health/scheduler/cost.rs",
-    "lb-userspace/src/maglev/measure.rs",
+    "lb-userspace/crates/health/src/scheduler/cost.rs",
+    "lb-userspace/crates/plan/src/maglev/measure.rs",
     "lb-userspace/src/main.rs",
-    "lb-userspace/src/plan/tests/",
+    "lb-userspace/crates/plan/src/tests/",
+    "lb-userspace/crates/netlink/tests/",
     "lb-userspace/tests/",
     "tests/",
     "xtask/",
@@ -121,7 +128,7 @@ mod tests {
 
     #[test]
     fn each_rule_finds_what_it_forbids() {
-        let agent = "lb-userspace/src/agent/mod.rs";
+        let agent = "lb-userspace/crates/agent/src/lib.rs";
         let cases: [(&str, &str, &[usize]); 12] = [
             (agent, "//! Fine.\nfn a() {}\n", &[]),
             (agent, "fn a() {}\n", &[1]),

@@ -12,16 +12,14 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser as _},
 };
 
+use lb_bench::{
+    self as bench, Options, Source,
+    cases::{CASES, Case, FLOWS, Flows, Memory, Reference},
+    report::{Cell, Report, Row},
+};
 use lb_common::generate::CONNECTION_PACKETS;
 
-use crate::{
-    bench::{
-        self, Options, Source,
-        cases::{CASES, Case, FLOWS, Flows, Memory, Reference},
-        report::{Cell, Report, Row},
-    },
-    cli::{output::Format, table::Table},
-};
+use crate::cli::{output::Format, table::Table};
 
 /// Measure what the program costs a packet, in nanoseconds
 ///
@@ -221,8 +219,9 @@ fn left_out(rows: &[Row]) -> impl Iterator<Item = String> {
 
 #[cfg(test)]
 mod tests {
+    use lb_bench::report::Summary;
+
     use super::*;
-    use crate::bench::report::Summary;
 
     #[test]
     fn what_was_left_out_is_explained_for_listeners() {

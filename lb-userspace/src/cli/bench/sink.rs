@@ -3,16 +3,16 @@
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use lb_bench::traffic::{
+    Arrived, DURATION_MAX, Sent, Sink, SinkOptions, SinkOutcome, TrafficError,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::traffic::rates;
-use crate::{
-    bench::traffic::{Arrived, DURATION_MAX, Sent, Sink, SinkOptions, SinkOutcome, TrafficError},
-    cli::{
-        Attach,
-        output::{Format, print},
-        table::Table,
-    },
+use crate::cli::{
+    Attach,
+    output::{Format, print},
+    table::Table,
 };
 
 /// How often counters are looked at.

@@ -13,15 +13,15 @@ use std::{
 use clap::Args;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use ipnet::IpNet;
+use lb_bench::traffic::{
+    Mix, Plan, Request, Sent, SinkOptions, Task, TrafficOutcome, Transport, Way,
+};
+use lb_dataplane::XdpMode;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{
-    bench::traffic::{Mix, Plan, Request, Sent, SinkOptions, Task, TrafficOutcome, Transport, Way},
-    cli::{
-        output::{Format, print},
-        table::Table,
-    },
-    dataplane::XdpMode,
+use crate::cli::{
+    output::{Format, print},
+    table::Table,
 };
 
 /// Send packets out of an interface at a steady rate, to measure a balancer with

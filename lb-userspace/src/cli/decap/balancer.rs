@@ -3,13 +3,10 @@
 use std::{collections::BTreeSet, path::Path};
 
 use ipnet::IpNet;
+use lb_agent::config_file;
 use lb_common::target::Mode;
+use lb_config::{Config, TargetGroup};
 use thiserror::Error;
-
-use crate::{
-    agent::config_file,
-    config::{Config, TargetGroup},
-};
 
 /// What a balancer sends, and from where.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,0 +1,390 @@
+//! The running balancer: the data path, its inputs (configuration, health, next hops, drains), and
+//! the one way from any change of them to the maps.
+
+mod removed;
+mod startup_wait;
+mod write;
+
+use std::{
+    borrow::Cow,
+    collections::BTreeSet,
+    mem,
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use lb_config::{self as config, Config, TargetGroup, TargetKey};
+use lb_dataplane::{DataPath, KernelStore, LoadError, LoadOptions, StatsSource, StoreError, clock};
+use lb_health::{HealthEvent, ProbePaths};
+use lb_netlink::Ingress;
+use lb_plan::{
+    self as plan, HealthTable, Inputs, NextHops, Plan, Unserved,
+    reconcile::{ReconcileError, Reconciler},
+};
+use lb_store::Runtime;
+
+use super::{
+    AgentOptions, Event, Refusal, config_file,
+    guard::{broken_listeners, permit},
+    idle_slots::{self, ArmedAges},
+    interfaces::Interfaces,
+    next_hops::KeptNextHops,
+    probe_paths,
+    resume::resume,
+    run::{failed, invalid},
+    transitions,
+};
+
+use self::startup_wait::StartupWait;
+pub(super) use self::write::WriteError;
+
+/// Everything that exists once there is a configuration.
+pub(super) struct Balancer {
+    pub(super) data_path: DataPath,
+    pub(super) config: Config,
+    pub(super) reconciler: Reconciler<KernelStore>,
+    pub(super) health: HealthTable,
+    pub(super) drained: BTreeSet<TargetKey>,
+    pub(super) hops: KeptNextHops,
+    /// Groups that have left the configuration while their targets finish their flows.
+    pub(super) removed_groups: Vec<Arc<TargetGroup>>,
+    /// Targets that were removed and do not finish their flows; until the plan says so.
+    pub(super) cut: BTreeSet<TargetKey>,
+    /// Slots that disarm with the next plan.
+    idle_slots: BTreeSet<u32>,
+    ages: ArmedAges,
+    pub(super) plan: Plan,
+    pub(super) interfaces: Interfaces,
+    /// Time from the end of a deciding probe to its ring in the kernel, for the last one.
+    pub(super) last_reaction: Duration,
+    /// While new maps wait for the first verdicts; another layout's may forward.
+    startup_wait: Option<StartupWait>,
+}
+
+impl Balancer {
+    /// Loads the data path, on what an agent before has left, and does not change it yet.
+    /// `hash_seed` is what the configuration says of it, `runtime` what was kept for after a reboot.
+    pub(super) fn start(
+        options: &AgentOptions,
+        config: Config,
+        hash_seed: Option<[u64; 2]>,
+        runtime: Option<&Runtime>,
+    ) -> Result<Self, LoadError> {
+        let (data_path, store) = DataPath::load(&LoadOptions {
+            bpffs: options.bpffs.clone(),
+            interfaces: config.interfaces.clone(),
+            mode: options.xdp_mode,
+            sizes: options.sizes,
+            hash_seed,
+            former_seed: runtime.and_then(|runtime| runtime.hash_seed),
+        })?;
+        let mut reconciler = Reconciler::new(store);
+        let mut resumed = resume(reconciler.current()?);
+        if let Some(Runtime { drained, .. }) = runtime {
+            // It is written before the maps are.
+            resumed.drained = drained.iter().cloned().collect();
+        }
+        let now = Instant::now();
+        let startup_wait =
+            StartupWait::begin(data_path.maps(), startup_wait::timeout(&config), now);
+        Ok(Self {
+            data_path,
+            config,
+            reconciler,
+            health: resumed.health,
+            drained: resumed.drained,
+            hops: KeptNextHops::resumed(resumed.next_hops, now),
+            removed_groups: Vec::new(),
+            cut: BTreeSet::new(),
+            idle_slots: BTreeSet::new(),
+            ages: ArmedAges::new(options.armed_limit),
+            plan: Plan::default(),
+            interfaces: Interfaces::default(),
+            last_reaction: Duration::ZERO,
+            startup_wait,
+        })
+    }
+
+    /// The plan for another configuration, or for the present one.
+    fn plan_for(&mut self, other: Option<&Config>) -> Result<Plan, ReconcileError<StoreError>> {
+        let attached = &self.attached();
+        let Self {
+            reconciler,
+            config,
+            health,
+            drained,
+            cut,
+            hops,
+            idle_slots,
+            plan,
+            removed_groups,
+            ..
+        } = self;
+        let removed = removed_groups.as_slice();
+        let (cache, next_hops, now) = (&plan.cache, hops.current(), clock::seconds());
+        let mut known = (Cow::Borrowed(&*health), Cow::Borrowed(&*drained));
+        if let Some(other) = other {
+            let current = reconciler.current().map_err(ReconcileError::Store)?;
+            plan::carry_over_into(&plan::renamed(other, current), &mut known.0, &mut known.1);
+        }
+        let (config, health, drained) = (other.unwrap_or(config), &*known.0, &*known.1);
+        reconciler.plan(|previous| {
+            plan::compile(&Inputs {
+                config,
+                health,
+                drained,
+                cut,
+                removed,
+                next_hops,
+                attached,
+                now,
+                idle_slots,
+                previous,
+                cache,
+            })
+        })
+    }
+
+    /// Indices of the interfaces that clients' packets come in by.
+    pub(super) fn attached(&self) -> BTreeSet<u32> {
+        let there = self.data_path.attached().iter().filter(|one| one.fault.is_empty());
+        there.map(|interface| interface.index).collect()
+    }
+
+    /// The same, by how the program runs there.
+    pub(super) fn ingress(&self) -> Ingress {
+        let of = |native: bool| {
+            let attached = self.data_path.attached().iter().filter(|one| one.fault.is_empty());
+            attached.filter(|one| one.native == native).map(|one| one.index).collect()
+        };
+        Ingress { native: of(true), generic: of(false) }
+    }
+
+    /// Looks for what is wrong with the interfaces that the program is attached to.
+    pub(super) fn look_at_interfaces(&mut self, now: Instant) {
+        let attached = self.data_path.attached().iter();
+        let attached: Vec<_> = attached.filter(|one| one.fault.is_empty()).cloned().collect();
+        self.interfaces.look(&attached, &self.config, now);
+    }
+
+    /// Brings the maps to what follows from everything that is known now; `plan` is that, if it has
+    /// been made already. A verdict may be the reason: when it was made.
+    pub(super) fn reconcile(
+        &mut self,
+        plan: Option<Plan>,
+        decided_at: Option<Instant>,
+    ) -> Result<Reconciled, WriteError> {
+        let plan = match plan {
+            Some(plan) => plan,
+            None => self.plan_for(None)?,
+        };
+        let plan = self.write(plan)?;
+        if let Some(decided_at) = decided_at {
+            self.last_reaction = decided_at.elapsed();
+        }
+        Ok(self.adopt(plan))
+    }
+
+    /// Whether new maps wait for the first verdicts.
+    pub(super) const fn is_waiting(&self) -> bool {
+        self.startup_wait.is_some()
+    }
+
+    /// Makes a plan the present one; says what is new in it.
+    fn adopt(&mut self, plan: Plan) -> Reconciled {
+        let keys = |plan: &Plan| -> BTreeSet<TargetKey> {
+            plan.targets.iter().map(|report| report.key.clone()).collect()
+        };
+        let [before, after] = self.plan.targets.apart(&plan.targets);
+        let differ = !transitions::same_targets(&before, &after);
+        if differ {
+            let present = keys(&plan);
+            self.health.retain(|target| present.contains(target));
+        }
+        let events = transitions::between(&before, &after);
+        if plan.cache.armed() > 0 {
+            self.ages.look(&plan.tables, clock::seconds());
+        } else {
+            self.ages.forget();
+        }
+        self.plan = plan;
+        Reconciled { targets_changed: differ, events }
+    }
+
+    /// Whether a configuration could be taken over: it fits the maps, its interfaces exist. Unless
+    /// forced, whether every listener keeps targets that can serve it, and no connection breaks.
+    pub(super) fn check(
+        &mut self,
+        config: &Config,
+        force: bool,
+        stats: &StatsSource,
+    ) -> Result<Prepared, Refusal> {
+        let plan = self.plan_for(Some(config)).map_err(unplanned)?;
+        self.data_path.check(&config.interfaces).map_err(failed)?;
+        let Unserved { left, waiting } = self.unserved(config, &plan);
+        let current = self.reconciler.current().map_err(failed)?;
+        let mut broken = plan::broken_connections(current, &plan);
+        broken.extend(broken_listeners(&self.config, config, &self.plan.targets, stats));
+        let mut remarks = waiting;
+        remarks.extend(permit(left, broken, force)?);
+        let same_interfaces = config.interfaces == self.config.interfaces;
+        Ok(Prepared { plan: same_interfaces.then_some(plan), remarks })
+    }
+
+    /// Listeners that a change takes the last target from that can serve them, and those that wait.
+    fn unserved(&self, config: &Config, plan: &Plan) -> Unserved {
+        plan::unserved((&self.config, &self.plan.targets), (config, plan))
+    }
+
+    /// Begins or ends the drain of a target; says whether that is new.
+    pub(super) fn set_drained(
+        &mut self,
+        target: &TargetKey,
+        drain: bool,
+        force: bool,
+    ) -> Result<bool, Refusal> {
+        if !drain {
+            return Ok(self.drained.remove(target));
+        }
+        if !self.drained.insert(target.clone()) {
+            return Ok(false);
+        }
+        let plan = self.plan_for(None).map_err(unplanned);
+        let left = plan.map(|plan| self.unserved(&self.config, &plan).left);
+        if let Err(refusal) = left.and_then(|left| permit(left, Vec::new(), force)) {
+            self.drained.remove(target);
+            return Err(refusal);
+        }
+        Ok(true)
+    }
+
+    /// Takes a configuration over that [`Balancer::check`] had nothing against. On an error nothing
+    /// has changed.
+    pub(super) fn configure(&mut self, config: Config) -> Result<(), Refusal> {
+        if config.interfaces != self.config.interfaces {
+            self.data_path.attach(&config.interfaces).map_err(failed)?;
+        }
+        let seed = config_file::hash_seed(&config).ok().flatten();
+        if seed.is_some_and(|seed| seed != self.data_path.hash_seed()) {
+            tracing::warn!("a new hash_seed takes effect when the agent starts again");
+        }
+        let renamed = plan::renamed(&config, self.reconciler.current().map_err(failed)?);
+        plan::carry_over(&renamed, &mut self.health, &mut self.drained);
+        let former = mem::replace(&mut self.config, config);
+        self.keep_removed(former);
+        if !self.drained.is_empty() {
+            let targets = self.targets();
+            self.drained.retain(|target| targets.contains(target));
+        }
+        Ok(())
+    }
+
+    /// What must outlive a reboot.
+    pub(super) fn runtime(&self) -> Runtime {
+        Runtime {
+            hash_seed: Some(self.data_path.hash_seed()),
+            drained: self.drained.iter().cloned().collect(),
+        }
+    }
+
+    /// When the plan changes without any event.
+    fn plan_changes(&self) -> Option<tokio::time::Instant> {
+        let seconds = self.plan.next_change?.wrapping_sub(clock::seconds());
+        // A moment that is over already.
+        let seconds = if seconds > u32::MAX / 2 { 0 } else { seconds };
+        Some(tokio::time::Instant::now() + Duration::from_secs(seconds.into()))
+    }
+
+    fn targets(&self) -> BTreeSet<TargetKey> {
+        let groups = self.config.target_groups.iter();
+        groups
+            .flat_map(|group| group.targets.iter().map(|target| key(&group.name, target)))
+            .collect()
+    }
+
+    /// Where the probes go that take the data path's way.
+    pub(super) fn probe_paths(&self) -> ProbePaths {
+        let hash_seed = self.data_path.hash_seed();
+        ProbePaths {
+            probe_paths: probe_paths::probe_paths(&self.config, &self.plan, self.hops.current()),
+            hash_seed,
+        }
+    }
+
+    /// The addresses whose next hops are wanted.
+    pub(super) fn addresses(&self) -> BTreeSet<IpAddr> {
+        let leaving = self.plan.targets.iter().filter(|report| report.leaving);
+        let leaving = leaving.map(|report| report.key.address);
+        self.targets().into_iter().map(|target| target.address).chain(leaving).collect()
+    }
+
+    /// Takes verdicts over; the time of the last one that decided something.
+    pub(super) fn judge(&mut self, event: HealthEvent) -> Instant {
+        let HealthEvent { target, health, decided_at } = event;
+        tracing::info!(
+            %target,
+            state = ?health.state,
+            reason = health.reason.map(tracing::field::debug),
+            detail = health.detail,
+            "health of a target has changed"
+        );
+        self.health.insert(target, health);
+        decided_at
+    }
+
+    /// Takes next hops over.
+    pub(super) fn route(&mut self, next_hops: NextHops) {
+        self.hops.take(next_hops, Instant::now());
+    }
+
+    /// Lets go of next hops that held for long enough. Says whether there was any.
+    pub(super) fn forget_former_hops(&mut self, now: Instant) -> bool {
+        self.hops.expire(now)
+    }
+
+    /// Looks for armed slots that can disarm. Says whether there is any.
+    pub(super) fn look_for_quiet_slots(&mut self) -> bool {
+        let Self { reconciler, plan, ages, .. } = self;
+        if plan.cache.armed() > 0 {
+            let now = clock::seconds();
+            let (seen, over) = (|slot| reconciler.seen(slot), ages.over(now));
+            self.idle_slots = idle_slots::slots(&plan.tables, now, seen, over);
+        }
+        !self.idle_slots.is_empty()
+    }
+
+    /// Whether the maps hold what this agent wrote.
+    pub(super) fn verify(&mut self) -> Result<bool, StoreError> {
+        self.reconciler.verify()
+    }
+}
+
+/// A configuration that may be taken over.
+#[derive(Default)]
+pub(super) struct Prepared {
+    /// The plan for it, if it stays true when the configuration is taken over.
+    pub(super) plan: Option<Plan>,
+    /// What whoever wants it is told, one thing a line.
+    pub(super) remarks: Vec<String>,
+}
+
+/// What a plan has changed.
+pub(super) struct Reconciled {
+    /// There are other targets now.
+    pub(super) targets_changed: bool,
+    /// What has happened to targets.
+    pub(super) events: Vec<Event>,
+}
+
+/// What does not fit is the request's fault; what the kernel refuses is not.
+fn unplanned(error: ReconcileError<StoreError>) -> Refusal {
+    match error {
+        ReconcileError::Plan(error) => invalid(error),
+        other @ ReconcileError::Store(_) => failed(other),
+    }
+}
+
+pub(super) fn key(group: &Arc<str>, target: &config::Target) -> TargetKey {
+    TargetKey { group: Arc::clone(group), address: target.address, port: target.port }
+}

@@ -1,0 +1,142 @@
+//! Changes that the API asks for: checked, kept, then put into the maps.
+
+use std::{net::IpAddr, time::Instant};
+
+use lb_config::{Document, Edit, TargetKey};
+use lb_dataplane::interfaces_exist;
+use lb_store::Commit;
+
+use super::{
+    Action, Outcome, Refusal, Request,
+    balancer::Prepared,
+    named_target,
+    run::{Agent, failed, invalid},
+};
+
+/// Who wants a change, on which conditions.
+struct Terms {
+    who: String,
+    base: Option<u64>,
+    force: bool,
+}
+
+impl Agent {
+    pub(super) fn on_request(&mut self, request: Request) -> Outcome {
+        let Request { who, base, force, action } = request;
+        let terms = Terms { who, base, force };
+        match action {
+            Action::Apply(document) => self.change(terms, *document, "apply".to_owned(), None),
+            Action::Rollback(number) => {
+                let document = self.revision(number)?.document;
+                self.change(terms, document, format!("roll back to revision {number}"), None)
+            }
+            Action::Edit(edit) => self.edit(terms, edit),
+            Action::TargetRemove { group, address, port, now } => {
+                self.remove(terms, &group, address, port, now)
+            }
+            Action::TargetDrain { group, address, port, drain } => {
+                let target = (group.as_str(), address, port);
+                self.drain(target, drain, terms.force)
+            }
+        }
+    }
+
+    /// Makes a document the desired state.
+    fn change(
+        &mut self,
+        terms: Terms,
+        document: Document,
+        what: String,
+        edit: Option<Edit>,
+    ) -> Outcome {
+        let store = self.source.editable()?;
+        let current = store.current().map_or(0, |current| current.head.number);
+        let Terms { who, base, force } = terms;
+        let commit = Commit { base: base.unwrap_or(current), who, what, document, edit };
+        if commit.base != current {
+            // The store says who was faster, and keeps nothing.
+            return self.source.commit(commit);
+        }
+        let (config, warnings) = self.source.check(&commit.document).map_err(invalid)?;
+        self.refuse_own_address(&config)?;
+        if self.balancer.is_none() {
+            // Somebody types: a slip is refused, and leaves no trace. At a start it is waited for.
+            interfaces_exist(&config.interfaces).map_err(failed)?;
+        }
+        let Prepared { plan, remarks } = self.prepare(&config, force)?;
+        let who = commit.who.clone();
+        let said = self.source.commit(commit)?;
+        self.change_lines.warn(&who, &warnings, Instant::now());
+        self.adopt_planned(config, plan)?;
+        let remarks = remarks.iter().map(|remark| format!("\nwarning: {remark}"));
+        Ok(remarks.fold(said, |said, remark| said + &remark))
+    }
+
+    fn edit(&mut self, terms: Terms, edit: Edit) -> Outcome {
+        self.source.editable()?;
+        let mut document = self.source.document();
+        edit.apply(&mut document).map_err(invalid)?;
+        self.change(terms, document, edit.to_string(), Some(edit))
+    }
+
+    fn remove(
+        &mut self,
+        terms: Terms,
+        group: &str,
+        address: IpAddr,
+        port: Option<u16>,
+        now: bool,
+    ) -> Outcome {
+        let leaving = self.balancer.as_ref().and_then(|one| one.leaving(group, address, port));
+        if let (true, Some(target)) = (now, leaving) {
+            let said = format!("{target} is gone, and its flows with it");
+            self.cut(target);
+            return Ok(said);
+        }
+        let edit = Edit::RemoveTarget { group: group.to_owned(), address, port };
+        let said = self.edit(terms, edit)?;
+        let leaving = self.balancer.as_ref().and_then(|one| one.leaving(group, address, port));
+        if let (true, Some(target)) = (now, leaving) {
+            self.cut(target);
+        }
+        Ok(said)
+    }
+
+    /// Ends the flows of a target that is leaving.
+    fn cut(&mut self, target: TargetKey) {
+        if let Some(balancer) = &mut self.balancer {
+            balancer.cut(target);
+        }
+        self.reconcile(None);
+    }
+
+    fn drain(
+        &mut self,
+        (group, address, port): (&str, IpAddr, Option<u16>),
+        drain: bool,
+        force: bool,
+    ) -> Outcome {
+        let Some(balancer) = &mut self.balancer else {
+            return Err(Refusal::Invalid("there is no configuration yet".to_owned()));
+        };
+        let target = named_target::target(&balancer.config, group, address, port)?;
+        let changed = balancer.set_drained(&target, drain, force)?;
+        if let Err(error) = self.keep_runtime() {
+            if let (true, Some(balancer)) = (changed, &mut self.balancer) {
+                if drain {
+                    balancer.drained.remove(&target);
+                } else {
+                    balancer.drained.insert(target);
+                }
+            }
+            return Err(error.into());
+        }
+        self.reconcile(None);
+        Ok(match (drain, changed) {
+            (true, true) => format!("{target} is draining: it takes no new flows"),
+            (true, false) => format!("{target} is draining already"),
+            (false, true) => format!("{target} takes flows again"),
+            (false, false) => format!("{target} was not draining"),
+        })
+    }
+}

@@ -1,0 +1,61 @@
+//! What the log says of changes that the API was asked for: bounded for each caller, since one change may
+//! come with thousands of warnings, and the next one with the same.
+
+use std::time::{Duration, Instant};
+
+use lb_config::Warning;
+use lb_log::limit::{LineLimit, LineRate};
+
+/// Lines about the changes of one caller, and of all.
+const RATE: LineRate = LineRate { all: 60, one: 20, window: Duration::from_secs(10) };
+
+/// Lines about changes.
+#[derive(Debug)]
+pub(super) struct ChangeLines(LineLimit<String>);
+
+impl Default for ChangeLines {
+    fn default() -> Self {
+        Self(LineLimit::new(RATE))
+    }
+}
+
+impl ChangeLines {
+    /// Logs what there is to say of a configuration that somebody has made the desired state.
+    pub(super) fn warn(&mut self, who: &str, warnings: &[Warning], now: Instant) {
+        for warning in self.admitted(who, warnings, now) {
+            tracing::warn!("{warning}");
+        }
+    }
+
+    fn admitted<'new, T>(&mut self, who: &str, lines: &'new [T], now: Instant) -> Vec<&'new T> {
+        lines.iter().filter(|_| self.0.may(who.to_owned(), now)).collect()
+    }
+
+    /// Logs how many lines were left out; to be called now and then.
+    pub(super) fn tell_left_out(&mut self, now: Instant) {
+        if let Some(left_out) = self.0.take_left_out(now) {
+            tracing::warn!(
+                "{left_out} more warnings of changes were left out; `xelb validate` shows them"
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_of_one_caller_do_not_fill_the_log() {
+        let mut lines = ChangeLines::default();
+        let now = Instant::now();
+        let warnings: Vec<u32> = (0..4000).collect();
+        let mut written = 0;
+        for _ in 0..70 {
+            written += lines.admitted("ann", &warnings, now).len();
+        }
+        assert_eq!(written, 20);
+        assert_eq!(lines.admitted("bob", &warnings, now).len(), 20);
+        assert_eq!(lines.0.take_left_out(now + RATE.window), Some(71 * 4000 - 40));
+    }
+}

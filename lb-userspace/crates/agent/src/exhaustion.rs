@@ -1,0 +1,110 @@
+//! What modes nat and fullnat run out of: seen by its counters, told in the log and in `status`.
+
+use std::time::{Duration, Instant};
+
+use lb_common::DropReason;
+use lb_dataplane::Stats;
+use lb_plan::warning::{Warning, WarningKind};
+
+/// How long a shortage is shown after it was last seen.
+const SHOWN: Duration = Duration::from_mins(1);
+
+/// What can run out, and what to do about it.
+const KINDS: [(DropReason, WarningKind, &str); 3] = [
+    (
+        DropReason::PoolExhausted,
+        WarningKind::PoolExhausted,
+        "found no free port or binding, since as many connections are open: start the agent with a larger \
+         --nat-bindings (`xelb stats` shows how many are used), or shorten idle_timeout of listeners whose \
+         connections are idle; fullnat with few targets: add an address to source_nat, or widen its ports",
+    ),
+    (
+        DropReason::FlowTableFull,
+        WarningKind::FlowTableFull,
+        "found no room in the flow table: shorten idle_timeout of the listeners, or spread the load \
+         over more balancers",
+    ),
+    (
+        DropReason::HairpinRefused,
+        WarningKind::HairpinRefused,
+        "of targets to their own listener were refused, since mode nat would lead them back to where they \
+         come from: name an address in source_nat, or use fullnat",
+    ),
+];
+
+/// What has run out, and when.
+#[derive(Debug, Default)]
+pub(super) struct Exhaustion {
+    /// Counters as they were last read, in the order of [`KINDS`].
+    known: Option<[u64; KINDS.len()]>,
+    /// New flows refused since the shortage began, and when one was last.
+    seen: [Option<(u64, Instant)>; KINDS.len()],
+}
+
+impl Exhaustion {
+    /// Compares the counters with what they were.
+    pub(super) fn compare(&mut self, stats: &Stats, now: Instant) {
+        let value = |reason| {
+            let drops = stats.drops.iter().find(|(other, _)| *other == reason);
+            drops.map_or(0, |(_, count)| *count)
+        };
+        let current = KINDS.map(|(reason, ..)| value(reason));
+        let known = self.known.replace(current).unwrap_or(current);
+        for ((current, known), seen) in current.iter().zip(known).zip(&mut self.seen) {
+            // After `xelb detach` they start at zero again.
+            let more = current.saturating_sub(known);
+            if more > 0 {
+                let before = seen.map_or(0, |(before, _)| before);
+                *seen = Some((before + more, now));
+            } else if seen.is_some_and(|(_, last)| now.duration_since(last) > SHOWN) {
+                *seen = None;
+            }
+        }
+    }
+
+    /// A warning for each shortage of the last minute.
+    pub(super) fn warnings(&self) -> impl Iterator<Item = Warning> + '_ {
+        let kinds = KINDS.iter().zip(&self.seen);
+        kinds.filter_map(|((_, kind, what), seen)| {
+            seen.map(|(count, _)| Warning::new(*kind, "", format!("{} {what}", counted(count))))
+        })
+    }
+}
+
+fn counted(flows: u64) -> String {
+    match flows {
+        1 => "1 new flow".to_owned(),
+        many => format!("{many} new flows"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stats(exhausted: u64) -> Stats {
+        Stats { drops: vec![(DropReason::PoolExhausted, exhausted)], ..Stats::default() }
+    }
+
+    #[test]
+    fn a_shortage_is_shown_for_a_minute() {
+        let mut exhaustion = Exhaustion::default();
+        let start = Instant::now();
+        let mut at = |seconds, exhausted| {
+            exhaustion.compare(&stats(exhausted), start + Duration::from_secs(seconds));
+            exhaustion
+                .warnings()
+                .map(|warning| warning.text.split(" found").next().unwrap().to_owned())
+                .collect::<Vec<_>>()
+        };
+        // What was counted before the agent started is not news.
+        assert!(at(0, 7).is_empty());
+        assert_eq!(at(1, 8), ["1 new flow"]);
+        assert_eq!(at(2, 20), ["13 new flows"]);
+        assert_eq!(at(61, 20), ["13 new flows"]);
+        assert!(at(63, 20).is_empty());
+        // The counters have been removed with the data path.
+        assert!(at(64, 0).is_empty());
+        assert_eq!(at(65, 3), ["3 new flows"]);
+    }
+}

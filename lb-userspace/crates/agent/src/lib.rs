@@ -1,0 +1,61 @@
+//! The agent: one loop that owns the desired state, and what the API asks of it.
+
+mod answers;
+mod api_thread;
+mod balancer;
+mod change;
+mod change_lines;
+pub mod config_file;
+mod descriptors;
+mod events;
+mod exhaustion;
+mod forgotten;
+mod frontend;
+mod guard;
+mod health_checks;
+mod history;
+mod host;
+mod idle_slots;
+mod interfaces;
+mod kernel_log;
+mod macs;
+mod named_target;
+mod nat_return_path;
+mod next_hops;
+mod options;
+mod own_address;
+mod preview;
+mod preview_inputs;
+mod probe_paths;
+mod process;
+mod publish;
+pub mod readiness;
+mod reload;
+mod request;
+mod resume;
+mod run;
+mod signals;
+mod snapshot;
+mod source;
+mod transitions;
+mod verification;
+mod view;
+mod warnings;
+
+pub use answers::{Reached, missing_sources, translates, unseen};
+pub use events::{Event, EventLog, Events};
+pub use frontend::Frontend;
+pub use host::addresses as host_addresses;
+pub use idle_slots::{ArmedAges, slots as quiet_slots};
+pub use interfaces::{GENERIC_VLAN_TAGS, vlan_tags_remedy};
+pub use macs::AcceptedMac;
+pub use options::{AgentOptions, STATE_DIR};
+pub use process::Process;
+pub use request::{Action, AgentHandle, Answer, Ask, Outcome, Preview, Question, Refusal, Request};
+pub use resume::{Resumed, resume};
+pub use run::run;
+pub use snapshot::{
+    AttachedInterface, HealthStats, ListenerView, MapMemory, MapsView, MemoryView, PortView,
+    Snapshot, TargetGroupView, TargetView, WarningDetail,
+};
+pub use view::state_name;

@@ -1,0 +1,36 @@
+//! How an agent is started.
+
+use std::path::PathBuf;
+
+use lb_config::Limits;
+use lb_dataplane::{MapSizes, XdpMode};
+use lb_health::ExecPolicy;
+
+use super::AcceptedMac;
+
+/// Where the desired state is kept unless the command line names another place.
+pub const STATE_DIR: &str = "/var/lib/xelb";
+
+/// What the command line says.
+#[derive(Clone, Debug)]
+pub struct AgentOptions {
+    /// The configuration file, when it is the source of truth.
+    pub config: Option<PathBuf>,
+    /// Where the desired state is kept otherwise; [`STATE_DIR`] unless named. With a configuration
+    /// file, where drains and the seed are kept over a reboot; nowhere unless named.
+    pub state_dir: Option<PathBuf>,
+    /// Where maps and links are pinned.
+    pub bpffs: PathBuf,
+    /// How the program is attached.
+    pub xdp_mode: XdpMode,
+    /// How much a configuration may have.
+    pub limits: Limits,
+    /// What health checks may run.
+    pub exec: ExecPolicy,
+    /// Frames that are taken beside those for the interfaces' own MAC addresses.
+    pub accepted_macs: Vec<AcceptedMac>,
+    /// Seconds that a slot stays armed after it has changed, at most.
+    pub armed_limit: u32,
+    /// How large the maps are whose size can be chosen.
+    pub sizes: MapSizes,
+}

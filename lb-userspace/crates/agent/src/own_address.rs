@@ -1,0 +1,39 @@
+//! Listeners that take what is for this host itself: refused when they are new, warned of while they
+//! stand.
+
+use std::{collections::BTreeSet, net::IpAddr};
+
+use lb_config::{Config, own_address_taken, own_address_text};
+
+use super::{
+    Refusal,
+    host::addresses,
+    run::{Agent, failed},
+};
+
+impl Agent {
+    /// Refuses a configuration with a listener that begins to take what is for this host. One that
+    /// has been there stays: it does not keep other changes from being made.
+    pub(super) fn refuse_own_address(&self, config: &Config) -> Result<(), Refusal> {
+        let present = self.balancer.as_ref().map(|balancer| &balancer.config);
+        let new = newly_taken(present, config)?;
+        if new.is_empty() { Ok(()) } else { Err(Refusal::Invalid(new.join("\n"))) }
+    }
+}
+
+/// What listeners begin to take that is for this host, in words.
+pub(super) fn newly_taken(
+    present: Option<&Config>,
+    config: &Config,
+) -> Result<Vec<String>, Refusal> {
+    let own: BTreeSet<IpAddr> =
+        addresses().map_err(failed)?.iter().map(ipnet::IpNet::addr).collect();
+    let known: BTreeSet<&str> = present
+        .map_or_else(Vec::new, |present| own_address_taken(present, &own))
+        .iter()
+        .map(|(listener, _)| listener.name.as_str())
+        .collect();
+    let taken = own_address_taken(config, &own);
+    let new = taken.iter().filter(|(listener, _)| !known.contains(listener.name.as_str()));
+    Ok(new.map(|(listener, address)| own_address_text(listener, *address)).collect())
+}

@@ -1,0 +1,175 @@
+//! What a change of the configuration would do to flows. It is found out beside the loop, from what the
+//! loop knew when it was asked: with thousands of targets it takes seconds, for which verdicts and
+//! other callers do not wait.
+
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
+
+use lb_config::{self as config, Config, Document, Limits, TargetKey};
+use lb_dataplane::{StatsSource, StoreError, clock};
+use lb_plan::{
+    self as plan, Cache, Comparison, HealthTable, Impact, Inputs, NextHops, Plan, PlanError,
+    Reports, Tables, Unserved,
+};
+use tokio::{sync::oneshot, task::spawn_blocking};
+
+use super::{
+    Answer, Preview, Refusal,
+    balancer::Balancer,
+    guard::broken_listeners,
+    own_address,
+    preview_inputs::{self, PreviewInputs},
+    run::{Agent, failed, invalid},
+};
+
+/// What the agent knows when it is asked for a preview.
+struct Known {
+    document: Document,
+    limits: Limits,
+    /// `None` until there is a configuration.
+    balancer: Option<KnownBalancer>,
+}
+
+/// What the balancer knows then.
+pub(super) struct KnownBalancer {
+    config: Config,
+    health: HealthTable,
+    drained: BTreeSet<TargetKey>,
+    cut: BTreeSet<TargetKey>,
+    next_hops: Arc<NextHops>,
+    attached: BTreeSet<u32>,
+    tables: Arc<Tables>,
+    targets: Reports,
+    cache: Cache,
+    stats: StatsSource,
+}
+
+impl Agent {
+    /// Finds out what a document would do, and says so from another thread.
+    pub(super) fn preview(
+        &mut self,
+        document: Box<Document>,
+        answer: oneshot::Sender<Result<Answer, Refusal>>,
+    ) {
+        match self.known() {
+            Ok(known) => {
+                spawn_blocking(move || {
+                    let preview = known.preview(&document);
+                    // The client may have gone away.
+                    let _unheard = answer.send(preview.map(Box::new).map(Answer::Preview));
+                });
+            }
+            Err(refusal) => {
+                let _unheard = answer.send(Err(refusal));
+            }
+        }
+    }
+
+    fn known(&mut self) -> Result<Known, Refusal> {
+        let document = self.source.document();
+        let limits = self.options.limits;
+        let balancer = match &mut self.balancer {
+            Some(balancer) => Some(balancer.known(self.stats.clone()).map_err(failed)?),
+            None => None,
+        };
+        Ok(Known { document, limits, balancer })
+    }
+}
+
+impl Balancer {
+    fn known(&mut self, stats: StatsSource) -> Result<KnownBalancer, StoreError> {
+        Ok(KnownBalancer {
+            config: self.config.clone(),
+            health: self.health.clone(),
+            drained: self.drained.clone(),
+            cut: self.cut.clone(),
+            next_hops: Arc::clone(self.hops.current()),
+            attached: self.attached(),
+            tables: self.reconciler.current_shared()?,
+            targets: self.plan.targets.clone(),
+            cache: self.plan.cache.clone(),
+            stats,
+        })
+    }
+}
+
+impl Known {
+    fn preview(&self, document: &Document) -> Result<Preview, Refusal> {
+        // Whoever may only read asks for this: the files that the document names are not touched.
+        let (config, warnings) =
+            config::validate_within(document, &self.limits).map_err(invalid)?;
+        let differences = self.document.differences(document);
+        let (impact, waiting) = match &self.balancer {
+            Some(balancer) => balancer.impact(&config)?,
+            None => Default::default(),
+        };
+        let mut warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+        warnings.extend(waiting);
+        let present = self.balancer.as_ref().map(|balancer| &balancer.config);
+        let refused = own_address::newly_taken(present, &config)?;
+        warnings.extend(refused.into_iter().map(|text| format!("REFUSED: {text}")));
+        Ok(Preview { differences, impact, warnings })
+    }
+}
+
+impl KnownBalancer {
+    /// What taking a configuration over would do to flows. Targets that have not been checked yet
+    /// count as healthy, and as reachable. Also the listeners that would wait for them.
+    fn impact(&self, config: &Config) -> Result<(Impact, Vec<String>), Refusal> {
+        let (mut health, mut drained) = (Cow::Borrowed(&self.health), Cow::Borrowed(&self.drained));
+        let renamed = plan::renamed(config, &self.tables);
+        plan::carry_over_into(&renamed, &mut health, &mut drained);
+        let plan = self.plan(config, &health, &drained, &self.next_hops).map_err(invalid)?;
+        let there = &self.tables.listeners;
+        let new: Vec<_> =
+            plan.tables.listeners.keys().filter(|key| !there.contains_key(key)).copied().collect();
+        if let Some(key) = self.stats.crowded(&new).map_err(failed)? {
+            return Err(invalid(PlanError::crowded(&key)));
+        }
+        let present = (&self.config, &self.targets);
+        let Unserved { left, waiting } = plan::unserved(present, (config, &plan));
+        let mut broken_connections = plan::broken_connections(&self.tables, &plan);
+        broken_connections.extend(broken_listeners(
+            &self.config,
+            config,
+            &self.targets,
+            &self.stats,
+        ));
+        let before = self.settled(&self.config).map_err(invalid)?;
+        let after = self.settled(config).map_err(invalid)?;
+        let mut comparison = Comparison::new(&before, &after);
+        self.stats
+            .each_remembered(|hash, target| comparison.count(hash, target))
+            .map_err(failed)?;
+        let target_groups = comparison.impact();
+        Ok((Impact { target_groups, left_without_targets: left, broken_connections }, waiting))
+    }
+
+    /// The plan for a configuration once all its new targets are in service.
+    fn settled(&self, config: &Config) -> Result<Plan, PlanError> {
+        let PreviewInputs { config, health, next_hops } =
+            &preview_inputs::settle(config, &self.health, &self.next_hops);
+        self.plan(config, health, &self.drained, next_hops)
+    }
+
+    fn plan(
+        &self,
+        config: &Config,
+        health: &HealthTable,
+        drained: &BTreeSet<TargetKey>,
+        next_hops: &Arc<NextHops>,
+    ) -> Result<Plan, PlanError> {
+        plan::compile(&Inputs {
+            config,
+            health,
+            drained,
+            cut: &self.cut,
+            removed: &[],
+            next_hops,
+            attached: &self.attached,
+            now: clock::seconds(),
+            idle_slots: &BTreeSet::new(),
+            previous: &self.tables,
+            cache: &self.cache,
+        })
+    }
+}

@@ -1,0 +1,55 @@
+//! The agent's state for those who ask: made when somebody does, and once a second.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use lb_common::abi::ABI;
+use lb_log as log;
+
+use super::{HealthStats, MemoryView, Process, Snapshot, run::Agent, view};
+
+impl Agent {
+    pub(super) fn publish(&self) {
+        let mut snapshot = Snapshot {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            abi: ABI,
+            pid: std::process::id(),
+            started_at: self.started_at,
+            source: self.source.describe(),
+            applied_count: self.applied_count,
+            last_error: self.last_error.clone(),
+            health: self.health_stats(),
+            memory: self.memory(),
+            ..Snapshot::default()
+        };
+        if let Some(balancer) = &self.balancer {
+            view::describe(balancer, &self.scheduler, &self.options, &mut snapshot);
+        }
+        snapshot.log_lines_lost = log::loss().lines;
+        snapshot.warn(self.warnings());
+        self.snapshots.send_replace(Arc::new(snapshot));
+    }
+
+    fn memory(&self) -> MemoryView {
+        let maps = self.stats.memory().unwrap_or_else(|error| {
+            tracing::warn!("{:#}", anyhow::Error::new(error));
+            BTreeMap::new()
+        });
+        MemoryView::new(maps, &Process::now())
+    }
+
+    fn health_stats(&self) -> HealthStats {
+        let stats = self.scheduler.stats().snapshot();
+        let reaction = self.balancer.as_ref().map_or(Duration::ZERO, |b| b.last_reaction);
+        HealthStats {
+            checked_targets: self.scheduler.targets() as u64,
+            probes: stats.probes_started,
+            probes_failed: stats.probes_failed,
+            probes_inconclusive: stats.probes_inconclusive,
+            probes_late: stats.probes_late,
+            lateness_us_p50: stats.lateness_p50_us,
+            lateness_us_p99: stats.lateness_p99_us,
+            lateness_ms_max: stats.lateness_max_us / 1000,
+            last_reaction_us: u64::try_from(reaction.as_micros()).unwrap_or(u64::MAX),
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! What the API may ask of the agent, and the handle it asks through.
+
+use std::{net::IpAddr, sync::Arc};
+
+use lb_config::{Difference, Document, Edit};
+use lb_files::file_reader::FileReader;
+use lb_health::Programs;
+use lb_plan::Impact;
+use lb_store::{Revision, RevisionHead, StoreError};
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::{EventLog, Snapshot, config_file};
+
+/// A change that somebody wants.
+#[derive(Debug)]
+pub struct Request {
+    /// Who, for the history.
+    pub who: String,
+    /// The revision that he looked at; another one in between is a conflict.
+    pub base: Option<u64>,
+    /// Whether listeners may be left without targets.
+    pub force: bool,
+    /// What.
+    pub action: Action,
+}
+
+/// What somebody wants.
+#[derive(Debug)]
+pub enum Action {
+    /// Makes this the desired state.
+    Apply(Box<Document>),
+    /// Makes what an earlier revision said the desired state.
+    Rollback(u64),
+    /// Registers a target, or changes its weight.
+    Edit(Edit),
+    /// Deregisters a target: it finishes its flows within the deregistration delay.
+    TargetRemove {
+        /// The group's name.
+        group: String,
+        /// Its address.
+        address: IpAddr,
+        /// Its port; may be left out when the address alone names the target.
+        port: Option<u16>,
+        /// Whether its flows end at once, also those of a target that has been removed before.
+        now: bool,
+    },
+    /// Starts or stops draining a target: a runtime override, not a change of configuration.
+    TargetDrain {
+        /// The group's name.
+        group: String,
+        /// Its address.
+        address: IpAddr,
+        /// Its port; may be left out when the address alone names the target.
+        port: Option<u16>,
+        /// Whether it should drain.
+        drain: bool,
+    },
+}
+
+/// What somebody wants to know that only the agent's loop can say.
+#[derive(Debug)]
+pub enum Question {
+    /// The desired state, and its revision.
+    Configuration,
+    /// An earlier revision.
+    Revision(u64),
+    /// At most `most` revisions below `before`, newest first.
+    Revisions {
+        /// A number.
+        before: u64,
+        /// A number of them.
+        most: usize,
+    },
+    /// What applying this would do.
+    Preview(Box<Document>),
+}
+
+/// What the loop says.
+#[derive(Debug)]
+pub enum Answer {
+    /// The desired state; its revision is `None` when a file is the source of truth.
+    Configuration(Option<u64>, Box<Document>),
+    /// A revision.
+    Revision(Box<Revision>),
+    /// Revisions.
+    Revisions(Vec<RevisionHead>),
+    /// What would change.
+    Preview(Box<Preview>),
+}
+
+/// What a change would do.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Preview {
+    /// In the configuration.
+    pub differences: Vec<Difference>,
+    /// To flows.
+    pub impact: Impact,
+    /// What is said of the configuration as it is applied.
+    pub warnings: Vec<String>,
+}
+
+/// What the loop is asked, and where the answer goes.
+#[derive(Debug)]
+pub enum Ask {
+    /// A change.
+    Change(Request, oneshot::Sender<Outcome>),
+    /// A question.
+    Question(Question, oneshot::Sender<Result<Answer, Refusal>>),
+    /// To publish its state as of now.
+    Publish(oneshot::Sender<()>),
+}
+
+/// Why a request was not carried out; nothing has changed then.
+#[derive(Debug, Error)]
+pub enum Refusal {
+    /// The request itself is wrong (exit code 2).
+    #[error("{0}")]
+    Invalid(String),
+    /// What is asked for is not there (exit code 2).
+    #[error("{0}")]
+    Absent(String),
+    /// It would do harm, and was not forced (exit code 2).
+    #[error("{0}")]
+    Harmful(String),
+    /// Somebody else has changed the configuration meanwhile (exit code 1).
+    #[error("{0}")]
+    Outdated(String),
+    /// The request is fine, but the agent cannot do it now (exit code 1).
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict { .. } => Self::Outdated(error.to_string()),
+            other => Self::Failed(other.to_string()),
+        }
+    }
+}
+
+/// What a request that was carried out says; one line for people.
+pub type Outcome = Result<String, Refusal>;
+
+/// The API's way to the agent.
+#[derive(Clone, Debug)]
+pub struct AgentHandle {
+    requests: mpsc::Sender<Ask>,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    events: Arc<EventLog>,
+    files: FileReader,
+    programs: Arc<Programs>,
+}
+
+impl AgentHandle {
+    /// A handle on these channels.
+    #[must_use]
+    pub fn new(
+        requests: mpsc::Sender<Ask>,
+        snapshots: watch::Receiver<Arc<Snapshot>>,
+        events: Arc<EventLog>,
+    ) -> Self {
+        let (files, programs) = (FileReader::default(), Arc::new(Programs::Off));
+        Self { requests, snapshots, events, files, programs }
+    }
+
+    /// The same, of an agent whose checks may run these programs; they may run none otherwise.
+    #[must_use]
+    pub fn with_programs(self, programs: Programs) -> Self {
+        Self { programs: Arc::new(programs), ..self }
+    }
+
+    /// Refuses a document that names files which cannot be used. Neither the agent's loop nor other
+    /// callers wait for them, and this one only for a while.
+    pub async fn check_files(&self, document: Document) -> Result<(), Refusal> {
+        let programs = Arc::clone(&self.programs);
+        let checked =
+            self.files.run(move || config_file::check_named_files(&document, &programs)).await;
+        let checked = checked.map_err(|unread| Refusal::Failed(unread.to_string()))?;
+        checked.map_err(|errors| Refusal::Invalid(errors.to_string()))
+    }
+
+    /// Asks for a change and waits until it has been carried out.
+    pub async fn ask(&self, request: Request) -> Outcome {
+        let (answer, answered) = oneshot::channel();
+        self.requests.send(Ask::Change(request, answer)).await.map_err(|_| stopping())?;
+        answered.await.map_err(|_| stopping())?
+    }
+
+    /// Asks for what only the loop can say.
+    pub async fn question(&self, question: Question) -> Result<Answer, Refusal> {
+        let (answer, answered) = oneshot::channel();
+        self.requests.send(Ask::Question(question, answer)).await.map_err(|_| stopping())?;
+        answered.await.map_err(|_| stopping())?
+    }
+
+    /// What has happened.
+    #[must_use]
+    pub fn events(&self) -> &EventLog {
+        &self.events
+    }
+
+    /// The agent's state as it changes.
+    #[must_use]
+    pub fn snapshots(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.snapshots.clone()
+    }
+
+    /// The agent's state as of now; the last one of an agent that is stopping.
+    pub async fn snapshot(&self) -> Arc<Snapshot> {
+        let (published, done) = oneshot::channel();
+        if self.requests.send(Ask::Publish(published)).await.is_ok() {
+            // Fails only when the agent stops.
+            let _published = done.await;
+        }
+        Arc::clone(&self.snapshots.borrow())
+    }
+}
+
+fn stopping() -> Refusal {
+    Refusal::Failed("the agent is stopping; try again".to_owned())
+}

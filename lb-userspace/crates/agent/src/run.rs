@@ -1,0 +1,348 @@
+//! The loop: whatever changes (configuration, health, next hops, a request, a failed write) wakes
+//! it, and it brings the maps to what follows from all of it.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result};
+use lb_config::Config;
+use lb_dataplane::StatsSource;
+use lb_health::{HealthEvent, NetworkProber, Scheduler, TunnelProber, TunnelSetup};
+use lb_netlink::Resolver;
+use lb_plan::{NextHops, Plan};
+use lb_store::StoreError;
+use tokio::{
+    sync::{mpsc, watch},
+    time::{self, MissedTickBehavior},
+};
+
+use super::{
+    AgentHandle, AgentOptions, Ask, EventLog, Frontend, Refusal, Snapshot,
+    api_thread::ApiThread,
+    balancer::{Balancer, Prepared, Reconciled},
+    change_lines::ChangeLines,
+    config_file,
+    exhaustion::Exhaustion,
+    host::{OwnLimits, seconds_since_1970},
+    kernel_log,
+    macs::MacFollower,
+    nat_return_path::HostWatch,
+    readiness::{Readiness, status_line},
+    reload::FileReading,
+    signals::Signals,
+    source::{self, SETTLE, Source},
+    warnings::WarningLog,
+};
+
+/// How often the maps are read back and compared with what should be in them.
+const VERIFY_INTERVAL: Duration = Duration::from_secs(30);
+
+/// How often what `status` shows is brought up to date when nothing happens.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Waits between attempts after a failed write: from this, doubling, up to [`RETRY_MAX`].
+const RETRY_MIN: Duration = Duration::from_millis(50);
+const RETRY_MAX: Duration = Duration::from_secs(5);
+
+/// Runs an agent until SIGTERM or SIGINT. The data path goes on after it. `open` makes the sockets of those
+/// who answer for it, within their runtime: what is taken already is said before anything is loaded.
+pub async fn run<F: Frontend>(
+    options: AgentOptions,
+    open: impl FnOnce() -> Result<F>,
+) -> Result<()> {
+    let mut agent = Agent::start(options, open)?;
+    let mut readiness = Readiness::from_environment();
+    let outcome = agent.serve(&mut readiness).await;
+    readiness.stopping();
+    tracing::info!("stopped; the data path goes on (`xelb detach` removes it)");
+    outcome
+}
+
+pub(super) struct Agent {
+    pub(super) options: AgentOptions,
+    pub(super) source: Source,
+    /// `None` until there is a configuration.
+    pub(super) balancer: Option<Balancer>,
+    pub(super) scheduler: Scheduler,
+    pub(super) tunnel: TunnelSetup,
+    pub(super) resolver: Resolver,
+    pub(super) macs: MacFollower,
+    health_events: mpsc::UnboundedReceiver<HealthEvent>,
+    next_hops: mpsc::UnboundedReceiver<NextHops>,
+    requests: mpsc::Receiver<Ask>,
+    pub(super) snapshots: watch::Sender<Arc<Snapshot>>,
+    pub(super) started_at: u64,
+    pub(super) applied_count: u64,
+    pub(super) last_error: String,
+    pub(super) stats: StatsSource,
+    pub(super) exhaustion: Exhaustion,
+    pub(super) host_watch: HostWatch,
+    pub(super) warning_log: WarningLog,
+    pub(super) own_limits: OwnLimits,
+    events: Arc<EventLog>,
+    pub(super) reading: FileReading,
+    pub(super) change_lines: ChangeLines,
+    /// When a failed write is tried again, and how long that was waited for.
+    pub(super) retry: Option<(time::Instant, Duration)>,
+}
+
+impl Agent {
+    fn start<F: Frontend>(options: AgentOptions, open: impl FnOnce() -> Result<F>) -> Result<Self> {
+        let (source, initial) = source::open(&options)?;
+        let (health_sender, health_events) = mpsc::unbounded_channel();
+        let (hop_sender, next_hops) = mpsc::unbounded_channel();
+        let (ask, requests) = mpsc::channel(64);
+        let (snapshots, snapshot) = watch::channel(Arc::new(Snapshot::default()));
+        let api_thread = ApiThread::new().context("cannot make the runtime of the API")?;
+        let entered = api_thread.enter();
+        let front = open()?;
+        drop(entered);
+        let resolver =
+            Resolver::start(hop_sender).context("cannot follow routes and neighbours")?;
+        let macs = MacFollower::start(options.accepted_macs.clone())?;
+        let tunnel = TunnelSetup::new();
+        let prober = TunnelProber::new(Arc::new(NetworkProber::new(options.exec.clone())), &tunnel);
+        let mut agent = Self {
+            source,
+            balancer: None,
+            scheduler: Scheduler::with_prober(health_sender, Arc::new(prober)),
+            tunnel,
+            resolver,
+            macs,
+            health_events,
+            next_hops,
+            requests,
+            snapshots,
+            started_at: seconds_since_1970(),
+            applied_count: 0,
+            last_error: String::new(),
+            stats: StatsSource::new(&options.bpffs),
+            exhaustion: Exhaustion::default(),
+            host_watch: HostWatch::default(),
+            warning_log: WarningLog::default(),
+            own_limits: OwnLimits::new(),
+            events: Arc::default(),
+            reading: FileReading::default(),
+            change_lines: ChangeLines::default(),
+            retry: None,
+            options,
+        };
+        if let Some(config) = initial {
+            agent.adopt(config).map_err(|refusal| anyhow::anyhow!(refusal.to_string()))?;
+        } else {
+            tracing::info!("no configuration yet; `xelb apply -f FILE` gives one");
+        }
+        agent.publish();
+        let programs = agent.options.exec.programs.clone();
+        let handle =
+            AgentHandle::new(ask, snapshot, Arc::clone(&agent.events)).with_programs(programs);
+        let stats = agent.stats.clone();
+        api_thread.open(front.serve(handle, stats))?;
+        Ok(agent)
+    }
+
+    async fn serve(&mut self, readiness: &mut Readiness) -> Result<()> {
+        let mut signals = Signals::new()?;
+        let mut file_changes = match &self.source {
+            Source::File { path, .. } => Some(source::watch(path).with_context(|| {
+                format!("cannot watch the configuration file {}", path.display())
+            })?),
+            Source::Store(..) => None,
+        };
+        if file_changes.is_some() {
+            // It may have changed between the first reading and the watch.
+            self.reload(Duration::ZERO);
+        }
+        let mut verify = time::interval_at(time::Instant::now() + VERIFY_INTERVAL, VERIFY_INTERVAL);
+        verify.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut refresh = time::interval(REFRESH_INTERVAL);
+        refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            readiness.report(self.retry.is_none(), || status_line(&self.snapshots.borrow()));
+            let retry_at = self.retry.map_or_else(time::Instant::now, |(at, _)| at);
+            let change = self.balancer.as_ref().and_then(Balancer::next_change);
+            let change_at = change.unwrap_or_else(time::Instant::now);
+            tokio::select! {
+                biased;
+                _ = signals.terminate.recv() => return Ok(()),
+                _ = signals.interrupt.recv() => return Ok(()),
+                Some(event) = self.health_events.recv() => {
+                    self.on_health(event);
+                    // A flood of verdicts keeps nobody waiting.
+                    if let Ok(ask) = self.requests.try_recv() {
+                        self.on_ask(ask);
+                    }
+                }
+                Some(hops) = self.next_hops.recv() => self.on_next_hops(hops),
+                () = self.macs.changed() => self.macs.tell(self.balancer.as_ref()),
+                Some(ask) = self.requests.recv() => self.on_ask(ask),
+                () = self.resolver.link_change() => self.restore(),
+                Some(()) = async { file_changes.as_mut()?.1.recv().await } => {
+                    self.reload(SETTLE);
+                }
+                _ = signals.reload.recv() => self.reload(Duration::ZERO),
+                read = self.reading.ended() => {
+                    readiness.reloading();
+                    self.reloaded(read);
+                }
+                () = time::sleep_until(retry_at), if self.retry.is_some() => self.reconcile(None),
+                () = time::sleep_until(change_at), if change.is_some() && self.retry.is_none() => {
+                    self.reconcile(None);
+                }
+                () = readiness.wake() => {}
+                _ = verify.tick() => self.verify(),
+                // What probes saw last changes without an event.
+                _ = refresh.tick() => {
+                    self.look_around().await;
+                    self.publish();
+                }
+            }
+        }
+    }
+
+    fn on_health(&mut self, first: HealthEvent) {
+        let Some(balancer) = &mut self.balancer else {
+            return;
+        };
+        let mut decided_at = None;
+        let mut next = Some(first);
+        while let Some(event) = next {
+            if self.scheduler.is_current(&event) {
+                decided_at = Some(balancer.judge(event));
+            }
+            next = self.health_events.try_recv().ok();
+        }
+        if decided_at.is_some() {
+            self.reconcile(decided_at);
+        }
+    }
+
+    fn on_next_hops(&mut self, mut hops: NextHops) {
+        while let Ok(newer) = self.next_hops.try_recv() {
+            hops = newer;
+        }
+        if let Some(balancer) = &mut self.balancer {
+            balancer.route(hops);
+            self.reconcile(None);
+        }
+    }
+
+    fn on_ask(&mut self, ask: Ask) {
+        // The client may have gone away.
+        match ask {
+            Ask::Change(request, answer) => {
+                let _unheard = answer.send(self.on_request(request));
+            }
+            Ask::Question(question, answer) => self.on_question(question, answer),
+            Ask::Publish(answer) => {
+                self.publish();
+                let _unheard = answer.send(());
+            }
+        }
+    }
+
+    /// Does now what adopting a configuration may fail at, so that nothing is kept in vain.
+    pub(super) fn prepare(&mut self, config: &Config, force: bool) -> Result<Prepared, Refusal> {
+        if let Some(balancer) = &mut self.balancer {
+            return balancer.check(config, force, &self.stats);
+        }
+        let runtime = self.source.runtime();
+        let seed = config_file::hash_seed(config).map_err(Refusal::Failed)?;
+        let mut balancer =
+            Balancer::start(&self.options, config.clone(), seed, runtime).map_err(failed)?;
+        if let Ok(store) = self.source.editable() {
+            balancer.recall_groups(store).map_err(failed)?;
+        }
+        kernel_log::follow(balancer.data_path.ebpf());
+        self.balancer = Some(balancer);
+        // What cannot be kept is missed after a reboot, not now.
+        if let Err(error) = self.keep_runtime() {
+            tracing::error!(%error, "drains and the seed of the hash will not outlive a reboot");
+        }
+        Ok(Prepared::default())
+    }
+
+    /// Keeps what must outlive a reboot.
+    pub(super) fn keep_runtime(&mut self) -> Result<(), StoreError> {
+        match &self.balancer {
+            Some(balancer) => self.source.keep_runtime(balancer.runtime()),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes a configuration over: data path, health checks, next hops, maps.
+    pub(super) fn adopt(&mut self, config: Config) -> Result<(), Refusal> {
+        let Prepared { plan, .. } = self.prepare(&config, true)?;
+        self.adopt_planned(config, plan)
+    }
+
+    /// The same for a configuration that has just been prepared.
+    pub(super) fn adopt_planned(
+        &mut self,
+        config: Config,
+        plan: Option<Plan>,
+    ) -> Result<(), Refusal> {
+        // The first configuration is the balancer's from the start.
+        let mut alike = self.applied_count > 0;
+        if let Some(balancer) = &mut self.balancer {
+            alike &= balancer.checks_alike(&config);
+            balancer.configure(config)?;
+        }
+        self.applied_count += 1;
+        self.last_error.clear();
+        self.reconcile_with(plan, None);
+        if !alike {
+            // A check may differ where no target does.
+            self.follow();
+        }
+        Ok(())
+    }
+
+    /// One attempt; a failure is tried again later.
+    pub(super) fn reconcile(&mut self, decided_at: Option<Instant>) {
+        self.reconcile_with(None, decided_at);
+    }
+
+    fn reconcile_with(&mut self, plan: Option<Plan>, decided_at: Option<Instant>) {
+        let Some(balancer) = &mut self.balancer else {
+            return;
+        };
+        match balancer.reconcile(plan, decided_at) {
+            Ok(Reconciled { targets_changed, events }) => {
+                self.retry = None;
+                self.tunnel.update(balancer.probe_paths());
+                self.resolver.attached(balancer.ingress());
+                self.events.add(events.into_iter());
+                if targets_changed {
+                    self.follow();
+                }
+                self.log_warnings(Instant::now());
+            }
+            Err(error) => {
+                let wait = self.retry.map_or(RETRY_MIN, |(_, wait)| (wait * 2).min(RETRY_MAX));
+                let error = anyhow::Error::new(error);
+                tracing::error!("{error:#}; trying again in {wait:?}");
+                self.last_error = format!("{error:#}");
+                self.retry = Some((time::Instant::now() + wait, wait));
+            }
+        }
+    }
+
+    /// Checks the health of the targets that there are, and follows their next hops.
+    fn follow(&mut self) {
+        if let Some(balancer) = &self.balancer {
+            self.scheduler.set(balancer.checks());
+            self.resolver.watch(balancer.addresses());
+        }
+    }
+}
+
+pub(super) fn invalid(error: impl std::fmt::Display) -> Refusal {
+    Refusal::Invalid(error.to_string())
+}
+
+pub(super) fn failed(error: impl Into<anyhow::Error>) -> Refusal {
+    Refusal::Failed(format!("{:#}", error.into()))
+}

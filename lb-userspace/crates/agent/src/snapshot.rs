@@ -1,0 +1,295 @@
+//! The agent's state as people and programs see it: what `get` and `status` print, and the JSON of
+//! the API. Field names are part of the API.
+
+use std::{cmp::Reverse, collections::BTreeMap, fmt, net::IpAddr};
+
+use lb_config::Ports;
+use lb_plan::warning::Warning;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Process;
+
+/// All of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Snapshot {
+    /// Version of the agent.
+    pub version: String,
+    /// ABI number of the maps.
+    pub abi: u32,
+    /// Process id of the agent.
+    pub pid: u32,
+    /// When the agent started, seconds since 1970.
+    pub started_at: u64,
+    /// `file` with its path, or `state directory` with its path and revision.
+    pub source: String,
+    /// Number of configurations applied since the agent started.
+    pub applied_count: u64,
+    /// The last error of applying a configuration; empty when the last one was applied.
+    pub last_error: String,
+    /// What an operator should look at, loudest first: fail open, generic XDP, no next hop.
+    pub warnings: Vec<String>,
+    /// The same warnings for programs, in the same order.
+    #[serde(default)]
+    pub warning_details: Vec<WarningDetail>,
+    /// Where the program is attached.
+    pub interfaces: Vec<AttachedInterface>,
+    /// Listeners, in the configuration's order.
+    pub listeners: Vec<ListenerView>,
+    /// Target groups, in the configuration's order.
+    pub target_groups: Vec<TargetGroupView>,
+    /// Targets, group by group in the configuration's order.
+    pub targets: Vec<TargetView>,
+    /// The health checker.
+    pub health: HealthStats,
+    /// What the maps hold.
+    pub maps: MapsView,
+    /// What it all takes of the host's memory.
+    #[serde(default)]
+    pub memory: MemoryView,
+    /// Lines of the agent's log that nobody has read and that are lost.
+    #[serde(default)]
+    pub log_lines_lost: u64,
+}
+
+impl Snapshot {
+    /// Adds warnings.
+    pub fn warn(&mut self, warnings: impl IntoIterator<Item = Warning>) {
+        for Warning { kind, subject, text } in warnings {
+            self.warnings.push(text.clone());
+            let kind = kind.name().to_owned();
+            self.warning_details.push(WarningDetail { kind, subject, text });
+        }
+    }
+}
+
+/// A warning, for programs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WarningDetail {
+    /// Its kind, a stable name: docs/metrics.md lists them.
+    pub kind: String,
+    /// What it is about: the name of a group, an interface, a listener or a target; or empty.
+    pub subject: String,
+    /// The text for people.
+    pub text: String,
+}
+
+/// One interface.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AttachedInterface {
+    /// Its name.
+    pub name: String,
+    /// The name that it has now; another one after it was renamed.
+    #[serde(default)]
+    pub current_name: String,
+    /// Its index.
+    pub index: u32,
+    /// `native` or `generic`; `detached` while the program does not run there.
+    pub mode: String,
+    /// Why that mode.
+    pub reason: String,
+    /// How often the program was gone and was attached again since the agent started.
+    #[serde(default)]
+    pub reattached_count: u64,
+}
+
+/// One listener.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ListenerView {
+    /// Its name.
+    pub name: String,
+    /// The VIP, or the prefix of VIPs.
+    pub address: String,
+    /// Its port, or its ports.
+    pub port: PortView,
+    /// `tcp` or `udp`.
+    pub protocol: String,
+    /// The group that it forwards to.
+    pub target_group: String,
+    /// Index of its traffic counters.
+    pub id: u16,
+}
+
+/// Where a listener listens: a number in JSON when it is one port, else a text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum PortView {
+    /// One port.
+    One(u16),
+    /// `8000-8099` or `all`.
+    Several(String),
+}
+
+impl Default for PortView {
+    fn default() -> Self {
+        Self::One(0)
+    }
+}
+
+impl From<Ports> for PortView {
+    fn from(ports: Ports) -> Self {
+        ports.single().map_or_else(|| Self::Several(ports.to_string()), Self::One)
+    }
+}
+
+impl fmt::Display for PortView {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::One(port) => write!(formatter, "{port}"),
+            Self::Several(ports) => formatter.write_str(ports),
+        }
+    }
+}
+
+/// One target group.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TargetGroupView {
+    /// Its name.
+    pub name: String,
+    /// `tcp` or `udp`.
+    pub protocol: String,
+    /// `ipip`, `gue`, `l2dsr`, `nat` or `fullnat`.
+    pub forwarding: String,
+    /// Number of its targets.
+    pub targets: usize,
+    /// Number of those that are healthy.
+    pub healthy: usize,
+    /// Whether unhealthy targets are used because none is healthy.
+    pub fail_open: bool,
+    /// Number of slots of its ring; 0 without a ring.
+    pub ring_slots: usize,
+    /// Its number in the maps; 0 without one.
+    #[serde(default)]
+    pub id: u16,
+}
+
+/// One target.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TargetView {
+    /// Its group.
+    pub group: String,
+    /// Its address.
+    #[schema(value_type = Option<String>)]
+    pub address: Option<IpAddr>,
+    /// Its port.
+    pub port: u16,
+    /// Its weight.
+    pub weight: u32,
+    /// `initial`, `healthy`, `unhealthy`, `draining` or `unused`.
+    pub state: String,
+    /// ELB's reason code; empty for a healthy target that can be checked.
+    pub reason: String,
+    /// What the last probe saw, or what else is wrong; for people.
+    pub detail: String,
+    /// Whether `target drain` was asked for: a runtime override.
+    pub drained: bool,
+    /// Whether it has left the configuration and finishes its flows.
+    pub leaving: bool,
+    /// Seconds for which it still keeps its flows, while it takes no new ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keeps_flows_for: Option<u32>,
+    /// Its part of the group's hash space, 0 to 1.
+    pub share: f64,
+    /// Index of its traffic counters.
+    pub id: u16,
+}
+
+/// The health checker.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HealthStats {
+    /// Targets that are checked.
+    pub checked_targets: u64,
+    /// Probes started.
+    pub probes: u64,
+    /// Probes that failed.
+    pub probes_failed: u64,
+    /// Probes that this host could not make.
+    pub probes_inconclusive: u64,
+    /// Probes that started more than 100 ms after they were due.
+    pub probes_late: u64,
+    /// Delay of a probe's start that half of them do not exceed, in microseconds.
+    pub lateness_us_p50: u64,
+    /// The same for 99 of 100.
+    pub lateness_us_p99: u64,
+    /// Worst delay of a probe's start, in milliseconds.
+    pub lateness_ms_max: u64,
+    /// Time from the end of the probe that decided the last change to its ring in the kernel, in
+    /// microseconds.
+    pub last_reaction_us: u64,
+}
+
+/// What the maps hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MapsView {
+    /// Listeners, and how many the agent allows.
+    pub listeners: (usize, usize),
+    /// Target groups, and how many the agent allows.
+    pub target_groups: (usize, usize),
+    /// Targets, those that are leaving included, and how many the agent allows in a configuration.
+    pub targets: (usize, usize),
+    /// Slots of all rings, and how many the agent allows a configuration to need.
+    pub ring_slots: (usize, usize),
+    /// Slots that are armed: new flows in them are remembered.
+    pub armed_slots: usize,
+    /// Flows that can be remembered at a time.
+    #[serde(default)]
+    pub remembered_flows_max: usize,
+    /// Flows of modes nat and fullnat that there can be at a time.
+    #[serde(default)]
+    pub translated_flows_max: usize,
+}
+
+/// What agent and data path take of the host's memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MemoryView {
+    /// Kernel memory of all maps, in bytes; 0 before the first configuration.
+    pub maps_bytes: u64,
+    /// Each map, the biggest first.
+    pub maps: Vec<MapMemory>,
+    /// What the agent's process holds in RAM, with the maps that it has mapped, in bytes; `null` where
+    /// the kernel does not say.
+    pub agent_resident_bytes: Option<u64>,
+    /// The part of it that is the agent's alone: neither maps nor files.
+    pub agent_own_bytes: Option<u64>,
+}
+
+/// Kernel memory of one map.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MapMemory {
+    /// The name of its pin.
+    pub name: String,
+    /// Its bytes.
+    pub bytes: u64,
+}
+
+impl MemoryView {
+    /// Puts together what is known: bytes of the maps by name, and of the agent.
+    #[must_use]
+    pub fn new(maps: BTreeMap<String, u64>, agent: &Process) -> Self {
+        let mut maps: Vec<MapMemory> =
+            maps.into_iter().map(|(name, bytes)| MapMemory { name, bytes }).collect();
+        maps.sort_by_key(|map| Reverse(map.bytes));
+        Self {
+            maps_bytes: maps.iter().map(|map| map.bytes).sum(),
+            maps,
+            agent_resident_bytes: agent.resident_bytes,
+            agent_own_bytes: agent.own_bytes,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_biggest_map_comes_first_and_equals_by_name() {
+        let maps = [("B", 5), ("A", 5), ("C", 70), ("D", 0)];
+        let maps = maps.map(|(name, bytes)| (name.to_owned(), bytes)).into();
+        let agent = Process { own_bytes: Some(3), ..Process::default() };
+        let view = MemoryView::new(maps, &agent);
+        let names: Vec<&str> = view.maps.iter().map(|map| &*map.name).collect();
+        assert_eq!((names, view.maps_bytes), (vec!["C", "A", "B", "D"], 80));
+        assert_eq!((view.agent_resident_bytes, view.agent_own_bytes), (None, Some(3)));
+    }
+}

@@ -1,0 +1,198 @@
+//! Where the desired state comes from: a file that is watched, or the state directory. Never both.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Result, bail};
+use lb_config::{self as config, Checked, Checker, Config, ConfigErrors, Document, Limits};
+use lb_health::Programs;
+use lb_store::{Commit, Embedded, Runtime, Store, StoreError};
+use notify::{RecursiveMode, Watcher as _};
+use tokio::sync::mpsc;
+
+use super::{AgentOptions, Refusal, config_file};
+
+/// Editors write a file in several steps; a change is read when nothing has happened for this long.
+pub(super) const SETTLE: Duration = Duration::from_millis(50);
+
+/// Warnings of a file that are logged at a time.
+const WARNINGS_MAX: usize = 20;
+
+/// The source of truth.
+#[derive(Debug)]
+pub(super) enum Source {
+    /// A configuration file.
+    File {
+        /// It.
+        path: PathBuf,
+        /// How much it may have.
+        limits: Limits,
+        /// Where programs of its checks may lie.
+        programs: Programs,
+        /// What was taken over of it last. Questions are answered from here: a reader of the API must
+        /// not make the agent read files.
+        document: Box<Document>,
+        /// Where drains and the seed are kept over a reboot, if anywhere.
+        runtime: Option<Box<dyn Store>>,
+    },
+    /// The state directory, and what is known of the last document that was checked.
+    Store(Box<dyn Store>, Box<Checker>),
+}
+
+impl Source {
+    /// For `status`.
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Self::File { path, .. } => format!("file {}", path.display()),
+            Self::Store(store, _) => match store.current() {
+                Some(revision) => format!("{}, revision {}", store.place(), revision.head.number),
+                None => format!("{}, empty", store.place()),
+            },
+        }
+    }
+
+    /// Number of the current revision; `None` when a file is the source, 0 when nothing is kept yet.
+    pub(super) fn revision(&self) -> Option<u64> {
+        match self {
+            Self::File { .. } => None,
+            Self::Store(store, _) => Some(store.current().map_or(0, |current| current.head.number)),
+        }
+    }
+
+    /// The store, where requests may change the desired state.
+    pub(super) fn editable(&mut self) -> Result<&mut dyn Store, Refusal> {
+        match self {
+            Self::File { path, .. } => Err(Refusal::Invalid(format!(
+                "this agent takes its configuration from {0}; change that file instead, the agent \
+                 follows it",
+                path.display()
+            ))),
+            Self::Store(store, _) => Ok(store.as_mut()),
+        }
+    }
+
+    /// The desired state as it is written.
+    pub(super) fn document(&self) -> Document {
+        match self {
+            Self::File { document, .. } => (**document).clone(),
+            Self::Store(store, _) => {
+                store.current().map(|current| current.document.clone()).unwrap_or_default()
+            }
+        }
+    }
+
+    /// Keeps what the file says, once it is taken over.
+    pub(super) fn read_again(&mut self, read: Document) {
+        if let Self::File { document, .. } = self {
+            **document = read;
+        }
+    }
+
+    /// Checks a document that may become the desired state.
+    pub(super) fn check(&mut self, document: &Document) -> Result<Checked, ConfigErrors> {
+        match self {
+            Self::File { limits, .. } => config::validate_within(document, limits),
+            Self::Store(_, checker) => checker.check(document),
+        }
+    }
+
+    /// Keeps a new desired state; says which revision it is.
+    pub(super) fn commit(&mut self, commit: Commit) -> Result<String, Refusal> {
+        let revision = self.editable()?.commit(commit)?;
+        Ok(format!("revision {}: {}", revision.head.number, revision.head.what))
+    }
+
+    /// What was kept over a reboot; `None` when nothing ever was.
+    pub(super) fn runtime(&self) -> Option<&Runtime> {
+        let store = match self {
+            Self::File { runtime, .. } => runtime.as_ref()?,
+            Self::Store(store, _) => store,
+        };
+        Some(store.runtime()).filter(|runtime| runtime.hash_seed.is_some())
+    }
+
+    /// Keeps it, where there is a place for it.
+    pub(super) fn keep_runtime(&mut self, runtime: Runtime) -> Result<(), StoreError> {
+        let store = match self {
+            Self::File { runtime: None, .. } => return Ok(()),
+            Self::File { runtime: Some(store), .. } | Self::Store(store, _) => store,
+        };
+        if *store.runtime() == runtime { Ok(()) } else { store.keep_runtime(runtime) }
+    }
+}
+
+/// The source of truth and what it says now.
+pub(super) fn open(options: &AgentOptions) -> Result<(Source, Option<Config>)> {
+    if let Some(path) = &options.config {
+        let (limits, programs) = (options.limits, options.exec.programs.clone());
+        let (document, config) = read_file(path, &limits, &programs)?;
+        let runtime = options.state_dir.as_deref().map(runtime_store).transpose()?;
+        let (path, document) = (path.clone(), Box::new(document));
+        return Ok((Source::File { path, limits, programs, document, runtime }, Some(config)));
+    }
+    let dir = options.state_dir.as_deref().unwrap_or(Path::new(super::options::STATE_DIR));
+    let store = Embedded::open(dir)?;
+    let mut checker = Checker::within(options.limits);
+    let config = match store.current() {
+        Some(revision) => Some(checker.check(&revision.document)?.0),
+        None => None,
+    };
+    Ok((Source::Store(Box::new(store), Box::new(checker)), config))
+}
+
+/// A store beside a configuration file. One that holds a configuration as well would be a second
+/// source of truth.
+fn runtime_store(dir: &Path) -> Result<Box<dyn Store>> {
+    let store = Embedded::open(dir)?;
+    if let Some(current) = store.current() {
+        bail!(
+            "the state directory {} holds a configuration (revision {}), and so does --config: run \
+             the agent without --config, or name another --state-dir",
+            dir.display(),
+            current.head.number
+        );
+    }
+    Ok(Box::new(store))
+}
+
+pub(super) fn read_file(
+    path: &Path,
+    limits: &Limits,
+    programs: &Programs,
+) -> Result<(Document, Config), ConfigErrors> {
+    let (document, config, warnings) = config_file::load_within(path, limits, programs)?;
+    for warning in warnings.iter().take(WARNINGS_MAX) {
+        tracing::warn!("{warning}");
+    }
+    if warnings.len() > WARNINGS_MAX {
+        let more = warnings.len() - WARNINGS_MAX;
+        tracing::warn!("and {more} more warnings of this file; `xelb validate` shows all");
+    }
+    Ok((document, config))
+}
+
+/// Watches the folder of a file (editors replace files) and says when something happened to it.
+pub(super) fn watch(
+    path: &Path,
+) -> notify::Result<(notify::RecommendedWatcher, mpsc::Receiver<()>)> {
+    let (sender, changes) = mpsc::channel(1);
+    let name = path.file_name().map(std::ffi::OsStr::to_os_string);
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        let concerned = event.is_ok_and(|event| {
+            !event.kind.is_access()
+                && event.paths.iter().any(|path| path.file_name() == name.as_deref())
+        });
+        if concerned {
+            // Full means that a change is already waiting to be looked at.
+            let _waiting = sender.try_send(());
+        }
+    })?;
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    watcher.watch(folder, RecursiveMode::NonRecursive)?;
+    Ok((watcher, changes))
+}

@@ -1,0 +1,131 @@
+//! PURE: the agent's state as `get` and `status` show it.
+
+use std::collections::BTreeMap;
+
+use lb_common::target::TargetState;
+use lb_dataplane::{Attached, clock};
+use lb_health::Scheduler;
+use lb_plan::{self as plan, GroupTable, TargetReport};
+
+use super::{
+    AgentOptions, AttachedInterface, ListenerView, MapsView, Snapshot, TargetGroupView, TargetView,
+    balancer::Balancer,
+};
+
+/// What is counted of a group.
+#[derive(Default)]
+struct Counts {
+    targets: usize,
+    healthy: usize,
+    fail_open: bool,
+}
+
+/// Fills what the balancer knows into a snapshot.
+pub(super) fn describe(
+    balancer: &Balancer,
+    scheduler: &Scheduler,
+    options: &AgentOptions,
+    snapshot: &mut Snapshot,
+) {
+    let Balancer { data_path, config, plan, drained, .. } = balancer;
+    let tables = &plan.tables;
+    let groups: BTreeMap<&str, (u16, &GroupTable)> =
+        tables.groups.iter().map(|(id, group)| (&*group.name, (*id, group))).collect();
+    snapshot.interfaces = data_path.attached().iter().map(interface).collect();
+    snapshot.listeners = config
+        .listeners
+        .iter()
+        .map(|listener| ListenerView {
+            name: listener.name.clone(),
+            address: listener.shown_address(),
+            port: listener.ports.into(),
+            protocol: listener.protocol.to_string(),
+            target_group: listener.target_group.clone(),
+            id: plan::listener_id(listener, tables).unwrap_or(0),
+        })
+        .collect();
+    snapshot.targets = plan
+        .targets
+        .iter()
+        .map(|report| target(report, drained.contains(&report.key), scheduler))
+        .collect();
+    let mut counts: BTreeMap<&str, Counts> = BTreeMap::new();
+    for report in &plan.targets {
+        let count = counts.entry(&report.key.group).or_default();
+        count.targets += 1;
+        count.healthy += usize::from(report.state == TargetState::Healthy);
+        count.fail_open |= report.in_ring && report.state == TargetState::Unhealthy;
+    }
+    snapshot.target_groups = config
+        .target_groups
+        .iter()
+        .map(|group| {
+            let count = counts.remove(&*group.name).unwrap_or_default();
+            let table = groups.get(&*group.name);
+            TargetGroupView {
+                name: group.name.to_string(),
+                protocol: group.protocol.to_string(),
+                forwarding: group.forwarding.name().to_owned(),
+                targets: count.targets,
+                healthy: count.healthy,
+                fail_open: count.fail_open,
+                ring_slots: table.map_or(0, |(_, table)| table.ring.len()),
+                id: table.map_or(0, |(id, _)| *id),
+            }
+        })
+        .collect();
+    let AgentOptions { limits, sizes, .. } = options;
+    snapshot.maps = MapsView {
+        listeners: (config.listeners.len(), limits.listeners),
+        target_groups: (tables.groups.len(), limits.target_groups),
+        targets: (tables.targets.len(), limits.targets),
+        ring_slots: (tables.groups.values().map(|group| group.ring.len()).sum(), limits.ring_slots),
+        remembered_flows_max: sizes.flows() as usize,
+        translated_flows_max: sizes.bindings() as usize,
+        armed_slots: plan.cache.armed(),
+    };
+}
+
+fn interface(attached: &Attached) -> AttachedInterface {
+    AttachedInterface {
+        name: attached.name.clone(),
+        index: attached.index,
+        current_name: attached.current_name().to_owned(),
+        mode: attached.mode().to_owned(),
+        reason: attached.why().to_owned(),
+        reattached_count: attached.reattached_count,
+    }
+}
+
+fn target(report: &TargetReport, drained: bool, scheduler: &Scheduler) -> TargetView {
+    // The plan has what the deciding probe saw; the checker has what the last one saw.
+    let latest = scheduler
+        .health(&report.key)
+        .filter(|health| health.state == report.state && !health.detail.is_empty());
+    TargetView {
+        group: report.key.group.to_string(),
+        address: Some(report.key.address),
+        port: report.key.port,
+        weight: report.weight,
+        state: state_name(report.state).to_owned(),
+        reason: report.reason.map(|reason| reason.to_string()).unwrap_or_default(),
+        detail: latest.map_or_else(|| report.detail.clone(), |health| health.detail),
+        drained,
+        leaving: report.leaving,
+        keeps_flows_for: report.until.map(|until| until.saturating_sub(clock::seconds())),
+        share: report.share,
+        id: report.id,
+    }
+}
+
+/// The name of a state, as the API has it.
+#[must_use]
+pub const fn state_name(state: TargetState) -> &'static str {
+    match state {
+        TargetState::Initial => "initial",
+        TargetState::Healthy => "healthy",
+        TargetState::Unhealthy => "unhealthy",
+        TargetState::Draining => "draining",
+        TargetState::Unused => "unused",
+    }
+}

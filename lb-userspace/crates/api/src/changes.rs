@@ -1,0 +1,171 @@
+//! Routes that change something: who wants it, from which revision, and what.
+
+use axum::{Extension, Json, extract::State, http::StatusCode};
+use lb_agent::{Action, Answer, Question, Request};
+use lb_config::{Document, Edit};
+
+use super::{
+    Said, TargetAdd, TargetPatch,
+    access::{Caller, Role},
+    error_responses::{Conflict, NotFound, Outdated, TooLarge, Unavailable, Wrong},
+    extract::{Body, Failure, InPath, InQuery},
+    parameters::{Base, Changed, Forced, OfGroup, OfRevision, OfTarget, Removed},
+    server::Context,
+};
+
+type Done = Result<Json<Said>, Failure>;
+
+async fn ask(context: &Context, who: Caller, base: Base, force: bool, action: Action) -> Done {
+    let request = Request { who: who.name, base: base.0, force, action };
+    Ok(Json(Said { message: context.agent.ask(request).await? }))
+}
+
+/// Replaces the configuration.
+#[utoipa::path(
+    put,
+    path = "/v1/config",
+    tag = "configuration",
+    params(Base, Forced),
+    request_body = Document,
+    responses(
+        (status = 200, body = Said, description = "Done; a line for people"),
+        (status = 400, response = Wrong),
+        (status = 409, response = Conflict),
+        (status = 412, response = Outdated),
+        (status = 413, response = TooLarge),
+        (status = 503, response = Unavailable),
+    )
+)]
+pub(super) async fn apply(
+    State(context): State<Context>,
+    Extension(who): Extension<Caller>,
+    base: Base,
+    InQuery(Forced { force }): InQuery<Forced>,
+    Body(document): Body<Document>,
+) -> Done {
+    context.agent.check_files(document.clone()).await?;
+    ask(&context, who, base, force, Action::Apply(Box::new(document))).await
+}
+
+/// Makes what a revision said a new one.
+#[utoipa::path(
+    post,
+    path = "/v1/revisions/{number}/rollback",
+    tag = "history",
+    params(Base, Forced, OfRevision),
+    responses(
+        (status = 200, body = Said, description = "Done; a line for people"),
+        (status = 400, response = Wrong),
+        (status = 404, response = NotFound),
+        (status = 409, response = Conflict),
+        (status = 412, response = Outdated),
+        (status = 503, response = Unavailable),
+    )
+)]
+pub(super) async fn rollback(
+    State(context): State<Context>,
+    Extension(who): Extension<Caller>,
+    base: Base,
+    InQuery(Forced { force }): InQuery<Forced>,
+    InPath(OfRevision { number }): InPath<OfRevision>,
+) -> Done {
+    // Whether there is such a revision is told by the change itself.
+    if let Ok(Answer::Revision(revision)) = context.agent.question(Question::Revision(number)).await
+    {
+        context.agent.check_files(revision.document).await?;
+    }
+    ask(&context, who, base, force, Action::Rollback(number)).await
+}
+
+/// Registers a target.
+#[utoipa::path(
+    post,
+    path = "/v1/target-groups/{group}/targets",
+    tag = "targets",
+    params(Base, OfGroup),
+    request_body = TargetAdd,
+    responses(
+        (status = 200, body = Said, description = "Done; a line for people"),
+        (status = 400, response = Wrong),
+        (status = 409, response = Conflict),
+        (status = 412, response = Outdated),
+        (status = 413, response = TooLarge),
+        (status = 503, response = Unavailable),
+    )
+)]
+pub(super) async fn target_add(
+    State(context): State<Context>,
+    Extension(who): Extension<Caller>,
+    base: Base,
+    InPath(OfGroup { group }): InPath<OfGroup>,
+    Body(TargetAdd { address, port, weight }): Body<TargetAdd>,
+) -> Done {
+    let edit = Edit::AddTarget { group, address, port, weight };
+    ask(&context, who, base, false, Action::Edit(edit)).await
+}
+
+/// Deregisters a target.
+#[utoipa::path(
+    delete,
+    path = "/v1/target-groups/{group}/targets/{address}",
+    tag = "targets",
+    params(Base, OfTarget, Removed),
+    responses(
+        (status = 200, body = Said, description = "Done; a line for people"),
+        (status = 400, response = Wrong),
+        (status = 409, response = Conflict),
+        (status = 412, response = Outdated),
+        (status = 503, response = Unavailable),
+    )
+)]
+pub(super) async fn target_remove(
+    State(context): State<Context>,
+    Extension(who): Extension<Caller>,
+    base: Base,
+    InPath(OfTarget { group, address }): InPath<OfTarget>,
+    InQuery(Removed { port, now, force }): InQuery<Removed>,
+) -> Done {
+    ask(&context, who, base, force, Action::TargetRemove { group, address, port, now }).await
+}
+
+/// Weighs or drains a target.
+#[utoipa::path(
+    patch,
+    path = "/v1/target-groups/{group}/targets/{address}",
+    tag = "targets",
+    params(Base, OfTarget, Changed),
+    request_body = TargetPatch,
+    responses(
+        (status = 200, body = Said, description = "Done; a line for people"),
+        (status = 400, response = Wrong),
+        (status = 409, response = Conflict),
+        (status = 412, response = Outdated),
+        (status = 413, response = TooLarge),
+        (status = 503, response = Unavailable),
+    )
+)]
+pub(super) async fn target_patch(
+    State(context): State<Context>,
+    Extension(who): Extension<Caller>,
+    base: Base,
+    InPath(OfTarget { group, address }): InPath<OfTarget>,
+    InQuery(Changed { port, force }): InQuery<Changed>,
+    Body(patch): Body<TargetPatch>,
+) -> Done {
+    if force && who.role < Role::Configure {
+        let Caller { name, role } = who;
+        let needed = Role::Configure;
+        let message = format!("`force` needs the role `{needed}`, and {name} has `{role}`");
+        return Err(Failure(StatusCode::FORBIDDEN, message));
+    }
+    let action = match patch {
+        TargetPatch { weight: Some(weight), drain: None } => {
+            Action::Edit(Edit::WeighTarget { group, address, port, weight })
+        }
+        TargetPatch { weight: None, drain: Some(drain) } => {
+            Action::TargetDrain { group, address, port, drain }
+        }
+        _ => return Err(Failure::bad_request("give either `weight` or `drain`")),
+    };
+    ask(&context, who, base, force, action).await
+}

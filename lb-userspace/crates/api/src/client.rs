@@ -1,0 +1,363 @@
+//! The command line's side of the API.
+
+mod error;
+
+use std::{
+    fmt::Write as _,
+    net::{IpAddr, SocketAddr},
+    path::Path,
+    time::Duration,
+};
+
+use http::{Method, Request, Response, StatusCode, header::AUTHORIZATION};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::{
+    body::{Bytes, Incoming},
+    client::conn::http1,
+};
+use hyper_util::rt::TokioIo;
+use lb_agent::{Events, Snapshot};
+use lb_config::{Difference, Document, Protocol};
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::timeout;
+
+use super::{
+    ConfigurationView, ErrorBody, ExplainView, PreviewView, RevisionView, RevisionsView, Said,
+    StatsView, TargetAdd, TargetPatch, Transport,
+};
+
+pub use error::ClientError;
+
+/// Longest time that an answer may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Longest answer: the state of as many targets as the maps hold takes a third of it.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
+
+/// On which conditions a change is wanted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Terms {
+    /// The revision that it was made from: another one in between is an error.
+    pub base: Option<u64>,
+    /// Whether listeners may be left without targets.
+    pub force: bool,
+}
+
+impl Terms {
+    /// What a path says of them.
+    fn query(self) -> &'static str {
+        if self.force { "?force=true" } else { "" }
+    }
+}
+
+/// A stream of states and events.
+#[derive(Debug)]
+pub struct Changes {
+    client: Client,
+    body: Incoming,
+    /// Keeps the connection open.
+    _sender: http1::SendRequest<Full<Bytes>>,
+}
+
+impl Changes {
+    /// Waits for the next one; `false` when the stream has ended and can be opened anew.
+    pub async fn next(&mut self) -> Result<bool, ClientError> {
+        match self.body.frame().await {
+            Some(Ok(_)) => Ok(true),
+            Some(Err(error)) => Err(self.client.garbled(&error)),
+            None => Ok(false),
+        }
+    }
+}
+
+/// What is asked of one agent.
+#[derive(Clone, Debug)]
+pub struct Client {
+    way: Transport,
+    timeout: Duration,
+}
+
+impl Client {
+    /// The agent at this socket.
+    #[must_use]
+    pub fn new(socket: &Path) -> Self {
+        Self::by(Transport::Unix(socket.to_path_buf()))
+    }
+
+    /// The agent that is reached this way.
+    #[must_use]
+    pub const fn by(way: Transport) -> Self {
+        Self { way, timeout: TIMEOUT }
+    }
+
+    /// The same with another limit on the time that an answer may take.
+    #[must_use]
+    pub const fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// The agent's state.
+    pub async fn status(&self) -> Result<Snapshot, ClientError> {
+        self.ask(Method::GET, "/v1/status", None::<&()>).await
+    }
+
+    /// The counters.
+    pub async fn stats(&self) -> Result<StatsView, ClientError> {
+        self.ask(Method::GET, "/v1/stats", None::<&()>).await
+    }
+
+    /// What has happened to targets from the event with this number on; waits so many seconds for
+    /// the next one.
+    pub async fn events(&self, since: u64, wait: u64) -> Result<Events, ClientError> {
+        let path = format!("/v1/events?since={since}&wait={wait}");
+        self.ask(Method::GET, &path, None::<&()>).await
+    }
+
+    /// States and events as they come.
+    pub async fn watch(&self) -> Result<Changes, ClientError> {
+        let request = Request::get("/v1/watch")
+            .header("host", "xelb")
+            .body(Full::default())
+            .map_err(|error| self.garbled(&error))?;
+        let answer = timeout(self.timeout, self.open(request)).await;
+        let (sender, response) = answer.map_err(|_| self.timed_out())??;
+        if response.status().is_success() {
+            return Ok(Changes {
+                client: self.clone(),
+                body: response.into_body(),
+                _sender: sender,
+            });
+        }
+        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX);
+        let bytes = body.collect().await.map_err(|error| self.garbled(&error))?.to_bytes();
+        let ErrorBody { error } =
+            serde_json::from_slice(&bytes).map_err(|error| self.garbled(&error))?;
+        Err(ClientError::Failed(error))
+    }
+
+    /// Sends a request; the answer's body comes through a connection that a task of its own drives.
+    async fn open(
+        &self,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<(http1::SendRequest<Full<Bytes>>, Response<Incoming>), ClientError> {
+        if let Some(value) = self.way.authorization()? {
+            request.headers_mut().insert(AUTHORIZATION, value);
+        }
+        let stream = self.way.connect().await?;
+        let (mut sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(|error| self.garbled(&error))?;
+        let connection = tokio::spawn(connection);
+        match sender.send_request(request).await {
+            Ok(response) => Ok((sender, response)),
+            // Why the connection ended may say more than that there is no answer.
+            Err(error) => Err(match connection.await {
+                Ok(Err(cause)) => self.way.broken(&cause),
+                _ => self.way.broken(&error),
+            }),
+        }
+    }
+
+    fn timed_out(&self) -> ClientError {
+        ClientError::TimedOut { path: self.way.name(), waited: self.timeout }
+    }
+
+    /// What the data path would do with the first packet of a flow, or with one of a flow that is
+    /// established.
+    pub async fn explain(
+        &self,
+        from: SocketAddr,
+        to: SocketAddr,
+        protocol: Protocol,
+        established: bool,
+    ) -> Result<ExplainView, ClientError> {
+        let ends = format!("from={}&to={}", escape(&from.to_string()), escape(&to.to_string()));
+        let path = format!("/v1/explain?{ends}&protocol={protocol}&established={established}");
+        self.ask(Method::GET, &path, None::<&()>).await
+    }
+
+    /// The desired state.
+    pub async fn configuration(&self) -> Result<ConfigurationView, ClientError> {
+        self.ask(Method::GET, "/v1/config", None::<&()>).await
+    }
+
+    /// What applying this would do.
+    pub async fn preview(&self, document: &Document) -> Result<PreviewView, ClientError> {
+        self.ask(Method::POST, "/v1/config/preview", Some(document)).await
+    }
+
+    /// At most `most` revisions below `before`, newest first.
+    pub async fn revisions(
+        &self,
+        before: Option<u64>,
+        most: usize,
+    ) -> Result<RevisionsView, ClientError> {
+        let before = before.map_or_else(String::new, |before| format!("&before={before}"));
+        self.ask(Method::GET, &format!("/v1/revisions?limit={most}{before}"), None::<&()>).await
+    }
+
+    /// One revision, with its configuration.
+    pub async fn revision(&self, number: u64) -> Result<RevisionView, ClientError> {
+        self.ask(Method::GET, &format!("/v1/revisions/{number}"), None::<&()>).await
+    }
+
+    /// What differs between two revisions.
+    pub async fn differences(&self, from: u64, to: u64) -> Result<Vec<Difference>, ClientError> {
+        let path = format!("/v1/revisions/{from}/differences?to={to}");
+        self.ask(Method::GET, &path, None::<&()>).await
+    }
+
+    /// Makes this the desired state.
+    pub async fn apply(&self, document: &Document, terms: Terms) -> Result<String, ClientError> {
+        let path = format!("/v1/config{}", terms.query());
+        self.change_from(terms.base, Method::PUT, &path, Some(document)).await
+    }
+
+    /// Makes what an earlier revision said the desired state.
+    pub async fn rollback(&self, number: u64, terms: Terms) -> Result<String, ClientError> {
+        let path = format!("/v1/revisions/{number}/rollback{}", terms.query());
+        self.change_from(terms.base, Method::POST, &path, None::<&()>).await
+    }
+
+    /// Registers a target.
+    pub async fn target_add(&self, group: &str, target: &TargetAdd) -> Result<String, ClientError> {
+        let path = format!("/v1/target-groups/{}/targets", escape(group));
+        self.change(Method::POST, &path, Some(target)).await
+    }
+
+    /// Deregisters a target; `now` ends its flows, `force` removes also the last one of a listener.
+    pub async fn target_remove(
+        &self,
+        group: &str,
+        address: IpAddr,
+        port: Option<u16>,
+        now: bool,
+        force: bool,
+    ) -> Result<String, ClientError> {
+        let more = [(now, "now=true"), (force, "force=true")];
+        let more = more.iter().filter(|(given, _)| *given).map(|(_, text)| *text);
+        let path = target_path(group, address, port, more);
+        self.change(Method::DELETE, &path, None::<&()>).await
+    }
+
+    /// Changes a target.
+    pub async fn target_patch(
+        &self,
+        group: &str,
+        address: IpAddr,
+        port: Option<u16>,
+        change: &TargetPatch,
+        force: bool,
+    ) -> Result<String, ClientError> {
+        let path = target_path(group, address, port, force.then_some("force=true").into_iter());
+        self.change(Method::PATCH, &path, Some(change)).await
+    }
+
+    async fn change(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<String, ClientError> {
+        self.change_from(None, method, path, body).await
+    }
+
+    async fn change_from(
+        &self,
+        base: Option<u64>,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<String, ClientError> {
+        let Said { message } = self.ask_from(base, method, path, body).await?;
+        Ok(message)
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<T, ClientError> {
+        self.ask_from(None, method, path, body).await
+    }
+
+    async fn ask_from<T: DeserializeOwned>(
+        &self,
+        base: Option<u64>,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<T, ClientError> {
+        let body = match body {
+            Some(body) => serde_json::to_vec(body).map_err(|error| self.garbled(&error))?,
+            None => Vec::new(),
+        };
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "xelb")
+            .header("content-type", "application/json");
+        let request = match base {
+            Some(number) => request.header("if-match", format!("\"{number}\"")),
+            None => request,
+        };
+        let request =
+            request.body(Full::new(Bytes::from(body))).map_err(|error| self.garbled(&error))?;
+        let answer = timeout(self.timeout, self.send(request)).await;
+        let (status, bytes) = answer.map_err(|_| self.timed_out())??;
+        if status.is_success() {
+            return serde_json::from_slice(&bytes).map_err(|error| self.garbled(&error));
+        }
+        let ErrorBody { error } =
+            serde_json::from_slice(&bytes).map_err(|_| self.garbled(&status))?;
+        Err(match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ClientError::Refused(error),
+            // Somebody else was faster: the request as such was right.
+            StatusCode::PRECONDITION_FAILED => ClientError::Failed(error),
+            _ if status.is_client_error() => ClientError::Invalid(error),
+            _ => ClientError::Failed(error),
+        })
+    }
+
+    async fn send(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<(StatusCode, Bytes), ClientError> {
+        let (_sender, response) = self.open(request).await?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX);
+        let bytes = body.collect().await.map_err(|error| self.garbled(&error))?.to_bytes();
+        Ok((status, bytes))
+    }
+
+    fn garbled(&self, reason: &impl ToString) -> ClientError {
+        ClientError::Garbled { path: self.way.name(), reason: reason.to_string() }
+    }
+}
+
+fn target_path(
+    group: &str,
+    address: IpAddr,
+    port: Option<u16>,
+    more: impl Iterator<Item = &'static str>,
+) -> String {
+    let port = port.map(|port| format!("port={port}"));
+    let query: Vec<String> = port.into_iter().chain(more.map(str::to_owned)).collect();
+    let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
+    format!("/v1/target-groups/{}/targets/{address}{query}", escape(group))
+}
+
+/// A name as a part of a path (RFC 3986): whatever is not unreserved is written as its bytes.
+fn escape(name: &str) -> String {
+    let mut escaped = String::new();
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            // Writing to a string does not fail.
+            let _written = write!(escaped, "%{byte:02X}");
+        }
+    }
+    escaped
+}

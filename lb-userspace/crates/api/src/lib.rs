@@ -1,0 +1,40 @@
+//! REST and JSON over Unix sockets, or TLS: the only way that the command line speaks to an agent.
+
+pub mod access;
+mod body_limits;
+mod changes;
+mod client;
+mod concurrency;
+mod connections;
+mod error_responses;
+mod events;
+mod explain;
+mod extract;
+mod handshakes;
+mod history;
+mod listener_sockets;
+mod model;
+mod openapi;
+mod parameters;
+mod schema;
+mod server;
+mod socket;
+mod stats;
+mod transport;
+mod watch;
+
+#[cfg(test)]
+mod tests;
+
+pub use client::{Changes, Client, ClientError, Terms};
+pub use explain::ExplainView;
+pub use listener_sockets::ListenerSockets;
+pub use model::{
+    ConfigurationView, CounterView, DropView, ErrorBody, ListenerTraffic, PreviewView,
+    RevisionView, RevisionsView, Said, StatsView, TargetAdd, TargetPatch, TargetTraffic,
+};
+pub use openapi::document as openapi_document;
+pub use socket::{BindError, SocketFile};
+pub use stats::read as read_stats;
+pub use transport::{Server, TlsTransport, TokenSource, Transport};
+pub use watch::StateView;

@@ -1,0 +1,253 @@
+//! What paths, queries and headers may carry: read by the handlers, and described in the OpenAPI
+//! document. How a wrong one is refused is not said here, but in [`super::extract`].
+//!
+//! Numbers of 64 bits without a sign are described as `usize`: the format that OpenAPI has for them,
+//! `int64`, leaves out half of what is taken.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::{
+    extract::FromRequestParts,
+    http::{header::IF_MATCH, request::Parts},
+};
+use lb_config::Protocol;
+use serde::{Deserialize, Deserializer, de::Error as _};
+use utoipa::{
+    IntoParams,
+    openapi::{
+        ObjectBuilder, Required, Type,
+        path::{Parameter, ParameterBuilder, ParameterIn},
+    },
+};
+
+use super::{extract::Failure, schema::ip_address};
+
+/// A target group of the path.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct OfGroup {
+    /// Name of the target group.
+    pub(super) group: String,
+}
+
+/// A target of the path.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct OfTarget {
+    /// Name of the target group.
+    pub(super) group: String,
+    /// Address of the target, without brackets.
+    #[param(schema_with = ip_address)]
+    pub(super) address: IpAddr,
+}
+
+/// A revision of the path.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct OfRevision {
+    /// Number of the revision.
+    #[param(value_type = usize)]
+    pub(super) number: u64,
+}
+
+/// Which part of a list is asked for.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Part {
+    /// Items that are left out at the start.
+    #[serde(default)]
+    #[param(value_type = Option<usize>)]
+    pub(super) offset: usize,
+    /// Most items of the answer; all when left out.
+    #[param(value_type = Option<usize>)]
+    pub(super) limit: Option<usize>,
+}
+
+/// Which targets are asked for.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PartOfTargets {
+    /// Only targets of this group; none when there is no such group.
+    pub(super) group: Option<String>,
+    /// Items that are left out at the start.
+    #[serde(default)]
+    #[param(value_type = Option<usize>)]
+    pub(super) offset: usize,
+    /// Most items of the answer; all when left out.
+    #[param(value_type = Option<usize>)]
+    pub(super) limit: Option<usize>,
+}
+
+/// Which revisions are asked for.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Before {
+    /// Only revisions below this number: `next` of the answer before.
+    #[param(value_type = Option<usize>)]
+    pub(super) before: Option<u64>,
+    /// Most revisions of the answer; all when left out.
+    #[param(value_type = Option<usize>)]
+    pub(super) limit: Option<usize>,
+}
+
+/// What a revision is compared with.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct To {
+    /// Number of the other revision.
+    #[param(value_type = usize)]
+    pub(super) to: u64,
+}
+
+/// Which events are asked for.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Since {
+    /// Number of the first event; the oldest that is remembered when left out.
+    #[serde(default)]
+    #[param(value_type = Option<usize>)]
+    pub(super) since: u64,
+    /// Seconds to wait for the next event when there is none yet; 0 when left out.
+    #[serde(default)]
+    #[param(value_type = Option<usize>, maximum = 30)]
+    pub(super) wait: u64,
+}
+
+/// A packet that is asked about.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Ends {
+    /// The client: ADDRESS:PORT, or [ADDRESS]:PORT for IPv6.
+    #[param(value_type = String, example = "198.51.100.7:40000")]
+    pub(super) from: SocketAddr,
+    /// What it connects to, in the same form.
+    #[param(value_type = String, example = "203.0.113.10:80")]
+    pub(super) to: SocketAddr,
+    /// What the packet is; tcp when left out.
+    #[serde(default = "tcp", deserialize_with = "protocol")]
+    #[param(inline, value_type = Option<PacketProtocol>)]
+    pub(super) protocol: Protocol,
+    /// Whether it is of a flow that is established; it begins one when left out.
+    #[serde(default)]
+    #[param(value_type = Option<bool>)]
+    pub(super) established: bool,
+}
+
+/// A protocol of packets; groups have others, too.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum PacketProtocol {
+    Tcp,
+    Udp,
+    Quic,
+}
+
+const fn tcp() -> Protocol {
+    Protocol::Tcp
+}
+
+fn protocol<'text, D: Deserializer<'text>>(text: D) -> Result<Protocol, D::Error> {
+    match PacketProtocol::deserialize(text) {
+        Ok(PacketProtocol::Tcp) => Ok(Protocol::Tcp),
+        Ok(PacketProtocol::Udp) => Ok(Protocol::Udp),
+        Ok(PacketProtocol::Quic) => Ok(Protocol::Quic),
+        Err(_) => Err(D::Error::custom("`protocol` must be tcp, udp or quic")),
+    }
+}
+
+/// How a change is made.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Forced {
+    /// Whether listeners may be left without targets that take flows; not when left out.
+    #[serde(default)]
+    #[param(value_type = Option<bool>)]
+    pub(super) force: bool,
+}
+
+/// How a target is changed.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Changed {
+    /// Port of the target, where the address alone does not name it.
+    #[param(maximum = 65535)]
+    pub(super) port: Option<u16>,
+    /// Whether listeners may be left without targets that take flows; not when left out.
+    #[serde(default)]
+    #[param(value_type = Option<bool>)]
+    pub(super) force: bool,
+}
+
+/// How a target is removed.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Removed {
+    /// Port of the target, where the address alone does not name it.
+    #[param(maximum = 65535)]
+    pub(super) port: Option<u16>,
+    /// Whether its flows end at once; when left out, they have the deregistration delay.
+    #[serde(default)]
+    #[param(value_type = Option<bool>)]
+    pub(super) now: bool,
+    /// Whether listeners may be left without targets that take flows; not when left out.
+    #[serde(default)]
+    #[param(value_type = Option<bool>)]
+    pub(super) force: bool,
+}
+
+/// Where a stream begins.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "it stands in the document alone; watch.rs reads the header")]
+pub(super) struct LastEvent {
+    /// The stream begins with the event after this one; with the next one when left out.
+    #[param(rename = "last-event-id", value_type = Option<usize>)]
+    number: Option<u64>,
+}
+
+/// The revision that a change was made from, by the header `if-match`.
+pub(super) struct Base(pub(super) Option<u64>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Base {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
+        let Some(tag) = parts.headers.get(IF_MATCH) else {
+            return Ok(Self(None));
+        };
+        let text = tag.to_str().unwrap_or_default();
+        let number = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        match number.and_then(|number| number.parse().ok()) {
+            Some(number) => Ok(Self(Some(number))),
+            None => Err(Failure::bad_request(format!(
+                "`if-match` is {text} and must be the `etag` of the configuration, such as \"7\""
+            ))),
+        }
+    }
+}
+
+impl IntoParams for Base {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        // What fits into 64 bits.
+        let tag = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^\"[0-9]{1,19}\"$"));
+        let parameter = ParameterBuilder::new()
+            .name("if-match")
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some(
+                "The `etag` of the configuration that the change was made from: it is made only \
+                 while that is the current one.",
+            ))
+            .schema(Some(tag));
+        vec![parameter.build()]
+    }
+}

@@ -1,0 +1,248 @@
+//! The agent's side of the API: routes to requests, refusals to status codes. No logic of its own.
+
+use axum::{
+    Extension, Json, Router,
+    extract::State,
+    http::{HeaderName, HeaderValue, Method, StatusCode, Uri},
+    middleware::from_fn,
+    response::{IntoResponse, Response},
+};
+use tokio::task::spawn_blocking;
+
+use lb_agent::{AgentHandle, ListenerView, Snapshot, TargetGroupView, TargetView};
+use lb_dataplane::{ExplainError, Explainer, StatsSource};
+use serde::Serialize;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    ExplainView, StatsView,
+    access::{Caller, guard},
+    body_limits::BodyLimits,
+    changes,
+    concurrency::Concurrency,
+    error_responses::{Unavailable, Wrong},
+    events,
+    extract::{Failure, InQuery},
+    history, openapi,
+    parameters::{Ends, Part, PartOfTargets},
+    read_stats, watch,
+};
+
+#[derive(Clone)]
+pub(super) struct Context {
+    pub(super) agent: AgentHandle,
+    pub(super) bodies: BodyLimits,
+    pub(super) previews: Concurrency,
+    /// Of what looks at the maps.
+    looks: Concurrency,
+    stats: StatsSource,
+    explainer: Explainer,
+}
+
+/// Everything that can be asked, behind the [`guard`].
+pub(super) fn routes(agent: AgentHandle, counters: StatsSource) -> Router {
+    let explainer = counters.explainer();
+    let context = Context {
+        agent,
+        bodies: BodyLimits::default(),
+        previews: Concurrency::default(),
+        looks: Concurrency::default(),
+        explainer,
+        stats: counters,
+    };
+    described_routes()
+        .split_for_parts()
+        .0
+        .method_not_allowed_fallback(not_allowed)
+        .fallback(unknown)
+        .layer(from_fn(guard))
+        .with_state(context)
+}
+
+/// The routes, each with its description.
+pub(super) fn described_routes() -> OpenApiRouter<Context> {
+    OpenApiRouter::new()
+        .routes(routes!(status))
+        .routes(routes!(listeners))
+        .routes(routes!(target_groups))
+        .routes(routes!(targets))
+        .routes(routes!(stats))
+        .routes(routes!(events::events))
+        .routes(routes!(watch::watch))
+        .routes(routes!(explain))
+        .routes(routes!(history::configuration, changes::apply))
+        .routes(routes!(history::preview))
+        .routes(routes!(history::revisions))
+        .routes(routes!(history::revision))
+        .routes(routes!(history::differences))
+        .routes(routes!(changes::rollback))
+        .routes(routes!(changes::target_add))
+        .routes(routes!(changes::target_patch, changes::target_remove))
+        .routes(routes!(openapi::openapi))
+        .routes(routes!(openapi::configuration_schema))
+}
+
+async fn unknown(uri: Uri) -> Failure {
+    Failure(StatusCode::NOT_FOUND, format!("there is nothing at {}", uri.path()))
+}
+
+async fn not_allowed(method: Method, uri: Uri) -> Failure {
+    let message = format!("{method} is not possible at {}; see the header `allow`", uri.path());
+    Failure(StatusCode::METHOD_NOT_ALLOWED, message)
+}
+
+/// The state of the agent.
+#[utoipa::path(
+    get,
+    path = "/v1/status",
+    tag = "state",
+    responses(
+        (status = 200, body = Snapshot, description = "The state"),
+    )
+)]
+async fn status(State(context): State<Context>) -> Json<Snapshot> {
+    Json((*context.agent.snapshot().await).clone())
+}
+
+/// Listeners, in the order of the configuration.
+#[utoipa::path(
+    get,
+    path = "/v1/listeners",
+    tag = "state",
+    params(Part),
+    responses(
+        (
+            status = 200,
+            body = Vec<ListenerView>,
+            description = "Listeners",
+            headers(("x-total-count" = u64, description = "How many there are in all"))
+        ),
+        (status = 400, response = Wrong),
+    )
+)]
+async fn listeners(State(context): State<Context>, InQuery(wanted): InQuery<Part>) -> Response {
+    part(context.agent.snapshot().await.listeners.iter(), wanted)
+}
+
+/// Target groups, in the order of the configuration.
+#[utoipa::path(
+    get,
+    path = "/v1/target-groups",
+    tag = "state",
+    params(Part),
+    responses(
+        (
+            status = 200,
+            body = Vec<TargetGroupView>,
+            description = "Target groups",
+            headers(("x-total-count" = u64, description = "How many there are in all"))
+        ),
+        (status = 400, response = Wrong),
+    )
+)]
+async fn target_groups(State(context): State<Context>, InQuery(wanted): InQuery<Part>) -> Response {
+    part(context.agent.snapshot().await.target_groups.iter(), wanted)
+}
+
+/// Targets, group by group in the order of the configuration.
+#[utoipa::path(
+    get,
+    path = "/v1/targets",
+    tag = "targets",
+    params(PartOfTargets),
+    responses(
+        (
+            status = 200,
+            body = Vec<TargetView>,
+            description = "Targets",
+            headers(("x-total-count" = u64, description = "How many there are in all"))
+        ),
+        (status = 400, response = Wrong),
+    )
+)]
+async fn targets(
+    State(context): State<Context>,
+    InQuery(PartOfTargets { group, offset, limit }): InQuery<PartOfTargets>,
+) -> Response {
+    let snapshot = context.agent.snapshot().await;
+    let wanted = |target: &&TargetView| group.as_ref().is_none_or(|name| *name == target.group);
+    part(snapshot.targets.iter().filter(wanted), Part { offset, limit })
+}
+
+/// The part of a list that is wanted; the header `x-total-count` says how many there are.
+fn part<'all, T: Serialize + 'all>(
+    all: impl Iterator<Item = &'all T>,
+    Part { offset, limit }: Part,
+) -> Response {
+    let all: Vec<&T> = all.collect();
+    let count = HeaderValue::from(all.len());
+    let part: Vec<&T> = all.into_iter().skip(offset).take(limit.unwrap_or(usize::MAX)).collect();
+    ([(HeaderName::from_static("x-total-count"), count)], Json(part)).into_response()
+}
+
+/// Counters.
+#[utoipa::path(
+    get,
+    path = "/v1/stats",
+    tag = "state",
+    responses(
+        (status = 200, body = StatsView, description = "Counters"),
+        (status = 503, response = Unavailable),
+    )
+)]
+async fn stats(
+    State(context): State<Context>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<StatsView>, Failure> {
+    let snapshot = context.agent.snapshot().await;
+    let turn = context.looks.take(caller.role).await?;
+    // All of the memory of flows is looked at. The turn ends with the work, not with the caller.
+    let read = move || {
+        let view = read_stats(&snapshot, &context.stats);
+        drop(turn);
+        view
+    };
+    let view = spawn_blocking(read).await.map_err(unavailable)?;
+    view.map(Json).map_err(unavailable)
+}
+
+/// What the data path would do with a packet.
+#[utoipa::path(
+    get,
+    path = "/v1/explain",
+    tag = "state",
+    params(Ends),
+    responses(
+        (status = 200, body = ExplainView, description = "What it would do"),
+        (status = 400, response = Wrong),
+        (status = 503, response = Unavailable),
+    )
+)]
+async fn explain(
+    State(context): State<Context>,
+    Extension(caller): Extension<Caller>,
+    InQuery(Ends { from, to, protocol, established }): InQuery<Ends>,
+) -> Result<Json<ExplainView>, Failure> {
+    let snapshot = context.agent.snapshot().await;
+    if snapshot.interfaces.is_empty() {
+        let message = "there is no data path before the first configuration".to_owned();
+        return Err(Failure(StatusCode::SERVICE_UNAVAILABLE, message));
+    }
+    let turn = context.looks.take(caller.role).await?;
+    // Loading the second instance takes a moment: not on a thread that others wait for.
+    let explain = move || {
+        let explained = context.explainer.explain(from, to, protocol, established);
+        drop(turn);
+        explained
+    };
+    let explained = spawn_blocking(explain).await;
+    match explained.map_err(unavailable)? {
+        Ok(explained) => Ok(Json(super::explain::view(&explained, &snapshot))),
+        Err(error @ ExplainError::Families { .. }) => Err(Failure::bad_request(error.to_string())),
+        Err(error) => Err(unavailable(error)),
+    }
+}
+
+fn unavailable(error: impl Into<anyhow::Error>) -> Failure {
+    Failure(StatusCode::SERVICE_UNAVAILABLE, format!("{:#}", error.into()))
+}

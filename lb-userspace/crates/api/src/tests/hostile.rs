@@ -1,0 +1,123 @@
+//! Clients that stall, flood or send nonsense hold nothing for ever.
+
+use std::time::{Duration, Instant};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::UnixStream,
+    time::{sleep, timeout},
+};
+
+use super::fake::{Answer, Fake, PATIENCE, ROOMY};
+use crate::listener_sockets::Limits;
+
+const SOON: Duration = Duration::from_millis(200);
+
+/// Reads until the server closes, and says how long that took.
+async fn closed_after(stream: &mut UnixStream) -> Duration {
+    let since = Instant::now();
+    let mut answer = Vec::new();
+    let _reset = timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("it is closed");
+    since.elapsed()
+}
+
+#[tokio::test]
+async fn heads_that_do_not_come_are_not_waited_for() {
+    let limits = Limits { head_timeout: SOON, ..ROOMY };
+    for sent in ["", "GET /v1/sta", "GET /v1/status HTTP/1.1\r\nhost: xelb\r\n"] {
+        let fake = Fake::start_within(limits, Answer::Done);
+        let mut stream = UnixStream::connect(&fake.socket).await.unwrap();
+        stream.write_all(sent.as_bytes()).await.unwrap();
+        let waited = closed_after(&mut stream).await;
+        assert!(waited >= SOON / 2 && waited < PATIENCE / 2, "{sent:?}: {waited:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_is_kept_is_closed_when_nothing_comes() {
+    let fake = Fake::start_within(Limits { head_timeout: SOON, ..ROOMY }, Answer::Done);
+    let mut stream = UnixStream::connect(&fake.socket).await.unwrap();
+    stream.write_all(b"GET /v1/listeners HTTP/1.1\r\nhost: xelb\r\n\r\n").await.unwrap();
+    assert!(closed_after(&mut stream).await < PATIENCE / 2);
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let fake = Fake::start_within(Limits { connection_timeout: SOON, ..ROOMY }, Answer::Done);
+    let mut stream = UnixStream::connect(&fake.socket).await.unwrap();
+    let head = b"PUT /v1/config HTTP/1.1\r\nhost: xelb\r\ncontent-length: 9\r\n\r\n{";
+    stream.write_all(head).await.unwrap();
+    assert!(closed_after(&mut stream).await < PATIENCE / 2);
+    assert_eq!(fake.asked(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn silent_clients_do_not_lock_others_out_for_ever() {
+    let fake = Fake::start_within(Limits { connections_max: 3, ..ROOMY }, Answer::Done);
+    let mut silent = Vec::new();
+    for _ in 0..7 {
+        silent.push(UnixStream::connect(&fake.socket).await.unwrap());
+    }
+    let since = Instant::now();
+    assert_eq!(fake.client().status().await.unwrap().pid, 42);
+    assert!(since.elapsed() < PATIENCE / 4, "it has waited for a place: {:?}", since.elapsed());
+}
+
+/// A connection whose caller is known, since a request of his was answered.
+async fn served(fake: &Fake) -> UnixStream {
+    let mut stream = UnixStream::connect(&fake.socket).await.unwrap();
+    stream.write_all(b"GET /v1/status HTTP/1.1\r\nhost: xelb\r\n\r\n").await.unwrap();
+    let mut answer = [0; 12];
+    timeout(PATIENCE, stream.read_exact(&mut answer)).await.expect("an answer").unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    stream
+}
+
+#[tokio::test]
+async fn connections_are_bounded() {
+    let fake = Fake::start_within(Limits { connections_max: 2, ..ROOMY }, Answer::Done);
+    let first = served(&fake).await;
+    let second = served(&fake).await;
+    // Both have been answered and hold their places when the third comes.
+    let client = fake.client();
+    let third = tokio::spawn(async move { client.status().await });
+    sleep(SOON).await;
+    assert!(!third.is_finished(), "there is no third place");
+    drop(first);
+    let answer = timeout(PATIENCE, third).await.expect("a place is free").unwrap();
+    assert_eq!(answer.unwrap().pid, 42);
+    drop(second);
+}
+
+#[tokio::test]
+async fn nonsense_is_refused() {
+    let fake = Fake::start(Answer::Done);
+    let long = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(1 << 20));
+    let headers = format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(10_000));
+    for sent in [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".as_slice(),
+        b"\0\0\0\0\r\n\r\n",
+        b"\xff\xfe\xfd\r\n\r\n",
+        b"PUT /v1/config HTTP/1.1\r\ncontent-length: -1\r\n\r\n",
+        b"PUT /v1/config HTTP/1.1\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n{}",
+        b"PUT /v1/config HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        long.as_bytes(),
+        headers.as_bytes(),
+    ] {
+        let start = String::from_utf8_lossy(&sent[..sent.len().min(40)]).into_owned();
+        let answer = String::from_utf8(fake.exchange(sent).await).unwrap();
+        let refused = answer.is_empty() || answer.starts_with("HTTP/1.1 4");
+        assert!(refused, "{start:?}: {answer}");
+        assert_eq!(fake.client().status().await.unwrap().pid, 42, "after {start:?}");
+    }
+    assert_eq!(fake.asked(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_server_stops_when_told_even_without_a_place() {
+    let fake = Fake::start_within(Limits { connections_max: 1, ..ROOMY }, Answer::Done);
+    let silent = UnixStream::connect(&fake.socket).await.unwrap();
+    sleep(SOON / 4).await;
+    fake.stop().await;
+    drop(silent);
+}

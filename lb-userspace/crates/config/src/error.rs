@@ -1,0 +1,193 @@
+//! What is wrong with a configuration: every error, each with its path, line and column.
+
+use std::fmt;
+
+use thiserror::Error;
+
+/// Errors that are told at once; those beyond are left for the next try.
+pub(super) const ERRORS_MAX: usize = 200;
+
+/// Longest text of the configuration that a message repeats.
+const SHOWN_CHARACTERS_MAX: usize = 80;
+
+/// A line and a column of a file, both from 1, columns in characters; 0 when unknown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Position {
+    pub(super) line: u32,
+    pub(super) column: u32,
+}
+
+impl Position {
+    /// Of what did not come from a file.
+    pub(super) const UNKNOWN: Self = Self { line: 0, column: 0 };
+}
+
+/// Where something stands in a configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct At {
+    /// Such as `target_groups[0].targets[2].address`; empty for the whole.
+    pub(super) path: String,
+    pub(super) spot: Position,
+}
+
+impl At {
+    /// A place in the whole.
+    pub(super) const fn spot(spot: Position) -> Self {
+        Self { path: String::new(), spot }
+    }
+
+    /// What stands under a key here.
+    pub(super) fn key(&self, key: &str, spot: Position) -> Self {
+        let key = brief(key);
+        let path = if self.path.is_empty() { key } else { format!("{}.{key}", self.path) };
+        Self { path, spot }
+    }
+}
+
+/// A text that somebody else wrote, for a message: on one line, and not too long.
+pub(super) fn brief(text: &str) -> String {
+    let mut characters = text.chars();
+    let mut brief = String::new();
+    for character in characters.by_ref().take(SHOWN_CHARACTERS_MAX) {
+        if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') {
+            brief.extend(character.escape_default());
+        } else {
+            brief.push(character);
+        }
+    }
+    if characters.next().is_some() {
+        brief.push_str("...");
+    }
+    brief
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    at: At,
+    message: String,
+}
+
+impl ConfigError {
+    pub(super) fn new(at: &At, message: impl Into<String>) -> Self {
+        Self { at: at.clone(), message: message.into() }
+    }
+
+    /// Its path, such as `target_groups[0].name`; empty for the whole.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.at.path
+    }
+
+    /// Its line, from 1; `None` when the configuration is not a file.
+    #[must_use]
+    pub const fn line(&self) -> Option<u32> {
+        if self.at.spot.line > 0 { Some(self.at.spot.line) } else { None }
+    }
+
+    /// Its column in characters, from 1; `None` when it is unknown.
+    #[must_use]
+    pub const fn column(&self) -> Option<u32> {
+        if self.at.spot.column > 0 { Some(self.at.spot.column) } else { None }
+    }
+
+    /// What is wrong, without where.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Where it stands in a file, as compilers and editors write it: `FILE:LINE:COLUMN:`, without
+    /// what is unknown; empty without a file.
+    #[must_use]
+    pub fn place(&self, file: &str) -> String {
+        if file.is_empty() {
+            return String::new();
+        }
+        let numbers = self.line().into_iter().chain(self.line().and(self.column()));
+        numbers.fold(format!("{file}:"), |place, number| format!("{place}{number}:"))
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.at.path.is_empty() {
+            write!(formatter, "{}: ", self.at.path)?;
+        }
+        formatter.write_str(&self.message)
+    }
+}
+
+/// Everything that is wrong, in the order of the file.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub struct ConfigErrors {
+    source_name: String,
+    errors: Vec<ConfigError>,
+}
+
+impl ConfigErrors {
+    pub(super) fn new(source_name: &str, mut errors: Vec<ConfigError>) -> Self {
+        errors.sort_by_key(|error| error.at.spot);
+        // Two listeners on one group find the same.
+        errors.dedup();
+        Self { source_name: source_name.to_owned(), errors }
+    }
+
+    /// A single error.
+    pub(super) fn one(source_name: &str, at: At, message: String) -> Self {
+        Self::new(source_name, vec![ConfigError { at, message }])
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn errors(&self) -> &[ConfigError] {
+        &self.errors
+    }
+}
+
+/// One error a line: `FILE:LINE:COLUMN: PATH: what is wrong`.
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, error) in self.errors.iter().enumerate() {
+            if number > 0 {
+                writeln!(formatter)?;
+            }
+            match error.place(&self.source_name) {
+                place if place.is_empty() => write!(formatter, "{error}")?,
+                place => write!(formatter, "{place} {error}")?,
+            }
+        }
+        if self.errors.len() >= ERRORS_MAX {
+            write!(formatter, "\nno more than {ERRORS_MAX} errors are shown; there may be others")?;
+        }
+        Ok(())
+    }
+}
+
+/// Something that works, but not as one may think.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning(pub(super) ConfigError);
+
+impl Warning {
+    /// One about the place with this path, whose line is not known.
+    #[must_use]
+    pub fn at(path: impl Into<String>, message: impl Into<String>) -> Self {
+        let at = At { path: path.into(), spot: Position::UNKNOWN };
+        Self(ConfigError::new(&at, message))
+    }
+
+    /// What it says, and where.
+    #[must_use]
+    pub const fn remark(&self) -> &ConfigError {
+        &self.0
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(line) = self.0.line() {
+            write!(formatter, "line {line}: ")?;
+        }
+        write!(formatter, "{}", self.0)
+    }
+}

@@ -1,0 +1,151 @@
+//! PURE: configuration, from text to a checked [`Config`], or to every error at once. It reads no file:
+//! who has one gives its text, and says what is wrong with the files that it names ([`FileCheck`]).
+
+mod checker;
+mod difference;
+mod document;
+mod edit;
+mod error;
+mod files;
+mod limits;
+mod listener_key;
+pub mod listener_table;
+mod model;
+mod openapi;
+mod own_address;
+pub mod plural;
+mod read;
+mod rules;
+mod secrets;
+mod section;
+mod syntax;
+mod tree;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+pub use checker::Checker;
+pub use difference::Difference;
+pub use document::{Document, EditError};
+pub use edit::Edit;
+pub use error::{ConfigError, ConfigErrors, Warning};
+pub use files::{EXEC_CHECKS_OFF, FileCheck, NamedFile};
+pub use limits::Limits;
+pub use listener_key::listener_key;
+pub use model::*;
+pub use own_address::{own_address_taken, own_address_text};
+pub use secrets::HIDDEN;
+pub use values::{SEED, seed_of};
+
+use checker::Last;
+use error::{At, Position};
+use read::Positions;
+use section::Findings;
+
+/// The JSON Schema (draft 2020-12) of configurations, for editors. It sees less than [`parse`]: nothing
+/// that lies between two parts of a configuration.
+pub const SCHEMA: &str = include_str!("../../../../docs/xelb.schema.json");
+
+/// A checked configuration, and what should be said about it.
+pub type Checked = (Config, Vec<Warning>);
+
+/// Checks a configuration in YAML or JSON; `source` names it in messages.
+pub fn parse(text: &str, source: &str) -> Result<(Document, Config, Vec<Warning>), ConfigErrors> {
+    parse_within(text, source, &Limits::MOST)
+}
+
+/// The same, for an agent that allows so much.
+pub fn parse_within(
+    text: &str,
+    source: &str,
+    within: &Limits,
+) -> Result<(Document, Config, Vec<Warning>), ConfigErrors> {
+    parse_with_files(text, source, within, &|_| Ok(()))
+}
+
+/// The same; `look` says what is wrong with a file that the text names.
+pub fn parse_with_files(
+    text: &str,
+    source: &str,
+    within: &Limits,
+    look: &FileCheck<'_>,
+) -> Result<(Document, Config, Vec<Warning>), ConfigErrors> {
+    let document = syntax::document(text)
+        .map_err(|(spot, message)| ConfigErrors::one(source, At::spot(spot), message))?;
+    let ((config, warnings), _) = check(&document, None, within, source, Some(look))?;
+    Ok((document, config, warnings))
+}
+
+/// Why the bytes of a file are no text: what to say, and where.
+#[must_use]
+pub fn not_utf8(source: &str, bytes: &[u8]) -> ConfigErrors {
+    let valid = std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
+    let good = bytes.get(..valid).unwrap_or_default();
+    let message = "is not UTF-8 text; save the file as UTF-8";
+    ConfigErrors::one(source, At::spot(end_of(&String::from_utf8_lossy(good))), message.to_owned())
+}
+
+/// Why a file cannot be read at all.
+#[must_use]
+pub fn unreadable(source: &str, message: String) -> ConfigErrors {
+    ConfigErrors::one(source, At::spot(Position::UNKNOWN), message)
+}
+
+/// The place behind a text.
+fn end_of(text: &str) -> Position {
+    let last = text.rsplit('\n').next().unwrap_or_default();
+    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    Position {
+        line: number(text.matches('\n').count() + 1),
+        column: number(last.chars().count() + 1),
+    }
+}
+
+/// Checks a document that did not come from a file. The files that it names are not touched.
+pub fn validate(document: &Document) -> Result<Checked, ConfigErrors> {
+    validate_within(document, &Limits::MOST)
+}
+
+/// The same, for an agent that allows so much.
+pub fn validate_within(document: &Document, within: &Limits) -> Result<Checked, ConfigErrors> {
+    Ok(check(document, None, within, "", None)?.0)
+}
+
+/// Asks `look` about the files that a document names, and looks at nothing else: a document with other
+/// errors passes.
+pub fn check_files(document: &Document, look: &FileCheck<'_>) -> Result<(), ConfigErrors> {
+    let findings = Findings::default();
+    // Counts come first: what has too much of something is not read any further.
+    let _read = read::config(&document.0, None, &Limits::MOST, &findings);
+    let named = findings.files();
+    let findings = Findings::default();
+    files::check(&named, look, &findings);
+    let (errors, _) = findings.into_parts();
+    if errors.is_empty() { Ok(()) } else { Err(ConfigErrors::new("", errors)) }
+}
+
+fn check(
+    document: &Document,
+    last: Option<&Last>,
+    within: &Limits,
+    source: &str,
+    look: Option<&FileCheck<'_>>,
+) -> Result<(Checked, Positions), ConfigErrors> {
+    let findings = Findings::default();
+    let (config, places) = read::config(&document.0, last, within, &findings);
+    rules::check(&config, &places, within, &findings);
+    if !within.exec_checks {
+        files::refuse_programs(&findings.files(), &findings);
+    }
+    if let Some(look) = look {
+        files::check(&findings.files(), look, &findings);
+    }
+    let (errors, mut warnings) = findings.into_parts();
+    warnings.sort_by_key(|warning| (warning.remark().line(), warning.remark().column()));
+    if errors.is_empty() {
+        Ok(((config, warnings), places))
+    } else {
+        Err(ConfigErrors::new(source, errors))
+    }
+}

@@ -1,0 +1,153 @@
+//! PURE: how much a configuration may have of things: what the maps hold, or less where the agent is
+//! told so.
+
+use std::collections::HashSet;
+
+use lb_common::limits::{GROUPS_MAX, LISTENERS_MAX, RING_SLOTS_MAX, TARGETS_MAX, ring_bits};
+
+use super::{
+    model::{Config, HealthProtocol},
+    tree::Node,
+};
+
+/// What a configuration may have, or what it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Listeners.
+    pub listeners: usize,
+    /// Target groups.
+    pub target_groups: usize,
+    /// Targets of all groups.
+    pub targets: usize,
+    /// Slots of the rings that the groups need.
+    pub ring_slots: usize,
+    /// Whether health checks may run programs, or do.
+    pub exec_checks: bool,
+}
+
+impl Limits {
+    /// What the maps of this version hold. Number 0 is nobody, so that one entry less than the size
+    /// of a map can be used.
+    pub const MOST: Self = Self {
+        listeners: LISTENERS_MAX - 1,
+        target_groups: GROUPS_MAX - 1,
+        targets: TARGETS_MAX - 1,
+        ring_slots: RING_SLOTS_MAX,
+        exec_checks: true,
+    };
+
+    /// What a configuration has. Rings are counted as new ones: one that was larger stays so.
+    #[must_use]
+    pub fn use_of(config: &Config) -> Self {
+        let groups = &config.target_groups;
+        let used: HashSet<&str> =
+            config.listeners.iter().map(|listener| listener.target_group.as_str()).collect();
+        let rings = groups
+            .iter()
+            .filter(|group| used.contains(&*group.name) && !group.targets.is_empty())
+            .map(|group| 1 << ring_bits(group.targets.len(), None));
+        Self {
+            listeners: config.listeners.len(),
+            target_groups: groups.len(),
+            targets: groups.iter().map(|group| group.targets.len()).sum(),
+            ring_slots: rings.sum(),
+            exec_checks: groups
+                .iter()
+                .any(|group| matches!(group.health_check.protocol, HealthProtocol::Exec(_))),
+        }
+    }
+
+    /// What a document has that can be counted before anything of it is read.
+    pub(super) fn counted_in(root: &Node) -> Self {
+        let groups = root.items("target_groups");
+        Self {
+            listeners: root.items("listeners").len(),
+            target_groups: groups.len(),
+            targets: groups.iter().map(|group| group.items("targets").len()).sum(),
+            ring_slots: 0,
+            exec_checks: false,
+        }
+    }
+
+    /// What there is too much of when so much is used.
+    pub(super) fn exceeded_by(self, used: Self) -> impl Iterator<Item = Exceeded> {
+        KINDS.iter().filter_map(move |kind| {
+            let (count, limit) = ((kind.number)(&used), (kind.number)(&self));
+            (count > limit).then_some(Exceeded { kind, count, limit })
+        })
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::MOST
+    }
+}
+
+/// One of the limits.
+#[derive(Debug)]
+struct Kind {
+    /// What it limits, in plural.
+    what: &'static str,
+    /// The option of the agent that sets it.
+    option: &'static str,
+    /// Whether it shows at the listeners of a configuration, or else at its groups.
+    of_listeners: bool,
+    number: fn(&Limits) -> usize,
+}
+
+const KINDS: [Kind; 4] = [
+    Kind {
+        what: "listeners",
+        option: "--max-listeners",
+        of_listeners: true,
+        number: |limits| limits.listeners,
+    },
+    Kind {
+        what: "target groups",
+        option: "--max-target-groups",
+        of_listeners: false,
+        number: |limits| limits.target_groups,
+    },
+    Kind {
+        what: "targets",
+        option: "--max-targets",
+        of_listeners: false,
+        number: |limits| limits.targets,
+    },
+    Kind {
+        what: "slots of their rings",
+        option: "--max-ring-slots",
+        of_listeners: false,
+        number: |limits| limits.ring_slots,
+    },
+];
+
+/// A limit that a configuration exceeds.
+#[derive(Debug)]
+pub(super) struct Exceeded {
+    kind: &'static Kind,
+    count: usize,
+    limit: usize,
+}
+
+impl Exceeded {
+    /// Whether it belongs to the listeners of a configuration, or else to its groups.
+    pub(super) const fn is_of_listeners(&self) -> bool {
+        self.kind.of_listeners
+    }
+
+    /// What to tell people.
+    pub(super) fn message(&self) -> String {
+        let Self { kind: Kind { what, option, number, .. }, count, limit } = self;
+        let most = number(&Limits::MOST);
+        if *limit == most {
+            format!("{count} {what} are more than the {most} that fit, the most of this version")
+        } else {
+            format!(
+                "{count} {what} are more than the {limit} that `xelb agent {option}` allows: remove \
+                 some, or start the agent with a larger number, {most} at most"
+            )
+        }
+    }
+}

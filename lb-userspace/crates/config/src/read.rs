@@ -1,0 +1,271 @@
+//! From the tree to the model: every key, its default and its range. What keys mean together is in
+//! `rules.rs`.
+
+mod group;
+mod health_check;
+mod life;
+mod listener;
+mod probe;
+mod via;
+
+use std::sync::Arc;
+
+use ipnet::{Ipv4Net, Ipv6Net};
+
+use super::{
+    checker::Last,
+    error::At,
+    files::NamedFile,
+    limits::Limits,
+    model::{Config, Icmp, Ports, SourceNat, Tunnel},
+    section::{Findings, Section},
+    tree::Node,
+    values,
+};
+
+const ICMP_RATE_MAX: u32 = 1_000_000;
+
+/// Where the parts of a configuration stand, in the order of the model.
+#[derive(Debug, Default)]
+pub(super) struct Positions {
+    pub(super) interfaces: Vec<At>,
+    /// Addresses of `source_nat`.
+    pub(super) sources: Vec<At>,
+    /// Whether `source_nat` was left out, or a part of it: groups may need it.
+    pub(super) source_missing: bool,
+    /// The whole list.
+    pub(super) all_groups: At,
+    pub(super) groups: Vec<Arc<GroupPositions>>,
+    /// Whether a group was left out: a listener may name it.
+    pub(super) group_missing: bool,
+    /// The whole list.
+    pub(super) all_listeners: At,
+    pub(super) listeners: Vec<Arc<ListenerPositions>>,
+}
+
+/// Where the parts of a listener stand.
+#[derive(Debug)]
+pub(super) struct ListenerPositions {
+    pub(super) at: At,
+    pub(super) target_group: At,
+}
+
+/// Where the parts of a target group stand.
+#[derive(Debug)]
+pub(super) struct GroupPositions {
+    pub(super) at: At,
+    pub(super) port: At,
+    pub(super) forwarding: At,
+    pub(super) targets: Vec<At>,
+}
+
+/// Reads everything; what still is a part of the last document is taken from there. Parts with
+/// errors are left out: what is returned is whole only when `findings` has no error. A document that
+/// has more of something than is allowed is not read at all, since reading it could cost a lot.
+pub(super) fn config(
+    root: &Node,
+    last: Option<&Last>,
+    within: &Limits,
+    findings: &Findings,
+) -> (Config, Positions) {
+    let mut places = Positions::default();
+    let at = At::spot(root.spot);
+    let mut config = Config {
+        interfaces: Vec::new(),
+        tunnel: default_tunnel(),
+        source_nat: None,
+        icmp: Icmp::default(),
+        hash_seed: None,
+        hash_seed_file: None,
+        target_groups: Vec::new(),
+        listeners: Vec::new(),
+    };
+    let counted = Limits::counted_in(root);
+    let Some(root) = Section::new(root, at, findings) else {
+        return (config, places);
+    };
+    if exceeds(&root, within, counted) {
+        return (config, places);
+    }
+    hash_seed(&root, &mut config);
+    if let Some(section) = root.section("tunnel") {
+        config.tunnel = tunnel(section);
+    }
+    source_nat(&root, &mut config, &mut places);
+    if let Some(section) = root.section("icmp") {
+        config.icmp = icmp(section);
+    }
+    if root.required("interfaces", "interfaces: [eth0]").is_some() {
+        interfaces(&root, &mut config, &mut places);
+    }
+    target_groups(&root, last, &mut config, &mut places);
+    listeners(&root, last, &mut config, &mut places);
+    root.finish();
+    (config, places)
+}
+
+fn hash_seed(root: &Section<'_>, config: &mut Config) {
+    config.hash_seed = root.read("hash_seed", values::hash_seed);
+    let Some(entry) = root.entry("hash_seed_file") else {
+        return;
+    };
+    config.hash_seed_file = root.read("hash_seed_file", values::seed_file);
+    if root.entry("hash_seed").is_some() {
+        root.findings.error(&entry.at, "contradicts `hash_seed`: give one of the two");
+    } else if let Some(path) = &config.hash_seed_file {
+        root.findings.file(&entry.at, NamedFile::Seed(path.clone()));
+    }
+}
+
+/// Complains about lists that are longer than is allowed. Says whether there is one.
+fn exceeds(root: &Section<'_>, within: &Limits, counted: Limits) -> bool {
+    let mut exceeds = false;
+    for exceeded in within.exceeded_by(counted) {
+        let key = if exceeded.is_of_listeners() { "listeners" } else { "target_groups" };
+        if let Some(list) = root.list(key) {
+            root.findings.error(&list.at, exceeded.message());
+        }
+        exceeds = true;
+    }
+    exceeds
+}
+
+fn interfaces(root: &Section<'_>, config: &mut Config, places: &mut Positions) {
+    let Some(list) = root.list("interfaces") else {
+        return;
+    };
+    if list.items().len() == 0 {
+        root.findings.error(&list.at, "is empty; name at least one interface");
+    }
+    for entry in list.entries() {
+        match values::interface(entry.node) {
+            Ok(name) => {
+                config.interfaces.push(name);
+                places.interfaces.push(entry.at);
+            }
+            Err(message) => root.findings.error(&entry.at, message),
+        }
+    }
+}
+
+fn target_groups(
+    root: &Section<'_>,
+    last: Option<&Last>,
+    config: &mut Config,
+    places: &mut Positions,
+) {
+    let Some(sequence) = root.list("target_groups") else {
+        places.group_missing = root.entry("target_groups").is_some();
+        return;
+    };
+    places.all_groups = sequence.at.clone();
+    for (index, node) in sequence.items().enumerate() {
+        let known = last.and_then(|last| last.group(index, node));
+        let read = || Section::new(node, sequence.place(index, node), root.findings);
+        let group = known.or_else(|| {
+            let (group, place) = read().and_then(group::target_group)?;
+            Some((Arc::new(group), Arc::new(place)))
+        });
+        match group {
+            Some((group, place)) => {
+                config.target_groups.push(group);
+                places.groups.push(place);
+            }
+            None => places.group_missing = true,
+        }
+    }
+}
+
+fn listeners(root: &Section<'_>, last: Option<&Last>, config: &mut Config, places: &mut Positions) {
+    let Some(sequence) = root.list("listeners") else {
+        return;
+    };
+    places.all_listeners = sequence.at.clone();
+    for (index, node) in sequence.items().enumerate() {
+        let known = last.and_then(|last| last.listener(index, node));
+        let listener = known.or_else(|| {
+            let at = sequence.place(index, node);
+            let section = Section::new(node, at.clone(), root.findings);
+            let (listener, target_group) = section.and_then(listener::listener)?;
+            Some((Arc::new(listener), Arc::new(ListenerPositions { at, target_group })))
+        });
+        if let Some((listener, place)) = listener {
+            config.listeners.push(listener);
+            places.listeners.push(place);
+        }
+    }
+}
+
+/// 172.16.0.0/16 as Katran has it, and the discard prefix of RFC 6666.
+fn default_tunnel() -> Tunnel {
+    let v4 = Ipv4Net::new_assert([172, 16, 0, 0].into(), 16);
+    let v6 = Ipv6Net::new_assert([0x100, 0, 0, 0, 0, 0, 0, 0].into(), 64);
+    Tunnel { source_ipv4: v4, source_ipv6: v6 }
+}
+
+fn tunnel(section: Section<'_>) -> Tunnel {
+    let default = default_tunnel();
+    let v4 = section.read("source_ipv4", values::source_ipv4);
+    let v6 = section.read("source_ipv6", values::source_ipv6);
+    section.finish();
+    Tunnel {
+        source_ipv4: v4.unwrap_or(default.source_ipv4),
+        source_ipv6: v6.unwrap_or(default.source_ipv6),
+    }
+}
+
+fn source_nat(root: &Section<'_>, config: &mut Config, places: &mut Positions) {
+    if root.entry("source_nat").is_none() {
+        return;
+    }
+    let Some(section) = root.section("source_nat") else {
+        places.source_missing = true;
+        return;
+    };
+    let ports = section.read("ports", values::source_ports);
+    places.source_missing = section.required("addresses", "addresses: [10.0.0.2]").is_none();
+    let list = section.list("addresses");
+    places.source_missing |= list.is_none();
+    let mut addresses = Vec::new();
+    if let Some(list) = list {
+        let max = SourceNat::ADDRESSES_MAX;
+        match list.items().len() {
+            0 => {
+                section.findings.error(&list.at, "is empty; name at least one address");
+                places.source_missing = true;
+            }
+            count if count > max => {
+                let message = format!("{count} addresses are more than the {max} that fit");
+                section.findings.error(&list.at, message);
+            }
+            _ => {}
+        }
+        for entry in list.entries() {
+            match values::address(entry.node) {
+                Ok(address) => {
+                    addresses.push(address);
+                    places.sources.push(entry.at);
+                }
+                Err(message) => {
+                    section.findings.error(&entry.at, message);
+                    places.source_missing = true;
+                }
+            }
+        }
+    }
+    section.finish();
+    let Ports { first, last } =
+        ports.unwrap_or(Ports { first: SourceNat::FIRST_PORT_MIN, last: u16::MAX });
+    config.source_nat = Some(SourceNat { addresses, first_port: first, last_port: last });
+}
+
+fn icmp(section: Section<'_>) -> Icmp {
+    let default = Icmp::default();
+    let echo_reply = section.read("echo_reply", values::truth);
+    let rate = section.read("rate", |node| values::number(node, 1..=ICMP_RATE_MAX));
+    section.finish();
+    Icmp {
+        echo_reply: echo_reply.unwrap_or(default.echo_reply),
+        rate: rate.unwrap_or(default.rate),
+    }
+}

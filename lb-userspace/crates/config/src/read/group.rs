@@ -1,0 +1,108 @@
+//! One target group: its targets and attributes.
+
+use lb_common::target::Mode;
+
+use super::{GroupPositions, health_check::health_check, life::life};
+use crate::{
+    model::{Gue, Life, Protocol, Target, TargetGroup},
+    section::{List, Section},
+    values,
+};
+
+const WEIGHT: u32 = 100;
+/// What every IPv4 host takes (RFC 9293: 576 bytes less two headers).
+const TCP_MSS_MIN: u16 = 536;
+/// Jumbo frames of 9,000 bytes less two headers.
+const TCP_MSS_MAX: u16 = 8960;
+
+pub(super) fn target_group(section: Section<'_>) -> Option<(TargetGroup, GroupPositions)> {
+    let name = section.require("name", "name: web", values::name);
+    let protocol = section.require("protocol", "protocol: tcp", values::protocol);
+    let port = section.require("port", "port: 80", values::port);
+    let forwarding = section.require("forwarding", "forwarding: ipip", values::mode);
+    let forwarding_at = section.entry("forwarding").map(|entry| entry.at);
+    let port_at = section.entry("port").map(|entry| entry.at);
+    let at = section.at.clone();
+    let mut targets = Vec::new();
+    let mut places = Vec::new();
+    for entry in section.list("targets").iter().flat_map(List::entries) {
+        let at = entry.at.clone();
+        let read = Section::new(entry.node, entry.at, section.findings);
+        if let Some(target) = read.and_then(|section| target(section, port)) {
+            targets.push(target);
+            places.push(at);
+        }
+    }
+    let health_check = health_check(&section, protocol);
+    let attributes =
+        section.section("attributes").map(|section| attributes(section, protocol, forwarding));
+    section.finish();
+    let Attributes { life, gue, tcp_mss } = attributes?;
+    Some((
+        TargetGroup {
+            name: name?.into(),
+            protocol: protocol?,
+            port: port?,
+            forwarding: forwarding?,
+            targets,
+            health_check: health_check?,
+            life,
+            gue,
+            tcp_mss,
+        },
+        GroupPositions { at, port: port_at?, forwarding: forwarding_at?, targets: places },
+    ))
+}
+
+fn target(section: Section<'_>, group_port: Option<u16>) -> Option<Target> {
+    let address = section.require("address", "address: 10.0.1.11", values::address);
+    let port = section.read("port", values::port).or(group_port);
+    let weight = section.read("weight", values::weight).unwrap_or(WEIGHT);
+    section.finish();
+    Some(Target { address: address?, port: port?, weight })
+}
+
+struct Attributes {
+    life: Life,
+    gue: Gue,
+    tcp_mss: Option<u16>,
+}
+
+fn attributes(
+    section: Section<'_>,
+    protocol: Option<Protocol>,
+    forwarding: Option<Mode>,
+) -> Attributes {
+    let gue = gue(&section, forwarding);
+    let tcp_mss = tcp_mss(&section, protocol);
+    let life = life(&section, protocol, forwarding);
+    section.finish();
+    Attributes { life, gue, tcp_mss }
+}
+
+fn gue(section: &Section<'_>, forwarding: Option<Mode>) -> Gue {
+    let default = Gue::default();
+    let port = section.read("gue_port", values::port).unwrap_or(default.port);
+    let variant = section.read("gue_variant", |node| values::small_number(node, 0..=1));
+    if let Some(mode) = forwarding
+        && mode != Mode::Gue
+    {
+        for key in ["gue_port", "gue_variant"] {
+            if let Some(entry) = section.entry(key) {
+                let message =
+                    format!("belongs to `forwarding: gue`; this group is {}", mode.name());
+                section.findings.error(&entry.at, message);
+            }
+        }
+    }
+    Gue { port, variant: variant.map_or(default.variant, |variant| u8::from(variant == 1)) }
+}
+
+fn tcp_mss(section: &Section<'_>, protocol: Option<Protocol>) -> Option<u16> {
+    let entry = section.entry("tcp_mss")?;
+    if let Some(protocol @ (Protocol::Udp | Protocol::Quic)) = protocol {
+        let message = format!("belongs to `protocol: tcp`; this group is {protocol}");
+        section.findings.error(&entry.at, message);
+    }
+    section.read("tcp_mss", |node| values::small_number(node, TCP_MSS_MIN..=TCP_MSS_MAX))
+}

@@ -1,0 +1,190 @@
+//! What the probes of a health check do.
+
+use std::path::Path;
+
+use crate::{
+    files::NamedFile,
+    model::{ExecCheck, GrpcCheck, HealthProtocol, HttpCheck, Matcher, TlsCheck, UdpCheck, Verify},
+    section::Section,
+    values::{self, ProbeKind},
+};
+
+/// Keys that belong to some protocols only.
+const KEYS: &[(&str, &[ProbeKind])] = &[
+    ("path", &[ProbeKind::Http, ProbeKind::Https]),
+    ("host", &[ProbeKind::Http, ProbeKind::Https]),
+    ("body", &[ProbeKind::Http, ProbeKind::Https]),
+    ("matcher", &[ProbeKind::Http, ProbeKind::Https, ProbeKind::Grpc]),
+    ("tls", &[ProbeKind::Grpc]),
+    ("service", &[ProbeKind::Grpc]),
+    ("server_name", &[ProbeKind::Https, ProbeKind::Grpc]),
+    ("verify", &[ProbeKind::Https, ProbeKind::Grpc]),
+    ("payload", &[ProbeKind::Udp]),
+    ("payload_hex", &[ProbeKind::Udp]),
+    ("expect", &[ProbeKind::Udp]),
+    ("expect_hex", &[ProbeKind::Udp]),
+    ("command", &[ProbeKind::Exec]),
+];
+
+/// Most bytes of a datagram: no link makes fragments of it.
+const DATAGRAM_MAX: usize = 1200;
+
+/// Most bytes of a text that is looked for.
+const TEXT_MAX: usize = 1024;
+
+/// What a probe does; `None` when the protocol or a part of it is wrong, since then nothing is known
+/// of the rest.
+pub(super) fn probe(section: &Section<'_>) -> Option<HealthProtocol> {
+    let given = section.entry("protocol").is_some();
+    let kind = match section.read("protocol", values::probe) {
+        None if given => {
+            // What is wrong with them cannot be said.
+            for (key, _) in KEYS {
+                let _known = section.entry(key);
+            }
+            return None;
+        }
+        kind => kind.unwrap_or(ProbeKind::Tcp),
+    };
+    belong(section, kind);
+    match kind {
+        ProbeKind::Tcp => Some(HealthProtocol::Tcp),
+        ProbeKind::Icmp => Some(HealthProtocol::Icmp),
+        ProbeKind::Http => Some(HealthProtocol::Http(http(section, None))),
+        ProbeKind::Https => {
+            let tls = tls(section);
+            Some(HealthProtocol::Http(http(section, Some(tls))))
+        }
+        ProbeKind::Grpc => Some(HealthProtocol::Grpc(grpc(section))),
+        ProbeKind::Udp => Some(HealthProtocol::Udp(udp(section)?)),
+        ProbeKind::Exec => Some(HealthProtocol::Exec(exec(section)?)),
+    }
+}
+
+/// Complains about keys of other protocols.
+fn belong(section: &Section<'_>, kind: ProbeKind) {
+    for (key, kinds) in KEYS {
+        let Some(entry) = section.entry(key).filter(|_| !kinds.contains(&kind)) else {
+            continue;
+        };
+        let owners: Vec<String> = kinds.iter().map(|kind| format!("`{}`", kind.name())).collect();
+        let owners = owners.join(" or ");
+        let message = match (*key, kind) {
+            ("path", ProbeKind::Grpc) => {
+                "belongs to `http` or `https`; a grpc check calls the health service, of which \
+                 `service` names one"
+                    .to_owned()
+            }
+            _ => format!("belongs to checks of {owners}; this one is {}", kind.name()),
+        };
+        section.findings.error(&entry.at, message);
+    }
+}
+
+fn http(section: &Section<'_>, tls: Option<TlsCheck>) -> HttpCheck {
+    let host = section.read("host", values::host);
+    let tls = tls.map(|tls| TlsCheck {
+        server_name: tls.server_name.or_else(|| host.as_deref().map(without_port)),
+        ..tls
+    });
+    HttpCheck {
+        tls,
+        host,
+        path: section.read("path", values::http_path).unwrap_or_else(|| "/".to_owned()),
+        matcher: section.read("matcher", values::matcher).unwrap_or(Matcher(vec![(200, 399)])),
+        body: section.read("body", |node| values::short_text(node, TEXT_MAX)),
+    }
+}
+
+fn without_port(host: &str) -> String {
+    host.rsplit_once(':').map_or(host, |(name, _)| name).to_owned()
+}
+
+fn tls(section: &Section<'_>) -> TlsCheck {
+    let server_name = section.read("server_name", values::server_name);
+    let verify = section.read("verify", values::verify).unwrap_or(Verify::None);
+    if let (Verify::File(path), Some(entry)) = (&verify, section.entry("verify")) {
+        section.findings.file(&entry.at, NamedFile::Authorities(path.clone()));
+    }
+    TlsCheck { server_name, verify }
+}
+
+fn grpc(section: &Section<'_>) -> GrpcCheck {
+    let wanted = section.read("tls", values::truth).unwrap_or(false);
+    if !wanted {
+        for key in ["server_name", "verify"] {
+            if let Some(entry) = section.entry(key) {
+                section.findings.error(&entry.at, "needs `tls: true`");
+            }
+        }
+    }
+    GrpcCheck {
+        tls: wanted.then(|| tls(section)),
+        service: section
+            .read("service", |node| values::short_text(node, TEXT_MAX))
+            .unwrap_or_default(),
+        matcher: section.read("matcher", values::grpc_matcher).unwrap_or(Matcher(vec![(0, 0)])),
+    }
+}
+
+/// A key, or its other form in hexadecimal digits; `Err` when it is wrong or both are there.
+fn bytes(
+    section: &Section<'_>,
+    text: &'static str,
+    hex: &'static str,
+) -> Result<Option<Vec<u8>>, ()> {
+    match (section.entry(text), section.entry(hex)) {
+        (None, None) => Ok(None),
+        (Some(_), Some(entry)) => {
+            section.findings.error(&entry.at, format!("contradicts `{text}`: give one of the two"));
+            Err(())
+        }
+        (Some(_), None) => section
+            .read(text, |node| values::short_text(node, DATAGRAM_MAX))
+            .map(|text| Some(text.into_bytes()))
+            .ok_or(()),
+        (None, Some(_)) => {
+            section.read(hex, |node| values::hex(node, DATAGRAM_MAX)).map(Some).ok_or(())
+        }
+    }
+}
+
+fn udp(section: &Section<'_>) -> Option<UdpCheck> {
+    let payload = bytes(section, "payload", "payload_hex");
+    let expect = bytes(section, "expect", "expect_hex");
+    if expect == Ok(None) {
+        section.findings.warn(
+            &section.at,
+            "a udp check without `expect` takes silence for success: a host that is down, or whose \
+             firewall drops packets, stays healthy. Let it `expect` an answer, or check a port of tcp",
+        );
+    }
+    Some(UdpCheck { payload: payload.ok()?.unwrap_or_default(), expect: expect.ok()? })
+}
+
+fn exec(section: &Section<'_>) -> Option<ExecCheck> {
+    section.required("command", "command: [/usr/local/bin/check-web]")?;
+    let list = section.list("command")?;
+    let words: Vec<Option<String>> = list
+        .entries()
+        .map(|entry| match values::text(entry.node) {
+            Ok(word) => Some(word),
+            Err(message) => {
+                section.findings.error(&entry.at, message);
+                None
+            }
+        })
+        .collect();
+    let command: Vec<String> = words.into_iter().collect::<Option<_>>()?;
+    let Some(program) = command.first() else {
+        section.findings.error(&list.at, "must name a program");
+        return None;
+    };
+    if !Path::new(program).is_absolute() {
+        let message = format!("{program} is no absolute path; a check runs without a shell");
+        section.findings.error(&list.at, message);
+        return None;
+    }
+    section.findings.file(&list.at, NamedFile::Program(program.into()));
+    Some(ExecCheck { command })
+}

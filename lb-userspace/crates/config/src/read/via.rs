@@ -1,0 +1,61 @@
+//! The way that the probes of a health check take.
+
+use lb_common::target::Mode;
+
+use crate::{
+    model::{HealthProtocol, Via},
+    section::Section,
+    values,
+};
+
+/// Reads `via` of a health check, which stands in a target group. `Address` when it is not given,
+/// or wrong.
+pub(super) fn via(
+    group: &Section<'_>,
+    check: &Section<'_>,
+    protocol: Option<&HealthProtocol>,
+) -> Via {
+    let read = check.read("via", |node| match node.as_text() {
+        Some("address") => Ok(Via::Address),
+        Some("tunnel") => Ok(Via::Tunnel),
+        _ => Err(values::wrong(node, "a way: address or tunnel")),
+    });
+    let Some(via) = read else {
+        return Via::Address;
+    };
+    // A wrong mode is complained about where the group is read.
+    let mode = group.entry("forwarding").and_then(|entry| values::mode(entry.node).ok());
+    if via == Via::Tunnel
+        && let Some(entry) = check.entry("via")
+    {
+        if let Some(why) = mode.and_then(translates) {
+            check.findings.error(&entry.at, why);
+        }
+        if protocol.is_some_and(|protocol| !rides(protocol)) {
+            let message = "`tunnel` belongs to health checks over a TCP connection";
+            check.findings.error(&entry.at, message);
+        }
+    }
+    via
+}
+
+/// Why probes of a mode cannot take the data path's way; `None` when they can.
+fn translates(mode: Mode) -> Option<String> {
+    match mode {
+        Mode::Ipip | Mode::Gue | Mode::L2dsr => None,
+        Mode::Nat | Mode::Fullnat => Some(format!(
+            "`tunnel` belongs to forwarding ipip, gue and l2dsr; this group is {}, whose packets go \
+             to the target's own address, as probes with `via: address` do",
+            mode.name()
+        )),
+    }
+}
+
+/// Whether probes of a protocol can take the data path's way: those over a connection that
+/// `health::tcp` opens.
+const fn rides(protocol: &HealthProtocol) -> bool {
+    match protocol {
+        HealthProtocol::Tcp | HealthProtocol::Http(_) | HealthProtocol::Grpc(_) => true,
+        HealthProtocol::Udp(_) | HealthProtocol::Icmp | HealthProtocol::Exec(_) => false,
+    }
+}

@@ -1,0 +1,90 @@
+//! What the parts of a configuration mean together: references, doubles, limits. PURE.
+
+mod addresses;
+mod cross_checks;
+mod listeners;
+mod source_nat;
+mod wide;
+
+use std::{collections::HashSet, hash::Hash, net::SocketAddr};
+
+use lb_common::limits::WIDE_LISTENERS_MAX;
+
+use super::{Limits, model::Config, read::Positions, section::Findings};
+
+/// Finds everything that is wrong with the whole.
+pub(super) fn check(config: &Config, places: &Positions, within: &Limits, findings: &Findings) {
+    interfaces(config, places, findings);
+    groups(config, places, findings);
+    listeners::check(config, places, findings);
+    wide::check(config, places, findings);
+    let vips = addresses::Vips::of(&config.listeners);
+    addresses::check(config, places, &vips, findings);
+    source_nat::check(config, places, &vips, findings);
+    limits(config, places, within, findings);
+}
+
+/// Complains about the second of two things with the same key.
+fn doubles<K: Hash + Eq, A>(items: impl Iterator<Item = (K, A)>, mut complain: impl FnMut(&K, A)) {
+    let mut seen = HashSet::with_capacity(items.size_hint().0);
+    for (key, at) in items {
+        if let Some(key) = seen.replace(key) {
+            complain(&key, at);
+        }
+    }
+}
+
+fn interfaces(config: &Config, places: &Positions, findings: &Findings) {
+    doubles(config.interfaces.iter().zip(&places.interfaces), |name, at| {
+        findings.error(at, format!("interface {name} is named twice"));
+    });
+}
+
+fn groups(config: &Config, places: &Positions, findings: &Findings) {
+    let named = config.target_groups.iter().map(|group| &group.name);
+    doubles(named.zip(&places.groups), |name, group| {
+        findings.error(&group.at, format!("there are two target groups named {name}"));
+    });
+    for (group, place) in config.target_groups.iter().zip(&places.groups) {
+        let keys = group.targets.iter().map(|target| SocketAddr::new(target.address, target.port));
+        doubles(keys.zip(&place.targets), |key, at| {
+            findings.error(at, format!("target {key} is in the group {} twice", group.name));
+        });
+        let (least, has) = (group.life.minimum_healthy.count, group.targets.len());
+        if least > 1 && usize::try_from(least).is_ok_and(|least| least > has) {
+            let message = format!(
+                "minimum_healthy_targets of {} is {least}, and it has {has} targets: unhealthy ones \
+                 are always used",
+                group.name
+            );
+            findings.warn(&place.at, message);
+        }
+        if group.targets.is_empty() {
+            findings.warn(
+                &place.at,
+                format!("target group {} has no targets: its packets are dropped", group.name),
+            );
+        } else if group.targets.iter().all(|target| target.weight == 0) {
+            let name = &group.name;
+            let message = format!("all targets of {name} have weight 0: its packets are dropped");
+            findings.warn(&place.at, message);
+        }
+    }
+}
+
+fn limits(config: &Config, places: &Positions, limits: &Limits, findings: &Findings) {
+    // What the lists of the document have was counted before they were read.
+    for exceeded in limits.exceeded_by(Limits::use_of(config)) {
+        let of_listeners = exceeded.is_of_listeners();
+        let at = if of_listeners { &places.all_listeners } else { &places.all_groups };
+        findings.error(at, exceeded.message());
+    }
+    let wide = config.listeners.iter().filter(|listener| listener.exact().is_none()).count();
+    if wide > WIDE_LISTENERS_MAX {
+        let message = format!(
+            "{wide} {} are more than the {WIDE_LISTENERS_MAX} that fit, the most of this version",
+            wide::NAME
+        );
+        findings.error(&places.all_listeners, message);
+    }
+}

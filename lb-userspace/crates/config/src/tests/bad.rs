@@ -1,0 +1,316 @@
+//! Wrong configurations as a whole: lines, several errors at once, what follows from an error, limits.
+
+use std::fmt::Write as _;
+
+use super::{
+    super::{Document, Limits, check_files, validate, validate_within},
+    SMALL, errors, parse, with,
+};
+
+/// Lines of items in block form, in flow form over several lines, and through an alias.
+#[test]
+fn lines_of_nested_items() {
+    let text = "\
+interfaces:
+  - eth0
+
+  - eth0
+target_groups:
+  - name: web
+    protocol: tcp
+    port: 80
+    forwarding: ipip
+    targets:
+      - address: 10.0.1.11
+        weight: 1
+
+      - weight: -2
+        address:
+          10.0.1.999
+      - { address: 10.0.1.13,
+          weight: -3 }
+      -
+        weight: 4
+      - address: 10.0.1.11
+  - { name: other, protocol: tcp, port: 80, forwarding: ipip, targets: [
+      { address: 10.0.1.14 },
+      { address: bad } ] }
+listeners:
+  - name: web
+    address: 203.0.113.10
+    port: 80
+    protocol: tcp
+    default_action:
+
+      forward:
+        target_group: none
+";
+    assert_eq!(
+        errors(text),
+        "xelb.yaml:4:5: interfaces[1]: interface eth0 is named twice\n\
+             xelb.yaml:14:17: target_groups[0].targets[1].weight: -2 is not a whole number from 0 to 1000\n\
+             xelb.yaml:15:9: target_groups[0].targets[1].address: `10.0.1.999` is not an IPv4 or IPv6 address, such as 10.0.1.11 or \"2001:db8::11\"\n\
+             xelb.yaml:18:19: target_groups[0].targets[2].weight: -3 is not a whole number from 0 to 1000\n\
+             xelb.yaml:20:9: target_groups[0].targets[3]: `address` is missing; for example `address: 10.0.1.11`\n\
+             xelb.yaml:21:9: target_groups[0].targets[4]: target 10.0.1.11:80 is in the group web twice\n\
+             xelb.yaml:24:18: target_groups[1].targets[1].address: `bad` is not an IPv4 or IPv6 address, such as 10.0.1.11 or \"2001:db8::11\"\n\
+             xelb.yaml:33:23: listeners[0].default_action.forward.target_group: there is no target group none; there are other, web"
+    );
+}
+
+/// In the order of the file, whatever they are.
+#[test]
+fn several_errors_at_once() {
+    let text = "\
+listeners:
+  - name: web
+    address: 203.0.113.10
+    port: 80
+    protocol: tcp
+    default_action: { forward: { target_group: web } }
+  - name: web
+    address: 203.0.113.10
+    port: 80
+    protocol: tcp
+    default_action: { forward: { target_group: web } }
+  - name: dns
+    address: 203.0.113.10
+    port: 53
+    protocol: udp
+    default_action: { forward: { target_group: web } }
+target_groups:
+  - name: web
+    protocol: tcp
+    port: 80
+    forwarding: l2dsr
+    targets:
+      - { address: 10.0.1.11 }
+      - { address: 10.0.1.11, port: 80 }
+      - { address: \"2001:db8::11\" }
+      - { address: 203.0.113.10 }
+  - name: web
+    protocol: udp
+    port: 53
+    forwarding: ipip
+colour: red
+";
+    assert_eq!(
+        errors(text),
+        "xelb.yaml:1:1: `interfaces` is missing; for example `interfaces: [eth0]`\n\
+             xelb.yaml:7:5: listeners[1]: there are two listeners named web\n\
+             xelb.yaml:7:5: listeners[1]: tcp 203.0.113.10:80 of listener web is taken already\n\
+             xelb.yaml:12:5: listeners[2]: listener dns is udp, its target group web is tcp\n\
+             xelb.yaml:20:11: target_groups[0].port: port 80 is not port 53 of listener dns: forwarding l2dsr cannot translate ports; nat and fullnat can\n\
+             xelb.yaml:24:9: target_groups[0].targets[1]: target 10.0.1.11:80 is in the group web twice\n\
+             xelb.yaml:25:9: target_groups[0].targets[2]: 2001:db8::11 is of another family than 203.0.113.10 of listener web: l2dsr does not change packets\n\
+             xelb.yaml:25:9: target_groups[0].targets[2]: 2001:db8::11 is of another family than 203.0.113.10 of listener dns: l2dsr does not change packets\n\
+             xelb.yaml:26:9: target_groups[0].targets[3]: 203.0.113.10 is the address of a listener, not of a server\n\
+             xelb.yaml:27:5: target_groups[1]: a udp group needs a `health_check`: nothing can be learned from silence on udp; for example `health_check: { protocol: tcp, port: 8080 }`\n\
+             xelb.yaml:27:5: target_groups[1]: there are two target groups named web\n\
+             xelb.yaml:31:1: colour: unknown key; known are `hash_seed`, `hash_seed_file`, `tunnel`, `source_nat`, `icmp`, `interfaces`, `target_groups`, `listeners`"
+    );
+}
+
+/// A listener of a group that could not be read is not told that there is no such group.
+#[test]
+fn an_error_has_no_followers() {
+    assert_eq!(
+        errors(&with(SMALL, "forwarding: ipip", "forwarding: dsr")),
+        "xelb.yaml:6:17: target_groups[0].forwarding: `dsr` is not a forwarding mode: ipip, gue, l2dsr, nat or fullnat"
+    );
+    assert_eq!(
+        errors(&with(SMALL, "target_groups:", "target_groups: 1\nunknown:")),
+        "xelb.yaml:2:16: target_groups: must be a list, not a number\n\
+             xelb.yaml:3:1: unknown: unknown key; known are `hash_seed`, `hash_seed_file`, `tunnel`, `source_nat`, `icmp`, `interfaces`, `target_groups`, `listeners`"
+    );
+}
+
+#[test]
+fn without_a_file_there_are_only_paths() {
+    let document: Document = serde_json::from_str(
+        r#"{"interfaces": [], "target_groups": [{"name": "web"}], "listeners": 1}"#,
+    )
+    .unwrap();
+    let told = validate(&document).unwrap_err();
+    assert_eq!(
+        told.to_string(),
+        "interfaces: is empty; name at least one interface\n\
+             target_groups[0]: `protocol` is missing; for example `protocol: tcp`\n\
+             target_groups[0]: `port` is missing; for example `port: 80`\n\
+             target_groups[0]: `forwarding` is missing; for example `forwarding: ipip`\n\
+             listeners: must be a list, not a number"
+    );
+    let first = &told.errors()[0];
+    assert_eq!((first.path(), first.line()), ("interfaces", None));
+}
+
+#[test]
+fn a_document_that_is_no_json_object() {
+    for (text, expected) in [
+        ("[]", "must be a section with keys, not a list"),
+        (r#"{"a": 1, "a": 2}"#, "the key `a` stands here twice at line 1 column 12"),
+        (
+            "{\"interfaces\": [18446744073709551615]}",
+            "the number 18446744073709551615 is too large at line 1 column 36",
+        ),
+    ] {
+        let told = match serde_json::from_str::<Document>(text) {
+            Ok(document) => validate(&document).unwrap_err().to_string(),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(told, expected, "{text}");
+    }
+}
+
+/// What a person wrote is repeated, but not a whole page of it.
+#[test]
+fn long_and_strange_texts_are_repeated_in_brief() {
+    let long = "x".repeat(1_000);
+    let brief = format!("{}...", "x".repeat(80));
+    let told = errors(&with(SMALL, "[eth0]", &format!("[{long}]")));
+    let rest = "is not the name of an interface: 1 to 15 characters, no blanks, `/` or `:`, such as `eth0`";
+    assert_eq!(told, format!("xelb.yaml:1:14: interfaces[0]: `{brief}` {rest}"));
+    let told = errors(&format!("{long}: 1\n{SMALL}"));
+    let known = "`hash_seed`, `hash_seed_file`, `tunnel`, `source_nat`, `icmp`, `interfaces`, `target_groups`, `listeners`";
+    assert_eq!(told, format!("xelb.yaml:1:1: {brief}: unknown key; known are {known}"));
+    assert_eq!(
+        errors(&format!("\"a\\tb\\u2028\": 1\n{SMALL}")),
+        format!("xelb.yaml:1:1: a\\tb\\u{{2028}}: unknown key; known are {known}")
+    );
+}
+
+fn listeners(count: usize, group: &str) -> String {
+    (0..count).fold("listeners:\n".to_owned(), |mut text, number| {
+        let (high, low) = (number / 250, number % 250);
+        writeln!(
+            text,
+            "  - {{ name: l{number}, address: 198.18.{high}.{low}, port: 80, protocol: tcp, \
+             default_action: {{ forward: {{ target_group: {group} }} }} }}"
+        )
+        .unwrap();
+        text
+    })
+}
+
+fn targets(count: usize, port: u16) -> String {
+    (0..count).fold(String::new(), |mut text, number| {
+        let (high, low) = (number / 250, number % 250);
+        writeln!(text, "      - {{ address: 10.0.{high}.{low}, port: {port}, weight: 1 }}")
+            .unwrap();
+        text
+    })
+}
+
+/// The largest configuration fits, and one listener or target more is told.
+#[test]
+fn limits() {
+    let head = SMALL.split_once("      - address").unwrap().0;
+    let text = |listen: usize, target: usize, port: u16| {
+        format!("{head}{}{}", targets(target, port), listeners(listen, "web"))
+    };
+    assert!(parse(&text(4095, 16_383, 80), "").is_ok());
+    assert_eq!(
+        errors(&text(4096, 1, 80)),
+        "xelb.yaml:9:1: listeners: 4096 listeners are more than the 4095 that fit, the most of this version"
+    );
+    assert_eq!(
+        errors(&text(1, 16_384, 80)),
+        "xelb.yaml:2:1: target_groups: 16384 targets are more than the 16383 that fit, the most of this version"
+    );
+    let groups = (0..2048).fold(String::new(), |mut text, number| {
+        writeln!(text, "  - {{ name: g{number}, protocol: tcp, port: 80, forwarding: ipip }}")
+            .unwrap();
+        text
+    });
+    assert_eq!(
+        errors(&format!("interfaces: [eth0]\ntarget_groups:\n{groups}")),
+        "xelb.yaml:2:1: target_groups: 2048 target groups are more than the 2047 that fit, the most of this version"
+    );
+    // Sixteen million wrong pairs: nobody reads more than the first.
+    let told = errors(&text(1000, 16_000, 81));
+    assert_eq!(told.lines().count(), 201);
+    assert_eq!(told.lines().last(), Some("no more than 200 errors are shown; there may be others"));
+}
+
+/// Each listener whose key has the same place as the others of these.
+fn crowd(count: usize) -> String {
+    crate::listener_table::colliding(count).iter().fold(String::new(), |mut text, key| {
+        let (vip, port) = (key.address.to_ip(lb_common::Family::V4), key.port.get());
+        writeln!(
+            text,
+            "  - {{ name: l{vip}-{port}, address: {vip}, port: {port}, protocol: tcp, default_action: \
+             {{ forward: {{ target_group: web }} }} }}"
+        )
+        .unwrap();
+        text
+    })
+}
+
+#[test]
+fn more_listeners_than_packets_look_through() {
+    // Mode fullnat translates ports.
+    let head = "interfaces: [eth0]\nsource_nat: { addresses: [192.0.2.1] }\ntarget_groups:\n  - \
+                name: web\n    protocol: tcp\n    port: 80\n    forwarding: fullnat\n    targets: [{ \
+                address: 10.0.0.1 }]\nlisteners:\n";
+    assert!(parse(&format!("{head}{}", crowd(32)), "").is_ok());
+    let told = errors(&format!("{head}{}", crowd(33)));
+    assert!(told.contains("finds no place in the table of listeners: too many others"), "{told}");
+    assert!(told.starts_with("xelb.yaml:42:5: listeners[32]: tcp 203.0.113."), "{told}");
+}
+
+#[test]
+fn what_an_agent_allows_is_less() {
+    let most =
+        Limits { listeners: 1, target_groups: 2, targets: 3, ring_slots: 4096, exec_checks: true };
+    let told_within =
+        |text: &str, most: &Limits| match super::super::parse_within(text, "xelb.yaml", most) {
+            Ok(_) => String::new(),
+            Err(errors) => errors.to_string(),
+        };
+    let told = |text: &str| told_within(text, &most);
+    let head = SMALL.split_once("      - address").unwrap().0;
+    let text =
+        |listen, target| format!("{head}{}{}", targets(target, 80), listeners(listen, "web"));
+    assert_eq!(told(&text(1, 3)), "");
+    let allows = "listeners are more than the 1 that `xelb agent --max-listeners` allows: remove some, \
+                  or start the agent with a larger number, 4095 at most";
+    assert_eq!(told(&text(2, 3)), format!("xelb.yaml:11:1: listeners: 2 {allows}"));
+    assert!(
+        told(&text(1, 4)).contains("4 targets are more than the 3 that `xelb agent --max-targets`")
+    );
+    // Rings follow from what is read, which is not done where there are too many targets.
+    let rings = told_within(&text(1, 50), &Limits { targets: 50, ..most });
+    assert!(rings.contains("8192 slots of their rings are more than the 4096"), "{rings}");
+}
+
+/// A document with too much of something is not read any further.
+#[test]
+fn counts_come_before_everything_else() {
+    let mut text = String::from("interfaces: [eth0]\ntarget_groups:\n");
+    for number in 0..4 {
+        writeln!(text, "  - {{ name: g{number}, health_check: {{ verify: /nonexistent }} }}")
+            .unwrap();
+    }
+    let document = super::super::syntax::document(&text).unwrap();
+    let most = Limits { target_groups: 3, ..Limits::MOST };
+    let errors = validate_within(&document, &most).unwrap_err();
+    let [error] = errors.errors() else { panic!("{errors}") };
+    assert_eq!(error.path(), "target_groups");
+    assert!(error.message().starts_with("4 target groups are more than the 3"), "{error}");
+}
+
+/// Looking at files does not depend on what else is wrong, and each is looked at once.
+#[test]
+fn only_files_are_told() {
+    let (head, listeners) = SMALL.split_once("listeners:").unwrap();
+    let check = "health_check: { protocol: https, verify: /nonexistent/ca.pem }";
+    let text = format!("{head}    {check}\nlisteners:{listeners}");
+    let mut document = super::super::syntax::document(&text).unwrap();
+    document.0.set("interfaces", super::super::tree::Node::text("eth0"));
+    let told = check_files(&document, &|file| Err(format!("{file:?} is missing"))).unwrap_err();
+    let told = told.to_string();
+    let wanted =
+        "target_groups[0].health_check.verify: Authorities(\"/nonexistent/ca.pem\") is missing";
+    assert_eq!(told, wanted);
+    check_files(&document, &|_| Ok(())).unwrap();
+}

@@ -1,0 +1,400 @@
+//! Loading the balancer: fresh, or on the maps that an agent before left pinned.
+
+use std::path::{Path, PathBuf};
+
+use aya::{
+    Ebpf, EbpfError,
+    maps::MapError,
+    programs::{ProgramError, Xdp},
+};
+use lb_common::abi::{
+    ABI, Meta,
+    program::{self, Instance},
+};
+use thiserror::Error;
+
+use super::{
+    Attached, Facts, KernelStore, MapSizes, PreflightError, StoreError, XdpMode,
+    attach::{AttachError, attach_exactly, expected, interface_index},
+    links::pinned,
+    map_migration,
+    pins::{PinError, PinFolder, detach},
+    previous_maps::PreviousMaps,
+    resize::{self, Resize},
+    restore::presumed,
+    tail_call::Balancer,
+    verifier_log::{self, VerifierLog},
+};
+
+/// What goes wrong while loading.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// The host cannot run xelb.
+    #[error(transparent)]
+    Preflight(#[from] PreflightError),
+    /// The folder of pins.
+    #[error(transparent)]
+    Pins(#[from] PinError),
+    /// The interfaces.
+    #[error(transparent)]
+    Attach(#[from] AttachError),
+    /// The maps.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The object cannot be loaded.
+    #[error("cannot load the BPF object")]
+    Object(#[source] Box<EbpfError>),
+    /// The object lacks a map: a fault of the build.
+    #[error("the BPF object lacks a map that is addressed directly")]
+    Direct(#[source] MapError),
+    /// The maps do not fit the memory.
+    #[error(
+        "not enough memory for the maps of the data path, which take about {mib} MiB of the kernel's: \
+         free some, raise the limit of the agent's control group, or start it with a smaller \
+         --flow-memory (now {flows} flows, 16 bytes each) or --nat-bindings (now {bindings}, 164 bytes \
+         each)"
+    )]
+    Memory {
+        /// What they take.
+        mib: u32,
+        /// How many flows can be remembered.
+        flows: u32,
+        /// How many flows can be translated.
+        bindings: u32,
+        /// What the kernel says.
+        #[source]
+        source: Box<EbpfError>,
+    },
+    /// The kernel's verifier refuses a program.
+    #[error("Linux {release} refuses the BPF program {name}; {log}")]
+    Refused {
+        /// Its name.
+        name: &'static str,
+        /// Of the kernel.
+        release: String,
+        /// Where the reasons are.
+        log: VerifierLog,
+        /// What the kernel says.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The program cannot be loaded.
+    #[error("the BPF program {name} cannot be loaded")]
+    Program {
+        /// Its name.
+        name: &'static str,
+        /// Why.
+        #[source]
+        source: Box<ProgramError>,
+    },
+    /// The programs of the balancer cannot be joined.
+    #[error("cannot put the BPF program for special packets in its place")]
+    Join(#[source] MapError),
+    /// The object lacks a program: a fault of the build.
+    #[error("the BPF object has no XDP program {name}")]
+    NoProgram {
+        /// Its name.
+        name: &'static str,
+    },
+    /// No random numbers.
+    #[error("cannot draw a random seed: {0}")]
+    Seed(std::io::Error),
+}
+
+/// How to load.
+#[derive(Clone, Debug)]
+pub struct LoadOptions {
+    /// Where maps and links are pinned.
+    pub bpffs: PathBuf,
+    /// Interfaces to attach to. Those that do not exist are waited for: see [`DataPath::restore`].
+    pub interfaces: Vec<String>,
+    /// How.
+    pub mode: XdpMode,
+    /// How large to make the maps whose size can be chosen.
+    pub sizes: MapSizes,
+    /// Seed of the flow hash; `None` keeps that of the pinned maps, or takes the former one.
+    pub hash_seed: Option<[u64; 2]>,
+    /// The seed when there are no pinned maps, as after a reboot; `None` draws one.
+    pub former_seed: Option<[u64; 2]>,
+}
+
+/// The loaded balancer. Dropping it leaves the data path running: maps and links are pinned.
+#[derive(Debug)]
+pub struct DataPath {
+    pub(super) balancer: Balancer,
+    pub(super) pins: PinFolder,
+    pub(super) mode: XdpMode,
+    hash_seed: [u64; 2],
+    pub(super) attached: Vec<Attached>,
+    pub(super) maps: Maps,
+    /// Why maps and links cannot be pinned; empty while they are.
+    pub(super) pins_fault: String,
+}
+
+/// Where the maps come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Maps {
+    /// They are those that an agent before has filled.
+    Found,
+    /// They are new, and the program runs on them.
+    New,
+    /// They are new, and lie beside those of another layout, which forward until
+    /// [`DataPath::switch`].
+    Beside,
+}
+
+impl DataPath {
+    /// Loads the balancer, on the pinned maps if there are any, and attaches it. Where a program
+    /// forwards with maps that this version cannot use, it goes on to: see [`DataPath::switch`]. Maps
+    /// of other sizes are replaced, and what they hold is kept.
+    pub fn load(options: &LoadOptions) -> Result<(Self, KernelStore), LoadError> {
+        Facts::read()?.check_balancer()?;
+        let pins = PinFolder::open(&options.bpffs)?;
+        let former = PreviousMaps::find(&pins, options.sizes)?;
+        let hash_seed = match (options.hash_seed, former.hash_seed()) {
+            (Some(seed), Some(former)) if seed != former => {
+                tracing::warn!("hash_seed has changed: flows move to other targets once");
+                seed
+            }
+            (Some(seed), _) | (None, Some(seed)) => seed,
+            (None, None) if options.former_seed.is_some() => {
+                options.former_seed.unwrap_or_default()
+            }
+            (None, None) => random_seed().map_err(LoadError::Seed)?,
+        };
+        match former {
+            PreviousMaps::Ours(_) => Self::load_on(pins, hash_seed, options, Maps::Found),
+            PreviousMaps::OtherSizes(_, sizes) => {
+                Self::load_resized(pins, hash_seed, options, sizes)
+            }
+            PreviousMaps::Running(_) => Self::load_beside(pins, hash_seed, options),
+            PreviousMaps::None(_) => {
+                let loaded = Self::load_on(pins, hash_seed, options, Maps::New);
+                if loaded.is_err() {
+                    detach(&options.bpffs)?;
+                }
+                loaded
+            }
+        }
+    }
+
+    const fn new(
+        balancer: Balancer,
+        pins: PinFolder,
+        options: &LoadOptions,
+        hash_seed: [u64; 2],
+        attached: Vec<Attached>,
+        maps: Maps,
+    ) -> Self {
+        let mode = options.mode;
+        Self { balancer, pins, mode, hash_seed, attached, maps, pins_fault: String::new() }
+    }
+
+    fn load_on(
+        pins: PinFolder,
+        hash_seed: [u64; 2],
+        options: &LoadOptions,
+        maps: Maps,
+    ) -> Result<(Self, KernelStore), LoadError> {
+        let (balancer, store) = load_object(pins.path(), hash_seed, options.sizes)?;
+        let known = presumed(&pinned(&pins)?, &options.interfaces);
+        let mut data_path = Self::new(balancer, pins, options, hash_seed, Vec::new(), maps);
+        data_path.attach_now(&options.interfaces, &known)?;
+        Ok((data_path, store))
+    }
+
+    fn load_beside(
+        pins: PinFolder,
+        hash_seed: [u64; 2],
+        options: &LoadOptions,
+    ) -> Result<(Self, KernelStore), LoadError> {
+        let folder = map_migration::begin(&pins)?;
+        let loaded = load_object(&folder, hash_seed, options.sizes)
+            .and_then(|loaded| Ok((loaded, expected(&pins, &options.interfaces, options.mode)?)));
+        match loaded {
+            Ok(((balancer, store), attached)) => {
+                Ok((Self::new(balancer, pins, options, hash_seed, attached, Maps::Beside), store))
+            }
+            Err(error) => {
+                map_migration::give_up(&pins)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Puts maps of these sizes in the place of others, before anything else changes.
+    fn load_resized(
+        pins: PinFolder,
+        hash_seed: [u64; 2],
+        options: &LoadOptions,
+        former: MapSizes,
+    ) -> Result<(Self, KernelStore), LoadError> {
+        let folder = map_migration::begin(&pins)?;
+        match Self::resize(&pins, &folder, hash_seed, options, former) {
+            Ok((balancer, store, attached)) => {
+                Ok((Self::new(balancer, pins, options, hash_seed, attached, Maps::Found), store))
+            }
+            Err(error) => {
+                map_migration::give_up(&pins)?;
+                Err(error)
+            }
+        }
+    }
+
+    fn resize(
+        pins: &PinFolder,
+        folder: &Path,
+        hash_seed: [u64; 2],
+        options: &LoadOptions,
+        former: MapSizes,
+    ) -> Result<(Balancer, KernelStore, Vec<Attached>), LoadError> {
+        let sizes = [former, options.sizes];
+        resize::share(pins, folder, sizes)?;
+        let mut balancer = Balancer::open(folder, hash_seed, options.sizes, Instance::Live)?;
+        let mut store = KernelStore::open(folder)?;
+        // Loaded before, so that little time passes between the copy and the switch.
+        for name in [program::TRANSLATE, program::REST, program::BALANCE] {
+            load_program(balancer.ebpf(), name)?;
+        }
+        let resize = Resize::begin(pins, folder, sizes, hash_seed)?;
+        store.set_meta(Meta { abi: ABI, hash_seed, ..Meta::default() })?;
+        let known = presumed(&pinned(pins)?, &options.interfaces);
+        let attached =
+            attach_exactly(balancer.load()?, pins, &options.interfaces, options.mode, &known)?;
+        warn_of(&attached);
+        resize.finish(pins)?;
+        Ok((balancer, store, attached))
+    }
+
+    /// Where its maps come from.
+    #[must_use]
+    pub const fn maps(&self) -> Maps {
+        self.maps
+    }
+
+    /// Takes the links over with maps that are filled, each at once, and removes the former maps.
+    /// After an error trying again is safe.
+    pub fn switch(&mut self) -> Result<(), LoadError> {
+        let names: Vec<String> = self.attached.iter().map(|one| one.name.clone()).collect();
+        let known = presumed(&pinned(&self.pins)?, &names);
+        self.attach_now(&names, &known)?;
+        map_migration::finish(&self.pins)?;
+        self.maps = Maps::New;
+        Ok(())
+    }
+
+    /// Whether the program could run on these interfaces, as far as can be told without trying. One
+    /// that it is attached to already may be gone for now.
+    pub fn check(&self, interfaces: &[String]) -> Result<(), LoadError> {
+        let new = |name: &&String| !self.attached.iter().any(|one| one.name == **name);
+        let new: Vec<String> = interfaces.iter().filter(new).cloned().collect();
+        interfaces_exist(&new)
+    }
+
+    /// Makes the program run on exactly these interfaces; before [`DataPath::switch`] that is put
+    /// off until then.
+    pub fn attach(&mut self, interfaces: &[String]) -> Result<(), LoadError> {
+        if self.maps == Maps::Beside {
+            self.attached = expected(&self.pins, interfaces, self.mode)?;
+            return Ok(());
+        }
+        let known = self.attached.clone();
+        self.attach_now(interfaces, &known)
+    }
+
+    fn attach_now(&mut self, interfaces: &[String], known: &[Attached]) -> Result<(), LoadError> {
+        let Self { balancer, pins, mode, .. } = self;
+        self.attached = attach_exactly(balancer.load()?, pins, interfaces, *mode, known)?;
+        warn_of(&self.attached);
+        Ok(())
+    }
+
+    /// Where it is attached.
+    #[must_use]
+    pub fn attached(&self) -> &[Attached] {
+        &self.attached
+    }
+
+    /// Seed of the flow hash.
+    #[must_use]
+    pub const fn hash_seed(&self) -> [u64; 2] {
+        self.hash_seed
+    }
+
+    /// The loaded object, for its log.
+    pub const fn ebpf(&mut self) -> &mut Ebpf {
+        self.balancer.ebpf()
+    }
+}
+
+fn warn_of(attached: &[Attached]) {
+    for Attached { name, fault, .. } in attached.iter().filter(|one| !one.fault.is_empty()) {
+        tracing::warn!(
+            interface = name,
+            reason = fault,
+            "the program is NOT attached to this interface; it will be as soon as that can be done"
+        );
+    }
+    for one in attached.iter().filter(|one| one.fault.is_empty() && !one.native) {
+        tracing::warn!(
+            interface = one.name,
+            reason = one.reason,
+            "XDP runs in GENERIC mode: every packet takes the slow way through the kernel"
+        );
+    }
+}
+
+/// Loads maps and program, and says whose they are.
+pub(super) fn load_object(
+    folder: &Path,
+    hash_seed: [u64; 2],
+    sizes: MapSizes,
+) -> Result<(Balancer, KernelStore), LoadError> {
+    let mut balancer = Balancer::open(folder, hash_seed, sizes, Instance::Live)?;
+    let mut store = KernelStore::open(folder)?;
+    store.set_meta(Meta { abi: ABI, hash_seed, ..Meta::default() })?;
+    balancer.load()?;
+    Ok((balancer, store))
+}
+
+/// What an object that cannot be opened comes to: most of it is memory for maps.
+pub(super) fn not_opened(error: EbpfError, sizes: MapSizes) -> LoadError {
+    match &error {
+        EbpfError::MapError(MapError::CreateError { io_error, .. })
+            if io_error.raw_os_error() == Some(libc::ENOMEM) =>
+        {
+            let (mib, flows, bindings) = (sizes.memory_mib(), sizes.flows(), sizes.bindings());
+            LoadError::Memory { mib, flows, bindings, source: Box::new(error) }
+        }
+        _ => LoadError::Object(Box::new(error)),
+    }
+}
+
+/// Says which of these interfaces does not exist, if one does not.
+pub fn interfaces_exist(interfaces: &[String]) -> Result<(), LoadError> {
+    for name in interfaces {
+        interface_index(name)?;
+    }
+    Ok(())
+}
+
+/// The XDP program with this name, loaded into the kernel.
+pub(super) fn load_program<'a>(
+    ebpf: &'a mut Ebpf,
+    name: &'static str,
+) -> Result<&'a mut Xdp, LoadError> {
+    let program = ebpf.program_mut(name).ok_or(LoadError::NoProgram { name })?;
+    let program: &mut Xdp = program.try_into().map_err(|_| LoadError::NoProgram { name })?;
+    if program.fd().is_err() {
+        program.load().map_err(|source| verifier_log::of(name, source))?;
+    }
+    Ok(program)
+}
+
+fn random_seed() -> std::io::Result<[u64; 2]> {
+    use std::io::Read as _;
+
+    let mut bytes = [0; 16];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytemuck::cast(bytes))
+}

@@ -1,0 +1,136 @@
+//! The memory of flows, or the bindings of modes nat and fullnat, in another size, while packets go on: new
+//! maps in the folder for new maps ([`map_migration`](super::beside)), beside second pins of all others, which stay
+//! as they are.
+//!
+//! What they hold is carried over before the link changes its program, and once more after it:
+//! what packets have written meanwhile. Between the two, in milliseconds, a flow that begins in an armed slot
+//! may be answered by another target, and one of modes nat and fullnat gets two bindings.
+
+use std::path::Path;
+
+use aya::maps::{MapData, MapError};
+use lb_common::abi::map;
+use lb_ebpf::flow_hash::{self, KEYS};
+
+use super::{
+    LoadError, MapSizes, StoreError,
+    bindings::BindingMaps,
+    flows::{Carried, FlowMap, Truth},
+    kernel::failed,
+    map_migration,
+    pins::{PinFolder, maps},
+};
+use crate::clock;
+
+/// Passes before the switch at most: each finds what packets have written during the one before.
+const PASSES: usize = 3;
+
+/// What is carried over.
+pub(super) struct Resize {
+    /// The former memory and the new one, if it has another size.
+    memory: Option<[FlowMap; 2]>,
+    /// The same for bindings.
+    bindings: Option<[BindingMaps; 2]>,
+    keys: [u64; KEYS],
+}
+
+/// Pins all maps but those of other sizes in the folder for new maps, too.
+pub(super) fn share(
+    pins: &PinFolder,
+    folder: &Path,
+    [former, wanted]: [MapSizes; 2],
+) -> Result<(), LoadError> {
+    for pin in maps(pins.path())? {
+        let name = pin.file_name().unwrap_or_default();
+        if changed(former, wanted).iter().any(|changed| name == *changed) {
+            continue;
+        }
+        // Only maps with names that this version knows are in maps of its layout.
+        let known = map::PINNED.iter().find(|known| name == **known).copied().unwrap_or_default();
+        let data = MapData::from_pin(&pin).map_err(|source| failed("open", known, source))?;
+        data.pin(folder.join(name)).map_err(|error| {
+            let name = Some(known.to_owned());
+            failed("pin a second time", known, MapError::PinError { name, error })
+        })?;
+    }
+    Ok(())
+}
+
+/// The maps of other sizes.
+fn changed(former: MapSizes, wanted: MapSizes) -> Vec<&'static str> {
+    let mut changed = Vec::new();
+    if former.memory_lines != wanted.memory_lines {
+        changed.push(map::MEMORY);
+    }
+    if former.bindings != wanted.bindings {
+        // What says which bindings are free belongs to them.
+        changed.extend([map::BINDINGS, map::FLOWS, map::FREE, map::TURNS]);
+    }
+    changed
+}
+
+impl Resize {
+    /// Opens both, and carries over what they hold.
+    pub(super) fn begin(
+        pins: &PinFolder,
+        folder: &Path,
+        [former, wanted]: [MapSizes; 2],
+        hash_seed: [u64; 2],
+    ) -> Result<Self, StoreError> {
+        let changed = changed(former, wanted);
+        let (former, new) = (pins.path(), folder);
+        let memory = |folder: &Path| {
+            FlowMap::open(folder).map_err(|source| failed("open", map::MEMORY, source))
+        };
+        let has = |name| changed.contains(&name);
+        let memory = has(map::MEMORY).then(|| Ok::<_, StoreError>([memory(former)?, memory(new)?]));
+        let bindings = has(map::BINDINGS)
+            .then(|| Ok::<_, StoreError>([BindingMaps::open(former)?, BindingMaps::open(new)?]));
+        let mut resize = Self {
+            memory: memory.transpose()?,
+            bindings: bindings.transpose()?,
+            keys: flow_hash::keys(hash_seed),
+        };
+        for _ in 0..PASSES {
+            resize.carry(Truth::PreviousMaps);
+        }
+        Ok(resize)
+    }
+
+    fn carry(&mut self, truth: Truth) -> [Option<Carried>; 2] {
+        let memory =
+            self.memory.as_ref().map(|[former, new]| new.carry(former, truth, clock::seconds()));
+        let bindings =
+            self.bindings.as_mut().map(|[former, new]| new.carry(former, truth, &self.keys));
+        [memory, bindings]
+    }
+
+    /// Carries over what came until the switch, and puts the new maps in the place of the former ones.
+    pub(super) fn finish(mut self, pins: &PinFolder) -> Result<(), LoadError> {
+        let [memory, bindings] = self.carry(Truth::New);
+        match memory {
+            Some(Carried { kept, lost: 0 }) => {
+                tracing::info!(kept, "the memory of flows has another size; what it held is kept");
+            }
+            Some(Carried { kept, lost }) => {
+                tracing::warn!(
+                    kept,
+                    lost,
+                    "some remembered flows find no place in the smaller memory"
+                );
+            }
+            None => {}
+        }
+        match bindings {
+            Some(Carried { kept, lost: 0 }) => {
+                tracing::info!(kept, "there are more or fewer bindings; all flows keep theirs");
+            }
+            Some(Carried { kept, lost }) => {
+                tracing::warn!(kept, lost, "there are too few bindings for all flows: some break");
+            }
+            None => {}
+        }
+        map_migration::finish(pins)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,158 @@
+//! Facts of a balancer.
+
+use std::{collections::BTreeSet, net::IpAddr, path::Path};
+
+use lb_agent::{AttachedInterface, Snapshot, WarningDetail};
+use lb_api::{Client, StatsView};
+use lb_dataplane as dataplane;
+use lb_netlink::Ingress;
+use lb_plan::{
+    NextHopState,
+    warning::{Warning, WarningKind},
+};
+
+use super::{GatherError, Host, arrivals::arrivals, interface::interface, procfs};
+use crate::{AgentFacts, BalancerFacts, DropCount, Forwarding, HostFacts, TargetWay};
+
+/// Where the kernel describes its types.
+const BTF: &str = "/sys/kernel/btf/vmlinux";
+const JIT: &str = "/proc/sys/net/core/bpf_jit_enable";
+/// The agent's word for targets that no listener uses: their next hops are nobody's business.
+const UNUSED: &str = "unused";
+/// The agent's reason for targets that it cannot reach.
+const UNUSABLE: &str = "Target.IpUnusable";
+
+/// Looks at this host, at these interfaces (without any: the agent's), and asks the agent.
+pub async fn balancer(
+    client: &Client,
+    interfaces: &[String],
+) -> Result<BalancerFacts, GatherError> {
+    let (answer, asked) = (ask(client).await, interfaces.is_empty());
+    let names: Vec<String> = match (&answer, interfaces) {
+        (Ok((snapshot, _)), []) => snapshot.interfaces.iter().map(current_name).collect(),
+        (Err(reason), []) => return Err(GatherError::NoInterfaces { reason: reason.clone() }),
+        (_, named) => named.to_vec(),
+    };
+    if names.is_empty() {
+        let reason = "the agent is attached nowhere, it has no configuration yet".to_owned();
+        return Err(GatherError::NoInterfaces { reason });
+    }
+    let mut host = Host::look().await?;
+    let mut interfaces = Vec::new();
+    for name in &names {
+        match interface(&host, name) {
+            // The agent warns of what is gone.
+            Err(GatherError::UnknownInterface { .. }) if asked && answer.is_ok() => {}
+            facts => interfaces.push(facts?),
+        }
+    }
+    let there: Vec<String> = interfaces.iter().map(|facts| facts.name.clone()).collect();
+    let mut counted = arrivals(&mut host, &there).await.map_err(GatherError::kernel("packets"))?;
+    for interface in &mut interfaces {
+        interface.arrivals = counted.remove(&interface.name);
+    }
+    let agent = match answer {
+        Ok((snapshot, stats)) => Ok(agent(&mut host, snapshot, stats).await?),
+        Err(reason) => Err(reason),
+    };
+    Ok(BalancerFacts { host: host_facts(), interfaces, agent })
+}
+
+/// The name that an interface of the agent has now.
+fn current_name(interface: &AttachedInterface) -> String {
+    let AttachedInterface { name, current_name, .. } = interface;
+    if current_name.is_empty() { name.clone() } else { current_name.clone() }
+}
+
+async fn ask(client: &Client) -> Result<(Snapshot, StatsView), String> {
+    let snapshot = client.status().await.map_err(|error| error.to_string())?;
+    let stats = client.stats().await.map_err(|error| error.to_string())?;
+    Ok((snapshot, stats))
+}
+
+fn host_facts() -> HostFacts {
+    HostFacts {
+        // What cannot be read counts as missing.
+        preflight: dataplane::Facts::read().unwrap_or_else(|_| dataplane::Facts {
+            kernel_release: String::new(),
+            capabilities: 0,
+            btf: false,
+            jit: None,
+        }),
+        btf: Path::new(BTF).exists(),
+        jit: procfs::number(JIT),
+        bpffs: procfs::bpffs(),
+        cpus: procfs::cpus("online"),
+        cpus_possible: procfs::cpus("possible"),
+    }
+}
+
+/// A warning of the agent; those of a newer one may have kinds that are not known here.
+fn warning(detail: WarningDetail) -> Option<Warning> {
+    let WarningDetail { kind, subject, text } = detail;
+    Some(Warning { kind: WarningKind::named(&kind)?, subject, text })
+}
+
+/// Where the agent's program runs.
+fn ingress(snapshot: &Snapshot) -> Ingress {
+    let indices = |mode: &str| {
+        let wanted = snapshot.interfaces.iter().filter(|one| one.mode == mode);
+        wanted.map(|interface| interface.index).collect()
+    };
+    Ingress { native: indices("native"), generic: indices("generic") }
+}
+
+async fn agent(
+    host: &mut Host,
+    snapshot: Snapshot,
+    stats: StatsView,
+) -> Result<AgentFacts, GatherError> {
+    let addresses: BTreeSet<IpAddr> =
+        snapshot.targets.iter().filter_map(|target| target.address).collect();
+    let addresses: Vec<IpAddr> = addresses.into_iter().collect();
+    let next_hops = host
+        .inquiry
+        .next_hops(&addresses, ingress(&snapshot))
+        .await
+        .map_err(GatherError::kernel("routes and neighbours"))?;
+    let mode = |group: &str| {
+        let group = snapshot.target_groups.iter().find(|one| one.name == group)?;
+        Forwarding::named(&group.forwarding)
+    };
+    let targets = snapshot
+        .targets
+        .iter()
+        .filter(|target| target.state != UNUSED)
+        .filter_map(|target| {
+            let address = target.address?;
+            let next_hop = next_hops.get(&address)?.clone();
+            let link = match &next_hop {
+                NextHopState::Resolved(hop) => host.numbered(hop.interface),
+                NextHopState::Asking(_) | NextHopState::Unresolved(_) => None,
+            };
+            let socket = std::net::SocketAddr::new(address, target.port);
+            let unusable = target.reason == UNUSABLE;
+            Some(TargetWay {
+                name: format!("{}/{socket}", target.group),
+                address,
+                forwarding: mode(&target.group),
+                next_hop,
+                interface: link.map(|link| link.name.clone()).unwrap_or_default(),
+                unusable: if unusable { target.detail.clone() } else { String::new() },
+            })
+        })
+        .collect();
+    let drops = stats.drops.into_iter().map(|drop| DropCount {
+        reason: drop.reason,
+        packets: drop.packets,
+        help: drop.help,
+    });
+    Ok(AgentFacts {
+        version: snapshot.version,
+        last_error: snapshot.last_error,
+        warnings: snapshot.warning_details.into_iter().filter_map(warning).collect(),
+        attached: snapshot.interfaces.iter().map(current_name).collect(),
+        targets,
+        drops: drops.collect(),
+    })
+}

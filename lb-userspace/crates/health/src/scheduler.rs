@@ -1,0 +1,185 @@
+//! Which targets are being checked: one task for each. What a probe does and what its outcome
+//! means is decided elsewhere.
+
+#[cfg(test)]
+mod cost;
+mod run;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::HashMap,
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use lb_config::{HealthCheck, TargetKey};
+use tokio::{sync::mpsc::UnboundedSender, task::JoinHandle, time::Instant};
+
+use self::run::Run;
+use super::{
+    CheckSpec, Descriptors, Health, HealthEvent, Machine, NetworkProber, Probe, Prober,
+    SchedulerStats,
+    schedule::{Random, Schedule},
+};
+
+/// Checks targets until it is dropped, and sends an event for each change of a verdict.
+///
+/// A verdict that a target starts with (`resume`, or `Initial`) is no change and sends no event.
+pub struct Scheduler {
+    events: UnboundedSender<HealthEvent>,
+    prober: Arc<dyn Prober>,
+    stats: Arc<SchedulerStats>,
+    descriptors: Arc<Descriptors>,
+    targets: HashMap<TargetKey, Checked>,
+}
+
+/// One target under check. Dropping it stops the check: no event comes after that.
+struct Checked {
+    check: HealthCheck,
+    since: Instant,
+    life: Arc<Mutex<Life>>,
+    task: JoinHandle<()>,
+}
+
+/// What a target's task shares with the scheduler, which may replace the task.
+struct Life {
+    /// Number of the task that may speak for the target. An aborted task can still be running on
+    /// another thread: it finds another number here, and stays silent.
+    generation: u64,
+    machine: Machine,
+}
+
+impl Scheduler {
+    /// A scheduler that probes over the network and checks nothing yet.
+    #[must_use]
+    pub fn new(events: UnboundedSender<HealthEvent>) -> Self {
+        Self::with_prober(events, Arc::<NetworkProber>::default())
+    }
+
+    /// A scheduler with a prober of the caller's choice.
+    #[must_use]
+    pub fn with_prober(events: UnboundedSender<HealthEvent>, prober: Arc<dyn Prober>) -> Self {
+        Self {
+            events,
+            prober,
+            stats: Arc::default(),
+            descriptors: Arc::default(),
+            targets: HashMap::new(),
+        }
+    }
+
+    /// Checks exactly these targets from now on. Must be called inside a tokio runtime.
+    ///
+    /// New ones start, missing ones stop, those whose check differs go on with the new check and
+    /// the verdict they have, and all others do not notice. Of two with the same key the later
+    /// counts.
+    ///
+    /// When this returns, no further event of a stopped target or of a replaced check is sent.
+    /// Events sent before may still lie in the channel; [`Self::is_current`] tells them apart.
+    pub fn set(&mut self, wanted: Vec<CheckSpec>) {
+        let mut former = mem::take(&mut self.targets);
+        for spec in wanted {
+            let known = self.targets.remove(&spec.target);
+            let checked = match known.or_else(|| former.remove(&spec.target)) {
+                None => self.start(&spec),
+                Some(same) if same.check == spec.check => same,
+                Some(changed) => self.restart(changed, &spec),
+            };
+            self.targets.insert(spec.target, checked);
+        }
+    }
+
+    /// Whether an event is about a target as it is being checked now, and not about one that has
+    /// since been stopped (and perhaps started anew).
+    #[must_use]
+    pub fn is_current(&self, event: &HealthEvent) -> bool {
+        self.targets
+            .get(&event.target)
+            .is_some_and(|checked| checked.since.into_std() <= event.decided_at)
+    }
+
+    /// The verdict on a target now, with what the last failed probe saw; `None` for a target that
+    /// is not checked.
+    #[must_use]
+    pub fn health(&self, target: &TargetKey) -> Option<Health> {
+        let checked = self.targets.get(target)?;
+        Some(lock(&checked.life).machine.health().clone())
+    }
+
+    /// Number of targets being checked.
+    #[must_use]
+    pub fn targets(&self) -> usize {
+        self.targets.len()
+    }
+
+    /// The counters; they outlive the scheduler.
+    #[must_use]
+    pub fn stats(&self) -> Arc<SchedulerStats> {
+        Arc::clone(&self.stats)
+    }
+
+    /// The file descriptors that probes may hold; unlimited at first.
+    #[must_use]
+    pub fn descriptors(&self) -> &Descriptors {
+        &self.descriptors
+    }
+
+    fn start(&self, spec: &CheckSpec) -> Checked {
+        let life = Arc::new(Mutex::new(Life {
+            generation: 0,
+            machine: Machine::new(&spec.check, spec.resume),
+        }));
+        Checked {
+            check: spec.check.clone(),
+            since: Instant::now(),
+            task: self.spawn(spec, &life, 0),
+            life,
+        }
+    }
+
+    fn restart(&self, mut checked: Checked, spec: &CheckSpec) -> Checked {
+        let generation = checked.silence();
+        lock(&checked.life).machine.adopt(&spec.check);
+        checked.task = self.spawn(spec, &checked.life, generation);
+        checked.check = spec.check.clone();
+        checked
+    }
+
+    fn spawn(&self, spec: &CheckSpec, life: &Arc<Mutex<Life>>, generation: u64) -> JoinHandle<()> {
+        let random = Random::for_target(&spec.target);
+        let run = Run {
+            target: spec.target.clone(),
+            probe: Probe::new(&spec.target, &spec.check),
+            schedule: Schedule::new(Instant::now(), spec.check.interval, random),
+            life: Arc::clone(life),
+            generation,
+            events: self.events.clone(),
+            prober: Arc::clone(&self.prober),
+            stats: Arc::clone(&self.stats),
+            descriptors: Arc::clone(&self.descriptors),
+        };
+        tokio::spawn(run.forever())
+    }
+}
+
+impl Checked {
+    /// Ends the task, and what it could still say; returns the generation of the next one.
+    fn silence(&self) -> u64 {
+        self.task.abort();
+        let mut life = lock(&self.life);
+        life.generation += 1;
+        life.generation
+    }
+}
+
+impl Drop for Checked {
+    fn drop(&mut self) {
+        self.silence();
+    }
+}
+
+/// A panic elsewhere leaves a life whole: each change to it is complete before anything can fail.
+fn lock(life: &Mutex<Life>) -> MutexGuard<'_, Life> {
+    life.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,87 @@
+//! The prober in front of the others: finds out which way a probe goes.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use lb_config::TargetKey;
+use lb_plan::Reason;
+use tokio::time::Instant;
+
+use super::{
+    TunnelSetup,
+    probe_path::{ProbePath, ProbeRoute},
+    shared::Shared,
+    source_address,
+    tunnel_probe::{ProbeInFlight, TunnelProbe},
+};
+use crate::{Outcome, Probe, ProbeFuture, Prober, Way};
+
+/// Lets another prober probe, through the tunnel where the check says so.
+pub struct TunnelProber {
+    inner: Arc<dyn Prober>,
+    shared: Arc<Shared>,
+}
+
+impl TunnelProber {
+    /// In front of `inner`, on the way that the keeper keeps open.
+    #[must_use]
+    pub fn new(inner: Arc<dyn Prober>, keeper: &TunnelSetup) -> Self {
+        Self { inner, shared: Arc::clone(keeper.shared()) }
+    }
+
+    async fn through(&self, probe: &Probe, target: &TargetKey, deadline: Instant) -> Outcome {
+        let outcome = match self.tunnel_probe(target) {
+            Ok(tunnel_probe) => {
+                let tunnel_probe = Arc::new(tunnel_probe);
+                let way = Way::TunnelProbe(Arc::clone(&tunnel_probe));
+                let probe = Probe { address: tunnel_probe.vip(), way, ..probe.clone() };
+                tunnel_probe.judge(self.inner.probe(&probe, deadline).await)
+            }
+            Err(outcome) => outcome,
+        };
+        self.shared.note(target, &outcome);
+        outcome
+    }
+
+    /// The way to a target as it is now.
+    fn tunnel_probe(&self, target: &TargetKey) -> Result<TunnelProbe, Outcome> {
+        let inconclusive = |detail| Outcome::Inconclusive { detail };
+        let table = self.shared.table();
+        let Some(ProbePath { vip, route }) = table.probe_paths.get(target) else {
+            return Err(inconclusive("the agent has not planned for this target yet".to_owned()));
+        };
+        let entry = match route {
+            ProbeRoute::Entry(entry) => entry,
+            ProbeRoute::Pending(why) => return Err(inconclusive(why.clone())),
+            ProbeRoute::Nowhere(why) => {
+                let reason = Reason::IpUnusable;
+                return Err(Outcome::Failure { reason, detail: why.clone() });
+            }
+        };
+        if let Some(fault) = self.shared.fault() {
+            return Err(inconclusive(fault));
+        }
+        if source_address::is_local(vip.ip()) {
+            return Err(inconclusive(format!(
+                "the VIP {} is an address of this host, so that its packets never leave: remove the \
+                 address, or use `via: address`",
+                vip.ip()
+            )));
+        }
+        let source = source_address::of_probe(vip.ip(), target.address, entry.interface);
+        let source = SocketAddr::new(source.map_err(inconclusive)?, 0);
+        let in_flight = ProbeInFlight::new(*vip, **entry, table.hash_seed);
+        Ok(TunnelProbe::new(Arc::clone(&self.shared), in_flight, source))
+    }
+}
+
+impl Prober for TunnelProber {
+    fn probe<'a>(&'a self, probe: &'a Probe, deadline: Instant) -> ProbeFuture<'a> {
+        match &probe.way {
+            Way::Tunnel(target) => Box::pin(self.through(probe, target, deadline)),
+            Way::Address | Way::TunnelProbe(_) => self.inner.probe(probe, deadline),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,164 @@
+//! One probe that takes the data path's way: from the socket that it puts on the way to what its
+//! outcome means.
+
+use std::{
+    fmt, io,
+    net::SocketAddr,
+    os::fd::AsFd,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+};
+
+use lb_common::{Mode, Target};
+use lb_plan::Reason;
+use socket2::SockRef;
+
+use super::{
+    shared::{Shared, lock},
+    source_address,
+};
+use crate::Outcome;
+
+/// TTL and hop limit of probes: they end at the target. One that lacks the VIP and forwards
+/// packets would send them back into the network, from where they come to a balancer and, by it,
+/// to some other target that answers in its place.
+const TTL: u32 = 1;
+
+/// What the carrier needs to know of a probe, and what it has seen of it.
+#[derive(Debug)]
+pub(super) struct ProbeInFlight {
+    pub(super) vip: SocketAddr,
+    pub(super) target: Target,
+    pub(super) hash_seed: [u64; 2],
+    sent: AtomicU32,
+    /// What was last wrong with a packet that could not be sent.
+    trouble: Mutex<Option<String>>,
+}
+
+impl ProbeInFlight {
+    pub(super) const fn new(vip: SocketAddr, target: Target, hash_seed: [u64; 2]) -> Self {
+        Self { vip, target, hash_seed, sent: AtomicU32::new(0), trouble: Mutex::new(None) }
+    }
+
+    /// A packet has left.
+    pub(super) fn count_sent(&self) {
+        self.sent.fetch_add(1, Relaxed);
+    }
+
+    /// A packet could not be sent.
+    pub(super) fn fail(&self, trouble: String) {
+        *lock(&self.trouble) = Some(trouble);
+    }
+}
+
+/// A probe on the data path's way. Dropping it ends it.
+pub struct TunnelProbe {
+    shared: Arc<Shared>,
+    in_flight: Arc<ProbeInFlight>,
+    source: SocketAddr,
+    /// Local addresses of its sockets.
+    locals: Mutex<Vec<SocketAddr>>,
+}
+
+impl TunnelProbe {
+    pub(super) fn new(shared: Arc<Shared>, in_flight: ProbeInFlight, source: SocketAddr) -> Self {
+        Self { shared, in_flight: Arc::new(in_flight), source, locals: Mutex::default() }
+    }
+
+    /// Where its sockets connect to.
+    #[must_use]
+    pub fn vip(&self) -> SocketAddr {
+        self.in_flight.vip
+    }
+
+    #[cfg(test)]
+    pub(super) fn in_flight(&self) -> &ProbeInFlight {
+        &self.in_flight
+    }
+
+    /// Puts a socket on the way, before it is connected.
+    pub fn board(&self, socket: &impl AsFd) -> io::Result<()> {
+        let socket = SockRef::from(socket);
+        socket.set_mark(self.shared.mark().into())?;
+        match self.in_flight.vip {
+            SocketAddr::V4(_) => socket.set_ttl_v4(TTL)?,
+            SocketAddr::V6(_) => socket.set_unicast_hops_v6(TTL)?,
+        }
+        socket.bind(&self.source.into())?;
+        let local = socket.local_addr()?.as_socket();
+        let local = local.ok_or_else(|| io::Error::other("the socket has no IP address"))?;
+        self.shared.join(local, &self.in_flight);
+        lock(&self.locals).push(local);
+        Ok(())
+    }
+
+    /// What an outcome means, given what was seen of the probe on its way.
+    pub(super) fn judge(&self, outcome: Outcome) -> Outcome {
+        if matches!(outcome, Outcome::Inconclusive { .. } | Outcome::NoDescriptor(_)) {
+            return outcome;
+        }
+        let trouble = lock(&self.in_flight.trouble).clone();
+        if self.in_flight.sent.load(Relaxed) == 0 {
+            // Whatever answered, the target it was not.
+            let detail = trouble.unwrap_or_else(|| {
+                self.shared.report_astray();
+                format!(
+                    "the probe was not seen on its way; is its routing rule gone (`ip rule`), or does a \
+                     firewall of this host drop packets with mark {:#x}?",
+                    self.shared.mark()
+                )
+            });
+            return Outcome::Inconclusive { detail };
+        }
+        match (outcome, trouble) {
+            (Outcome::Failure { .. }, Some(detail)) => Outcome::Inconclusive { detail },
+            (Outcome::Failure { reason, detail }, None) => {
+                Outcome::Failure { reason, detail: self.explain(reason, &detail) }
+            }
+            (other, _) => other,
+        }
+    }
+
+    /// Adds to the detail of a failure how the probe went, and what silence may come from.
+    fn explain(&self, reason: Reason, detail: &str) -> String {
+        let ProbeInFlight { vip, target, .. } = &*self.in_flight;
+        let mode = Mode::try_from(target.mode).map_or("?", Mode::name);
+        let mut detail = format!("{detail} (sent by {mode} to VIP {vip}");
+        if reason == Reason::Timeout {
+            let needs = match Mode::try_from(target.mode) {
+                Ok(Mode::L2dsr) => "does it have the VIP?",
+                _ => "does it unwrap, and have the VIP?",
+            };
+            detail = format!("{detail}: {needs}");
+            if let Some(hint) = source_address::strict_source_check(*vip, target.interface) {
+                detail = format!("{detail} {hint}");
+            }
+        }
+        detail + ")"
+    }
+}
+
+impl Drop for TunnelProbe {
+    fn drop(&mut self) {
+        for local in lock(&self.locals).drain(..) {
+            self.shared.leave(local, &self.in_flight);
+        }
+    }
+}
+
+impl fmt::Debug for TunnelProbe {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Ride").field("vip", &self.vip()).finish_non_exhaustive()
+    }
+}
+
+/// A ride is one only with itself.
+impl PartialEq for TunnelProbe {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.in_flight, &other.in_flight)
+    }
+}
+
+impl Eq for TunnelProbe {}

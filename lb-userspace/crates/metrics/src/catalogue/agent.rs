@@ -1,0 +1,182 @@
+//! PURE: metrics of the agent itself, and of its health checks.
+
+use std::time::Duration;
+
+use lb_plan::warning::WarningKind;
+
+use crate::family::{
+    Family,
+    Kind::{Counter, Gauge, Info},
+};
+
+/// The ways to attach a program.
+const MODES: [&str; 2] = ["native", "generic"];
+
+fn seconds(us: u64) -> f64 {
+    Duration::from_micros(us).as_secs_f64()
+}
+
+pub(super) const FAMILIES: &[Family] = &[
+    Family {
+        name: "xelb_build_info",
+        kind: Info,
+        labels: &["version", "abi"],
+        help: "Version of the agent, and ABI number of its maps.",
+        samples: |seen, out| {
+            out.add(&[&seen.snapshot.version, &seen.snapshot.abi.to_string()], true)
+        },
+    },
+    Family {
+        name: "xelb_agent_start_time_seconds",
+        kind: Gauge,
+        labels: &[],
+        help: "When the agent started, in seconds since 1970.",
+        samples: |seen, out| out.add(&[], seen.snapshot.started_at),
+    },
+    Family {
+        name: "xelb_agent_cpu_seconds_total",
+        kind: Counter,
+        labels: &[],
+        help: "CPU time of the agent; packets are not in it, they are handled in the kernel.",
+        samples: |seen, out| seen.process.cpu.map_or(Ok(()), |cpu| out.add(&[], cpu.as_secs_f64())),
+    },
+    Family {
+        name: "xelb_agent_resident_memory_bytes",
+        kind: Gauge,
+        labels: &[],
+        help: "Memory that the agent holds in RAM, with the parts of the kernel's maps that it has mapped.",
+        samples: |seen, out| {
+            seen.process.resident_bytes.map_or(Ok(()), |bytes| out.add(&[], bytes))
+        },
+    },
+    Family {
+        name: "xelb_agent_own_memory_bytes",
+        kind: Gauge,
+        labels: &[],
+        help: "The part of it that is the agent's alone: neither maps of the kernel nor files.",
+        samples: |seen, out| seen.process.own_bytes.map_or(Ok(()), |bytes| out.add(&[], bytes)),
+    },
+    Family {
+        name: "xelb_configurations_applied_total",
+        kind: Counter,
+        labels: &[],
+        help: "Configurations applied since the agent started.",
+        samples: |seen, out| out.add(&[], seen.snapshot.applied_count),
+    },
+    Family {
+        name: "xelb_configuration_last_error",
+        kind: Gauge,
+        labels: &[],
+        help: "1 when the last change of the configuration was refused or could not be written.",
+        samples: |seen, out| out.add(&[], !seen.snapshot.last_error.is_empty()),
+    },
+    Family {
+        name: "xelb_warnings",
+        kind: Gauge,
+        labels: &["kind"],
+        help: "Warnings that `xelb status` shows, by kind; zeros included.",
+        samples: |seen, out| {
+            let all = &seen.snapshot.warning_details;
+            WarningKind::ALL.iter().map(|kind| kind.name()).try_for_each(|name| {
+                out.add(&[name], all.iter().filter(|warning| warning.kind == name).count())
+            })
+        },
+    },
+    Family {
+        name: "xelb_log_lines_lost_total",
+        kind: Counter,
+        labels: &[],
+        help: "Lines of the agent's log that were lost, since nobody read its standard error.",
+        samples: |seen, out| out.add(&[], seen.snapshot.log_lines_lost),
+    },
+    Family {
+        name: "xelb_interface_mode",
+        kind: Gauge,
+        labels: &["interface", "mode"],
+        help: "1 for the mode in which XDP runs on an interface, 0 for the other one.",
+        samples: |seen, out| {
+            seen.snapshot.interfaces.iter().try_for_each(|interface| {
+                MODES
+                    .iter()
+                    .try_for_each(|mode| out.add(&[&interface.name, mode], interface.mode == *mode))
+            })
+        },
+    },
+    Family {
+        name: "xelb_interface_reattached_total",
+        kind: Counter,
+        labels: &["interface"],
+        help: "How often the program was gone from an interface and was attached again.",
+        samples: |seen, out| {
+            seen.snapshot
+                .interfaces
+                .iter()
+                .try_for_each(|one| out.add(&[&one.name], one.reattached_count))
+        },
+    },
+    Family {
+        name: "xelb_probe_targets",
+        kind: Gauge,
+        labels: &[],
+        help: "Targets whose health is checked.",
+        samples: |seen, out| out.add(&[], seen.snapshot.health.checked_targets),
+    },
+    Family {
+        name: "xelb_probes_total",
+        kind: Counter,
+        labels: &[],
+        help: "Probes started since the agent started.",
+        samples: |seen, out| out.add(&[], seen.snapshot.health.probes),
+    },
+    Family {
+        name: "xelb_probes_failed_total",
+        kind: Counter,
+        labels: &[],
+        help: "Probes that failed.",
+        samples: |seen, out| out.add(&[], seen.snapshot.health.probes_failed),
+    },
+    Family {
+        name: "xelb_probes_inconclusive_total",
+        kind: Counter,
+        labels: &[],
+        help: "Probes that this host could not make; they say nothing about targets.",
+        samples: |seen, out| out.add(&[], seen.snapshot.health.probes_inconclusive),
+    },
+    Family {
+        name: "xelb_probes_late_total",
+        kind: Counter,
+        labels: &[],
+        help: "Probes that started more than 100 ms after they were due.",
+        samples: |seen, out| out.add(&[], seen.snapshot.health.probes_late),
+    },
+    Family {
+        name: "xelb_probe_lateness_p50_seconds",
+        kind: Gauge,
+        labels: &[],
+        help: "Delay that half of the probes since the agent started do not exceed.",
+        samples: |seen, out| out.add(&[], seconds(seen.snapshot.health.lateness_us_p50)),
+    },
+    Family {
+        name: "xelb_probe_lateness_p99_seconds",
+        kind: Gauge,
+        labels: &[],
+        help: "Delay that 99 of 100 probes since the agent started do not exceed.",
+        samples: |seen, out| out.add(&[], seconds(seen.snapshot.health.lateness_us_p99)),
+    },
+    Family {
+        name: "xelb_probe_lateness_max_seconds",
+        kind: Gauge,
+        labels: &[],
+        help: "Longest delay of a probe since the agent started.",
+        samples: |seen, out| {
+            out.add(&[], seconds(seen.snapshot.health.lateness_ms_max.saturating_mul(1000)))
+        },
+    },
+    Family {
+        name: "xelb_last_reaction_seconds",
+        kind: Gauge,
+        labels: &[],
+        help: "From the end of the probe that decided the last change to its ring in the kernel.",
+        samples: |seen, out| out.add(&[], seconds(seen.snapshot.health.last_reaction_us)),
+    },
+];

@@ -1,0 +1,13 @@
+//! What Prometheus scrapes: all that `status` and `stats` show in numbers, over HTTP. It only reads.
+
+mod catalogue;
+mod connection_limit;
+mod family;
+mod observation;
+mod server;
+
+#[cfg(test)]
+mod tests;
+
+pub use observation::Observation;
+pub use server::{BindError, bind, serve};

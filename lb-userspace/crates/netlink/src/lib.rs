@@ -1,0 +1,34 @@
+//! The next hop of each target: interface, MAC addresses, MTU; resolved through netlink and
+//! followed as the host's network changes.
+//!
+//! [`Resolver`] is the door. It deliberately decides nothing about targets: what it does not know
+//! it reports, with the reason, and what to do about that is for its user.
+//!
+//! `resolve`, `xdp_transmit` and `neighbour_refresh` are pure, `decode` and `encode` are the kernel's language; `netlink` and
+//! `netdev` talk to the kernel, `watch` is the loop that joins them. `network_lookup` looks once, for `xelb doctor`,
+//! and `veth` at one pair, for whoever attaches a program there.
+
+use lb_plan::{NextHop, NextHopState};
+
+mod addresses;
+mod decode;
+mod encode;
+mod local_routes;
+mod macs;
+mod neighbour_refresh;
+mod netdev;
+mod netlink;
+mod network_lookup;
+mod resolve;
+mod veth;
+mod watch;
+mod xdp_transmit;
+
+pub use addresses::AddressWatch;
+pub use local_routes::local_prefixes;
+pub use macs::{MacWatch, Macs};
+pub use netlink::ResolverError;
+pub use network_lookup::{LinkDetails, NetworkLookup, Way, XdpOnLink};
+pub use veth::Veth;
+pub use watch::Resolver;
+pub use xdp_transmit::{FAR_END_REMEDY, FarEnd, Ingress, far_end_without_program};

@@ -1,0 +1,147 @@
+//! PURE: the groups of the last plan. What a group's plan follows from is mostly what it followed from
+//! before: then that plan stands, and a change of one target costs the planning of one group.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use lb_common::Target;
+use lb_config::{TargetGroup, TargetKey, Tunnel};
+
+use super::{GroupTable, Inputs, Tables, TargetReport, rings::Ring};
+use crate::{GroupHealth, NextHops, warning::Warning};
+
+/// The groups of a plan, for the next one's `Inputs`.
+#[derive(Clone, Debug, Default)]
+pub struct Cache {
+    basis: Option<Basis>,
+    /// Armed slots of rings of listeners on their way from one group to another.
+    armed_between: usize,
+    groups: HashMap<Arc<str>, Arc<GroupPlan>>,
+}
+
+/// What the plans of all groups followed from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Basis {
+    drained: BTreeSet<TargetKey>,
+    cut: BTreeSet<TargetKey>,
+    next_hops: Arc<NextHops>,
+    tunnel: Tunnel,
+    /// What came of it.
+    tables: Arc<Tables>,
+}
+
+/// What the plan of one group followed from, beside that.
+#[derive(Debug)]
+pub(super) struct Cause {
+    /// Its configuration.
+    pub(super) group: Arc<TargetGroup>,
+    /// Whether a listener forwards to it.
+    pub(super) used: bool,
+    /// The verdicts on its targets.
+    pub(super) health: Option<Arc<GroupHealth>>,
+}
+
+/// The plan of one group.
+#[derive(Debug)]
+pub(super) struct GroupPlan {
+    pub(super) cause: Cause,
+    /// Its id.
+    pub(super) id: u16,
+    /// Itself in the maps.
+    pub(super) table: GroupTable,
+    /// Its ring, if it has one.
+    pub(super) ring: Option<Ring>,
+    /// The interfaces that its targets are reached by.
+    pub(super) interfaces: BTreeSet<u32>,
+    /// The entries of its targets, by id.
+    pub(super) targets: Vec<(u16, Target)>,
+    /// Reports on them.
+    pub(super) reports: Arc<[TargetReport]>,
+    /// What people must be told.
+    pub(super) warnings: Vec<Warning>,
+    /// When it changes without any event.
+    pub(super) next_change: Option<u32>,
+    /// Whether it is what was there before it.
+    pub(super) settled: bool,
+}
+
+impl Cache {
+    /// The group with this name.
+    pub(super) fn group(&self, name: &str) -> Option<&Arc<GroupPlan>> {
+        self.groups.get(name)
+    }
+
+    /// Whether nothing has changed that the plans of all groups follow from. Their targets then are
+    /// those of the previous tables.
+    pub(super) fn holds(&self, inputs: &Inputs<'_>) -> bool {
+        let holds = |basis: &Basis| {
+            std::ptr::eq(&raw const *basis.tables, inputs.previous)
+                && basis.drained == *inputs.drained
+                && basis.cut == *inputs.cut
+                && basis.next_hops == *inputs.next_hops
+                && basis.tunnel == inputs.config.tunnel
+        };
+        self.basis.as_ref().is_some_and(holds) && inputs.idle_slots.is_empty()
+    }
+
+    /// The groups.
+    pub(super) fn groups(&self) -> impl Iterator<Item = &Arc<GroupPlan>> {
+        self.groups.values()
+    }
+
+    /// Number of armed slots of all rings.
+    #[must_use]
+    pub fn armed(&self) -> usize {
+        let groups = self.groups.values().filter_map(|group| group.ring.as_ref());
+        groups.map(Ring::armed).sum::<usize>() + self.armed_between
+    }
+
+    /// Counts armed slots of a ring that is no group's of the configuration.
+    pub(super) fn add_armed(&mut self, slots: usize) {
+        self.armed_between += slots;
+    }
+
+    /// The group with this id.
+    pub(super) fn by_id(&self, id: u16) -> Option<&Arc<GroupPlan>> {
+        self.groups.values().find(|group| group.id == id)
+    }
+
+    /// Room for so many groups.
+    pub(super) fn with_capacity(groups: usize) -> Self {
+        Self { groups: HashMap::with_capacity(groups), ..Self::default() }
+    }
+
+    /// Keeps a group for the next plan.
+    pub(super) fn keep(&mut self, group: Arc<GroupPlan>) {
+        self.groups.insert(Arc::clone(&group.table.name), group);
+    }
+
+    /// Keeps what they all follow from.
+    pub(super) fn founded(self, inputs: &Inputs<'_>, tables: Arc<Tables>) -> Self {
+        let basis = Basis {
+            drained: inputs.drained.clone(),
+            cut: inputs.cut.clone(),
+            next_hops: Arc::clone(inputs.next_hops),
+            tunnel: inputs.config.tunnel,
+            tables,
+        };
+        Self { basis: inputs.idle_slots.is_empty().then_some(basis), ..self }
+    }
+}
+
+impl GroupPlan {
+    /// Whether it is its own successor: it has come of the same cause, from what it is itself, and
+    /// time alone does not change it.
+    pub(super) fn stands(
+        &self,
+        group: &Arc<TargetGroup>,
+        used: bool,
+        health: Option<&Arc<GroupHealth>>,
+    ) -> bool {
+        let cause = &self.cause;
+        let same = cause.group == *group && cause.used == used && cause.health.as_ref() == health;
+        self.settled && self.next_change.is_none() && same
+    }
+}

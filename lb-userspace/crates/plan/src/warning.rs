@@ -1,0 +1,188 @@
+//! What an operator should look at: a kind with a stable name, what it is about, and a text. `status`,
+//! the log, `xelb doctor` and the metric `xelb_warnings` show the same; nothing here decides anything.
+
+use std::fmt;
+
+/// Whether traffic is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Harm {
+    /// Packets are lost, or will be: an error of `xelb doctor`.
+    Loss,
+    /// Traffic flows, but not as it should: a warning of `xelb doctor`.
+    Risk,
+}
+
+macro_rules! kinds {
+    ($($(#[doc = $help:literal])* $kind:ident, $name:literal, $harm:ident, $remedy:literal;)*) => {
+        /// The kinds, in the order in which `status` shows them: loudest first. Names are part of the
+        /// API; docs/metrics.md lists them.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum WarningKind {
+            $($(#[doc = $help])* $kind,)*
+        }
+
+        impl WarningKind {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$kind),*];
+
+            /// The stable name.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$kind => $name),* }
+            }
+
+            /// Whether traffic is lost.
+            #[must_use]
+            pub const fn harm(self) -> Harm {
+                match self { $(Self::$kind => Harm::$harm),* }
+            }
+
+            /// What to do.
+            #[must_use]
+            pub const fn remedy(self) -> &'static str {
+                match self { $(Self::$kind => $remedy),* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// The program does not run on an interface where it should.
+    ProgramGone, "program_gone", Loss,
+        "the text says why the agent cannot attach it; it tries again every second, and as soon as the \
+         interface exists";
+    /// A group that listeners use has no targets.
+    GroupWithoutTargets, "group_without_targets", Loss,
+        "register targets: `xelb get target-groups` shows the group without any";
+    /// No target of a group may take traffic.
+    NoTargetInService, "no_target_in_service", Loss,
+        "`xelb get targets` shows why none takes traffic";
+    /// Targets whose route or MAC is not known.
+    NextHopUnresolved, "next_hop_unresolved", Loss,
+        "DETAIL of `xelb get targets` has the reason; docs/next-hops.md has each of them";
+    /// A listener on many ports takes what is for an address of the host itself.
+    OwnAddressTaken, "own_address_taken", Loss,
+        "give the listener another address, or allow it with `attributes: { allow_own_address: true }`";
+    /// Answers of nat or fullnat targets come in by an interface without the program.
+    AnswersUnseen, "answers_unseen", Loss,
+        "put the interface towards the targets under `interfaces`";
+    /// No interface has a source address of fullnat, and nobody answers ARP for it.
+    SourceAddressMissing, "source_address_missing", Loss,
+        "add the address to the interface towards the targets (`ip address add ADDRESS/32 dev IFACE`)";
+    /// Targets of a group of nat or fullnat get connections, and no answer comes back through this host.
+    AnswersMissing, "answers_missing", Loss,
+        "route the targets' answers through this host; `xelb doctor target --balancer ADDRESS` on a \
+         target says where they go";
+    /// A veth whose other end does not take what XDP sends.
+    FarEndWithoutProgram, "far_end_without_program", Loss,
+        "attach a program that passes everything to the other end (there: `xelb pass --interface \
+         PEER`), or run the agent with --xdp-mode generic";
+    /// A driver could not send frames that XDP gave it.
+    FramesLost, "frames_lost", Loss,
+        "look at the counters that the text names (`ethtool -S IFACE`); docs/next-hops.md says what \
+         interfaces need";
+    /// Packets arrive without the checksums that their senders left to a device.
+    PartialChecksums, "partial_checksums", Loss,
+        "at the other end of the veth pair: ethtool -K PEER tx off";
+    /// Generic mode sends packets on with the VLAN tag that a device has taken off.
+    VlanTagsStripped, "vlan_tags_stripped", Loss,
+        "ethtool -K IFACE rxvlan off; for a veth, at the other end of the pair: ethtool -K PEER txvlan off";
+    /// New flows of modes nat and fullnat find no free port or binding.
+    PoolExhausted, "pool_exhausted", Loss,
+        "start the agent with a larger --nat-bindings, or shorten idle_timeout of listeners whose \
+         connections are idle; fullnat with few targets: add an address to source_nat, or widen its ports";
+    /// New flows of modes nat and fullnat find no room in the flow table.
+    FlowTableFull, "flow_table_full", Loss,
+        "shorten idle_timeout of the listeners, or spread the load over more balancers";
+    /// Targets of mode nat ask their own listener.
+    HairpinRefused, "hairpin_refused", Loss,
+        "name an address in source_nat, from which a target can be asked by itself, or use fullnat";
+    /// Unhealthy targets are used because none, or too few, are healthy.
+    FailOpen, "fail_open", Risk,
+        "`xelb get targets` says why its targets are unhealthy";
+    /// Listeners were led to a group that has no target in service yet.
+    SwitchWaits, "switch_waits", Risk,
+        "wait for the first health checks of the group, or see with `xelb get targets` what it lacks; \
+         the listeners stay with their former targets until those have drained";
+    /// Another layout's maps forward until the first verdicts are in.
+    LayoutChange, "layout_change", Risk,
+        "wait for the first health checks; it ends by itself";
+    /// Maps and links cannot be pinned.
+    PinsMissing, "pins_missing", Risk,
+        "mount the bpffs again (`mount -t bpf bpf /sys/fs/bpf`); the agent pins all again";
+    /// An interface has another name now.
+    InterfaceRenamed, "interface_renamed", Risk,
+        "give the interface its name back, or put the new one under `interfaces`";
+    /// XDP runs in generic mode.
+    GenericMode, "generic_mode", Risk,
+        "use an interface whose driver runs XDP programs";
+    /// Targets that this host cannot check.
+    HealthUnknown, "health_unknown", Risk,
+        "DETAIL of `xelb get targets` says what keeps this host from checking them";
+    /// Probes wait for file descriptors.
+    FileDescriptors, "file_descriptors", Risk,
+        "raise LimitNOFILE of the agent's unit, or probe less often (`interval`)";
+    /// Lines of the log are lost.
+    LogLinesLost, "log_lines_lost", Risk,
+        "see that somebody reads the agent's standard error; restart the agent when it is closed";
+    /// A veth whose other end leaves checksums to a device.
+    ChecksumOffload, "checksum_offload", Risk,
+        "at the other end of the veth pair: ethtool -K PEER tx off";
+    /// Health checks that take the data path's way cannot be made.
+    ProbePath, "probe_path", Risk,
+        "the text names the reason; docs/health-checks.md says what such checks need";
+}
+
+impl WarningKind {
+    /// The kind with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+}
+
+/// One warning. It is the same one while kind and subject are; its text may follow what changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// What kind of trouble it is.
+    pub kind: WarningKind,
+    /// What it is about: the name of a group, an interface, a listener, a target; or nothing.
+    pub subject: String,
+    /// All of it, for people.
+    pub text: String,
+}
+
+impl Warning {
+    /// A warning.
+    #[must_use]
+    pub fn new(kind: WarningKind, subject: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { kind, subject: subject.into(), text: text.into() }
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Tests compare texts.
+impl PartialEq<&str> for Warning {
+    fn eq(&self, text: &&str) -> bool {
+        self.text == *text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_found_by_their_names() {
+        for kind in WarningKind::ALL {
+            assert_eq!(WarningKind::named(kind.name()), Some(*kind));
+            assert!(kind.name().bytes().all(|byte| byte == b'_' || byte.is_ascii_lowercase()));
+        }
+        assert_eq!(WarningKind::named("unheard_of"), None);
+    }
+}

@@ -1,0 +1,99 @@
+//! The desired state of an agent without a configuration file: numbered revisions behind a trait.
+//!
+//! [`Embedded`] keeps them in the state directory. A store that several hosts share implements the
+//! same trait: `base` makes a commit a compare-and-swap, so that two writers never overwrite each
+//! other. What an agent must know after a reboot (drains, the seed of the hash) is kept beside them.
+
+mod embedded;
+mod error;
+mod files;
+#[cfg(test)]
+mod power_cut_tests;
+mod record;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+pub use embedded::Embedded;
+pub use error::StoreError;
+use lb_config::{Document, Edit, TargetKey};
+
+/// Revisions that can be gone back to; older ones are forgotten.
+pub const REVISIONS_KEPT: u64 = 1000;
+
+/// One desired state.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Revision {
+    /// Number, time, author and reason.
+    pub head: RevisionHead,
+    /// The configuration.
+    pub document: Document,
+}
+
+/// What is known of a revision without its document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RevisionHead {
+    /// Its number, from 1.
+    pub number: u64,
+    /// When it was written, seconds since 1970.
+    pub written_at: u64,
+    /// Who wrote it.
+    pub who: String,
+    /// What changed, for people.
+    pub what: String,
+}
+
+/// A new revision that somebody wants.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    /// Number of the revision that it was made from; 0 for the first one. Another revision in
+    /// between is a conflict.
+    pub base: u64,
+    /// Who.
+    pub who: String,
+    /// What, for people.
+    pub what: String,
+    /// The configuration.
+    pub document: Document,
+    /// The edit that makes the document from that of `base`, if it is one.
+    pub edit: Option<Edit>,
+}
+
+/// What must outlive a reboot and is not configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Runtime {
+    /// Seed of the flow hash: with another one, all flows would move.
+    #[serde(default)]
+    pub hash_seed: Option<[u64; 2]>,
+    /// Targets that somebody drains.
+    #[serde(default)]
+    pub drained: Vec<TargetKey>,
+}
+
+/// Where the desired state is kept. What a call has returned survives a power cut.
+pub trait Store: fmt::Debug + Send {
+    /// Where that is, for `status`.
+    fn place(&self) -> String;
+
+    /// The current revision, if anything has been applied.
+    fn current(&self) -> Option<&Revision>;
+
+    /// Makes a document the current revision. After an error nothing has changed.
+    fn commit(&mut self, commit: Commit) -> Result<&Revision, StoreError>;
+
+    /// An earlier revision, or the current one; `None` when there is none of that number.
+    fn revision(&mut self, number: u64) -> Result<Option<Revision>, StoreError>;
+
+    /// At most `most` revisions with numbers below `before`, newest first.
+    fn revisions(&mut self, before: u64, most: usize) -> Result<Vec<RevisionHead>, StoreError>;
+
+    /// What was kept for after a reboot.
+    fn runtime(&self) -> &Runtime;
+
+    /// Keeps it.
+    fn keep_runtime(&mut self, runtime: Runtime) -> Result<(), StoreError>;
+}

@@ -329,4 +329,4 @@ impl Life {
 const _: () = assert!(core::mem::offset_of!(Binding, life) == 0);
 const _: () = assert!(POOL_PLACES.is_power_of_two());
 const _: () = assert!(BINDINGS.is_power_of_two() && BINDINGS_MIN.is_power_of_two());
-const _: () = assert!(BINDINGS_MAX.is_power_of_two() && BINDINGS_MAX < WORD_USED as usize);
+const _: () = assert!(BINDINGS_MAX.is_power_of_two() && (BINDINGS_MAX as u64) < WORD_USED);

@@ -149,6 +149,7 @@ mod tests {
     /// if the other factor is theirs, too.
     #[test]
     fn no_half_of_a_source_hides_another() {
+        const CHOSEN: u32 = 0x1234_5678;
         let source = |words: [u32; 4]| {
             let words = words.map(u64::from);
             let words = [words[0] | words[1] << 32, words[2] | words[3] << 32];
@@ -158,7 +159,6 @@ mod tests {
                 ..datagram("::", "2001:db8::10", [40_000, 443], 6)
             }
         };
-        const CHOSEN: u32 = 0x1234_5678;
         // A sender would have to find the key; here he has it.
         let zero = |index: usize| match index {
             0 => 0,

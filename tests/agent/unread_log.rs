@@ -41,9 +41,14 @@ fn an_agent_whose_log_nobody_reads_goes_on() -> Result<()> {
         // The pipe is full, and lines are lost.
         let lost = |status: &serde_json::Value| status["log_lines_lost"].as_u64().unwrap_or(0);
         wait::until("lines are lost", LIMIT * 3, || {
-            let broken = write(lab, &with_many_errors()).and_then(|()| write(lab, WEB));
-            broken.map_err(|error| error.to_string())?;
-            let status = json(lab, xelb, "status").map_err(|error| error.to_string())?;
+            // Each file is read before the next one is written, however busy the machine is.
+            let refused = write(lab, &with_many_errors())
+                .and_then(|()| wait_json(lab, xelb, "status", |status| status["last_error"] != ""));
+            let status = refused.and_then(|_| {
+                write(lab, WEB)?;
+                wait_json(lab, xelb, "status", |status| status["last_error"] == "")
+            });
+            let status = status.map_err(|error| error.to_string())?;
             if lost(&status) > 0 { Ok(()) } else { Err("none".to_owned()) }
         })?;
         let status = json(lab, xelb, "status")?;

@@ -323,8 +323,9 @@ fn another_number_of_bindings_breaks_no_connection() -> anyhow::Result<()> {
             let most = bindings.parse::<u64>()?.next_power_of_two();
             wait::until("the agent has that many bindings", LIMIT, || {
                 let stats = running.xelb.command(lab, &["stats", "-o", "json"]);
-                let stats =
-                    stats.and_then(|ran| ran.success()).map_err(|error| error.to_string())?;
+                let stats = stats
+                    .and_then(lb_tests::process::Finished::success)
+                    .map_err(|error| error.to_string())?;
                 let stats: serde_json::Value =
                     serde_json::from_str(&stats).map_err(|error| error.to_string())?;
                 let has = stats["translated_flows_max"] == most;

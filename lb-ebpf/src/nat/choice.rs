@@ -88,7 +88,7 @@ impl Choice {
     #[must_use]
     #[inline(always)]
     pub const fn is_young(self) -> bool {
-        self.0 >> AGE & 0xff == 0
+        (self.0 >> AGE) as u8 == 0
     }
 
     /// Index of the best one.

@@ -221,14 +221,14 @@ pub fn candidate<T: NatTables>(
     position: u32,
     tables: &T,
 ) -> Candidate {
-    let number = (position >> 16) * tables.pools_end(flow.family) >> 16;
+    let number = ((position >> 16) * tables.pools_end(flow.family)) >> 16;
     let place = Pool::first_place(flow.family) as u32 + number;
     let pool = tables.pool(place as usize);
     let Some(target) = tables.target(target) else { return Candidate::NOBODYS };
     if pool.count == 0 {
         return Candidate::NOBODYS;
     }
-    let offset = (position & 0xffff) * (pool.count & 0xffff) >> 16;
+    let offset = ((position & 0xffff) * (pool.count & 0xffff)) >> 16;
     let port = (u32::from(pool.first_port) + offset) as u16;
     let place = u64::from((place & 0x1f) << 16 | u32::from(port)) << 32;
     let hash = reply_hash(flow.family, flow.protocol, target, &pool, port, tables);

@@ -106,7 +106,7 @@ pub fn is_double<T: FlowLines>(hash: u64, tables: &T) -> bool {
         };
         for word in &line.words {
             let difference = (*word ^ hash) >> 32;
-            count += difference.wrapping_sub(1) >> 63 & *word / WORD_USED & 1;
+            count += (difference.wrapping_sub(1) >> 63) & (*word / WORD_USED) & 1;
         }
     }
     count > 1

@@ -79,14 +79,13 @@ fn render(status: &Snapshot) -> String {
     }
     let ((slots, slots_max), armed) = (maps.ring_slots, maps.armed_slots);
     line("ring slots", &format!("{slots} of {slots_max}, {armed} armed"));
-    if maps.remembered_flows_max > 0 {
-        let most = maps.remembered_flows_max;
-        line("flow memory", &format!("{most} flows at most; `xelb stats` counts them"));
-    }
-    if maps.translated_flows_max > 0 {
-        let most = maps.translated_flows_max;
-        line("nat bindings", &format!("{most} flows at most; `xelb stats` counts them"));
-    }
+    let flows = |line: &mut dyn FnMut(&str, &str), name: &str, most: usize| {
+        if most > 0 {
+            line(name, &format!("{most} flows at most; `xelb stats` counts them"));
+        }
+    };
+    flows(&mut line, "flow memory", maps.remembered_flows_max);
+    flows(&mut line, "nat bindings", maps.translated_flows_max);
     let memory = &status.memory;
     line("maps' memory", &maps_memory(memory));
     if let (Some(resident), Some(own)) = (memory.agent_resident_bytes, memory.agent_own_bytes) {

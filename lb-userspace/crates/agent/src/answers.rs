@@ -21,6 +21,7 @@ pub struct Reached {
 }
 
 /// Whether packets to a group are translated.
+#[must_use]
 pub const fn translates(group: &TargetGroup) -> bool {
     matches!(group.forwarding, Mode::Nat | Mode::Fullnat)
 }

@@ -26,6 +26,7 @@ pub struct Readiness {
 
 impl Readiness {
     /// As the environment has it: `NOTIFY_SOCKET`, `WATCHDOG_USEC`, `WATCHDOG_PID`.
+    #[must_use]
     pub fn from_environment() -> Self {
         let enabled = std::env::var_os("NOTIFY_SOCKET").is_some();
         Self::new(enabled, sd_notify::watchdog_enabled().filter(|_| enabled))

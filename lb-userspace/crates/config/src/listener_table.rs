@@ -38,6 +38,10 @@ pub fn crowded_alone<'keys>(
 }
 
 /// Keys that all have the same first place, for tests.
+///
+/// # Panics
+///
+/// There are not so many of them.
 #[must_use]
 pub fn colliding(count: usize) -> Vec<ListenerKey> {
     use lb_common::{Address, Be16, Family, listener::protocol::TCP};

@@ -146,6 +146,7 @@ pub(super) fn interface_index(name: &str) -> Result<u32, AttachError> {
 }
 
 /// Name of the interface with this index.
+#[must_use]
 pub fn interface_name(index: u32) -> Option<String> {
     let name = nix::net::if_::if_indextoname(index).ok()?;
     // What nix 0.31 gives for an index that does not exist.

@@ -187,7 +187,7 @@ impl BindingMaps {
         if let Some(other) = table::holder(reply, &*self) {
             let life = self.life(other);
             let [known, own] = [life, binding.life].map(|word| Life::from_word(word).seen);
-            if own.wrapping_sub(known) > u32::MAX / 2 || !self.end(other, life, &key) {
+            if own.wrapping_sub(known) > u32::MAX / 2 || !self.end(other, life, key) {
                 return false;
             }
         }

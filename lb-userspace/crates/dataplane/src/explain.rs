@@ -195,8 +195,9 @@ fn binding(folder: &Path, noted: &Explanation) -> Result<Option<Binding>, Explai
 
 /// What the binding would say of the target's side; see [`Explanation::binding`].
 fn new_binding(folder: &Path, noted: u32) -> Result<Binding, ExplainError> {
-    let place = (noted >> 16) as u8;
-    let is_its = |(number, _): &(u8, Pool)| *number == place && noted != Explanation::CLIENT;
+    let place = noted >> 16;
+    let is_its =
+        |(number, _): &(u8, Pool)| u32::from(*number) == place && noted != Explanation::CLIENT;
     let pool = BindingMaps::open(folder)?.read().find(is_its);
     Ok(pool.map_or(Binding::EMPTY, |(_, pool)| Binding {
         local: pool.address,

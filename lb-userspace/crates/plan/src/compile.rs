@@ -125,6 +125,7 @@ pub enum PlanError {
 
 impl PlanError {
     /// A listener without a place.
+    #[must_use]
     pub fn crowded(key: &ListenerKey) -> Self {
         Self::Crowded { listener: map_entry::shown(key) }
     }

@@ -23,6 +23,7 @@ pub const GENERIC: &str = "generic mode sends packets on with the tag that they 
                                   wrong VLAN";
 
 /// What to type.
+#[must_use]
 pub fn remedy(interface: &str, driver: &str) -> String {
     if driver == "veth" {
         "at the other end of the veth pair: ethtool -K PEER txvlan off".to_owned()

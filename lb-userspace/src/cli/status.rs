@@ -43,15 +43,7 @@ fn render(status: &Snapshot) -> String {
         }
     }
     for interface in &status.interfaces {
-        let AttachedInterface { name, current_name, mode, reason, reattached_count, .. } =
-            interface;
-        let renamed = !current_name.is_empty() && current_name != name;
-        let name = if renamed { format!("{name}, now {current_name}") } else { name.clone() };
-        let again = match reattached_count {
-            0 => String::new(),
-            count => format!("; attached again {count} times"),
-        };
-        line("interface", &format!("{name} ({mode}: {reason}){again}"));
+        line("interface", &interface_text(interface));
     }
     let healthy = status.targets.iter().filter(|target| target.state == "healthy").count();
     let maps = &status.maps;
@@ -102,6 +94,17 @@ fn render(status: &Snapshot) -> String {
         line("WARNING", warning);
     }
     text
+}
+
+fn interface_text(interface: &AttachedInterface) -> String {
+    let AttachedInterface { name, current_name, mode, reason, reattached_count, .. } = interface;
+    let renamed = !current_name.is_empty() && current_name != name;
+    let name = if renamed { format!("{name}, now {current_name}") } else { name.clone() };
+    let again = match reattached_count {
+        0 => String::new(),
+        count => format!("; attached again {count} times"),
+    };
+    format!("{name} ({mode}: {reason}){again}")
 }
 
 /// Maps that are named; `-o json` has all.

@@ -84,7 +84,7 @@ fn binding(number: u32) -> Binding {
         vip_port: Be16::new(80),
         local: Address::v4([192, 0, 2, 1]),
         local_port: Be16::new(1024 + (number % 60_000) as u16),
-        target_address: Address::v4([10, 99, 0, (number / 60_000) as u8]),
+        target_address: Address::v4([10, 99, 0, u8::try_from(number / 60_000).unwrap()]),
         target_port: Be16::new(8080),
         family: Family::V4 as u8,
         protocol: protocol::TCP,

@@ -113,7 +113,7 @@ mod tests {
 
     use super::*;
 
-    const NOW: u32 = 1000;
+    const NOW: u32 = 10_000;
 
     /// A binding by listener, flags and silence.
     fn walk(looks: &[(u16, u16, u32)]) -> Choice {

@@ -67,16 +67,12 @@ const KNOWN: &[&[&str]] = &[
     ],
     &["lb-userspace/crates/config/src/files.rs", "lb-userspace/crates/config/src/section.rs"],
     &[
-        "lb-userspace/crates/dataplane/src/answered.rs",
         "lb-userspace/crates/dataplane/src/attach.rs",
         "lb-userspace/crates/dataplane/src/attach_sender.rs",
-        "lb-userspace/crates/dataplane/src/explain.rs",
-        "lb-userspace/crates/dataplane/src/lib.rs",
         "lb-userspace/crates/dataplane/src/links.rs",
         "lb-userspace/crates/dataplane/src/load.rs",
         "lb-userspace/crates/dataplane/src/resize.rs",
         "lb-userspace/crates/dataplane/src/restore.rs",
-        "lb-userspace/crates/dataplane/src/stats.rs",
         "lb-userspace/crates/dataplane/src/tail_call.rs",
         "lb-userspace/crates/dataplane/src/verifier_log.rs",
     ],
@@ -103,7 +99,6 @@ const KNOWN: &[&[&str]] = &[
         "lb-userspace/crates/health/src/tunnel/tunnel_probe.rs",
         "lb-userspace/crates/health/src/udp.rs",
     ],
-    &["lb-userspace/crates/health/src/lib.rs", "lb-userspace/crates/health/src/scheduler.rs"],
     &[
         "lb-userspace/crates/metrics/src/catalogue/mod.rs",
         "lb-userspace/crates/metrics/src/family.rs",
@@ -125,11 +120,6 @@ const KNOWN: &[&[&str]] = &[
         "lb-userspace/crates/plan/src/target_lifecycle.rs",
         "lb-userspace/crates/plan/src/targets.rs",
         "lb-userspace/crates/plan/src/transition.rs",
-    ],
-    &[
-        "lb-userspace/crates/store/src/embedded.rs",
-        "lb-userspace/crates/store/src/lib.rs",
-        "lb-userspace/crates/store/src/record.rs",
     ],
 ];
 

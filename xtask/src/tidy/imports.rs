@@ -164,15 +164,16 @@ fn mentioned(source: &Source) -> Vec<Vec<String>> {
         }
     }
     let is_word = |character: char| character.is_alphanumeric() || character == '_';
-    for (position, _) in source.code.match_indices("::") {
-        let before = source.code.get(..position).unwrap_or_default();
+    let code = without_uses(&source.code);
+    for (position, _) in code.match_indices("::") {
+        let before = code.get(..position).unwrap_or_default();
         let head = before.rsplit(|character| !is_word(character)).next().unwrap_or_default();
         let start = position - head.len();
-        let is_first = !source.code.get(..start).unwrap_or_default().ends_with("::");
+        let is_first = !code.get(..start).unwrap_or_default().ends_with("::");
         if !is_first || head.is_empty() {
             continue;
         }
-        let rest = source.code.get(start..).unwrap_or_default();
+        let rest = code.get(start..).unwrap_or_default();
         let end = rest.find(|character| !is_word(character) && character != ':');
         let path: Vec<String> =
             segments(rest.get(..end.unwrap_or(rest.len())).unwrap_or_default()).collect();
@@ -187,6 +188,15 @@ fn mentioned(source: &Source) -> Vec<Vec<String>> {
         }
     }
     paths
+}
+
+/// Code without its `use` statements.
+fn without_uses(code: &str) -> String {
+    let mut rest = code.to_owned();
+    for (_, tree) in use_trees(code) {
+        rest = rest.replace(tree, "");
+    }
+    rest
 }
 
 /// The file that defines what a path means in a module, and its name.
@@ -280,7 +290,7 @@ mod tests {
             ("a/src/lib.rs", "mod b;\nmod c;\npub use b::B;\npub struct Root;\n"),
             (
                 "a/src/b.rs",
-                "use super::Root;\npub struct B(Root);\n#[cfg(test)]\nmod tests {\nuse crate::c::C;\n}\n",
+                "use super::Root;\npub struct B(Root);\npub fn other() {}\npub fn thing() {}\n#[cfg(test)]\nmod tests {\nuse crate::c::C;\n}\n",
             ),
             (
                 "a/src/c/mod.rs",
@@ -294,7 +304,6 @@ mod tests {
             [
                 "a/src/b.rs -> a/src/lib.rs: Root",
                 "a/src/c/d.rs -> a/src/b.rs: thing",
-                "a/src/c/d.rs -> a/src/c/mod.rs: C",
                 "a/src/c/mod.rs -> a/src/b.rs: B other",
             ]
         );

@@ -48,20 +48,21 @@ grep -q '^NoNewPrivs:\s1$' "/proc/$pid/status" || fail "new privileges"
 grep -q '^Seccomp:\s2$' "/proc/$pid/status" || fail "no filter of system calls"
 
 say "checks of every kind can be made"
-cat > /etc/xelb/check <<'END'
+mkdir -p /etc/xelb/checks
+cat > /etc/xelb/checks/program <<'END'
 #!/bin/sh
 # A program runs; it sees neither /home nor a file system that it can write to.
 touch /etc/xelb/written 2>/dev/null && exit 1
 exit 0
 END
-chmod 755 /etc/xelb/check
+chmod 755 /etc/xelb/checks/program
 cat > /etc/xelb/xelb.yaml.new <<'END'
 interfaces: [eth0]
 target_groups:
   - { name: ping, protocol: tcp, port: 80, forwarding: l2dsr, targets: [{ address: 10.0.1.1 }],
       health_check: { protocol: icmp, interval: 1s } }
   - { name: program, protocol: tcp, port: 81, forwarding: l2dsr, targets: [{ address: 10.0.1.12 }],
-      health_check: { protocol: exec, command: [/etc/xelb/check], interval: 1s } }
+      health_check: { protocol: exec, command: [/etc/xelb/checks/program], interval: 1s } }
   - { name: tunnel, protocol: tcp, port: 82, forwarding: l2dsr, targets: [{ address: 10.0.1.12 }],
       health_check: { protocol: tcp, via: tunnel, interval: 1s, timeout: 500ms } }
 listeners:
@@ -153,7 +154,7 @@ dpkg --remove xelb > /dev/null
 ip link show eth0 | grep -q xdp && fail "the data path is left"
 ip link show peer | grep -q xdp && fail "the decapsulator is left"
 grep -sqx xelb /proc/[0-9]*/comm && fail "a process is left"
-rm /etc/xelb/check
+rm -r /etc/xelb/checks
 dpkg --purge xelb > /dev/null
 [ ! -e /var/lib/xelb ] && [ ! -e /etc/xelb ] && [ ! -e /etc/default/xelb ] || fail "files are left"
 [ ! -e /etc/systemd/system/multi-user.target.wants/xelb-agent.service ] || fail "a link is left"

@@ -45,7 +45,7 @@ fn with_few_descriptors_all_targets_are_checked_and_files_are_read() -> Result<(
         let config = configuration_path(lab).display().to_string();
         let program = xelb.program().display().to_string();
         let command = format!(
-            "ulimit -n 150 && exec {program} agent --config {config} --bpffs {PIN_DIR} --socket {SOCKET}"
+            "ulimit -n 128 && exec {program} agent --config {config} --bpffs {PIN_DIR} --socket {SOCKET}"
         );
         let task = Task::new("sh", &["-c", &command]).log_to(&lab.log("agent"))?;
         let _agent = lab.lb().spawn(task)?;
@@ -60,12 +60,30 @@ fn with_few_descriptors_all_targets_are_checked_and_files_are_read() -> Result<(
         let status = json(lab, xelb, "status")?;
         ensure!(status["health"]["probes_inconclusive"] == 0, "{status}");
         let warnings = status["warnings"].to_string();
-        for part in ["waited for a free file descriptor", "may open 150 files", "to 1024"] {
+        for part in ["waited for a free file descriptor", "may open 128 files", "to 1024"] {
             ensure!(warnings.contains(part), "{part}: {warnings}");
         }
         // The file that would mend it is read.
         write(lab, &configuration("60s"))?;
         wait_json(lab, xelb, "status", |status| status["applied_count"] == 2)?;
+        Ok(())
+    })
+}
+
+#[test]
+fn with_too_few_descriptors_it_does_not_start_and_says_how_many_it_needs() -> Result<()> {
+    in_lab(|lab, xelb| {
+        write(lab, &configuration("1s"))?;
+        let config = configuration_path(lab).display().to_string();
+        let program = xelb.program().display().to_string();
+        let command = format!(
+            "ulimit -n 64 && exec {program} agent --config {config} --bpffs {PIN_DIR} --socket {SOCKET}"
+        );
+        let agent = lab.lb().finish(Task::new("sh", &["-c", &command]), LIMIT)?;
+        let said =
+            "the agent may open only 64 files at a time, and needs 128 at least: raise LimitNOFILE";
+        ensure!(agent.status.code() == Some(1), "{agent:?}");
+        ensure!(agent.stderr.contains(said), "{}", agent.stderr);
         Ok(())
     })
 }

@@ -1,7 +1,7 @@
 //! The history of an agent without a configuration file: previews, rollbacks, two writers, and what
 //! survives SIGKILL and a reboot.
 
-use std::thread;
+use std::{net::TcpListener, thread};
 
 use anyhow::{Context as _, Result, ensure};
 use lb_tests::{Lab, Process, Xelb, agent::configuration_path};
@@ -130,7 +130,10 @@ fn a_listener_takes_no_address_of_the_balancer_unless_it_says_so() -> Result<()>
         let path = configuration_path(lab).display().to_string();
         let named =
             ["listener web takes tcp packets to port", "10.0.0.2", "allow_own_address: true"];
-        for (address, port) in [("10.0.0.2", "all"), ("10.0.0.2", "22-99"), ("10.0.0.0/29", "80")] {
+        let program = lab.lb().run(|| TcpListener::bind("10.0.0.2:80"))?;
+        for (address, port) in
+            [("10.0.0.2", "all"), ("10.0.0.2", "22-99"), ("10.0.0.0/29", "80"), ("10.0.0.2", "80")]
+        {
             let text = WEB
                 .replace("203.0.113.10", address)
                 .replace("    port: 80\n    protocol", &format!("    port: {port}\n    protocol"));
@@ -143,6 +146,8 @@ fn a_listener_takes_no_address_of_the_balancer_unless_it_says_so() -> Result<()>
             );
         }
         ensure!(tables()? == before, "a refused change has changed the maps");
+        drop(program);
+        apply(lab, xelb, &WEB.replace("203.0.113.10", "10.0.0.2"), &["--force"])?;
         let text = WEB
             .replace("203.0.113.10", "10.0.0.2")
             .replace("    port: 80\n    protocol", "    port: 8000-8099\n    protocol")

@@ -22,13 +22,14 @@ const BESIDE: [u8; 4] = [10, 0, 9, 11];
 
 /// One l2dsr group with t1, by its address behind another interface than clients' packets come in by. In
 /// this mode the target runs no program.
-fn beside(lab: &Lab, interface: &str) -> anyhow::Result<()> {
+fn beside(lab: &Lab, interface: &str) -> anyhow::Result<Configuration> {
     address(lab.lb(), interface, &["10.0.9.1/24"])?;
     lab.target(1).ip("address add 10.0.9.11/24 dev eth1")?;
     let mut configuration = Configuration::web(Forwarding::L2dsr, &[]);
     configuration.listeners.truncate(1);
     configuration.groups[0].others = vec![IpAddr::from(BESIDE)];
-    Ok(write_configuration(lab, &configuration)?)
+    write_configuration(lab, &configuration)?;
+    Ok(configuration)
 }
 
 /// One l2dsr group with t1, behind the IPv4 VIP.
@@ -80,7 +81,7 @@ fn a_next_hop_that_takes_no_redirect_is_refused_by_name() -> anyhow::Result<()> 
                 lab.lb().ip(words)?;
             }
             lab.lb().ip("link set x0 up")?;
-            beside(lab, "x0")?;
+            let mut configuration = beside(lab, "x0")?;
             let mut agent = xelb.agent(lab)?;
             let name = format!("interface x0 ({kind}) does not send what native XDP redirects");
             let words = [name.as_str(), "--xdp-mode generic"];
@@ -90,8 +91,19 @@ fn a_next_hop_that_takes_no_redirect_is_refused_by_name() -> anyhow::Result<()> 
             agent.stop(NOTICE_LIMIT)?;
 
             // The second remedy that it names.
-            let _agent = xelb.agent_in_mode(lab, "generic")?;
-            expect_answer(lab)
+            let mut agent = xelb.agent_in_mode(lab, "generic")?;
+            expect_answer(lab)?;
+            agent.stop(NOTICE_LIMIT)?;
+            xelb.detach(lab)?;
+
+            // With a program in its stack it takes no more of what the driver of eth0 redirects.
+            configuration.top.push("interfaces: [eth0, x0]".to_owned());
+            write_configuration(lab, &configuration)?;
+            let mut agent = xelb.agent_in_mode(lab, "auto")?;
+            expect(lab, &xelb, &["status"], &["eth0 (native", "x0 (generic"])?;
+            expect(lab, &xelb, &["status"], &words)?;
+            agent.stop(NOTICE_LIMIT)?;
+            Ok(())
         })
         .with_context(|| format!("over a {kind}"))?;
     }

@@ -53,6 +53,8 @@ struct Row {
     stage: &'static str,
     outcome: Outcome,
     duration: Duration,
+    /// Why it failed.
+    error: String,
 }
 
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
@@ -89,12 +91,13 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     if !timed.is_empty() {
         print!("\nThe slowest tests:\n{}", programs::slowest(&timed, SLOWEST_SHOWN));
     }
-    print!("{}", table(&rows));
+    print!("{}{}", failures(&rows), table(&rows));
     closing(&rows, start.elapsed()).map(|line| println!("{line}"))
 }
 
 fn not_run(stage: &Stage) -> Row {
-    Row { stage: stage.name, outcome: Outcome::NotRun, duration: Duration::ZERO }
+    let (outcome, duration) = (Outcome::NotRun, Duration::ZERO);
+    Row { stage: stage.name, outcome, duration, error: String::new() }
 }
 
 fn run_stage(stage: &Stage, environment: &Environment<'_>) -> Row {
@@ -102,22 +105,28 @@ fn run_stage(stage: &Stage, environment: &Environment<'_>) -> Row {
     let result = setup::ensure(environment.workspace, stage.needs)
         .and_then(|()| (stage.action)(environment));
     let duration = start.elapsed();
-    let outcome = match result {
+    let (outcome, error) = match result {
         Ok(()) => {
             println!("==== {}: passed ({})", stage.name, human(duration));
-            Outcome::Passed
+            (Outcome::Passed, String::new())
         }
         Err(error) => {
             println!("==== {}: FAILED ({}): {error:#}", stage.name, human(duration));
-            Outcome::Failed
+            (Outcome::Failed, format!("{error:#}"))
         }
     };
-    Row { stage: stage.name, outcome, duration }
+    Row { stage: stage.name, outcome, duration, error }
+}
+
+/// Why stages failed, once more at the end: a reader of the last lines needs no more.
+fn failures(rows: &[Row]) -> String {
+    let failed = rows.iter().filter(|row| row.outcome == Outcome::Failed);
+    failed.map(|Row { stage, error, .. }| format!("\n{stage} failed: {error}\n")).collect()
 }
 
 fn table(rows: &[Row]) -> String {
     let mut table = String::from("\n");
-    for Row { stage, outcome, duration } in rows {
+    for Row { stage, outcome, duration, .. } in rows {
         let (word, duration) = match outcome {
             Outcome::Passed => ("passed", human(*duration)),
             Outcome::Failed => ("FAILED", human(*duration)),
@@ -148,7 +157,8 @@ mod tests {
     use super::*;
 
     fn row(stage: &'static str, outcome: Outcome, seconds: u64) -> Row {
-        Row { stage, outcome, duration: Duration::from_secs(seconds) }
+        let error = if outcome == Outcome::Failed { "two warnings" } else { "" };
+        Row { stage, outcome, duration: Duration::from_secs(seconds), error: error.to_owned() }
     }
 
     #[test]
@@ -162,6 +172,7 @@ mod tests {
                         clippy       FAILED     1 min 15 s\n\
                         unit         not run\n";
         assert_eq!(table(&rows), expected);
+        assert_eq!(failures(&rows), "\nclippy failed: two warnings\n");
     }
 
     #[test]

@@ -4,11 +4,11 @@ pub(crate) mod echo;
 pub(crate) mod quote;
 pub(crate) mod too_big;
 
-use lb_common::{Family, VipKey};
+use lb_common::{DropReason, Family, VipKey};
 
 use crate::{
     Datagram, Packet, Tables, Wire as _,
-    fault::IpPacket,
+    fault::{self, IpPacket},
     header::{Icmp, icmp_v4, icmp_v6},
     link::Link,
     listener,
@@ -45,10 +45,9 @@ pub(crate) fn flow_of<P: Packet, T: Tables>(
     if quote.source != ip.destination {
         return Err(Stop::Pass);
     }
-    // What lies behind the IP packet is padding, whatever it looks like: the message is cut off, and the
-    // host's own stack says so.
+    // What lies behind the IP packet is padding, whatever it looks like: the message contradicts itself.
     if !quote.fits(usize::from(ip.length).wrapping_sub(ip.header_length + Icmp::LEN)) {
-        return Err(Stop::Pass);
+        return Err(fault::ours(&vip, Stop::Drop(DropReason::TransportHeaderMalformed), tables));
     }
     let transport = Transport {
         source_port: quote.destination_port,

@@ -102,7 +102,7 @@ fn interface_text(interface: &AttachedInterface) -> String {
     let name = if renamed { format!("{name}, now {current_name}") } else { name.clone() };
     let again = match reattached_count {
         0 => String::new(),
-        count => format!("; attached again {count} times"),
+        count => format!("; attached again {}", counted(*count, "time")),
     };
     format!("{name} ({mode}: {reason}){again}")
 }

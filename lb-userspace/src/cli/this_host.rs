@@ -9,7 +9,7 @@ use std::{
 
 use ipnet::IpNet;
 use lb_agent::{self as agent, Reached};
-use lb_config::{self as config, Config, Listener, Warning};
+use lb_config::{self as config, Config, HostAddresses, Listener, Warning};
 use lb_netlink::NetworkLookup;
 
 use super::wait_for;
@@ -18,6 +18,7 @@ use super::wait_for;
 #[derive(Debug, Default)]
 struct Host {
     addresses: Vec<IpNet>,
+    own: HostAddresses,
     /// Interfaces: index by name.
     interfaces: BTreeMap<String, u32>,
     /// How it reaches targets whose answers have to come back here.
@@ -27,8 +28,9 @@ struct Host {
 /// Looks at this host. Without its network (no netlink) only its addresses are looked at.
 pub(super) fn warnings(config: &Config) -> Vec<Warning> {
     let addresses = agent::host_addresses().unwrap_or_default();
+    let own = agent::own_addresses(config).unwrap_or_default();
     let host = wait_for(look(config)).unwrap_or_default();
-    judge(config, &Host { addresses, ..host })
+    judge(config, &Host { addresses, own, ..host })
 }
 
 async fn look(config: &Config) -> anyhow::Result<Host> {
@@ -50,11 +52,11 @@ async fn look(config: &Config) -> anyhow::Result<Host> {
         }
     }
     let interfaces = links.iter().map(|link| (link.name.clone(), link.index)).collect();
-    Ok(Host { addresses: Vec::new(), interfaces, reached })
+    Ok(Host { interfaces, reached, ..Host::default() })
 }
 
 fn judge(config: &Config, host: &Host) -> Vec<Warning> {
-    let mut warnings = own_addresses(config, &host.addresses);
+    let mut warnings = own_addresses(config, &host.own);
     if host.interfaces.is_empty() {
         return warnings;
     }
@@ -90,9 +92,8 @@ fn judge(config: &Config, host: &Host) -> Vec<Warning> {
     warnings
 }
 
-fn own_addresses(config: &Config, addresses: &[IpNet]) -> Vec<Warning> {
-    let own = addresses.iter().map(IpNet::addr).collect();
-    let taken = config::own_address_taken(config, &own);
+fn own_addresses(config: &Config, own: &HostAddresses) -> Vec<Warning> {
+    let taken = config::own_address_taken(config, own);
     let number = |name: &str| config.listeners.iter().position(|one| one.name == name);
     let warn = |(listener, address): (&Listener, _)| {
         let text = config::own_address_text(listener, address);
@@ -119,8 +120,14 @@ listeners:
     fn said(interfaces: &[&str], addresses: &[&str], interface: u32) -> Vec<String> {
         let config = config::parse(TEXT, "x.yaml").unwrap_or_else(|error| panic!("{error}")).1;
         let reached = Reached { interface, on_link: true };
+        let addresses: Vec<IpNet> = addresses.iter().map(|one| one.parse().unwrap()).collect();
+        let own = HostAddresses {
+            addresses: addresses.iter().map(IpNet::addr).collect(),
+            ..HostAddresses::default()
+        };
         let host = Host {
-            addresses: addresses.iter().map(|one| one.parse().unwrap()).collect(),
+            addresses,
+            own,
             interfaces: (1..)
                 .zip(interfaces)
                 .map(|(index, name)| ((*name).to_owned(), index))

@@ -63,11 +63,10 @@ pub(super) fn run(
     if failures.is_empty() {
         return Ok(());
     }
-    for command in &failures {
-        println!("run it alone: {command}");
-    }
+    let alone: Vec<String> =
+        failures.iter().map(|command| format!("\n  run it alone: {command}")).collect();
     let (count, plural) = (failures.len(), if failures.len() == 1 { "" } else { "s" });
-    bail!("{count} failure{plural}, named above")
+    bail!("{count} failure{plural}{}", alone.concat())
 }
 
 /// The programs of that choice, built.

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::{Result, ensure};
 use lb_config::plural::counted;
 use lb_files::descriptor_reserve;
 use lb_health::{Descriptors, Waits};
@@ -16,6 +17,9 @@ const RESERVE: usize = 256;
 
 /// How long waits for descriptors are shown after the last one.
 const SHOWN: Duration = Duration::from_mins(1);
+
+/// The least limit: about 80 for maps, programs and sockets of one interface, and some for probes and files.
+const LIMIT_MIN: usize = 128;
 
 /// Limits that are advised are multiples of this.
 const ADVISED_STEP: usize = 1024;
@@ -45,8 +49,8 @@ struct Seen {
 }
 
 impl DescriptorBudget {
-    /// Raises the limit as far as that is allowed.
-    pub(super) fn new() -> Self {
+    /// Raises the limit as far as that is allowed. Fails when the data path cannot be loaded with it.
+    pub(super) fn new() -> Result<Self> {
         use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
         let limits = getrlimit(Resource::RLIMIT_NOFILE);
@@ -54,13 +58,16 @@ impl DescriptorBudget {
         if let Err(error) = raised {
             tracing::warn!(%error, "cannot raise the limit of open files; many targets may need more");
         }
-        let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft);
+        let limit = getrlimit(Resource::RLIMIT_NOFILE)?.0;
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        ensure!(
+            limit >= LIMIT_MIN,
+            "the agent may open only {limit} files at a time, and needs {LIMIT_MIN} at least: raise \
+             LimitNOFILE of its unit (or `ulimit -n`), to {ADVISED_STEP} or more"
+        );
         descriptor_reserve::fill();
-        Self {
-            limit: usize::try_from(limit).unwrap_or(usize::MAX),
-            of_host: File::open("/proc/sys/fs/file-nr").ok(),
-            ..Self::default()
-        }
+        let of_host = File::open("/proc/sys/fs/file-nr").ok();
+        Ok(Self { limit, of_host, ..Self::default() })
     }
 
     /// Gives probes what the rest of the agent does not need now.

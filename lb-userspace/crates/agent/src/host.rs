@@ -44,8 +44,8 @@ pub(super) struct OwnLimits {
 }
 
 impl OwnLimits {
-    pub(super) fn new() -> Self {
-        Self { lost_lines: LostLines::default(), descriptors: DescriptorBudget::new() }
+    pub(super) fn new() -> anyhow::Result<Self> {
+        Ok(Self { lost_lines: LostLines::default(), descriptors: DescriptorBudget::new()? })
     }
 
     /// Looks at them, once a second.

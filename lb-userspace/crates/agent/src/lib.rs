@@ -50,6 +50,7 @@ pub use idle_slots::{ArmedAges, slots as quiet_slots};
 pub use interfaces::{GENERIC_VLAN_TAGS, vlan_tags_remedy};
 pub use macs::AcceptedMac;
 pub use options::{AgentOptions, STATE_DIR};
+pub use own_address::own_addresses;
 pub use process::Process;
 pub use request::{Action, AgentHandle, Answer, Ask, Outcome, Preview, Question, Refusal, Request};
 pub use resume::{Resumed, resume};

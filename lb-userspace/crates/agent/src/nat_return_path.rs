@@ -9,7 +9,7 @@ use std::{
 };
 
 use ipnet::IpNet;
-use lb_config::{Config, Protocol, own_address_taken, own_address_text};
+use lb_config::{Config, HostAddresses, Protocol, own_address_taken, own_address_text};
 use lb_dataplane::{self as dataplane, Answered, StatsSource, StoreError};
 use lb_plan::{
     NextHopState, NextHops, Reports,
@@ -19,7 +19,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::{
     answers::{self, Reached, translates},
-    host,
+    host, own_address,
 };
 
 /// How often the host's addresses are read, and how often the bindings.
@@ -33,6 +33,7 @@ const UNANSWERED_TIME_MIN: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub(super) struct HostWatch {
     addresses: Vec<IpNet>,
+    own: HostAddresses,
     read_at: Option<Instant>,
     /// A look at the bindings that is under way: with millions of them it takes a while.
     looking: Option<JoinHandle<Result<BTreeMap<u16, Answered>, StoreError>>>,
@@ -42,15 +43,13 @@ pub(super) struct HostWatch {
 }
 
 impl HostWatch {
-    /// Reads the host's addresses, where they matter and are old.
+    /// Reads the host's addresses, where they are old.
     pub(super) fn look(&mut self, config: &Config, now: Instant) {
-        let wide = config.listeners.iter().any(|listener| listener.exact().is_none());
-        let matters = wide || config.source_nat.is_some();
-        if !matters || !is_due(self.read_at, now) {
+        if !is_due(self.read_at, now) {
             return;
         }
-        match host::addresses() {
-            Ok(addresses) => self.addresses = addresses,
+        match host::addresses().and_then(|all| Ok((all, own_address::own_addresses(config)?))) {
+            Ok((addresses, own)) => (self.addresses, self.own) = (addresses, own),
             Err(error) => tracing::debug!(%error, "cannot read the host's addresses"),
         }
         self.read_at = Some(now);
@@ -153,12 +152,11 @@ impl HostWatch {
     }
 
     fn own_addresses(&self, config: &Config) -> Vec<Warning> {
-        let own = self.addresses.iter().map(IpNet::addr).collect();
         let warn = |(listener, address): (&lb_config::Listener, _)| {
             let text = own_address_text(listener, address);
             Warning::new(WarningKind::OwnAddressTaken, &listener.name, text)
         };
-        own_address_taken(config, &own).into_iter().map(warn).collect()
+        own_address_taken(config, &self.own).into_iter().map(warn).collect()
     }
 }
 

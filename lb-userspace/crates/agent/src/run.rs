@@ -90,6 +90,7 @@ pub(super) struct Agent {
 
 impl Agent {
     fn start<F: Frontend>(options: AgentOptions, open: impl FnOnce() -> Result<F>) -> Result<Self> {
+        let own_limits = OwnLimits::new()?;
         let (source, initial) = source::open(&options)?;
         let (health_sender, health_events) = mpsc::unbounded_channel();
         let (hop_sender, next_hops) = mpsc::unbounded_channel();
@@ -122,7 +123,7 @@ impl Agent {
             exhaustion: Exhaustion::default(),
             host_watch: HostWatch::default(),
             warning_log: WarningLog::default(),
-            own_limits: OwnLimits::new(),
+            own_limits,
             events: Arc::default(),
             reading: FileReading::default(),
             change_lines: ChangeLines::default(),

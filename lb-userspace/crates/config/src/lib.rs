@@ -34,7 +34,7 @@ pub use files::{EXEC_CHECKS_OFF, FileCheck, NamedFile};
 pub use limits::Limits;
 pub use listener_key::listener_key;
 pub use model::*;
-pub use own_address::{own_address_taken, own_address_text};
+pub use own_address::{HostAddresses, ListeningSocket, own_address_taken, own_address_text};
 pub use secrets::HIDDEN;
 pub use values::{SEED, seed_of};
 

@@ -1,24 +1,74 @@
-//! PURE: listeners on many ports that take what is for the balancer itself. The data path sees a packet
-//! before the host does: SSH, and the answers to the agent's own health checks, would go to targets.
+//! PURE: listeners that take what is for the balancer itself. The data path sees a packet before the host
+//! does: SSH, and the answers to the agent's own health checks, would go to targets.
 
 use std::{collections::BTreeSet, net::IpAddr};
 
-use super::{Config, Listener};
+use super::{Config, Listener, Protocol};
 
-/// Listeners on a prefix or several ports that cover an address of the host, and are not allowed to;
-/// each with the first such address.
+/// What a host has for itself.
+#[derive(Clone, Debug, Default)]
+pub struct HostAddresses {
+    /// Its addresses.
+    pub addresses: BTreeSet<IpAddr>,
+    /// Its sockets that take what anybody sends.
+    pub listening: Vec<ListeningSocket>,
+}
+
+/// A socket that takes what clients send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListeningSocket {
+    /// `tcp` or `udp`.
+    pub protocol: &'static str,
+    /// The address that it is bound to.
+    pub address: IpAddr,
+    /// Its port.
+    pub port: u16,
+}
+
+impl ListeningSocket {
+    /// Whether it takes packets for an address of the host.
+    #[must_use]
+    pub fn accepts(&self, address: IpAddr) -> bool {
+        // Unless told otherwise, a socket for all IPv6 addresses takes IPv4, too.
+        let all = self.address.is_unspecified() && (self.address.is_ipv6() || address.is_ipv4());
+        self.address == address || all
+    }
+}
+
+impl HostAddresses {
+    /// Whether a program on the host gets what clients send to a port.
+    fn serves(&self, protocol: Protocol, address: IpAddr, port: u16) -> bool {
+        let name = if protocol == Protocol::Tcp { "tcp" } else { "udp" };
+        let mut sockets = self.listening.iter();
+        sockets.any(|one| one.protocol == name && one.port == port && one.accepts(address))
+    }
+
+    /// The address of the host that a listener takes, if it does.
+    fn taken_by(&self, listener: &Listener) -> Option<IpAddr> {
+        match listener.exact() {
+            // That is what somebody has meant, unless a program of the host is there already.
+            Some(exact) => {
+                let (address, port) = (exact.ip(), exact.port());
+                let served = self.addresses.contains(&address)
+                    && self.serves(listener.protocol, address, port);
+                served.then_some(address)
+            }
+            None => self.addresses.iter().find(|one| listener.address.contains(*one)).copied(),
+        }
+    }
+}
+
+/// Listeners on a prefix or several ports that cover an address of the host, or on a port of it where a
+/// program of the host listens, and are not allowed to; each with the first such address.
 #[must_use]
 pub fn own_address_taken<'config>(
     config: &'config Config,
-    own: &BTreeSet<IpAddr>,
+    host: &HostAddresses,
 ) -> Vec<(&'config Listener, IpAddr)> {
-    let wide = config.listeners.iter().map(|listener| &**listener);
-    // One on a single address and port is what somebody has meant.
-    wide.filter(|listener| listener.exact().is_none() && !listener.allow_own_address)
-        .filter_map(|listener| {
-            let covered = own.iter().find(|address| listener.address.contains(*address));
-            covered.map(|address| (listener, *address))
-        })
+    let listeners = config.listeners.iter().map(|listener| &**listener);
+    listeners
+        .filter(|listener| !listener.allow_own_address)
+        .filter_map(|listener| Some((listener, host.taken_by(listener)?)))
         .collect()
 }
 
@@ -26,10 +76,14 @@ pub fn own_address_taken<'config>(
 #[must_use]
 pub fn own_address_text(listener: &Listener, address: IpAddr) -> String {
     let Listener { name, protocol, ports, .. } = listener;
+    let lost = if listener.exact().is_some() {
+        "a program of this host listens there, and gets no more packets"
+    } else {
+        "what is for the host itself, such as SSH and the answers to its health checks, goes to targets"
+    };
     format!(
         "listener {name} takes {protocol} packets to port {ports} of {address}, an address of this \
-         host: what is for the host itself, such as SSH and the answers to its health checks, goes to \
-         targets; choose another address, or allow it with \
+         host: {lost}; choose another address, or allow it with \
          `attributes: {{ allow_own_address: true }}`"
     )
 }
@@ -43,14 +97,31 @@ mod tests {
                          forwarding: nat, targets: [{ address: 10.0.9.1 }] }\nlisteners:\n";
 
     #[test]
-    fn listeners_on_many_ports_of_an_own_address_are_found() {
-        let own: BTreeSet<IpAddr> = ["10.0.0.2", "fd00::2"].map(|one| one.parse().unwrap()).into();
+    fn listeners_that_take_what_is_for_the_host_are_found() {
+        let addresses = ["10.0.0.2", "fd00::2"].map(|one| one.parse().unwrap()).into();
+        let socket = |protocol, address: &str, port| ListeningSocket {
+            protocol,
+            address: address.parse().unwrap(),
+            port,
+        };
+        let listening = vec![
+            socket("tcp", "::", 22),
+            socket("udp", "10.0.0.2", 53),
+            socket("tcp", "127.0.0.1", 25),
+        ];
+        let own = HostAddresses { addresses, listening };
         for (address, port, attributes, taken) in [
             ("10.0.0.2", "all", "{}", true),
             ("10.0.0.2", "8000-8099", "{}", true),
             ("10.0.0.0/24", "80", "{}", true),
             ("\"fd00::/64\"", "80", "{}", true),
             ("10.0.0.2", "80", "{}", false),
+            ("10.0.0.2", "22", "{}", true),
+            ("\"fd00::2\"", "22", "{}", true),
+            ("10.0.0.3", "22", "{}", false),
+            ("10.0.0.2", "25", "{}", false),
+            ("10.0.0.2", "53", "{}", false),
+            ("10.0.0.2", "22", "{ allow_own_address: true }", false),
             ("10.0.0.3", "all", "{}", false),
             ("10.0.0.2", "all", "{ allow_own_address: true }", false),
             ("10.0.0.2", "all", "{ allow_own_address: false }", true),

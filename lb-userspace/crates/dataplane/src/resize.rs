@@ -1,5 +1,5 @@
 //! The memory of flows, or the bindings of modes nat and fullnat, in another size, while packets go on: new
-//! maps in the folder for new maps ([`map_migration`](super::beside)), beside second pins of all others, which stay
+//! maps in the folder for new maps ([`map_migration`]), beside second pins of all others, which stay
 //! as they are.
 //!
 //! What they hold is carried over before the link changes its program, and once more after it:

@@ -120,10 +120,10 @@ pub(super) fn again(known: &Attached, now: Attached, new: bool) -> Attached {
         );
         return now;
     }
-    let why = if now.index == *index {
-        "its link had been removed, or was dead"
-    } else {
-        "the interface was removed and made again"
+    let why = match interface_name(*index) {
+        _ if now.index == *index => "its link had been removed, or was dead".to_owned(),
+        Some(other) => format!("another interface has this name now; the former one is {other}"),
+        None => "the interface was removed and made again".to_owned(),
     };
     tracing::warn!(
         interface = name,

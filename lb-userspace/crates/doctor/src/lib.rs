@@ -19,9 +19,7 @@ pub use facts::{
 pub use finding::{Finding, Severity};
 pub use forwarding::Forwarding;
 pub use sysctl::Setting;
-pub use target::{
-    ListeningSocket, LocalAddress, TargetFacts, TunnelDevice, WayToClients, target_findings,
-};
+pub use target::{LocalAddress, TargetFacts, TunnelDevice, WayToClients, target_findings};
 
 /// The largest packet that clients usually send, in bytes.
 const CLIENT_PACKET: u32 = 1500;

@@ -13,6 +13,7 @@ use lb_plan::{NextHop, NextHopState};
 mod addresses;
 mod decode;
 mod encode;
+mod listening_sockets;
 mod local_routes;
 mod macs;
 mod neighbour_refresh;
@@ -25,6 +26,7 @@ mod watch;
 mod xdp_transmit;
 
 pub use addresses::AddressWatch;
+pub use listening_sockets::listening_sockets;
 pub use local_routes::local_prefixes;
 pub use macs::{MacWatch, Macs};
 pub use netlink::ResolverError;

@@ -23,7 +23,7 @@ pub struct Ingress {
     pub generic: BTreeSet<u32>,
 }
 
-/// Why no packet to an address would leave by an interface; `None` if some do, or nobody knows.
+/// Why packets to an address would be lost at an interface; `None` if none would, or nobody knows.
 pub(super) fn refusal(
     address: IpAddr,
     index: u32,
@@ -31,7 +31,9 @@ pub(super) fn refusal(
     takes: Option<&Takes>,
     ingress: &Ingress,
 ) -> Option<String> {
-    if ingress.native.is_empty() || !ingress.generic.is_empty() {
+    // Packets that arrive where the stack runs the program would leave by it all the same, but nobody knows
+    // beforehand where packets arrive: a loss that is named is better than one that is not.
+    if ingress.native.is_empty() {
         return None;
     }
     let takes = match takes.and_then(|takes| takes.get(&index)) {
@@ -141,7 +143,11 @@ mod tests {
             ("", Some(false), &[2], &[], Some("under `interfaces` too")),
             // Generic mode sends by everything; before there is a program nothing is lost.
             ("bridge", Some(false), &[], &[2], None),
-            ("bridge", Some(false), &[2], &[3], None),
+            // One interface that runs it in the driver is enough to lose packets.
+            ("bridge", Some(false), &[2], &[3], Some("--xdp-mode generic")),
+            ("bridge", Some(false), &[2], &[7], Some("another interface")),
+            ("veth", Some(false), &[2], &[7], Some("xelb pass")),
+            ("", Some(true), &[2], &[7], None),
             ("bridge", Some(false), &[], &[], None),
         ] {
             let takes = takes.map(|takes| Takes::from([(7, takes)]));

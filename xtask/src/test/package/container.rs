@@ -15,6 +15,9 @@ const UNIT: &str = "lab.service";
 /// Longer than it ever takes, in seconds.
 const LIMIT: &str = "200";
 
+/// Lines of a script that fails which its error repeats.
+const LINES_SHOWN: usize = 40;
+
 /// Boots the system, runs a script, and waits for the end. The script's last line, if all went well,
 /// is `NAME: all is well`.
 pub(super) fn run(workspace: &Workspace, root: &CleanRoot, script: &str) -> Result<()> {
@@ -45,6 +48,15 @@ pub(super) fn run(workspace: &Workspace, root: &CleanRoot, script: &str) -> Resu
     let errors = || String::from_utf8_lossy(&container.stderr).into_owned();
     ensure!(!said.is_empty(), "the container does not boot: {}{}", console(), errors());
     let closing = format!("{script}: all is well");
-    ensure!(said.lines().last() == Some(&closing), "under systemd, {script} fails (see above)");
+    ensure!(
+        said.lines().last() == Some(&closing),
+        "under systemd, {script} fails:\n{}",
+        last_lines(&said, LINES_SHOWN)
+    );
     Ok(())
+}
+
+fn last_lines(text: &str, count: usize) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(count)..].join("\n")
 }

@@ -1,25 +1,12 @@
 //! Files of procfs and sysfs: reading, and PURE functions for what stands in them.
 
-use std::{
-    fs,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    path::Path,
-};
+use std::{fs, net::Ipv6Addr, path::Path};
 
-use crate::{ListeningSocket, Setting};
+use crate::Setting;
 
 /// Flags of IPv6 addresses (linux/if_addr.h).
 const DAD_FAILED: u32 = 0x08;
 const TENTATIVE: u32 = 0x40;
-
-/// States of sockets that take packets of anybody (net/tcp_states.h): listening for TCP, and for
-/// UDP not connected.
-const TABLES: [(&str, &str, &str); 4] = [
-    ("tcp", "/proc/net/tcp", "0A"),
-    ("tcp", "/proc/net/tcp6", "0A"),
-    ("udp", "/proc/net/udp", "07"),
-    ("udp", "/proc/net/udp6", "07"),
-];
 
 /// An IPv6 address with the flags of duplicate address detection.
 #[derive(Debug, PartialEq, Eq)]
@@ -60,12 +47,6 @@ pub(super) fn bpffs() -> Vec<String> {
 /// IPv6 addresses of the host.
 pub(super) fn ipv6_addresses() -> Vec<Ipv6Entry> {
     read("/proc/net/if_inet6").lines().filter_map(ipv6_entry).collect()
-}
-
-/// Sockets that take packets of anybody.
-pub(super) fn listening() -> Vec<ListeningSocket> {
-    let of = |(protocol, path, state)| sockets(protocol, state, &read(path));
-    TABLES.into_iter().flat_map(of).collect()
 }
 
 /// For each interrupt of a PCI device's receive queues the CPUs that handle it.
@@ -123,39 +104,6 @@ fn ipv6_entry(line: &str) -> Option<Ipv6Entry> {
     })
 }
 
-/// PURE: sockets in a state, of a table such as /proc/net/tcp.
-fn sockets(protocol: &'static str, state: &str, table: &str) -> Vec<ListeningSocket> {
-    table
-        .lines()
-        .skip(1)
-        .filter_map(|line| {
-            let words: Vec<&str> = line.split_whitespace().take(4).collect();
-            let [_, local, _, found] = words.as_slice() else { return None };
-            let (address, port) = local.split_once(':')?;
-            let port = u16::from_str_radix(port, 16).ok()?;
-            (*found == state)
-                .then(|| Some(ListeningSocket { protocol, address: hex(address)?, port }))
-                .flatten()
-        })
-        .collect()
-}
-
-/// PURE: an address as the kernel prints it there: words of 32 bits in the host's byte order.
-fn hex(text: &str) -> Option<IpAddr> {
-    let words: Vec<[u8; 4]> = (0..text.len() / 8)
-        .map(|word| u32::from_str_radix(text.get(word * 8..word * 8 + 8)?, 16).ok())
-        .map(|word| word.map(u32::to_ne_bytes))
-        .collect::<Option<_>>()?;
-    match words.as_slice() {
-        [v4] => Some(Ipv4Addr::from(*v4).into()),
-        [_, _, _, _] => {
-            let bytes: [u8; 16] = words.concat().try_into().ok()?;
-            Some(IpAddr::from(bytes).to_canonical())
-        }
-        _ => None,
-    }
-}
-
 /// PURE: whether an interrupt is one of a receive queue, by its name in /proc/interrupts.
 fn receives(number: u32, interrupts: &str) -> bool {
     const OTHERS: [&str; 8] =
@@ -197,25 +145,6 @@ mod tests {
         );
         let fine = ipv6_entry("fe800000000000000000000000000001 02 40 20 80     eth0").unwrap();
         assert!(!fine.tentative && !fine.dad_failed);
-    }
-
-    #[test]
-    fn listening_sockets_are_read() {
-        let word = |bytes: [u8; 4]| format!("{:08X}", u32::from_ne_bytes(bytes));
-        let v4 = format!("{}:0050", word([10, 0, 0, 11]));
-        let mapped = [[0; 4], [0; 4], [0, 0, 255, 255], [10, 0, 0, 12]].map(word).concat();
-        let table = format!(
-            "  sl  local_address rem_address   st\n   0: {v4} 00000000:0000 0A 0:0\n   1: {v4} \
-             0100007F:1234 01 0:0\n   2: {mapped}:1F90 {}:0000 0A 0:0\n",
-            "0".repeat(32)
-        );
-        let socket = |address: [u8; 4], port| ListeningSocket {
-            protocol: "tcp",
-            address: address.into(),
-            port,
-        };
-        let wanted = [socket([10, 0, 0, 11], 80), socket([10, 0, 0, 12], 8080)];
-        assert_eq!(sockets("tcp", "0A", &table), wanted);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use lb_netlink::listening_sockets;
+
 use super::{GatherError, Host, interface::interface, procfs};
 use crate::{Forwarding, LocalAddress, TargetFacts, TunnelDevice, WayToClients};
 
@@ -46,7 +48,7 @@ pub async fn target(question: TargetQuestion) -> Result<TargetFacts, GatherError
         arp_announce: procfs::setting(&name, "arp_announce"),
         addresses: addresses(&host)?,
         tunnels: tunnels(&host),
-        listening: procfs::listening(),
+        listening: listening_sockets(),
         ways,
     })
 }

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use lb_config::ListeningSocket;
+
 use crate::{Forwarding, InterfaceFacts, Setting};
 
 /// All of it.
@@ -57,17 +59,6 @@ pub struct TunnelDevice {
     pub up: bool,
     /// Its `rp_filter`.
     pub rp_filter: Setting,
-}
-
-/// A socket that takes what clients send.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ListeningSocket {
-    /// `tcp` or `udp`.
-    pub protocol: &'static str,
-    /// The address that it is bound to.
-    pub address: IpAddr,
-    /// Its port.
-    pub port: u16,
 }
 
 /// How answers leave.

@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::{ListeningSocket, TargetFacts};
+use lb_config::ListeningSocket;
+
+use super::TargetFacts;
 use crate::Finding;
 
 const CHECK: &str = "listening";
@@ -30,8 +32,7 @@ fn at(addresses: &[IpAddr], port: u16, facts: &TargetFacts) -> Finding {
         [one] => one.to_string(),
         _ => facts.interface.name.clone(),
     };
-    let takes =
-        |socket: &&&ListeningSocket| addresses.iter().any(|to| accepts(socket.address, *to));
+    let takes = |socket: &&&ListeningSocket| addresses.iter().any(|to| socket.accepts(*to));
     let mut protocols: Vec<&str> =
         on_port.iter().filter(takes).map(|socket| socket.protocol).collect();
     protocols.sort_unstable();
@@ -57,12 +58,6 @@ fn at(addresses: &[IpAddr], port: u16, facts: &TargetFacts) -> Finding {
         format!("port {port} is served at {} only", elsewhere.join(", ")),
         format!("let the server listen at {wildcard}:{port} or at {subject}, too"),
     )
-}
-
-/// Whether a socket bound to one address takes packets for another one.
-fn accepts(bound: IpAddr, to: IpAddr) -> bool {
-    // Unless told otherwise, a socket for all IPv6 addresses takes IPv4, too.
-    bound == to || (bound.is_unspecified() && (bound.is_ipv6() || to.is_ipv4()))
 }
 
 #[cfg(test)]

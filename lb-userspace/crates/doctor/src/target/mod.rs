@@ -11,7 +11,7 @@ mod sound;
 mod vip;
 mod way_back;
 
-pub use facts::{ListeningSocket, LocalAddress, TargetFacts, TunnelDevice, WayToClients};
+pub use facts::{LocalAddress, TargetFacts, TunnelDevice, WayToClients};
 
 use super::{Finding, Forwarding, link};
 

@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::{ListeningSocket, LocalAddress, TargetFacts, WayToClients, target_findings};
+use lb_config::ListeningSocket;
+
+use super::{LocalAddress, TargetFacts, WayToClients, target_findings};
 use crate::{Finding, Forwarding, InterfaceFacts, Setting, Severity, XdpFacts};
 
 pub(super) const VIP_V4: &str = "203.0.113.10";

@@ -4,6 +4,7 @@
 //! changes two things: components of the pinned Rust toolchain, and Debian packages. It mounts
 //! nothing and changes no setting of the kernel.
 
+mod cargo_deny;
 mod linker;
 mod packages;
 mod rust;
@@ -26,6 +27,8 @@ pub(crate) enum Need {
     RustSource,
     /// bpf-linker, built against the compiler's LLVM.
     BpfLinker,
+    /// What looks at the crates that xelb is made of.
+    CargoDeny,
     /// The programs that the lab's hosts run.
     LabPrograms,
     /// The programs that xelb is measured beside.
@@ -51,6 +54,7 @@ const ALL: &[Need] = &[
     Need::Rustfmt,
     Need::Clippy,
     Need::BpfLinker,
+    Need::CargoDeny,
     Need::LabPrograms,
     Need::BenchPrograms,
     Need::Schemathesis,
@@ -89,6 +93,7 @@ fn satisfy(workspace: &Workspace, needs: &[Need], voice: Voice) -> Result<()> {
             Need::Clippy => rust::component(workspace, &rust::CLIPPY)?,
             Need::RustSource => rust::component(workspace, &rust::RUST_SRC)?,
             Need::BpfLinker => linker::ensure(workspace)?,
+            Need::CargoDeny => cargo_deny::ensure(workspace)?,
             Need::LabPrograms => packages::ensure(workspace, &packages::LAB)?,
             Need::BenchPrograms => packages::ensure(workspace, &packages::BENCH)?,
             Need::Schemathesis => schemathesis::ensure(workspace)?,

@@ -4,11 +4,13 @@
 //! the slowest tests, a table of stages and one closing line. What a stage does is a row of
 //! [`stage::STAGES`].
 
+mod dependencies;
 mod kernels;
 mod package;
 mod programs;
 mod stage;
 
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -120,8 +122,12 @@ fn run_stage(stage: &Stage, environment: &Environment<'_>) -> Row {
 
 /// Why stages failed, once more at the end: a reader of the last lines needs no more.
 fn failures(rows: &[Row]) -> String {
-    let failed = rows.iter().filter(|row| row.outcome == Outcome::Failed);
-    failed.map(|Row { stage, error, .. }| format!("\n{stage} failed: {error}\n")).collect()
+    let mut text = String::new();
+    for Row { stage, error, .. } in rows.iter().filter(|row| row.outcome == Outcome::Failed) {
+        // Writing to a string does not fail.
+        let _written = write!(text, "\n{stage} failed: {error}\n");
+    }
+    text
 }
 
 fn table(rows: &[Row]) -> String {

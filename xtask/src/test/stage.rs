@@ -6,7 +6,7 @@ use std::env;
 use anyhow::{Result, anyhow};
 
 use super::programs::{self, TimedTest};
-use super::{kernels, package};
+use super::{dependencies, kernels, package};
 use crate::bench::guard::{self, Speed};
 use crate::setup::{self, Need};
 use crate::tidy;
@@ -96,6 +96,14 @@ pub(super) const STAGES: &[Stage] = &[
         quick: true,
         needs: &[],
         action: |on| tidy::run(on.workspace),
+    },
+    Stage {
+        name: "dependencies",
+        purpose: "licences, duplicate versions and known faults of the crates that are used",
+        privileged: false,
+        quick: false,
+        needs: &[Need::CargoDeny],
+        action: dependencies::check,
     },
     Stage {
         name: "clippy",

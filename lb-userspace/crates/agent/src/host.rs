@@ -7,8 +7,10 @@ use std::{
 };
 
 use ipnet::IpNet;
+use lb_config::{Config, HostAddresses};
 use lb_health::Scheduler;
 use lb_log as log;
+use lb_netlink::listening_sockets;
 use lb_plan::warning::{Warning, WarningKind};
 use nix::{ifaddrs::getifaddrs, sys::socket::SockaddrStorage};
 
@@ -34,6 +36,17 @@ pub fn addresses() -> io::Result<Vec<IpNet>> {
 fn ip_of(address: &SockaddrStorage) -> Option<IpAddr> {
     let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
     v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
+}
+
+/// What this host has for itself, as far as listeners of this configuration may take it.
+pub fn own_addresses(config: &Config) -> io::Result<HostAddresses> {
+    let addresses = addresses()?.iter().map(IpNet::addr).collect();
+    let mut host = HostAddresses { addresses, listening: Vec::new() };
+    let mut exact = config.listeners.iter().filter_map(|listener| listener.exact());
+    if exact.any(|socket| host.addresses.contains(&socket.ip())) {
+        host.listening = listening_sockets();
+    }
+    Ok(host)
 }
 
 /// What the agent's own process may run out of.

@@ -19,7 +19,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::{
     answers::{self, Reached, translates},
-    host, own_address,
+    host,
 };
 
 /// How often the host's addresses are read, and how often the bindings.
@@ -48,7 +48,7 @@ impl HostWatch {
         if !is_due(self.read_at, now) {
             return;
         }
-        match host::addresses().and_then(|all| Ok((all, own_address::own_addresses(config)?))) {
+        match host::addresses().and_then(|all| Ok((all, host::own_addresses(config)?))) {
             Ok((addresses, own)) => (self.addresses, self.own) = (addresses, own),
             Err(error) => tracing::debug!(%error, "cannot read the host's addresses"),
         }

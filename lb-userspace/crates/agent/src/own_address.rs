@@ -1,26 +1,14 @@
 //! Listeners that take what is for this host itself: refused when they are new, warned of while they
 //! stand.
 
-use std::{collections::BTreeSet, io};
+use std::collections::BTreeSet;
 
-use lb_config::{Config, HostAddresses, own_address_taken, own_address_text};
-use lb_netlink::listening_sockets;
+use lb_config::{Config, own_address_taken, own_address_text};
 
 use super::{
     Refusal, host,
     run::{Agent, failed},
 };
-
-/// What this host has for itself, as far as listeners of this configuration may take it.
-pub fn own_addresses(config: &Config) -> io::Result<HostAddresses> {
-    let addresses = host::addresses()?.iter().map(ipnet::IpNet::addr).collect();
-    let mut host = HostAddresses { addresses, listening: Vec::new() };
-    let mut exact = config.listeners.iter().filter_map(|listener| listener.exact());
-    if exact.any(|socket| host.addresses.contains(&socket.ip())) {
-        host.listening = listening_sockets();
-    }
-    Ok(host)
-}
 
 impl Agent {
     /// Refuses a configuration with a listener that begins to take what is for this host. One that
@@ -37,7 +25,7 @@ pub(super) fn newly_taken(
     present: Option<&Config>,
     config: &Config,
 ) -> Result<Vec<String>, Refusal> {
-    let own = own_addresses(config).map_err(failed)?;
+    let own = host::own_addresses(config).map_err(failed)?;
     let known: BTreeSet<&str> = present
         .map_or_else(Vec::new, |present| own_address_taken(present, &own))
         .iter()

@@ -13,7 +13,7 @@ use lb_tests::{agent::PIN_DIR, wait};
 use nix::sys::signal::Signal;
 
 use crate::{
-    scene::{NOTICE_LIMIT, Scene, in_lab_alone},
+    scene::{NOTICE_LIMIT, Scene, in_lab},
     upgrade::{configuration, end, expect_own_pins, pins, spawn_agent},
 };
 
@@ -28,7 +28,7 @@ fn in_bpffs() -> anyhow::Result<BTreeSet<PathBuf>> {
 fn a_first_start_killed_at_any_moment_leaves_nothing_behind() -> anyhow::Result<()> {
     const KILLS: u32 = 50;
     const LOOK_INTERVAL: Duration = Duration::from_micros(100);
-    in_lab_alone(3, |lab| {
+    in_lab(3, |lab| {
         let mut scene = Scene::start(lab, &configuration())?;
         let begun = Instant::now();
         end(&mut scene, Signal::SIGTERM)?;

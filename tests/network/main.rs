@@ -2,28 +2,23 @@
 //! packets arrive. They need root and the programs that `cargo xtask setup` installs; without them
 //! they fail, they are not skipped.
 //!
-//! Labs stand side by side. Tests that measure times or rates have the machine to themselves: see
-//! `scene::in_lab_alone`.
+//! Labs stand side by side. Tests that measure times or rates have the machine to themselves: see `alone`.
 
 mod absent;
 mod agent_crash;
+mod alone;
 mod answers;
 mod blue_green;
 mod checks;
 mod consistency;
 mod decap;
-mod demo;
 mod doctor;
 mod explain;
-mod failover;
 mod first_start;
 mod flooded;
 mod fragments;
-mod generator;
-mod generator_frames;
 mod icmp;
 mod interfaces;
-mod iperf;
 mod lab;
 mod link;
 mod listeners;

@@ -21,6 +21,9 @@ pub(crate) const REQUEST_LIMIT: Duration = Duration::from_secs(2);
 /// The longest that `xelb` may take to notice something.
 pub(crate) const NOTICE_LIMIT: Duration = Duration::from_secs(10);
 
+/// The port of iperf3's server, for data and control, TCP and UDP.
+pub(crate) const IPERF_PORT: u16 = 5201;
+
 /// A way for packets to reach targets.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mode {
@@ -54,8 +57,11 @@ fn shared_machine() -> RwLockReadGuard<'static, ()> {
     MACHINE.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The machine for a test that measures times or rates, or looks at what the whole machine holds.
+/// The machine for a test that measures times or rates, or looks at what the whole machine holds. Such tests are
+/// in `alone`, so that they do not keep others waiting.
 pub(crate) fn machine_alone() -> RwLockWriteGuard<'static, ()> {
+    let test = std::thread::current().name().unwrap_or_default().to_owned();
+    assert!(test == "main" || test.starts_with("alone::"), "{test} is not in the module `alone`");
     MACHINE.write().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -4,14 +4,12 @@ use std::{net::IpAddr, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use lb_tests::{
-    Configuration, Lab,
-    configuration::{Group, TargetFamily},
-    topology::{VIP_V4, VIPS},
+    Lab,
+    topology::VIPS,
     web::{RANDOM_BYTES, digest, random_file},
 };
 
-use crate::iperf;
-use crate::scene::{MODES, Mode, Scene, in_every_mode, in_lab_alone, url};
+use crate::scene::{in_every_mode, url};
 
 const TARGETS: u8 = 2;
 const LIMIT: Duration = Duration::from_secs(20);
@@ -57,28 +55,4 @@ pub(crate) fn upload(lab: &Lab, vip: IpAddr) -> anyhow::Result<()> {
     }
     ensure!(holders == 1, "{vip}: {holders} targets have the upload");
     Ok(())
-}
-
-/// iperf3 needs all its connections at one target: its groups have one. What a client sends passes
-/// the balancer; with `--reverse` answers go past it.
-#[test]
-fn iperf3_fills_the_way_in_both_directions() -> anyhow::Result<()> {
-    for mode in MODES {
-        in_lab_alone(1, move |lab| {
-            let _scene = Scene::start(lab, &iperf_configuration(mode))?;
-            iperf::measure(lab, mode.name, VIP_V4.into())
-        })
-        .with_context(|| format!("in mode {}", mode.name))?;
-    }
-    Ok(())
-}
-
-fn iperf_configuration(mode: Mode) -> Configuration {
-    let mut configuration = Configuration::default();
-    let family = if mode.crossed { TargetFamily::V6 } else { TargetFamily::V4 };
-    for protocol in ["tcp", "udp"] {
-        let group = Group::new(protocol, protocol, iperf::PORT, mode.forwarding).with(&[1]);
-        configuration.add(VIP_V4.into(), Group { family, ..group });
-    }
-    configuration
 }

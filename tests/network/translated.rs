@@ -24,10 +24,9 @@ use lb_tests::{
 use nix::sys::signal::Signal;
 
 use crate::interfaces::connect_beside;
-use crate::iperf;
-use crate::scene::{NOTICE_LIMIT, REQUEST_LIMIT, expect_no_failure, in_lab, in_lab_alone};
+use crate::scene::{IPERF_PORT, NOTICE_LIMIT, REQUEST_LIMIT, expect_no_failure, in_lab};
 
-const TARGETS: u8 = 2;
+pub(crate) const TARGETS: u8 = 2;
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// Ports of the listeners: others than those of the targets.
@@ -95,15 +94,14 @@ fn configuration(mode: &str) -> String {
              {mode}\n    targets: [{{ address: {target} }}]\n    health_check: {{ protocol: http, \
              path: /healthz, port: {}, interval: 200ms, timeout: 150ms, healthy_threshold: 2 }}",
             web::PORT,
-            port = iperf::PORT,
+            port = IPERF_PORT,
         )
         .unwrap();
         writeln!(
             listeners,
             "  - {{ name: iperf-{protocol}, address: {}, port: {}, protocol: {protocol}, \
              default_action: {{ forward: {{ target_group: iperf-{protocol} }} }} }}",
-            VIPS[0],
-            iperf::PORT,
+            VIPS[0], IPERF_PORT,
         )
         .unwrap();
     }
@@ -167,14 +165,14 @@ fn answers_come_back_by_another_interface() -> anyhow::Result<()> {
 }
 
 /// What runs in the lab.
-struct Running {
+pub(crate) struct Running {
     xelb: Xelb,
     agent: Process,
     _responders: Vec<udp::Responder>,
 }
 
 /// Prepares a lab for a mode and starts the agent.
-fn start(lab: &Lab, mode: &str) -> anyhow::Result<Running> {
+pub(crate) fn start(lab: &Lab, mode: &str) -> anyhow::Result<Running> {
     let mut responders = Vec::new();
     for (number, target) in (1..).zip(lab.targets()) {
         let addresses: [SocketAddr; 2] =
@@ -196,7 +194,7 @@ fn start(lab: &Lab, mode: &str) -> anyhow::Result<Running> {
     Ok(Running { xelb, agent, _responders: responders })
 }
 
-const MODES: [&str; 2] = ["nat", "fullnat"];
+pub(crate) const MODES: [&str; 2] = ["nat", "fullnat"];
 
 fn in_both_modes(body: fn(&str, &Lab, &mut Running) -> anyhow::Result<()>) -> anyhow::Result<()> {
     for mode in MODES {
@@ -342,18 +340,6 @@ fn another_number_of_bindings_breaks_no_connection() -> anyhow::Result<()> {
         }
         Ok(())
     })
-}
-
-#[test]
-fn iperf3_fills_the_way_through_translation() -> anyhow::Result<()> {
-    for mode in MODES {
-        in_lab_alone(TARGETS, move |lab| {
-            let _running = start(lab, mode)?;
-            iperf::measure(lab, mode, target_v4(1).into())
-        })
-        .with_context(|| format!("in mode {mode}"))?;
-    }
-    Ok(())
 }
 
 /// A target says that nobody listens: its ICMP error names the flow as the target knows it, and the

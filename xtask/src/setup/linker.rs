@@ -99,7 +99,7 @@ fn replace_link(original: &Path, link: &Path) -> Result<()> {
 fn build(workspace: &Workspace, tools: &Path, llvm: &Path) -> Result<()> {
     let name = llvm.file_name().and_then(OsStr::to_str).unwrap_or_default();
     let major = llvm_major(name).ok_or_else(|| anyhow!("{name} names no LLVM version"))?;
-    println!("setup: building bpf-linker {VERSION} against {name}: 1 to 3 minutes");
+    println!("setup: building bpf-linker {VERSION} against {name}: about a minute");
     // The build script of llvm-sys looks for a library of this name; rustup has a linker script
     // in its place, which it does not understand.
     let prefix = tools.join("llvm");
@@ -109,12 +109,14 @@ fn build(workspace: &Workspace, tools: &Path, llvm: &Path) -> Result<()> {
 
     let build_dir = workspace.target_dir.join("bpf-linker");
     let mut install = workspace.cargo(["install", "bpf-linker", "--locked", "--force", "--quiet"]);
+    // Without optimisation: a third of the time, and the work is LLVM's, which is built already.
     install
-        .args(["--version", VERSION, "--no-default-features"])
+        .args(["--version", VERSION, "--no-default-features", "--debug"])
         .args(["--features", &format!("llvm-{major}")])
         .arg("--root")
         .arg(tools)
         .env("CARGO_TARGET_DIR", &build_dir)
+        .env("CARGO_PROFILE_DEV_DEBUG", "0")
         .env("LLVM_PREFIX", &prefix)
         .stdin(Stdio::null());
     let result = workspace::run(&mut install)

@@ -42,22 +42,35 @@ enum Line<'a> {
     Other,
 }
 
-/// Builds the test programs that Cargo's options choose, and runs them one after the other. All are
-/// run, also after a failure.
+/// How test programs are run.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pass<'a> {
+    /// Tests at the same time; as many as libtest thinks if none is said.
+    pub(super) threads: Option<usize>,
+    /// Which tests, in libtest's words.
+    pub(super) filters: &'a [&'a str],
+}
+
+/// Builds the test programs that Cargo's options choose, and runs them one after the other, in each pass. All
+/// are run, also after a failure.
 ///
 /// Each test is added to `timed`. An error names the tests that failed.
 pub(super) fn run(
     workspace: &Workspace,
     choice: &[&str],
-    threads: Option<usize>,
+    passes: &[Pass<'_>],
     timed: &mut Vec<TimedTest>,
 ) -> Result<()> {
     let programs = build(workspace, choice)?;
     let mut failures = Vec::new();
-    for (number, program) in programs.iter().enumerate() {
-        println!("---- {} ({} of {})", program.selection, number + 1, programs.len());
+    let runs: Vec<(&Pass<'_>, &Program)> =
+        passes.iter().flat_map(|pass| programs.iter().map(move |one| (pass, one))).collect();
+    for (number, (pass, program)) in runs.iter().enumerate() {
+        let filters = pass.filters.join(" ");
+        let shown = format!("{} {filters}", program.selection);
+        println!("---- {} ({} of {})", shown.trim_end(), number + 1, runs.len());
         let start = Instant::now();
-        run_program(program, threads, timed, &mut failures)?;
+        run_program(program, **pass, timed, &mut failures)?;
         println!("---- {}: {}", program.name, human(start.elapsed()));
     }
     if failures.is_empty() {
@@ -105,7 +118,7 @@ fn program(message: &str) -> Result<Option<Program>> {
 
 fn run_program(
     program: &Program,
-    threads: Option<usize>,
+    pass: Pass<'_>,
     timed: &mut Vec<TimedTest>,
     failures: &mut Vec<String>,
 ) -> Result<()> {
@@ -114,7 +127,8 @@ fn run_program(
     command.args(["-Z", "unstable-options", "--report-time"]).env("RUSTC_BOOTSTRAP", "1");
     command.current_dir(&program.package_dir).env("CARGO_MANIFEST_DIR", &program.package_dir);
     command.env("CARGO", env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    if let Some(threads) = threads {
+    command.args(pass.filters);
+    if let Some(threads) = pass.threads {
         command.args(["--test-threads", &threads.to_string()]);
     }
     let shown = program.executable.display();
@@ -231,7 +245,12 @@ mod tests {
             let (mut timed, mut failures) = (Vec::new(), Vec::new());
             // A process that another test starts holds the script open for writing until it runs.
             for _ in 0..100 {
-                match run_program(&program, Some(1), &mut timed, &mut failures) {
+                match run_program(
+                    &program,
+                    Pass { threads: Some(1), filters: &[] },
+                    &mut timed,
+                    &mut failures,
+                ) {
                     Err(error) if format!("{error:#}").contains("Text file busy") => {
                         std::thread::sleep(Duration::from_millis(20));
                     }

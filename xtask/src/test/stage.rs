@@ -5,7 +5,7 @@ use std::env;
 
 use anyhow::{Result, anyhow};
 
-use super::programs::{self, TimedTest};
+use super::programs::{self, Pass, TimedTest};
 use super::{dependencies, kernels, package};
 use crate::bench::guard::{self, Speed};
 use crate::setup::{self, Need};
@@ -38,9 +38,14 @@ pub(super) struct Environment<'a> {
     pub(super) timed: RefCell<Vec<TimedTest>>,
 }
 
-/// Tests with hosts of their own mostly wait: for probes, timeouts and slots that disarm. Those that
-/// measure ask for the machine to themselves (`tests/network/scene.rs`).
+/// Tests with hosts of their own mostly wait: for probes, timeouts and slots that disarm.
 const WAITING_TESTS: usize = 4;
+
+/// Those of the network, while none measures.
+const NETWORK_WAITING_TESTS: usize = 8;
+
+/// Tests that measure, or look at what the whole machine holds (`tests/network/alone/mod.rs`).
+const ALONE: &str = "alone::";
 
 /// Tests that compute.
 const COMPUTING_TESTS: usize = 2;
@@ -64,19 +69,25 @@ impl<'a> Environment<'a> {
 
     /// Builds and runs the test programs of that choice, as many tests at once as libtest thinks.
     fn tests(&self, choice: &[&str]) -> Result<()> {
-        programs::run(self.workspace, choice, None, &mut self.timed.borrow_mut())
+        programs::run(self.workspace, choice, &[Pass::default()], &mut self.timed.borrow_mut())
     }
 
     /// Test programs that run `xelb` itself, which is therefore built first.
     fn lab(&self, tests: &[&str], threads: usize) -> Result<()> {
+        self.passes(tests, &[Pass { threads: Some(self.threads.unwrap_or(threads)), filters: &[] }])
+    }
+
+    fn passes(&self, tests: &[&str], passes: &[Pass<'_>]) -> Result<()> {
         self.workspace.build_for_tests()?;
-        let threads = self.threads.unwrap_or(threads);
-        programs::run(
-            self.workspace,
-            &selection(tests),
-            Some(threads),
-            &mut self.timed.borrow_mut(),
-        )
+        programs::run(self.workspace, &selection(tests), passes, &mut self.timed.borrow_mut())
+    }
+
+    /// Tests that wait side by side, then those that need the machine one by one.
+    fn network(&self) -> Result<()> {
+        let threads = Some(self.threads.unwrap_or(NETWORK_WAITING_TESTS));
+        let together = Pass { threads, filters: &["--skip", ALONE] };
+        let alone = Pass { threads: Some(1), filters: &[ALONE] };
+        self.passes(NETWORK_TESTS, &[together, alone])
     }
 }
 
@@ -173,7 +184,7 @@ pub(super) const STAGES: &[Stage] = &[
         privileged: true,
         quick: false,
         needs: setup::LAB_NEEDS,
-        action: |on| on.lab(NETWORK_TESTS, WAITING_TESTS),
+        action: |on| on.network(),
     },
     Stage {
         name: "agent",

@@ -3,10 +3,16 @@
 use std::{net::IpAddr, time::Duration};
 
 use anyhow::{Context as _, ensure};
-use lb_tests::{Lab, process::Task, topology::VIP_V4, wait};
+use lb_tests::{
+    Configuration, Lab,
+    configuration::{Group, TargetFamily},
+    process::Task,
+    topology::{VIP_V4, target_v4},
+    wait,
+};
 
-/// The port of its server, for data and control, TCP and UDP.
-pub(crate) const PORT: u16 = 5201;
+use crate::scene::{IPERF_PORT, MODES, Mode, Scene, in_lab_alone};
+use crate::translated;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -17,7 +23,7 @@ const UDP_LOST_PERCENT_MAX: f64 = 5.0;
 
 /// Runs its server on the first target, bound to `address` (it would answer datagrams from the
 /// host's own address), and its client against the IPv4 VIP.
-pub(crate) fn measure(lab: &Lab, name: &str, address: IpAddr) -> anyhow::Result<()> {
+fn measure(lab: &Lab, name: &str, address: IpAddr) -> anyhow::Result<()> {
     let address = address.to_string();
     let server = Task::new("iperf3", &["-s", "-B", &address]).log_to(&lab.log("iperf3"))?;
     let _server = lab.target(1).spawn(server)?;
@@ -53,11 +59,47 @@ fn wait_for_iperf(lab: &Lab) -> anyhow::Result<()> {
     wait::until("iperf3 listens", LIMIT, || {
         let sockets =
             target.run(|| std::fs::read_to_string("/proc/thread-self/net/tcp")).unwrap_or_default();
-        if sockets.contains(&format!(":{PORT:04X} ")) {
+        if sockets.contains(&format!(":{IPERF_PORT:04X} ")) {
             Ok(())
         } else {
             Err("it does not".to_owned())
         }
     })?;
+    Ok(())
+}
+
+/// iperf3 needs all its connections at one target: its groups have one. What a client sends passes
+/// the balancer; with `--reverse` answers go past it.
+#[test]
+fn iperf3_fills_the_way_in_both_directions() -> anyhow::Result<()> {
+    for mode in MODES {
+        in_lab_alone(1, move |lab| {
+            let _scene = Scene::start(lab, &configuration(mode))?;
+            measure(lab, mode.name, VIP_V4.into())
+        })
+        .with_context(|| format!("in mode {}", mode.name))?;
+    }
+    Ok(())
+}
+
+fn configuration(mode: Mode) -> Configuration {
+    let mut configuration = Configuration::default();
+    let family = if mode.crossed { TargetFamily::V6 } else { TargetFamily::V4 };
+    for protocol in ["tcp", "udp"] {
+        let group = Group::new(protocol, protocol, IPERF_PORT, mode.forwarding).with(&[1]);
+        configuration.add(VIP_V4.into(), Group { family, ..group });
+    }
+    configuration
+}
+
+#[test]
+fn iperf3_fills_the_way_through_translation() -> anyhow::Result<()> {
+    for mode in translated::MODES {
+        in_lab_alone(translated::TARGETS, move |lab| {
+            let _running = translated::start(lab, mode)?;
+            measure(lab, mode, target_v4(1).into())
+        })
+        .with_context(|| format!("in mode {mode}"))?;
+    }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Targets that die, hang, drain and come back, under load.
 
 use std::{
+    panic::resume_unwind,
     thread,
     time::{Duration, Instant},
 };
@@ -9,12 +10,13 @@ use anyhow::{Context as _, ensure};
 use lb_tests::{
     Configuration, Forwarding, Lab,
     load::{Load, Pace, Samples},
+    requirements,
     topology::{VIPS, target_v4},
     wait,
 };
 use nix::sys::signal::Signal;
 
-use crate::scene::{NOTICE_LIMIT, Scene, expect_no_failure, in_lab_alone, web_at};
+use crate::scene::{NOTICE_LIMIT, Scene, expect_no_failure, machine_alone, web_at};
 
 const VICTIM: u8 = 2;
 /// How long each state is watched.
@@ -41,9 +43,12 @@ fn expect_answers_of(samples: &Samples, names: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Both modes side by side.
 fn in_scene(body: fn(&mut Lab, &Scene, &Load) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    for forwarding in [Forwarding::Ipip, Forwarding::L2dsr] {
-        in_lab_alone(3, move |lab| {
+    let _machine = machine_alone();
+    requirements::check(requirements::TEST_TOOLS)?;
+    let in_mode = |forwarding: Forwarding| {
+        lb_tests::lab::run(3, move |lab| {
             let mut configuration = Configuration::web(forwarding, &[1, 2, 3]);
             if forwarding == Forwarding::L2dsr {
                 configuration.listeners.truncate(1);
@@ -59,9 +64,14 @@ fn in_scene(body: fn(&mut Lab, &Scene, &Load) -> anyhow::Result<()>) -> anyhow::
             expect_answers_of(&samples, &["t1", "t2", "t3"])?;
             body(lab, &scene, &load)
         })
-        .with_context(|| format!("in mode {forwarding}"))?;
-    }
-    Ok(())
+        .with_context(|| format!("in mode {forwarding}"))
+    };
+    thread::scope(|scope| {
+        let modes = [Forwarding::Ipip, Forwarding::L2dsr];
+        let labs = modes.map(|forwarding| scope.spawn(move || in_mode(forwarding)));
+        let outcomes = labs.map(|lab| lab.join().unwrap_or_else(|payload| resume_unwind(payload)));
+        outcomes.into_iter().collect()
+    })
 }
 
 #[test]

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 use lb_tests::{process::Task, wait};
 
-use crate::generator::{Pair, TO_V4, TO_V6, in_pair};
+use super::generator::{Pair, TO_V4, TO_V6, in_pair};
 
 const LIMIT: Duration = Duration::from_secs(20);
 /// A multiple of the 12 packets after which the sizes of a mix repeat.

@@ -3,10 +3,11 @@
 
 use core::net::IpAddr;
 
-use crate::{Address, Be16, Family, Mac, Mode, Target, listener::protocol, target::Shape};
-
-/// Words of the longest head: Ethernet, a VLAN tag, IPv6, UDP, the GUE header (74 bytes).
-pub const HEAD_WORDS: usize = 10;
+use crate::{
+    Address, Be16, Family, Mac, Mode, Target,
+    listener::protocol,
+    target::{HEAD_WORDS, Shape},
+};
 
 /// Length of the Ethernet header in bytes.
 pub const ETHERNET: usize = 14;

@@ -1,6 +1,9 @@
 //! Targets as the data path sees them: everything that a packet's new headers need.
 
-use crate::{Address, Be16, head::HEAD_WORDS, limits::TARGETS_MAX, shared};
+use crate::{Address, Be16, limits::TARGETS_MAX, shared};
+
+/// Words of the longest head: Ethernet, a VLAN tag, IPv6, UDP, the GUE header (74 bytes).
+pub const HEAD_WORDS: usize = 10;
 
 /// How a packet reaches its target. In maps it is stored as its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -9,9 +9,10 @@ use lb_common::{
 use crate::{
     Packet, Verdict, Wire as _, checksum,
     family::{IpFamily, V4, V6},
-    fault::{Fault, FaultKind, IpPacket},
+    fault::{Fault, FaultKind},
     header::{Ethernet, Gue, Ipv4, Ipv6, Udp},
     icmp,
+    ip_packet::IpPacket,
     link::{self, Link},
     parse, stats,
     tables::DecapTables,

@@ -4,8 +4,9 @@ use lb_common::{Address, DropReason, Family, VipKey, limits::EXTENSION_HEADERS_M
 
 use crate::{
     Packet, Wire as _,
-    fault::{Fault, Fragment, IpPacket},
+    fault::Fault,
     header::{Extension, Ipv4, Ipv6, next_header},
+    ip_packet::{Fragment, IpPacket},
 };
 
 /// One version of IP.

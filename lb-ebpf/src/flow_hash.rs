@@ -17,7 +17,7 @@
 
 use lb_common::Family;
 
-use crate::{Datagram, nat::Ends, siphash::siphash13};
+use crate::{Datagram, ends::Ends, siphash::siphash13};
 
 /// Words of the key.
 pub const KEYS: usize = 11;

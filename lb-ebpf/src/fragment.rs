@@ -10,11 +10,11 @@ use lb_common::{
 
 use crate::{
     Datagram, Packet, Tables, Wire as _,
-    fault::IpPacket,
+    datagram::{Content, Transport},
     header::Tcp,
+    ip_packet::IpPacket,
     link::Link,
-    listener,
-    parse::{self, Content, Transport},
+    listener, parse,
     verdict::Stop,
 };
 

@@ -24,8 +24,8 @@ pub use packet::{HEADROOM, HEADROOM_RESERVED, VecPacket};
 use crate::{
     Datagram, Packet, Stages, Step, Tables, Verdict, flow_hash, limiter,
     nat::{create::Chosen, life::Direction},
-    recall::{self, Answer, Question},
-    stage,
+    question::{Answer, Question},
+    recall, stage,
     tables::{Count, DecapTables},
 };
 

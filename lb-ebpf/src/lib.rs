@@ -18,7 +18,9 @@
 extern crate std;
 
 pub mod checksum;
+mod datagram;
 pub mod decap;
+mod ends;
 mod exception;
 mod family;
 mod fault;
@@ -29,6 +31,7 @@ pub mod header;
 #[cfg(not(target_arch = "bpf"))]
 pub mod host;
 mod icmp;
+mod ip_packet;
 pub mod limiter;
 mod link;
 mod listener;
@@ -37,6 +40,7 @@ pub mod nat;
 pub mod packet;
 mod parse;
 mod plain;
+pub mod question;
 mod quic;
 pub mod recall;
 mod reset;
@@ -49,10 +53,10 @@ mod step;
 pub mod tables;
 pub mod verdict;
 
+pub use datagram::{Content, Datagram};
 pub use flow_hash::flow_hash;
 use nat::life::Direction;
 pub use packet::{Packet, Wire};
-pub use parse::{Content, Datagram};
 pub use stage::Stages;
 pub use step::{Sent, Step};
 pub use tables::Tables;

@@ -18,8 +18,7 @@ use kernel::{
     frame::Frame,
     maps::DEVICES,
     programs,
-    run::{AsLoaded, Dry, Live, Run},
-    tables::KernelTables,
+    run::{AsLoaded, Dry, KernelTables, Live, Run},
 };
 
 /// The balancer; attached to the interfaces that clients' packets arrive at.

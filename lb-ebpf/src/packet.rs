@@ -1,7 +1,7 @@
 //! What the data path may do with a packet.
 
 use bytemuck::Pod;
-use lb_common::head::HEAD_WORDS;
+use lb_common::target::HEAD_WORDS;
 
 /// A header as it lies in a packet: any bytes are valid, at any even address.
 ///

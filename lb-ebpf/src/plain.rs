@@ -13,9 +13,9 @@ use lb_common::{
 
 use crate::{
     Content, Datagram, Packet, Tables, Wire,
-    fault::{Fragment, IpPacket},
+    datagram::Transport,
     header::{Ethernet, Ipv4, Ipv6, Tcp, Udp, ether_type},
-    parse::Transport,
+    ip_packet::{Fragment, IpPacket},
 };
 
 /// Ethernet, IPv4 and what of a TCP header has no options: 54 bytes. A UDP datagram is as long, too,

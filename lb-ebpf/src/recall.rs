@@ -7,8 +7,8 @@ use lb_common::{Counter, Limit, Owner, Slot};
 
 use crate::{
     memory::{self, FlowMemory, Found},
+    question::{Answer, Question},
     tables::{Fact, Tables},
-    verdict::Stop,
 };
 
 /// Seconds that a flow is remembered after its first packet, until another comes that is none: a
@@ -18,83 +18,6 @@ const OPENING: u32 = 20;
 
 /// Places of a line of the memory that flows of listeners that track all leave to others.
 const KEPT_FOR_OTHERS: u32 = 1;
-
-/// What is known of a packet that needs memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Question {
-    /// Hash of its five-tuple.
-    pub hash: u64,
-    /// Its slot.
-    pub slot: Slot,
-    /// Index of the slot.
-    pub index: u32,
-    /// Seconds after which a silent flow of its listener is forgotten.
-    pub timeout: u16,
-    /// [`Question::OPENS`] and the others.
-    pub flags: u16,
-}
-
-impl Question {
-    /// Flag: it opens a flow: TCP SYN, QUIC Initial.
-    pub const OPENS: u16 = 1;
-    /// Flag: it is the flow's own, from which something may be learned: no ICMP error, and no
-    /// fragment without ports.
-    pub const LEARNS: u16 = 2;
-    /// Flag: its listener tracks all flows.
-    pub const TRACKED: u16 = 4;
-    /// Flag: it may be answered with RST.
-    pub const RESETS: u16 = 8;
-
-    #[inline(always)]
-    const fn has(&self, flag: u16) -> bool {
-        self.flags & flag != 0
-    }
-
-    /// The epoch that a flow is remembered in.
-    #[inline(always)]
-    const fn epoch(&self) -> u16 {
-        if self.slot.is_armed() { self.slot.epoch } else { 0 }
-    }
-}
-
-/// Where a packet goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// To the target with this id; 0 is nobody.
-    To(u16),
-    /// Back, as RST: the target of its flow is gone.
-    Reset,
-}
-
-impl Answer {
-    const RESET: u64 = 1 << 16;
-
-    /// As a word.
-    #[must_use]
-    #[inline(always)]
-    pub const fn to_word(self) -> u64 {
-        match self {
-            Self::To(id) => id as u64,
-            Self::Reset => Self::RESET,
-        }
-    }
-
-    /// From a word that [`Answer::to_word`] made.
-    #[must_use]
-    #[inline(always)]
-    pub const fn from_word(word: u64) -> Self {
-        if word & Self::RESET != 0 { Self::Reset } else { Self::To(word as u16) }
-    }
-
-    /// The target; 0 is nobody.
-    #[inline(always)]
-    pub(crate) const fn target(self) -> Result<u16, Stop> {
-        match self {
-            Self::To(id) => Ok(id),
-            Self::Reset => Err(Stop::Reset),
-        }
-    }
-}
 
 /// Where the packet goes, and what is remembered of it.
 #[inline(always)]

@@ -5,8 +5,8 @@ use lb_common::{Be16, Counter, DropReason, Family, Limit};
 
 use crate::{
     Packet, Tables, Verdict, Wire as _, checksum,
-    fault::IpPacket,
     header::{Ethernet, Ipv4, Ipv6, Tcp},
+    ip_packet::IpPacket,
     link::{self, Link},
     parse, sender,
 };

@@ -4,8 +4,8 @@
 use lb_common::{DropReason, Family, Listener, Slot, listener::protocol::TCP};
 
 use crate::{
-    Content, Datagram, Packet, Tables, flow_hash, header::Tcp, link::Link, nat::Ends, quic,
-    recall::Question, tables::Fact, verdict::Stop,
+    Content, Datagram, Packet, Tables, ends::Ends, flow_hash, header::Tcp, link::Link,
+    question::Question, quic, tables::Fact, verdict::Stop,
 };
 
 /// The hash of a packet's flow.

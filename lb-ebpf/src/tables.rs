@@ -5,7 +5,7 @@ use lb_common::{
     Switches, Target, Traffic, VipKey,
 };
 
-use crate::recall::{Answer, Question};
+use crate::question::{Answer, Question};
 
 /// What `xelb explain` wants to know.
 #[derive(Clone, Copy, Debug)]

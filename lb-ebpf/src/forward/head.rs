@@ -1,6 +1,6 @@
 //! A target's head with what one packet adds to it.
 
-use lb_common::{Be16, Target, head::HEAD_WORDS};
+use lb_common::{Be16, Target, target::HEAD_WORDS};
 
 /// The bytes before a packet, as words in memory order. All offsets are constants where they are used,
 /// so that each word stays in a register.

@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 use lb_common::Be16;
 
-use crate::{Wire, fault::Fragment};
+use crate::{Wire, ip_packet::Fragment};
 
 /// Next header numbers (IANA "Assigned Internet Protocol Numbers").
 pub mod next_header {

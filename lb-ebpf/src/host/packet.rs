@@ -2,7 +2,7 @@
 
 use std::{vec, vec::Vec};
 
-use lb_common::head::HEAD_WORDS;
+use lb_common::target::HEAD_WORDS;
 
 use crate::{
     Packet, Wire,

@@ -5,8 +5,8 @@ use lb_common::{Be16, Counter, DropReason, Family, Limit, Switches};
 
 use crate::{
     Packet, Tables, Verdict, Wire as _, checksum,
-    fault::IpPacket,
     header::{Ethernet, Icmp, Ipv4, Ipv6, icmp_v4, icmp_v6},
+    ip_packet::IpPacket,
     link::{self, Link},
     parse, sender,
 };

@@ -8,11 +8,12 @@ use lb_common::{DropReason, Family, VipKey};
 
 use crate::{
     Datagram, Packet, Tables, Wire as _,
-    fault::{self, IpPacket},
+    datagram::{Content, Transport},
+    fault,
     header::{Icmp, icmp_v4, icmp_v6},
+    ip_packet::IpPacket,
     link::Link,
     listener,
-    parse::{Content, Transport},
     verdict::Stop,
 };
 

@@ -9,7 +9,7 @@ use aya_ebpf::{
     },
     programs::XdpContext,
 };
-use lb_common::head::HEAD_WORDS;
+use lb_common::target::HEAD_WORDS;
 use lb_ebpf::{
     Packet, Wire,
     packet::{HeadroomExhausted, Words},

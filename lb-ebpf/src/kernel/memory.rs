@@ -9,7 +9,12 @@ use lb_common::{
 };
 use lb_ebpf::memory::{FlowMemory, Lines};
 
-use super::{atomic, direct, maps, mask::masked, run::Run, settings, tables::KernelTables};
+use super::{
+    atomic, direct, maps,
+    mask::masked,
+    run::{KernelTables, Run},
+    settings,
+};
 
 /// An entry of the memory; `None` when there is no such place.
 #[inline(always)]

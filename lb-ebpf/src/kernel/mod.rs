@@ -4,6 +4,7 @@
 mod atomic;
 mod direct;
 pub(crate) mod frame;
+mod listeners;
 pub(crate) mod maps;
 mod mask;
 mod memory;
@@ -13,4 +14,4 @@ pub(crate) mod programs;
 pub(crate) mod run;
 pub(crate) mod settings;
 mod stages;
-pub(crate) mod tables;
+mod tables;

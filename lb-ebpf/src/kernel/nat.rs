@@ -21,9 +21,8 @@ use super::{
     direct, maps,
     mask::masked,
     nat_stages,
-    run::Run,
+    run::{KernelTables, Run},
     settings,
-    tables::KernelTables,
 };
 
 impl<R: Run> FlowLines for KernelTables<R> {

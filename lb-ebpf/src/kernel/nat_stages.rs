@@ -11,7 +11,7 @@ use lb_ebpf::{
     },
 };
 
-use super::stages::TABLES;
+use super::run::TABLES;
 
 /// See [`expire::evict`].
 #[inline(always)]

@@ -1,7 +1,9 @@
-//! Whether a run of a program may write, or is a dry one for `xelb explain`.
+//! Whether a run of a program may write, or is a dry one for `xelb explain`; and the tables of such a run.
 //!
 //! The program for plain packets is there twice, and each knows what it is: a question that the verifier
 //! answers still takes registers. The others are there once, and ask their settings.
+
+use core::marker::PhantomData;
 
 use lb_common::abi::program::Instance;
 
@@ -48,3 +50,16 @@ impl Run for AsLoaded {
         settings::dry_run()
     }
 }
+
+/// The maps of the balancer, in such a run.
+pub(crate) struct KernelTables<R>(PhantomData<R>);
+
+impl<R> KernelTables<R> {
+    /// They are always there.
+    pub(crate) const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+/// What the stages that are functions of their own work on: both instances have them.
+pub(super) const TABLES: KernelTables<AsLoaded> = KernelTables::new();

@@ -9,20 +9,16 @@ use lb_common::{DropReason, Listener, ListenerKey, Slot, VipKey};
 use lb_ebpf::{
     Datagram, Stages, Step, Verdict,
     nat::{create::Chosen, life::Direction},
-    recall::{self, Answer, Question},
-    stage,
+    question::{Answer, Question},
+    recall, stage,
     tables::Count as _,
 };
 
 use super::{
     frame::{Frame, made},
-    programs,
-    run::{AsLoaded, Run},
-    tables::{self, KernelTables},
+    listeners, programs,
+    run::{AsLoaded, KernelTables, Run, TABLES},
 };
-
-/// What the stages that are functions of their own work on: both instances have them.
-pub(super) const TABLES: KernelTables<AsLoaded> = KernelTables::new();
 
 impl Frame {
     /// The frame of the run with this context, in a function of its own.
@@ -286,14 +282,14 @@ extern "C" fn xelb_echo(context: *mut xdp_md) -> u64 {
     Step::Done(stage::echo(&mut Frame::of(context), &TABLES)).to_word()
 }
 
-/// See [`tables::search`]: a function of its own, since the first place mostly has the listener.
+/// See [`listeners::search`]: a function of its own, since the first place mostly has the listener.
 #[inline(always)]
 pub(super) fn search(key: &ListenerKey) -> Option<Listener> {
     let listener = Listener::from_word(xelb_search(key));
     if listener.id == 0 { None } else { Some(listener) }
 }
 
-/// See [`tables::search`].
+/// See [`listeners::search`].
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn xelb_search(key: *const ListenerKey) -> u64 {
@@ -301,10 +297,10 @@ extern "C" fn xelb_search(key: *const ListenerKey) -> u64 {
     let Some(key) = (unsafe { key.as_ref() }) else {
         return 0;
     };
-    tables::search(key).map_or(0, Listener::to_word)
+    listeners::search(key).map_or(0, Listener::to_word)
 }
 
-/// See [`tables::wide`]: a function of its own, since most configurations have no such listener.
+/// See [`listeners::wide`]: a function of its own, since most configurations have no such listener.
 #[inline(always)]
 pub(super) fn wide_listener(key: &VipKey, protocol: u8, port: u16) -> Option<Listener> {
     let about = u32::from(port) | u32::from(protocol) << 16;
@@ -318,13 +314,13 @@ pub(super) fn is_wide_vip(key: &VipKey) -> bool {
     xelb_wide(key, 0) != 0
 }
 
-/// See [`tables::wide`]; `about` has the protocol above the port. If it is zero, the answer is not
+/// See [`listeners::wide`]; `about` has the protocol above the port. If it is zero, the answer is not
 /// zero when there is any listener.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn xelb_wide(key: *const VipKey, about: u32) -> u64 {
     // SAFETY: as in `xelb_search`.
-    let Some(listeners) = (unsafe { key.as_ref() }).and_then(tables::wide) else {
+    let Some(listeners) = (unsafe { key.as_ref() }).and_then(listeners::wide) else {
         return 0;
     };
     if about == 0 {

@@ -1,37 +1,30 @@
 //! The BPF maps as [`Tables`].
 
-use core::{marker::PhantomData, ops::ControlFlow, ptr::read_volatile};
+use core::{ops::ControlFlow, ptr::read_volatile};
 
-use aya_ebpf::{helpers::generated::bpf_ktime_get_coarse_ns, maps::lpm_trie::Key};
+use aya_ebpf::helpers::generated::bpf_ktime_get_coarse_ns;
 use lb_common::{
-    Family, FragmentFlow, FragmentKey, Group, InterfaceMacs, Limit, Listener, ListenerKey,
-    ListenerPlace, RingRef, RingSlot, Slot, Switches, Target, Traffic, VipKey, WideKey,
-    WideListeners,
+    FragmentFlow, FragmentKey, Group, InterfaceMacs, Limit, Listener, ListenerKey, RingRef,
+    RingSlot, Slot, Switches, Target, Traffic, VipKey,
     explain::Explanation,
     group::Groups,
-    limits::{GROUPS_MAX, LISTENER_PLACES, RING_SLOTS_MAX, TARGETS_MAX},
-    listener::Listeners,
+    limits::{GROUPS_MAX, RING_SLOTS_MAX, TARGETS_MAX},
     macs::{MAC_ROWS, Macs},
     ring::{Rings, Slots},
     target::Targets,
 };
 use lb_ebpf::{
     Tables, limiter,
-    recall::{Answer, Question},
+    question::{Answer, Question},
     tables::{Count, Fact},
 };
 
-use super::{direct, maps, mask::masked, run::Run, settings, stages};
-
-/// The maps of the balancer, in such a run.
-pub(crate) struct KernelTables<R>(PhantomData<R>);
-
-impl<R> KernelTables<R> {
-    /// They are always there.
-    pub(crate) const fn new() -> Self {
-        Self(PhantomData)
-    }
-}
+use super::{
+    direct, listeners, maps,
+    mask::masked,
+    run::{KernelTables, Run},
+    settings, stages,
+};
 
 impl<R: Run> Count for KernelTables<R> {
     #[inline(always)]
@@ -49,7 +42,7 @@ impl<R: Run> Count for KernelTables<R> {
 impl<R: Run> Tables for KernelTables<R> {
     #[inline(always)]
     fn listener(&self, key: &ListenerKey) -> Option<Listener> {
-        match ask(key.place(), key) {
+        match listeners::ask(key.place(), key) {
             ControlFlow::Break(answer) => answer,
             // A copy, so that the key need not lie on the stack before it comes to this.
             ControlFlow::Continue(()) => stages::search(&{ *key }),
@@ -199,42 +192,6 @@ impl<R: Run> Tables for KernelTables<R> {
         }
         add(maps::TARGET_TRAFFIC.get_ptr_mut(u32::from(id)), traffic);
     }
-}
-
-/// What one place of the table of listeners says of a key.
-#[inline(always)]
-fn ask(place: usize, key: &ListenerKey) -> ControlFlow<Option<Listener>> {
-    let listeners = direct::element::<Listeners>();
-    let index = masked::<{ LISTENER_PLACES - 1 }>(place);
-    // SAFETY: masked, so inside the array. The listener is one word, and is read first: see
-    // `Listeners` for why the key is then its own.
-    unsafe {
-        let place = listeners.cast::<ListenerPlace>().add(index);
-        let listener = read_volatile(&raw const (*place).listener);
-        let words = (&raw const (*place).key).cast::<u64>();
-        let word = |number| read_volatile(words.add(number));
-        ListenerPlace::ask(listener, [word(0), word(1), word(2)], key)
-    }
-}
-
-/// Asks the places behind the first one.
-#[inline(always)]
-pub(super) fn search(key: &ListenerKey) -> Option<Listener> {
-    let first = key.place();
-    for step in 1..Listeners::PROBES {
-        if let ControlFlow::Break(answer) = ask(first + step, key) {
-            return answer;
-        }
-    }
-    None
-}
-
-/// The entry of the longest prefix that has this address.
-#[inline(always)]
-pub(super) fn wide(key: &VipKey) -> Option<&'static WideListeners> {
-    let family = if key.family == Family::V4 as u64 { Family::V4 } else { Family::V6 };
-    let key = Key::new(WideKey::FAMILY_BITS + 128, WideKey::new(family, key.address));
-    maps::WIDE_LISTENERS.get(key)
 }
 
 /// Changes what a dry run has noted.

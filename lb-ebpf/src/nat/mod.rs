@@ -17,14 +17,16 @@ pub mod sequence;
 pub mod source;
 pub mod table;
 
-use lb_common::{Address, Be16, Binding, ClientLink, Family, Pool};
+use lb_common::{Binding, ClientLink, Family, Pool};
 
 use self::{
     choice::Choice,
     source::{Candidate, Source},
     table::FlowLines,
 };
-use crate::{Datagram, Packet, flow_hash, header::Ethernet, link::Link, tables::Tables};
+use crate::{
+    Datagram, Packet, ends::Ends, flow_hash, header::Ethernet, link::Link, tables::Tables,
+};
 
 /// What modes nat and fullnat ask of the outside.
 pub trait NatTables: Tables + FlowLines {
@@ -89,61 +91,6 @@ pub trait NatTables: Tables + FlowLines {
 
     /// See [`source::candidate`].
     fn candidate(&self, flow: &Datagram, target: u16, position: u32) -> Candidate;
-}
-
-/// Both ends of a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ends {
-    pub(crate) source: Address,
-    pub(crate) destination: Address,
-    pub(crate) source_port: Be16,
-    pub(crate) destination_port: Be16,
-}
-
-impl Ends {
-    /// Those of a flow.
-    #[inline(always)]
-    pub(crate) const fn of(flow: &Datagram) -> Self {
-        Self {
-            source: flow.source,
-            destination: flow.destination,
-            source_port: flow.source_port,
-            destination_port: flow.destination_port,
-        }
-    }
-
-    /// What a client sends.
-    #[inline(always)]
-    pub(crate) const fn from_client(binding: &Binding) -> Self {
-        Self {
-            source: binding.client,
-            destination: binding.vip,
-            source_port: binding.client_port,
-            destination_port: binding.vip_port,
-        }
-    }
-
-    /// What the target sees of it.
-    #[inline(always)]
-    pub(crate) const fn to_target(binding: &Binding) -> Self {
-        Self {
-            source: binding.local,
-            destination: binding.target_address,
-            source_port: binding.local_port,
-            destination_port: binding.target_port,
-        }
-    }
-
-    /// The other direction.
-    #[inline(always)]
-    pub(crate) const fn turned(self) -> Self {
-        Self {
-            source: self.destination,
-            destination: self.source,
-            source_port: self.destination_port,
-            destination_port: self.source_port,
-        }
-    }
 }
 
 /// The hashes by which packets of the client and of the target find a binding, with the words of a key.

@@ -31,8 +31,8 @@ use super::{
     interfaces::Interfaces,
     next_hops::KeptNextHops,
     probe_paths,
+    request::{failed, invalid},
     resume::resume,
-    run::{failed, invalid},
     transitions,
 };
 

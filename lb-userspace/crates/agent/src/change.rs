@@ -10,7 +10,8 @@ use super::{
     Action, Outcome, Refusal, Request,
     balancer::Prepared,
     named_target,
-    run::{Agent, failed, invalid},
+    request::{failed, invalid},
+    run::Agent,
 };
 
 /// Who wants a change, on which conditions.

@@ -1,5 +1,6 @@
 //! The agent: one loop that owns the desired state, and what the API asks of it.
 
+mod accepted_mac;
 mod answers;
 mod api_thread;
 mod balancer;
@@ -9,6 +10,7 @@ pub mod config_file;
 mod descriptors;
 mod events;
 mod exhaustion;
+mod file_reading;
 mod forgotten;
 mod frontend;
 mod guard;
@@ -37,18 +39,20 @@ mod run;
 mod signals;
 mod snapshot;
 mod source;
+mod state_name;
 mod transitions;
 mod verification;
 mod view;
+mod warning_log;
 mod warnings;
 
+pub use accepted_mac::AcceptedMac;
 pub use answers::{Reached, missing_sources, translates, unseen};
 pub use events::{Event, EventLog, Events};
 pub use frontend::Frontend;
 pub use host::{addresses as host_addresses, own_addresses};
 pub use idle_slots::{ArmedAges, slots as quiet_slots};
 pub use interfaces::{GENERIC_VLAN_TAGS, vlan_tags_remedy};
-pub use macs::AcceptedMac;
 pub use options::{AgentOptions, STATE_DIR};
 pub use process::Process;
 pub use request::{Action, AgentHandle, Answer, Ask, Outcome, Preview, Question, Refusal, Request};
@@ -58,4 +62,4 @@ pub use snapshot::{
     AttachedInterface, HealthStats, ListenerView, MapMemory, MapsView, MemoryView, PortView,
     Snapshot, TargetGroupView, TargetView, WarningDetail,
 };
-pub use view::state_name;
+pub use state_name::state_name;

@@ -5,10 +5,7 @@ use std::collections::BTreeSet;
 
 use lb_config::{Config, own_address_taken, own_address_text};
 
-use super::{
-    Refusal, host,
-    run::{Agent, failed},
-};
+use super::{Refusal, host, request::failed, run::Agent};
 
 impl Agent {
     /// Refuses a configuration with a listener that begins to take what is for this host. One that

@@ -18,7 +18,8 @@ use super::{
     guard::broken_listeners,
     own_address,
     preview_inputs::{self, PreviewInputs},
-    run::{Agent, failed, invalid},
+    request::{failed, invalid},
+    run::Agent,
 };
 
 /// What the agent knows when it is asked for a preview.

@@ -1,69 +1,18 @@
 //! The configuration file is read beside the loop: it, and the files that it names, may lie on a file
 //! system that does not answer, and targets are judged all the same.
 
-use std::{future::pending, time::Duration};
+use std::time::Duration;
 
-use lb_config::{Config, ConfigErrors, Document};
-use lb_files::file_reader::{FileReader, FilesUnread};
-use tokio::{task::JoinHandle, time::sleep};
+use lb_config::{Config, Document};
 
 use super::{
+    file_reading::Read,
     run::Agent,
-    source::{self, Source},
+    source::{SETTLE, Source},
 };
-
-/// Longest time for the file and those that it names.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// When files that were not read in time are tried again.
 const RETRY: Duration = Duration::from_secs(5);
-
-/// What was read.
-pub(super) type Read = Result<Result<(Document, Config), ConfigErrors>, FilesUnread>;
-
-/// The file as it is being read.
-#[derive(Debug)]
-pub(super) struct FileReading {
-    reader: FileReader,
-    under_way: Option<JoinHandle<Read>>,
-    /// It has changed since that began.
-    again: bool,
-}
-
-impl Default for FileReading {
-    fn default() -> Self {
-        Self { reader: FileReader::within(PATIENCE), under_way: None, again: false }
-    }
-}
-
-impl FileReading {
-    /// Reads a file after this time, or once more after the reading that is under way.
-    fn begin(&mut self, source: &Source, after: Duration) {
-        let Source::File { path, limits, programs, .. } = source else {
-            return;
-        };
-        if self.under_way.is_some() {
-            self.again = true;
-            return;
-        }
-        let (path, limits, programs) = (path.clone(), *limits, programs.clone());
-        let reader = self.reader.clone();
-        self.under_way = Some(tokio::spawn(async move {
-            sleep(after).await;
-            reader.run(move || source::read_file(&path, &limits, &programs)).await
-        }));
-    }
-
-    /// Waits for the end of the reading that is under way.
-    pub(super) async fn ended(&mut self) -> Read {
-        let Some(under_way) = &mut self.under_way else {
-            return pending().await;
-        };
-        let read = under_way.await;
-        self.under_way = None;
-        read.unwrap_or_else(|error| Err(FilesUnread::Failed(error.to_string())))
-    }
-}
 
 impl Agent {
     /// Begins to read the file, when nothing has happened to it for this time.
@@ -89,7 +38,7 @@ impl Agent {
             }
         }
         if std::mem::take(&mut self.reading.again) {
-            self.reading.begin(&self.source, source::SETTLE);
+            self.reading.begin(&self.source, SETTLE);
         }
     }
 
@@ -112,50 +61,5 @@ impl Agent {
     fn keep_old(&mut self, error: &str) {
         tracing::error!("the new configuration is refused, the old one stays:\n{error}");
         error.clone_into(&mut self.last_error);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use lb_config::Limits;
-    use lb_health::Programs;
-
-    use super::*;
-
-    const TEXT: &str = "interfaces: [eth0]\ntarget_groups: []\nlisteners: []\n";
-
-    /// A change that comes while a file is read is not lost, and nobody waits for the reading.
-    #[tokio::test]
-    async fn a_file_that_changes_while_it_is_read_is_read_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("xelb.yaml");
-        fs::write(&path, TEXT).unwrap();
-        let (document, _) = source::read_file(&path, &Limits::MOST, &Programs::Off).unwrap();
-        let source = Source::File {
-            path,
-            limits: Limits::MOST,
-            programs: Programs::Off,
-            document: Box::new(document),
-            runtime: None,
-        };
-        let mut reading = FileReading::default();
-        reading.begin(&source, Duration::ZERO);
-        assert!(!reading.again);
-        reading.begin(&source, Duration::ZERO);
-        assert!(reading.again);
-        assert!(reading.ended().await.unwrap().is_ok() && reading.under_way.is_none());
-    }
-
-    #[tokio::test]
-    async fn files_that_are_not_read_in_time_are_given_up() {
-        let reader = FileReader::within(Duration::from_millis(50));
-        let (answer, file_system) = std::sync::mpsc::channel::<()>();
-        let hung = reader.run(move || file_system.recv()).await.map(drop);
-        let says = "reading the configuration, or a file that it names, has not ended within 50ms: does \
-                    its file system answer?";
-        assert_eq!(hung.unwrap_err().to_string(), says);
-        drop(answer);
     }
 }

@@ -140,6 +140,16 @@ impl From<StoreError> for Refusal {
     }
 }
 
+/// The request is at fault.
+pub(super) fn invalid(error: impl std::fmt::Display) -> Refusal {
+    Refusal::Invalid(error.to_string())
+}
+
+/// The agent, or its host, is.
+pub(super) fn failed(error: impl Into<anyhow::Error>) -> Refusal {
+    Refusal::Failed(format!("{:#}", error.into()))
+}
+
 /// What a request that was carried out says; one line for people.
 pub type Outcome = Result<String, Refusal>;
 

@@ -25,15 +25,16 @@ use super::{
     change_lines::ChangeLines,
     config_file,
     exhaustion::Exhaustion,
+    file_reading::FileReading,
     host::{OwnLimits, seconds_since_1970},
     kernel_log,
     macs::MacFollower,
     nat_return_path::HostWatch,
     readiness::{Readiness, status_line},
-    reload::FileReading,
+    request::failed,
     signals::Signals,
     source::{self, SETTLE, Source},
-    warnings::WarningLog,
+    warning_log::WarningLog,
 };
 
 /// How often the maps are read back and compared with what should be in them.
@@ -338,12 +339,4 @@ impl Agent {
             self.resolver.watch(balancer.addresses());
         }
     }
-}
-
-pub(super) fn invalid(error: impl std::fmt::Display) -> Refusal {
-    Refusal::Invalid(error.to_string())
-}
-
-pub(super) fn failed(error: impl Into<anyhow::Error>) -> Refusal {
-    Refusal::Failed(format!("{:#}", error.into()))
 }

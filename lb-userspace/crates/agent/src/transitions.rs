@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lb_config::TargetKey;
 use lb_plan::TargetReport;
 
-use super::{events::Event, view::state_name};
+use super::{events::Event, state_name::state_name};
 
 /// Whether both are of the same targets in the same order.
 pub(super) fn same_targets(before: &[&TargetReport], after: &[&TargetReport]) -> bool {

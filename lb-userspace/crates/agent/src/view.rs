@@ -9,7 +9,7 @@ use lb_plan::{self as plan, GroupTable, TargetReport};
 
 use super::{
     AgentOptions, AttachedInterface, ListenerView, MapsView, Snapshot, TargetGroupView, TargetView,
-    balancer::Balancer,
+    balancer::Balancer, state_name::state_name,
 };
 
 /// What is counted of a group.
@@ -115,17 +115,5 @@ fn target(report: &TargetReport, drained: bool, scheduler: &Scheduler) -> Target
         keeps_flows_for: report.until.map(|until| until.saturating_sub(clock::seconds())),
         share: report.share,
         id: report.id,
-    }
-}
-
-/// The name of a state, as the API has it.
-#[must_use]
-pub const fn state_name(state: TargetState) -> &'static str {
-    match state {
-        TargetState::Initial => "initial",
-        TargetState::Healthy => "healthy",
-        TargetState::Unhealthy => "unhealthy",
-        TargetState::Draining => "draining",
-        TargetState::Unused => "unused",
     }
 }

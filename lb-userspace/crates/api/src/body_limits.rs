@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     access::{Caller, Role},
-    extract::Failure,
+    failure::Failure,
 };
 
 const MIB: usize = 1 << 20;

@@ -7,10 +7,11 @@ use lb_config::{Document, Edit};
 use super::{
     Said, TargetAdd, TargetPatch,
     access::{Caller, Role},
+    context::Context,
     error_responses::{Conflict, NotFound, Outdated, TooLarge, Unavailable, Wrong},
-    extract::{Body, Failure, InPath, InQuery},
+    extract::{Body, InPath, InQuery},
+    failure::Failure,
     parameters::{Base, Changed, Forced, OfGroup, OfRevision, OfTarget, Removed},
-    server::Context,
 };
 
 type Done = Result<Json<Said>, Failure>;

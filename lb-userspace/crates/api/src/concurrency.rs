@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{access::Role, extract::Failure};
+use super::{access::Role, failure::Failure};
 
 /// Callers of one role that wait for their turn; more are refused.
 const WAITING_MAX: usize = 16;

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use super::{
     access::{Caller, Role},
-    extract::Failure,
+    failure::Failure,
 };
 
 /// Clients of one listener socket that watch at a time.

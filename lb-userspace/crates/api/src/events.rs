@@ -7,10 +7,7 @@ use lb_agent::Events;
 use tokio::time::timeout;
 
 use super::{
-    error_responses::Wrong,
-    extract::{Failure, InQuery},
-    parameters::Since,
-    server::Context,
+    context::Context, error_responses::Wrong, extract::InQuery, failure::Failure, parameters::Since,
 };
 
 /// Most events in an answer.

@@ -1,48 +1,15 @@
-//! What requests carry, and how it is refused: every error is JSON, also where axum would answer in
-//! plain text.
+//! What requests carry, and what is said when it is wrong.
 
 use axum::{
-    Json,
     extract::{
         FromRequest, FromRequestParts, Path, Query, Request,
         rejection::{PathRejection, QueryRejection},
     },
-    http::{StatusCode, request::Parts},
-    response::{IntoResponse, Response},
+    http::request::Parts,
 };
-use lb_agent::Refusal;
 use serde::de::DeserializeOwned;
 
-use super::{ErrorBody, body_limits::Received, server::Context};
-
-/// An answer that is not the one asked for.
-#[derive(Debug)]
-pub(super) struct Failure(pub(super) StatusCode, pub(super) String);
-
-impl Failure {
-    pub(super) fn bad_request(message: impl Into<String>) -> Self {
-        Self(StatusCode::BAD_REQUEST, message.into())
-    }
-}
-
-impl IntoResponse for Failure {
-    fn into_response(self) -> Response {
-        (self.0, Json(ErrorBody { error: self.1 })).into_response()
-    }
-}
-
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Self {
-        let status = match &refusal {
-            Refusal::Invalid(_) => StatusCode::BAD_REQUEST,
-            Refusal::Absent(_) => StatusCode::NOT_FOUND,
-            Refusal::Harmful(_) => StatusCode::CONFLICT,
-            Refusal::Outdated(_) => StatusCode::PRECONDITION_FAILED,
-            Refusal::Failed(_) => StatusCode::SERVICE_UNAVAILABLE,
-        };
-        Self(status, refusal.to_string())
-    }
-}
+use super::{body_limits::Received, context::Context, failure::Failure};
 
 /// A body of JSON. The content type is not looked at: nothing else is spoken here.
 pub(super) struct Body<T>(pub(super) T);

@@ -15,10 +15,11 @@ use tokio::task::spawn_blocking;
 use super::{
     ConfigurationView, PreviewView, RevisionView, RevisionsView,
     access::{Caller, Role},
+    context::Context,
     error_responses::{NotFound, TooLarge, Unavailable, Wrong},
-    extract::{Failure, InPath, InQuery, Unread, from_json},
+    extract::{InPath, InQuery, Unread, from_json},
+    failure::Failure,
     parameters::{Before, OfRevision, To},
-    server::Context,
 };
 
 /// The configuration as it was written, and its revision.

@@ -36,7 +36,7 @@ use super::{
     access::{AccessOptions, Authority, Peer, Remote, Role, local},
     connections::{Connection, Connections, network},
     handshakes::Handshakes,
-    server::routes,
+    router::routes,
     socket::{BindError, SocketFile, bind},
 };
 

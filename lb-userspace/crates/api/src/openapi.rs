@@ -3,12 +3,9 @@
 
 use std::sync::LazyLock;
 
-use axum::{
-    http::{Method, header::CONTENT_TYPE},
-    response::{IntoResponse, Response},
-};
+use axum::http::Method;
 use lb_agent::Event;
-use lb_config::{self as config, Document};
+use lb_config::Document;
 use utoipa::{
     OpenApi,
     openapi::{
@@ -118,30 +115,4 @@ fn guarded(method: &Method, path: &str, operation: &mut Operation) {
         let answer = RefOr::Ref(Ref::from_response_name(name));
         operation.responses.responses.insert(status.to_owned(), answer);
     }
-}
-
-/// This document.
-#[utoipa::path(
-    get,
-    path = "/v1/openapi.json",
-    tag = "documents",
-    responses((status = 200, body = Object, description = "OpenAPI 3.1"))
-)]
-pub(super) async fn openapi() -> Response {
-    json(document())
-}
-
-/// The JSON Schema of the configuration.
-#[utoipa::path(
-    get,
-    path = "/v1/xelb.schema.json",
-    tag = "documents",
-    responses((status = 200, body = Object, description = "JSON Schema, draft 2020-12"))
-)]
-pub(super) async fn configuration_schema() -> Response {
-    json(config::SCHEMA)
-}
-
-fn json(text: &'static str) -> Response {
-    ([(CONTENT_TYPE, "application/json")], text).into_response()
 }

@@ -20,7 +20,7 @@ use utoipa::{
     },
 };
 
-use super::{extract::Failure, schema::ip_address};
+use super::{failure::Failure, schema::ip_address};
 
 /// A target group of the path.
 #[derive(Deserialize, IntoParams)]

@@ -1,63 +1,32 @@
-//! The agent's side of the API: routes to requests, refusals to status codes. No logic of its own.
+//! The agent's side of the API: its routes, and the handlers of those for its state. No logic of its own.
 
 use axum::{
-    Extension, Json, Router,
+    Extension, Json,
     extract::State,
-    http::{HeaderName, HeaderValue, Method, StatusCode, Uri},
-    middleware::from_fn,
+    http::{HeaderName, HeaderValue, StatusCode},
     response::{IntoResponse, Response},
 };
 use tokio::task::spawn_blocking;
 
-use lb_agent::{AgentHandle, ListenerView, Snapshot, TargetGroupView, TargetView};
-use lb_dataplane::{ExplainError, Explainer, StatsSource};
+use lb_agent::{ListenerView, Snapshot, TargetGroupView, TargetView};
+use lb_dataplane::ExplainError;
 use serde::Serialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     ExplainView, StatsView,
-    access::{Caller, guard},
-    body_limits::BodyLimits,
+    access::Caller,
     changes,
-    concurrency::Concurrency,
+    context::Context,
+    documents,
     error_responses::{Unavailable, Wrong},
     events,
-    extract::{Failure, InQuery},
-    history, openapi,
+    extract::InQuery,
+    failure::Failure,
+    history,
     parameters::{Ends, Part, PartOfTargets},
     read_stats, watch,
 };
-
-#[derive(Clone)]
-pub(super) struct Context {
-    pub(super) agent: AgentHandle,
-    pub(super) bodies: BodyLimits,
-    pub(super) previews: Concurrency,
-    /// Of what looks at the maps.
-    looks: Concurrency,
-    stats: StatsSource,
-    explainer: Explainer,
-}
-
-/// Everything that can be asked, behind the [`guard`].
-pub(super) fn routes(agent: AgentHandle, counters: StatsSource) -> Router {
-    let explainer = counters.explainer();
-    let context = Context {
-        agent,
-        bodies: BodyLimits::default(),
-        previews: Concurrency::default(),
-        looks: Concurrency::default(),
-        explainer,
-        stats: counters,
-    };
-    described_routes()
-        .split_for_parts()
-        .0
-        .method_not_allowed_fallback(not_allowed)
-        .fallback(unknown)
-        .layer(from_fn(guard))
-        .with_state(context)
-}
 
 /// The routes, each with its description.
 pub(super) fn described_routes() -> OpenApiRouter<Context> {
@@ -78,17 +47,8 @@ pub(super) fn described_routes() -> OpenApiRouter<Context> {
         .routes(routes!(changes::rollback))
         .routes(routes!(changes::target_add))
         .routes(routes!(changes::target_patch, changes::target_remove))
-        .routes(routes!(openapi::openapi))
-        .routes(routes!(openapi::configuration_schema))
-}
-
-async fn unknown(uri: Uri) -> Failure {
-    Failure(StatusCode::NOT_FOUND, format!("there is nothing at {}", uri.path()))
-}
-
-async fn not_allowed(method: Method, uri: Uri) -> Failure {
-    let message = format!("{method} is not possible at {}; see the header `allow`", uri.path());
-    Failure(StatusCode::METHOD_NOT_ALLOWED, message)
+        .routes(routes!(documents::openapi))
+        .routes(routes!(documents::configuration_schema))
 }
 
 /// The state of the agent.

@@ -20,10 +20,10 @@ use utoipa::ToSchema;
 use super::{
     access::{Caller, Peer},
     connections::{Connection, Watch},
+    context::Context,
     error_responses::{Unavailable, Wrong},
-    extract::Failure,
+    failure::Failure,
     parameters::LastEvent,
-    server::Context,
 };
 
 /// Shortest time between two states.

@@ -13,7 +13,7 @@ use super::{
     cases::{Flows, Reference},
     cell::{Measured, Measuring, What},
     generator::{Frame, Generator},
-    program::Options,
+    options::Options,
     verify::{self, Counts},
 };
 

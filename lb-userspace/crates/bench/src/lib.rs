@@ -11,6 +11,7 @@ mod error;
 mod generator;
 mod harness;
 mod isolated_thread;
+mod options;
 mod program;
 pub mod report;
 mod statistics;
@@ -20,4 +21,5 @@ mod verify;
 
 pub use conditions::Conditions;
 pub use error::BenchError;
-pub use program::{Options, Source, measure};
+pub use options::{Options, Source};
+pub use program::measure;

@@ -1,25 +1,11 @@
 //! The files that a configuration names. Whether they can be used is asked of the caller, who may choose
 //! not to look: a preview must not, since readers of the API may ask for one.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    path::PathBuf,
-};
+use std::collections::{HashMap, hash_map::Entry};
 
-use super::{error::At, section::Findings};
+use super::{error::At, named_file::NamedFile, section::Findings};
 
-/// A file that a configuration names.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum NamedFile {
-    /// CA certificates to trust.
-    Authorities(PathBuf),
-    /// The program of a health check.
-    Program(PathBuf),
-    /// The seed of the flow hash.
-    Seed(PathBuf),
-}
-
-/// Looks at one of them: what is wrong with it, for people.
+/// Looks at a named file: what is wrong with it, for people.
 pub type FileCheck<'a> = dyn Fn(&NamedFile) -> Result<(), String> + 'a;
 
 /// What is wrong with a health check that runs a program, where the agent runs none.

@@ -7,13 +7,16 @@ mod document;
 mod edit;
 mod error;
 mod files;
+mod last_document;
 mod limits;
 mod listener_key;
 pub mod listener_table;
 mod model;
+mod named_file;
 mod openapi;
 mod own_address;
 pub mod plural;
+mod positions;
 mod read;
 mod rules;
 mod secrets;
@@ -30,17 +33,18 @@ pub use difference::Difference;
 pub use document::{Document, EditError};
 pub use edit::Edit;
 pub use error::{ConfigError, ConfigErrors, Warning};
-pub use files::{EXEC_CHECKS_OFF, FileCheck, NamedFile};
+pub use files::{EXEC_CHECKS_OFF, FileCheck};
 pub use limits::Limits;
 pub use listener_key::listener_key;
 pub use model::*;
+pub use named_file::NamedFile;
 pub use own_address::{HostAddresses, ListeningSocket, own_address_taken, own_address_text};
 pub use secrets::HIDDEN;
 pub use values::{SEED, seed_of};
 
-use checker::Last;
 use error::{At, Position};
-use read::Positions;
+use last_document::Last;
+use positions::Positions;
 use section::Findings;
 
 /// The JSON Schema (draft 2020-12) of configurations, for editors. It sees less than [`parse`]: nothing

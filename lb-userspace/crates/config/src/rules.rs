@@ -10,7 +10,7 @@ use std::{collections::HashSet, hash::Hash, net::SocketAddr};
 
 use lb_common::limits::WIDE_LISTENERS_MAX;
 
-use super::{Limits, model::Config, read::Positions, section::Findings};
+use super::{Limits, model::Config, positions::Positions, section::Findings};
 
 /// Finds everything that is wrong with the whole.
 pub(super) fn check(config: &Config, places: &Positions, within: &Limits, findings: &Findings) {

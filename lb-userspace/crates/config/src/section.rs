@@ -6,7 +6,7 @@ use lb_common::group::NAME_BYTES_MAX;
 
 use super::{
     error::{At, ConfigError, ERRORS_MAX, Position, Warning},
-    files::NamedFile,
+    named_file::NamedFile,
     tree::{Node, Value},
 };
 

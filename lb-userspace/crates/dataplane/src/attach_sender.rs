@@ -5,10 +5,7 @@ use std::{thread, time::Duration};
 use aya::programs::{Xdp, links::FdLink};
 use lb_netlink::{self as next_hop, Veth};
 
-use super::{
-    Attached, XdpMode,
-    attach::{AttachError, attach_at},
-};
+use super::{Attached, XdpMode, attach::attach_at, attach_error::AttachError};
 
 /// The kernel lets a link go a moment after its pin is removed: until then the interface is taken.
 const RELEASE_PAUSE: Duration = Duration::from_millis(10);

@@ -31,8 +31,8 @@ use lb_ebpf::{
 use super::{
     MapSizes, StoreError,
     flows::{Carried, Truth},
-    kernel::{failed, open, open_mapping},
     mapped_array::{self, MappedArray, word},
+    pinned_map::{failed, open, open_mapping},
 };
 use crate::clock;
 

@@ -19,9 +19,10 @@ use thiserror::Error;
 
 use super::{
     Attached, DECAP_OBJECT, Facts, LoadError, XdpMode,
-    attach::{AttachError, attach, interface_index},
+    attach::{attach, interface_index},
+    attach_error::AttachError,
     links::replace,
-    load::load_program,
+    load_program::load_program,
     target_addresses::{self, TargetAddresses},
 };
 

@@ -14,8 +14,8 @@ use lb_plan::Tables;
 use thiserror::Error;
 
 use super::{
-    Balancer, KernelStore, LoadError, MapSizes, StoreError, flows::FlowMap, kernel::failed,
-    load::load_object, map_header, map_migration,
+    Balancer, KernelStore, LoadError, MapSizes, StoreError, flows::FlowMap, load::load_object,
+    map_header, map_migration, pinned_map::failed,
 };
 
 /// The tables of a running data path cannot be had.

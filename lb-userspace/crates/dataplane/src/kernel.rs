@@ -2,13 +2,12 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    os::fd::AsFd as _,
     path::Path,
     time::Duration,
 };
 
 use aya::maps::{
-    Array, DevMapHash, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray, PerCpuValues,
+    Array, DevMapHash, HashMap, LpmTrie, MapData, MapError, PerCpuArray, PerCpuValues,
     lpm_trie::Key,
 };
 use imbl::OrdMap;
@@ -23,8 +22,14 @@ use lb_plan::MapStore;
 use lb_plan::{GroupTable, MapOp, Tables, WidePrefix};
 
 use super::{
-    StoreError, bindings::BindingMaps, listeners::ListenerMap, macs::MacRows, mapped_array,
-    mapped_array::MappedArray, slots::SlotMaps,
+    StoreError,
+    bindings::BindingMaps,
+    listeners::ListenerMap,
+    macs::MacRows,
+    mapped_array,
+    mapped_array::MappedArray,
+    pinned_map::{below, failed, open, open_mapping},
+    slots::SlotMaps,
 };
 
 /// Ids of former targets, and until when they rest.
@@ -47,28 +52,6 @@ pub struct KernelStore {
     targets: MappedArray<Targets>,
     /// Targets whose inactive version packets may still read.
     flipped: BTreeSet<u16>,
-}
-
-pub(super) fn open<M: TryFrom<Map, Error = MapError>>(
-    folder: &Path,
-    map: &'static str,
-) -> Result<M, StoreError> {
-    MapData::from_pin(folder.join(map))
-        .and_then(Map::from_map_data)
-        .and_then(M::try_from)
-        .map_err(|source| StoreError::Map { action: "open", map, source })
-}
-
-pub(super) fn open_mapping<T>(
-    folder: &Path,
-    map: &'static str,
-) -> Result<MappedArray<T>, StoreError> {
-    let data = MapData::from_pin(folder.join(map)).map_err(|source| StoreError::Map {
-        action: "open",
-        map,
-        source,
-    })?;
-    MappedArray::new(data.fd().as_fd()).map_err(|source| StoreError::Mmap { map, source })
 }
 
 impl KernelStore {
@@ -332,10 +315,6 @@ impl MapStore for KernelStore {
     }
 }
 
-pub(super) fn failed(action: &'static str, map: &'static str, source: MapError) -> StoreError {
-    StoreError::Map { action, map, source }
-}
-
 /// Removing what is not there is what was wanted: a retry after a failure may find it gone.
 fn removed(map: &'static str, result: Result<(), MapError>) -> Result<(), StoreError> {
     match result {
@@ -356,10 +335,6 @@ fn devmap_error(error: aya::maps::xdp::XdpMapError) -> MapError {
             MapError::OutOfBounds { index: 0, max_entries: 0 }
         }
     }
-}
-
-pub(super) fn below(number: usize, limit: usize, what: &'static str) -> Result<usize, StoreError> {
-    if number < limit { Ok(number) } else { Err(StoreError::OutOfRange { what, number }) }
 }
 
 /// A ring that ends inside the array; any other word counts as no ring.

@@ -10,10 +10,12 @@ use aya::programs::{
 
 use super::{
     Attached, XdpMode,
-    attach::AttachError,
+    attach_error::{AttachError, with_source},
     pins::{LINK_PREFIX, PinError, PinFolder},
-    restore::{TAKEN_OVER, with_source},
 };
+
+/// Why a link of an agent before is in its mode.
+pub(super) const TAKEN_OVER: &str = "taken over from the agent before";
 
 /// The pinned link of an interface, as its file name tells it.
 pub(super) struct LinkPin {

@@ -9,8 +9,8 @@ use lb_config::listener_table::{self, probes};
 
 use super::{
     StoreError,
-    kernel::open_mapping,
     mapped_array::{self, MappedArray},
+    pinned_map::open_mapping,
 };
 
 /// The map.

@@ -2,104 +2,27 @@
 
 use std::path::{Path, PathBuf};
 
-use aya::{
-    Ebpf, EbpfError,
-    maps::MapError,
-    programs::{ProgramError, Xdp},
-};
+use aya::Ebpf;
 use lb_common::abi::{
     ABI, Meta,
     program::{self, Instance},
 };
-use thiserror::Error;
 
 use super::{
-    Attached, Facts, KernelStore, MapSizes, PreflightError, StoreError, XdpMode,
-    attach::{AttachError, attach_exactly, expected, interface_index},
+    Attached, Facts, KernelStore, MapSizes, XdpMode,
+    attach::interface_index,
+    interfaces::{attach_exactly, expected},
+    known_interfaces::presumed,
     links::pinned,
+    load_error::LoadError,
+    load_program::load_program,
     map_migration,
-    pins::{PinError, PinFolder, detach},
+    pin_recovery::detach,
+    pins::PinFolder,
     previous_maps::PreviousMaps,
     resize::{self, Resize},
-    restore::presumed,
     tail_call::Balancer,
-    verifier_log::{self, VerifierLog},
 };
-
-/// What goes wrong while loading.
-#[derive(Debug, Error)]
-pub enum LoadError {
-    /// The host cannot run xelb.
-    #[error(transparent)]
-    Preflight(#[from] PreflightError),
-    /// The folder of pins.
-    #[error(transparent)]
-    Pins(#[from] PinError),
-    /// The interfaces.
-    #[error(transparent)]
-    Attach(#[from] AttachError),
-    /// The maps.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The object cannot be loaded.
-    #[error("cannot load the BPF object")]
-    Object(#[source] Box<EbpfError>),
-    /// The object lacks a map: a fault of the build.
-    #[error("the BPF object lacks a map that is addressed directly")]
-    Direct(#[source] MapError),
-    /// The maps do not fit the memory.
-    #[error(
-        "not enough memory for the maps of the data path, which take about {mib} MiB of the kernel's: \
-         free some, raise the limit of the agent's control group, or start it with a smaller \
-         --flow-memory (now {flows} flows, 16 bytes each) or --nat-bindings (now {bindings}, 164 bytes \
-         each)"
-    )]
-    Memory {
-        /// What they take.
-        mib: u32,
-        /// How many flows can be remembered.
-        flows: u32,
-        /// How many flows can be translated.
-        bindings: u32,
-        /// What the kernel says.
-        #[source]
-        source: Box<EbpfError>,
-    },
-    /// The kernel's verifier refuses a program.
-    #[error("Linux {release} refuses the BPF program {name}; {log}")]
-    Refused {
-        /// Its name.
-        name: &'static str,
-        /// Of the kernel.
-        release: String,
-        /// Where the reasons are.
-        log: VerifierLog,
-        /// What the kernel says.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The program cannot be loaded.
-    #[error("the BPF program {name} cannot be loaded")]
-    Program {
-        /// Its name.
-        name: &'static str,
-        /// Why.
-        #[source]
-        source: Box<ProgramError>,
-    },
-    /// The programs of the balancer cannot be joined.
-    #[error("cannot put the BPF program for special packets in its place")]
-    Join(#[source] MapError),
-    /// The object lacks a program: a fault of the build.
-    #[error("the BPF object has no XDP program {name}")]
-    NoProgram {
-        /// Its name.
-        name: &'static str,
-    },
-    /// No random numbers.
-    #[error("cannot draw a random seed: {0}")]
-    Seed(std::io::Error),
-}
 
 /// How to load.
 #[derive(Clone, Debug)]
@@ -357,38 +280,12 @@ pub(super) fn load_object(
     Ok((balancer, store))
 }
 
-/// What an object that cannot be opened comes to: most of it is memory for maps.
-pub(super) fn not_opened(error: EbpfError, sizes: MapSizes) -> LoadError {
-    match &error {
-        EbpfError::MapError(MapError::CreateError { io_error, .. })
-            if io_error.raw_os_error() == Some(libc::ENOMEM) =>
-        {
-            let (mib, flows, bindings) = (sizes.memory_mib(), sizes.flows(), sizes.bindings());
-            LoadError::Memory { mib, flows, bindings, source: Box::new(error) }
-        }
-        _ => LoadError::Object(Box::new(error)),
-    }
-}
-
 /// Says which of these interfaces does not exist, if one does not.
 pub fn interfaces_exist(interfaces: &[String]) -> Result<(), LoadError> {
     for name in interfaces {
         interface_index(name)?;
     }
     Ok(())
-}
-
-/// The XDP program with this name, loaded into the kernel.
-pub(super) fn load_program<'a>(
-    ebpf: &'a mut Ebpf,
-    name: &'static str,
-) -> Result<&'a mut Xdp, LoadError> {
-    let program = ebpf.program_mut(name).ok_or(LoadError::NoProgram { name })?;
-    let program: &mut Xdp = program.try_into().map_err(|_| LoadError::NoProgram { name })?;
-    if program.fd().is_err() {
-        program.load().map_err(|source| verifier_log::of(name, source))?;
-    }
-    Ok(program)
 }
 
 fn random_seed() -> std::io::Result<[u64; 2]> {

@@ -9,7 +9,7 @@ use lb_common::{
     macs::{MAC_ROWS, Macs},
 };
 
-use super::{StoreError, kernel::open_mapping, mapped_array, mapped_array::MappedArray};
+use super::{StoreError, mapped_array, mapped_array::MappedArray, pinned_map::open_mapping};
 
 /// The rows of the map, in this process's memory.
 pub struct MacRows(MappedArray<Macs>);

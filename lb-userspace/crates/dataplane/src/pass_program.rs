@@ -6,8 +6,9 @@ use thiserror::Error;
 
 use super::{
     Attached, Facts, LoadError, TRAFFIC_OBJECT, XdpMode,
-    attach::{AttachError, attach, interface_index},
-    load::load_program,
+    attach::{attach, interface_index},
+    attach_error::AttachError,
+    load_program::load_program,
 };
 
 /// Its name in the object.

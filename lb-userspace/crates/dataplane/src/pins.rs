@@ -18,8 +18,6 @@ use nix::{
 };
 use thiserror::Error;
 
-use super::map_migration;
-
 /// Magic number of bpffs (`BPF_FS_MAGIC`).
 const BPF_FS: FsType = FsType(0xcafe_4a11);
 
@@ -73,8 +71,8 @@ pub(super) fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Err
 }
 
 impl PinFolder {
-    /// Makes the folder if need be, locks it, and ends what an agent before has begun in it.
-    pub(super) fn open(path: &Path) -> Result<Self, PinError> {
+    /// Makes the folder if need be, and locks it.
+    pub(super) fn make(path: &Path) -> Result<Self, PinError> {
         let existing = path.ancestors().find(|folder| folder.is_dir()).unwrap_or(path);
         if !statfs(existing).is_ok_and(|info| info.filesystem_type() == BPF_FS) {
             return Err(PinError::NotBpffs { folder: path.display().to_string() });
@@ -84,9 +82,7 @@ impl PinFolder {
             .mode(0o700)
             .create(path)
             .map_err(io_error("make the folder", path))?;
-        let pins = Self::lock(path)?;
-        map_migration::recover(&pins)?;
-        Ok(pins)
+        Self::lock(path)
     }
 
     fn lock(path: &Path) -> Result<Self, PinError> {
@@ -100,15 +96,10 @@ impl PinFolder {
         }
     }
 
-    /// Makes and locks the folder again when somebody has removed it; says whether that was needed.
-    pub(super) fn restore(&mut self) -> Result<bool, PinError> {
+    /// Whether somebody has removed it, and perhaps made it again, since it was locked.
+    pub(super) fn is_gone(&self) -> bool {
         let id = |folder: io::Result<fs::Metadata>| folder.map(|one| (one.dev(), one.ino())).ok();
-        if id(fs::metadata(&self.path)) == id(self.lock.metadata()) {
-            return Ok(false);
-        }
-        let path = self.path.clone();
-        *self = Self::open(&path)?;
-        Ok(true)
+        id(fs::metadata(&self.path)) != id(self.lock.metadata())
     }
 
     /// Where it is.
@@ -186,15 +177,4 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, PinError> {
 
 fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-/// Removes the data path whose maps and links are pinned in `folder`. Says whether there was one.
-pub fn detach(folder: &Path) -> Result<bool, PinError> {
-    if !folder.exists() {
-        return Ok(false);
-    }
-    let pins = PinFolder::open(folder)?;
-    let found = pins.has_maps()? || !pins.links()?.is_empty();
-    pins.remove()?;
-    Ok(found)
 }

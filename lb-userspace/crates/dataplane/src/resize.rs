@@ -16,8 +16,8 @@ use super::{
     LoadError, MapSizes, StoreError,
     bindings::BindingMaps,
     flows::{Carried, FlowMap, Truth},
-    kernel::failed,
     map_migration,
+    pinned_map::failed,
     pins::{PinFolder, maps},
 };
 use crate::clock;

@@ -7,10 +7,8 @@
 use lb_common::abi::program;
 
 use super::{
-    Attached, DataPath, LoadError, Maps,
-    attach::{AttachError, attach_exactly, interface_index, interface_name},
-    links::LinkPin,
-    load::load_program,
+    DataPath, LoadError, Maps, attach_error::with_source, interfaces::attach_exactly,
+    load_program::load_program,
 };
 
 impl DataPath {
@@ -50,92 +48,5 @@ impl DataPath {
     #[must_use]
     pub fn pins_fault(&self) -> &str {
         &self.pins_fault
-    }
-}
-
-/// Why a link of an agent before is in its mode.
-pub(super) const TAKEN_OVER: &str = "taken over from the agent before";
-
-/// An interface and the name that it has now, if that is not the configured one.
-pub(super) struct Found<'a> {
-    pub(super) name: &'a str,
-    pub(super) index: u32,
-    pub(super) renamed: String,
-}
-
-/// The interface with this name; where there is none, the known one, which has another name now.
-pub(super) fn find<'a>(name: &'a str, known: Option<&Attached>) -> Result<Found<'a>, AttachError> {
-    let missing = match interface_index(name) {
-        Ok(index) => return Ok(Found { name, index, renamed: String::new() }),
-        Err(error) => error,
-    };
-    let index = known.map_or(0, |known| known.index);
-    let renamed = interface_name(index).ok_or(missing)?;
-    Ok(Found { name, index, renamed })
-}
-
-/// What is known of interfaces before the first look: of those that do not exist. Where a link is left
-/// on an interface that none of these names belongs to, that is the interface, and has got another name
-/// since: its packets go on. Any other is waited for.
-pub(super) fn presumed(pinned: &[LinkPin], names: &[String]) -> Vec<Attached> {
-    let found: Vec<_> = names.iter().map(|name| (name, interface_index(name))).collect();
-    let is_named =
-        |index| found.iter().any(|(_, found)| found.as_ref().is_ok_and(|one| *one == index));
-    let mut left = pinned
-        .iter()
-        .filter(|pin| !is_named(pin.index))
-        .filter_map(|pin| Some((pin, interface_name(pin.index)?)));
-    found
-        .iter()
-        .filter_map(|(name, found)| Some((*name, found.as_ref().err()?)))
-        .map(|(name, error)| {
-            let known = Attached { name: name.clone(), ..Attached::default() };
-            match left.next() {
-                Some((pin, renamed)) => Attached {
-                    index: pin.index,
-                    native: pin.native,
-                    reason: TAKEN_OVER.to_owned(),
-                    renamed,
-                    ..known
-                },
-                None => Attached { fault: with_source(error), ..known },
-            }
-        })
-        .collect()
-}
-
-/// What is known of an interface after another look; `new`: the program had to be attached again.
-pub(super) fn again(known: &Attached, now: Attached, new: bool) -> Attached {
-    if !new {
-        let (native, reason) = (known.native, known.reason.clone());
-        let reattached_count = known.reattached_count;
-        return Attached { native, reason, reattached_count, ..now };
-    }
-    let Attached { name, index, .. } = known;
-    if *index == 0 {
-        tracing::info!(
-            interface = name,
-            mode = now.mode(),
-            "the interface exists now; the program is attached"
-        );
-        return now;
-    }
-    let why = match interface_name(*index) {
-        _ if now.index == *index => "its link had been removed, or was dead".to_owned(),
-        Some(other) => format!("another interface has this name now; the former one is {other}"),
-        None => "the interface was removed and made again".to_owned(),
-    };
-    tracing::warn!(
-        interface = name,
-        mode = now.mode(),
-        "the program was gone from this interface ({why}); it is attached again"
-    );
-    Attached { reattached_count: known.reattached_count + 1, ..now }
-}
-
-pub(super) fn with_source(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
     }
 }

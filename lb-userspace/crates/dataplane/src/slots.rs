@@ -19,8 +19,8 @@ use lb_plan::SlotWrites;
 
 use super::{
     StoreError,
-    kernel::{below, open_mapping},
     mapped_array::MappedArray,
+    pinned_map::{below, open_mapping},
 };
 use crate::clock;
 

@@ -23,7 +23,8 @@ use lb_ebpf::flow_hash;
 
 use super::{
     LoadError, MapSizes, OBJECT, direct_maps,
-    load::{load_program, not_opened},
+    load_error::not_opened,
+    load_program::load_program,
     pins::{PinFolder, io_error},
 };
 

@@ -10,10 +10,6 @@ use std::{
     process,
 };
 
-use aya::programs::ProgramError;
-
-use super::{Facts, LoadError};
-
 /// Where logs are kept, if there is such a folder: that of the agent's socket. Else in that for
 /// temporary files.
 const FOLDER: &str = "/run/xelb";
@@ -47,7 +43,7 @@ impl fmt::Display for VerifierLog {
 
 impl VerifierLog {
     /// Keeps a log of the program with this name, readable for its owner only: it has addresses of the kernel.
-    fn keep(name: &str, text: &str) -> Self {
+    pub(super) fn keep(name: &str, text: &str) -> Self {
         if text.trim().is_empty() {
             return Self::Empty;
         }
@@ -71,24 +67,12 @@ fn write_new(path: &Path, text: &str) -> io::Result<()> {
     file.write_all(text.as_bytes())
 }
 
-/// What a program that the kernel does not load comes to.
-pub(super) fn of(name: &'static str, source: ProgramError) -> LoadError {
-    match source {
-        ProgramError::LoadError { io_error, verifier_log } => LoadError::Refused {
-            name,
-            release: Facts::read().map_or_else(|_| "this".to_owned(), |facts| facts.kernel_release),
-            log: VerifierLog::keep(name, &verifier_log.to_string()),
-            source: io_error,
-        },
-        source => LoadError::Program { name, source: Box::new(source) },
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::{MetadataExt as _, symlink};
 
     use super::*;
+    use crate::LoadError;
 
     #[test]
     fn a_log_is_for_its_owner_only_and_replaces_a_link() {

@@ -1,84 +1,11 @@
-//! What a probe is and what it can end with. When probes run is the scheduler's affair, what their
-//! outcomes mean the machine's.
+//! What a probe is. When probes run is the scheduler's affair.
 
-use std::{io, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use lb_config::{HealthCheck, HealthProtocol, TargetKey, Via};
 use tokio::time::Instant;
 
-use super::{
-    Reason,
-    exec::{self, ExecPolicy},
-    grpc, http, icmp, tcp,
-    tunnel::TunnelProbe,
-    udp,
-    unreachable::Unreachables,
-};
-
-/// What a probe ended with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The target did what was asked.
-    Success,
-    /// It did not.
-    Failure {
-        /// Why, in ELB's words.
-        reason: Reason,
-        /// What was seen, for people; never empty.
-        detail: String,
-    },
-    /// The probe could not be made, for a reason that lies with this host (no file descriptors, no
-    /// local ports, a local firewall) and says nothing about the target. It counts for nothing:
-    /// an agent in need must not declare all its targets dead.
-    Inconclusive {
-        /// What is wrong here, for people.
-        detail: String,
-    },
-    /// There was no file descriptor for it. It is made again as soon as there is one, and has not been
-    /// made yet.
-    NoDescriptor(NoDescriptor),
-}
-
-/// Who has no file descriptor left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoDescriptor {
-    /// This process (EMFILE).
-    Process,
-    /// The whole host (ENFILE).
-    Host,
-}
-
-impl NoDescriptor {
-    /// What an error says of descriptors.
-    #[must_use]
-    pub fn of(error: &io::Error) -> Option<Self> {
-        match error.raw_os_error() {
-            Some(libc::EMFILE) => Some(Self::Process),
-            Some(libc::ENFILE) => Some(Self::Host),
-            _ => None,
-        }
-    }
-}
-
-impl Outcome {
-    /// Something that a probe needs could not be opened on this host.
-    pub(super) fn unopened(what: &str, error: &io::Error) -> Self {
-        match NoDescriptor::of(error) {
-            Some(who) => Self::NoDescriptor(who),
-            None => Self::Inconclusive { detail: format!("{what}: {error}") },
-        }
-    }
-
-    /// A failure with [`Reason::FailedHealthChecks`].
-    pub(super) fn failed(detail: impl Into<String>) -> Self {
-        Self::Failure { reason: Reason::FailedHealthChecks, detail: detail.into() }
-    }
-
-    /// A failure with [`Reason::Timeout`].
-    pub(super) fn timeout(detail: impl Into<String>) -> Self {
-        Self::Failure { reason: Reason::Timeout, detail: detail.into() }
-    }
-}
+use super::{Outcome, tunnel::TunnelProbe};
 
 /// What to probe, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,50 +58,4 @@ pub trait Prober: Send + Sync + 'static {
     /// Probes once. A prober says itself what it was waiting for when `deadline` came; one that
     /// does not is cut off by the scheduler.
     fn probe<'a>(&'a self, probe: &'a Probe, deadline: Instant) -> ProbeFuture<'a>;
-}
-
-/// Probes over the network, as [`HealthProtocol`] says.
-#[derive(Debug, Default)]
-pub struct NetworkProber {
-    unreachables: Unreachables,
-    exec: Arc<ExecPolicy>,
-}
-
-impl NetworkProber {
-    /// One whose checks may run these programs; by default they may run none.
-    #[must_use]
-    pub fn new(exec: ExecPolicy) -> Self {
-        Self { unreachables: Unreachables::default(), exec: Arc::new(exec) }
-    }
-}
-
-impl Prober for NetworkProber {
-    fn probe<'a>(&'a self, probe: &'a Probe, deadline: Instant) -> ProbeFuture<'a> {
-        match &probe.protocol {
-            HealthProtocol::Tcp => Box::pin(tcp::probe(probe, deadline)),
-            HealthProtocol::Http(check) => Box::pin(http::probe(probe, check, deadline)),
-            HealthProtocol::Grpc(check) => Box::pin(grpc::probe(probe, check, deadline)),
-            HealthProtocol::Udp(check) => {
-                Box::pin(udp::probe(probe, check, &self.unreachables, deadline))
-            }
-            HealthProtocol::Icmp => Box::pin(icmp::probe(probe, deadline)),
-            HealthProtocol::Exec(check) => {
-                Box::pin(exec::probe(probe, check, &self.exec, deadline))
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_lacks_a_descriptor_is_made_again() {
-        let of = |errno| Outcome::unopened("cannot open", &io::Error::from_raw_os_error(errno));
-        assert_eq!(of(libc::EMFILE), Outcome::NoDescriptor(NoDescriptor::Process));
-        assert_eq!(of(libc::ENFILE), Outcome::NoDescriptor(NoDescriptor::Host));
-        let detail = "cannot open: Cannot allocate memory (os error 12)".to_owned();
-        assert_eq!(of(libc::ENOMEM), Outcome::Inconclusive { detail });
-    }
 }

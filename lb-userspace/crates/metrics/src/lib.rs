@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod connection_limit;
+mod exposition;
 mod family;
 mod observation;
 mod server;

@@ -1,4 +1,4 @@
-//! From netlink messages to the types of `resolve`: PURE, bytes in, values out.
+//! From netlink messages to the types of `rtnetlink`: PURE, bytes in, values out.
 //!
 //! It deliberately reads only the attributes that next hops need and skips the rest unread: an
 //! attribute that a newer kernel shapes in another way must not make a link invisible, which is
@@ -15,7 +15,7 @@ use netlink_packet_route::{
     route::{RouteHeader, RouteType, RouteVia},
 };
 
-use super::resolve::{Link, LinkKind, Neighbour, NeighbourKey, Route};
+use super::rtnetlink::{Link, LinkKind, Neighbour, NeighbourKey, Route};
 
 const LINK_HEADER_LEN: usize = 16;
 const NEIGHBOUR_HEADER_LEN: usize = 12;

@@ -21,6 +21,7 @@ mod netdev;
 mod netlink;
 mod network_lookup;
 mod resolve;
+mod rtnetlink;
 mod veth;
 mod watch;
 mod xdp_transmit;

@@ -12,7 +12,7 @@ use std::{
 
 use netlink_packet_route::neighbour::NeighbourState;
 
-use super::resolve::{Neighbour, NeighbourKey};
+use super::rtnetlink::{Neighbour, NeighbourKey};
 
 type Neighbours = BTreeMap<NeighbourKey, Neighbour>;
 

@@ -18,7 +18,7 @@ use super::{
     decode::{self, Event, Message},
     encode,
     neighbour_refresh::Ask,
-    resolve::{Link, Neighbour, NeighbourKey, Route},
+    rtnetlink::{Link, Neighbour, NeighbourKey, Route},
 };
 
 /// Why next hops cannot be followed.

@@ -7,7 +7,7 @@
 
 use std::{collections::BTreeSet, net::IpAddr};
 
-use super::{netdev::Takes, resolve::Link};
+use super::{netdev::Takes, rtnetlink::Link};
 
 /// Kinds of interfaces that have no ndo_xdp_xmit on any kernel that xelb runs on (6.1 to 6.18), for those
 /// that do not say (before 6.3).
@@ -108,7 +108,7 @@ pub(super) fn far_end(program: Option<bool>, takes: Option<bool>) -> FarEnd {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resolve::LinkKind;
+    use crate::rtnetlink::LinkKind;
 
     fn link(device: &str) -> Link {
         Link {

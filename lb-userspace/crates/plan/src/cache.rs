@@ -9,7 +9,7 @@ use std::{
 use lb_common::Target;
 use lb_config::{TargetGroup, TargetKey, Tunnel};
 
-use super::{GroupTable, Inputs, Tables, TargetReport, rings::Ring};
+use super::{GroupTable, Tables, TargetReport, rings::Ring};
 use crate::{GroupHealth, NextHops, warning::Warning};
 
 /// The groups of a plan, for the next one's `Inputs`.
@@ -23,13 +23,13 @@ pub struct Cache {
 
 /// What the plans of all groups followed from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Basis {
-    drained: BTreeSet<TargetKey>,
-    cut: BTreeSet<TargetKey>,
-    next_hops: Arc<NextHops>,
-    tunnel: Tunnel,
+pub(super) struct Basis {
+    pub(super) drained: BTreeSet<TargetKey>,
+    pub(super) cut: BTreeSet<TargetKey>,
+    pub(super) next_hops: Arc<NextHops>,
+    pub(super) tunnel: Tunnel,
     /// What came of it.
-    tables: Arc<Tables>,
+    pub(super) tables: Arc<Tables>,
 }
 
 /// What the plan of one group followed from, beside that.
@@ -73,17 +73,9 @@ impl Cache {
         self.groups.get(name)
     }
 
-    /// Whether nothing has changed that the plans of all groups follow from. Their targets then are
-    /// those of the previous tables.
-    pub(super) fn holds(&self, inputs: &Inputs<'_>) -> bool {
-        let holds = |basis: &Basis| {
-            std::ptr::eq(&raw const *basis.tables, inputs.previous)
-                && basis.drained == *inputs.drained
-                && basis.cut == *inputs.cut
-                && basis.next_hops == *inputs.next_hops
-                && basis.tunnel == inputs.config.tunnel
-        };
-        self.basis.as_ref().is_some_and(holds) && inputs.idle_slots.is_empty()
+    /// What the plans of all groups followed from; `None` when there are none, or it is over.
+    pub(super) fn basis(&self) -> Option<&Basis> {
+        self.basis.as_ref()
     }
 
     /// The groups.
@@ -119,15 +111,8 @@ impl Cache {
     }
 
     /// Keeps what they all follow from.
-    pub(super) fn founded(self, inputs: &Inputs<'_>, tables: Arc<Tables>) -> Self {
-        let basis = Basis {
-            drained: inputs.drained.clone(),
-            cut: inputs.cut.clone(),
-            next_hops: Arc::clone(inputs.next_hops),
-            tunnel: inputs.config.tunnel,
-            tables,
-        };
-        Self { basis: inputs.idle_slots.is_empty().then_some(basis), ..self }
+    pub(super) fn founded(self, basis: Option<Basis>) -> Self {
+        Self { basis, ..self }
     }
 }
 

@@ -8,20 +8,18 @@ use std::{
 };
 
 use lb_common::{
-    ListenerKey, Mode, Slot, Switches,
-    limits::{
-        DEVICES_MAX, GROUPS_MAX, LISTENERS_MAX, RING_SLOTS_MAX, TARGETS_MAX, WIDE_LISTENERS_MAX,
-    },
+    Mode, Slot, Switches,
+    limits::{DEVICES_MAX, GROUPS_MAX, LISTENERS_MAX, TARGETS_MAX, WIDE_LISTENERS_MAX},
 };
 use lb_config::{Config, TargetGroup};
 
 use super::{
-    Cache, GroupTable, Inputs, Reports, Tables,
+    Cache, GroupTable, Inputs, PlanError, Reports, Tables,
     cache::{Cause, GroupPlan},
     id_allocator::Ids,
     is_transition,
     listeners::{self, Listeners},
-    map_entry, pools,
+    pools,
     previous_targets::PreviousTargets,
     rename::{self, Renamed},
     slot_allocator::SlotAllocator,
@@ -45,90 +43,6 @@ pub struct Plan {
     pub waiting: BTreeSet<u16>,
     /// The groups, for the next plan's `Inputs`.
     pub cache: Cache,
-}
-
-/// Why there is no plan. Nothing has been changed then.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PlanError {
-    /// More of something than its map holds.
-    #[error(
-        "the configuration has {count} {what}, and the maps hold {limit}: remove some, or move them \
-         to another host"
-    )]
-    TooMany {
-        /// What, in plural.
-        what: &'static str,
-        /// How many.
-        count: usize,
-        /// How many are possible.
-        limit: usize,
-    },
-    /// Both the old and the new ones do not fit at the same time.
-    #[error(
-        "the {what} that this change adds do not fit beside those that it replaces (the maps hold \
-         {limit}): first remove the old ones, then add the new ones"
-    )]
-    NoRoomToReplace {
-        /// What, in plural.
-        what: &'static str,
-        /// How many are possible.
-        limit: usize,
-    },
-    /// The array of slots is full.
-    #[error(
-        "target group {group} needs a ring of {slots} slots, and no free space of that length is \
-         left among the {RING_SLOTS_MAX} slots of all rings: remove target groups that no longer \
-         need theirs, or move some to another host (a ring has 100 slots a target, rounded up to a \
-         power of two)"
-    )]
-    NoRoomForRing {
-        /// The group.
-        group: String,
-        /// The slots it needs.
-        slots: usize,
-    },
-    /// The array of slots is full, and a listener is led to another group.
-    #[error(
-        "a listener that is led to target group {group} takes a ring of {slots} slots along until \
-         its connections have ended, and no free space of that length is left among the \
-         {RING_SLOTS_MAX} slots of all rings: remove target groups that no longer need theirs, or \
-         try again when other changes are over (`xelb status` counts armed slots)"
-    )]
-    NoRoomForTransition {
-        /// The group.
-        group: String,
-        /// The slots that are needed.
-        slots: usize,
-    },
-    /// More listeners than the data path looks through hash to one place.
-    #[error(
-        "the listener on {listener} finds no place in the table of listeners: too many others, also \
-         those that this change removes, hash to the same one: give it another port or address, or \
-         first remove the old ones, then add the new ones"
-    )]
-    Crowded {
-        /// Its address, port and protocol.
-        listener: String,
-    },
-    /// A listener forwards to a group that is not there.
-    #[error(
-        "listener {listener} forwards to target group {group}, which does not exist: define it, or \
-         change the listener"
-    )]
-    GroupMissing {
-        /// The listener.
-        listener: String,
-        /// The group.
-        group: String,
-    },
-}
-
-impl PlanError {
-    /// A listener without a place.
-    #[must_use]
-    pub fn crowded(key: &ListenerKey) -> Self {
-        Self::Crowded { listener: map_entry::shown(key) }
-    }
 }
 
 /// Makes a plan.
@@ -162,7 +76,7 @@ fn compile_renamed(inputs: &Inputs<'_>, renamed: Vec<Renamed>) -> Result<Plan, P
     compiler.devices()?;
     let Compiler { plan, tables, .. } = compiler;
     let tables = Arc::new(tables);
-    let cache = plan.cache.founded(inputs, Arc::clone(&tables));
+    let cache = plan.cache.founded(inputs.basis(Arc::clone(&tables)));
     Ok(Plan { tables, cache, ..plan })
 }
 
@@ -268,7 +182,7 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
             let stays = configured.contains(&*group.name) && cache.group(&group.name).is_some();
             !stays && !is_transition(&group.name)
         };
-        let holds = cache.holds(inputs) && !previous.groups.values().any(removed);
+        let holds = inputs.cache_holds() && !previous.groups.values().any(removed);
         let mut standing = HashSet::new();
         let mut part = |group: &Arc<TargetGroup>| {
             let used = self.used.contains(&*group.name);

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use lb_config::{Config, TargetGroup, TargetKey};
 
-use super::{Cache, Tables};
+use super::{Cache, Tables, cache::Basis};
 use crate::{HealthTable, NextHops};
 
 /// All that a plan depends on: the same inputs give the same plan on every machine.
@@ -40,5 +40,30 @@ impl Inputs<'_> {
     pub(super) fn previous_listeners(&self, group: u16) -> BTreeSet<u16> {
         let listeners = self.previous.all_listeners();
         listeners.filter(|listener| listener.group == group).map(|listener| listener.id).collect()
+    }
+
+    /// Whether nothing has changed that the plans of all groups in the cache follow from. Their targets
+    /// then are those of the previous tables.
+    pub(super) fn cache_holds(&self) -> bool {
+        let holds = |basis: &Basis| {
+            std::ptr::eq(&raw const *basis.tables, self.previous)
+                && basis.drained == *self.drained
+                && basis.cut == *self.cut
+                && basis.next_hops == *self.next_hops
+                && basis.tunnel == self.config.tunnel
+        };
+        self.cache.basis().is_some_and(holds) && self.idle_slots.is_empty()
+    }
+
+    /// What the plans of all groups follow from, and the tables that came of it; `None` where it does
+    /// not hold any longer.
+    pub(super) fn basis(&self, tables: Arc<Tables>) -> Option<Basis> {
+        self.idle_slots.is_empty().then(|| Basis {
+            drained: self.drained.clone(),
+            cut: self.cut.clone(),
+            next_hops: Arc::clone(self.next_hops),
+            tunnel: self.config.tunnel,
+            tables,
+        })
     }
 }

@@ -5,6 +5,7 @@ mod cache;
 mod compile;
 pub mod consistency;
 mod diff;
+mod error;
 pub mod fake;
 mod group;
 mod health;
@@ -30,6 +31,7 @@ mod target_lifecycle;
 mod target_reports;
 mod targets;
 mod transition;
+mod transition_name;
 pub mod warning;
 
 #[cfg(test)]
@@ -37,8 +39,9 @@ mod tests;
 
 pub use broken::{BrokenListener, broken_listeners};
 pub use cache::Cache;
-pub use compile::{Plan, PlanError, compile};
+pub use compile::{Plan, compile};
 pub use diff::diff;
+pub use error::PlanError;
 pub use health::{GroupHealth, Health, HealthTable, Reason};
 pub use impact::{Comparison, GroupImpact, Impact, Unserved, broken_connections, unserved};
 pub use inputs::Inputs;
@@ -50,4 +53,4 @@ pub use rename::{Renamed, carry_over, carry_over_into, renamed};
 pub use slot_writes::SlotWrites;
 pub use tables::*;
 pub use target_reports::{Reports, TargetReport};
-pub use transition::is_transition;
+pub use transition_name::is_transition;

@@ -25,20 +25,12 @@ use super::{
     previous_targets::{Place, place_of},
     slot_allocator,
     tables::same_slots,
+    transition_name::{MARK, is_transition},
 };
 use crate::{
     consistency::{self, Change},
     warning::{Warning, WarningKind},
 };
-
-/// What the name of a transition group begins with; that of a configured group cannot.
-const MARK: char = '>';
-
-/// Whether a group in the maps is a ring of listeners on their way, and none of the configuration.
-#[must_use]
-pub fn is_transition(name: &str) -> bool {
-    name.starts_with(MARK)
-}
 
 /// Listeners that come from one group and go to another.
 struct Led {

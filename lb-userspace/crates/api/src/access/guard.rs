@@ -14,7 +14,7 @@ use super::{
     peer::{Peer, Unknown},
     routes::needed,
 };
-use crate::{connections::Connection, extract::Failure};
+use crate::{connections::Connection, failure::Failure};
 
 /// Lets a request through, with its [`Caller`], or refuses it.
 pub(crate) async fn guard(mut request: Request, next: Next) -> Response {

@@ -4,6 +4,7 @@
 mod authority;
 mod certificate;
 mod credentials;
+mod error;
 mod guard;
 mod options;
 mod peer;
@@ -13,7 +14,8 @@ mod token;
 
 pub use authority::{Authority, AuthorityFiles};
 pub use credentials::CredentialsError;
-pub use options::{AccessError, AccessOptions, ReadSocket, Remote, group};
+pub use error::AccessError;
+pub use options::{AccessOptions, ReadSocket, Remote, group};
 pub use role::{Caller, Role};
 pub use token::{Token, is_name};
 

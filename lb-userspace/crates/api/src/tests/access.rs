@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     access::{Role, needed},
-    server::routes,
+    router::routes,
 };
 
 /// The paths of the router, which shows them to those who debug it only.

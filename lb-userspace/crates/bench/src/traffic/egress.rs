@@ -13,7 +13,7 @@ use lb_plan::{NextHop, NextHopState};
 use nix::{ifaddrs::getifaddrs, sys::socket::SockaddrStorage};
 use tokio::sync::mpsc;
 
-use super::{TrafficError, plan::check_unicast};
+use super::{TrafficError, unicast::check_unicast};
 
 /// How long a neighbour may take to answer.
 const NEIGHBOUR_LIMIT: Duration = Duration::from_secs(3);

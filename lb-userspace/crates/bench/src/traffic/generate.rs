@@ -22,6 +22,7 @@ use nix::{
 use super::{
     Plan, Sent, TrafficError, Transport, Way,
     frame::{HEADERS, Template},
+    object::{self, load_program, xdp},
     pace::{Pace, Step},
 };
 
@@ -96,10 +97,10 @@ impl Generator {
             .map_err(TrafficError::bpf("load the generator"))?;
         load_program(&mut ebpf, "xelb_send")?;
         let headers: [u64; HEADERS / 8] = bytemuck::cast(template.bytes);
-        let mut map: Array<MapData, [u64; HEADERS / 8]> = super::sink::take(&mut ebpf, "HEADERS")?;
+        let mut map: Array<MapData, [u64; HEADERS / 8]> = object::take(&mut ebpf, "HEADERS")?;
         map.set(0, headers, 0).map_err(TrafficError::bpf("write the headers"))?;
         let cpus: Vec<usize> = cpus()?.into_iter().take(plan.threads).collect();
-        let mut progress = super::sink::take(&mut ebpf, "PROGRESS")?;
+        let mut progress = object::take(&mut ebpf, "PROGRESS")?;
         spread_flows(&mut progress, &cpus, plan.flows)?;
         let mut frame = vec![0; length as usize];
         let head = frame.len().min(HEADERS);
@@ -157,22 +158,6 @@ fn spread_flows(
     let values =
         PerCpuValues::try_from(values).map_err(TrafficError::system("spread the flows"))?;
     progress.set(0, values, 0).map_err(TrafficError::bpf("spread the flows"))
-}
-
-pub(super) fn xdp<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut Xdp, TrafficError> {
-    let program = ebpf.program_mut(name).ok_or_else(|| {
-        TrafficError::system(format!("find the program {name}"))(io::ErrorKind::NotFound.into())
-    })?;
-    program.try_into().map_err(TrafficError::bpf("use the program"))
-}
-
-pub(super) fn load_program<'a>(
-    ebpf: &'a mut Ebpf,
-    name: &'static str,
-) -> Result<&'a mut Xdp, TrafficError> {
-    let program = xdp(ebpf, name)?;
-    program.load().map_err(TrafficError::bpf("load the program into the kernel"))?;
-    Ok(program)
 }
 
 /// Sends a thread's part, on one CPU.

@@ -10,12 +10,14 @@ mod error;
 mod frame;
 mod generate;
 mod mix;
+mod object;
 mod outcome;
 mod pace;
 mod plan;
 mod run;
 mod sink;
 mod sources;
+mod unicast;
 
 pub use egress::Way;
 pub use error::TrafficError;

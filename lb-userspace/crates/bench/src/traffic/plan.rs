@@ -11,7 +11,8 @@ use ipnet::IpNet;
 use super::{
     TrafficError, Way,
     mix::{LENGTH_MAX, Mix, PATTERN},
-    sources::{Sources, is_unicast},
+    sources::Sources,
+    unicast::check_unicast,
 };
 
 /// The highest rate that can be asked for, in packets per second.
@@ -136,20 +137,6 @@ impl Plan {
 
     pub(super) fn lengths(&self) -> [u32; PATTERN] {
         self.mix.lengths(self.to.is_ipv6())
-    }
-}
-
-/// Whether a destination may be sent to at all, whatever the interface.
-pub(super) fn check_unicast(to: SocketAddr) -> Result<(), TrafficError> {
-    let refuse = |problem: &str| Err(TrafficError::usage("--to", format!("{to} {problem}")));
-    if to.port() == 0 {
-        return refuse("has no port");
-    }
-    match to.ip() {
-        address if address.is_multicast() => refuse("is a multicast address"),
-        address if address.is_loopback() => refuse("is this host itself"),
-        address if !is_unicast(address) => refuse("is no address of a host"),
-        _ => Ok(()),
     }
 }
 

@@ -4,14 +4,17 @@ use std::{fs::File, io, path::Path, thread};
 
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{Map, MapData, MapError, PerCpuArray},
+    maps::{MapData, PerCpuArray},
     programs::links::FdLink,
 };
 use lb_dataplane::{Attached, Facts, TRAFFIC_OBJECT, XdpMode, attach};
 use nix::sched::{CloneFlags, setns};
 use serde::Serialize;
 
-use super::{TrafficError, generate::load_program};
+use super::{
+    TrafficError,
+    object::{load_program, take},
+};
 
 /// Bits in which flows leave their mark: 16 MiB.
 const FLOW_BITS: u64 = 1 << 27;
@@ -191,17 +194,6 @@ fn names() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
 fn flows(marks: u64, bits: u64) -> u64 {
     let free = bits.saturating_sub(marks).max(1) as f64 / bits as f64;
     (-free.ln() * bits as f64).round() as u64
-}
-
-/// A map of the object.
-pub(super) fn take<M: TryFrom<Map, Error = MapError>>(
-    ebpf: &mut Ebpf,
-    name: &'static str,
-) -> Result<M, TrafficError> {
-    ebpf.take_map(name)
-        .ok_or_else(|| MapError::InvalidName { name: name.to_owned() })
-        .and_then(M::try_from)
-        .map_err(TrafficError::bpf("use a map of the program"))
 }
 
 #[cfg(test)]

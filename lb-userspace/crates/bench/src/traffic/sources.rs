@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-use super::TrafficError;
+use super::{TrafficError, unicast::is_unicast};
 
 /// Most source addresses that are used of a prefix.
 const ADDRESSES_MAX: u64 = 1 << 24;
@@ -81,15 +81,6 @@ fn distance(first: IpAddr, address: IpAddr) -> Option<u64> {
         IpAddr::V6(v6) => Ipv6Addr::to_bits(v6),
     };
     bits(address).checked_sub(bits(first)).and_then(|far| u64::try_from(far).ok())
-}
-
-/// Whether one host may have this address on a network: not multicast, broadcast, loopback, reserved.
-#[must_use]
-pub(super) fn is_unicast(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => v4.octets()[0] != 0 && v4.octets()[0] < 224 && !v4.is_loopback(),
-        IpAddr::V6(v6) => !v6.is_multicast() && !v6.is_unspecified() && !v6.is_loopback(),
-    }
 }
 
 #[cfg(test)]

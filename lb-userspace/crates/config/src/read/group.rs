@@ -2,9 +2,10 @@
 
 use lb_common::target::Mode;
 
-use super::{GroupPositions, health_check::health_check, life::life};
+use super::{health_check::health_check, life::life};
 use crate::{
     model::{Gue, Life, Protocol, Target, TargetGroup},
+    positions::GroupPositions,
     section::{List, Section},
     values,
 };

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use crate::{
-    files::NamedFile,
     model::{ExecCheck, GrpcCheck, HealthProtocol, HttpCheck, Matcher, TlsCheck, UdpCheck, Verify},
+    named_file::NamedFile,
     section::Section,
     values::{self, ProbeKind},
 };

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 
 use crate::{
     model::{Config, Listener},
-    read::Positions,
+    positions::Positions,
     section::Findings,
 };
 

@@ -5,7 +5,7 @@ use lb_common::{Family, target::Mode};
 use crate::{
     error::At,
     model::{Listener, TargetGroup},
-    read::GroupPositions,
+    positions::GroupPositions,
     section::Findings,
 };
 

@@ -10,7 +10,7 @@ use crate::{
     listener_key,
     listener_table::crowded_alone,
     model::{Config, Listener, Ports},
-    read::Positions,
+    positions::Positions,
     section::{Findings, nearest},
 };
 

@@ -10,7 +10,7 @@ use lb_common::{Family, target::Mode};
 use super::{addresses::Vips, doubles};
 use crate::{
     model::{Config, TargetGroup},
-    read::{GroupPositions, Positions},
+    positions::{GroupPositions, Positions},
     section::Findings,
 };
 

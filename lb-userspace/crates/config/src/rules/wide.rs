@@ -9,7 +9,7 @@ use super::listeners::listens_on;
 use crate::{
     error::At,
     model::{Config, Listener},
-    read::Positions,
+    positions::Positions,
     section::Findings,
 };
 

@@ -17,6 +17,8 @@
 mod encapsulation;
 mod frame_socket;
 mod instance;
+mod lock;
+mod probe_in_flight;
 mod probe_path;
 mod prober;
 mod routing;

@@ -8,10 +8,11 @@ use tokio::time::Instant;
 
 use super::{
     TunnelSetup,
+    probe_in_flight::ProbeInFlight,
     probe_path::{ProbePath, ProbeRoute},
     shared::Shared,
     source_address,
-    tunnel_probe::{ProbeInFlight, TunnelProbe},
+    tunnel_probe::TunnelProbe,
 };
 use crate::{Outcome, Probe, ProbeFuture, Prober, Way};
 

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     net::SocketAddr,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU8, Ordering::Relaxed},
     },
     time::Instant,
@@ -13,7 +13,9 @@ use std::{
 use lb_config::TargetKey;
 use lb_plan::warning::{Warning, WarningKind::ProbePath};
 
-use super::{probe_path::ProbePaths, socket_registry::Registry, tunnel_probe::ProbeInFlight};
+use super::{
+    lock::lock, probe_in_flight::ProbeInFlight, probe_path::ProbePaths, socket_registry::Registry,
+};
 use crate::Outcome;
 
 /// Warnings that name targets, at most; the rest is counted.
@@ -141,9 +143,4 @@ impl Shared {
         }
         warnings
     }
-}
-
-/// A panic elsewhere leaves what is locked whole: every change is complete before anything can fail.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,53 +5,20 @@ use std::{
     fmt, io,
     net::SocketAddr,
     os::fd::AsFd,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU32, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, atomic::Ordering::Relaxed},
 };
 
-use lb_common::{Mode, Target};
+use lb_common::Mode;
 use lb_plan::Reason;
 use socket2::SockRef;
 
-use super::{
-    shared::{Shared, lock},
-    source_address,
-};
+use super::{lock::lock, probe_in_flight::ProbeInFlight, shared::Shared, source_address};
 use crate::Outcome;
 
 /// TTL and hop limit of probes: they end at the target. One that lacks the VIP and forwards
 /// packets would send them back into the network, from where they come to a balancer and, by it,
 /// to some other target that answers in its place.
 const TTL: u32 = 1;
-
-/// What the carrier needs to know of a probe, and what it has seen of it.
-#[derive(Debug)]
-pub(super) struct ProbeInFlight {
-    pub(super) vip: SocketAddr,
-    pub(super) target: Target,
-    pub(super) hash_seed: [u64; 2],
-    sent: AtomicU32,
-    /// What was last wrong with a packet that could not be sent.
-    trouble: Mutex<Option<String>>,
-}
-
-impl ProbeInFlight {
-    pub(super) const fn new(vip: SocketAddr, target: Target, hash_seed: [u64; 2]) -> Self {
-        Self { vip, target, hash_seed, sent: AtomicU32::new(0), trouble: Mutex::new(None) }
-    }
-
-    /// A packet has left.
-    pub(super) fn count_sent(&self) {
-        self.sent.fetch_add(1, Relaxed);
-    }
-
-    /// A packet could not be sent.
-    pub(super) fn fail(&self, trouble: String) {
-        *lock(&self.trouble) = Some(trouble);
-    }
-}
 
 /// A probe on the data path's way. Dropping it ends it.
 pub struct TunnelProbe {

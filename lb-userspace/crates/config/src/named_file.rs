@@ -1,0 +1,14 @@
+//! PURE: the kinds of files that a configuration names.
+
+use std::path::PathBuf;
+
+/// A file that a configuration names.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum NamedFile {
+    /// CA certificates to trust.
+    Authorities(PathBuf),
+    /// The program of a health check.
+    Program(PathBuf),
+    /// The seed of the flow hash.
+    Seed(PathBuf),
+}

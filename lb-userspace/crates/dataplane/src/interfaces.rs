@@ -1,0 +1,121 @@
+//! The program on exactly the interfaces that are named: takes pinned links over, attaches where there is
+//! none, and removes those of other interfaces.
+
+use std::{fs, path::PathBuf};
+
+use aya::programs::Xdp;
+
+use super::{
+    attach::interface_index,
+    attach_error::{AttachError, with_source},
+    attach_sender::attach_sender,
+    attached::{Attached, XdpMode},
+    known_interfaces::{Found, again, find, presumed},
+    links::{LinkPin, link_path, pinned, remove_pin, suits, take_over},
+    pins::PinFolder,
+};
+
+/// Makes the program run on exactly these interfaces: takes pinned links over by replacing their
+/// program at once, attaches where there is none, and removes those of other interfaces.
+///
+/// What goes wrong at an interface that is `known` from before is noted there; at a new one it is an
+/// error, and nothing changes. [`presumed`] is what is known at a start.
+pub(super) fn attach_exactly(
+    program: &mut Xdp,
+    pins: &PinFolder,
+    names: &[String],
+    mode: XdpMode,
+    known: &[Attached],
+) -> Result<Vec<Attached>, AttachError> {
+    let pinned = pinned(pins)?;
+    let mut all = Vec::new();
+    let mut new_pins = Vec::new();
+    for name in names {
+        let known = known.iter().find(|one| one.name == *name);
+        let attached = find(name, known).and_then(|found| {
+            let pin = pinned.iter().find(|pin| pin.index == found.index);
+            let (attached, new_pin) = attach_one(program, pins, &found, mode, pin)?;
+            Ok((Attached { renamed: found.renamed, ..attached }, new_pin))
+        });
+        match (attached, known) {
+            (Ok((attached, new_pin)), known) => {
+                all.push(
+                    known.map_or(attached.clone(), |known| {
+                        again(known, attached, new_pin.is_some())
+                    }),
+                );
+                new_pins.extend(new_pin.filter(|_| known.is_none()));
+            }
+            (Err(error), Some(known)) => {
+                all.push(Attached { fault: with_source(&error), ..known.clone() });
+            }
+            (Err(error), None) => {
+                // Nothing changes unless everything does.
+                for path in new_pins {
+                    if let Err(error) = fs::remove_file(&path) {
+                        tracing::warn!(%error, path = %path.display(), "cannot detach again");
+                    }
+                }
+                return Err(error);
+            }
+        }
+    }
+    for pin in pinned.iter().filter(|pin| !all.iter().any(|one| one.index == pin.index)) {
+        // One whose link was dead is gone already.
+        if pin.path.exists() {
+            remove_pin(&format!("number {}", pin.index), pin)?;
+        }
+    }
+    Ok(all)
+}
+
+/// What [`attach_exactly`] will come to on these interfaces, as far as can be told without trying. Those
+/// that do not exist are waited for.
+pub(super) fn expected(
+    pins: &PinFolder,
+    names: &[String],
+    mode: XdpMode,
+) -> Result<Vec<Attached>, AttachError> {
+    let pinned = pinned(pins)?;
+    let presumed = presumed(&pinned, names);
+    let expect = |name: &String| {
+        if let Some(missing) = presumed.iter().find(|one| one.name == *name) {
+            return Ok(missing.clone());
+        }
+        let index = interface_index(name)?;
+        let pin = pinned.iter().find(|pin| pin.index == index && suits(mode, pin.native));
+        Ok(Attached {
+            name: name.clone(),
+            index,
+            native: pin.map_or(mode != XdpMode::Generic, |pin| pin.native),
+            reason: "attached as soon as the maps are filled".to_owned(),
+            ..Attached::default()
+        })
+    };
+    names.iter().map(expect).collect()
+}
+
+/// Takes the pinned link of an interface over, or makes one; its path if it is new.
+fn attach_one(
+    program: &mut Xdp,
+    pins: &PinFolder,
+    found: &Found<'_>,
+    mode: XdpMode,
+    pin: Option<&LinkPin>,
+) -> Result<(Attached, Option<PathBuf>), AttachError> {
+    let name = found.name;
+    match pin {
+        Some(pin) if suits(mode, pin.native) => {
+            if let Some(attached) = take_over(program, name, pin) {
+                return Ok((attached, None));
+            }
+        }
+        Some(pin) => remove_pin(name, pin)?,
+        None => {}
+    }
+    let (attached, link) = attach_sender(program, name, found.index, mode, pin.is_some())?;
+    let path = link_path(pins, &attached);
+    link.pin(&path)
+        .map_err(|error| AttachError::Link { name: name.to_owned(), reason: error.to_string() })?;
+    Ok((attached, Some(path)))
+}

@@ -6,6 +6,7 @@
 mod circles;
 mod code;
 mod documents;
+mod glossary;
 mod imports;
 mod manifest;
 mod source;
@@ -115,6 +116,7 @@ fn check(files: &[File]) -> Vec<Finding> {
     }
     findings.extend(circles::check(files));
     findings.extend(documents::check(files, &subcommand_names()));
+    findings.extend(glossary::check(files));
     findings.sort();
     findings
 }

@@ -3,7 +3,8 @@
 use super::Finding;
 
 /// Crates that take values and give values.
-pub(super) const PURE_CRATES: &[&str] = &["lb-common", "lb-ebpf", "lb-config", "lb-plan"];
+pub(super) const PURE_CRATES: &[&str] =
+    &["lb-common", "lb-ebpf", "lb-config", "lb-plan", "lb-http"];
 
 /// What reaches files, the network, the kernel or a clock by itself.
 const IO_CRATES: &[&str] = &[

@@ -1,0 +1,27 @@
+//! PURE: an HTTP/1 engine: bytes in, events out. The same code reads the requests of clients and the responses
+//! of targets.
+//!
+//! A message has exactly one reading, or it is refused. The engine owns no socket, no clock and no buffer: the
+//! caller gives the bytes that it has, and keeps those that were not consumed. It deliberately does not choose a
+//! target, and does not speak HTTP/2.
+#![forbid(unsafe_code)]
+
+pub mod body;
+pub mod connection;
+pub mod desync;
+mod diagnose;
+pub mod encode;
+pub mod field_edits;
+pub mod field_name;
+pub mod forwarded;
+pub mod framing;
+pub mod head;
+pub mod hop_by_hop;
+pub mod limits;
+mod parse;
+pub mod refusal;
+pub mod trace_id;
+pub mod uri;
+
+#[cfg(test)]
+mod tests;

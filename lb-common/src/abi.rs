@@ -10,15 +10,16 @@ use crate::{
 };
 
 /// The number of the layout of all pinned maps. It changes whenever a shared type, a map's name or
-/// a map's size changes; an agent that finds maps with another number builds its own beside them.
+/// a map's size changes; an agent that finds maps with another number builds new ones, while the
+/// old ones forward.
 pub const ABI: u32 = 10;
 
 /// Longest name that the kernel keeps of a map; that of a longer one is cut there.
 pub const MAP_NAME_MAX: usize = 15;
 
-/// What every version finds in the pinned maps of every other one, for ever: an `Array` pinned as
-/// [`map::META`] whose first element begins with the ABI number at offset 0 and the seed of the flow
-/// hash at offset 8, in the byte order of the host. Whatever else is in the maps may change.
+/// The part of the pinned maps that never changes between versions: an `Array` pinned as
+/// [`map::META`] whose first element begins with the ABI number at offset 0 and the seed of the
+/// flow hash at offset 8, in the byte order of the host. Whatever else is in the maps may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
     /// [`ABI`] of the agent that made the maps; 0 in maps that were never finished.
@@ -49,8 +50,8 @@ const _: () = assert!(core::mem::offset_of!(Meta, abi) == 0);
 const _: () = assert!(core::mem::offset_of!(Meta, hash_seed) == 8);
 const _: () = assert!(size_of::<Meta>() >= Head::LENGTH);
 
-/// Whether a pin with this name may be one of xelb's maps, in whatever version: capital letters,
-/// digits and underscores only, for ever.
+/// Whether a pin with this name may be a map of any version of xelb: capital letters, digits and
+/// underscores only. This rule never changes.
 #[must_use]
 pub fn may_be_map(name: &str) -> bool {
     let allowed = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_';
@@ -108,7 +109,7 @@ pub const LAYOUTS: &[Layout] = &[
 pub mod map {
     /// `Array` of one [`super::Meta`].
     pub const META: &str = "META";
-    /// `ProgramArray`: what the balancer goes on with, by [`super::program::Instance::place`].
+    /// `ProgramArray`: tail calls of the balancer, by [`super::program::Instance::place`].
     pub const PROGRAMS: &str = "PROGRAMS";
     /// `PerCpuArray` of `u64`, by [`super::program::Instance`]: what it leaves to that program.
     pub const LEFT: &str = "LEFT";
@@ -214,14 +215,14 @@ pub mod program {
     pub const BALANCE: &str = "xelb_balance";
     /// The same as a dry run, for `xelb explain`.
     pub const EXPLAIN: &str = "xelb_explain";
-    /// What the balancer goes on with, for all others.
+    /// Tail call of the balancer for all other packets.
     pub const REST: &str = "xelb_rest";
-    /// What both go on with, for packets that may need translation (modes nat and fullnat).
+    /// Tail call of both for packets that may need translation (modes nat and fullnat).
     pub const TRANSLATE: &str = "xelb_translate";
     /// The target side's decapsulator.
     pub const DECAP: &str = "xelb_decap";
 
-    /// A program that another one goes on with.
+    /// A program that is a tail call of another one.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     #[repr(u32)]
     pub enum Next {
@@ -250,7 +251,7 @@ pub mod program {
         /// How many there are.
         pub const COUNT: u32 = 2;
 
-        /// Index in the map `PROGRAMS` of what it goes on with.
+        /// Index of its tail call in the map `PROGRAMS`.
         #[must_use]
         pub const fn place(self, next: Next) -> u32 {
             next as u32 * Self::COUNT + self as u32
@@ -273,7 +274,7 @@ mod tests {
 
     /// The head as bytes, written by hand: it is that of maps that exist.
     #[test]
-    fn the_head_lies_where_it_always_lay() {
+    fn the_head_of_meta_never_moves() {
         let mut element = [0xff_u8; 4096];
         element[0..4].copy_from_slice(&7_u32.to_ne_bytes());
         element[8..16].copy_from_slice(&11_u64.to_ne_bytes());

@@ -6,7 +6,7 @@ use crate::shared;
 
 shared! {
     /// An IPv4 or IPv6 address: 16 bytes in network byte order, of which an IPv4 address fills the
-    /// first four and leaves the rest zero. The family stands beside it, in the type that holds it.
+    /// first four and leaves the rest zero. The type that contains it has the family.
     ///
     /// Two words and not 16 bytes, since they are compared, copied and hashed as words.
     pub struct Address: 16 {
@@ -16,7 +16,7 @@ shared! {
 
     /// A number of 16 bits in network byte order, such as a port.
     pub struct Be16: 2 {
-        /// As it lies in memory.
+        /// Its representation in memory.
         pub raw: u16,
     }
 }

@@ -7,7 +7,7 @@ use crate::limits;
 /// Entries of the map `COUNTERS`.
 pub const COUNTERS_MAX: usize = 128;
 
-/// Index of the first [`Counter`] in the map `COUNTERS`; the drop reasons stand before it.
+/// Index of the first [`Counter`] in the map `COUNTERS`; the drop reasons are before it.
 pub const COUNTERS_BASE: usize = 64;
 
 macro_rules! numbered {
@@ -115,7 +115,7 @@ numbered! {
 }
 
 numbered! {
-    /// What is counted beside drops.
+    /// Counters other than drop reasons.
     pub enum Counter {
         FragmentPassed = 0, "fragment_passed",
             "fragments for a VIP that are neither TCP nor UDP, passed to the host's own stack";

@@ -1,10 +1,10 @@
 //! Maps that the balancer reaches without a look-up: arrays of one element, whose address the kernel
 //! writes into the program when it loads it (`BPF_PSEUDO_MAP_VALUE`).
 //!
-//! A look-up is written out by the kernel as a dozen instructions, and is a call to the compiler, which
-//! keeps all that lives across it on the stack. The loader of programs knows only look-ups for maps
-//! that have names, so the program holds a constant where it wants an address, and the agent puts the
-//! map in its place before it loads the program.
+//! A look-up is written out by the kernel as a dozen instructions, and is a call to the compiler,
+//! which keeps all that lives across it on the stack. The loader of programs supports only lookups
+//! in named maps, so the program has a constant in place of an address, and the agent replaces it
+//! by the map before it loads the program.
 
 use crate::{
     Switches, Turns, abi::map, group::Groups, listener::Listeners, macs::Macs, memory::Seen,
@@ -26,8 +26,8 @@ pub struct DirectMap {
 }
 
 impl DirectMap {
-    /// The constant that stands in the program for the address of its element: no address of memory,
-    /// and no number that a program would calculate with.
+    /// The constant in the program in place of the address of its element: not a memory address,
+    /// and not a number that a program would calculate with.
     #[must_use]
     pub const fn constant(self) -> u64 {
         0x7865_6c62_6d61_7000 | self.number as u64

@@ -1,4 +1,4 @@
-//! What a dry run notes on its way, for `xelb explain`.
+//! Results of a dry run, for `xelb explain`.
 
 use crate::shared;
 

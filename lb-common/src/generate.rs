@@ -1,10 +1,10 @@
-//! What the packet generator of the measurements is told, and where.
+//! Parameters of the packet generator of the measurements, and their map.
 
 use crate::shared;
 
-/// Bytes before the frame in [`Order::frame`]: so that IP headers, and all addresses and ports in them,
-/// lie in whole words. A CPU waits long with a load of what two stores have written, and packets of a
-/// network card are not written by stores.
+/// Bytes before the frame in [`Order::frame`]: so that IP headers, and all addresses and ports in
+/// them, are in whole words. A CPU waits long with a load of what two stores have written, and
+/// packets of a network card are not written by stores.
 pub const FRAME_OFFSET: u16 = 2;
 
 /// Bytes of the frame: Ethernet, IPv6, TCP, and padding to whole words.
@@ -24,7 +24,7 @@ shared! {
         pub frame: [u64; (FRAME_OFFSET as usize + FRAME_LENGTH) / 8],
         /// Number of flows less one; the number is a power of two.
         pub flow_mask: u32,
-        /// The word of it that these bytes lie in.
+        /// The word that contains these bytes.
         pub address_word: u16,
         /// How many bits behind the start of that word they begin.
         pub address_shift: u16,

@@ -24,7 +24,7 @@ pub struct Groups {
 }
 
 impl Group {
-    /// Where its ring lies.
+    /// Position of its ring.
     #[must_use]
     #[inline(always)]
     pub const fn ring(&self) -> RingRef {

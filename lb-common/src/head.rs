@@ -1,5 +1,5 @@
-//! What stands before a packet that leaves for a target: made once, when the target is written, and
-//! copied before each packet. What differs between packets is zero in it, and added by the data path.
+//! The headers before a packet to a target: built once, when the target is written, and copied
+//! before each packet. What differs between packets is zero in it, and added by the data path.
 
 use core::net::IpAddr;
 
@@ -64,7 +64,7 @@ impl Writer {
 }
 
 impl Target {
-    /// The target, whose next hop takes packets of [`Target::mtu`] bytes, reached this way.
+    /// The target with this next hop, which accepts packets of [`Target::mtu`] bytes.
     #[must_use]
     pub fn by(self, way: &Way) -> Self {
         let mut writer = Writer { bytes: [0; HEAD_WORDS * 8], length: 0 };

@@ -3,26 +3,26 @@
 /// Listeners. ELB allows 50 on a load balancer; a shared edge host serves many of those.
 pub const LISTENERS_MAX: usize = 4096;
 
-/// Places for listeners: a power of two, so that the data path can mask, and four times as many as
-/// listeners, so that one or two are asked for a key. 512 KiB.
+/// Positions for listeners: a power of two, so that the data path can mask, and four times as many
+/// as listeners, so that a lookup probes one or two. 512 KiB.
 pub const LISTENER_PLACES: usize = 4 * LISTENERS_MAX;
 
 /// Listeners on a prefix or on several ports. Each costs the data path more than an exact one, and
-/// they stand for many of those.
+/// represents many of those.
 pub const WIDE_LISTENERS_MAX: usize = 1024;
 
 /// Listeners on a prefix or on several ports that cover one address: the data path looks through
 /// them one by one.
 pub const WIDE_RANGES_MAX: usize = 16;
 
-/// VIPs: each listener may have an address of its own.
+/// VIPs: each listener may have its own address.
 pub const VIPS_MAX: usize = LISTENERS_MAX;
 
-/// Lines of four flows each that can be remembered at a time, unless the agent is told otherwise: 2
-/// million flows in 32 MiB, so that a million fills it to half.
+/// Lines of four flows each in the flow memory by default: 2 million flows in 32 MiB, so that a
+/// million fills it to half.
 pub const MEMORY_LINES: usize = 1 << 19;
 
-/// The least that the agent can be told: 64 Ki flows in 1 MiB.
+/// Minimum of the agent's option: 64 Ki flows in 1 MiB.
 pub const MEMORY_LINES_MIN: usize = 1 << 14;
 
 /// The most: 16 Mi flows in 256 MiB. The two lines of a flow take the lowest 30 bits of its hash, and

@@ -61,7 +61,7 @@ impl Listener {
     pub const NAT: u16 = 1;
     /// Flag: flows have no beginning that shows, so that every one is remembered.
     pub const TRACKED: u16 = 2;
-    /// Flag: it speaks QUIC, whose flows begin with an Initial packet.
+    /// Flag: QUIC, whose flows begin with an Initial packet.
     pub const QUIC: u16 = 4;
     /// Flag: all flows of a client go to one target: the slot is that of the client's address.
     pub const STICKY: u16 = 8;
@@ -85,31 +85,31 @@ impl Listener {
 }
 
 /// The only element of the map `LISTENERS`: a hash table with open addressing and linear probing. A
-/// listener lies in the first [`Listeners::PROBES`] places from [`ListenerKey::place`] on, and no
-/// free place is between that and its own.
+/// listener is in the first [`Listeners::PROBES`] positions from [`ListenerKey::place`] on, with no
+/// free position in between.
 ///
 /// The agent writes the key of a place before its listener, and changes the key of a place that a
 /// listener has left only after a grace period. A packet reads the listener of a place before its
 /// key. So it never takes one listener for another.
 #[repr(C)]
 pub struct Listeners {
-    /// The places; a listener without room at the end goes on at the start.
+    /// The positions; probing wraps around from the end to the start.
     pub places: [ListenerPlace; LISTENER_PLACES],
 }
 
 impl Listeners {
-    /// Places that are looked at for a key.
+    /// Positions that are probed for a key.
     pub const PROBES: usize = 32;
 }
 
 impl ListenerPlace {
-    /// No listener has ever been here since the one before it went: no key is looked for any further.
+    /// Free: a lookup ends here.
     pub const FREE: u64 = 0;
-    /// A listener was here, and others that came after it may lie behind it. Id 0 is nobody's.
+    /// Deleted: a listener was here, and later ones may be after it. Id 0 means none.
     pub const LEFT: u64 = u64::MAX << 16;
 
-    /// What a place with this listener and the words of this key says of the key that is asked for:
-    /// the answer, or to go on with the next place.
+    /// Compares a position (this listener and the words of its key) with the requested key: the
+    /// answer, or to continue with the next position.
     #[inline(always)]
     pub fn ask(
         listener: u64,
@@ -165,7 +165,7 @@ impl ListenerKey {
         [first, second, self.tail()]
     }
 
-    /// Port, protocol and family in one word, as they lie in memory.
+    /// Port, protocol and family in one word, as in memory.
     #[inline(always)]
     const fn tail(&self) -> u64 {
         let tail = self.port.raw.to_le() as u64

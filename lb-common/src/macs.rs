@@ -5,8 +5,8 @@ use crate::{Mac, shared};
 shared! {
     /// The addresses that an interface takes frames for.
     pub struct InterfaceMacs: 32 {
-        /// They, as [`Mac::to_word`] has them; one stands several times where there are fewer. If they
-        /// are 0, nothing is known, and the interface takes every frame.
+        /// They, as [`Mac::to_word`] has them; repeated if there are fewer. If they are 0, nothing
+        /// is known, and the interface takes every frame.
         pub words: [u64; MACS_PER_INTERFACE],
     }
 }

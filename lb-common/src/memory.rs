@@ -5,7 +5,7 @@ use crate::{limits::RING_SLOTS_MAX, shared};
 shared! {
     /// One flow that is remembered.
     pub struct Memory: 16 {
-        /// The hash of its five-tuple; 0 is nobody's.
+        /// The hash of its five-tuple; 0 means empty.
         pub hash: u64,
         /// Word of its [`Owner`].
         pub owner: u64,

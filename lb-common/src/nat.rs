@@ -11,7 +11,7 @@ shared! {
         pub client_port: Be16,
         /// Port of the listener that the client sends to.
         pub vip_port: Be16,
-        /// Port that the target sees it come from.
+        /// Port that the target sees the source.
         pub local_port: Be16,
         /// Port of the target.
         pub target_port: Be16,
@@ -19,7 +19,7 @@ shared! {
         pub client: Address,
         /// The address that the client sends to.
         pub vip: Address,
-        /// The address that the target sees it come from: the client's in mode nat, one of the
+        /// The address that the target sees the source: the client's in mode nat, one of the
         /// balancer's in mode fullnat.
         pub local: Address,
         /// The target's address.
@@ -54,7 +54,7 @@ shared! {
         pub interface: u64,
     }
 
-    /// Where a TCP segment stands in the streams of its connection.
+    /// Position of a TCP segment in the streams of its connection.
     pub struct Sequence: 8 {
         /// Its sequence number.
         pub sent: u32,
@@ -110,10 +110,10 @@ shared! {
 /// Words of a line of the flow table.
 pub const FLOW_WORDS: usize = 8;
 
-/// Bindings of both modes, unless the agent is told otherwise: 32 MiB, and 9 MiB to find them.
+/// Bindings of both modes by default: 32 MiB, and 9 MiB to find them.
 pub const BINDINGS: usize = 1 << 18;
 
-/// The least that the agent can be told.
+/// Minimum of the agent's option.
 pub const BINDINGS_MIN: usize = 1 << 16;
 
 /// The most: 256 MiB, and 72 MiB to find them.
@@ -258,7 +258,7 @@ impl Sequence {
 }
 
 impl Pool {
-    /// Flag: no flow has an address or port any more that a former pool had and none has now.
+    /// Flag: no flow uses an address or port of a previous pool that no pool has now.
     pub const READY: u32 = 1;
 
     /// The first place of the pools of a family.
@@ -290,7 +290,7 @@ pub const fn binding_of_word(word: u64) -> Option<u32> {
 }
 
 impl Life {
-    /// Phase: nobody uses the binding.
+    /// Phase: the binding is free.
     pub const FREE: u16 = 0;
     /// Phase: it translates a flow.
     pub const LIVE: u16 = 1;

@@ -1,4 +1,4 @@
-//! The Maglev rings: slots, and the word that says where a group's ring lies.
+//! The Maglev rings: slots, and the word with the position of a group's ring.
 //!
 //! Each slot is there twice: its current owner in [`Rings`], which packets read, and all of it in
 //! [`Slots`], which only packets of armed slots read. So the ring of 1,000 targets takes 256 KiB of
@@ -13,10 +13,10 @@ shared! {
     /// One slot of a ring. Written with one 8-byte store ([`Slot::to_word`]), so that no packet
     /// sees half of it.
     pub struct Slot: 8 {
-        /// Id of the target that owns the slot; 0 is nobody.
+        /// Id of the target that owns the slot; 0 means none.
         pub current: u16,
         /// Id of the target that flows from before a change belong to; equal to `current` unless
-        /// the slot is armed. In an armed slot, 0 is nobody: such flows are to be reset.
+        /// the slot is armed. In an armed slot, 0 means none: such flows are to be reset.
         pub home: u16,
         /// Number of times that the slot was armed, modulo 2^16.
         pub epoch: u16,
@@ -91,7 +91,7 @@ impl RingSlot {
         self.0 & Self::ARMED != 0
     }
 
-    /// Id of the target that owns the slot; 0 is nobody.
+    /// Id of the target that owns the slot; 0 means none.
     #[must_use]
     #[inline(always)]
     pub const fn current(self) -> u16 {
@@ -122,7 +122,7 @@ pub struct Slots {
 // The flag of an armed slot is no part of an id.
 const _: () = assert!(TARGETS_MAX <= RingSlot::ARMED as usize);
 
-/// Where a group's ring lies, packed in one word so that it changes with one store: the index of
+/// Position of a group's ring, packed in one word so that it changes with one store: the index of
 /// its first slot in the low 32 bits, log2 of its length in the next 8. Zero is "no ring".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct RingRef(u64);

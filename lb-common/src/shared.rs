@@ -14,7 +14,7 @@ pub struct Field {
     pub offset: usize,
 }
 
-/// Where each field of a shared type lies in memory.
+/// Offset of each field of a shared type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// The type's name.
@@ -29,7 +29,7 @@ pub struct Layout {
 
 /// A type that crosses the kernel border.
 pub trait Shared: bytemuck::Pod {
-    /// Where its fields lie.
+    /// Offsets of its fields.
     const LAYOUT: Layout;
 }
 

@@ -55,7 +55,7 @@ impl TryFrom<u8> for Mode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum TargetState {
-    /// Registered; its first health checks are under way.
+    /// Registered; its first health checks are in progress.
     Initial = 1,
     /// It passes its health checks.
     Healthy = 2,
@@ -82,8 +82,7 @@ impl TryFrom<u8> for TargetState {
     }
 }
 
-/// What stands before the packets to a target: which headers its head has behind the link layer. In
-/// maps it is stored as its number.
+/// Which headers the head of a target has after the link layer. In maps it is stored as its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Shape {
@@ -150,7 +149,7 @@ shared! {
         pub shape: u8,
         /// Number of its [`TargetState`]; for the agent only, like all behind `address`.
         pub state: u8,
-        /// What stands before packets to it, without what differs between packets; see
+        /// The headers before packets to it, without the fields that differ between packets; see
         /// [`crate::head`].
         pub head: [u64; HEAD_WORDS],
         /// Its address; in the tunnel modes the outer destination.
@@ -234,8 +233,8 @@ impl Target {
 /// change. It does not write the one that it flipped away from before a grace period has passed.
 #[repr(C)]
 pub struct Targets {
-    /// Both versions of every target, by id. Those of one version lie together: the first lines of
-    /// many targets then fall on as many places of a cache as there are.
+    /// Both versions of every target, by id. The entries of one IP version are together: the first
+    /// lines of many targets are then spread over all sets of a cache.
     pub versions: [[Target; TARGETS_MAX]; 2],
     /// Which version is active, by id: 0 or 1.
     pub active: [u8; TARGETS_MAX],

@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn an_update_gives_what_a_new_sum_gives() {
+    fn an_incremental_update_equals_a_new_checksum() {
         for (old, new) in [(0, 1), (0xffff, 0), (0x1234, 0xfedc), (7, 7)] {
             let before = whole(&[0x4500, old, 0x8000]);
             let after = whole(&[0x4500, new, 0x8000]);

@@ -115,7 +115,7 @@ fn gue<P: Packet, T: DecapTables>(
     }
     let gue = packet.get::<Gue>(udp_offset + Udp::LEN).ok_or(Stop::Pass)?;
     let shim = outer.header_length + Udp::LEN;
-    // What does not lie in the datagram is not in the tunnel, whatever the IP header says.
+    // Bytes after the datagram are not in the tunnel, regardless of the inner IP header.
     let end = udp.length.get().saturating_add(outer.header_length as u16);
     let counter = Counter::DecapsulatedGue;
     let tunnel = |family, length| Ok(Tunnel { family, length, end, counter });

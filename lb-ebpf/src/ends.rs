@@ -25,7 +25,7 @@ impl Ends {
         }
     }
 
-    /// What a client sends.
+    /// The client's side.
     #[inline(always)]
     pub(crate) const fn from_client(binding: &Binding) -> Self {
         Self {
@@ -36,7 +36,7 @@ impl Ends {
         }
     }
 
-    /// What the target sees of it.
+    /// The target's side.
     #[inline(always)]
     pub(crate) const fn to_target(binding: &Binding) -> Self {
         Self {

@@ -122,7 +122,7 @@ fn walk_extensions<P: Packet>(
         let extension = packet
             .get::<Extension>(at)
             .ok_or(Fault::malformed(vip, DropReason::ExtensionHeaderMalformed))?;
-        // What lies behind the packet is padding, whatever it looks like.
+        // Bytes after the packet are padding, whatever they contain.
         if end.header_length + Extension::LEN > length {
             return Err(Fault::malformed(vip, DropReason::ExtensionHeaderMalformed));
         }

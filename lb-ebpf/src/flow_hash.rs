@@ -12,8 +12,8 @@
 //! whose hashes then agree whatever the rest of the packet is. Where there is no destination
 //! ([`of_client`]) each half is multiplied on its own (multilinear hashing; the same paper, section 3.2).
 //!
-//! What it does not promise: who can learn the target of each of very many flows of his choice may
-//! calculate others. (Whoever sees that much can also just repeat those that met a target.)
+//! It gives no protection against an attacker who can learn the target of very many chosen flows
+//! and calculate others from them. (Such an attacker can also repeat flows that met a target.)
 
 use lb_common::Family;
 
@@ -135,7 +135,7 @@ mod tests {
 
     /// Calculated in Python, with whole numbers of any size. They change with the ABI number only.
     #[test]
-    fn hashes_are_what_they_were() {
+    fn hashes_do_not_change_between_versions() {
         let v4 = datagram("198.51.100.7", "203.0.113.10", [40_000, 80], 6);
         let v6 = datagram("2001:db8:1:2:3:4:5:6", "2001:db8:f::10", [40_000, 443], 17);
         assert_eq!(flow_hash(&v4, SEED), 0xa1a5_936c_9dec_c6b5);
@@ -159,7 +159,7 @@ mod tests {
                 ..datagram("::", "2001:db8::10", [40_000, 443], 6)
             }
         };
-        // A sender would have to find the key; here he has it.
+        // An attacker would have to find the key; this test has it.
         let zero = |index: usize| match index {
             0 => 0,
             _ => 0_u64.wrapping_sub(CHOSEN.into()),

@@ -1,6 +1,6 @@
 //! The outside for tests, fuzzing and `explain`: a packet in a vector and tables in memory.
 //!
-//! It is the host's stand-in for `kernel/`; nothing of it is in the BPF program.
+//! It replaces `kernel/` on the host; the BPF program does not contain it.
 mod array;
 mod memory;
 mod nat;
@@ -54,7 +54,7 @@ pub struct MemoryTables {
     pub target_traffic: RefCell<BTreeMap<u16, Traffic>>,
     /// Listeners on port ranges and prefixes, by prefix length (that of the key) and key.
     pub wide_listeners: BTreeMap<(u32, WideKey), WideListeners>,
-    /// What is turned on.
+    /// Switches of features.
     pub switches: Switches,
     /// What has been sent of what is limited.
     pub buckets: RefCell<BTreeMap<u32, Bucket>>,
@@ -66,7 +66,8 @@ pub struct MemoryTables {
     pub nat: NatMemory,
     /// What is remembered of flows.
     pub memory: HostMemory,
-    /// For the decapsulator: who may send tunnel packets, by prefix length; nobody asks when empty.
+    /// For the decapsulator: allowed sources of tunnel packets, by prefix length; not checked if
+    /// empty.
     pub sources: BTreeSet<(u32, WideKey)>,
     /// For the decapsulator: the VIPs of the host, by prefix length.
     pub vips: BTreeSet<(u32, WideKey)>,

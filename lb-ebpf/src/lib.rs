@@ -1,7 +1,7 @@
 //! The data path as a pure library: the same code is compiled for BPF and for the host.
 //!
-//! It asks the outside only through [`Packet`] and [`Tables`]. It deliberately holds no map, no
-//! helper call and no `unsafe`: those are in the binary (`main.rs` and `kernel/`).
+//! It accesses packets and maps only through [`Packet`] and [`Tables`]. It deliberately holds no
+//! map, no helper call and no `unsafe`: those are in the binary (`main.rs` and `kernel/`).
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(
@@ -13,7 +13,7 @@
 )]
 #![expect(clippy::cast_possible_truncation, reason = "lengths within a packet fit 16 bits")]
 
-/// For the host's stand-in of the kernel only.
+/// Only for the host's replacement of the kernel.
 #[cfg(not(target_arch = "bpf"))]
 extern crate std;
 
@@ -62,13 +62,13 @@ pub use step::{Sent, Step};
 pub use tables::Tables;
 pub use verdict::Verdict;
 
-/// Decides on one packet, and rewrites it when it goes to a target.
+/// Decides on one packet, and rewrites it if it goes to a target.
 ///
-/// The life of a packet (each step may stop it): parse, listener, steer, forward, count. Nothing
-/// is written before the decision is complete; what is not for a listener passes untouched.
+/// The life of a packet (each step may stop it): parse, listener, steer, forward, count. Nothing is
+/// written before the decision is complete; packets for no listener pass unchanged.
 ///
-/// This is the plain packet, which nearly all are. In BPF it is a program of its own, small enough
-/// for a CPU's caches; what it has no answer for is another program's.
+/// This handles plain packets, which are nearly all packets. In BPF it is a separate program, small
+/// enough for a CPU's caches; other packets go to another program.
 #[inline(always)]
 pub fn process<P: Packet, S: Stages<P>>(packet: &mut P, stages: &S) -> Verdict {
     match stages.plain(packet) {
@@ -79,8 +79,8 @@ pub fn process<P: Packet, S: Stages<P>>(packet: &mut P, stages: &S) -> Verdict {
     }
 }
 
-/// Decides on a packet that is not plain, or that needs more than a new header; `first` is what
-/// [`process`] has found out about it.
+/// Decides on a packet that is not plain, or that needs more than a new header; `first` is the
+/// result of [`process`].
 #[inline(always)]
 pub fn process_rest<P: Packet, S: Stages<P>>(packet: &mut P, first: Step, stages: &S) -> Verdict {
     let step = match first {
@@ -102,8 +102,8 @@ pub fn process_rest<P: Packet, S: Stages<P>>(packet: &mut P, first: Step, stages
 /// Decides on a packet that may need translation: one for a listener of mode nat or fullnat, or one for
 /// no listener, which may be an answer of a target.
 ///
-/// It starts from the packet: in BPF it is a program of its own, so that what the verifier walks for one
-/// stays far below its limit.
+/// It starts from the packet: in BPF it is a separate program, so that the number of instructions
+/// that the verifier checks stays far below its limit.
 #[inline(always)]
 pub fn process_translated<P: Packet, S: Stages<P>>(packet: &mut P, stages: &S) -> Verdict {
     let mut flow = Datagram::EMPTY;
@@ -114,14 +114,14 @@ pub fn process_translated<P: Packet, S: Stages<P>>(packet: &mut P, stages: &S) -
     end(packet, step, stages)
 }
 
-/// What becomes of a packet after its last stage.
+/// The verdict on a packet after its last stage.
 #[inline(always)]
 fn end<P: Packet, S: Stages<P>>(packet: &mut P, step: Step, stages: &S) -> Verdict {
     match step {
         Step::Sent(sent) => leave(packet, sent, stages),
         Step::TooBig(room) => stages.too_big(packet, room),
         Step::Done(verdict) => verdict,
-        // What only stages say to each other.
+        // Steps that only stages return to each other.
         _ => Verdict::Pass,
     }
 }
@@ -138,7 +138,7 @@ fn leave<P: Packet, S: Stages<P>>(packet: &mut P, sent: Sent, stages: &S) -> Ver
     }
 }
 
-/// A packet that takes more than one look: which flow does it belong to, and where does that go?
+/// A packet that needs more steps: which flow does it belong to, and which target has that flow?
 #[inline(always)]
 fn by_flow<P: Packet, S: Stages<P>>(packet: &mut P, stages: &S) -> Step {
     let mut flow = Datagram::EMPTY;
@@ -162,7 +162,7 @@ fn translate<P: Packet, S: Stages<P>>(packet: &mut P, flow: &Datagram, stages: &
         if let Step::Chosen(chosen) = step {
             step = stages.bind(packet, flow, chosen);
         }
-        // Others get a look, so that the next flow finds what has ended.
+        // Inspects others, so that the next flow finds bindings of ended flows.
         if let Step::Created { made, now } = step {
             stages.expire(packet, now);
             step = if made { stages.request(packet, flow) } else { stages.exhausted() };

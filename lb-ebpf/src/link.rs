@@ -46,7 +46,7 @@ impl Tags {
     }
 }
 
-/// What stands in front of the IP header.
+/// The headers in front of the IP header.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Link {
     pub(crate) tags: Tags,
@@ -83,8 +83,8 @@ pub(crate) fn parse<P: Packet>(packet: &P) -> Result<Link, Stop> {
     Ok(Link { tags, family })
 }
 
-/// Whether a frame is for this host. One for another is seen where a switch floods, or the interface is
-/// promiscuous: whoever it is for forwards it, too.
+/// Whether a frame is for this host. A frame for another host arrives if a switch floods, or if the
+/// interface is promiscuous: its real receiver forwards it, too.
 #[inline(always)]
 pub(crate) fn is_for_us<P: Packet, T: Tables>(packet: &P, tables: &T) -> Result<(), Stop> {
     let ethernet = packet.get::<Ethernet>(0).ok_or(Stop::Pass)?;
@@ -147,8 +147,8 @@ impl Link {
         Ok(link.ip_offset())
     }
 
-    /// Moves the head of the packet, so that the IP header comes to lie at `offset`; what is before it
-    /// is undefined.
+    /// Moves the head of the packet, so that the IP header is at `offset`; what is before it is
+    /// undefined.
     #[inline(always)]
     pub(crate) fn make_room<P: Packet>(
         &self,

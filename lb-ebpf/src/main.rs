@@ -42,7 +42,7 @@ fn balance<R: Run>(context: XdpContext) -> u32 {
     action(&frame, verdict)
 }
 
-/// What the balancer has no answer for goes on here, by a tail call.
+/// Tail call for packets that the balancer does not handle itself.
 #[xdp(frags)]
 #[inline(always)]
 fn xelb_rest(context: XdpContext) -> u32 {
@@ -52,7 +52,7 @@ fn xelb_rest(context: XdpContext) -> u32 {
     action(&frame, verdict)
 }
 
-/// Modes nat and fullnat go on here, by a tail call.
+/// Tail call of modes nat and fullnat.
 #[xdp(frags)]
 #[inline(always)]
 fn xelb_translate(context: XdpContext) -> u32 {

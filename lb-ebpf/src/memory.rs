@@ -1,13 +1,14 @@
-//! The memory of flows: from the hash of a five-tuple to the target that it belongs to.
+//! The flow memory: from the hash of a five-tuple to its target.
 //!
-//! Lines of one cache line, four flows each. A flow has two lines to be in and goes to the emptier
-//! one ("the power of two choices": Azar, Broder, Karlin, Upfal 1999). Both lie in one page, so that
-//! the CPU translates one address and not two, and both are asked for before either is looked at: a
-//! wait for memory, not two. An entry has all 64 bits of a keyed hash, so that two flows are the same
-//! to it once in 2^64: it needs no addresses, and one word says the rest. A place is free when its
-//! time is over; nothing that lives is ever evicted, so that a flood cannot push flows out: it finds
-//! no place, and is not remembered. Of each line one place is kept from flows of listeners that track
-//! all: their floods, which no handshake can tell from traffic, leave a quarter of the memory to TCP.
+//! Lines of one cache line, four flows each. A flow has two possible lines and goes to the emptier
+//! one ("the power of two choices": Azar, Broder, Karlin, Upfal 1999). Both are in one page, so
+//! that the CPU translates one address and not two, and both are prefetched before either is read:
+//! one memory latency instead of two. An entry has all 64 bits of a keyed hash, so that two flows
+//! collide once in 2^64: it needs no addresses, and one word has the rest. An entry is free when
+//! its time is over. Live entries are never evicted, so that a flood cannot evict flows: it finds
+//! no free entry, and is not remembered. In each line, one entry is reserved for flows of other
+//! listeners than those that track all: their floods, which no handshake distinguishes from
+//! traffic, leave a quarter of the memory to TCP.
 
 use core::{hint::black_box, ops::Deref};
 
@@ -29,22 +30,22 @@ pub trait Lines {
     /// A line; other CPUs may be writing it.
     fn memory_line(&self, line: u32) -> Option<Self::Line<'_>>;
 
-    /// Replaces whose a place is; `false` when it was not `old` any more.
+    /// Replaces the owner of an entry; `false` if it was not `old` any more.
     fn swap_owner(&self, place: u32, old: u64, new: u64) -> bool;
 
-    /// Writes the hash of a place that has just been taken.
+    /// Writes the hash of an entry that has just been taken.
     fn write_hash(&self, place: u32, hash: u64);
 }
 
-/// What the memory of flows asks of the outside.
+/// The interface of the flow memory to its map.
 pub trait FlowMemory: Tables + Lines {
-    /// Notes that a packet of the slot with this index went elsewhere than to its current owner, in
-    /// this second.
+    /// Records that a packet of the slot with this index went to another target than its current
+    /// owner, in this second.
     fn mark_seen(&self, slot: u32, now: u32);
 }
 
-/// Where a flow is, and the word of its [`Owner`]. Not an `Option`, whose empty case LLVM fills with
-/// a register that nobody has written, which the verifier refuses.
+/// Where a flow is, and the word of its [`Owner`]. Not an `Option`: LLVM fills its empty case from
+/// an uninitialized register, which the verifier refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found {
     /// The place.
@@ -54,7 +55,7 @@ pub struct Found {
 }
 
 impl Found {
-    /// It is nowhere; its time was over at second 0.
+    /// No entry; its time was over at second 0.
     const NOTHING: Self = Self { place: u32::MAX, word: 0 };
 
     /// Whether it has a place.
@@ -93,7 +94,7 @@ pub const fn is_over(owner: u64, now: u32) -> bool {
     over(owner, now) != 0
 }
 
-/// The entry of a flow, whatever it says and whether or not its time is over.
+/// The entry of a flow, even if its time is over.
 #[inline(always)]
 #[must_use]
 pub fn find<T: Lines>(hash: u64, tables: &T) -> Found {
@@ -103,7 +104,7 @@ pub fn find<T: Lines>(hash: u64, tables: &T) -> Found {
     else {
         return Found::NOTHING;
     };
-    // On its way from memory while the first is waited for.
+    // Prefetched while the first one is loaded.
     let [Memory { hash: ahead, .. }, ..] = &second_line.entries;
     black_box(*ahead);
     for (line, entries) in [(first, first_line), (second, second_line)] {
@@ -116,8 +117,8 @@ pub fn find<T: Lines>(hash: u64, tables: &T) -> Found {
     Found::NOTHING
 }
 
-/// Takes a free place for a flow that has none; `false` when there is none, or another CPU was
-/// faster. It leaves `kept` places of the line free.
+/// Takes a free entry for a flow that has none; `false` if there is none, or another CPU was
+/// faster. It leaves `kept` entries of the line free.
 #[inline(always)]
 pub fn insert<T: Lines>(hash: u64, owner: Owner, now: u32, kept: u32, tables: &T) -> bool {
     let [first, second] = lines(hash, tables.memory_mask());
@@ -140,8 +141,8 @@ pub fn insert<T: Lines>(hash: u64, owner: Owner, now: u32, kept: u32, tables: &T
         return false;
     };
     let place = line * MEMORY_WORDS as u32 + number;
-    // Whoever replaces the owner has the place: until the hash follows, it is that of a flow whose
-    // time is over.
+    // The CPU that replaces the owner has the entry: until it writes the hash, the entry belongs to
+    // a flow whose time is over.
     if !tables.swap_owner(place, *old, owner.to_word()) {
         return false;
     }
@@ -149,7 +150,7 @@ pub fn insert<T: Lines>(hash: u64, owner: Owner, now: u32, kept: u32, tables: &T
     true
 }
 
-/// How many places of a line are free. A sum of bits: the verifier would walk each outcome of
+/// Number of free entries of a line. A sum of bits: the verifier would walk each outcome of
 /// comparisons on its own.
 #[inline(always)]
 fn free(line: &MemoryLine, now: u32) -> u32 {

@@ -3,7 +3,7 @@
 use bytemuck::Pod;
 use lb_common::target::HEAD_WORDS;
 
-/// A header as it lies in a packet: any bytes are valid, at any even address.
+/// A header as in a packet: any bytes are valid, at any even address.
 ///
 /// Even, not any: the Ethernet header and everything after it have an even length and drivers put
 /// frames at even addresses, so words of 16 bits can be loaded at once; at any address, LLVM loads
@@ -17,8 +17,8 @@ pub trait Wire: Pod {
     };
 }
 
-/// Words of a header whose places are known when the program is compiled: each one load, where fields of
-/// two bytes would be two or four.
+/// Words of a header with constant offsets: one load each, instead of two or four for fields of two
+/// bytes.
 pub trait Words {
     /// The four bytes at `AT` of a header in memory order, followed by zeros.
     #[inline(always)]
@@ -38,14 +38,14 @@ pub trait Words {
     }
 }
 
-/// There is no room in front of the packet.
+/// There is no headroom in front of the packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeadroomExhausted;
 
 /// One packet, from its Ethernet header on. References into it end where its head moves: the
 /// borrow checker refuses stale ones.
 pub trait Packet: Words {
-    /// Whether it has at least `length` bytes. A frame may lie in several buffers: [`Packet::get`]
+    /// Whether it has at least `length` bytes. A frame may have several buffers: [`Packet::get`]
     /// reaches into the first one only.
     fn holds(&self, length: usize) -> bool;
 

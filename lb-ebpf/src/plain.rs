@@ -1,5 +1,5 @@
 //! The packet that nearly all are: untagged, IP without options or extension headers, whole, TCP or
-//! UDP. Everything lies at a fixed place, so one comparison with the packet's end is enough.
+//! UDP. Everything is at a fixed offset, so one comparison with the packet's end is enough.
 //!
 //! It says "not plain" to all else, and to what is wrong with a packet: `parse` finds out.
 
@@ -42,8 +42,8 @@ struct HeadV6 {
 
 impl Wire for HeadV6 {}
 
-/// The IP of a packet that may be plain. Each goes its own way from here: what is constant for one
-/// then is so in machine code.
+/// The IP of a packet that may be plain. Each has its own code from here on, so that its constants
+/// are constants in machine code.
 #[inline(always)]
 pub(crate) fn family<P: Packet, T: Tables>(packet: &P, tables: &T) -> Option<Family> {
     let ethernet = packet.get::<Ethernet>(0)?;
@@ -95,7 +95,8 @@ fn datagram<P: Packet>(packet: &P, ip: &IpPacket, tcp: &Tcp, ports: u64) -> Opti
             tcp.flags
         }
         UDP => {
-            // Ports lie where those of TCP do, and the length where the sequence number starts.
+            // Ports have the same offset as in TCP, and the length is where the sequence number
+            // starts.
             let [claimed, _] = tcp.sequence;
             let claimed = usize::from(claimed.get());
             if claimed < Udp::LEN || claimed > payload_length {
@@ -182,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_differs_is_not_plain() {
+    fn packets_with_unusual_headers_are_not_plain() {
         let changed: [(usize, u8); 11] = [
             (0, 3),     // for a group
             (12, 0x81), // a tag

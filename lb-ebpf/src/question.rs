@@ -4,7 +4,7 @@ use lb_common::Slot;
 
 use crate::verdict::Stop;
 
-/// What is known of a packet that needs memory.
+/// Properties of a packet that needs the flow memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Question {
     /// Hash of its five-tuple.
@@ -22,8 +22,8 @@ pub struct Question {
 impl Question {
     /// Flag: it opens a flow: TCP SYN, QUIC Initial.
     pub const OPENS: u16 = 1;
-    /// Flag: it is the flow's own, from which something may be learned: no ICMP error, and no
-    /// fragment without ports.
+    /// Flag: it is a packet of the flow itself, which may be remembered: not an ICMP error, and not
+    /// a fragment without ports.
     pub const LEARNS: u16 = 2;
     /// Flag: its listener tracks all flows.
     pub const TRACKED: u16 = 4;
@@ -45,9 +45,9 @@ impl Question {
 /// Where a packet goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// To the target with this id; 0 is nobody.
+    /// To the target with this id; 0 means none.
     To(u16),
-    /// Back, as RST: the target of its flow is gone.
+    /// Back, as RST: the target of its flow was removed.
     Reset,
 }
 
@@ -71,7 +71,7 @@ impl Answer {
         if word & Self::RESET != 0 { Self::Reset } else { Self::To(word as u16) }
     }
 
-    /// The target; 0 is nobody.
+    /// The target; 0 means none.
     #[inline(always)]
     pub(crate) const fn target(self) -> Result<u16, Stop> {
         match self {

@@ -24,8 +24,7 @@ const INITIAL_2: u8 = 0x80 | 0x10;
 /// The first three bytes of version 2, 0x6b3343cf.
 const VERSION_2: [u8; 3] = [0x6b, 0x33, 0x43];
 
-/// Whether a datagram begins with an Initial packet. Versions that nobody knows yet are read as
-/// version 1.
+/// Whether a datagram begins with an Initial packet. Unknown versions are parsed as version 1.
 #[inline(always)]
 pub(crate) fn is_initial<P: Packet>(packet: &P, link: &Link, datagram: &Datagram) -> bool {
     let offset = link.ip_offset() + usize::from(datagram.header_length & 0x3fff) + Udp::LEN;

@@ -1,7 +1,7 @@
 //! The rule for flows that need memory: those of armed slots, and those of listeners that track all.
 //!
 //! A slot is armed while a live flow in it may belong to another target than its current one. Only
-//! then is a flow remembered, or looked for: a slot that is not armed never comes here.
+//! then is a flow remembered, or looked up: packets of a slot that is not armed never come here.
 
 use lb_common::{Counter, Limit, Owner, Slot};
 
@@ -11,15 +11,15 @@ use crate::{
     tables::{Fact, Tables},
 };
 
-/// Seconds that a flow is remembered after its first packet, until another comes that is none: a
-/// client waits up to 16 seconds between its SYNs (RFC 6298). So a flood does not fill the memory
-/// for long, be it of SYNs or of datagrams.
+/// Seconds that a flow is remembered after its first packet, until a later packet: a client waits
+/// up to 16 seconds between its SYNs (RFC 6298). So a flood of SYNs or datagrams does not fill the
+/// memory for long.
 const OPENING: u32 = 20;
 
-/// Places of a line of the memory that flows of listeners that track all leave to others.
+/// Entries of a line of the flow memory that flows of listeners that track all leave to others.
 const KEPT_FOR_OTHERS: u32 = 1;
 
-/// Where the packet goes, and what is remembered of it.
+/// The destination of the packet; remembers its flow if necessary.
 #[inline(always)]
 pub fn answer<T: FlowMemory>(asked: &Question, tables: &T) -> Answer {
     let now = (tables.now() / 1_000_000_000) as u32;
@@ -36,22 +36,22 @@ pub fn answer<T: FlowMemory>(asked: &Question, tables: &T) -> Answer {
         }
     }
     let begins = asked.has(Question::OPENS | Question::TRACKED);
-    // Nobody takes new flows: a home that drains does not, either.
+    // No target takes new flows: a draining home does not, either.
     if begins && (asked.slot.current == 0 || remember(found, asked, now, tables)) {
         return Answer::To(asked.slot.current);
     }
     untracked(asked, now, tables)
 }
 
-/// What is said of a flow now: remembered in this epoch, and not too long ago.
+/// Whether a flow is remembered now: in this epoch, and not too long ago.
 #[inline(always)]
 fn is_valid(found: Found, asked: &Question, now: u32) -> bool {
     let owner = Owner::from_word(found.word);
     owner.epoch == asked.epoch() && !memory::is_over(found.word, now)
 }
 
-/// Whether a packet may go to the target that its flow is remembered with. One that opens a flow goes
-/// only to a target of the group that its listener is led to now: that of the current owner.
+/// Whether a packet may go to the target that its flow is remembered with. A packet that opens a
+/// flow goes only to a target of the present group of its listener: that of the current owner.
 #[inline(always)]
 fn may_go<T: Tables>(id: u16, asked: &Question, tables: &T) -> bool {
     let Some(target) = tables.target(id).filter(|target| target.is_routable()) else {
@@ -64,8 +64,8 @@ fn may_go<T: Tables>(id: u16, asked: &Question, tables: &T) -> bool {
     target.is_accepting() && current.is_some_and(|current| current.group == target.group)
 }
 
-/// Remembers a flow with the current owner of its slot; `false` when that cannot be. What is
-/// written over an older entry costs no budget.
+/// Remembers a flow with the current owner of its slot; `false` if that is not possible.
+/// Overwriting an older entry costs no budget.
 #[inline(always)]
 fn remember<T: FlowMemory>(found: Found, asked: &Question, now: u32, tables: &T) -> bool {
     if !asked.has(Question::LEARNS) {
@@ -87,7 +87,7 @@ fn remember<T: FlowMemory>(found: Found, asked: &Question, now: u32, tables: &T)
     remembered
 }
 
-/// What limits how fast a flow's kind is remembered, and the places of a line that it leaves free.
+/// The budget of a kind of flows, and the entries of a line that it leaves free.
 #[inline(always)]
 const fn share(asked: &Question) -> (Limit, u32) {
     if asked.has(Question::TRACKED) {
@@ -97,7 +97,7 @@ const fn share(asked: &Question) -> (Limit, u32) {
     }
 }
 
-/// A flow that nothing is remembered of lives at the slot's home, as long as that can be.
+/// A flow that is not remembered goes to the slot's home, as long as that is routable.
 #[inline(always)]
 fn untracked<T: FlowMemory>(asked: &Question, now: u32, tables: &T) -> Answer {
     let Slot { current, home, .. } = asked.slot;
@@ -115,7 +115,7 @@ fn untracked<T: FlowMemory>(asked: &Question, now: u32, tables: &T) -> Answer {
     exception(home, asked, now, tables)
 }
 
-/// Sends a packet to a target; when that is not the current one, the slot has to stay armed.
+/// Sends a packet to a target; if that is not the current owner, the slot has to stay armed.
 #[inline(always)]
 fn exception<T: FlowMemory>(target: u16, asked: &Question, now: u32, tables: &T) -> Answer {
     if asked.slot.is_armed() && target != asked.slot.current && asked.has(Question::LEARNS) {
@@ -124,22 +124,22 @@ fn exception<T: FlowMemory>(target: u16, asked: &Question, now: u32, tables: &T)
     Answer::To(target)
 }
 
-/// Seconds that a flow that is known is remembered after this packet: an eighth more than its timeout, so that
-/// the word has to be written only now and then.
+/// Seconds that a known flow is remembered after this packet: an eighth more than its timeout, so
+/// that the word is written only rarely.
 #[inline(always)]
 const fn lifetime(asked: &Question) -> u32 {
     let timeout = asked.timeout as u32;
     if asked.has(Question::OPENS) { OPENING } else { timeout + timeout / 8 + 1 }
 }
 
-/// Remembers a flow for longer, when it is worth a write.
+/// Extends the time of a remembered flow, if it is worth a write.
 #[inline(always)]
 fn keep<T: FlowMemory>(known: Found, owner: Owner, asked: &Question, now: u32, tables: &T) {
     let expires = now.wrapping_add(lifetime(asked));
     let gain = expires.wrapping_sub(owner.expires).cast_signed();
     if asked.has(Question::LEARNS) && gain > i32::from(asked.timeout / 8) {
         let longer = Owner { expires, ..owner };
-        // Another CPU's packet may have been faster: the next packet will say the same.
+        // Another CPU's packet may have been faster: the next packet will do the same.
         let _written = tables.swap_owner(known.place, known.word, longer.to_word());
     }
 }
@@ -233,7 +233,7 @@ mod tests {
 
     /// docs/consistency.md has these numbers.
     #[test]
-    fn what_fits_is_what_the_documents_say() {
+    fn the_flow_memory_holds_the_documented_number_of_flows() {
         let places = MEMORY_LINES_MIN as u64 * 4;
         for (question, first, at_full) in [
             (syn as fn(u64) -> Question, 30..=55, 5..=11),
@@ -242,7 +242,7 @@ mod tests {
             let tables = tables();
             let (mut refused, mut first_refusal) = (0, None);
             for number in 0..places {
-                // A CPU's budget is no matter here.
+                // The budget of a CPU does not matter here.
                 tables.buckets.borrow_mut().clear();
                 at(&tables, 1000);
                 let before = tables.counters.borrow().clone();

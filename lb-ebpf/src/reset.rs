@@ -1,5 +1,5 @@
 //! Ends a TCP connection whose target is gone: RST, from the address that the packet was for (RFC
-//! 9293, section 3.10.7.1), so that its client begins anew at once instead of waiting.
+//! 9293, section 3.10.7.1), so that its client reconnects at once instead of waiting.
 
 use lb_common::{Be16, Counter, DropReason, Family, Limit};
 

@@ -1,7 +1,7 @@
 //! The stages of the data path: each starts from the packet and ends in a [`Step`].
 //!
-//! In BPF each is a global function, which the verifier walks once, whoever calls it. So the rare
-//! stages are out of the way of the common one, and no stack holds two big ones.
+//! In BPF each is a global function, which the verifier checks once, regardless of its callers. So
+//! the rare stages are separate from the common one, and no stack frame has two big ones.
 
 use lb_common::{DropReason, Family, Listener, Switches, Target, target::Shape};
 
@@ -14,15 +14,15 @@ use crate::{
     verdict::Stop,
 };
 
-/// The stages, as functions that are called on their own.
+/// The stages, as separate functions.
 pub trait Stages<P: Packet> {
     /// See [`plain`].
     fn plain(&self, packet: &mut P) -> Step;
 
-    /// Goes on with [`crate::process_rest`] for good, in BPF with another program.
+    /// Continues with [`crate::process_rest`], in BPF by a tail call.
     fn rest(&self, packet: &mut P, first: Step) -> Verdict;
 
-    /// Goes on with [`crate::process_translated`] for good, in BPF with another program.
+    /// Continues with [`crate::process_translated`], in BPF by a tail call.
     fn translate(&self, packet: &mut P) -> Verdict;
 
     /// See [`balance`].
@@ -75,7 +75,7 @@ pub trait Stages<P: Packet> {
     fn clamp(&self, packet: &mut P, offset: u32, mss: u16);
 }
 
-/// The packet that nearly all are, to a target that is reached without translation.
+/// The most frequent packet, to a target without translation.
 #[inline(always)]
 pub fn plain<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Step {
     let read = match plain::family(packet, tables) {
@@ -196,13 +196,13 @@ pub fn deliver<P: Packet, T: Tables>(packet: &mut P, flow: &Datagram, tables: &T
     stats::step(forward(packet), tables)
 }
 
-/// Drops a packet that is longer than `room` bytes, and tells its sender.
+/// Drops a packet that is longer than `room` bytes, and sends an ICMP error.
 #[inline(always)]
 pub fn too_big<P: Packet, T: Tables>(packet: &mut P, room: u16, tables: &T) -> Verdict {
     icmp::too_big::answer(packet, room, tables)
 }
 
-/// Answers a TCP packet whose target is gone with RST.
+/// Answers a TCP packet whose target was removed with RST.
 #[inline(always)]
 pub fn reset<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Verdict {
     reset::answer(packet, tables)
@@ -220,8 +220,8 @@ pub fn clamp<P: Packet>(packet: &mut P, offset: u32, mss: u16) {
     forward::mss::clamp(packet, offset as usize, mss);
 }
 
-/// From the flow that a packet belongs to, to its target. If it is to be `PLAIN`, what does not end there
-/// is for the other program.
+/// From the flow that a packet belongs to, to its target. With `PLAIN`, packets without a result go
+/// to the other program.
 #[inline(always)]
 fn to_target<P: Packet, T: Tables, const PLAIN: bool>(
     packet: &mut P,
@@ -238,11 +238,11 @@ fn to_target<P: Packet, T: Tables, const PLAIN: bool>(
     let way = way::<_, _, PLAIN>(packet, link, &listener, datagram, hash, tables);
     let (id, target, shape) = match way {
         Ok(way) => way,
-        // The packet is as it came: the other program finds out why, and says so.
+        // The packet is unchanged: the other program finds the reason, and reports it.
         Err(_) if PLAIN => return Err(Stop::NotPlain),
         Err(stop) => return Err(stop),
     };
-    // Before it is written: what comes after a packet has been moved cannot begin before.
+    // Before it is written: steps after the move of a packet cannot begin before.
     stats::forwarded(listener.id, id, datagram, tables);
     match forward::forward::<_, PLAIN>(packet, link, datagram, target, shape, hash) {
         Ok(sent) => Ok(sent),
@@ -253,7 +253,7 @@ fn to_target<P: Packet, T: Tables, const PLAIN: bool>(
     }
 }
 
-/// Where a packet goes: the target, its id, and what is to stand before the packet.
+/// The destination of a packet: the target, its id, and the headers for the packet.
 #[inline(always)]
 fn way<'a, P: Packet, T: Tables, const PLAIN: bool>(
     packet: &P,
@@ -264,7 +264,7 @@ fn way<'a, P: Packet, T: Tables, const PLAIN: bool>(
     tables: &'a T,
 ) -> Result<(u16, &'a Target, Shape), Stop> {
     let id = steer::target_of(packet, link, listener, datagram, hash, tables)?;
-    // Nobody is no target, either; that one is missing is another fault.
+    // Id 0 is not a target, either; a missing target is another error.
     if !PLAIN && id == 0 {
         return Err(DropReason::NoTarget.into());
     }
@@ -281,7 +281,7 @@ fn way<'a, P: Packet, T: Tables, const PLAIN: bool>(
     Ok((id, target, shape))
 }
 
-/// What is for no listener passes; but it may be an answer of a target.
+/// Packets for no listener pass; but they may be answers of a target.
 #[inline(always)]
 fn unlisted<T: Tables>(tables: &T) -> Stop {
     if tables.switches().has(Switches::NAT) { Stop::Translate } else { Stop::Pass }

@@ -1,5 +1,5 @@
-//! Which target a flow goes to: flow hash, slot, owner. Flows of armed slots, and those of listeners
-//! that track all, take a look at what is remembered ([`recall`]).
+//! Which target a flow goes to: flow hash, slot, owner. Flows of armed slots, and those of
+//! listeners that track all, are looked up in the flow memory ([`recall`]).
 
 use lb_common::{DropReason, Family, Listener, Slot, listener::protocol::TCP};
 
@@ -55,7 +55,7 @@ pub(crate) fn current_of<T: Tables>(
     }
 }
 
-/// The id of the target that a packet goes to; 0 is nobody.
+/// The id of the target that a packet goes to; 0 means none.
 #[inline(always)]
 pub(crate) fn target_of<P: Packet, T: Tables>(
     packet: &P,
@@ -80,7 +80,7 @@ pub(crate) fn target_of<P: Packet, T: Tables>(
     tables.recall(&Question { hash, slot, index, timeout, flags }).target()
 }
 
-/// What is to be said of a packet to whoever remembers flows.
+/// The properties of a packet that the flow memory needs.
 #[inline(always)]
 fn flags<P: Packet>(packet: &P, link: &Link, listener: &Listener, datagram: &Datagram) -> u16 {
     let whole = matches!(datagram.content, Content::Whole);

@@ -1,8 +1,8 @@
-//! What a stage of the data path says: what becomes of the packet, or which stage is next.
+//! The result of a stage of the data path: a verdict, or the next stage.
 //!
-//! It fits one word, since a function that the verifier walks on its own gives back a number, and one
-//! program leaves it to the next. The numbers are part of the ABI: a program of another version may
-//! read what one has left.
+//! It fits one word, since a function that the verifier checks separately returns a number, and one
+//! program passes it to the next. The numbers are part of the ABI: a program of another version may
+//! read them.
 
 use bytemuck::{Pod, Zeroable};
 use lb_common::DropReason;
@@ -12,15 +12,15 @@ use crate::{Verdict, nat::create::Chosen};
 /// The outcome of a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// The packet's fate is decided and counted.
+    /// The verdict is decided and counted.
     Done(Verdict),
     /// It has been rewritten and leaves by an interface; a SYN may have to be clamped before.
     Sent(Sent),
-    /// It is none that `plain` knows.
+    /// It is not plain.
     NotPlain,
     /// It is ICMP or a fragment.
     Exception,
-    /// It is for a listener whose targets need translation, or maybe an answer of one.
+    /// It is for a listener whose targets need translation, or may be an answer of such a target.
     Translate,
     /// It is of a flow that has no binding yet.
     Create,
@@ -35,30 +35,30 @@ pub enum Step {
         /// Id of the listener that the packet is for; 0 for an answer.
         listener: u16,
     },
-    /// A binding has been taken for the flow, and is to be made.
+    /// A binding has been allocated for the flow, and is to be written.
     Chosen(Chosen),
-    /// The flow has got a binding, or has not since none is free; a few others should be looked at.
+    /// The flow has got a binding, or none is free; a few others should be inspected.
     Created {
         /// Whether it has got one.
         made: bool,
         /// Second of the monotonic clock.
         now: u32,
     },
-    /// It does not fit the way to its target, which takes IP packets of this many bytes.
+    /// It does not fit the path to its target, whose MTU is this many bytes.
     TooBig(u16),
-    /// The target of its connection is gone, and its client is to be told.
+    /// The target of its connection was removed, and its client gets a RST.
     Reset,
     /// It is a ping to a VIP.
     Echo,
 }
 
-/// A packet that leaves for its target: the word that says so. It has no parts, since each would be a
-/// register of its own on the way to where the word is read.
+/// A word for a packet that leaves for its target. It is a single word, since each field would need
+/// its own register until the word is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sent(u64);
 
 impl Sent {
-    /// It leaves by the interface with this index; 0 is the one that it came in by.
+    /// It leaves by the interface with this index; 0 means its ingress interface.
     #[must_use]
     #[inline(always)]
     pub const fn by(interface: u32) -> Self {
@@ -73,21 +73,21 @@ impl Sent {
         Self(self.0 | (mss as u64) << 16 | (transport as u64) << 8)
     }
 
-    /// Index of the interface; 0 is the one that it came in by.
+    /// Index of the interface; 0 means its ingress interface.
     #[must_use]
     #[inline(always)]
     pub const fn interface(self) -> u32 {
         (self.0 >> 32) as u32
     }
 
-    /// Largest TCP MSS that it may offer; 0 when there is nothing to do.
+    /// Largest TCP MSS that it may offer; 0 if there is no limit.
     #[must_use]
     #[inline(always)]
     pub const fn mss(self) -> u16 {
         (self.0 >> 16) as u16
     }
 
-    /// Offset of its TCP header, when there is something to do.
+    /// Offset of its TCP header, if there is a limit.
     #[must_use]
     #[inline(always)]
     pub const fn transport(self) -> u32 {
@@ -95,7 +95,7 @@ impl Sent {
     }
 }
 
-/// A step as it is handed from function to function.
+/// A step as passed from function to function.
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 struct Word {
@@ -105,7 +105,7 @@ struct Word {
     large: u32,
 }
 
-/// A bit that only this one has: it is asked for first, since it is what mostly comes.
+/// A bit that only this one has: it is tested first, since it is the most frequent one.
 const SENT: u8 = 0x80;
 const PASS: u8 = 0;
 const DROP: u8 = 1;

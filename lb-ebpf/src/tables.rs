@@ -1,4 +1,4 @@
-//! All that the data path may ask of the outside.
+//! The interface of the data path to its tables.
 
 use lb_common::{
     Be16, FragmentFlow, FragmentKey, Limit, Listener, ListenerKey, RingRef, RingSlot, Slot,
@@ -7,7 +7,7 @@ use lb_common::{
 
 use crate::question::{Answer, Question};
 
-/// What `xelb explain` wants to know.
+/// Facts for `xelb explain`.
 #[derive(Clone, Copy, Debug)]
 pub enum Fact {
     /// The listener.
@@ -25,7 +25,7 @@ pub enum Fact {
     Reply,
     /// The flow is remembered.
     Remembered,
-    /// It is not, and lives at the home of its slot.
+    /// It is not remembered, and goes to the home of its slot.
     Home,
 }
 
@@ -35,7 +35,7 @@ pub trait Count {
     fn count(&self, index: u32);
 }
 
-/// What the balancer asks.
+/// Tables of the balancer.
 pub trait Tables: Count {
     /// The listener with this exact key.
     fn listener(&self, key: &ListenerKey) -> Option<Listener>;
@@ -49,7 +49,7 @@ pub trait Tables: Count {
     /// Whether any listener on a port range or prefix has this address.
     fn is_wide_vip(&self, key: &VipKey) -> bool;
 
-    /// What is turned on.
+    /// Switches of features.
     fn switches(&self) -> Switches;
 
     /// Whether one more of these may be sent now; if so, it counts as sent.
@@ -58,32 +58,32 @@ pub trait Tables: Count {
     /// The monotonic clock, in nanoseconds; may lag by a few milliseconds.
     fn now(&self) -> u64;
 
-    /// What the first fragment of a packet has taught.
+    /// The flow of the first fragment of a packet.
     fn fragment(&self, key: &FragmentKey) -> Option<FragmentFlow>;
 
-    /// Remembers what the first fragment of a packet teaches.
+    /// Remembers the flow of the first fragment of a packet.
     fn learn_fragment(&self, key: &FragmentKey, flow: &FragmentFlow);
 
-    /// Notes a fact, in a dry run.
+    /// Records a fact, in a dry run.
     fn note(&self, _fact: Fact) {}
 
     /// Whether frames that come in by an interface for this MAC address, as [`lb_common::Mac::to_word`] has it, are for
     /// this host.
     fn takes(&self, interface: u32, mac: u64) -> bool;
 
-    /// Where the ring of a target group lies; [`RingRef::NONE`] for an unknown group.
+    /// Position of the ring of a target group; [`RingRef::NONE`] for an unknown group.
     fn ring(&self, group: u16) -> RingRef;
 
-    /// What the rings have of the slot at this index.
+    /// The owner of the slot at this index.
     fn owner(&self, index: usize) -> RingSlot;
 
-    /// All of a slot that is armed; it may have been disarmed since.
+    /// The whole armed slot; it may have been disarmed since.
     fn armed(&self, index: usize) -> Slot;
 
     /// The target with this id, if there is one.
     fn target(&self, id: u16) -> Option<&Target>;
 
-    /// Where a packet goes that needs memory: what [`crate::recall::answer`] says.
+    /// The destination of a packet that needs the flow memory: see [`crate::recall::answer`].
     fn recall(&self, asked: &Question) -> Answer;
 
     /// A word of the key of the flow hash; see [`crate::flow_hash::keys`].
@@ -96,7 +96,7 @@ pub trait Tables: Count {
     fn count_target(&self, id: u16, traffic: Traffic);
 }
 
-/// What the decapsulator asks.
+/// Tables of the decapsulator.
 pub trait DecapTables: Count {
     /// Whether this is an address of the host: only packets for it are unwrapped.
     fn is_local(&self, key: &VipKey) -> bool;
@@ -104,7 +104,7 @@ pub trait DecapTables: Count {
     /// Whether tunnel packets from this address are unwrapped.
     fn is_allowed(&self, key: &VipKey) -> bool;
 
-    /// Whether this is a VIP of the host: only for one may a packet come out of a tunnel.
+    /// Whether this is a VIP of the host: only packets for VIPs may come out of a tunnel.
     fn may_receive(&self, key: &VipKey) -> bool;
 
     /// The UDP port that GUE is unwrapped at.

@@ -1,8 +1,8 @@
 //! The BPF binary of `xelb bench traffic` and `xelb bench sink`: one program makes packets out of live
 //! frames and sends them out of an interface, one counts what arrives. Neither balances anything.
 //!
-//! The kernel hands live frames out again after they have been sent, with whatever a program on
-//! their way has written into their headers. So every header is written anew each time.
+//! The kernel hands live frames out again after they have been sent, with the headers that other
+//! programs have changed. So every header is written again each time.
 #![cfg_attr(target_arch = "bpf", no_std, no_main, feature(asm_experimental_arch))]
 #![expect(
     clippy::cast_possible_truncation,

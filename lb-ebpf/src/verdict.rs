@@ -1,4 +1,4 @@
-//! What becomes of a packet, and the early exits that lead there.
+//! The verdict on a packet, and early exits.
 
 use core::hint::cold_path;
 
@@ -6,13 +6,13 @@ use lb_common::{Counter, DropReason};
 
 use crate::packet::HeadroomExhausted;
 
-/// What becomes of a packet.
+/// The verdict on a packet.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// To the host's own stack.
+    /// To the host's own network stack.
     Pass,
-    /// Nowhere, for this reason.
+    /// Dropped, for this reason.
     Drop(DropReason),
     /// Out of the interface that it came in by.
     Transmit,
@@ -20,22 +20,22 @@ pub enum Verdict {
     Redirect(u32),
 }
 
-/// Why the way of a packet to a target ends early.
+/// Why a packet does not reach its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// It is not ours.
+    /// It is not for xelb.
     Pass,
-    /// It goes on as one that is not plain.
+    /// It is handled as one that is not plain.
     NotPlain,
-    /// It is ICMP, or a fragment: more than its transport header has to be looked at.
+    /// It is ICMP, or a fragment: more than its transport header has to be parsed.
     Exception,
-    /// It is for the host's own stack, and counted.
+    /// It is for the host's own network stack, and counted.
     PassCounted(Counter),
     /// It is a ping to a VIP.
     Echo,
     /// It cannot be forwarded.
     Drop(DropReason),
-    /// It is for a listener whose targets need translation, or maybe an answer of one.
+    /// It is for a listener whose targets need translation, or may be an answer of such a target.
     Translate,
     /// It is for no listener.
     Unlisted,
@@ -43,14 +43,14 @@ pub enum Stop {
     Create,
     /// No binding, or no port to its target, is free.
     Exhausted,
-    /// The target of its connection is gone, and its client is to be told.
+    /// The target of its connection was removed, and its client gets a RST.
     Reset,
-    /// It does not fit the way to its target, which takes IP packets of this many bytes.
+    /// It does not fit the path to its target, whose MTU is this many bytes.
     TooBig(u16),
 }
 
 impl Stop {
-    /// The ring names a target that is not there.
+    /// The ring names a target that does not exist.
     #[inline(always)]
     pub(crate) const fn target_missing() -> Self {
         Self::Drop(DropReason::TargetMissing)

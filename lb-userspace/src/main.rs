@@ -8,12 +8,12 @@ use lb_userspace::cli;
 
 fn main() -> ExitCode {
     let arguments = cli::Arguments::parse();
-    let patience = arguments.log_patience();
+    let flush_timeout = arguments.log_flush_timeout();
     if log::start(arguments.log_format()).is_err() {
         // There is nothing left to say it with.
         return ExitCode::FAILURE;
     }
     let code = cli::run(arguments);
-    log::finish(patience);
+    log::finish(flush_timeout);
     code
 }

@@ -60,9 +60,9 @@ fn wrong_access_is_wrong_usage() {
         ("agent --listen localhost:1".to_owned(), "invalid value 'localhost:1'"),
         (format!("{listen} {tls} --tokens missing"), "cannot read missing"),
         (format!("{listen} {tls} --tokens open-tokens"), "open-tokens has mode 0604: others may"),
-        (format!("{listen} {tls} --tokens bad-tokens"), "bad-tokens: line 2: `admin` is no role"),
+        (format!("{listen} {tls} --tokens bad-tokens"), "line 2: `admin` is not a role"),
         (format!("{listen} {tls} --tokens cert-tokens"), "add --tls-client-ca FILE"),
-        (format!("{listen} {tls} --tokens empty"), "empty: it names nobody; `xelb token NAME"),
+        (format!("{listen} {tls} --tokens empty"), "empty: the file has no lines; `xelb"),
         (
             format!("{listen} --tls-cert cert.pem --tls-key open.pem --tokens tokens"),
             "open.pem has mode 0644",
@@ -90,8 +90,8 @@ fn wrong_access_is_wrong_usage() {
             "--read-socket and --socket are both xelb.sock",
         ),
         ("token alice".to_owned(), "<ROLE>"),
-        ("token alice root".to_owned(), "`root` is no role; there are `read`, `operate`"),
-        ("token a:b read".to_owned(), "a name has up to 64 letters"),
+        ("token alice root".to_owned(), "`root` is not a role; use `read`, `operate`"),
+        ("token a:b read".to_owned(), "use up to 64 letters"),
         ("status --server http://localhost:1".to_owned(), "is not https://HOST:PORT"),
         ("status --server localhost".to_owned(), "is not https://HOST:PORT"),
         ("status --client-cert cert.pem".to_owned(), "--client-key <FILE>"),
@@ -117,7 +117,7 @@ fn wrong_access_is_wrong_usage() {
 #[test]
 fn a_remote_agent_that_is_not_there_is_a_failure() {
     let folder = folder();
-    // Nobody listens where somebody has just ceased to.
+    // The listener on this port was just closed.
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for command in [
         "status",

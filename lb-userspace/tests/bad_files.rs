@@ -22,8 +22,8 @@ fn validate(path: &Path) -> Output {
     Command::new("sh").args(["-c", &script, env!("CARGO_BIN_EXE_xelb")]).arg(path).output().unwrap()
 }
 
-/// What is said of a file after its name, on the first line.
-fn told(path: &Path) -> String {
+/// The message after the name of the file, on the first line.
+fn message_of(path: &Path) -> String {
     let output = validate(path);
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{}: {} {stderr}", path.display(), output.status);
@@ -33,7 +33,7 @@ fn told(path: &Path) -> String {
     first.strip_prefix(&name).unwrap_or_else(|| panic!("{first}")).to_owned()
 }
 
-/// A name, what is in the file, and what is said of it.
+/// A name, the content of the file, and its message.
 type Case = (&'static str, Vec<u8>, &'static str);
 
 /// As much of a text as a file may have, nearly.
@@ -46,7 +46,7 @@ fn between(before: &str, text: &[u8], after: &str) -> Vec<u8> {
     [before.as_bytes(), text, after.as_bytes()].concat()
 }
 
-/// Each name stands for ten or fifty times the name before it.
+/// Each alias expands to ten or fifty times the previous one.
 fn bomb(first: &str, item: impl Fn(&str) -> String) -> Vec<u8> {
     let mut text = format!("a: &a {first}\n");
     for (former, name) in ('a'..='i').zip('b'..='j') {
@@ -103,7 +103,7 @@ fn bombs() -> Vec<Case> {
         (
             "documents",
             much("---\n"),
-            ":2:1: a second document begins here; a configuration is a single one",
+            ":2:1: a second document begins here; a configuration must be a single document",
         ),
     ]
 }
@@ -124,7 +124,7 @@ fn large() -> Vec<Case> {
             between("\"", &much("k"), "\": 1\n"),
             ":1:16000003: is not valid YAML: mapping values are not allowed in this context",
         ),
-        ("a key in many lines", much("a:\n"), ":2:1: the key `a` stands here twice"),
+        ("a key in many lines", much("a:\n"), ":2:1: the key `a` occurs twice"),
         ("many keys", numbered(250_000, |n| format!("key{n}: 1\n")), ":1:1: MISSING"),
         ("many values", between("interfaces: [", &much("1,"), "]"), ":1:1200008: TOO_LARGE"),
         (
@@ -171,12 +171,12 @@ fn each_ends_soon_and_in_little_memory() {
     for (name, text, expected) in bombs().into_iter().chain(large()) {
         fs::write(&path, text).unwrap();
         let expected = expected.replace("TOO_LARGE", TOO_LARGE).replace("MISSING", MISSING);
-        assert_eq!(told(&path), expected, "{name}");
+        assert_eq!(message_of(&path), expected, "{name}");
     }
 }
 
 #[test]
-fn what_is_no_file() {
+fn unusable_configuration_files_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     fs::create_dir(path("folder")).unwrap();
@@ -193,11 +193,11 @@ fn what_is_no_file() {
         ("nothing", ": cannot read the file: No such file or directory (os error 2)"),
         ("nothing/more", ": cannot read the file: No such file or directory (os error 2)"),
     ] {
-        assert_eq!(told(&path(name)), expected, "{name}");
+        assert_eq!(message_of(&path(name)), expected, "{name}");
     }
     // Files of the kernel have no size.
     assert_eq!(
-        told(Path::new("/proc/self/mem")),
+        message_of(Path::new("/proc/self/mem")),
         ": cannot read the file: Input/output error (os error 5)"
     );
 }

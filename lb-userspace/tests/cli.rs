@@ -62,7 +62,7 @@ fn exit_codes_are_as_documented() {
         (&["get", "targets"], 1, "no agent answers"),
         (&["target", "drain", "web", "10.0.1.13"], 1, "no agent answers"),
         (&["doctor", "target", "--help"], 0, ""),
-        (&["doctor"], 2, "name them: xelb doctor --interface eth0"),
+        (&["doctor"], 2, "name the interfaces: xelb doctor --interface eth0"),
         (&["doctor", "--interface", "no-such-if"], 2, "interface no-such-if does not exist"),
         (&["doctor", "target"], 2, "--vip <ADDRESS>"),
         (&["doctor", "target", "--vip", "ten"], 2, "invalid value 'ten'"),
@@ -81,7 +81,7 @@ fn exit_codes_are_as_documented() {
 
 /// Exit code, standard output and error output of `xelb validate` for each file.
 #[test]
-fn validate_says_what_a_file_has_or_what_is_wrong() {
+fn validate_reports_counts_or_errors() {
     let folder = tempfile::tempdir().unwrap();
     let group = "{ name: web, protocol: tcp, port: 80, forwarding: ipip";
     for (name, text, code, stdout, stderr) in [
@@ -157,7 +157,7 @@ fn the_schema_is_printed() {
 }
 
 #[test]
-fn a_cause_is_said_once() {
+fn a_cause_is_reported_once() {
     let folder = tempfile::tempdir().unwrap();
     let output = xelb(folder.path(), &["status"]);
     let stderr = String::from_utf8(output.stderr).unwrap();

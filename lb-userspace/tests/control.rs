@@ -158,8 +158,8 @@ impl<'dir> Agent<'dir> {
             return;
         };
         let (config, _) = config::validate(&current.document).unwrap();
-        // Former targets are gone with the next second: their delay is none. What was armed then is quiet,
-        // and listeners that were led to another group get its own ring.
+        // Former targets are gone with the next second: their delay is none. Slots that were armed
+        // then are idle, and listeners that switched to another group get its ring.
         let mut idle_slots = BTreeSet::new();
         for _ in 0..4 {
             self.now += 1;
@@ -257,8 +257,8 @@ fn last(address: IpAddr) -> u8 {
     }
 }
 
-/// The same of the model: targets of weight 0 own nothing, groups that nobody uses do not show, and
-/// listeners of a group without owners keep those that they had, whoever these are.
+/// The same of the model: targets of weight 0 own nothing, unused groups are not visible, and
+/// listeners of a group without owners keep their previous owners.
 fn expected(model: &Model) -> Model {
     let mut expected = model.clone();
     let serves = |name: &str| model.groups[name].values().any(|weight| *weight > 0);

@@ -63,7 +63,7 @@ fn maps_of_another_layout_give_their_seed_and_go() {
 }
 
 #[test]
-fn maps_that_are_not_whole_are_made_anew_with_their_seed() {
+fn incomplete_maps_are_created_again_with_their_seed() {
     in_sandbox(|| {
         leave(folder(), ONE);
         fs::remove_file(folder().join(abi::map::GROUPS)).unwrap();
@@ -73,7 +73,7 @@ fn maps_that_are_not_whole_are_made_anew_with_their_seed() {
     });
 }
 
-/// An agent that died while it changed the layout: what each name of a folder stands for.
+/// An agent that died during a change of the layout: the state that each folder name represents.
 #[test]
 fn an_interrupted_change_is_undone_or_ended() {
     in_sandbox(|| {
@@ -108,7 +108,7 @@ fn an_interrupted_change_is_undone_or_ended() {
 }
 
 #[test]
-fn what_is_not_ours_is_never_removed() {
+fn foreign_files_are_never_removed() {
     in_sandbox(|| {
         // The names are such as xelb gives, or not: the map behind them is another.
         let others = ["MAP_OF_SOMEBODY", "somebody"];

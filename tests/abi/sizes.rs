@@ -1,5 +1,6 @@
-//! Maps of other sizes than those that are asked for: replaced, with what they hold. No interface has a
-//! program here; `tests/agent/limits.rs` and `tests/network/translated.rs` are about connections.
+//! Maps with other sizes than the requested ones are replaced, and their content is kept. No
+//! interface has a program here; `tests/agent/limits.rs` and `tests/network/translated.rs` are
+//! about connections.
 
 use std::collections::BTreeMap;
 
@@ -143,7 +144,7 @@ fn another_number_of_bindings_keeps_all_flows_that_fit() {
 }
 
 #[test]
-fn another_size_of_the_memory_keeps_what_is_in_all_maps() {
+fn a_resize_of_the_flow_memory_keeps_all_maps() {
     in_sandbox(|| {
         let (data_path, mut store) = DataPath::load(&options()).unwrap();
         let seed = data_path.hash_seed();

@@ -1,4 +1,4 @@
-//! The configuration file of a running agent is spoilt, in every way that we know, and mended.
+//! The configuration file of a running agent is broken in every known way, and repaired.
 
 use std::{
     fs,
@@ -18,7 +18,7 @@ fn weighing(weight: u32) -> String {
     WEB.replace("10.0.0.12 }", &format!("10.0.0.12, weight: {weight} }}"))
 }
 
-/// Removes whatever stands at a path.
+/// Removes any object at a path.
 fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == ErrorKind::IsADirectory => fs::remove_dir(path)?,
@@ -28,7 +28,7 @@ fn remove(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A way to spoil a file, and what is said of it.
+/// A way to break a file, and its message.
 type Spoil = (&'static str, fn(&Path) -> Result<()>, &'static str);
 
 const SPOILS: &[Spoil] = &[
@@ -95,7 +95,7 @@ fn wait_weight(lab: &Lab, xelb: &Xelb, weight: u32) -> Result<()> {
 }
 
 #[test]
-fn a_spoilt_file_changes_nothing_and_a_mended_one_is_followed() -> Result<()> {
+fn a_broken_file_changes_nothing_and_a_repaired_one_is_reloaded() -> Result<()> {
     in_lab(|lab, xelb| {
         let mut agent = start_web(lab, xelb)?;
         let path: PathBuf = configuration_path(lab);
@@ -129,7 +129,7 @@ fn a_spoilt_file_changes_nothing_and_a_mended_one_is_followed() -> Result<()> {
     })
 }
 
-/// Deployments put a new file beside the old one, and let a symlink point there.
+/// Deployments write a new file next to the old one, and change a symlink.
 #[test]
 fn a_symlink_is_followed() -> Result<()> {
     in_lab(|lab, xelb| {

@@ -40,7 +40,7 @@ fn a_wrong_configuration_is_refused_with_every_error() -> Result<()> {
 }
 
 #[test]
-fn what_is_not_there_is_named() -> Result<()> {
+fn missing_files_and_interfaces_are_named() -> Result<()> {
     in_lab(|lab, xelb| {
         write(lab, &WEB.replace("[eth0]", "[eth7]"))?;
         let path = configuration_path(lab).display().to_string();
@@ -70,7 +70,7 @@ fn what_is_not_there_is_named() -> Result<()> {
 }
 
 #[test]
-fn without_privilege_it_says_what_is_missing() -> Result<()> {
+fn missing_capabilities_are_named() -> Result<()> {
     in_lab(|lab, xelb| {
         write(lab, WEB)?;
         let path = configuration_path(lab).display().to_string();
@@ -107,7 +107,7 @@ fn an_old_kernel_is_refused() -> Result<()> {
 }
 
 #[test]
-fn a_second_agent_is_refused_and_the_first_goes_on() -> Result<()> {
+fn a_second_agent_is_refused_and_the_first_continues() -> Result<()> {
     in_lab(|lab, xelb| {
         let _agent = start_web(lab, xelb)?;
         let path = configuration_path(lab).display().to_string();

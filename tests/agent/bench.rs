@@ -93,7 +93,7 @@ fn a_live_configuration_is_measured_and_not_disturbed() -> Result<()> {
 }
 
 #[test]
-fn a_way_that_drops_is_never_measured() -> Result<()> {
+fn a_case_that_drops_packets_is_never_measured() -> Result<()> {
     in_lab(|lab, xelb| {
         // Nobody has this address, so that there is no next hop: all packets are dropped.
         let text = WEB.replace("      - { address: 10.0.0.12 }\n", "");
@@ -112,7 +112,7 @@ fn a_way_that_drops_is_never_measured() -> Result<()> {
 }
 
 #[test]
-fn what_cannot_be_measured_is_said() -> Result<()> {
+fn cases_that_cannot_be_measured_are_reported() -> Result<()> {
     in_lab(|lab, xelb| {
         let bench = |words: &[&str]| run(lab, xelb, &[&["bench", "program"], words].concat());
         fails(&bench(&["--case", "ipip"])?, 2, &["possible values", "ipip-4in4"])?;
@@ -124,7 +124,7 @@ fn what_cannot_be_measured_is_said() -> Result<()> {
         fails(&bench(&["--case", "gue-4in4", "--cpu", "1000"])?, 2, &["--cpu 1000"])?;
         fails(&bench(&["--live"])?, 1, &["no data path is pinned in /sys/fs/bpf/xelb", "--bpffs"])?;
         let many = ["--repetitions", "1000", "--case", "gue-4in4"];
-        fails(&bench(&many)?, 2, &["would not be of new flows each"])?;
+        fails(&bench(&many)?, 2, &["cannot each be of a new flow"])?;
         let program = xelb.program().display().to_string();
         let nobody = ["--reuid", "65534", "--clear-groups", &program, "bench", "program"];
         fails(&run_program(lab, "setpriv", &nobody)?, 1, &["CAP_BPF missing; run xelb as root"])?;

@@ -1,5 +1,5 @@
-//! The API keeps to its OpenAPI document: schemathesis makes requests from it, good and bad ones, and
-//! holds every answer of a real agent against it. What a request means is not looked at here.
+//! The API keeps to its OpenAPI document: schemathesis makes requests from it, good and bad ones,
+//! and holds every answer of a real agent against it. The meaning of a request is not tested here.
 
 use std::{
     fs,
@@ -18,7 +18,7 @@ use crate::{
 /// Longest time for all requests: about 20 s of processor time, on a machine that does more.
 const CONTRACT_LIMIT: Duration = Duration::from_mins(3);
 
-/// Where `cargo xtask setup` has put schemathesis, beside the program that is tested.
+/// Where `cargo xtask setup` has installed schemathesis, next to the tested program.
 fn schemathesis(xelb: &Path) -> Result<PathBuf> {
     let target = xelb.ancestors().nth(2).context("the program lies in no target directory")?;
     let program = target.join("tools/schemathesis/bin/schemathesis");

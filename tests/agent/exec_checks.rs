@@ -33,7 +33,7 @@ fn arguments(lab: &Lab, options: &[&str]) -> Vec<String> {
     fixed.into_iter().chain(options.iter().copied()).map(str::to_owned).collect()
 }
 
-/// Where the command stands in what [`checked_by`] says.
+/// Position of the command in the result of [`checked_by`].
 fn place(lab: &Lab, text: &str) -> String {
     let before = text.split("command: [").next().unwrap_or_default();
     let column = before.lines().last().unwrap_or_default().len() + "command: ".len() + 1;
@@ -42,7 +42,7 @@ fn place(lab: &Lab, text: &str) -> String {
 }
 
 #[test]
-fn a_check_is_somebody_without_rights() -> Result<()> {
+fn a_check_runs_without_privileges() -> Result<()> {
     in_lab(|lab, xelb| {
         // Everybody may write there.
         let seen = lab.directory().join("seen");
@@ -92,8 +92,9 @@ fn a_check_is_somebody_without_rights() -> Result<()> {
         write(lab, &checked_by(&good))?;
         wait_json(lab, xelb, "status", |status| status["last_error"] == "")?;
         fs::set_permissions(&good, fs::Permissions::from_mode(0o777))?;
+        let replaceable = "other users than root could replace its program";
         wait_json(lab, xelb, "status", |status| {
-            status["warnings"].to_string().contains("others than root could replace its program")
+            status["warnings"].to_string().contains(replaceable)
         })?;
         Ok(())
     })

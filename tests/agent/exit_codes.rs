@@ -1,5 +1,5 @@
-//! Every command that speaks to an agent succeeds with one (exit code 0), and is told when what it asks
-//! for is not there (2). Failures without an agent are in lb-userspace/tests/exit_codes.rs.
+//! Every command that uses an agent succeeds with one (exit code 0), and fails if the requested
+//! object does not exist (2). Failures without an agent are in lb-userspace/tests/exit_codes.rs.
 
 use anyhow::{Result, ensure};
 use lb_tests::agent::configuration_path;

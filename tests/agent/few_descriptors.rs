@@ -1,4 +1,4 @@
-//! An agent that may open few files checks all targets all the same, and goes on reading its own.
+//! An agent that may open few files still checks all targets, and still reads its own files.
 
 use std::time::Duration;
 
@@ -63,7 +63,7 @@ fn with_few_descriptors_all_targets_are_checked_and_files_are_read() -> Result<(
         for part in ["waited for a free file descriptor", "may open 128 files", "to 1024"] {
             ensure!(warnings.contains(part), "{part}: {warnings}");
         }
-        // The file that would mend it is read.
+        // The corrected file is read.
         write(lab, &configuration("60s"))?;
         wait_json(lab, xelb, "status", |status| status["applied_count"] == 2)?;
         Ok(())
@@ -80,8 +80,7 @@ fn with_too_few_descriptors_it_does_not_start_and_says_how_many_it_needs() -> Re
             "ulimit -n 64 && exec {program} agent --config {config} --bpffs {PIN_DIR} --socket {SOCKET}"
         );
         let agent = lab.lb().finish(Task::new("sh", &["-c", &command]), LIMIT)?;
-        let said =
-            "the agent may open only 64 files at a time, and needs 128 at least: raise LimitNOFILE";
+        let said = "the agent may open only 64 files, and needs at least 128: raise LimitNOFILE";
         ensure!(agent.status.code() == Some(1), "{agent:?}");
         ensure!(agent.stderr.contains(said), "{}", agent.stderr);
         Ok(())

@@ -1,4 +1,4 @@
-//! Somebody with the role `read` who wishes the agent ill: the agent serves others all the same.
+//! A hostile client with the role `read`: the agent still serves other clients.
 
 use std::{
     collections::BTreeSet,
@@ -228,14 +228,14 @@ fn changes_with_many_warnings_do_not_fill_the_log() -> Result<()> {
             Ok(log.lines().filter(|line| line.contains(text)).count())
         };
         wait::until("the log says how many were left out", LIMIT * 2, || {
-            match lines("more warnings of changes were left out")
+            match lines("more warnings about changes were not logged")
                 .map_err(|error| error.to_string())?
             {
                 0 => Err("not yet".to_owned()),
                 _ => Ok(()),
             }
         })?;
-        let told = lines("takes silence for success")?;
+        let told = lines("counts a missing answer as success")?;
         ensure!((20..=80).contains(&told), "{told} of {} lines", GROUPS * 11);
         Ok(())
     })

@@ -177,7 +177,7 @@ fn interfaces_come_and_go_by_reload_and_groups_may_be_unused() -> Result<()> {
 }
 
 #[test]
-fn generic_mode_is_loud() -> Result<()> {
+fn generic_mode_causes_a_warning() -> Result<()> {
     in_lab(|lab, xelb| {
         write(lab, WEB)?;
         let path = configuration_path(lab).display().to_string();

@@ -9,7 +9,7 @@ use lb_common::limits::{
 };
 use lb_tests::{
     agent::{PIN_DIR, SOCKET, configuration_path},
-    talk::{Listeners, Talkers},
+    talk::{Listeners, OpenConnections},
     topology::VIPS,
     wait,
 };
@@ -63,7 +63,7 @@ fn single(number: usize) -> (String, String, usize) {
 }
 
 #[test]
-fn what_does_not_fit_changes_nothing() -> Result<()> {
+fn a_configuration_beyond_the_limits_changes_nothing() -> Result<()> {
     let wide = |number: usize| (vip(number), "80-89".to_owned(), 0);
     let same =
         |number: usize| (format!("202.0.0.0/{}", 15 + number), port(number).to_string(), number);
@@ -113,7 +113,7 @@ fn what_does_not_fit_changes_nothing() -> Result<()> {
 }
 
 #[test]
-fn an_agent_allows_as_much_as_it_is_told() -> Result<()> {
+fn options_limit_the_configuration() -> Result<()> {
     in_lab(|lab, xelb| {
         let mut arguments = state_dir_arguments(lab);
         arguments.extend(["--max-targets", "2"].map(str::to_owned));
@@ -134,7 +134,8 @@ fn an_agent_allows_as_much_as_it_is_told() -> Result<()> {
         ensure!(tables()? == before, "the maps have changed");
         ensure!(json(lab, xelb, "status")?["maps"]["targets"] == serde_json::json!([2, 2]));
         agent.stop(LIMIT)?;
-        // A smaller limit than what is kept: the agent does not start, and packets go on.
+        // A limit below the stored configuration: the agent does not start, and packets are still
+        // forwarded.
         let last = arguments.len() - 1;
         arguments[last] = "1".to_owned();
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -144,7 +145,7 @@ fn an_agent_allows_as_much_as_it_is_told() -> Result<()> {
     })
 }
 
-/// Connections whose flows are remembered go on while the memory of flows gets another size.
+/// Connections with remembered flows continue during a change of the size of the flow memory.
 #[test]
 fn another_size_of_the_memory_breaks_no_connection() -> Result<()> {
     const PORT: u16 = 7000;
@@ -167,10 +168,10 @@ fn another_size_of_the_memory_breaks_no_connection() -> Result<()> {
         // Slots change their owner, so that what begins in them is remembered; then they change back.
         says(lab, xelb, "target drain web 10.0.0.12")?;
         let clients = [(lab.client(1), (VIPS[0], PORT).into())];
-        let talkers = Talkers::start(&clients, CONNECTIONS)?;
+        let connections = OpenConnections::start(&clients, CONNECTIONS)?;
         wait::until("all connections are open", LIMIT, || {
-            let open = talkers.report().partners.len();
-            if open == CONNECTIONS { Ok(()) } else { Err(format!("{:?}", talkers.report())) }
+            let open = connections.report().partners.len();
+            if open == CONNECTIONS { Ok(()) } else { Err(format!("{:?}", connections.report())) }
         })?;
         says(lab, xelb, "target undrain web 10.0.0.12")?;
         std::thread::sleep(std::time::Duration::from_secs(2));
@@ -185,7 +186,7 @@ fn another_size_of_the_memory_breaks_no_connection() -> Result<()> {
             let most = flows.parse::<u64>()?.next_power_of_two();
             ensure!(stats["remembered_flows_max"] == most, "{stats}");
         }
-        let report = talkers.finish();
+        let report = connections.finish();
         ensure!(report.broken.is_empty(), "broken: {:?}", report.broken);
         ensure!(report.partners.iter().all(|partner| *partner == report.partners[0]));
         Ok(())

@@ -1,5 +1,5 @@
-//! The agent as its users see it: bad input, the two sources of truth, restarts. Every test has a
-//! lab of its own.
+//! The agent as its users see it: bad input, the two sources of truth, restarts. Every test has its
+//! own lab.
 
 mod bad_file;
 mod bad_input;

@@ -1,5 +1,5 @@
-//! `xelb agent --metrics`: what is scraped is what `stats` and `status` say, and nobody who connects
-//! there disturbs the agent.
+//! `xelb agent --metrics`: scraped values equal those of `stats` and `status`, and no client of the
+//! port disturbs the agent.
 
 use std::{
     collections::BTreeMap,
@@ -121,7 +121,7 @@ fn of_stats(stats: &Value) -> Vec<(String, Option<f64>)> {
     expected
 }
 
-/// The series that `xelb status -o json` amounts to, of those that stand still.
+/// The constant series, computed from `xelb status -o json`.
 fn of_status(status: &Value) -> Vec<(String, Option<f64>)> {
     let mut expected = Vec::new();
     let mut expect = |series: String, value: Option<f64>| expected.push((series, value));
@@ -227,7 +227,7 @@ fn an_address_that_cannot_be_had_is_named_and_nothing_is_changed() -> Result<()>
         {
             let arguments = arguments(lab, address);
             let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-            let said = format!("error: cannot listen at {address} for scrapes");
+            let said = format!("error: cannot listen at {address} for metrics");
             fails(&run(lab, xelb, &words)?, 1, &[&said, "--metrics", why])?;
             ensure!(!is_pinned() && !lab.lb().has_xdp("eth0")?, "something was changed");
             ensure!(!std::path::Path::new(SOCKET).exists(), "the socket of the API is there");
@@ -320,7 +320,7 @@ fn a_scrape_of_ten_thousand_targets() -> Result<()> {
         let mut times = Vec::new();
         let mut text = String::new();
         for _ in 0..11 {
-            // Each one is made anew.
+            // Each one is built again.
             thread::sleep(Duration::from_millis(1100));
             let since = Instant::now();
             text = scrape_text(lab, ADDRESS)?;

@@ -97,7 +97,7 @@ pub(crate) fn read_socket(lab: &Lab) -> PathBuf {
     lab.directory().join("read.sock")
 }
 
-/// A command over TLS with somebody's token.
+/// A command over TLS with a user's token.
 fn by_token(lab: &Lab, xelb: &Xelb, files: &Files, name: &str, words: &str) -> Result<Finished> {
     let (ca, file) = (files.path("ca.pem"), files.path(name));
     let mut all: Vec<&str> = words.split(' ').collect();
@@ -151,11 +151,11 @@ fn the_command_line_reaches_an_agent_over_tls_as_far_as_it_may() -> Result<()> {
         wait::until("alice is nobody", LIMIT, || {
             let finished = by_token(lab, xelb, &files, "alice", "status");
             let finished = finished.map_err(|error| error.to_string())?;
-            let unknown = finished.stderr.contains("nobody has this token");
+            let unknown = finished.stderr.contains("unknown token");
             if unknown { Ok(()) } else { Err(finished.stderr) }
         })?;
         by_token(lab, xelb, &files, "bob", "status")?.success()?;
-        let parts = ["certificate and tokens are read again", "is refused: nobody has this token"];
+        let parts = ["certificate and tokens reloaded", "is refused: unknown token"];
         // Lines are written by a thread of their own.
         wait::until("the log says so", LIMIT, || {
             let log = fs::read_to_string(lab.log("agent")).map_err(|error| error.to_string())?;
@@ -167,7 +167,7 @@ fn the_command_line_reaches_an_agent_over_tls_as_far_as_it_may() -> Result<()> {
     })
 }
 
-/// A command as somebody who is in this group alone.
+/// A command as a user who is only in this group.
 fn as_user(lab: &Lab, xelb: &Xelb, group: u32, socket: &Path, words: &str) -> Result<Finished> {
     let (user, group) = (NOBODY.to_string(), group.to_string());
     let (program, socket) = (xelb.program().display().to_string(), socket.display().to_string());
@@ -178,7 +178,7 @@ fn as_user(lab: &Lab, xelb: &Xelb, group: u32, socket: &Path, words: &str) -> Re
 }
 
 #[test]
-fn the_socket_for_readers_lets_its_group_look_and_nothing_else() -> Result<()> {
+fn the_read_socket_permits_its_group_only_reads() -> Result<()> {
     in_lab(|lab, xelb| {
         let files = Files::new(lab.directory().join("tls"))?;
         files.sign("agent")?;

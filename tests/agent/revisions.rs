@@ -29,7 +29,7 @@ fn apply(lab: &Lab, xelb: &Xelb, text: &str, options: &[&str]) -> Result<String>
 }
 
 #[test]
-fn a_change_is_shown_before_it_is_made_and_can_be_taken_back() -> Result<()> {
+fn a_change_can_be_previewed_and_rolled_back() -> Result<()> {
     in_lab(|lab, xelb| {
         let _agent = applied(lab, xelb)?;
         let before = tables()?;
@@ -54,7 +54,11 @@ fn a_change_is_shown_before_it_is_made_and_can_be_taken_back() -> Result<()> {
             diff == "- target_groups[web].targets[10.0.0.12]: { address: 10.0.0.12 }\n",
             "{diff}"
         );
-        fails(&xelb.command(lab, &["rollback", "7"])?, 2, &["no revision 7; kept are 1 to 2"])?;
+        fails(
+            &xelb.command(lab, &["rollback", "7"])?,
+            2,
+            &["no revision 7; revisions 1 to 2 are kept"],
+        )?;
         let shown = says(lab, xelb, "rollback 1 --dry-run")?;
         ensure!(shown.contains("+ target_groups[web].targets[10.0.0.12]"), "{shown}");
         let said = says(lab, xelb, "rollback 1")?;
@@ -95,7 +99,7 @@ fn a_listener_keeps_its_targets_unless_forced() -> Result<()> {
             let dry = xelb.command(lab, &["apply", "-f", &path, "--dry-run"])?;
             fails(&dry, 2, &["would be refused without --force"])?;
         }
-        // Led to another group, an empty one; one that nobody has checked is waited for (switch.rs).
+        // A switch to an empty group; for a group without health checks so far, see switch.rs.
         let led = WEB.replace("target_group: web }", "target_group: other }");
         let group = "  - { name: other, protocol: tcp, port: 80, forwarding: ipip, targets: [] }\nlisteners:\n";
         write(lab, &led.replace("listeners:\n", group))?;
@@ -123,7 +127,7 @@ fn a_listener_keeps_its_targets_unless_forced() -> Result<()> {
 
 /// 10.0.0.2 is the balancer's own address.
 #[test]
-fn a_listener_takes_no_address_of_the_balancer_unless_it_says_so() -> Result<()> {
+fn a_listener_on_an_address_of_the_balancer_needs_an_attribute() -> Result<()> {
     in_lab(|lab, xelb| {
         let _agent = applied(lab, xelb)?;
         let before = tables()?;
@@ -177,7 +181,7 @@ fn writers_do_not_lose_each_others_changes() -> Result<()> {
         }
         let targets = json(lab, xelb, "get targets")?;
         ensure!(targets.as_array().map(Vec::len) == Some(22), "{targets}");
-        // With --if-revision, all but one of them are told.
+        // With --if-revision, all but one of them fail.
         let path = configuration_path(lab).display().to_string();
         write(lab, WEB)?;
         let arguments = ["apply", "-f", &path, "--if-revision", "21"];
@@ -195,7 +199,7 @@ fn writers_do_not_lose_each_others_changes() -> Result<()> {
 
 /// SIGKILL at any moment of a change: what was acknowledged is there, and nothing is half done.
 #[test]
-fn what_was_acknowledged_survives_sigkill() -> Result<()> {
+fn acknowledged_changes_survive_sigkill() -> Result<()> {
     in_lab(|lab, xelb| {
         let mut agent = applied(lab, xelb)?;
         let arguments = state_dir_arguments(lab);
@@ -225,7 +229,7 @@ fn what_was_acknowledged_survives_sigkill() -> Result<()> {
             agent = start(lab, xelb, &arguments)?;
             let history = json(lab, xelb, "get revisions")?;
             let newest = history[0]["number"].as_u64().context("a number")?;
-            // One more may have been kept, of which nobody was told.
+            // One more may have been stored without an answer.
             ensure!(
                 (acknowledged..=acknowledged + 1).contains(&newest),
                 "round {round}: {acknowledged} acknowledged, {newest} kept"
@@ -279,7 +283,7 @@ fn drains_and_the_seed_survive_a_reboot() -> Result<()> {
             };
             ensure!(rings(&tables()?) == rings(&before), "flows would move");
         }
-        // A folder with a configuration is no place beside a file.
+        // A state directory with a configuration is refused together with a file.
         let both = xelb.command(
             lab,
             &[
@@ -290,7 +294,7 @@ fn drains_and_the_seed_survive_a_reboot() -> Result<()> {
                 &lab.directory().join("state").display().to_string(),
             ],
         )?;
-        fails(&both, 1, &["holds a configuration (revision 1), and so does --config"])?;
+        fails(&both, 1, &["holds a configuration (revision 1), and --config gives another one"])?;
         Ok(())
     })
 }

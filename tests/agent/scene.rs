@@ -1,4 +1,4 @@
-//! What the tests stand on: a lab with two targets, commands, and the maps as they are.
+//! Base of the tests: a lab with two targets, commands, and access to the maps.
 
 use std::{fs, path::Path, time::Duration};
 

@@ -66,7 +66,7 @@ fn it_starts_empty_is_changed_by_commands_and_remembers() -> Result<()> {
         ensure!(targets[1]["leaving"] == true && targets[1]["drained"] == false, "{targets}");
         ensure!(tables()? == before, "a restart has changed the maps");
         let said = says(lab, xelb, "target remove web 10.0.0.12 --now")?;
-        ensure!(said == "web/10.0.0.12:80 is gone, and its flows with it\n", "{said}");
+        ensure!(said == "web/10.0.0.12:80 is removed, and its flows have ended\n", "{said}");
         wait_json(lab, xelb, "get targets", |answer| answer[1].is_null())?;
         ensure!(tables()?.targets.len() == 1, "the target is still in the maps");
         let events = says(lab, xelb, "events --group web")?;

@@ -1,5 +1,5 @@
-//! What `apply` says of listeners that are led to another group, or whose connections break; and groups that
-//! have gone, after a restart.
+//! Answers of `apply` about listeners that switch to another group, or whose connections break; and
+//! deleted groups after a restart.
 
 use anyhow::{Result, ensure};
 use lb_tests::{Lab, Xelb, agent::configuration_path};
@@ -23,7 +23,7 @@ fn path(lab: &Lab) -> String {
     configuration_path(lab).display().to_string()
 }
 
-/// The configuration with a group green, to which the listener is led.
+/// The configuration with a group green, to which the listener switches.
 fn green() -> String {
     WEB.replace("listeners:\n", GREEN).replace("target_group: web", "target_group: green")
 }
@@ -42,7 +42,7 @@ fn a_listener_waits_for_a_group_that_comes_with_the_same_change() -> Result<()> 
         fails(&refused, 2, &["listener web: its target group green has no targets"])?;
 
         write(lab, &green())?;
-        let waits = "warning: listener web: no target of green has been checked yet; it stays with the \
+        let waits = "warning: listener web: no target of green has been checked yet; it keeps the \
                      targets of web until one is healthy\n";
         let dry = says(lab, xelb, &format!("{apply} --dry-run"))?;
         ensure!(dry.contains(waits), "{dry}");
@@ -54,7 +54,8 @@ fn a_listener_waits_for_a_group_that_comes_with_the_same_change() -> Result<()> 
             green.is_some_and(|one| one["share"] == 1.0)
         })?;
 
-        // The former group goes; a new agent still checks its targets, which finish their flows.
+        // The previous group is deleted; a new agent still checks its targets, which finish their
+        // flows.
         write(lab, &green().replace(&web_group(), ""))?;
         says(lab, xelb, &apply)?;
         wait_json(lab, xelb, "get targets", |targets| leaving(targets) == 2)?;
@@ -97,9 +98,9 @@ fn connections_that_break_are_named_beforehand() -> Result<()> {
         let nat = sticky.replace("forwarding: ipip", "forwarding: nat");
         let forwarding = "listener web: `forwarding` goes from ipip (target group web) to nat";
         refused_unless_forced(lab, xelb, &nat, forwarding)?;
-        let back = "listener web: `forwarding` goes from nat (target group web) to ipip (target group \
-                    web), in which servers see its clients otherwise: 0 connections that have a binding \
-                    now break";
+        let back = "listener web: `forwarding` goes from nat (target group web) to ipip (target \
+                    group web), where servers see other addresses of clients: 0 connections that \
+                    have a binding now break";
         refused_unless_forced(lab, xelb, &sticky, back)
     })
 }

@@ -19,7 +19,7 @@ fn with_many_errors() -> String {
 }
 
 #[test]
-fn an_agent_whose_log_nobody_reads_goes_on() -> Result<()> {
+fn an_agent_with_an_unread_log_continues() -> Result<()> {
     in_lab(|lab, xelb| {
         write(lab, WEB)?;
         let pipe = lab.directory().join("pipe");
@@ -54,9 +54,12 @@ fn an_agent_whose_log_nobody_reads_goes_on() -> Result<()> {
         let status = json(lab, xelb, "status")?;
         let warned =
             |status: &serde_json::Value, text| status["warnings"].to_string().contains(text);
-        ensure!(warned(&status, "lost from the log, since nobody read"), "{status}");
+        ensure!(
+            warned(&status, "lost from the log, since standard error was not read"),
+            "{status}"
+        );
 
-        // Files are read and targets are checked all the same.
+        // Files are still read and targets are still checked.
         write(lab, &WEB.replace("10.0.0.12 }", "10.0.0.12, weight: 7 }"))?;
         wait_json(lab, xelb, "get targets", |targets| targets[1]["weight"] == 7)?;
         wait_json(lab, xelb, "status", |status| status["last_error"] == "")?;

@@ -128,7 +128,7 @@ fn simulate(interval: u32) -> Outcome {
         }
         let owners = maglev::build(&members(step), BITS);
         let after = {
-            let idle_slots = |slot: usize| consistency::is_quiet(seen[slot], now, IDLE);
+            let idle_slots = |slot: usize| consistency::is_idle(seen[slot], now, IDLE);
             let routable = |_: u16| true;
             let epoch = consistency::epoch(now);
             let change = Change {

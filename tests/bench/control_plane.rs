@@ -57,7 +57,7 @@ impl World {
         let health = health.collect();
         let mut world = Self { document, config, health, next_hops, plan: Plan::default() };
         world.plan = world.compile(&world.config);
-        // A group stands from the second plan on, as in an agent that has run for a while.
+        // A group is cached from the second plan on, as in an agent that has run for a while.
         world.plan = world.compile(&world.config);
         world
     }
@@ -133,7 +133,7 @@ fn text(targets: u16) -> String {
     text
 }
 
-/// A ring that is built anew, for targets of different weights.
+/// A ring that is built from scratch, for targets of different weights.
 fn rings(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("ring");
     for targets in [10_u16, 100, 1000, 10_000] {
@@ -187,7 +187,7 @@ fn changes(criterion: &mut Criterion) {
             bencher.iter(|| {
                 now += 1;
                 let tables = if now % 2 == 0 { &wanted } else { &world.plan.tables };
-                ages.look(black_box(tables), now);
+                ages.update(black_box(tables), now);
             });
         });
         group.bench_function("all", |bencher| {

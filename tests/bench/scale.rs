@@ -105,7 +105,7 @@ fn measure(lab: &Lab, rounds: u32) -> Result<Scale> {
     let server = host
         .run(|| TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT)))
         .context("starting the server")?;
-    // Connections that nobody takes would fill its queue. Ends with the process.
+    // Connections that are not accepted would fill its queue. Ends with the process.
     thread::spawn(move || server.incoming().for_each(drop));
     lab.lb().ip(&format!("route add 10.9.0.0/16 via {}", topology::target_v4(1)))?;
     let path = configuration_path(lab);

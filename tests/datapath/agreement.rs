@@ -94,7 +94,7 @@ fn targets() -> Vec<Target> {
     all
 }
 
-/// Whether a VIP's bytes stand anywhere in a frame.
+/// Whether a frame contains a VIP's bytes.
 fn names_a_vip(frame: &[u8]) -> bool {
     frame.windows(4).any(|bytes| bytes == VIP_V4) || frame.windows(16).any(|bytes| bytes == VIP_V6)
 }
@@ -370,13 +370,13 @@ fn conserved(name: &str, counted: &BTreeMap<String, u64>, sent: u64, dropped: u6
     let targets = counted
         .iter()
         .filter(|(name, _)| name.starts_with("target ") && name.ends_with(" packets"));
-    let told = count("too_big_sent");
+    let too_big_sent = count("too_big_sent");
     let out: u64 = targets.map(|(_, packets)| packets).sum::<u64>()
         + count("reply_forwarded")
         + count("echo_reply_sent")
         + count("reset_sent")
-        + told;
+        + too_big_sent;
     assert_eq!(out, sent, "{name}: frames that left, by counters and by verdicts");
     let reasons: u64 = DropReason::ALL.iter().map(|reason| count(reason.name())).sum();
-    assert_eq!(reasons - told, dropped, "{name}: drops, by counters and by verdicts");
+    assert_eq!(reasons - too_big_sent, dropped, "{name}: drops, by counters and by verdicts");
 }

@@ -1,4 +1,4 @@
-//! What xelb itself answers: pings and "too big", to whom, and with which sums.
+//! Packets that xelb itself answers: pings and "too big", with destinations and checksums.
 
 use etherparse::{
     IcmpEchoHeader, Icmpv4Type, Icmpv6Type, Ipv4Header, icmpv4::DestUnreachableHeader,
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// Sources that nobody may be answered at.
+/// Sources that must get no answer.
 fn nobody(family: Family) -> Vec<Vec<u8>> {
     match family {
         Family::V4 => [
@@ -41,7 +41,7 @@ fn nobody(family: Family) -> Vec<Vec<u8>> {
     }
 }
 
-/// The same IP packet from another source, with its sums mended in IPv4.
+/// The same IP packet from another source, with updated checksums in IPv4.
 fn from_source(ip: &[u8], source: &[u8]) -> Vec<u8> {
     let mut ip = ip.to_vec();
     let start = if source.len() == 4 { 12 } else { 8 };
@@ -50,7 +50,7 @@ fn from_source(ip: &[u8], source: &[u8]) -> Vec<u8> {
 }
 
 /// The message about `packet`, which is too big for `room`, as its sender gets it.
-pub(crate) fn told(family: Family, room: u16, packet: &[u8]) -> Frame {
+pub(crate) fn too_big_sent(family: Family, room: u16, packet: &[u8]) -> Frame {
     match family {
         Family::V4 => {
             let next_hop_mtu = room;
@@ -146,7 +146,7 @@ crate::support::world::in_sandbox! {
                 for padding in [0, 7] {
                     let frame = Frame { padding, ..packet.frame() };
                     let outcome = world.run("short", &frame.bytes());
-                    let expected = told(family, narrow.room, &frame.ip);
+                    let expected = too_big_sent(family, narrow.room, &frame.ip);
                     let expected = expected.between(BALANCER_MAC, CLIENT_MAC);
                     assert!(
                         outcome.frame == expected,

@@ -72,7 +72,7 @@ crate::support::world::in_sandbox! {
     fn every_program_loads() {
         let (folder, sizes) = (Path::new(BPFFS), MapSizes::default());
         let mut refused = 0;
-        // So that the first program has a line of its own: the name of the test stands before it.
+        // So that the first program is on its own line, after the name of the test.
         println!();
         for (instance, names) in [
             (Instance::Live, [program::TRANSLATE, program::REST, program::BALANCE]),

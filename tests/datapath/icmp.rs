@@ -272,7 +272,7 @@ crate::support::world::in_sandbox! {
                 for tags in [vec![], vec![(0x8100, 5)]] {
                     let frame = Frame { tags: tags.clone(), ..packet.frame() };
                     let outcome = world.run("too big", &frame.bytes());
-                    let expected = crate::answers::told(family, room, &frame.ip);
+                    let expected = crate::answers::too_big_sent(family, room, &frame.ip);
                     let expected = Frame { tags, ..expected }.between(BALANCER_MAC, CLIENT_MAC);
                     let name = format!("{mode:?} {address} {family:?}");
                     assert!(
@@ -282,7 +282,7 @@ crate::support::world::in_sandbox! {
                         shown(&outcome.frame)
                     );
                 }
-                // Nobody is told about a message that tells of an error itself.
+                // An ICMP error causes no ICMP error.
                 let quote = [answer(&packet), vec![0; 1500]].concat();
                 for (kind, frame) in errors(family, &quote[..usize::from(room)]) {
                     let outcome = world.run(&kind, &frame.bytes());

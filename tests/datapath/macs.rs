@@ -52,7 +52,7 @@ in_sandbox! {
                         assert_eq!(goes(&more, mac, true), None);
                     }
                     assert_eq!(goes(&[], other, true), None, "nothing is known");
-                    // Groups are nobody's, and not counted.
+                    // Group addresses belong to no host, and are not counted.
                     assert_eq!(goes(&[BALANCER_MAC], [0xff; 6], false), None);
                     assert_eq!(goes(&[BALANCER_MAC], [1, 0, 0x5e, 0, 0, 1], false), None);
                 }

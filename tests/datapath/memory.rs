@@ -13,7 +13,7 @@ use crate::support::{
 };
 
 const GROUP: u16 = 7;
-/// The former owner of the slots, the current one, and a third one.
+/// The previous owner of the slots, the current one, and a third one.
 const HOME: u16 = 6;
 const CURRENT: u16 = 7;
 const OTHER: u16 = 8;
@@ -285,7 +285,7 @@ in_sandbox! {
             assert_eq!(outcome.verdict, Verdict::Transmit);
             assert_eq!(count(&outcome, Counter::ResetSent), 1);
             assert_eq!(outcome.frame, reset(&lost));
-            // What has no answer goes on.
+            // Packets without an answer continue.
             for flags in [0x04, 0x14] {
                 let mut frame = lost.frame().bytes();
                 let flags_at = frame.len() - lost.payload - 20 + 13;

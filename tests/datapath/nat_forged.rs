@@ -142,7 +142,7 @@ fn a_blind_ack_establishes_nothing() {
 }
 
 #[test]
-fn a_reset_counts_inside_the_window_until_the_connection_goes_on() {
+fn a_reset_counts_inside_the_window_until_the_connection_continues() {
     for plan in plans() {
         let resets: [fn(&Open); 2] = [
             |open| open.request(RST, CLIENT_START + 1, 0),
@@ -167,7 +167,7 @@ fn a_reset_counts_inside_the_window_until_the_connection_goes_on() {
 
 /// The window moves with the stream, far beyond what it was at the start.
 #[test]
-fn resets_are_judged_by_what_the_target_said_last() {
+fn resets_are_checked_with_the_targets_last_segment() {
     for plan in plans() {
         let open = Open::new(&plan);
         let (mut sent, mut received) = (TARGET_START + 1, CLIENT_START + 1);

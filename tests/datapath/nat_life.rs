@@ -244,7 +244,7 @@ fn a_flow_keeps_its_binding_until_it_ends() {
 }
 
 #[test]
-fn a_reset_begins_nothing_and_ends_what_is_there() {
+fn a_reset_opens_no_flow_and_ends_an_existing_one() {
     for plan in plans() {
         let tables = tables(&plan, 1000);
         let flow = client(&plan, TCP, 1);
@@ -332,7 +332,7 @@ fn no_two_live_flows_share_a_tuple() {
             };
             if flags == SYN {
                 assert!(reply(&tables, &plan, &flow, &seen, SYN_ACK));
-                // From here on nobody may take its binding.
+                // From here on its binding must not be taken.
                 let opened = send(&tables, &with_flags(&flow, ACK), plan.family);
                 assert_eq!(opened, Ok(seen.clone()), "{name}");
             }

@@ -60,7 +60,7 @@ fn closed_connections_give_their_bindings_and_open_ones_keep_theirs() {
             assert_eq!(again.as_ref(), Ok(seen), "{:?}", plan.mode);
             assert!(reply(&tables, &plan, flow, seen, ACK));
         }
-        // When all are open, nobody loses one.
+        // If all are open, no binding is evicted.
         let mut refused = 0;
         for number in 10_000..10_200 {
             let opened = open(&tables, &plan, &client(&plan, TCP, number));
@@ -101,13 +101,13 @@ fn a_flood_of_syns_leaves_ports_for_new_connections() {
 }
 
 #[test]
-fn questions_without_answers_give_way_to_others() {
+fn unanswered_flows_are_evicted_for_new_ones() {
     for plan in plans() {
         let tables = tables(&plan, 128);
         for number in 0..128 {
             send(&tables, &with_flags(&client(&plan, UDP, number), 0), plan.family).unwrap();
         }
-        // All within a second: nobody but a flood does that, and it gives its own.
+        // All within a second: only a flood does that, and its own bindings are evicted.
         let other = with_flags(&client(&plan, UDP, 500), 0);
         assert!(send(&tables, &other, plan.family).is_ok());
         let first = with_flags(&client(&plan, UDP, 1), 0);
@@ -119,7 +119,7 @@ fn questions_without_answers_give_way_to_others() {
 /// A listener that is flooded as fast as it takes three quarters of all bindings in a second: 50,000 forged SYNs
 /// a second with the fewest bindings that an agent may have. Connections to it, and to another one, begin.
 #[test]
-fn a_flood_takes_no_bindings_from_another_listener_nor_from_who_answers() {
+fn a_flood_evicts_no_bindings_of_other_listeners_or_answering_clients() {
     const BINDINGS: u32 = 1024;
     const FORGED: usize = 768;
     /// Forged SYNs between a SYN and the client's answer: a tenth of a second.
@@ -166,7 +166,7 @@ fn a_flood_takes_no_bindings_from_another_listener_nor_from_who_answers() {
 
 /// The same when ports are short, and not bindings: a port that is taken over is one of few that were tried.
 #[test]
-fn a_flood_of_the_ports_of_a_target_leaves_room_for_who_answers() {
+fn a_flood_of_a_targets_ports_evicts_no_answering_client() {
     for plan in plans().iter().filter(|plan| plan.mode == Mode::Fullnat) {
         let mut tables = tables(plan, 8192);
         let few = Pool { count: 1024, ..nat_life::pool(plan) };

@@ -28,7 +28,7 @@ const LIMIT: Duration = Duration::from_secs(55);
 #[derive(Debug, Parser)]
 #[command(name = "xelb-demo")]
 struct Arguments {
-    /// The xelb binary to show [default: the one beside this program].
+    /// The xelb binary to show [default: the one in this program's directory].
     #[arg(long, value_name = "PATH")]
     xelb: Option<PathBuf>,
     /// Leave the network up at the end, and print commands to play with it; Ctrl-C removes it.
@@ -56,8 +56,8 @@ fn main() -> anyhow::Result<()> {
     })
 }
 
-/// Ends the demo when it is told to. All that the lab is made of goes with the process (see the
-/// harness), so there is nothing to take down first.
+/// Ends the demo on a signal. All that the lab is made of goes with the process (see the harness),
+/// so there is nothing to take down first.
 fn watch_signals(signals: SigSet) -> anyhow::Result<()> {
     thread::Builder::new()
         .name("signals".to_owned())

@@ -1,7 +1,7 @@
 //! `xelb` in a lab: the agent on the balancer, decapsulators on targets, and its command line.
 //!
 //! The sandbox has a bpffs and a `/run` of its own, so the defaults of `--bpffs` and `--socket`
-//! would do; they are given all the same, to test them.
+//! would work; they are set to test them.
 
 use std::{
     env, fs,
@@ -48,7 +48,7 @@ pub struct TargetStatus {
 }
 
 impl Xelb {
-    /// The binary at `program`, else at `$XELB`, else beside the running one (in the directory of
+    /// The binary at `program`, else at `$XELB`, else next to the running one (in the directory of
     /// the build).
     pub fn find(program: Option<&Path>) -> Result<Self> {
         let program = match (program, env::var_os("XELB")) {
@@ -251,7 +251,7 @@ pub fn decap_log(lab: &Lab, target: &Host, interface: &str) -> PathBuf {
     lab.log(&format!("{}-decap-{interface}", target.name()))
 }
 
-/// Every object with an address and a state is a target, wherever it stands.
+/// Every object with an address and a state is a target, at any position.
 fn collect_targets(value: &Value, targets: &mut Vec<TargetStatus>) {
     match value {
         Value::Array(values) => values.iter().for_each(|value| collect_targets(value, targets)),

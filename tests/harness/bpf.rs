@@ -29,8 +29,8 @@ pub enum Kind {
     Maps = 12,
 }
 
-/// The ids of all maps or programs. None of them is opened: while maps were, a map of programs now and
-/// then stayed for ever, without users (Linux 6.18). Probably since the kernel clears such a map when
+/// The ids of all maps or programs. None of them is opened: opened maps of programs sometimes
+/// stayed for ever, without users (Linux 6.18). Probably since the kernel clears such a map when
 /// its last user goes, and another one that comes and goes before it has is counted and never
 /// forgotten (`prog_array_map_clear`).
 pub fn ids(kind: Kind) -> io::Result<Vec<u32>> {

@@ -33,7 +33,7 @@ impl Capture {
     /// The same without a lab; what it prints goes to a file.
     pub fn start_at(output: PathBuf, host: &Host, interface: &str, filter: &str) -> Result<Self> {
         let label = format!("tcpdump-{}-{interface}", host.name());
-        // Logs are appended to; a former capture's packets are not this one's.
+        // Logs are appended to; packets of a previous capture do not count.
         if output.exists() {
             fs::remove_file(&output).context(|| format!("removing {}", output.display()))?;
         }

@@ -95,7 +95,7 @@ pub struct Group {
 }
 
 impl Group {
-    /// A group of nobody, with IPv4 targets.
+    /// An unused group with IPv4 targets.
     #[must_use]
     pub fn new(name: &str, protocol: &'static str, port: u16, forwarding: Forwarding) -> Self {
         Self {
@@ -241,7 +241,7 @@ impl Group {
         for (address, weight) in numbered.chain(self.others.iter().map(|one| (*one, WEIGHT))) {
             writeln!(text, "      - {{ address: \"{address}\", weight: {weight} }}")?;
         }
-        // The web server speaks for the whole target, its UDP service included.
+        // The health of the web server is that of the whole target, including its UDP service.
         writeln!(
             text,
             "    health_check:

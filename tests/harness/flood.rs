@@ -234,7 +234,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tally_finds_what_is_lost_doubled_and_moved() {
+    fn a_tally_finds_lost_duplicated_and_moved_packets() {
         let sent = [(1, 3), (2, 4), (3, 1)].into();
         let received = [
             ("t1".to_owned(), vec![(1, 0), (1, 1), (1, 2), (2, 0), (2, 0)]),

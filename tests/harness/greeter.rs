@@ -21,12 +21,12 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The running service; ends when dropped.
 #[derive(Debug)]
-pub struct Greeter {
+pub struct BannerServer {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Greeter {
+impl BannerServer {
     /// Starts it on these ports of all addresses of a host.
     pub fn start(host: &Host, ports: &'static [u16]) -> Result<Self> {
         let name = host.name().to_owned();
@@ -39,9 +39,9 @@ impl Greeter {
             .run(move || ports.iter().map(listen).collect::<io::Result<_>>())
             .context(|| format!("listening on {ports:?} of {name}"))?;
         let (stop, name) = (Arc::new(AtomicBool::new(false)), host.name().to_owned());
-        let told = Arc::clone(&stop);
+        let stopped = Arc::clone(&stop);
         let thread = host.thread("greeter", move || {
-            while !told.load(Ordering::Relaxed) {
+            while !stopped.load(Ordering::Relaxed) {
                 for (mut stream, _) in listeners.iter().filter_map(|one| one.accept().ok()) {
                     if let Err(error) = stream.write_all(name.as_bytes()) {
                         eprintln!("lab: greeting from {name}: {error}");
@@ -54,7 +54,7 @@ impl Greeter {
     }
 }
 
-impl Drop for Greeter {
+impl Drop for BannerServer {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if self.thread.take().is_some_and(|thread| thread.join().is_err()) {

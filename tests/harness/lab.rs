@@ -21,7 +21,7 @@ const LOG_LINES_SHOWN: usize = 15;
 
 /// Hosts, servers and files. Everything is gone when it is dropped.
 ///
-/// The fields stand in the order in which they must end.
+/// The fields are in the order in which they must be dropped.
 #[derive(Debug)]
 pub struct Lab {
     responders: Vec<Responder>,
@@ -72,8 +72,8 @@ impl Lab {
         Ok(lab)
     }
 
-    /// The lab's own directory: visible to the thread that runs the lab's body, to its threads and
-    /// to its processes, and to nobody else.
+    /// The lab's own directory: visible only to the thread that runs the lab's body, to its threads
+    /// and to its processes.
     #[must_use]
     pub fn directory(&self) -> &'static Path {
         self.sandbox.directory()

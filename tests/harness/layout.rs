@@ -55,7 +55,7 @@ struct Pin {
 }
 
 /// Makes the maps pinned in a folder those of version `abi`, with the hash seed that they have:
-/// their `META` has a longer element, and there is a map that nobody else knows.
+/// their `META` has a longer element, and there is an unknown map.
 pub fn disguise(folder: &Path, abi: u32, hash_seed: [u64; 2]) -> Result<()> {
     let mut element = [0xee_u8; ELEMENT];
     element[0..4].copy_from_slice(&abi.to_ne_bytes());

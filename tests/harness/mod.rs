@@ -1,6 +1,6 @@
 //! The lab: hosts in network namespaces, real servers and clients in them, and `xelb` between.
 //!
-//! It is what the network tests and the demo stand on; it deliberately knows nothing of how `xelb`
+//! It is the base of the network tests and the demo; it deliberately knows nothing of how `xelb`
 //! works inside, only its command line; [`script`], for tests of the agent's planning, has no lab.
 //!
 //! Nothing in a lab has a name outside of it. Mounts (a tmpfs over `/run`, a bpffs) live in a

@@ -128,7 +128,7 @@ impl Task {
     }
 }
 
-/// Reads a pipe to its end, beside the caller, so that a child never blocks on a full one.
+/// Reads a pipe to its end on another thread, so that a child never blocks on a full one.
 fn read_all(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {
     thread::spawn(move || {
         let mut bytes = Vec::new();

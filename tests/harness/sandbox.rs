@@ -27,8 +27,8 @@ pub struct Sandbox {
     _private: (),
 }
 
-/// Runs `body` in a thread of its own that sees the sandbox; threads and processes that it starts
-/// see it too. A panic of `body` is passed on.
+/// Runs `body` in a separate thread that sees the sandbox; threads and processes that it starts see
+/// it too. A panic of `body` is passed on.
 pub fn run<T, E>(
     body: impl FnOnce(Sandbox) -> std::result::Result<T, E> + Send + 'static,
 ) -> std::result::Result<T, E>

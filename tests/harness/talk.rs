@@ -82,8 +82,8 @@ impl Drop for Listeners {
     }
 }
 
-/// Listens on a port. A process that a test beside this one is about to start has a copy of a listener that
-/// was closed here, until it runs its program: that is waited for.
+/// Listens on a port. A process that a parallel test is about to start has a copy of a listener
+/// that was closed here, until it runs its program; this waits for that.
 fn bind(port: u16) -> io::Result<std::net::TcpListener> {
     let begun = Instant::now();
     loop {
@@ -131,15 +131,15 @@ pub struct Report {
     pub partners: Vec<String>,
 }
 
-/// Open connections that go on talking; they end when dropped.
+/// Open connections with continuous traffic; they end when dropped.
 #[derive(Debug)]
-pub struct Talkers {
+pub struct OpenConnections {
     stop: watch::Sender<bool>,
     report: Arc<Mutex<Report>>,
     threads: Vec<JoinHandle<()>>,
 }
 
-impl Talkers {
+impl OpenConnections {
     /// Opens `count` connections from each of these hosts to a server.
     pub fn start(clients: &[(&Host, SocketAddr)], count: usize) -> Result<Self> {
         let (stop, stopped) = watch::channel(false);
@@ -185,7 +185,7 @@ impl Talkers {
     }
 }
 
-impl Drop for Talkers {
+impl Drop for OpenConnections {
     fn drop(&mut self) {
         self.stop.send_replace(true);
         end(self.threads.drain(..));

@@ -109,7 +109,7 @@ pub fn ask(server: SocketAddr, question: &str, limit: Duration) -> io::Result<St
         SocketAddr::V6(_) => [0_u16; 8].into(),
     };
     let socket = UdpSocket::bind((any, 0))?;
-    // Connected, the socket takes answers from nobody else.
+    // Connected, so the socket accepts answers only from this peer.
     socket.connect(server)?;
     socket.set_read_timeout(Some(limit))?;
     socket.send(question.as_bytes())?;

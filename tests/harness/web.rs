@@ -47,7 +47,7 @@ pub struct Access {
     pub client: IpAddr,
     /// Which address it asked.
     pub server: IpAddr,
-    /// What it asked for.
+    /// The request.
     pub path: String,
 }
 
@@ -95,7 +95,7 @@ impl WebServer {
         self.process.signal(signal)
     }
 
-    /// What it was asked, but for health checks.
+    /// What it was asked, except for health checks.
     pub fn accesses(&self) -> Result<Vec<Access>> {
         let text = fs::read_to_string(&self.access_log)
             .context(|| format!("reading {}", self.access_log.display()))?;

@@ -36,7 +36,7 @@ fn an_interface_that_does_not_exist_is_waited_for() -> anyhow::Result<()> {
         expect_service(lab, xelb, 0).context("it appeared")?;
         warned::expect_end(lab, xelb, "program_gone", NOTICE_LIMIT)?;
 
-        // Renamed while no agent runs: its packets go on.
+        // Renamed while no agent runs: its packets are still forwarded.
         agent.signal(Signal::SIGKILL)?;
         agent.wait(NOTICE_LIMIT)?;
         rename(lab, LB_INTERFACE, "lan0")?;

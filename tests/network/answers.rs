@@ -79,7 +79,7 @@ fn targets_behind_an_interface_without_the_program_are_named() -> Result<()> {
         );
         let _agent = warned::agent(lab, xelb, "native")?;
         let text = warned::expect(lab, xelb, ("answers_unseen", "web"), NOTICE_LIMIT)?;
-        ensure!(text.contains("come in by eth1, which is not among `interfaces`"), "{text}");
+        ensure!(text.contains("come in by eth1, which is not in `interfaces`"), "{text}");
         let good = configuration("", "nat", &v4.to_string()).replace("[eth0]", "[eth0, eth1]");
         fs::write(configuration_path(lab), good)?;
         ensure!(validate(lab, xelb)?.is_empty(), "nothing is wrong any more");
@@ -104,9 +104,10 @@ fn a_source_that_the_host_does_not_have_is_named() -> Result<()> {
     })
 }
 
-/// The target's answers go by the router, past the balancer. A group of datagrams beside it hides nothing.
+/// The target's answers go by the router, past the balancer. An additional group for datagrams
+/// hides no warning.
 #[test]
-fn answers_that_go_another_way_are_missed() -> Result<()> {
+fn answers_that_bypass_the_balancer_cause_a_warning() -> Result<()> {
     in_lab(1, |lab| {
         let xelb = &Xelb::find(None)?;
         let target = lab.target(1);

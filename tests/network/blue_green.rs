@@ -1,5 +1,5 @@
-//! A listener is led to another group, a group is renamed, the former one deleted: connections stay
-//! where they are, and new ones go to the new group without a gap.
+//! A listener switches to another group, a group is renamed, the previous one is deleted:
+//! connections keep their targets, and new ones go to the new group without a gap.
 
 use std::{
     collections::BTreeSet,
@@ -12,7 +12,7 @@ use anyhow::{Context as _, ensure};
 use lb_tests::{
     Lab, Process, Xelb,
     agent::configuration_path,
-    talk::{Listeners, Talkers},
+    talk::{Listeners, OpenConnections},
     topology::{VIPS, target_v4},
     wait, web,
 };
@@ -28,7 +28,7 @@ const OPENING_MAX: Duration = Duration::from_millis(900);
 const BLUE: &[u8] = &[1, 2];
 const GREEN: &[u8] = &[3, 4];
 
-/// The groups, and the one that the listener is led to.
+/// The groups, and the one that the listener forwards to.
 fn configuration(mode: &str, groups: &[(&str, &[u8])], led_to: &str) -> anyhow::Result<String> {
     let mut text = String::from("interfaces: [eth0]\ntarget_groups:\n");
     for (name, targets) in groups {
@@ -76,18 +76,19 @@ impl Running<'_> {
     }
 
     /// New connections, all of which must be open soon; who has them.
-    fn open(&self) -> anyhow::Result<(Talkers, BTreeSet<String>)> {
+    fn open(&self) -> anyhow::Result<(OpenConnections, BTreeSet<String>)> {
         let begun = Instant::now();
-        let talkers = Talkers::start(&[(self.lab.client(1), (VIPS[0], PORT).into())], CONNECTIONS)?;
+        let connections =
+            OpenConnections::start(&[(self.lab.client(1), (VIPS[0], PORT).into())], CONNECTIONS)?;
         wait::until("all connections are open", NOTICE_LIMIT, || {
-            let report = talkers.report();
+            let report = connections.report();
             let open = report.partners.len();
             if open == CONNECTIONS { Ok(()) } else { Err(format!("{open}: {report:?}")) }
         })?;
         let took = begun.elapsed();
         ensure!(took < OPENING_MAX, "the last of {CONNECTIONS} connections took {took:?} to open");
-        let partners = talkers.report().partners.into_iter().collect();
-        Ok((talkers, partners))
+        let partners = connections.report().partners.into_iter().collect();
+        Ok((connections, partners))
     }
 }
 
@@ -128,7 +129,8 @@ fn switches_break_nothing(mode: &'static str) -> anyhow::Result<()> {
         ensure!(had == names(BLUE), "back: {had:?}");
         running.apply(&both, "green")?;
 
-        // The former group is deleted while it drains, the other one renamed, the agent replaced.
+        // The previous group is deleted while it drains, the other one is renamed, and the agent is
+        // replaced.
         running.apply(&[("green", GREEN)], "green")?;
         thread::sleep(PAUSE);
         running.apply(&[("verdant", GREEN)], "verdant")?;
@@ -142,8 +144,8 @@ fn switches_break_nothing(mode: &'static str) -> anyhow::Result<()> {
         ensure!(had.is_subset(&names(&[1, 3, 4])), "a group without a verdict yet: {had:?}");
         thread::sleep(PAUSE);
         let mut answers = 0;
-        for (when, talkers) in [(1, first), (2, second), (3, third), (4, fourth)] {
-            let report = talkers.finish();
+        for (when, connections) in [(1, first), (2, second), (3, third), (4, fourth)] {
+            let report = connections.finish();
             ensure!(report.broken.is_empty(), "opened {when}.: {:?}", report.broken);
             answers += report.answers;
         }

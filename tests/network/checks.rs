@@ -164,7 +164,7 @@ fn a_dead_udp_server_is_dead_in_all_its_groups() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_check_that_cannot_run_is_said_and_given_up_in_the_end() -> anyhow::Result<()> {
+fn a_check_that_cannot_run_causes_a_warning_and_times_out() -> anyhow::Result<()> {
     in_lab(2, |lab| {
         let program = lab.directory().join("check");
         fs::write(&program, "#!/bin/sh\nexit 0\n")?;

@@ -11,7 +11,7 @@ use lb_tests::{
     Configuration, Forwarding, Lab,
     agent::write_configuration,
     configuration::Group,
-    talk::{Listeners, Talkers},
+    talk::{Listeners, OpenConnections},
     topology::{VIPS, target_v4},
     wait,
 };
@@ -64,9 +64,9 @@ fn five_hundred_connections_outlive_two_hundred_changes() -> anyhow::Result<()> 
         let scene = Scene::start(lab, &configuration(&targets_at(0)))?;
         let clients =
             [(lab.client(1), (VIPS[0], PORT).into()), (lab.client(2), (VIPS[1], PORT).into())];
-        let talkers = Talkers::start(&clients, CONNECTIONS)?;
+        let connections = OpenConnections::start(&clients, CONNECTIONS)?;
         wait::until("all connections are open", NOTICE_LIMIT, || {
-            let report = talkers.report();
+            let report = connections.report();
             let open = report.partners.len();
             if open == 2 * CONNECTIONS { Ok(()) } else { Err(format!("{open}: {report:?}")) }
         })?;
@@ -81,7 +81,7 @@ fn five_hundred_connections_outlive_two_hundred_changes() -> anyhow::Result<()> 
             thread::sleep(next.saturating_duration_since(Instant::now()));
         }
         let remembered = scene.xelb.counter(lab, "flow_remembered")?;
-        let report = talkers.finish();
+        let report = connections.finish();
         println!(
             "{} lines answered, the slowest after {:?}; {remembered} flows were remembered",
             report.answers, report.longest
@@ -98,8 +98,8 @@ fn five_hundred_connections_outlive_two_hundred_changes() -> anyhow::Result<()> 
     })
 }
 
-/// A target falls silent. Its connections are reset by the balancer as soon as it is known, so that
-/// their clients begin anew; nobody else's notice.
+/// A target falls silent. The balancer resets its connections as soon as it is known, so that their
+/// clients reconnect; other connections are not affected.
 #[test]
 fn connections_of_a_dead_target_are_reset_and_no_others() -> anyhow::Result<()> {
     in_lab(3, |lab| {
@@ -111,25 +111,25 @@ fn connections_of_a_dead_target_are_reset_and_no_others() -> anyhow::Result<()> 
         let scene = Scene::start(lab, &configuration)?;
         let clients =
             [(lab.client(1), (VIPS[0], PORT).into()), (lab.client(2), (VIPS[1], PORT).into())];
-        let talkers = Talkers::start(&clients, 30)?;
+        let connections = OpenConnections::start(&clients, 30)?;
         wait::until("all connections are open", NOTICE_LIMIT, || {
-            let open = talkers.report().partners.len();
+            let open = connections.report().partners.len();
             if open == 60 { Ok(()) } else { Err(open.to_string()) }
         })?;
-        let partners = talkers.report().partners;
+        let partners = connections.report().partners;
         let lost = partners.iter().filter(|partner| *partner == "t2").count();
         ensure!(lost > 5 && lost < 50, "t2 has {lost} of 60 connections");
         let begun = Instant::now();
         lab.target(2).ip("link set eth0 down")?;
         scene.xelb.wait_state(lab, target_v4(2).into(), "unhealthy", NOTICE_LIMIT)?;
         wait::until("its connections are reset", NOTICE_LIMIT, || {
-            let broken = talkers.report().broken;
+            let broken = connections.report().broken;
             if broken.len() == lost { Ok(()) } else { Err(format!("{broken:?}")) }
         })?;
         println!("{lost} connections were reset within {:?} of the death", begun.elapsed());
         thread::sleep(Duration::from_secs(1));
         let resets = scene.xelb.counter(lab, "reset_sent")?;
-        let report = talkers.finish();
+        let report = connections.finish();
         ensure!(resets >= u64::try_from(lost)?, "only {resets} resets were sent");
         ensure!(report.broken.len() == lost, "{:?}", report.broken);
         let by_reset = |broken: &&String| broken.contains("to t2") && broken.contains("reset");

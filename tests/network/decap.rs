@@ -57,7 +57,7 @@ fn tunnel_packets_of_others_are_dropped_and_counted() -> anyhow::Result<()> {
 /// How many of these VIPs a decapsulator knows, as its log has it last.
 fn known(lab: &Lab, number: u8) -> anyhow::Result<String> {
     let log = fs::read_to_string(decap_log(lab, lab.target(number), "eth0"))?;
-    let last = log.lines().rev().find(|line| line.contains("may be for"));
+    let last = log.lines().rev().find(|line| line.contains("VIPs of tunnel packets"));
     Ok(last.unwrap_or_default().to_owned())
 }
 
@@ -106,8 +106,10 @@ fn local_routes_are_vips() -> anyhow::Result<()> {
         wait::until("the route is no VIP any more", NOTICE_LIMIT, || {
             let log = fs::read_to_string(decap_log(lab, target, "eth0"));
             let log = log.map_err(|error| error.to_string())?;
-            let last =
-                log.lines().rev().find(|line| line.contains("VIP") || line.contains("may be for"));
+            let last = log
+                .lines()
+                .rev()
+                .find(|line| line.contains("VIP") || line.contains("VIPs of tunnel packets"));
             match last {
                 Some(line) if line.contains("this host has no VIP") => Ok(()),
                 other => Err(format!("{other:?}")),
@@ -117,7 +119,7 @@ fn local_routes_are_vips() -> anyhow::Result<()> {
     })
 }
 
-/// A copy of the balancer's configuration says what to unwrap, and from whom.
+/// A copy of the balancer's configuration sets the VIPs and the senders.
 #[test]
 fn the_balancers_configuration_names_vips_and_senders() -> anyhow::Result<()> {
     let mode = MODES[0];
@@ -139,7 +141,7 @@ fn the_balancers_configuration_names_vips_and_senders() -> anyhow::Result<()> {
         wait::until("the error is told", NOTICE_LIMIT, || {
             let log = fs::read_to_string(decap_log(lab, lab.target(1), "eth0"));
             let log = log.map_err(|error| error.to_string())?;
-            if log.contains("its VIPs stay") { Ok(()) } else { Err(log) }
+            if log.contains("the old VIPs stay in use") { Ok(()) } else { Err(log) }
         })?;
         // Its balancer sends from elsewhere.
         let scene = Scene::start_with(lab, &everything, vec![])?;

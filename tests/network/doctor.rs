@@ -72,7 +72,7 @@ fn on_balancer(lab: &Lab, xelb: &Xelb, words: &str) -> anyhow::Result<Said> {
 }
 
 #[test]
-fn doctor_finds_what_is_wrong_on_a_target() -> anyhow::Result<()> {
+fn doctor_finds_problems_of_a_target() -> anyhow::Result<()> {
     in_lab(1, |lab| {
         let xelb = Xelb::find(None)?;
         let target = lab.target(1);
@@ -211,7 +211,7 @@ fn doctor_looks_at_a_balancer_and_its_targets() -> anyhow::Result<()> {
         let words = ["doctor", "--interface", "eth0", "--socket", "nobody.sock", "-o", "json"];
         let task = Task::new(xelb.program(), &words);
         let misused = Said::read(&lab.target(1).finish(task, LIMIT)?)?;
-        misused.expect(["error", "xdp_mode", "eth0"], "stop what loaded it")?;
+        misused.expect(["error", "xdp_mode", "eth0"], "stop the process that loaded it")?;
         misused.expect(["error", "xdp_driver", "eth0"], "xelb pass --interface PEER")
     })
 }

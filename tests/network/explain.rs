@@ -42,28 +42,28 @@ fn ask_from(client: &Host, from: SocketAddr, vip: IpAddr) -> anyhow::Result<Stri
 }
 
 #[test]
-fn it_says_which_target_a_flow_gets() -> anyhow::Result<()> {
+fn explain_shows_the_target_of_a_flow() -> anyhow::Result<()> {
     in_every_mode(3, |mode, lab, scene: &Scene| {
         for vip in VIPS {
             for port in 45_000..45_003 {
                 let from = SocketAddr::new(client_for(1, vip), port);
                 let before = scene.xelb.command(lab, &["stats", "-o", "json"])?.success()?;
-                let told = explain(lab, &scene.xelb, from, web_at(vip))?;
+                let explained = explain(lab, &scene.xelb, from, web_at(vip))?;
                 let after = scene.xelb.command(lab, &["stats", "-o", "json"])?.success()?;
                 ensure!(before == after, "{}: it left a trace", mode.name);
-                ensure!(told["verdict"] == "forwarded", "{}: {told}", mode.name);
-                let target = told["target"].as_str().context("a target")?.to_owned();
+                ensure!(explained["verdict"] == "forwarded", "{}: {explained}", mode.name);
+                let target = explained["target"].as_str().context("a target")?.to_owned();
                 let answered = ask_from(lab.client(1), from, vip)?;
                 // t1 is 10.0.0.11 and fd00::11.
                 let digit = answered.trim_start_matches('t').to_owned();
                 let named = [format!(".1{digit}:80"), format!("::1{digit}]:80")];
                 ensure!(
                     named.iter().any(|end| target.ends_with(end)),
-                    "{}: {told}, but {answered} answered",
+                    "{}: {explained}, but {answered} answered",
                     mode.name
                 );
-                let headers = told["headers"].as_array().context("headers")?;
-                ensure!(headers.len() >= 3, "{}: {told}", mode.name);
+                let headers = explained["headers"].as_array().context("headers")?;
+                ensure!(headers.len() >= 3, "{}: {explained}", mode.name);
             }
             let from = SocketAddr::new(client_for(1, vip), 45_000);
             let (one, other) = (from.to_string(), web_at(vip).to_string());

@@ -23,7 +23,7 @@ fn in_bpffs() -> anyhow::Result<BTreeSet<PathBuf>> {
     Ok(entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?)
 }
 
-/// The first start dies at any moment: the next one works, and nothing stays for ever.
+/// The first start is killed at any moment: the next one works, and nothing is left behind.
 #[test]
 fn a_first_start_killed_at_any_moment_leaves_nothing_behind() -> anyhow::Result<()> {
     const KILLS: u32 = 50;
@@ -64,7 +64,7 @@ fn a_first_start_killed_at_any_moment_leaves_nothing_behind() -> anyhow::Result<
             scene.xelb.detach(lab)?;
             let left = in_bpffs()?;
             ensure!(left == before, "after kill {kill}: {left:?}");
-            // The kernel lets a link go a moment after its pin is removed.
+            // The kernel releases a link a moment after its pin is removed.
             wait::until("no program is attached", NOTICE_LIMIT, || {
                 match lab.lb().has_xdp("eth0") {
                     Ok(false) => Ok(()),

@@ -36,10 +36,10 @@ fn fragments_of_a_datagram_go_to_one_target() -> anyhow::Result<()> {
     })
 }
 
-/// Without room for an outer header the client is told by its first datagram, and makes its
-/// fragments smaller from then on.
+/// Without space for an outer header, the client gets an ICMP error for its first datagram, and
+/// sends smaller fragments from then on.
 #[test]
-fn fragments_get_smaller_when_the_tunnel_has_no_room() -> anyhow::Result<()> {
+fn clients_send_smaller_fragments_when_the_tunnel_mtu_is_too_small() -> anyhow::Result<()> {
     for mode in MODES.into_iter().filter(|mode| mode.forwarding.is_tunnel()) {
         in_lab(3, move |lab| {
             lab.set_lan_mtu(1500)?;

@@ -21,7 +21,7 @@ const RATE: u64 = 10;
 fn ping(lab: &Lab, vip: IpAddr, count: u64, options: &[&str]) -> anyhow::Result<(u64, String)> {
     let (vip, number) = (vip.to_string(), count.to_string());
     let arguments = [&["-n", "-c", &number, "-W", "1"], options, &[&vip]].concat();
-    // It fails when nobody answers, which is for the caller to judge.
+    // It fails without an answer, which the caller evaluates.
     let output = lab.client(1).finish(Task::new("ping", &arguments), LIMIT)?.stdout;
     let received = output
         .split(", ")

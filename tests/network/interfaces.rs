@@ -83,7 +83,7 @@ fn router_to_t3(lab: &Lab, name: &str, number: u8, interface: &str) -> anyhow::R
 /// One group: t1 on the LAN, t2 at another interface, t3 behind a router, then behind another one,
 /// then behind its own address on the LAN. No request fails.
 #[test]
-fn routes_change_and_nobody_notices() -> anyhow::Result<()> {
+fn route_changes_lose_no_connection() -> anyhow::Result<()> {
     for forwarding in [Forwarding::Ipip, Forwarding::Gue { variant: 1 }] {
         in_lab(3, move |lab| {
             let (xelb, lb) = (Xelb::find(None)?, lab.lb());
@@ -92,7 +92,8 @@ fn routes_change_and_nobody_notices() -> anyhow::Result<()> {
             let next = router_to_t3(lab, "next", 4, "eth2")?;
             address(lab.target(3), "lo", &["10.0.8.13/32"])?;
             lb.ip("route add 10.0.8.13/32 via 10.0.0.3")?;
-            // The kernel has to look for both gateways first: the former way holds meanwhile.
+            // The kernel has to resolve both gateways first: the previous next hop is used
+            // meanwhile.
             for gateway in ["10.0.0.4", "10.0.0.13"] {
                 ensure!(!lb.ip("neigh")?.contains(&format!("{gateway} ")), "{gateway} is known");
             }

@@ -1,4 +1,4 @@
-//! The lab itself, without `xelb`: what the other tests stand on.
+//! The lab itself, without `xelb`: the base of the other tests.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -30,8 +30,8 @@ fn clients_reach_targets_by_plain_routing() -> anyhow::Result<()> {
     })
 }
 
-/// The router sends the VIPs to a target directly: the target takes them, answers from them
-/// through the router, and none of the other holders of the VIP is asked.
+/// The router sends packets for the VIPs to a target directly: the target accepts them and answers
+/// through the router, and no other host with the VIP gets packets.
 #[test]
 fn a_target_serves_the_vips_and_sees_the_client() -> anyhow::Result<()> {
     in_lab(3, |lab| {

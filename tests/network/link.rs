@@ -106,7 +106,7 @@ fn frames_for_other_hosts_are_left_alone() -> anyhow::Result<()> {
                 other => Err(format!("{other:?}")),
             }
         })?;
-        // The interface gets another address, and goes on.
+        // The interface gets another address, and continues to work.
         lab.lb().ip(&format!("link set {LB_INTERFACE} address 02:00:00:00:55:09"))?;
         for vip in VIPS {
             let expected = (SocketAddr::from((client_for(1, vip), 40_003)), vip);

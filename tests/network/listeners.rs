@@ -7,7 +7,7 @@ use anyhow::{Context as _, ensure};
 use lb_tests::{
     Configuration, Forwarding, Lab, Process, Xelb,
     configuration::{Group, Listener, TargetFamily},
-    greeter::{self, Greeter},
+    greeter::{self, BannerServer},
     udp::{self, Responder},
 };
 
@@ -87,7 +87,7 @@ fn configuration(forwarding: Forwarding) -> Configuration {
 }
 
 /// Lets every target answer everything, and the router send all of it to the balancer.
-fn prepare(lab: &Lab) -> anyhow::Result<(Vec<Greeter>, Vec<Responder>)> {
+fn prepare(lab: &Lab) -> anyhow::Result<(Vec<BannerServer>, Vec<Responder>)> {
     for prefix in PREFIXES {
         let (family, gateway) =
             if prefix.contains(':') { ("-6", "fd00::2") } else { ("-4", "10.0.0.2") };
@@ -103,7 +103,7 @@ fn prepare(lab: &Lab) -> anyhow::Result<(Vec<Greeter>, Vec<Responder>)> {
     let addresses = parse(&UDP_ADDRESSES)?;
     let targets = lab.targets().iter();
     let responders = targets.clone().map(|target| Responder::start_at(target, &addresses));
-    let greeters = targets.map(|target| Greeter::start(target, TCP_PORTS));
+    let greeters = targets.map(|target| BannerServer::start(target, TCP_PORTS));
     Ok((greeters.collect::<Result<_, _>>()?, responders.collect::<Result<_, _>>()?))
 }
 
@@ -111,7 +111,7 @@ fn parse(addresses: &[&str]) -> anyhow::Result<Vec<SocketAddr>> {
     addresses.iter().map(|one| one.parse().with_context(|| (*one).to_owned())).collect()
 }
 
-/// Everybody answers inside, nobody outside.
+/// All addresses inside answer, none outside.
 fn check(
     lab: &Lab,
     ask: fn(SocketAddr, Duration) -> std::io::Result<String>,
@@ -146,8 +146,8 @@ fn are_counted_and_named(lab: &Lab, scene: &Scene) -> anyhow::Result<()> {
         ensure!(listener["packets"].as_u64() >= Some(REQUESTS as u64), "{listener}");
     }
     for (to, name) in [("203.0.113.21:8100", "all"), ("203.0.113.32:79", "prefix-v4")] {
-        let told = json(&["explain", "--from", "10.1.1.2:4000", "--to", to, "-o", "json"])?;
-        ensure!(told["listener"] == name, "{to}: {told}");
+        let explained = json(&["explain", "--from", "10.1.1.2:4000", "--to", to, "-o", "json"])?;
+        ensure!(explained["listener"] == name, "{to}: {explained}");
     }
     Ok(())
 }
@@ -156,7 +156,7 @@ fn ask_udp(address: SocketAddr, limit: Duration) -> std::io::Result<String> {
     udp::ask(address, "who?", limit)
 }
 
-/// Targets have the VIPs as local routes, which a decapsulator has to be told of.
+/// Targets have the VIPs as local routes, so the decapsulator needs --vip.
 fn decaps(lab: &Lab, forwarding: Forwarding) -> anyhow::Result<Vec<Process>> {
     let xelb = Xelb::find(None)?;
     let vips: Vec<&str> = PREFIXES.iter().flat_map(|prefix| ["--vip", prefix]).collect();

@@ -36,10 +36,10 @@ fn route(host: &Host, words: &str) -> anyhow::Result<String> {
     Ok(host.ip(&format!("{family} route get {words}"))?)
 }
 
-/// Uploads: full packets and an outer header do not fit the LAN, clients are told so and lower the
-/// MTU of their route to just what fits.
+/// Uploads: full packets and an outer header do not fit the LAN; clients get ICMP errors and lower
+/// the MTU of their route to the exact value.
 #[test]
-fn clients_learn_what_fits_into_the_tunnel() -> anyhow::Result<()> {
+fn clients_learn_the_path_mtu_of_the_tunnel() -> anyhow::Result<()> {
     for mode in MODES.into_iter().filter(|mode| mode.forwarding.is_tunnel()) {
         in_lab(2, move |lab| {
             lab.set_lan_mtu(ORDINARY)?;
@@ -49,8 +49,8 @@ fn clients_learn_what_fits_into_the_tunnel() -> anyhow::Result<()> {
                 let before = scene.xelb.counter(lab, "too_big_sent")?;
                 upload(lab, vip)?;
                 download(lab, vip)?;
-                let told = scene.xelb.counter(lab, "too_big_sent")? - before;
-                ensure!(told > 0, "{vip}: nobody was told");
+                let too_big_sent = scene.xelb.counter(lab, "too_big_sent")? - before;
+                ensure!(too_big_sent > 0, "{vip}: nobody was told");
                 let room = ORDINARY - overhead(mode, vip);
                 let learned = route(lab.client(1), &vip.to_string())?;
                 ensure!(learned.contains(&format!("mtu {room}")), "not {room}: {learned}");
@@ -62,10 +62,10 @@ fn clients_learn_what_fits_into_the_tunnel() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the documentation advises where nobody can be told: targets that ask for smaller segments.
-/// `tcp_mss` is not it, since it changes what clients ask for.
+/// The documented remedy without ICMP errors: targets that announce a smaller MSS. `tcp_mss` does
+/// not help, since it changes the MSS of clients.
 #[test]
-fn clients_need_not_be_told_when_targets_ask_for_small_segments() -> anyhow::Result<()> {
+fn a_small_mss_of_targets_replaces_icmp_errors() -> anyhow::Result<()> {
     for mode in MODES.into_iter().filter(|mode| mode.forwarding.is_tunnel()) {
         in_lab(1, move |lab| {
             lab.set_lan_mtu(ORDINARY)?;
@@ -79,8 +79,8 @@ fn clients_need_not_be_told_when_targets_ask_for_small_segments() -> anyhow::Res
                 target.ip(&format!("{family} route change default via {gateway} advmss {mss}"))?;
                 upload(lab, vip)?;
             }
-            let told = scene.xelb.counter(lab, "too_big_sent")?;
-            ensure!(told == 0, "{told} packets did not fit");
+            let too_big_sent = scene.xelb.counter(lab, "too_big_sent")?;
+            ensure!(too_big_sent == 0, "{too_big_sent} packets did not fit");
             Ok(())
         })
         .with_context(|| format!("in mode {}", mode.name))?;
@@ -91,7 +91,7 @@ fn clients_need_not_be_told_when_targets_ask_for_small_segments() -> anyhow::Res
 /// Downloads: the router's "too big" is for the VIP, comes to the balancer, and must reach the
 /// target that sent the packet.
 #[test]
-fn targets_learn_what_routers_tell_the_vip() -> anyhow::Result<()> {
+fn targets_get_icmp_errors_for_the_vip() -> anyhow::Result<()> {
     for mode in MODES {
         in_lab(3, move |lab| {
             // Only the router knows: with a narrow interface of its own, the client would ask for
@@ -110,7 +110,7 @@ fn targets_learn_what_routers_tell_the_vip() -> anyhow::Result<()> {
                     let learned = route(target, &words)?;
                     knowing += usize::from(learned.contains(&format!("mtu {NARROW}")));
                 }
-                // The one that sent the packet, and nobody else.
+                // Only the sender of the packet.
                 ensure!(knowing == 1, "{vip}: {knowing} targets know the MTU");
             }
             Ok(())

@@ -12,7 +12,7 @@ use lb_tests::{
     agent::{PIN_DIR, SOCKET, configuration_path, write_configuration},
     flood::{Flood, Sinks},
     process::{Finished, Task},
-    talk::{Listeners, Talkers},
+    talk::{Listeners, OpenConnections},
     topology::{LB_INTERFACE, target_v4},
     wait,
 };
@@ -75,9 +75,9 @@ fn after_a_reboot_flows_find_their_targets_again_and_the_dead_get_none() -> anyh
 
         let _listeners = Listeners::start(lab.targets(), TALK_PORT)?;
         let sinks = Sinks::start(lab.targets(), FLOOD_PORT)?;
-        let talkers = Talkers::start(&to(lab, TALK_PORT), CONNECTIONS)?;
+        let connections = OpenConnections::start(&to(lab, TALK_PORT), CONNECTIONS)?;
         wait::until("all connections are open", NOTICE_LIMIT, || {
-            let open = talkers.report().partners.len();
+            let open = connections.report().partners.len();
             if open == 2 * CONNECTIONS { Ok(()) } else { Err(format!("{open}")) }
         })?;
         let flood = Flood::start(&to(lab, FLOOD_PORT), FLOWS, INTERVAL)?;
@@ -96,7 +96,7 @@ fn after_a_reboot_flows_find_their_targets_again_and_the_dead_get_none() -> anyh
         wait_states(lab, &xelb, &["unhealthy"])?;
 
         let tally = flood.finish(sinks);
-        let report = talkers.finish();
+        let report = connections.finish();
         let lost = tally.lost_count();
         println!(
             "{lost} of {} datagrams were lost, flows on {:?}; {} lines, the slowest after {:?}",

@@ -32,10 +32,10 @@ fn wait_target_count(lab: &Lab, scene: &Scene, count: usize) -> anyhow::Result<(
     Ok(())
 }
 
-/// Another service comes and goes, by turns noticed by the agent itself and told by SIGHUP: nobody
-/// who uses the first service notices.
+/// Another service is added and removed, alternately detected by the agent itself and by SIGHUP:
+/// clients of the first service are not affected.
 #[test]
-fn a_reload_touches_only_what_differs() -> anyhow::Result<()> {
+fn a_reload_changes_only_differences() -> anyhow::Result<()> {
     in_lab(3, |lab| {
         let alone = Configuration::web(Forwarding::Ipip, &[1, 2, 3]);
         let mut both = alone.clone();

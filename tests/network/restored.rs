@@ -55,7 +55,7 @@ pub(crate) fn unplug(host: &Host) -> anyhow::Result<String> {
     Ok(mac)
 }
 
-/// Makes it anew, as it was: with another MAC, its neighbours would look for it for a while.
+/// Creates it again, unchanged: with another MAC address, its neighbours would need to resolve it.
 pub(crate) fn plug_again(
     lab: &Lab,
     host: &Host,
@@ -71,7 +71,7 @@ pub(crate) fn plug_again(
 }
 
 #[test]
-fn what_is_taken_away_comes_back() -> anyhow::Result<()> {
+fn removed_links_and_pins_are_restored() -> anyhow::Result<()> {
     in_lab(2, |lab| {
         let configuration = Configuration::everything(Forwarding::Ipip, false, &[1, 2]);
         let scene = Scene::start(lab, &configuration)?;
@@ -98,7 +98,7 @@ fn what_is_taken_away_comes_back() -> anyhow::Result<()> {
         fs::remove_dir_all(PIN_DIR)?;
         expect_service(lab, xelb, 3).context("the folder was removed")?;
 
-        // Renamed: it goes on, and other changes are taken.
+        // Renamed: it continues to work, and other changes are applied.
         rename(lab, LB_INTERFACE, "lan0")?;
         expect_warning(lab, xelb, "interface_renamed")?;
         expect_service(lab, xelb, 3).context("renamed")?;

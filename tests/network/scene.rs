@@ -49,7 +49,7 @@ pub(crate) const MODES: [Mode; 5] = [
     Mode { name: "l2dsr", forwarding: Forwarding::L2dsr, crossed: false },
 ];
 
-/// Labs stand side by side, since each has its own namespaces; what measures has the machine alone.
+/// Labs run in parallel, since each has its own namespaces; measurements run alone.
 static MACHINE: RwLock<()> = RwLock::new(());
 
 /// The machine for a test that others do not disturb. A test that failed does not keep it.
@@ -65,7 +65,7 @@ pub(crate) fn machine_alone() -> RwLockWriteGuard<'static, ()> {
     MACHINE.write().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs `body` in a lab of its own, beside others.
+/// Runs `body` in its own lab, in parallel with others.
 pub(crate) fn in_lab<T: Send + 'static>(
     targets: u8,
     body: impl FnOnce(&mut Lab) -> anyhow::Result<T> + Send + 'static,
@@ -75,7 +75,7 @@ pub(crate) fn in_lab<T: Send + 'static>(
     lb_tests::lab::run(targets, body)
 }
 
-/// Runs `body` in a lab of its own while no other stands.
+/// Runs `body` in its own lab while no other runs.
 pub(crate) fn in_lab_alone<T: Send + 'static>(
     targets: u8,
     body: impl FnOnce(&mut Lab) -> anyhow::Result<T> + Send + 'static,
@@ -121,8 +121,7 @@ impl Scene {
     }
 }
 
-/// Runs `body` in each mode, with `targets` targets in a lab of its own, all services behind both
-/// VIPs.
+/// Runs `body` in each mode, with `targets` targets in its own lab, all services behind both VIPs.
 pub(crate) fn in_every_mode(
     targets: u8,
     body: fn(Mode, &Lab, &Scene) -> anyhow::Result<()>,

@@ -83,7 +83,10 @@ fn a_next_hop_that_takes_no_redirect_is_refused_by_name() -> anyhow::Result<()> 
             lab.lb().ip("link set x0 up")?;
             let mut configuration = beside(lab, "x0")?;
             let mut agent = xelb.agent(lab)?;
-            let name = format!("interface x0 ({kind}) does not send what native XDP redirects");
+            let name = format!(
+                "interface x0 ({kind}) does not send packets that native XDP \
+                                redirects"
+            );
             let words = [name.as_str(), "--xdp-mode generic"];
             expect(lab, &xelb, &["get", "targets", "-o", "json"], &words)?;
             expect(lab, &xelb, &["status"], &words)?;
@@ -192,7 +195,7 @@ fn checksums_that_are_left_to_a_device_are_named() -> anyhow::Result<()> {
         lab.target(1).words("ethtool", "-K eth0 tx on")?;
         lab.switch().words("ethtool", "-K lb tx on")?;
         let words =
-            ["packets come to eth0 (veth) without their checksums", "ethtool -K PEER tx off"];
+            ["packets come to eth0 (veth) with unfinished checksums", "ethtool -K PEER tx off"];
         expect(lab, &scene.xelb, &["status"], &words)?;
         expect(lab, &scene.xelb, &["doctor", "-o", "json"], &["\"partial_checksums\"", words[0]])
     })

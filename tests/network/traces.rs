@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs};
 
 use lb_tests::bpf::{self, Kind};
 
-/// What stands on the machine.
+/// The objects on the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Traces {
     /// Mounts that this process sees.
@@ -14,20 +14,20 @@ pub(crate) struct Traces {
 }
 
 impl Traces {
-    /// What stands on the machine now.
+    /// The objects on the machine now.
     pub(crate) fn now() -> anyhow::Result<Self> {
         let namespaces = match fs::read_dir("/run/netns") {
             Ok(entries) => entries
                 .flatten()
                 .map(|entry| entry.file_name().to_string_lossy().into_owned())
                 .collect(),
-            // It does not exist before somebody uses `ip netns`.
+            // It does not exist before the first use of `ip netns`.
             Err(_) => BTreeSet::new(),
         };
         Ok(Self { mounts: fs::read_to_string("/proc/self/mountinfo")?, namespaces })
     }
 
-    /// What stands now and did not stand `before`, for people; empty when there is nothing.
+    /// New objects since `before`, for people; empty if there are none.
     pub(crate) fn more_than(&self, before: &Self) -> String {
         let mounts = (self.mounts != before.mounts).then(|| format!("mounts: {}", self.mounts));
         let namespaces = self.namespaces.difference(&before.namespaces);
@@ -76,7 +76,7 @@ impl BpfObjects {
     pub(crate) fn held_by(pids: &[u32]) -> Self {
         let mut objects = Self::default();
         for pid in pids {
-            // A process may end while it is looked at.
+            // A process may end while it is inspected.
             let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fdinfo")) else { continue };
             for text in entries.flatten().filter_map(|entry| fs::read_to_string(entry.path()).ok())
             {

@@ -97,7 +97,7 @@ fn udp_reaches_every_target_and_shows_the_client() -> anyhow::Result<()> {
     })
 }
 
-/// One connection stays with one target, whatever is asked on it.
+/// One connection stays with one target, for all its requests.
 #[test]
 fn curl_keeps_its_connection() -> anyhow::Result<()> {
     in_every_mode(TARGETS, |_, lab, _| {

@@ -274,7 +274,8 @@ fn ten_megabytes_arrive_unchanged_through_translation() -> anyhow::Result<()> {
     })
 }
 
-/// The agent dies and comes back: connections that are open go on, new ones are made meanwhile.
+/// The agent is killed and started again: open connections continue, and new ones are opened
+/// meanwhile.
 #[test]
 fn flows_outlive_the_agent() -> anyhow::Result<()> {
     in_both_modes(|mode, lab, running| {
@@ -298,7 +299,7 @@ fn flows_outlive_the_agent() -> anyhow::Result<()> {
     })
 }
 
-/// Another agent has more bindings, then fewer: connections that are open go on.
+/// Another agent has more bindings, then fewer: open connections continue.
 #[test]
 fn another_number_of_bindings_breaks_no_connection() -> anyhow::Result<()> {
     in_both_modes(|mode, lab, running| {
@@ -342,8 +343,8 @@ fn another_number_of_bindings_breaks_no_connection() -> anyhow::Result<()> {
     })
 }
 
-/// A target says that nobody listens: its ICMP error names the flow as the target knows it, and the
-/// client understands it all the same.
+/// A target without a listening server sends an ICMP error, which quotes the flow as the target
+/// knows it; the client must understand it.
 #[test]
 fn errors_of_targets_reach_clients() -> anyhow::Result<()> {
     in_both_modes(|mode, lab, _| {

@@ -1,5 +1,5 @@
-//! The agent is replaced, by itself or by another version, while packets come as fast as the lab
-//! lets them: none is lost, and no flow moves.
+//! The agent is replaced, by itself or by another version, while packets arrive at the maximum rate
+//! of the lab: none is lost, and no flow moves.
 
 use std::{
     collections::BTreeSet,
@@ -22,7 +22,7 @@ use lb_tests::{
     flood::{Flood, Sinks, Tally},
     layout,
     process::Task,
-    talk::{Listeners, Talkers},
+    talk::{Listeners, OpenConnections},
     topology::VIPS,
     wait,
 };
@@ -43,7 +43,7 @@ pub(crate) const INTERVAL: Duration = Duration::from_millis(2);
 /// Of each of the two clients.
 pub(crate) const CONNECTIONS: usize = 40;
 const STALL_MAX: Duration = Duration::from_secs(1);
-/// How long the flood goes on before and after.
+/// How long the flood lasts before and after.
 pub(crate) const PAUSE: Duration = Duration::from_millis(700);
 
 /// A flood and conversations over each VIP.
@@ -130,10 +130,10 @@ pub(crate) fn under_load(
 ) -> anyhow::Result<()> {
     let _listeners = Listeners::start(lab.targets(), TALK_PORT)?;
     let sinks = Sinks::start(lab.targets(), FLOOD_PORT)?;
-    let talkers = Talkers::start(&to(lab, TALK_PORT), CONNECTIONS)?;
+    let connections = OpenConnections::start(&to(lab, TALK_PORT), CONNECTIONS)?;
     wait::until("all connections are open", NOTICE_LIMIT, || {
-        let open = talkers.report().partners.len();
-        if open == 2 * CONNECTIONS { Ok(()) } else { Err(format!("{:?}", talkers.report())) }
+        let open = connections.report().partners.len();
+        if open == 2 * CONNECTIONS { Ok(()) } else { Err(format!("{:?}", connections.report())) }
     })?;
     let (before, program) = (identity(lab, scene)?, link()?.1);
     let flood = Flood::start(&to(lab, FLOOD_PORT), FLOWS, INTERVAL)?;
@@ -142,7 +142,7 @@ pub(crate) fn under_load(
     scene.xelb.wait_healthy(lab, configuration().target_count(), NOTICE_LIMIT)?;
     thread::sleep(PAUSE);
     let tally = flood.finish(sinks);
-    let report = talkers.finish();
+    let report = connections.finish();
     println!(
         "{what}: {} datagrams, {} lost, flows on {:?}; {} lines, the slowest after {:?}",
         tally.sent,
@@ -231,7 +231,7 @@ fn another_layout_is_replaced_without_loss() -> anyhow::Result<()> {
 
 /// The agent dies at any moment of the change.
 #[test]
-fn an_interrupted_change_of_the_layout_is_taken_up_again() -> anyhow::Result<()> {
+fn an_interrupted_change_of_the_layout_is_continued() -> anyhow::Result<()> {
     in_lab(3, |lab| {
         let mut scene = Scene::start(lab, &configuration())?;
         let seed = meta()?.hash_seed;

@@ -229,7 +229,7 @@ fn nothing_is_left_on_the_balancer() -> anyhow::Result<()> {
         }
         expect_unmoved(lab, &xelb)?;
 
-        // The last check of that kind takes it all away, the first makes it anew.
+        // The last check of that kind removes everything, the first one creates it again.
         let mut plain = all.clone();
         plain.groups.iter_mut().for_each(|group| group.check.clear());
         let settled = |wanted: usize| {
@@ -265,7 +265,7 @@ fn nothing_is_left_on_the_balancer() -> anyhow::Result<()> {
 
 /// Somebody flushes the rules, or deletes the device: probes say nothing until both are back.
 #[test]
-fn the_way_is_mended_and_nobody_suffers() -> anyhow::Result<()> {
+fn a_broken_probe_path_is_repaired_without_false_verdicts() -> anyhow::Result<()> {
     in_lab(2, |lab| {
         let xelb = Xelb::find(None)?;
         let running = decaps(lab, &xelb, MODES[0])?;
@@ -313,7 +313,7 @@ fn a_host_that_cannot_probe_says_so_and_keeps_the_states() -> anyhow::Result<()>
             lb.ip(&format!("link add {DEVICE}{number} type veth peer name {DEVICE}{peer}"))?;
         }
         write_configuration(lab, &all)?;
-        expect_warning(lab, &xelb, "there are interfaces xelb-probe0 to xelb-probe7 already")?;
+        expect_warning(lab, &xelb, "the interfaces xelb-probe0 to xelb-probe7 exist already")?;
         expect_unmoved(lab, &xelb)?;
         // The first names stay taken, as by another agent: the next ones do as well.
         for number in [2, 4, 6] {

@@ -47,7 +47,7 @@ impl Break {
             (live.base() as usize..live.base() as usize + live.len()).contains(&(index as usize))
         };
         let change = |index: u32, slot: Slot| match self {
-            // With one epoch for all, none is told from another.
+            // With one epoch for all, epochs cannot be distinguished.
             Self::Epoch if slot.is_armed() => Slot { epoch: 1, ..slot },
             Self::Growth if slot.is_armed() && !inside(index) && !live.is_none() => {
                 Slot { epoch: slot.epoch, ..Slot::unarmed(slot.current) }

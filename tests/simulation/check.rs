@@ -28,7 +28,7 @@ impl Flow {
     }
 }
 
-/// Since when slots are as they are, looked at from outside.
+/// Since when slots are unchanged, observed from outside.
 #[derive(Debug, Default)]
 pub(crate) struct Watched {
     since: BTreeMap<usize, (Slot, u32)>,

@@ -33,13 +33,13 @@ pub(crate) const DELAY: u32 = 15;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fate {
     pub(crate) alive: bool,
-    pub(crate) way: Way,
+    pub(crate) phase: Phase,
     pub(crate) weight: u32,
 }
 
-/// Where a target stands in its life.
+/// The phase of a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum Phase {
     /// In the configuration, in service.
     Serving,
     /// The same, but drained; it keeps its flows until this second.
@@ -49,23 +49,23 @@ pub(crate) enum Way {
 }
 
 impl Fate {
-    pub(crate) const NEW: Self = Self { alive: true, way: Way::Serving, weight: 100 };
+    pub(crate) const NEW: Self = Self { alive: true, phase: Phase::Serving, weight: 100 };
 
     pub(crate) fn takes_new(self) -> bool {
-        self.alive && self.way == Way::Serving && self.weight > 0
+        self.alive && self.phase == Phase::Serving && self.weight > 0
     }
 
     /// Whether flows that belong to it may go there.
     pub(crate) const fn keeps_flows(self, now: u32) -> bool {
         self.alive
-            && match self.way {
-                Way::Serving => true,
-                Way::Drained(until) | Way::Leaving(until) => now < until,
+            && match self.phase {
+                Phase::Serving => true,
+                Phase::Drained(until) | Phase::Leaving(until) => now < until,
             }
     }
 
     const fn is_leaving(self) -> bool {
-        matches!(self.way, Way::Leaving(_))
+        matches!(self.phase, Phase::Leaving(_))
     }
 }
 
@@ -113,7 +113,7 @@ impl Group {
         let limit = if broken == Some(Break::Limit) { u32::MAX } else { ARMED_LIMIT };
         let Self { agent, ages, .. } = self;
         let idle = |(index, slot): &(u32, Slot)| {
-            consistency::is_quiet(agent.seen(*index), now, IDLE)
+            consistency::is_idle(agent.seen(*index), now, IDLE)
                 || ages.is_over(*index, *slot, now, limit)
         };
         let idle_slots: Vec<u32> =
@@ -138,7 +138,8 @@ impl Group {
             .collect();
         let health = self.targets.iter();
         let health = health.map(|(number, fate)| (key(number), verdict(fate.alive))).collect();
-        let drained = self.targets.iter().filter(|(_, fate)| matches!(fate.way, Way::Drained(_)));
+        let drained =
+            self.targets.iter().filter(|(_, fate)| matches!(fate.phase, Phase::Drained(_)));
         let drained = drained.map(|(number, _)| key(number)).collect();
         let plan = self.agent.plan(&self.config, &health, &drained, &self.targets);
         if !self.agent.apply(plan) {
@@ -149,7 +150,7 @@ impl Group {
             self.agent.read_back();
         }
         // After each write: a slot that changes and changes back is as old as that.
-        self.ages.look(armed(&self.agent.tables), now);
+        self.ages.update(armed(&self.agent.tables), now);
         true
     }
 }

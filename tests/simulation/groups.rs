@@ -1,11 +1,11 @@
-//! Several target groups, two listeners that are led between them, and their agent.
+//! Several target groups, two listeners that switch between them, and their agent.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
-use lb_agent::quiet_slots;
+use lb_agent::idle_slots;
 use lb_common::{Be16, Family, ListenerKey, Slot};
 use lb_config::{self as config, Config, Target, TargetGroup, TargetKey};
 use lb_plan::{self as plan, Tables};
@@ -58,7 +58,7 @@ pub(crate) struct Groups {
     pub(crate) agent: Agent,
     config: Config,
     pub(crate) declared: [Option<Declared>; GROUPS],
-    /// The group that each listener is led to.
+    /// The group of each listener.
     pub(crate) leads: [usize; 2],
     pub(crate) servers: BTreeMap<u16, Server>,
 }
@@ -98,7 +98,7 @@ impl Groups {
     pub(crate) fn tick(&mut self) {
         let now = self.agent.host.borrow().now;
         let Agent { tables, .. } = &self.agent;
-        let idle_slots = quiet_slots(tables, now, |slot| self.agent.seen(slot), |_, _, _| false);
+        let idle_slots = idle_slots(tables, now, |slot| self.agent.seen(slot), |_, _, _| false);
         self.agent.idle_slots = idle_slots;
         if self.agent.is_due() {
             self.reconcile();
@@ -157,7 +157,7 @@ impl Groups {
         true
     }
 
-    /// Tells mistakes where listeners are led.
+    /// Passes the groups of listeners to the mistakes.
     fn tell_host(&self, tables: &Tables) {
         let led = self.config.listeners.iter().filter_map(|listener| {
             let id = tables.listeners.get(&config::listener_key(listener)?)?.id;

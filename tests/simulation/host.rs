@@ -30,9 +30,9 @@ pub(crate) struct Host {
     pub(crate) kill_after: Option<usize>,
     pub(crate) budget_full: bool,
     pub(crate) broken: Option<Break>,
-    /// A mistake with listeners that are led between groups.
+    /// A mistake with listeners that switch between groups.
     pub(crate) broken_lead: Option<LeadBreak>,
-    /// The groups that listeners are led to, by the listener's id: what such mistakes take for it.
+    /// The groups of listeners, by the listener's id, as such mistakes assume them.
     pub(crate) led_to: BTreeMap<u16, u16>,
 }
 
@@ -152,8 +152,8 @@ impl MapStore for HostStore {
         self.0.borrow().tables.memory.seen.borrow().get(slot as usize)
     }
 
-    /// One listener is no crowd.
-    fn crowded<'keys>(&self, _new: &'keys [ListenerKey]) -> Option<&'keys ListenerKey> {
+    /// One listener is not enough for a collision.
+    fn first_overflow<'keys>(&self, _new: &'keys [ListenerKey]) -> Option<&'keys ListenerKey> {
         None
     }
 

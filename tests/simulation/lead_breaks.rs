@@ -1,4 +1,4 @@
-//! Deliberate breaks of the rule for listeners that are led between groups, one for each clause.
+//! Deliberate violations of the rule for listeners that switch between groups, one for each clause.
 
 use lb_common::{Slot, Target, target::TargetState};
 use lb_plan::{MapOp, SlotWrites, consistency, is_transition};
@@ -12,13 +12,13 @@ pub(crate) enum LeadBreak {
     Direct,
     /// It takes its ring along, but nothing is armed in it.
     Unarmed,
-    /// What was armed in its ring is armed anew: what was remembered no longer counts.
+    /// Armed slots of its ring are armed again: their remembered flows no longer count.
     Inherit,
     /// It gets the ring of the other group as soon as nothing is armed in its own.
     Arrived,
     /// Each ring counts its epochs on its own, from one.
     Epoch,
-    /// The targets of the former group take nothing any more.
+    /// The targets of the previous group take no packets any more.
     Drain,
     /// They go when their delay is over, though their server is in service in the other group.
     Server,
@@ -121,7 +121,7 @@ fn is_draining(target: &Target) -> bool {
     target.state == TargetState::Draining as u8
 }
 
-/// Whether no listener is led to the group of a target.
+/// Whether no listener forwards to the group of a target.
 fn is_of_unused(target: &Target, host: &Host) -> bool {
     !host.led_to.values().any(|group| *group == target.group)
 }

@@ -1,6 +1,6 @@
-//! One sequence with several groups: listeners are led from one to another and back while connections
-//! open, send and end; servers are in one group or in several, come, go, die and recover; groups are
-//! deleted, made again and renamed; the agent is killed.
+//! One sequence with several groups: listeners switch from one to another and back while
+//! connections open, send and end; servers are in one group or in several, and are added, removed,
+//! die and recover; groups are deleted, created again and renamed; the agent is killed.
 
 use std::collections::BTreeMap;
 
@@ -135,8 +135,8 @@ impl LeadSequence {
         }
     }
 
-    /// A change, carried out by the agent; sometimes it is killed on the way, and packets go on until
-    /// another one starts.
+    /// A change, carried out by the agent; sometimes it is killed before the end, and packets
+    /// continue until another one starts.
     fn change(&mut self) -> Result<(), String> {
         self.steps.threaten(8);
         self.choose();
@@ -232,7 +232,7 @@ impl LeadSequence {
         self.steps.say(|| format!("server {number} {}", if alive { "recovers" } else { "dies" }));
     }
 
-    /// A group that no listener is led to goes, or comes back under the same name or another one.
+    /// An unused group is deleted, or created again with the same name or another one.
     fn delete_or_make(&mut self) {
         let group = self.steps.random.below(GROUPS);
         if self.groups.leads.contains(&group) {
@@ -296,11 +296,11 @@ impl LeadSequence {
             (self.groups.agent.host.borrow().budget_full, self.groups.leads[listener]);
         let takers = self.groups.in_service(group);
         let target = match self.deliver(tuple, true) {
-            // It may wait for longer than its former group's targets drain.
+            // It may wait for longer than its previous group's targets drain.
             Err(_) if takers.is_empty() => return Ok(()),
             delivered => delivered?,
         };
-        // Until a group has somebody in service, its listeners stay where they were.
+        // Until a group has a target in service, its listeners keep their previous targets.
         let excused = budget_full || takers.is_empty();
         if !excused && !takers.contains(&target) {
             return Err(format!("a new flow goes to {target}, and {group} has {takers:?}"));
@@ -324,7 +324,7 @@ impl LeadSequence {
             return Ok(());
         }
         let target = match self.deliver(flow.tuple, false) {
-            // Its server has gone, and nobody else is in service.
+            // Its server was removed, and no other one is in service.
             Err(_) if flow.excused => flow.target,
             delivered => delivered?,
         };

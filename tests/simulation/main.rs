@@ -99,7 +99,7 @@ fn each_deliberate_break_is_caught() {
 }
 
 #[test]
-fn listeners_led_between_groups_break_nothing() {
+fn listeners_that_switch_between_groups_break_no_connection() {
     if let Some(seed) = asked_seed() {
         LeadSequence::new(seed, None).traced().run().expect("the sequence holds");
         return;

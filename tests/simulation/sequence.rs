@@ -5,7 +5,7 @@ use crate::{
     breaks::Break,
     check::{self, Flow, Watched},
     flows::{self, Tuple},
-    group::{DELAY, Fate, Group, IDLE, Way},
+    group::{DELAY, Fate, Group, IDLE, Phase},
     random::Random,
     steps::Steps,
 };
@@ -36,7 +36,7 @@ pub(crate) struct Sequence {
     former: Vec<u16>,
     next_number: u16,
     watched: Watched,
-    /// Whether somebody sends forged segments of connections that there are not.
+    /// Whether an attacker sends forged segments of connections that do not exist.
     attacked: bool,
 }
 
@@ -78,9 +78,9 @@ impl Sequence {
     /// Delays pass.
     fn let_go(&mut self) {
         let now = self.steps.now;
-        for number in self.with(|fate| !fate.keeps_flows(now) && fate.way != Way::Serving) {
+        for number in self.with(|fate| !fate.keeps_flows(now) && fate.phase != Phase::Serving) {
             self.excuse(number);
-            if let Some(Fate { way: Way::Leaving(_), .. }) = self.group.targets.get(&number) {
+            if let Some(Fate { phase: Phase::Leaving(_), .. }) = self.group.targets.get(&number) {
                 self.steps.say(|| format!("{number} is gone"));
                 self.group.targets.remove(&number);
                 self.former.push(number);
@@ -127,8 +127,8 @@ impl Sequence {
         Ok(())
     }
 
-    /// A change of the group, carried out by the agent; sometimes it is killed on the way, and
-    /// packets go on until another one starts.
+    /// A change of the group, carried out by the agent; sometimes it is killed before the end, and
+    /// packets continue until another one starts.
     fn change(&mut self) -> Result<(), String> {
         self.steps.threaten(6);
         self.choose();
@@ -182,7 +182,7 @@ impl Sequence {
         if self.steps.random.chance(700) {
             return self.spare();
         }
-        let leaving = self.with(|fate| fate.alive && fate.way != Way::Serving);
+        let leaving = self.with(|fate| fate.alive && fate.phase != Phase::Serving);
         self.steps.random.pick(&leaving)
     }
 
@@ -203,7 +203,7 @@ impl Sequence {
         if self.group.targets.len() > 8 {
             return;
         }
-        let leaving = self.with(|fate| matches!(fate.way, Way::Leaving(_)));
+        let leaving = self.with(|fate| matches!(fate.phase, Phase::Leaving(_)));
         let back = [self.former.as_slice(), &leaving].concat();
         let back = self.steps.random.chance(300).then(|| self.steps.random.pick(&back)).flatten();
         let number = back.unwrap_or(self.next_number);
@@ -228,24 +228,24 @@ impl Sequence {
     fn remove(&mut self) {
         if let Some(number) = self.spare() {
             self.steps.say(|| format!("remove {number}"));
-            let way = Way::Leaving(self.steps.now + DELAY);
-            self.group.targets.entry(number).and_modify(|fate| fate.way = way);
+            let phase = Phase::Leaving(self.steps.now + DELAY);
+            self.group.targets.entry(number).and_modify(|fate| fate.phase = phase);
         }
     }
 
     fn drain(&mut self) {
         if let Some(number) = self.spare() {
             self.steps.say(|| format!("drain {number}"));
-            let way = Way::Drained(self.steps.now + DELAY);
-            self.group.targets.entry(number).and_modify(|fate| fate.way = way);
+            let phase = Phase::Drained(self.steps.now + DELAY);
+            self.group.targets.entry(number).and_modify(|fate| fate.phase = phase);
         }
     }
 
     fn undrain(&mut self) {
-        let drained = self.with(|fate| matches!(fate.way, Way::Drained(_)));
+        let drained = self.with(|fate| matches!(fate.phase, Phase::Drained(_)));
         if let Some(number) = self.steps.random.pick(&drained) {
             self.steps.say(|| format!("undrain {number}"));
-            self.group.targets.entry(number).and_modify(|fate| fate.way = Way::Serving);
+            self.group.targets.entry(number).and_modify(|fate| fate.phase = Phase::Serving);
         }
     }
 
@@ -334,7 +334,7 @@ impl Sequence {
         let target = host.send(tuple, syn).ok_or("a packet is not forwarded")?;
         let fate = self.group.targets.get(&target);
         let keeps = fate.is_some_and(|fate| fate.keeps_flows(self.steps.now));
-        // An agent that was killed has not told the data path yet.
+        // A killed agent has not updated the data path yet.
         if keeps || interrupted {
             Ok(target)
         } else {

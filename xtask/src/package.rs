@@ -38,7 +38,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Packs a binary with all that belongs to it, into a folder of its own if that has a name; gives the
+/// Packs a binary with all that belongs to it, into a separate folder if that has a name; gives the
 /// package's path.
 pub(crate) fn pack(workspace: &Workspace, xelb: &Path, folder: Option<&str>) -> Result<PathBuf> {
     let packages = workspace.target_dir.join("package");

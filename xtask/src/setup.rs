@@ -31,7 +31,7 @@ pub(crate) enum Need {
     CargoDeny,
     /// The programs that the lab's hosts run.
     LabPrograms,
-    /// The programs that xelb is measured beside.
+    /// The programs that xelb is compared with.
     BenchPrograms,
     /// What asks the API whatever its document allows.
     Schemathesis,

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every check and test of the project, as stages in order.
 //!
-//! A stage that fails does not keep the others from running, unless that is asked for. It ends with
-//! the slowest tests, a table of stages and one closing line. What a stage does is a row of
+//! After a failed stage, the others still run, unless an option says otherwise. It ends with the
+//! slowest tests, a table of stages and one closing line. What a stage does is a row of
 //! [`stage::STAGES`].
 
 mod dependencies;

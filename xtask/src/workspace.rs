@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 
-/// Where the workspace and its products lie.
+/// Paths of the workspace and its products.
 pub(crate) struct Workspace {
     /// The directory of the workspace's Cargo.toml.
     pub(crate) root: PathBuf,
@@ -55,8 +55,8 @@ impl Workspace {
         command
     }
 
-    /// Builds all programs and tests, in one go: Cargo chooses the features of what they share by what
-    /// is built with it, and compiles it anew for every other choice. Gives `xelb`.
+    /// Builds all programs and tests, in one go: Cargo chooses the features of what they share by
+    /// what is built with it, and compiles it again for every other choice. Gives `xelb`.
     pub(crate) fn build_for_tests(&self) -> Result<PathBuf> {
         run(&mut self.cargo(["build", "--workspace", "--bins", "--tests"]))?;
         Ok(self.target_dir.join("debug/xelb"))

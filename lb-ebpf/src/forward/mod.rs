@@ -63,7 +63,7 @@ fn write<P: Packet>(
     }
 }
 
-/// What is to be said of a packet that leaves by `interface`.
+/// The verdict of a packet that leaves by `interface`.
 #[inline(always)]
 fn by<P: Packet>(packet: &P, interface: u32) -> Sent {
     Sent::by(if interface == packet.ingress() { 0 } else { interface })
@@ -73,7 +73,7 @@ fn by<P: Packet>(packet: &P, interface: u32) -> Sent {
 #[inline(always)]
 fn clamped(sent: Sent, flow: &Datagram, offset: usize, mss: u16) -> Sent {
     let transport = offset + usize::from(flow.header_length);
-    // A SYN behind 400 bytes of extension headers is not worth more room in the word.
+    // A SYN after 400 bytes of extension headers is not worth more bits of the word.
     if mss != 0 && flow.tcp_flags & Tcp::SYN != 0 && transport <= 2 * usize::from(u8::MAX) {
         sent.clamped(mss, (transport / 2) as u8)
     } else {
@@ -81,7 +81,7 @@ fn clamped(sent: Sent, flow: &Datagram, offset: usize, mss: u16) -> Sent {
     }
 }
 
-/// What is to be said of a packet that leaves by `interface`, with its IP header at `offset`.
+/// The verdict of a packet that leaves by `interface`, with its IP header at `offset`.
 #[inline(always)]
 pub(crate) fn sent<P: Packet>(
     packet: &P,
@@ -93,14 +93,14 @@ pub(crate) fn sent<P: Packet>(
     clamped(by(packet, interface), flow, offset, mss)
 }
 
-/// Whether the packet fits the way to the target.
+/// Whether the packet fits the path MTU of the target.
 #[inline(always)]
 pub(crate) const fn fits(datagram: &Datagram, target: &Target) -> Result<(), Stop> {
     if datagram.length <= target.room { Ok(()) } else { Err(too_big(datagram, target.room)) }
 }
 
-/// The end of a packet that is longer than `room`. Nobody is told about a message that itself tells
-/// of an error, or a part without ports.
+/// The end of a packet that is longer than `room`. No ICMP error is sent for an ICMP error, or for
+/// a fragment without ports.
 #[inline(always)]
 pub(crate) const fn too_big(datagram: &Datagram, room: u16) -> Stop {
     match datagram.content {

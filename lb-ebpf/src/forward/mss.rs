@@ -13,7 +13,8 @@ const MSS: u8 = 2;
 /// Length of the MSS option.
 const MSS_LENGTH: u8 = 4;
 
-/// Options in a SYN that are looked at: each has at least two bytes of the forty, but for padding.
+/// Maximum number of options in a SYN that are parsed: each has at least two of the forty bytes,
+/// except padding.
 const OPTIONS_MAX: usize = 16;
 
 /// Lowers the MSS option of the SYN at `offset` to `limit` bytes. A SYN without one, or with options

@@ -11,12 +11,13 @@ use lb_common::generate::{CONNECTION_PACKETS, FRAME_OFFSET, Order};
 
 use super::{ORDER, STATE, UNDER_TEST, failed, room, store};
 
-/// How far the connection is, its client's address, then the addresses and the ports that its target sees,
-/// each as it lies in the frame.
+/// State of the connection, its client's address, then the addresses and ports that its target
+/// sees, each as in the frame.
 #[map]
 static LIFE: PerCpuArray<[u64; 4]> = PerCpuArray::with_max_entries(1, 0);
 
-/// Words of the frame, with [`FRAME_OFFSET`] before it: the source lies in the second half of this one.
+/// Words of the frame, with [`FRAME_OFFSET`] before it: the source is in the second half of this
+/// one.
 const SOURCE: usize = 3;
 /// Destination and ports.
 const ENDS: usize = 4;

@@ -1,4 +1,4 @@
-//! The generator. What it makes stands in [`ORDER`], so that one instance serves all cases.
+//! The generator. [`ORDER`] has its parameters, so that one instance serves all cases.
 
 mod connect;
 mod reference;

@@ -1,4 +1,4 @@
-//! Programs to compare with, each of which does one thing that others or nobody can do without.
+//! Programs for comparison, each of which does one step that other balancers, or all, need.
 
 use aya_ebpf::{
     EbpfContext as _,
@@ -60,7 +60,7 @@ fn swap(context: &XdpContext) -> Option<()> {
     if start + ETHERNET > context.data_end() {
         return None;
     }
-    // SAFETY: long enough, as compared above; frames lie at even addresses.
+    // SAFETY: long enough, as compared above; frames are at even addresses.
     unsafe {
         let macs = start as *mut [[u16; 3]; 2];
         let [destination, source] = *macs;
@@ -87,7 +87,7 @@ fn encapsulate(context: &XdpContext) -> Option<()> {
     if start + HEADERS > context.data_end() {
         return None;
     }
-    // SAFETY: long enough, as compared above; frames lie at even addresses.
+    // SAFETY: long enough, as compared above; frames are at even addresses.
     let words = unsafe { *(start as *const [u16; HEADERS / 2]) };
     let [version, protocol] = [words[7].to_ne_bytes()[0], words[11].to_ne_bytes()[1]];
     let [source_port, destination_port] = [words[17], words[18]];
@@ -129,7 +129,7 @@ fn look_up(context: &XdpContext) -> Option<()> {
     if start + ETHERNET + IP + 4 > context.data_end() {
         return None;
     }
-    // SAFETY: long enough, as compared above; IPv4 addresses and ports stand at even addresses.
+    // SAFETY: long enough, as compared above; IPv4 addresses and ports are at even addresses.
     let words = unsafe { *((start + 26) as *const [u16; 6]) };
     let word = |high: u16, low: u16| u32::from(high) << 16 | u32::from(low);
     let [from, from_low, to, to_low, from_port, to_port] = words;

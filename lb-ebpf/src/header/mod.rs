@@ -1,4 +1,4 @@
-//! Headers as they lie in a packet: fields in network byte order, at any even offset.
+//! Headers as in a packet: fields in network byte order, at any even offset.
 
 mod ethernet;
 mod icmp;

@@ -18,7 +18,7 @@ pub const HEADROOM_RESERVED: usize = 40;
 /// A packet with headroom.
 #[derive(Clone, Debug)]
 pub struct VecPacket {
-    /// Words, so that the frame lies at an even address.
+    /// Words, so that the frame is at an even address.
     buffer: Vec<u16>,
     head: usize,
     end: usize,

@@ -46,7 +46,7 @@ pub(crate) fn flow_of<P: Packet, T: Tables>(
     if quote.source != ip.destination {
         return Err(Stop::Pass);
     }
-    // What lies behind the IP packet is padding, whatever it looks like: the message contradicts itself.
+    // Bytes after the IP packet are padding, whatever they contain: the message contradicts itself.
     if !quote.fits(usize::from(ip.length).wrapping_sub(ip.header_length + Icmp::LEN)) {
         return Err(fault::ours(&vip, Stop::Drop(DropReason::TransportHeaderMalformed), tables));
     }

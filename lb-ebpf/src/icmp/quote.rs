@@ -12,7 +12,7 @@ use crate::{
     header::{Extension, Ipv4, Ipv6, Ports, next_header},
 };
 
-/// The flow of a quoted packet, and where its parts lie.
+/// The flow of a quoted packet, and the positions of its parts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Quote {
     pub(crate) source: Address,
@@ -25,8 +25,7 @@ pub(crate) struct Quote {
 }
 
 impl Quote {
-    /// Whether its ports lie within the `room` bytes of the message that are for it: what lies behind
-    /// them is padding.
+    /// Whether its ports are within the `room` bytes of the quote; bytes after them are padding.
     #[inline(always)]
     pub(crate) const fn fits(&self, room: usize) -> bool {
         self.header_length + Ports::LEN <= room

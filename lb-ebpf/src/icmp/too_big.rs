@@ -1,8 +1,8 @@
 //! Tells a sender that its packet does not fit: ICMP "fragmentation needed" (RFC 792, RFC 1191) and
 //! ICMPv6 "packet too big" (RFC 4443), from the address that the packet was for.
 //!
-//! IPv4 senders are told also when they allowed fragments: xelb cannot make any, and Linux lowers
-//! its path MTU for such a message just the same.
+//! IPv4 senders get it even if they allow fragmentation: xelb cannot fragment, and Linux lowers its
+//! path MTU for such a message, too.
 
 use lb_common::{Address, Be16, Counter, DropReason, Family, Limit};
 
@@ -94,8 +94,8 @@ fn sum_of<P: Packet>(packet: &P, offset: usize, length: usize) -> Option<u32> {
     Some(sum)
 }
 
-/// The sum of the block of this many words in `length` bytes at `offset`; larger ones lie before it. 0 when
-/// there is none.
+/// The sum of the block of this many words in `length` bytes at `offset`; larger ones are before
+/// it. 0 if there is none.
 #[inline(always)]
 fn block<P: Packet, const WORDS: usize>(packet: &P, offset: usize, length: usize) -> Option<u32> {
     let bytes = WORDS * 2;
@@ -163,8 +163,8 @@ fn write_v6<P: Packet>(
     Some(())
 }
 
-/// The message; both versions have the MTU in the last two bytes. `sum` is that of what it covers
-/// beside itself.
+/// The message; both versions have the MTU in the last two bytes. `sum` is the checksum of the
+/// other bytes that it covers.
 #[inline(always)]
 fn icmp(type_and_code: Be16, room: u16, sum: u32) -> Icmp {
     let sum = sum + u32::from(type_and_code.get()) + u32::from(room);

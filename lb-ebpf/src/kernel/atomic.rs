@@ -2,7 +2,7 @@
 
 use core::arch::asm;
 
-/// Stores `new` where `old` stands; `false` when something else does. In assembler, since the
+/// Compare and swap: stores `new` if the value is `old`; `false` otherwise. In assembler, since the
 /// compiler does not know that BPF has it (`atomic-cas` of the target is false).
 ///
 /// # Safety

@@ -92,7 +92,7 @@ pub(super) fn made(mut word: u64) -> u64 {
     word
 }
 
-/// Stores as much of a word at `start + AT` as lies before `start + length`, an even number.
+/// Stores the part of a word at `start + AT` that is before `start + length`, an even number.
 ///
 /// In assembler, since LLVM stores at an even address by two bytes; the verifier allows more at any
 /// address of a packet where the CPU does.
@@ -149,7 +149,7 @@ impl Words for Frame {
 impl Packet for Frame {
     #[inline(always)]
     fn holds(&self, length: usize) -> bool {
-        // Most frames lie in one buffer; asking for the others is a call.
+        // Most frames are in one buffer; access to the others is a call.
         self.holds_in_first_buffer(length) || length <= self.buffers_length()
     }
 

@@ -26,7 +26,7 @@ pub(super) fn ask(place: usize, key: &ListenerKey) -> ControlFlow<Option<Listene
     }
 }
 
-/// Asks the places behind the first one.
+/// Probes the positions after the first one.
 #[inline(always)]
 pub(super) fn search(key: &ListenerKey) -> Option<Listener> {
     let first = key.place();

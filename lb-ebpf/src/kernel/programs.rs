@@ -10,14 +10,14 @@ use super::{frame::Frame, maps, run::Run};
 #[inline(always)]
 pub(super) fn rest<R: Run>(frame: &Frame, first: Step) {
     let Some(left) = maps::LEFT.get_ptr_mut(R::instance() as u32) else { return };
-    // SAFETY: into this CPU's part of the map, which nobody else uses before the other program has
-    // read it: packets are not interrupted by packets, and a dry run has its own.
+    // SAFETY: this CPU's part of the map has no other user until the other program has read it:
+    // packets do not interrupt packets, and a dry run has its own.
     unsafe { *left = first.to_word() };
     call::<R>(frame, Next::Rest);
 }
 
-/// Goes on with the program for translation, and comes back only if there is none. It reads the packet
-/// anew.
+/// Goes on with the program for translation, and comes back only if there is none. It parses the
+/// packet again.
 #[inline(always)]
 pub(super) fn translate<R: Run>(frame: &Frame) {
     call::<R>(frame, Next::Translate);

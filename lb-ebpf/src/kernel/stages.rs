@@ -21,13 +21,13 @@ use super::{
 };
 
 impl Frame {
-    /// The frame of the run with this context, in a function of its own.
+    /// The frame of the run with this context, in a separate function.
     #[inline(always)]
     pub(crate) fn of(context: *mut xdp_md) -> Self {
         Self(XdpContext::new(context))
     }
 
-    /// The context, for a function of its own.
+    /// The context, for a separate function.
     #[inline(always)]
     pub(crate) const fn context(&self) -> *mut xdp_md {
         self.0.ctx
@@ -142,7 +142,7 @@ impl<R: Run> Stages<Frame> for KernelTables<R> {
     }
 }
 
-/// The agent puts programs where others go on before it attaches the first one.
+/// The agent installs the tail calls before it attaches the first program.
 #[inline(always)]
 fn program_missing<R: Run>(tables: &KernelTables<R>) -> Verdict {
     tables.count(DropReason::ProgramMissing.index());
@@ -167,7 +167,7 @@ extern "C" fn xelb_read(context: *mut xdp_md, flow: *mut Datagram) -> u64 {
     }
 }
 
-/// A stage that is told the flow.
+/// A stage that gets the flow.
 #[inline(always)]
 fn with_flow(
     context: *mut xdp_md,
@@ -293,7 +293,7 @@ pub(super) fn search(key: &ListenerKey) -> Option<Listener> {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn xelb_search(key: *const ListenerKey) -> u64 {
-    // SAFETY: the verifier gives a function of its own only pointers to whole values.
+    // SAFETY: the verifier gives a separate function only pointers to whole values.
     let Some(key) = (unsafe { key.as_ref() }) else {
         return 0;
     };
@@ -329,7 +329,7 @@ extern "C" fn xelb_wide(key: *const VipKey, about: u32) -> u64 {
     listeners.listener((about >> 16) as u8, about as u16).map_or(0, Listener::to_word)
 }
 
-/// See [`recall::answer`]: a function of its own, called from within a stage, since few packets come
+/// See [`recall::answer`]: a separate function, called from within a stage, since few packets come
 /// there.
 #[inline(always)]
 pub(super) fn recall(asked: &Question) -> Answer {

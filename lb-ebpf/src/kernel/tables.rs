@@ -44,7 +44,7 @@ impl<R: Run> Tables for KernelTables<R> {
     fn listener(&self, key: &ListenerKey) -> Option<Listener> {
         match listeners::ask(key.place(), key) {
             ControlFlow::Break(answer) => answer,
-            // A copy, so that the key need not lie on the stack before it comes to this.
+            // A copy, so that the key need not be on the stack on paths that do not need it.
             ControlFlow::Continue(()) => stages::search(&{ *key }),
         }
     }
@@ -113,7 +113,7 @@ impl<R: Run> Tables for KernelTables<R> {
 
     #[inline(always)]
     fn takes(&self, interface: u32, mac: u64) -> bool {
-        // Who asks what becomes of a packet does not ask for whom a frame is.
+        // A dry run explains packets and ignores the MAC address of the frame.
         if R::is_dry() {
             return true;
         }

@@ -1,5 +1,5 @@
-//! Which binding to take from its flow when bindings, or the ports of a target, are short. Pure: a choice is
-//! one word, which goes through the bindings that are looked at one by one.
+//! Which binding to take from its flow when bindings, or the ports of a target, are short. Pure: a
+//! choice is one word, which is updated with each inspected binding.
 
 use lb_common::{Binding, Life};
 
@@ -9,8 +9,8 @@ use super::life::{self, Spare};
 /// counts as flooded: an eighth of [`super::expire::LOOKS`].
 const FLOODED: u64 = 4;
 
-/// The best of the bindings that were looked at, and the listener that has most of the flows that have
-/// not begun (by majority vote: Boyer, Moore 1981).
+/// The best of the inspected bindings, and the listener that has most of the flows that have not
+/// begun (by majority vote: Boyer, Moore 1981).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Choice(u64);
 
@@ -137,7 +137,7 @@ mod tests {
     const OVER: u16 = OPEN | Life::CLIENT_FIN | Life::TARGET_FIN | Life::SETTLED;
 
     #[test]
-    fn what_has_ended_goes_before_what_has_not_begun_and_the_oldest_first() {
+    fn ended_flows_are_evicted_before_unopened_ones_and_the_oldest_first() {
         let nothing = walk(&[(1, OPEN, 9), (1, 0, 1), (2, 0, 0)]);
         assert!(!nothing.is_found() && !nothing.has_ended() && nothing.flooded() == 0);
         let half = walk(&[(1, OPEN, 9), (1, 0, 3), (1, 0, 5), (1, 0, 4)]);
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listener_with_most_of_what_has_not_begun_is_flooded() {
+    fn a_listener_with_most_unopened_flows_counts_as_flooded() {
         let young = |listener| (listener, 0, 0);
         assert_eq!(walk(&[young(u16::MAX); 4]).flooded(), u16::MAX);
         assert_eq!(walk(&[young(3); 3]).flooded(), 0);

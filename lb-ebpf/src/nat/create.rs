@@ -7,16 +7,16 @@ use crate::{
     Content, Datagram, Packet, header::Tcp, link, listener, steer, tables::Fact, verdict::Stop,
 };
 
-/// Times that a binding is taken, when the first ones have not rested: those behind have rested
-/// less.
+/// Attempts to allocate a binding, if the first ones cannot be reused yet: later ones were freed
+/// later.
 const TAKES: usize = 2;
 
-/// What the binding of a new flow is made of.
+/// The choice for the binding of a new flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chosen {
-    /// Place of the pool that the target is to see it come from, or [`Chosen::CLIENT`].
+    /// Index of the pool of its source address, or [`Chosen::CLIENT`].
     pub pool: u8,
-    /// The port that it is to see, in host byte order; that of a client says nothing.
+    /// The source port, in host byte order; unused with the client's address.
     pub port: u16,
     /// Index of the binding, which is the flow's.
     pub index: u32,
@@ -27,9 +27,9 @@ impl Chosen {
     pub const CLIENT: u8 = u8::MAX;
 }
 
-/// Chooses where the target is to see a new flow come from, and takes a binding for it.
+/// Chooses the source address and port of a new flow, and allocates a binding for it.
 ///
-/// It is apart from [`bind`], so that no stack holds both what is chosen from and the binding.
+/// It is separate from [`bind`], so that no stack frame has both the candidates and the binding.
 #[inline(always)]
 pub(crate) fn choose<T: NatTables>(flow: &Datagram, tables: &T) -> Result<Chosen, Stop> {
     if !begins(flow) {
@@ -73,7 +73,7 @@ pub(crate) fn bind<P: Packet, T: NatTables>(
     made
 }
 
-/// Takes a binding that has rested, or else one whose flow has ended or not begun.
+/// Takes a binding that can be reused, or else one whose flow has ended or not begun.
 #[inline(always)]
 fn take<T: NatTables>(tables: &T) -> Option<u32> {
     let now = seconds(tables);
@@ -87,18 +87,18 @@ fn take<T: NatTables>(tables: &T) -> Option<u32> {
     tables.evict(now)
 }
 
-/// Whether a packet may begin a flow. One of a TCP connection may, whatever it is (its flow may have
-/// been forgotten, or have begun before this balancer did): the target answers what it does not
-/// know with RST, and the client learns. Only RST has no answer.
+/// Whether a packet may begin a flow. Any packet of a TCP connection may (its flow may have been
+/// forgotten, or have begun before this balancer): the target answers unknown packets with RST, and
+/// the client learns it. Only RST has no answer.
 #[inline(always)]
 const fn begins(flow: &Datagram) -> bool {
     let whole = matches!(flow.content, Content::Whole | Content::FirstFragment);
     whole && flow.tcp_flags & Tcp::RST == 0
 }
 
-/// Whether the target is to see the client's address. A target that is its own client (a hairpin) would get
-/// packets from its own address in mode nat, and drop them: its flows come from an address of the balancer,
-/// as in mode fullnat, where the configuration has any.
+/// Whether the target sees the client's address. A target that is its own client (a hairpin) would
+/// get packets from its own address in mode nat, and drop them: its flows get a source address of
+/// the balancer, as in mode fullnat, if the configuration has one.
 #[inline(always)]
 fn is_clients(target: &Target, flow: &Datagram) -> Result<bool, DropReason> {
     match Mode::try_from(target.mode) {
@@ -110,7 +110,7 @@ fn is_clients(target: &Target, flow: &Datagram) -> Result<bool, DropReason> {
     }
 }
 
-/// Writes the binding, but for its life; gives it, and the hash of the flow.
+/// Writes the binding, except for its life; gives it, and the hash of the flow.
 #[inline(always)]
 fn fill<P: Packet, T: NatTables>(
     packet: &P,
@@ -121,8 +121,8 @@ fn fill<P: Packet, T: NatTables>(
     let malformed = DropReason::TransportHeaderMalformed;
     let link = link::parse(packet).map_err(|_| malformed)?;
     let link = super::client_link(packet, &link).ok_or(malformed)?;
-    // As for `choose`, but a change of the configuration may come between the two: then this is right, and
-    // a tuple that was not looked for is found to be taken.
+    // As for `choose`, but the configuration may change between the two: then this is right, and
+    // the insertion detects a used tuple.
     let listener = listener::of(flow, tables).ok_or(Stop::Pass)?;
     let hash = steer::hash_of(flow, tables);
     let id = steer::current_of(&listener, flow, hash, tables)?;
@@ -154,7 +154,7 @@ fn fill<P: Packet, T: NatTables>(
     Ok((binding, hash))
 }
 
-/// Lets packets find it, in both directions.
+/// Inserts it into the flow table, in both directions.
 #[inline(always)]
 fn enter<T: NatTables>(
     index: u32,
@@ -165,8 +165,8 @@ fn enter<T: NatTables>(
 ) -> Result<(), DropReason> {
     let reply = expire::reply_hash(binding, tables);
     table::insert(reply, index, tables).map_err(|_| DropReason::FlowTableFull)?;
-    // Two listeners may lead one client port to one target port in mode nat, and two CPUs may have found
-    // one port free: answers could not be told apart.
+    // In mode nat, two listeners may map one client port to one target port, and two CPUs may have
+    // found one port free: answers would be ambiguous.
     let entered = if table::is_double(reply, tables) {
         Err(DropReason::TupleTaken)
     } else {
@@ -178,7 +178,7 @@ fn enter<T: NatTables>(
     }
     let new = Life { seen: seconds(tables), phase: Life::LIVE, flags: 0 };
     tables.count(Counter::FlowCreated.index());
-    // Nobody else has taken it.
+    // No other flow has taken it.
     let _mine = tables.swap_life(index, life, new.to_word());
     Ok(())
 }

@@ -1,25 +1,25 @@
-//! Takes bindings back whose flows have ended: each new flow looks at a few. So the cost grows with
-//! the work, nothing has to run beside the data path, and no packet waits. When none is free, a new flow takes
-//! the binding of one that has ended, or not begun ([`evict`]).
+//! Frees bindings whose flows have ended: each new flow inspects a few. So the cost grows with the
+//! work, no separate task is needed, and no packet waits. When none is free, a new flow takes the
+//! binding of one that has ended, or not begun ([`evict`]).
 
 use lb_common::{Binding, Counter, Family, Life};
 
 use super::{Ends, NatTables, choice::Choice, life, life::Spare, table};
 use crate::steer;
 
-/// Bindings that are looked at for each new one. All have to be walked within the time that flows live: with
-/// four, after a quarter of their number in new flows.
+/// Number of bindings that are inspected for each new one. All must be inspected within the
+/// lifetime of flows: with four, after a quarter of their number in new flows.
 pub(crate) const STEPS: u32 = 4;
 
-/// Bindings that are looked at when none is free: with nine of ten established, one look of
-/// thirty finds nothing, and the client's next SYN looks further.
+/// Number of bindings that are inspected if none is free: if nine of ten are established, one
+/// search of thirty finds none, and the client's next SYN continues the search.
 pub(crate) const LOOKS: u32 = 32;
 
-/// Bindings that are looked at, at least, before one is taken whose flow has not begun: one that has ended is
-/// better.
+/// Minimum number of bindings that are inspected before one whose flow has not begun is taken: one
+/// whose flow has ended is better.
 const LOOKS_MIN: u32 = 8;
 
-/// Looks at the next few bindings.
+/// Inspects the next few bindings.
 #[inline(always)]
 pub(crate) fn look<T: NatTables>(now: u32, tables: &T) {
     let start = tables.advance(STEPS, tables.taken());
@@ -39,11 +39,11 @@ fn look_at<T: NatTables>(index: u32, now: u32, tables: &T) {
     }
 }
 
-/// Takes a live binding from its flow, for another: the next one whose flow has ended, else one whose
-/// flow has not begun in time. All CPUs share one hand, so that the next ones are those that were taken
-/// first. If there is none, and a listener has most of the flows that have not begun, the oldest of those
-/// is taken: a flood pays for itself. Such a binding does not rest: who still reads it has a packet of a flow that
-/// is over.
+/// Takes a live binding from its flow, for another: the next one whose flow has ended, else one
+/// whose flow has not begun in time. All CPUs share one position, so that the oldest bindings come
+/// next. If there is none, and a listener has most of the flows that have not begun, the oldest of
+/// those is taken: a flood evicts its own flows. Such a binding is reused at once: a packet that
+/// still reads it belongs to a flow that is over.
 #[inline(always)]
 pub fn evict<T: NatTables>(now: u32, tables: &T) -> Option<u32> {
     let taken = tables.taken();
@@ -65,7 +65,7 @@ pub fn evict<T: NatTables>(now: u32, tables: &T) -> Option<u32> {
     for step in 0..LOOKS {
         let index = start.wrapping_add(step) % taken;
         if tables.is_meant(choice, index, now) {
-            // The next look starts behind it.
+            // The next search starts after it.
             tables.hand(step);
             return tables.take_over(index, now).then_some(index);
         }
@@ -73,7 +73,7 @@ pub fn evict<T: NatTables>(now: u32, tables: &T) -> Option<u32> {
     None
 }
 
-/// Looks at a binding that may be taken from its flow.
+/// Inspects a binding that may be evicted.
 #[inline(always)]
 pub fn weigh<T: NatTables>(choice: Choice, index: u32, now: u32, tables: &T) -> Choice {
     let life = Life::from_word(tables.life(index));
@@ -83,9 +83,9 @@ pub fn weigh<T: NatTables>(choice: Choice, index: u32, now: u32, tables: &T) -> 
     }
 }
 
-/// Whether this is the binding to take after all looks: the best one, or, when that may not be taken, one
-/// of the flooded listener's whose flow has not begun. One of the last second is left alone while there is an
-/// older one: its client may be about to answer.
+/// Whether this is the binding to evict after the search: the best one, or, if that may not be
+/// evicted, one of the flooded listener whose flow has not begun. One of the last second is spared
+/// while there is an older one: its client may be about to answer.
 #[inline(always)]
 pub fn is_meant<T: NatTables>(choice: Choice, index: u32, now: u32, tables: &T) -> bool {
     if choice.is_found() {
@@ -115,7 +115,7 @@ pub fn take_over<T: NatTables>(index: u32, now: u32, tables: &T) -> bool {
 }
 
 /// Ends a flow, if its life is still `word`: packets do not find its binding any more. It goes to
-/// the end of the queue, and is not taken before it has rested.
+/// the end of the queue, and is not reused before a grace period.
 #[inline(always)]
 pub(crate) fn forget<T: NatTables>(index: u32, word: u64, binding: &Binding, now: u32, tables: &T) {
     if end(index, word, binding, now, tables) {

@@ -1,4 +1,4 @@
-//! When a binding ends: by what TCP says, and by silence. Pure.
+//! When a binding ends: by TCP flags, and by silence. Pure.
 
 use lb_common::{Life, listener::protocol::TCP};
 
@@ -15,21 +15,21 @@ const OPENING: u32 = 60;
 /// given to another connection before the target has forgotten it.
 const CLOSED: u32 = 60;
 
-/// Seconds that a connection is remembered that was reset.
+/// Seconds that a reset connection is remembered.
 const RESET: u32 = 10;
 
-/// Seconds that a binding rests after its flow is forgotten: longer than a packet is under way in
-/// the program.
+/// Seconds until a binding is reused after its flow is forgotten: longer than a packet is in the
+/// program.
 const REST: u32 = 2;
 
 /// Seconds that a flow may take to begin when bindings are short: its first packet is sent again after
 /// one (RFC 6298).
 const OPENING_SHORT: u32 = 2;
 
-/// Seconds that a datagram's answer may be the last when bindings are short.
+/// Seconds of silence after a datagram's answer when bindings are short.
 const EXCHANGE_SHORT: u32 = 10;
 
-/// Which way a packet goes.
+/// The direction of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// From the client.
@@ -38,7 +38,7 @@ pub enum Direction {
     Reply = 1,
 }
 
-/// The life of a binding after a packet with these TCP flags; `answers` when nobody but the client can have
+/// The life of a binding after a packet with these TCP flags; `answers` if only the client can have
 /// sent it.
 #[must_use]
 #[inline(always)]
@@ -52,12 +52,12 @@ pub fn after(life: Life, direction: Direction, tcp_flags: u8, answers: bool, now
     if tcp_flags & Tcp::RST != 0 {
         flags |= Life::RESET;
     } else if tcp_flags & SYN_ACK == Tcp::ACK {
-        // The connection goes on: whoever the reset was for has not taken it.
+        // The connection continues: the receiver of the reset has not accepted it.
         flags &= !Life::RESET;
     }
     match direction {
         Direction::Reply => {
-            // The target has begun another connection.
+            // The target has accepted another connection.
             if tcp_flags & SYN_ACK == SYN_ACK && has_ended(life) {
                 flags = 0;
             }
@@ -88,7 +88,7 @@ pub const fn has_ended(life: Life) -> bool {
 /// Flags of a connection that both ends have closed.
 const CLOSED_BY_BOTH: u16 = Life::CLIENT_FIN | Life::TARGET_FIN;
 
-/// Whether a live binding may be taken from its flow when none is free.
+/// Whether a live binding may be evicted if none is free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Spare {
@@ -102,8 +102,8 @@ pub enum Spare {
     Ended,
 }
 
-/// See [`Spare`]. RFC 7857 (section 2.1) lets a closed connection's port be used again at once where
-/// the target judges its SYNs by RFC 6191, as Linux does.
+/// See [`Spare`]. RFC 7857 (section 2.1) permits to reuse a closed connection's port at once if the
+/// target checks its SYNs as in RFC 6191, as Linux does.
 #[must_use]
 #[inline(always)]
 pub const fn spare(life: Life, protocol: u8, idle_timeout: u16, now: u32) -> Spare {
@@ -145,7 +145,7 @@ pub const fn patience(life: Life, protocol: u8, idle_timeout: u16) -> u32 {
     }
 }
 
-/// Seconds since the last packet; a clock that another CPU saw a little later counts as now.
+/// Seconds since the last packet; a time of another CPU slightly in the future counts as now.
 #[inline(always)]
 pub(super) const fn silence(life: Life, now: u32) -> u32 {
     let age = now.wrapping_sub(life.seen);
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_ended_or_not_begun_is_spared_when_bindings_are_short() {
+    fn ended_and_unopened_flows_can_be_evicted_when_bindings_are_short() {
         const FIN: u8 = Tcp::FIN | Tcp::ACK;
         let open = [(Request, Tcp::SYN), (Reply, Tcp::SYN | Tcp::ACK), (Request, Tcp::ACK)];
         let at = |more: &[(Direction, u8)], count: usize, protocol, now| {

@@ -1,9 +1,9 @@
-//! Modes nat and fullnat: every flow has a binding, which says what its packets become in both
-//! directions.
+//! Modes nat and fullnat: every flow has a binding, which has the translation of its packets in
+//! both directions.
 //!
-//! The bindings live in maps that outlive the agent, and need nobody else: they are taken in their order,
-//! then from a queue of free ones, and found again by a dense flow table; each new one looks at a few
-//! others and takes back those whose flows have ended ([`expire`]).
+//! The bindings are in maps that survive the agent, and need no other process. They are allocated
+//! in their order, then from a queue of free ones, and a dense flow table finds them. Each
+//! allocation inspects a few others and frees those whose flows have ended ([`expire`]).
 
 pub mod choice;
 pub mod create;
@@ -28,7 +28,7 @@ use crate::{
     Datagram, Packet, ends::Ends, flow_hash, header::Ethernet, link::Link, tables::Tables,
 };
 
-/// What modes nat and fullnat ask of the outside.
+/// Tables of modes nat and fullnat.
 pub trait NatTables: Tables + FlowLines {
     /// The pool at this place; an empty one for a number that is too large.
     fn pool(&self, place: usize) -> Pool;
@@ -37,13 +37,13 @@ pub trait NatTables: Tables + FlowLines {
     /// [`lb_common::nat::POOLS_MAX`].
     fn pools_end(&self, family: Family) -> u32;
 
-    /// The binding with this index, whatever its life.
+    /// The binding with this index, regardless of its state.
     fn binding(&self, index: u32) -> Option<&Binding>;
 
-    /// Writes all of a binding but its life. Nobody else uses it now.
+    /// Writes all of a binding except its life. It has no other user now.
     fn write_binding(&self, index: u32, binding: &Binding);
 
-    /// See [`request::follow`]: in BPF a function of its own, so that the verifier walks it once.
+    /// See [`request::follow`]: in BPF a separate function, so that the verifier walks it once.
     fn follow(&self, flow: &Datagram, index: u32, link: &ClientLink);
 
     /// Writes [`Binding::link`]. Other packets may read the words of two links.
@@ -64,17 +64,17 @@ pub trait NatTables: Tables + FlowLines {
     /// Takes the first binding that has never been taken; or else the one that has been free the longest.
     fn take(&self) -> Option<u32>;
 
-    /// Gives a binding back. There is always room: each stands in the queue once.
+    /// Frees a binding. There is always space: each is in the queue at most once.
     fn give_back(&self, index: u32);
 
-    /// Where the next look for a binding starts when none is free; it is moved on by `steps`, for all CPUs.
+    /// Start of the next search for a binding if none is free; advanced by `steps`, for all CPUs.
     fn hand(&self, steps: u32) -> u32;
 
-    /// Where this CPU's next look for flows that have ended starts, below `end`; it is moved on by `steps`.
+    /// Start of this CPU's next search for ended flows, below `end`; advanced by `steps`.
     fn advance(&self, steps: u32, end: u32) -> u32;
 
-    /// See [`expire::evict`]: in BPF a function of its own, as all of these, so that the verifier walks it
-    /// once.
+    /// See [`expire::evict`]: in BPF a separate function, as all of these, so that the verifier
+    /// walks it once.
     fn evict(&self, now: u32) -> Option<u32>;
 
     /// See [`expire::weigh`].

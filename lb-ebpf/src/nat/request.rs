@@ -80,7 +80,7 @@ const fn begins_elsewhere(flow: &Datagram, life: Life, target: &Target) -> bool 
 #[inline(always)]
 pub(super) fn keep<T: NatTables>(index: u32, word: u64, next: Life, tables: &T) {
     if next.to_word() != word {
-        // Another CPU's packet may have been faster: the next packet will say the same.
+        // Another CPU's packet may have been faster: the next packet will do the same.
         let _written = tables.swap_life(index, word, next.to_word());
     }
 }

@@ -65,8 +65,8 @@ pub(super) fn packet<P: Packet>(
     let mut wanted = Wanted { source: Some(ends.source), destination: ends.destination, ends };
     let transport = offset + usize::from(flow.header_length & 0x3fff);
     if matches!(flow.content, Content::IcmpError) {
-        // The packet in it went the other way. Whoever sent the error stays, but a target: all that
-        // it sends comes from the VIP.
+        // The quoted packet has the opposite direction. Whoever sent the error stays, but a target:
+        // all that it sends comes from the VIP.
         let own = matches!(direction, Direction::Reply)
             && source(packet, offset, flow.family) == Some(binding.target_address);
         wanted.source = if own { Some(&binding.vip) } else { None };

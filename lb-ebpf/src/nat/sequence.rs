@@ -1,8 +1,8 @@
-//! What the balancer believes of a TCP segment that may be forged: its place in the stream is compared with
-//! what the target has said (RFC 5961). Pure.
+//! Validation of a TCP segment that may be forged: its sequence number is compared with the
+//! target's (RFC 5961). Pure.
 //!
-//! Only segments of the target are remembered, so that nobody who sends in a client's name can say
-//! what is right; and only to 16 KiB, so that most packets write nothing.
+//! Only segments of the target are remembered, so that an attacker with a forged client address has
+//! no influence; and only to 16 KiB, so that most packets write nothing.
 
 use lb_common::{Binding, Sequence, listener::protocol::TCP};
 
@@ -13,15 +13,15 @@ use crate::{Content, Datagram, header::Tcp};
 const STEP: u32 = 1 << 14;
 
 /// Length of the window in which a reset counts. The kernel that it is for takes the exact number
-/// only (RFC 5961, section 3.2): behind it may be what was under way.
+/// only (RFC 5961, section 3.2): data in flight may follow it.
 const WINDOW: u32 = 1 << 16;
 
 /// How far a client's packets may be from what the target expects, so that answers go where they come
 /// from: retransmissions before, a sender's window behind.
 const NEAR: u32 = 1 << 20;
 
-/// How far behind what its receiver expects a FIN may be: it stands behind all that is under way, as much
-/// as a receiver's window is.
+/// How far behind what its receiver expects a FIN may be: it is after all data in flight, up to a
+/// receiver's window.
 const FIN_WINDOW: u32 = NEAR;
 
 /// What a packet says of its flow's life: the TCP flags that its receiver would believe, or nothing when
@@ -52,8 +52,8 @@ pub fn believed(flow: &Datagram, binding: &Binding, direction: Direction) -> Opt
     }
 }
 
-/// Whether a client's packet is an answer to what its target has said, so that nobody else can have sent
-/// it: who sends a SYN in another's name does not see the target's sequence number. Where none is known,
+/// Whether a client's packet acknowledges data of its target, so that only the client can have sent
+/// it: the sender of a forged SYN does not see the target's sequence number. Where none is known,
 /// every packet counts.
 #[must_use]
 #[inline(always)]
@@ -63,8 +63,8 @@ pub fn answers(flow: &Datagram, binding: &Binding) -> bool {
     flow.protocol != TCP || binding.sequence == 0 || near
 }
 
-/// Whether answers may go the way that a client's packet came: of an established TCP connection
-/// ([`lb_common::Life::ESTABLISHED`]) only when its place in the stream is plausible.
+/// Whether answers may take the reverse path of a client's packet. For an established TCP
+/// connection ([`lb_common::Life::ESTABLISHED`]), its sequence number must be plausible.
 #[must_use]
 #[inline(always)]
 pub fn leads_back(flow: &Datagram, binding: &Binding, is_established: bool) -> bool {
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn only_who_has_seen_the_targets_number_answers_it() {
+    fn an_answer_needs_the_targets_sequence_number() {
         let known = bound(u32::MAX - 10, 1);
         for (received, expected) in
             [(u32::MAX - 9, true), (5, true), (u32::MAX - 10 - NEAR, true), (NEAR, false)]
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_follow_what_is_plausible() {
+    fn only_plausible_sequence_numbers_are_learned() {
         let known = bound(0, 1_000_000);
         for (sent, plausible) in
             [(1_000_000, true), (10, true), (2_000_000, true), (3_000_000, false)]

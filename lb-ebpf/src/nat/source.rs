@@ -1,11 +1,11 @@
-//! The address and port that a target sees a flow of mode fullnat come from. One port serves many flows at a
-//! time, as long as they go to different targets: what must differ is the whole tuple of protocol, target,
-//! its port, address and port.
+//! Source address and port of a flow of mode fullnat. One port serves many flows at a time, as long
+//! as they go to different targets: only the whole tuple of protocol, target, its port, source
+//! address and port must be unique.
 //!
-//! It is chosen when the flow begins. The flow's hash says which port is tried first, and which ones after it
-//! (double hashing over all ports of all addresses), so that nobody outside can tell the next port (RFC
-//! 6056, section 3.3.3), and no CPU asks another. The first one whose tuple is in no line of the flow table
-//! is taken.
+//! It is chosen when the flow begins. The flow's hash says which port is tried first, and which
+//! ones after it (double hashing over all ports of all addresses), so that the next port is not
+//! predictable (RFC 6056, section 3.3.3), and CPUs need no coordination. The first one whose tuple
+//! is in no line of the flow table is taken.
 
 use core::hint::black_box;
 
@@ -18,8 +18,8 @@ use crate::{Datagram, steer};
 /// none.
 pub const CANDIDATES: u32 = 32;
 
-/// What was found, in a word: the number of the pool and the port, in host byte order, and maybe a binding
-/// that the flow takes over from another one, with its port.
+/// The result, in a word: the number of the pool and the port, in host byte order, and maybe an
+/// evicted binding that the flow takes over, with its port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Source(u64);
 
@@ -119,7 +119,7 @@ impl Candidate {
         self.0 & Self::FREE != 0
     }
 
-    /// Index of the binding that has it; no binding's when nobody has it.
+    /// Index of its binding; an invalid index if it is free.
     #[inline(always)]
     const fn holder(self) -> u32 {
         self.0 as u32

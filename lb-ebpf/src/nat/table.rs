@@ -1,11 +1,11 @@
 //! The flow table: from the hash of a packet's ends to a binding.
 //!
 //! Lines of one cache line, eight words each; a word is a tag of the hash and the index of a
-//! binding. A flow has two lines to be in and goes to the first one, unless that is nearly full: then to
-//! the emptier one ("the power of two choices": Azar, Broder, Karlin, Upfal 1999), so that the lines fill evenly.
-//! With all bindings in use, half of all words are, and a packet in twenty looks at the second line; with
-//! few, none does. Both lie in one page. A tag only says where to look: the binding itself says whether it is the
-//! flow's.
+//! binding. A flow has two lines to be in and goes to the first one, unless that is nearly full:
+//! then to the emptier one ("the power of two choices": Azar, Broder, Karlin, Upfal 1999), so that
+//! the lines fill evenly. With all bindings in use, half of all words are, and a packet in twenty
+//! looks at the second line; with few, none does. Both are in one page. A tag only says where to
+//! look: the binding itself says whether it is the flow's.
 
 use core::ops::Deref;
 
@@ -36,7 +36,7 @@ pub trait FlowLines {
 /// Times that a place is looked for, when other CPUs take the one that was found.
 const TRIES: usize = 3;
 
-/// The flow table has no room where this flow could be.
+/// The buckets of this flow in the flow table are full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 

@@ -25,7 +25,7 @@ fn back(context: &XdpContext) -> Option<Ethernet> {
     if start + ETHERNET > context.data_end() {
         return None;
     }
-    // SAFETY: inside the frame, as compared above; frames lie at even addresses.
+    // SAFETY: inside the frame, as compared above; frames are at even addresses.
     let (ethernet, kind) = unsafe { (*(start as *const Ethernet), *((start + 12) as *const u16)) };
     let [to, from] = ethernet;
     (kind == 0x0800_u16.to_be()).then_some([from, to])
@@ -53,7 +53,7 @@ pub(crate) fn encapsulate(context: &XdpContext) -> Option<u32> {
         return None;
     }
     let start = context.data();
-    // The inner length is where the frame has it: behind the room of the outer header.
+    // The inner length is at its offset in the frame, after the space of the outer header.
     if start + ETHERNET + 2 * IPV4 > context.data_end() {
         return None;
     }

@@ -26,7 +26,7 @@ const IP: usize = 14;
 const TRANSPORT_V4: usize = IP + 20;
 const TRANSPORT_V6: usize = IP + 40;
 
-/// What a CPU has done, and where it goes on.
+/// What a CPU has done, and where it continues.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Progress {
@@ -68,7 +68,7 @@ static ADDRESSES: u32 = 1;
 /// The first of them: its last four bytes as a number.
 #[unsafe(no_mangle)]
 static ADDRESS_FIRST: u32 = 0;
-/// How far behind the first the address stands that is left out.
+/// Offset of the omitted address from the first one.
 #[unsafe(no_mangle)]
 static ADDRESS_SKIPPED: u32 = u32::MAX;
 /// Bytes of the frames that the kernel hands out; the largest of [`SIZES`].
@@ -148,7 +148,7 @@ unsafe fn head_v4(start: usize, packet: &Packet) {
     let ip_length = packet.length - IP as u32;
     let [high, low] = [(packet.address >> 16) as u16, packet.address as u16];
     let address_sum = u32::from(high) + u32::from(low);
-    // SAFETY: the caller's promise; all places lie below HEAD_V4.
+    // SAFETY: the caller's promise; all offsets are below HEAD_V4.
     unsafe {
         write(start + IP + 2, ip_length as u16);
         write(start + IP + 10, checksum(setting(&SUM_IP) + ip_length + address_sum));
@@ -166,7 +166,7 @@ unsafe fn head_v4(start: usize, packet: &Packet) {
 unsafe fn head_v6(start: usize, packet: &Packet) {
     let length = packet.length - TRANSPORT_V6 as u32;
     let [high, low] = [(packet.address >> 16) as u16, packet.address as u16];
-    // SAFETY: the caller's promise; all places lie below HEAD_V6.
+    // SAFETY: the caller's promise; all offsets are below HEAD_V6.
     unsafe {
         write(start + IP + 4, length as u16);
         write(start + IP + 20, high);
@@ -190,7 +190,7 @@ unsafe fn transport(place: usize, packet: &Packet, length: u32, address_sum: u32
             return;
         }
         write(place + 4, length as u16);
-        // The length stands in the pseudo header and in the header; a zero means "none" (RFC 768).
+        // The length is in the pseudo header and in the header; a zero means "none" (RFC 768).
         let sum = match checksum(sum + length) {
             0 => 0xffff,
             sum => sum,

@@ -60,7 +60,7 @@ const IPV6_IN_IP: u8 = 41;
 /// Part of the frame, when it is that long.
 #[inline(always)]
 fn read<const N: usize>(context: &XdpContext, offset: usize) -> Option<[u8; N]> {
-    // No header stands so far behind; the verifier wants to know.
+    // No header is so far behind; the verifier needs the bound.
     if offset > 512 {
         return None;
     }
@@ -68,7 +68,7 @@ fn read<const N: usize>(context: &XdpContext, offset: usize) -> Option<[u8; N]> 
     if start + N > context.data_end() {
         return None;
     }
-    // SAFETY: inside the frame, as compared above; bytes stand anywhere.
+    // SAFETY: inside the frame, as compared above; bytes may be anywhere.
     Some(unsafe { *(start as *const [u8; N]) })
 }
 
@@ -248,7 +248,8 @@ pub(crate) fn count(context: &XdpContext) -> u32 {
         tally.bytes += length;
         tally.new_bits += new_bits;
     }
-    // What is neither TCP nor UDP must pass: without ARP and neighbour discovery nothing arrives.
+    // Other packets than TCP and UDP must pass: without ARP and neighbour discovery nothing
+    // arrives.
     if setting(&DROPS) != 0 && kind != NO_IP && kind % 4 < 2 {
         xdp_action::XDP_DROP
     } else {

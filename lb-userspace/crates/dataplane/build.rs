@@ -1,7 +1,6 @@
 //! Builds the BPF objects of the data path, which `xelb` embeds: one file to copy.
 //!
-//! It downloads and installs nothing: that is `cargo xtask setup`. The objects lie in
-//! `$OUT_DIR`.
+//! It downloads and installs nothing: that is `cargo xtask setup`. The objects are in `$OUT_DIR`.
 
 use std::env;
 use std::ffi::OsString;

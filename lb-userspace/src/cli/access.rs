@@ -14,33 +14,35 @@ use lb_api::access::{
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Access to the API")]
 pub(super) struct Access {
-    /// Group whose members may change everything through --socket; that of the agent without it
+    /// Group whose members may change everything through --socket [default: group of the agent's
+    /// process]
     #[arg(long, value_name = "GROUP")]
     socket_group: Option<String>,
-    /// A second socket, whose users may look and change nothing
+    /// Second socket, for read-only access
     #[arg(long, value_name = "PATH", requires = "read_group")]
     read_socket: Option<PathBuf>,
     /// Group whose members may use --read-socket
     #[arg(long, value_name = "GROUP", requires = "read_socket")]
     read_group: Option<String>,
-    /// Listen for TLS at this address, too; everybody needs a credential there
+    /// Also serve the API over TLS at this address; every client needs a token or a certificate
     #[arg(
         long,
         value_name = "ADDRESS:PORT",
         requires_all = ["tls_cert", "tls_key", "tokens"],
     )]
     listen: Option<SocketAddr>,
-    /// Certificate for --listen, with those between it and its authority (PEM)
+    /// Server certificate for --listen, with its intermediate certificates (PEM)
     #[arg(long, value_name = "FILE", requires = "listen")]
     tls_cert: Option<PathBuf>,
-    /// Private key of --tls-cert (PEM), readable by nobody else
+    /// Private key of --tls-cert (PEM); readable only by its owner and its group
     #[arg(long, value_name = "FILE", requires = "listen")]
     tls_key: Option<PathBuf>,
-    /// Authorities of client certificates (PEM); --tokens says what each of them may do
+    /// CA certificates that client certificates are verified with (PEM); --tokens gives each client
+    /// a role
     #[arg(long, value_name = "FILE", requires = "listen")]
     tls_client_ca: Option<PathBuf>,
-    /// Who may use --listen, and what for: a line for each token (`xelb token` makes them) and each
-    /// certificate
+    /// File with the clients of --listen and their roles: a line for each token (`xelb token`
+    /// prints it) and for each client certificate
     #[arg(long, value_name = "FILE", requires = "listen")]
     tokens: Option<PathBuf>,
 }
@@ -65,7 +67,7 @@ impl Access {
                 let files = AuthorityFiles { certificate, key, client_ca, tokens };
                 Some(Remote { address, authority: Arc::new(Authority::load(files)?) })
             }
-            // Clap lets through all of them, or none.
+            // Clap accepts all of them, or none.
             _ => None,
         };
         Ok(AccessOptions { socket_group, read, remote })

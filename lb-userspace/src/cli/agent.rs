@@ -14,14 +14,14 @@ use tokio::net::TcpListener;
 
 use super::{Attach, Log, access::Access, exec_checks::ExecArguments, limits::LimitArguments};
 
-/// Run the agent: it loads the data path, checks targets and writes the maps
+/// Run the agent, which loads the data path, checks targets and writes the maps
 ///
-/// With --config, the file is the source of truth: it is read at the start, when it changes and on
-/// SIGHUP. Without it, the state directory is: `xelb apply` and `xelb target` change it, and a new
-/// agent starts from what it holds.
+/// With --config, the agent takes its configuration from the file. It reads the file when it
+/// starts, when the file changes and on SIGHUP. Without --config, the configuration is in the state
+/// directory: `xelb apply` and `xelb target` change it, and the next agent starts with it.
 ///
-/// Runs in the foreground until SIGTERM or SIGINT. The data path goes on when the agent stops, and
-/// the next agent takes it over; `xelb detach` removes it.
+/// The agent runs in the foreground until SIGTERM or SIGINT. The data path continues to forward
+/// when the agent stops, and the next agent takes it over. `xelb detach` removes it.
 ///
 /// Example: xelb agent --config /etc/xelb.yaml
 ///
@@ -31,36 +31,39 @@ pub(super) struct Agent {
     /// Configuration file, YAML or JSON
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where the desired state is kept without --config [default: /var/lib/xelb]; with --config,
-    /// where drains and the seed of the flow hash are kept over a reboot [default: nowhere]
+    /// State directory. Without --config, it keeps the desired state [default: /var/lib/xelb]. With
+    /// --config, it keeps drains and the seed of the flow hash across reboots [default: none]
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
-    /// Where the data path is pinned, a folder in a BPF file system; one for each agent
+    /// Folder in a BPF file system where the data path is pinned; each agent needs its own
     #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf/xelb")]
     bpffs: PathBuf,
-    /// Socket that the agent listens at; one for each agent
+    /// Socket that the agent listens at; each agent needs its own
     #[arg(long, value_name = "PATH", default_value = "/run/xelb/xelb.sock", env = "XELB_SOCKET")]
     socket: PathBuf,
-    /// Answer Prometheus at http://ADDRESS:PORT/metrics, for example 127.0.0.1:9900 or [::1]:9900
+    /// Serve metrics for Prometheus at http://ADDRESS:PORT/metrics, for example 127.0.0.1:9900 or
+    /// [::1]:9900
     #[arg(long, value_name = "ADDRESS:PORT")]
     metrics: Option<SocketAddr>,
-    /// Flows that can be remembered at a time, 16 bytes each, rounded up to a power of two: see
-    /// `xelb stats` for how many are
+    /// Maximum number of remembered flows, 16 bytes each, rounded up to a power of two; `xelb
+    /// stats` shows how many are in use
     #[arg(long, value_name = "COUNT", default_value_t = MapSizes::default().flows(),
         value_parser = clap::value_parser!(u32)
             .range(i64::from(MapSizes::FLOWS_MIN)..=i64::from(MapSizes::FLOWS_MAX)))]
     flow_memory: u32,
-    /// Flows of modes nat and fullnat at a time, 164 bytes each, rounded up to a power of two
+    /// Maximum number of flows of modes nat and fullnat, 164 bytes each, rounded up to a power of
+    /// two
     #[arg(long, value_name = "COUNT", default_value_t = MapSizes::default().bindings(),
         value_parser = clap::value_parser!(u32)
             .range(i64::from(MapSizes::BINDINGS_MIN)..=i64::from(MapSizes::BINDINGS_MAX)))]
     nat_bindings: u32,
-    /// Take frames for this MAC address, too, or for `any`; may be given several times. An interface takes
-    /// those for its own, and for the macvlan and VLAN interfaces upon it
+    /// Also accept frames for this MAC address, or for `any`; may be given several times. An
+    /// interface always accepts frames for its own address, and for those of its macvlan and VLAN
+    /// interfaces
     #[arg(long = "accept-mac", value_name = "MAC")]
     accepted_macs: Vec<AcceptedMac>,
-    /// Seconds after a change of a group until the last flows that it left with their former targets
-    /// may move: forged packets cannot put that off
+    /// Maximum time in seconds that slots stay armed after a change of a group. Then their flows
+    /// may move to the current owners, even if forged packets keep them active
     #[arg(long, value_name = "SECONDS", default_value_t = 86_400,
         value_parser = clap::value_parser!(u32).range(3600..=31_536_000))]
     armed_limit: u32,
@@ -100,9 +103,9 @@ impl Agent {
         let mut socket_files = Vec::new();
         let open = || {
             let metrics = self.metrics.map(metrics::bind).transpose()?;
-            let (doors, files) = ListenerSockets::open(&self.socket, &access)?;
+            let (sockets, files) = ListenerSockets::open(&self.socket, &access)?;
             socket_files = files;
-            Ok(Asked { doors, metrics })
+            Ok(ApiAndMetrics { sockets, metrics })
         };
         tokio::runtime::Builder::new_multi_thread()
             .enable_all()
@@ -111,17 +114,17 @@ impl Agent {
     }
 }
 
-/// Where the agent is asked: the one place that ties agent, API and metrics together.
-struct Asked {
-    doors: ListenerSockets,
+/// The frontend of the agent: the one place that connects agent, API and metrics.
+struct ApiAndMetrics {
+    sockets: ListenerSockets,
     metrics: Option<TcpListener>,
 }
 
-impl Frontend for Asked {
+impl Frontend for ApiAndMetrics {
     async fn serve(self, agent: AgentHandle, stats: StatsSource) {
         if let Some(listener) = self.metrics {
             tokio::spawn(metrics::serve(listener, agent.clone(), stats.clone()));
         }
-        self.doors.serve(agent, stats, pending()).await;
+        self.sockets.serve(agent, stats, pending()).await;
     }
 }

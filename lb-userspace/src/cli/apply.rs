@@ -13,8 +13,8 @@ use super::{
 
 /// Give a configuration to an agent that runs without --config
 ///
-/// It replaces the whole configuration that the agent has. The file is checked first: if anything
-/// is wrong, all errors are printed, each with its line, and nothing is changed.
+/// The file replaces the whole configuration of the agent. The agent checks it first. If it has
+/// errors, all of them are printed with their lines, and nothing is changed.
 ///
 /// Example: xelb apply -f xelb.yaml
 ///

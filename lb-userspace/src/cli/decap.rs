@@ -23,19 +23,19 @@ use super::{Attach, Log, output};
 /// The UDP port of GUE unless a target group has another one.
 const GUE_PORT: u16 = 6080;
 
-/// How often refused packets are looked at, and logged when there are more.
+/// How often the counters of refused packets are read, and logged if they have grown.
 const LOOK_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Unwrap tunnel packets on a target, so that it needs no tunnel device
 ///
-/// Runs on targets of groups with `forwarding: ipip` or `gue`, in the foreground until SIGTERM or
-/// SIGINT; then it detaches, and tunnel packets are no longer unwrapped. Only tunnel packets to an address
-/// of this host are unwrapped, and only TCP, UDP and ICMP for a VIP comes out of them: the VIPs are the
-/// addresses of `lo` (`ip address add VIP/32 dev lo`), the local routes over it (`ip route add local
-/// PREFIX dev lo`), and those named by --vip or --config. The rest is dropped and counted.
+/// It is for targets of groups with `forwarding: ipip` or `gue`. It runs in the foreground until
+/// SIGTERM or SIGINT. Then it detaches, and tunnel packets are no longer unwrapped.
 ///
-/// Tunnel packets from any other source than --allow names are dropped and counted. Balancers
-/// send from the prefixes that their configuration has under `tunnel`.
+/// It unwraps tunnel packets to addresses of this host, if they contain TCP, UDP or ICMP for a VIP.
+/// VIPs are the addresses of `lo` (`ip address add VIP/32 dev lo`), the local routes over it (`ip
+/// route add local PREFIX dev lo`), and those of --vip and --config. It drops and counts the
+/// others, and tunnel packets from sources that --allow does not include. Balancers send from the
+/// prefixes under `tunnel` in their configuration.
 ///
 /// Example: xelb decap --interface eth0
 ///
@@ -45,18 +45,18 @@ pub(super) struct Decap {
     /// Network interface that tunnel packets arrive at
     #[arg(long, value_name = "IFACE")]
     interface: String,
-    /// A copy of the balancer's configuration, for VIPs, senders and the port of GUE that no other option
-    /// names; SIGHUP reads its VIPs again
+    /// Copy of the balancer's configuration. It gives VIPs, and the senders and GUE port unless
+    /// --allow and --gue-port are set. SIGHUP reads its VIPs again
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// UDP port at which GUE is unwrapped, as the target group's `gue` has it [default: 6080]
+    /// UDP port of GUE: `gue_port` of the target group [default: 6080]
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     gue_port: Option<u16>,
-    /// Unwrap only what comes from this prefix, or from `any` sender; may be given several times
-    /// [default: 172.16.0.0/16 and 100::/64]
+    /// Accept tunnel packets only from this prefix, or from `any` sender; may be given several
+    /// times [default: 172.16.0.0/16 and 100::/64]
     #[arg(long = "allow", value_name = "PREFIX", value_parser = sender)]
     allowed: Vec<Sender>,
-    /// Deliver also to this VIP, or to this prefix of VIPs; may be given several times
+    /// Additional VIP, or prefix of VIPs; may be given several times
     #[arg(long = "vip", value_name = "PREFIX", value_parser = prefix)]
     vips: Vec<IpNet>,
     #[command(flatten)]
@@ -75,7 +75,7 @@ enum Sender {
 /// Where balancers send from unless their configuration has other prefixes.
 const SENDERS: [&str; 2] = ["172.16.0.0/16", "100::/64"];
 
-/// What is allowed; nothing is anybody.
+/// Allowed prefixes; none means any sender.
 fn allowed(senders: &[Sender]) -> Vec<IpNet> {
     let prefixes = senders.iter().map(|sender| match sender {
         Sender::Any => None,
@@ -93,7 +93,7 @@ impl Decap {
         super::wait_for(self.serve())
     }
 
-    /// What is asked for, from the options and from the balancer's configuration.
+    /// The settings, from the options and from the balancer's configuration.
     fn options(&self) -> anyhow::Result<DecapOptions> {
         let mut vips = self.vips.clone();
         let (mut senders, mut gue_port) = (None, self.gue_port);
@@ -128,13 +128,17 @@ impl Decap {
             Ok(options) => {
                 if (&options.allowed, options.gue_port) != (&before.allowed, before.gue_port) {
                     tracing::warn!(
-                        "the configuration has other senders or another port of GUE: restart to take them"
+                        "the configuration has other senders or another GUE port: restart `xelb \
+                         decap` to use them"
                     );
                 }
                 decapsulator.name_vips(options.vips);
                 refreshed(decapsulator);
             }
-            Err(error) => tracing::error!("the configuration is refused, its VIPs stay: {error:#}"),
+            Err(error) => tracing::error!(
+                "the configuration is refused, the old VIPs stay in \
+                                           use: {error:#}"
+            ),
         }
     }
 
@@ -171,7 +175,7 @@ impl Decap {
                     restore(&mut decapsulator, &mut status);
                     refreshed(&mut decapsulator);
                 }
-                _ = look.tick() => look_at_refused(&decapsulator, &mut refused),
+                _ = look.tick() => report_refused(&decapsulator, &mut refused),
             }
         }
         readiness.stopping();
@@ -193,7 +197,7 @@ fn restore(decapsulator: &mut Decapsulator, status: &mut String) {
         Ok(false) => {}
         Ok(true) => {
             *status = status_of(decapsulator);
-            tracing::warn!("the program was gone, and is attached again: {status}");
+            tracing::warn!("the program was detached, and is attached again: {status}");
         }
         Err(error) => {
             let now = format!("NOT unwrapping tunnel packets: {:#}", anyhow::Error::new(error));
@@ -223,18 +227,18 @@ fn report_vips(decapsulator: &Decapsulator) {
              or name it (--vip VIP, --config FILE)"
         );
     } else {
-        tracing::info!("packets in tunnels may be for {}", vips.join(", "));
+        tracing::info!("VIPs of tunnel packets: {}", vips.join(", "));
     }
 }
 
 /// Says what has been refused, when that is more than what was `said` last.
-fn look_at_refused(decapsulator: &Decapsulator, said: &mut String) {
+fn report_refused(decapsulator: &Decapsulator, said: &mut String) {
     match decapsulator.refused() {
         Ok(refused) if refused.is_empty() => {}
         Ok(refused) => {
             let now = format!("; refused: {}", shown(&refused));
             if now != *said {
-                tracing::warn!("packets were dropped, since the start: {}", shown(&refused));
+                tracing::warn!("packets dropped since the start: {}", shown(&refused));
                 *said = now;
             }
         }
@@ -266,7 +270,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_sender_is_nobody_to_ask_for() {
+    fn any_sender_turns_the_source_check_off() {
         let parse = |texts: &[&str]| {
             let senders: Vec<_> = texts.iter().map(|text| sender(text).unwrap()).collect();
             allowed(&senders).iter().map(IpNet::to_string).collect::<Vec<_>>()

@@ -7,10 +7,10 @@ use lb_dataplane as dataplane;
 
 use super::output;
 
-/// Remove the data path that an agent leaves behind: its programs, links and maps
+/// Remove the data path of a stopped agent: its programs, links and maps
 ///
-/// Nothing else removes it. Packets for VIPs then go to this host's own stack. Stop the agent
-/// first.
+/// Stop the agent first. Afterwards, packets for VIPs go to this host's own network stack. No other
+/// command removes the data path.
 ///
 /// Example: xelb detach
 #[derive(Debug, Args)]

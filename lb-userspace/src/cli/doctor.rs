@@ -11,11 +11,11 @@ use lb_doctor::{
 
 use super::{LocalSocket, output::Format};
 
-/// Look at a balancer or a target: say what is wrong, and what to do about it
+/// Check a balancer or a target: show problems and their remedies
 ///
-/// Without `target`, it looks at the balancer that it runs on: kernel, interfaces and their
-/// drivers, offloads, queues and interrupts, the agent, next hops and MTU towards each target, and
-/// why packets were dropped. It changes nothing. Every finding that is not ok has a remedy.
+/// Without `target`, it checks the balancer that it runs on: kernel, interfaces and their drivers,
+/// offloads, queues and interrupts, the agent, next hops and MTU towards each target, and drop
+/// reasons. It changes nothing. Every warning and error has a remedy.
 ///
 /// Exit codes: 0 no error was found (warnings do not count), 1 an error was found, 2 wrong usage.
 ///
@@ -41,11 +41,11 @@ enum What {
     Target(DoctorTarget),
 }
 
-/// Look at the target that it runs on; needs no agent
+/// Check the target that it runs on; needs no agent
 ///
-/// Is the VIP local? Does something unwrap packets, and listen? Do reverse path filter, ARP and MTU
-/// let clients' packets through? Can answers leave? What is asked depends on --mode, the
-/// `forwarding` of the target's group.
+/// It checks whether the VIP is local, packets are unwrapped and a server listens, whether reverse
+/// path filter, ARP and MTU let clients' packets through, and whether answers have a route. The
+/// checks depend on --mode, the `forwarding` of the target's group.
 ///
 /// Exit codes: 0 no error was found (warnings do not count), 1 an error was found, 2 wrong usage.
 ///
@@ -57,16 +57,16 @@ struct DoctorTarget {
     /// Address that clients use; may be repeated
     #[arg(long = "vip", value_name = "ADDRESS", required = true)]
     vips: Vec<IpAddr>,
-    /// Interface that packets of the balancer arrive at [default: that of the default route]
+    /// Interface that packets of the balancer arrive at [default: interface of the default route]
     #[arg(long, value_name = "IFACE")]
     interface: Option<String>,
     /// How packets reach this target: the `forwarding` of its group
     #[arg(long, value_name = "MODE", default_value = "ipip")]
     mode: Forwarding,
-    /// Port that the target serves: whether something listens there
+    /// Port of the target's server, to check whether it listens
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
-    /// Address of the balancer: with --mode nat, answers have to go through it
+    /// Address of the balancer, to check with --mode nat that answers go through it
     #[arg(long, value_name = "ADDRESS")]
     balancer: Option<IpAddr>,
     #[command(flatten)]
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn findings_are_grouped_and_remedies_stand_below() {
+    fn findings_are_grouped_with_remedies_below() {
         let findings = [
             finding(Severity::Ok, "eth0", "link"),
             finding(Severity::Error, "203.0.113.10", "vip_local"),

@@ -10,15 +10,15 @@ use super::{Socket, output::Format, table, terminal};
 /// Seconds that one request waits for an event.
 const WAIT: u64 = 5;
 
-/// Show what has happened to targets: each change of a state, when and why
+/// Show the history of targets: each change of a state, with time and reason
 ///
-/// The agent remembers the last 20,000 events since it started. With --follow, the command goes on
-/// and prints events as they come, until it is interrupted.
+/// The agent keeps the last 20,000 events since it started. With --follow, the command prints new
+/// events until it is interrupted.
 ///
 /// Example: xelb events --follow
 #[derive(Debug, Args)]
 pub(super) struct EventsCommand {
-    /// Go on, and print events as they come
+    /// Continue, and print new events
     #[arg(long, short)]
     follow: bool,
     /// Only events of this target group

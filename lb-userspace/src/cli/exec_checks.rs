@@ -3,11 +3,11 @@
 use clap::Args;
 use lb_health::{ExecPolicy, ExecUser, Programs};
 
-/// Where programs of checks may lie.
+/// Where programs of checks may be.
 #[derive(Clone, Debug, Args)]
 pub(super) struct ExecChecks {
-    /// Directory that `exec` checks may run programs from, or `off`: nobody but root may be able to change
-    /// it, its programs, or a directory above it
+    /// Directory with the programs that `exec` checks may run, or `off`. Only root may have write
+    /// access to it, its programs and its parent directories
     #[arg(long = "exec-checks", value_name = "DIR|off", default_value = "/etc/xelb/checks")]
     programs: Programs,
 }
@@ -17,7 +17,7 @@ pub(super) struct ExecChecks {
 pub(super) struct ExecArguments {
     #[command(flatten)]
     checks: ExecChecks,
-    /// User (name or number) that runs the programs of `exec` checks, without capabilities
+    /// User (name or number) that the programs of `exec` checks run as, without capabilities
     #[arg(long = "exec-user", value_name = "USER", default_value = "nobody", value_parser = user)]
     user: ExecUser,
 }

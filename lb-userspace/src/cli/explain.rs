@@ -10,25 +10,25 @@ use super::{Socket, output::Format};
 
 /// Show what the data path would do with a packet, and why
 ///
-/// Runs the real program on the live maps, in a second instance that writes none of them: no
-/// counter changes, no flow is remembered. It shows the listener, the slot and the target, or the
-/// reason why there is none, and the headers of the packet as it would leave.
+/// It runs a second instance of the program on the live maps. This instance writes no maps: no
+/// counter changes, and no flow is remembered. The output has the listener, the slot and the
+/// target, or the reason why there is none, and the headers of the forwarded packet.
 ///
 /// Example: xelb explain --from 198.51.100.7:40000 --to 203.0.113.10:80
 ///
 /// Example: xelb explain --from [2001:db8::7]:40000 --to [2001:db8:10::10]:53 --protocol udp
 #[derive(Debug, Args)]
 pub(super) struct Explain {
-    /// Who sends the packet
+    /// Source of the packet
     #[arg(long, value_name = "ADDRESS:PORT")]
     from: SocketAddr,
-    /// Who it is for
+    /// Destination of the packet
     #[arg(long, value_name = "ADDRESS:PORT")]
     to: SocketAddr,
     /// `tcp` (a SYN), `udp` or `quic` (an Initial)
     #[arg(long, value_name = "PROTOCOL", default_value = "tcp", value_parser = protocol)]
     protocol: Protocol,
-    /// A packet of a flow that is established, not its first one
+    /// Packet of an established flow instead of its first packet
     #[arg(long)]
     established: bool,
     #[command(flatten)]
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_known_is_shown() {
+    fn explained_fields_are_shown() {
         let mut view = ExplainView {
             verdict: "forwarded".to_owned(),
             listener: Some("web".to_owned()),

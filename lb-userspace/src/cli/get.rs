@@ -31,7 +31,7 @@ pub(super) struct Get {
     /// What to show
     #[arg(value_enum)]
     what: What,
-    /// Go on, and print it anew whenever it changes, until interrupted
+    /// Continue, and print it again after each change, until interrupted
     #[arg(long, short)]
     watch: bool,
     #[command(flatten)]
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn targets_are_shown_with_what_is_wrong() {
+    fn targets_are_shown_with_reason_and_detail() {
         let healthy = TargetView {
             group: "web".to_owned(),
             address: Some([10, 0, 1, 11].into()),
@@ -210,7 +210,7 @@ mod tests {
              web   203.0.113.0/28  8000-8099  tcp       web\n\
              web   203.0.113.0/28  all        tcp       web\n"
         );
-        // A prefix is no number, though it begins and ends like one.
+        // A prefix is not a number, though it begins and ends like one.
         assert_eq!(
             listeners(&[range]),
             "NAME  ADDRESS              PORT  PROTOCOL  TARGET GROUP\n\
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn fail_open_is_loud() {
+    fn fail_open_is_shown_in_capitals() {
         let group = TargetGroupView {
             name: "web".to_owned(),
             targets: 3,

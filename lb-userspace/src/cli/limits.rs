@@ -9,20 +9,20 @@ use lb_config::Limits;
 /// How much a configuration may have.
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct LimitArguments {
-    /// Listeners that a configuration may have; a larger one is refused as a whole
+    /// Maximum number of listeners; a configuration with more is refused
     #[arg(long = "max-listeners", value_name = "COUNT", default_value_t = Limits::MOST.listeners,
         value_parser = up_to(Limits::MOST.listeners))]
     listeners: usize,
-    /// Target groups that a configuration may have
+    /// Maximum number of target groups of a configuration
     #[arg(long = "max-target-groups", value_name = "COUNT", default_value_t = Limits::MOST.target_groups,
         value_parser = up_to(Limits::MOST.target_groups))]
     target_groups: usize,
-    /// Targets that a configuration may have, in all groups together
+    /// Maximum number of targets of a configuration, in all groups together
     #[arg(long = "max-targets", value_name = "COUNT", default_value_t = Limits::MOST.targets,
         value_parser = up_to(Limits::MOST.targets))]
     targets: usize,
-    /// Slots that the rings of a configuration may need: 100 for each target of a group, rounded up
-    /// to a power of two, 4096 at least
+    /// Maximum number of slots in the rings of a configuration. A group's ring has 100 for each
+    /// target, rounded up to a power of two, and at least 4096
     #[arg(long = "max-ring-slots", value_name = "COUNT", default_value_t = Limits::MOST.ring_slots,
         value_parser = up_to(Limits::MOST.ring_slots))]
     ring_slots: usize,

@@ -12,7 +12,7 @@ use super::{Arguments, output};
 /// Example: xelb man --dir /usr/local/share/man/man1
 #[derive(Debug, Args)]
 pub(super) struct Man {
-    /// Folder that gets the pages, xelb.1, xelb-agent.1 and so on; made if need be
+    /// Folder for the pages (xelb.1, xelb-agent.1 and so on); it is created if it does not exist
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
 }
@@ -20,7 +20,8 @@ pub(super) struct Man {
 impl Man {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let shown = self.dir.display();
-        fs::create_dir_all(&self.dir).with_context(|| format!("cannot make the folder {shown}"))?;
+        fs::create_dir_all(&self.dir)
+            .with_context(|| format!("cannot create the folder {shown}"))?;
         clap_mangen::generate_to(Arguments::command(), &self.dir)
             .with_context(|| format!("cannot write the manual pages into {shown}"))?;
         output::print(&format!("the manual pages are in {shown}\n"))

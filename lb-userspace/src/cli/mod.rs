@@ -46,12 +46,12 @@ const AFTER_HELP: &str = "\
 Exit codes: 0 done; 1 failed at run time; 2 wrong usage or invalid configuration (nothing was
 changed).
 
-Environment: XELB_SOCKET is the default of --socket; XELB_TOKEN is a token for --server; XELB_LOG says
-what agent and decap log (error, warn, info, debug, trace; default info), XELB_LOG_FORMAT how (text
-or json).";
+Environment: XELB_SOCKET is the default of --socket. XELB_TOKEN is the token for --server.
+XELB_LOG is the log level of agent and decap (error, warn, info, debug or trace; default info).
+XELB_LOG_FORMAT is the format of their log (text or json).";
 
-/// xelb, an elastic load balancer: an XDP program spreads flows over targets, an agent checks their
-/// health, this command line manages both
+/// xelb, an elastic load balancer: an XDP program spreads flows over targets, an agent checks the
+/// health of targets, and this command line manages both
 ///
 /// Example: xelb agent --config /etc/xelb.yaml
 ///
@@ -100,10 +100,10 @@ impl Arguments {
         }
     }
 
-    /// How long the last lines may take to be written: services must end whether somebody reads them
-    /// or not, commands say everything.
+    /// How long the last lines may take to be written: services must end even if standard error is
+    /// not read, commands write everything.
     #[must_use]
-    pub const fn log_patience(&self) -> Duration {
+    pub const fn log_flush_timeout(&self) -> Duration {
         match self.command {
             Command::Agent(_) | Command::Decap(_) => Duration::from_secs(1),
             _ => Duration::MAX,
@@ -136,8 +136,8 @@ struct LocalSocket {
 
 impl Socket {
     fn client(&self) -> Client {
-        match self.remote.way() {
-            Some(way) => Client::by(Transport::Tls(way)),
+        match self.remote.transport() {
+            Some(transport) => Client::by(Transport::Tls(transport)),
             None => self.local.client(),
         }
     }
@@ -152,8 +152,9 @@ impl LocalSocket {
 /// How XDP programs are attached.
 #[derive(Debug, Args)]
 struct Attach {
-    /// Where XDP runs: `native` in the driver, `generic` in the kernel's stack (works everywhere,
-    /// slower), `auto` native if the driver can and what it sends is not lost
+    /// Where XDP runs: `native` in the driver; `generic` in the kernel's network stack (works
+    /// everywhere, slower); `auto` native if the driver supports it and can send packets, otherwise
+    /// generic
     #[arg(long, value_name = "MODE", default_value = "auto")]
     xdp_mode: XdpMode,
 }
@@ -161,8 +162,8 @@ struct Attach {
 /// How what happens is written to the error output.
 #[derive(Debug, Args)]
 struct Log {
-    /// Form of the log: `text`, one line for people, or `json`, one object a line; the journal of
-    /// systemd gets either without times, which it knows itself
+    /// Format of the log: `text`, lines for people, or `json`, one object per line. Lines for the
+    /// journal of systemd have no time, since the journal adds it
     #[arg(
         id = "log_format",
         long = "log-format",
@@ -173,7 +174,7 @@ struct Log {
     format: LogFormat,
 }
 
-/// Runs what was asked for, and says what became of it in the exit code.
+/// Runs the command, and returns its exit code.
 #[must_use]
 pub fn run(arguments: Arguments) -> ExitCode {
     let format = arguments.log_format();
@@ -202,7 +203,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
     end(format, result.map(|()| true))
 }
 
-/// The exit code; `false` is an answer, too: what was looked at is not well.
+/// The exit code; `false` means that the command succeeded and found an error.
 fn end(format: LogFormat, result: anyhow::Result<bool>) -> ExitCode {
     match result {
         Ok(true) => ExitCode::SUCCESS,
@@ -214,7 +215,7 @@ fn end(format: LogFormat, result: anyhow::Result<bool>) -> ExitCode {
     }
 }
 
-/// What stands on the error output. The errors of a configuration name their file already.
+/// The text for standard error. The errors of a configuration name their file already.
 fn shown(error: &anyhow::Error) -> String {
     match error.downcast_ref::<ConfigErrors>() {
         Some(errors) => errors.to_string(),
@@ -222,7 +223,7 @@ fn shown(error: &anyhow::Error) -> String {
     }
 }
 
-/// 2 for what the user must change in what he asked for, 1 for everything else.
+/// 2 for errors that the user must correct, 1 for all others.
 fn exit_code(error: &anyhow::Error) -> u8 {
     let invalid = error.is::<ConfigErrors>()
         || error.is::<AccessError>()
@@ -248,12 +249,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_sound() {
+    fn the_command_line_definition_is_valid() {
         Arguments::command().debug_assert();
     }
 
     #[test]
-    fn exit_codes_tell_whose_fault_it_is() {
+    fn exit_codes_distinguish_wrong_usage_from_failures() {
         let invalid = anyhow::Error::new(ClientError::Invalid("no group".to_owned()));
         let failed = anyhow::Error::new(ClientError::Failed("busy".to_owned()));
         let config = anyhow::Error::new(lb_config::parse("", "x.yaml").unwrap_err());

@@ -1,4 +1,4 @@
-//! Printing: tables for people, JSON for programs, and no panic when nobody reads on.
+//! Printing: tables for people, JSON for programs, and no panic when standard output is closed.
 
 use std::io::{self, ErrorKind, Write as _};
 
@@ -50,7 +50,7 @@ impl Format {
         })
     }
 
-    /// What stands between two answers of one command.
+    /// The separator between two answers of one command.
     pub(super) const fn separator(&self) -> &'static str {
         match self.output {
             Output::Table => "\n",
@@ -88,7 +88,7 @@ pub(super) fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Prints a line to standard error. That nobody reads it is no error.
+/// Prints a line to standard error; a closed standard error is not an error.
 pub(super) fn print_error(line: &str) {
     let _unread = writeln!(io::stderr(), "{line}");
 }

@@ -7,16 +7,16 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::output;
 
-/// Attach an XDP program that passes everything, for the far end of a balancer's veth pair
+/// Attach an XDP program that passes all packets, for the peer of a balancer's veth interface
 ///
-/// What XDP sends at one end of a veth pair is lost, or waits, unless the other end has a program in the
-/// driver, too. Runs where the other end is, as on the host of a container, in the foreground until
-/// SIGTERM or SIGINT; then it detaches.
+/// A balancer's veth interface loses or delays packets that XDP sends, unless its peer has a native
+/// XDP program, too. Run this command where the peer is, for example on the host of a container. It
+/// runs in the foreground until SIGTERM or SIGINT. Then it detaches.
 ///
 /// Example: xelb pass --interface veth1a2b3c
 #[derive(Debug, Args)]
 pub(super) struct PassCommand {
-    /// The other end of the veth pair
+    /// The peer of the veth interface
     #[arg(long, value_name = "IFACE")]
     interface: String,
 }

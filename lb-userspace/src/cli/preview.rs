@@ -8,19 +8,19 @@ use lb_config::Document;
 
 use super::{diff, output::Format, table::Table};
 
-/// What a warning begins with that no force overcomes.
+/// Prefix of a warning that `--force` does not override.
 const REFUSED: &str = "REFUSED: ";
 
-/// On which conditions a change is made.
+/// Conditions of a change.
 #[derive(Debug, Args)]
 pub(super) struct Conditions {
-    /// Only show what would change: in the configuration, and for flows
+    /// Only show what would change in the configuration and for flows
     #[arg(long)]
     pub(super) dry_run: bool,
-    /// Also when a listener is left without targets that take flows, or open connections break
+    /// Apply the change even if a listener loses its last usable target or open connections break
     #[arg(long)]
     pub(super) force: bool,
-    /// Only when the configuration is still at this revision, so that nobody's change is overwritten
+    /// Apply the change only if this is still the current revision, to overwrite no other change
     #[arg(long, value_name = "REVISION")]
     pub(super) if_revision: Option<u64>,
 }
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_preview_says_what_moves_and_what_is_refused() {
+    fn a_preview_shows_moved_flows_and_refusals() {
         let preview = PreviewView {
             differences: vec![Difference {
                 path: "target_groups[web].targets[10.0.1.12]".to_owned(),

@@ -11,27 +11,28 @@ const TOKEN_VARIABLE: &str = "XELB_TOKEN";
 #[derive(Debug, Args)]
 #[command(next_help_heading = "An agent on another host")]
 pub(super) struct RemoteAgent {
-    /// Agent that listens for TLS; counts for more than --socket
+    /// Use the API of this agent over TLS; overrides --socket
     #[arg(long, value_name = "https://HOST:PORT")]
     server: Option<Server>,
-    /// Authorities that may have signed the agent's certificate (PEM); those of this host without
-    /// it
+    /// CA certificates that the agent's certificate is verified with (PEM) [default: CA
+    /// certificates of this host]
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// File with a token, readable by nobody else; `XELB_TOKEN` may hold one, too
+    /// File with the token, readable only by its owner and its group; overrides the environment
+    /// variable `XELB_TOKEN`
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
-    /// Certificate to show to the agent (PEM)
+    /// Client certificate (PEM)
     #[arg(long, value_name = "FILE", requires = "client_key")]
     client_cert: Option<PathBuf>,
-    /// Private key of --client-cert (PEM), readable by nobody else
+    /// Private key of --client-cert (PEM); readable only by its owner and its group
     #[arg(long, value_name = "FILE", requires = "client_cert")]
     client_key: Option<PathBuf>,
 }
 
 impl RemoteAgent {
-    /// The way to it, if one is named.
-    pub(super) fn way(&self) -> Option<TlsTransport> {
+    /// Its transport, if one is configured.
+    pub(super) fn transport(&self) -> Option<TlsTransport> {
         let given = || env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty());
         let token = match &self.token_file {
             Some(path) => Some(TokenSource::File(path.clone())),

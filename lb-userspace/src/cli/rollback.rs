@@ -10,8 +10,8 @@ use super::{
 
 /// Go back to an earlier revision of the configuration
 ///
-/// What that revision said becomes a new revision, so that going back can be gone back from. `xelb
-/// get revisions` lists them, `xelb diff` shows what differs.
+/// The configuration of that revision becomes a new revision, so that a rollback can be undone.
+/// `xelb get revisions` lists the revisions, and `xelb diff` shows their differences.
 ///
 /// Example: xelb rollback 12 --dry-run
 #[derive(Debug, Args)]

@@ -8,7 +8,7 @@ use super::output;
 
 /// Print the JSON Schema of the configuration or the OpenAPI document of the API
 ///
-/// Editors complete and check a configuration by its schema, which its first line names:
+/// Editors complete and check a configuration with its schema, if its first line is:
 /// # yaml-language-server: $schema=./xelb.schema.json
 ///
 /// Example: xelb schema > xelb.schema.json
@@ -16,7 +16,7 @@ use super::output;
 /// Example: xelb schema --openapi > openapi.json
 #[derive(Debug, Args)]
 pub(super) struct Schema {
-    /// Print the OpenAPI document of the API, which programs are made from
+    /// Print the OpenAPI document of the API, for generators of clients
     #[arg(long)]
     openapi: bool,
 }

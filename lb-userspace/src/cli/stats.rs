@@ -11,13 +11,12 @@ use super::{
 
 /// Show traffic of listeners and targets, and why packets were dropped
 ///
-/// Packets and bytes are those that arrived from clients and were forwarded; answers go past the
-/// balancer.
+/// Packets and bytes are those of clients that were forwarded. Answers are not counted.
 ///
 /// Example: xelb stats
 #[derive(Debug, Args)]
 pub(super) struct Stats {
-    /// Show drops and counters that are zero, too (JSON has them always)
+    /// Also show drops and counters that are zero (JSON always has them)
     #[arg(long)]
     all: bool,
     #[command(flatten)]

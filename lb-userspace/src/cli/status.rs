@@ -10,8 +10,7 @@ use super::{Socket, output::Format};
 
 /// Show how the agent and its data path are doing
 ///
-/// What an operator should look at stands at the end, behind WARNING. Warnings do not change the
-/// exit code.
+/// Warnings are at the end. They do not change the exit code.
 ///
 /// Example: xelb status
 #[derive(Debug, Args)]
@@ -82,10 +81,7 @@ fn render(status: &Snapshot) -> String {
     line("maps' memory", &maps_memory(memory));
     if let (Some(resident), Some(own)) = (memory.agent_resident_bytes, memory.agent_own_bytes) {
         let (resident, own) = (mebibytes(resident), mebibytes(own));
-        line(
-            "agent's memory",
-            &format!("{own}; {resident} with maps and files that it has mapped"),
-        );
+        line("agent's memory", &format!("{own}; {resident} with mapped maps and files"));
     }
     if status.warnings.is_empty() {
         line("warnings", "none");
@@ -135,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_wrong_is_loud() {
+    fn warnings_and_errors_are_shown_in_capitals() {
         let status = Snapshot {
             warnings: vec!["interface eth0: XDP runs in generic mode".to_owned()],
             last_error: "one\ntwo".to_owned(),
@@ -173,7 +169,7 @@ mod tests {
         for line in [
             "maps' memory    28.0 MiB (M7 7.0 MiB, M6 6.0 MiB, M5 5.0 MiB, M4 4.0 MiB, M3 3.0 MiB, \
              2 others 3.0 MiB)\n",
-            "agent's memory  10.5 MiB; 100.0 MiB with maps and files that it has mapped\n",
+            "agent's memory  10.5 MiB; 100.0 MiB with mapped maps and files\n",
         ] {
             assert!(text.contains(line), "{text}");
         }

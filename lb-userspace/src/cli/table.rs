@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::terminal;
 
-/// Columns with a headline each; numbers stand on the right.
+/// Columns with headlines; numbers are aligned right.
 pub(super) struct Table {
     rows: Vec<Vec<String>>,
 }
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_aligned_and_numbers_stand_on_the_right() {
+    fn columns_are_aligned_and_numbers_are_on_the_right() {
         let mut table = Table::new(&["NAME", "PACKETS", "STATE"]);
         table.row(["web".to_owned(), "7".to_owned(), "healthy".to_owned()]);
         table.row(["longer".to_owned(), "12345678".to_owned(), String::new()]);

@@ -7,15 +7,15 @@ use lb_api::{TargetAdd, TargetPatch};
 
 use super::{Socket, output};
 
-/// Register, deregister, weigh and drain targets
+/// Register, deregister and drain targets, and change their weights
 ///
-/// `add`, `remove` and `weight` change the configuration of an agent that runs without --config;
-/// with it, change the file instead. `drain` and `undrain` work with every agent.
+/// `add`, `remove` and `weight` change the configuration of an agent that runs without --config. If
+/// it runs with --config, change the file instead. `drain` and `undrain` work with every agent.
 ///
 /// Example: xelb target add web 10.0.1.13
 #[derive(Debug, Subcommand)]
 pub(super) enum Target {
-    /// Register a target; it gets traffic after its first successful health check
+    /// Register a target, which gets traffic after its first successful health check
     ///
     /// Example: xelb target add web 10.0.1.13 --weight 50
     Add {
@@ -25,18 +25,19 @@ pub(super) enum Target {
         #[arg(long, value_name = "N")]
         weight: Option<u32>,
     },
-    /// Deregister a target; it finishes its flows and takes no new ones
+    /// Deregister a target, which finishes its flows and takes no new ones
     ///
-    /// It is `draining` until the deregistration delay of its group is over, and then gone.
+    /// The target is `draining` until the deregistration delay of its group is over. Then it is
+    /// removed.
     ///
     /// Example: xelb target remove web 10.0.1.13
     Remove {
         #[command(flatten)]
         which: Which,
-        /// End its flows at once, also those of a target that is already being removed
+        /// End its flows at once, even if the target is already draining
         #[arg(long)]
         now: bool,
-        /// Also when a listener is left without targets
+        /// Apply the change even if a listener loses its last target
         #[arg(long)]
         force: bool,
     },
@@ -49,21 +50,21 @@ pub(super) enum Target {
         /// New weight, 0 to 1000; a target with 0 takes no flows
         #[arg(value_name = "N")]
         weight: u32,
-        /// Also when a listener is left without targets
+        /// Apply the change even if a listener loses its last target
         #[arg(long)]
         force: bool,
     },
     /// Take a target out of service without deregistering it
     ///
-    /// It takes no new flows, and keeps those that it has until the deregistration delay of its group
-    /// is over. This is a runtime override: the configuration does not change; it holds, also over
-    /// restarts of the agent, until `xelb target undrain`.
+    /// The target takes no new flows, and keeps its flows until the deregistration delay of its
+    /// group is over. This is a runtime override: the configuration does not change. It remains in
+    /// force until `xelb target undrain`, also after restarts of the agent.
     ///
     /// Example: xelb target drain web 10.0.1.13
     Drain {
         #[command(flatten)]
         which: Which,
-        /// Also when a listener is left without healthy targets
+        /// Apply the change even if a listener loses its last healthy target
         #[arg(long)]
         force: bool,
     },
@@ -81,7 +82,7 @@ pub(super) enum Target {
 pub(super) struct Which {
     /// Name of its target group
     group: String,
-    /// Address of the target, with its port if that is not the group's; IPv6 with a port is
+    /// Address of the target, with its port if it differs from the group's; IPv6 with a port is
     /// `[ADDRESS]:PORT`
     #[arg(value_name = "ADDRESS[:PORT]", value_parser = parse_place)]
     place: Place,

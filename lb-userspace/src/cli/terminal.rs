@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_terminal_gets_no_orders() {
+    fn control_characters_are_escaped() {
         for (text, of_lines, of_line) in [
             ("web\n10.0.1.11 é ⟶\n", "web\n10.0.1.11 é ⟶\n", "web\\u000a10.0.1.11 é ⟶\\u000a"),
             (
@@ -61,7 +61,7 @@ mod tests {
 
     /// What programs read means the same.
     #[test]
-    fn json_stays_what_it_is() {
+    fn escaped_json_keeps_its_value() {
         let value = serde_json::json!({ "detail": "a\u{9b}\u{1b}b\u{7f}\u{202e}" });
         let text = serde_json::to_string_pretty(&value).unwrap();
         let shown = lines(&text);

@@ -21,19 +21,19 @@ struct Host {
     own: HostAddresses,
     /// Interfaces: index by name.
     interfaces: BTreeMap<String, u32>,
-    /// How it reaches targets whose answers have to come back here.
+    /// Routes to targets whose answers have to come back here.
     reached: BTreeMap<IpAddr, Reached>,
 }
 
-/// Looks at this host. Without its network (no netlink) only its addresses are looked at.
+/// Looks at this host. Without netlink, only its addresses are checked.
 pub(super) fn warnings(config: &Config) -> Vec<Warning> {
     let addresses = agent::host_addresses().unwrap_or_default();
     let own = agent::own_addresses(config).unwrap_or_default();
-    let host = wait_for(look(config)).unwrap_or_default();
+    let host = wait_for(look_up(config)).unwrap_or_default();
     judge(config, &Host { addresses, own, ..host })
 }
 
-async fn look(config: &Config) -> anyhow::Result<Host> {
+async fn look_up(config: &Config) -> anyhow::Result<Host> {
     let mut inquiry = NetworkLookup::open()?;
     let links = inquiry.links().await?;
     // Frames of a VLAN interface come in by the one below it.
@@ -46,9 +46,9 @@ async fn look(config: &Config) -> anyhow::Result<Host> {
         groups.flat_map(|group| &group.targets).map(|target| target.address).collect();
     let mut reached = BTreeMap::new();
     for address in targets {
-        if let Ok(Some(way)) = inquiry.way(address).await {
-            let interface = below(way.interface);
-            reached.insert(address, Reached { interface, on_link: way.gateway.is_none() });
+        if let Ok(Some(output_route)) = inquiry.output_route(address).await {
+            let interface = below(output_route.interface);
+            reached.insert(address, Reached { interface, on_link: output_route.gateway.is_none() });
         }
     }
     let interfaces = links.iter().map(|link| (link.name.clone(), link.index)).collect();
@@ -67,8 +67,8 @@ fn judge(config: &Config, host: &Host) -> Vec<Warning> {
             continue;
         }
         let text = format!(
-            "this host has no interface {name}; an agent that starts here waits until it exists, and \
-             balances nothing that would come in there"
+            "this host has no interface {name}; an agent that starts here waits until it exists, \
+             and balances no packets from it"
         );
         warnings.push(Warning::at(format!("interfaces[{number}]"), text));
     }
@@ -81,7 +81,7 @@ fn judge(config: &Config, host: &Host) -> Vec<Warning> {
         let mut all = host.interfaces.iter();
         all.find(|(_, number)| **number == index).map(|(name, _)| name.clone())
     };
-    for warning in agent::unseen(config, &attached, reached, name) {
+    for warning in agent::unattached_interfaces(config, &attached, reached, name) {
         let place = config.target_groups.iter().position(|group| *group.name == *warning.subject);
         let path = place.map_or_else(String::new, |place| format!("target_groups[{place}]"));
         warnings.push(Warning::at(path, warning.text));
@@ -138,7 +138,7 @@ listeners:
     }
 
     #[test]
-    fn what_is_wrong_on_this_host_is_said_with_its_place() {
+    fn problems_of_this_host_are_reported_with_their_path() {
         let well = said(&["eth0", "eth1"], &["10.0.1.2/24", "10.0.1.3/32"], 2);
         assert_eq!(well, [""; 0]);
         assert_eq!(said(&[], &[], 1), [""; 0], "nothing is known");

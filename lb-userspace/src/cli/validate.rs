@@ -19,8 +19,9 @@ use super::{
 
 /// Check a configuration file, without an agent and without changing anything
 ///
-/// All errors are printed, each with line and column, and the exit code is 2 if there are any. What
-/// this host lacks for it is a warning, since it need not be the balancer: see --strict. An agent that is started with limits of its own is stood in for by the same options.
+/// It prints all errors with line and column, and exits with 2 if there are any. Problems of this
+/// host are warnings, since it need not be the balancer: see --strict. If the agent is started with
+/// options for limits or `exec` checks, give the same options here.
 ///
 /// Example: xelb validate -f xelb.yaml
 ///
@@ -30,8 +31,8 @@ pub(super) struct Validate {
     /// Configuration file, YAML or JSON
     #[arg(short, long, value_name = "FILE")]
     file: PathBuf,
-    /// Exit with 2 when there are warnings, too: of the file, and of this host (interfaces that do not
-    /// exist, routes and addresses that modes nat and fullnat need)
+    /// Also exit with 2 if there are warnings, about the file or about this host (missing
+    /// interfaces, and missing routes and addresses for modes nat and fullnat)
     #[arg(long)]
     strict: bool,
     #[command(flatten)]

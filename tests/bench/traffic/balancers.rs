@@ -148,7 +148,8 @@ impl Drop for Agent<'_> {
     }
 }
 
-/// Pings pass the sink of the measurement, and are few: nobody is found dead while packets are lost.
+/// Pings pass the sink of the measurement, and are few: no target fails its checks while packets
+/// are lost.
 fn configuration(mode: &str, targets: impl Iterator<Item = Ipv4Addr>) -> Result<String> {
     let mut text = format!(
         "interfaces: [{INTERFACE}]\ntarget_groups:\n  - name: web\n    protocol: tcp\n    port: 80\n    \

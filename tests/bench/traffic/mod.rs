@@ -1,5 +1,6 @@
-//! xelb beside what else forwards packets and connections on such a machine, with the same traffic, on the
-//! same core, by the same clock. Packets come from the generator of `xelb bench traffic`, as its library.
+//! Compares xelb with other programs that forward packets and connections on such a machine, with
+//! the same traffic, on the same core, with the same clock. Packets come from the generator of
+//! `xelb bench traffic`, as its library.
 //!
 //! One wire, two hosts: a veth pair between `client`, which sends and counts, and `balancer`. What a
 //! program sends back with `XDP_TX` can only arrive where the packet came from, so every way of

@@ -7,7 +7,9 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use lb_bench::traffic::{Arrived, Mix, Plan, Request, Sink, SinkOptions, Transport, Way, generate};
+use lb_bench::traffic::{
+    Arrived, EgressPath, Mix, Plan, Request, Sink, SinkOptions, Transport, generate,
+};
 use lb_dataplane::XdpMode;
 use nix::{
     sched::{CpuSet, sched_setaffinity},
@@ -61,7 +63,7 @@ pub(super) fn take(scene: &Scene, load: Load) -> Result<Sample> {
 fn take_here(load: Load, core: Core) -> Result<Sample> {
     let to = (VIP, 80).into();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let way = runtime.block_on(Way::find(INTERFACE, to, None))?;
+    let path = runtime.block_on(EgressPath::find(INTERFACE, to, None))?;
     let request = Request {
         to,
         from: Some(SOURCES.parse()?),
@@ -74,7 +76,7 @@ fn take_here(load: Load, core: Core) -> Result<Sample> {
         count: load.count,
         threads: 1,
     };
-    let plan = Plan::new(&request, &way, 1)?;
+    let plan = Plan::new(&request, &path, 1)?;
     let sink = Sink::start(&SinkOptions {
         interface: INTERFACE.to_owned(),
         mode: XdpMode::Native,
@@ -84,7 +86,7 @@ fn take_here(load: Load, core: Core) -> Result<Sample> {
     })?;
     let never = Arc::new(AtomicBool::new(false));
     let before = Clocks::read(core)?;
-    let sent = generate(&plan, &way, INTERFACE, false, &never)?;
+    let sent = generate(&plan, &path, INTERFACE, false, &never)?;
     std::thread::sleep(SETTLE);
     let after = Clocks::read(core)?;
     let arrived = sink.arrived()?;

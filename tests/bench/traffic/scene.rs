@@ -14,8 +14,8 @@ pub(super) const CLIENT: &str = "10.8.0.1";
 pub(super) const SOURCES: &str = "198.18.0.0/15";
 /// Targets behind the client, as behind a router.
 pub(super) const TARGETS_FAR: u16 = 1000;
-/// Targets on the wire itself, for what needs that: each is a neighbour, and kernels keep 1,024 of them
-/// unless they are told to keep more.
+/// Targets on the link itself, for cases that need it: each is a neighbour, and kernels keep 1,024
+/// of them by default.
 pub(super) const TARGETS_NEAR: u16 = 100;
 
 /// The hosts.

@@ -1,4 +1,4 @@
-//! Before it is measured: does a balancer do what it is said to do? A few packets, looked at one by one.
+//! Before a measurement: checks with a few single packets that a balancer works as described.
 
 use std::{collections::BTreeSet, time::Duration};
 

@@ -1,4 +1,4 @@
-//! What the cases stand on: frames, tables on both sides, and the comparison.
+//! Base of the cases: frames, tables on both sides, and the comparison.
 
 pub(crate) mod frames;
 pub(crate) mod kernel;

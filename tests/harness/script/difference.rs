@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_differs_is_shown_and_what_is_near() {
+    fn only_differences_and_their_context_are_shown() {
         let one = "1\n2\n3\n4\n5\n6\n7\n8\n9\n";
         let other = one.replace("5\n", "five\n").replace("9\n", "");
         let expected = "  ...\n  3\n  4\n- 5\n+ five\n  6\n  7\n  8\n- 9\n";

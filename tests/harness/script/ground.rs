@@ -26,7 +26,7 @@ pub trait Ground {
     /// The second in which the script begins.
     fn begins(&self) -> u32;
 
-    /// What packets could have stumbled over, where that can be told.
+    /// Errors that packets could have met, if that is detectable.
     fn hazards(&self) -> Vec<String>;
 }
 
@@ -121,8 +121,8 @@ impl<S: MapStore> MapStore for Clocked<S> {
         self.marks.borrow().seen.get(&slot).copied().unwrap_or(0)
     }
 
-    fn crowded<'keys>(&self, new: &'keys [ListenerKey]) -> Option<&'keys ListenerKey> {
-        self.store.crowded(new)
+    fn first_overflow<'keys>(&self, new: &'keys [ListenerKey]) -> Option<&'keys ListenerKey> {
+        self.store.first_overflow(new)
     }
 
     fn apply(&mut self, operation: &MapOp) -> Result<(), S::Error> {

@@ -40,7 +40,7 @@ pub fn all() -> std::io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Whether files are to be written anew.
+/// Whether files are to be rewritten.
 #[must_use]
 pub fn blesses() -> bool {
     env::var_os("XELB_BLESS").is_some()

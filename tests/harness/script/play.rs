@@ -183,7 +183,7 @@ impl<G: Ground> Player<G> {
         let Some(config) = self.config.clone() else { return };
         let reconciler = &self.reconciler;
         let seen = |slot| reconciler.seen(slot);
-        let idle_slots = agent::quiet_slots(&self.plan.tables, self.now(), seen, |_, _, _| false);
+        let idle_slots = agent::idle_slots(&self.plan.tables, self.now(), seen, |_, _, _| false);
         let plan = self.plan_for(&config, &idle_slots).expect("what was taken over fits");
         self.reconciler.apply(&plan).expect("writing does not fail");
         self.plan = plan;

@@ -109,7 +109,7 @@ fn the_demo_ends_by_itself_and_leaves_nothing() -> anyhow::Result<()> {
     demo.expect_nothing_left(&before, &loaded)
 }
 
-/// Killed, or told to end, at its start and in steps where much is going on.
+/// Killed, or interrupted, at its start and in busy steps.
 #[test]
 fn a_demo_that_is_killed_leaves_nothing() -> anyhow::Result<()> {
     let _machine = machine_alone();

@@ -1,5 +1,6 @@
-//! `xelb bench traffic` and `xelb bench sink` between two hosts: what is sent arrives, as often and in
-//! as many flows as was asked for; what is not done is refused before the first packet.
+//! `xelb bench traffic` and `xelb bench sink` between two hosts: packets arrive at the requested
+//! rate and in the requested number of flows; unsupported requests are refused before the first
+//! packet.
 
 use std::{fs, time::Duration};
 
@@ -64,7 +65,7 @@ impl Pair {
     /// Starts a sink at the receiver; what it prints goes to a file.
     pub(crate) fn sink(&self, words: &str) -> Result<(Process, std::path::PathBuf)> {
         let log = self.sandbox.directory().join("sink.json");
-        // Logs are appended to; a former sink's answer is not this one's.
+        // Logs are appended to; the answer of a previous sink does not count.
         if log.exists() {
             fs::remove_file(&log)?;
         }
@@ -266,7 +267,7 @@ fn tunnelled() -> Result<Vec<([&'static str; 3], Vec<u8>)>> {
 }
 
 #[test]
-fn what_is_not_done_is_refused_before_the_first_packet() -> Result<()> {
+fn unsupported_requests_are_refused_before_the_first_packet() -> Result<()> {
     in_pair(|pair| {
         pair.sender.ip("link add name wire0 type veth peer name wire1")?;
         pair.sender.ip("link set wire0 up")?;
@@ -283,7 +284,7 @@ fn what_is_not_done_is_refused_before_the_first_packet() -> Result<()> {
             ("--interface eth0 --to 224.0.0.5:80", "multicast"),
             ("--interface eth0 --to [ff02::1]:80", "multicast"),
             ("--interface eth0 --to 10.7.0.255:80 --mac 02:00:00:00:00:01", "broadcast"),
-            ("--interface eth0 --to 255.255.255.255:80", "no address of a host"),
+            ("--interface eth0 --to 255.255.255.255:80", "not an address of a host"),
             ("--interface eth0 --to 10.7.0.2:0", "no port"),
             ("--interface eth0 --to 10.7.0.2", "invalid socket address"),
             ("--interface eth0", "--to"),
@@ -293,12 +294,12 @@ fn what_is_not_done_is_refused_before_the_first_packet() -> Result<()> {
             ("--interface eth0 --to 10.7.0.2:80 --mac ff:ff:ff:ff:ff:ff", "multicast or broadcast"),
             ("--interface eth0 --to 10.7.0.2:80 --mac 02:00:00:00:00", "expected a MAC"),
             ("--interface eth0 --to 10.7.0.2:80 --from 224.0.0.0/8", "cannot be a source"),
-            ("--interface eth0 --to 10.7.0.2:80 --from fd07::/64", "two families"),
+            ("--interface eth0 --to 10.7.0.2:80 --from fd07::/64", "different families"),
             ("--interface eth0 --to 10.7.0.2:80 --count 0", "--count: 0 is not between"),
             ("--interface eth0 --to 10.7.0.2:80 --rate 0", "--rate: 0 is not between"),
             ("--interface eth0 --to 10.7.0.2:80 --rate -5", "-5"),
             ("--interface eth0 --to 10.7.0.2:80 --flows 0", "--flows: 0 is not between"),
-            ("--interface eth0 --to 10.7.0.2:80 --size 59", "60 is the least"),
+            ("--interface eth0 --to 10.7.0.2:80 --size 59", "the minimum is 60"),
             ("--interface eth0 --to 10.7.0.2:80 --size 1615", "MTU is 1600"),
             ("--interface eth0 --to 10.7.0.2:80 --size 9000", "too many"),
             ("--interface eth0 --to 10.7.0.2:80 --duration 2h", "at most 1h"),

@@ -71,7 +71,7 @@ fn wait_for_iperf(lab: &Lab) -> anyhow::Result<()> {
 /// iperf3 needs all its connections at one target: its groups have one. What a client sends passes
 /// the balancer; with `--reverse` answers go past it.
 #[test]
-fn iperf3_fills_the_way_in_both_directions() -> anyhow::Result<()> {
+fn iperf3_transfers_in_both_directions() -> anyhow::Result<()> {
     for mode in MODES {
         in_lab_alone(1, move |lab| {
             let _scene = Scene::start(lab, &configuration(mode))?;
@@ -93,7 +93,7 @@ fn configuration(mode: Mode) -> Configuration {
 }
 
 #[test]
-fn iperf3_fills_the_way_through_translation() -> anyhow::Result<()> {
+fn iperf3_transfers_through_translation() -> anyhow::Result<()> {
     for mode in translated::MODES {
         in_lab_alone(translated::TARGETS, move |lab| {
             let _running = translated::start(lab, mode)?;

@@ -1,5 +1,5 @@
-//! docs/benchmarks.md, docs/benchmarks.json and the plots, from what the parts have measured. All of
-//! it is made: nobody edits it.
+//! docs/benchmarks.md, docs/benchmarks.json and the plots, from what the parts have measured. All
+//! of it is generated; it is not edited by hand.
 
 use std::fs;
 

@@ -188,14 +188,14 @@ mod tests {
     }
 
     #[test]
-    fn what_a_table_adds_is_compared_with_the_other_table() {
+    fn rows_are_compared_between_tables() {
         let cells = [("armed-known", MANY, 150.0), (IPIP, MANY, 50.0), (LRU, MANY, 400.0)];
         assert_eq!(goal(&cells, "armed slots: what").measured, Some(0.25));
         assert_eq!(goal(&cells, "armed slots, flows").measured, Some(0.375));
     }
 
     #[test]
-    fn what_was_not_measured_is_said() {
+    fn missing_measurements_are_reported() {
         let goals = all(&Measured::new()).unwrap();
         assert!(goals.iter().all(|goal| goal.outcome() == "not measured"), "{goals:?}");
         let estimates = json!({ "median_nanoseconds": { "ring/65536 slots/1000": 2e6 } });

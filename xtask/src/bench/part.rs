@@ -16,7 +16,7 @@ pub(crate) struct Part {
     pub(super) name: &'static str,
     /// What it tells; its headline.
     pub(super) purpose: &'static str,
-    /// How somebody else measures the same.
+    /// How other projects measure the same.
     pub(super) command: &'static str,
     /// Measures.
     pub(super) action: fn(&Workspace) -> Result<Value>,

@@ -87,7 +87,7 @@ struct Axes<'a> {
     x: &'a str,
     y: &'a str,
     x_range: std::ops::Range<f64>,
-    /// What stands at a place of the x axis.
+    /// The label at a point of the x axis.
     label: &'a dyn Fn(f64) -> String,
 }
 

@@ -58,7 +58,7 @@ pub(super) fn control_plane(value: &Value) -> Result<String> {
     let medians = value["median_nanoseconds"].as_object().context("no medians")?;
     let mut rows: Vec<(Vec<u64>, Vec<String>)> = Vec::new();
     for name in medians.keys() {
-        let time = estimates::milliseconds(value, name).context("a median is no number")?;
+        let time = estimates::milliseconds(value, name).context("a median is not a number")?;
         rows.push((natural(name), vec![name.clone(), format!("{time:.3}")]));
     }
     rows.sort();
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_agent_did_is_written_down() {
+    fn results_of_the_agent_are_in_the_tables() {
         let times = json!({ "median_us": 1, "p95_us": 2, "max_us": 3 });
         let text = reaction(&json!({ "targets": 1000, "deaths": 50, "reaction": times })).unwrap();
         assert!(

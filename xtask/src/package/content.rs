@@ -15,7 +15,7 @@ const FILES: &[(&str, &str, u32)] = &[
     ("deploy/systemd/xelb-decap@.service", "usr/lib/systemd/system/xelb-decap@.service", 0o644),
     ("deploy/systemd/xelb.preset", "usr/lib/systemd/system-preset/50-xelb.preset", 0o644),
     ("deploy/default", "etc/default/xelb", 0o644),
-    // Targets and the seed of the hash are nobody else's business.
+    // Targets and the seed of the hash are confidential.
     ("deploy/xelb.yaml", "etc/xelb/xelb.yaml", 0o640),
     ("README.md", "usr/share/doc/xelb/README.md", 0o644),
     ("CHANGELOG.md", "usr/share/doc/xelb/CHANGELOG.md", 0o644),

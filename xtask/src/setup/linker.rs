@@ -101,7 +101,7 @@ fn build(workspace: &Workspace, tools: &Path, llvm: &Path) -> Result<()> {
     let major = llvm_major(name).ok_or_else(|| anyhow!("{name} names no LLVM version"))?;
     println!("setup: building bpf-linker {VERSION} against {name}: about a minute");
     // The build script of llvm-sys looks for a library of this name; rustup has a linker script
-    // in its place, which it does not understand.
+    // with this name, which it does not understand.
     let prefix = tools.join("llvm");
     let lib = prefix.join("lib");
     fs::create_dir_all(&lib).with_context(|| format!("cannot create {}", lib.display()))?;

@@ -1,5 +1,6 @@
-//! The programs that the lab's hosts run, and those that xelb is measured beside, from Debian packages. On other distributions they are
-//! only looked for: their package names are not known here.
+//! The programs that the lab's hosts run, and those that xelb is compared with, from Debian
+//! packages. On other distributions they are only looked for: their package names are not known
+//! here.
 
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write as _};
@@ -32,7 +33,7 @@ const fn package(name: &'static str, program: &'static str, purpose: &'static st
 
 /// What the lab's hosts run.
 pub(super) const LAB: Packages = Packages { whose: "the lab", list: LAB_LIST };
-/// What xelb is measured beside.
+/// Programs that xelb is compared with.
 pub(super) const BENCH: Packages = Packages { whose: "the measurements", list: BENCH_LIST };
 
 const LAB_LIST: &[Package] = &[

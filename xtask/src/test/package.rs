@@ -21,7 +21,7 @@ use super::stage::Environment;
 use crate::package;
 use crate::workspace::{Workspace, human, output};
 
-/// Where the package lies in a clean system.
+/// Path of the package in a clean system.
 const PACKAGE: &str = "lab/xelb.deb";
 
 /// Some files of each kind: type, mode, owner, path.
@@ -110,7 +110,7 @@ fn programs(root: &CleanRoot) -> Result<()> {
     ensure!(version.trim() == concat!("xelb ", env!("CARGO_PKG_VERSION")), "{version}");
     let help = root.output("xelb", &["--help"])?;
     let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
-    // A command is indented by two; a line that goes on, by more.
+    // A command is indented by two; a continued line, by more.
     let commands: Vec<&str> = commands
         .take_while(|line| !line.is_empty())
         .filter_map(|line| line.strip_prefix("  ")?.split(' ').next())
@@ -158,7 +158,7 @@ fn alerts(root: &CleanRoot) -> Result<()> {
     Ok(())
 }
 
-/// What an operator has written stays his; what he has not, follows the package.
+/// Files that the operator has changed are kept; the others are replaced by the package's.
 fn configuration_is_kept(root: &CleanRoot) -> Result<()> {
     let options = root.path().join("etc/default/xelb");
     let own = "XELB_AGENT_OPTIONS=\"--state-dir /var/lib/xelb\"\n";

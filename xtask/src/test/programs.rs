@@ -1,5 +1,5 @@
-//! Test programs: built by Cargo, run by us, so that building and running are told apart, every
-//! test has its time, and one that fails is named with the command that runs it alone.
+//! Test programs: built by Cargo, run by us, so that building and running are separate, every test
+//! has its time, and a failed test is shown with the command that runs it alone.
 //!
 //! It knows libtest's lines, and nothing of what is tested.
 

@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn what_needs_no_privilege_comes_first() {
+    fn unprivileged_stages_come_first() {
         assert!(STAGES.is_sorted_by_key(|stage| stage.privileged));
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn check(files: &[File], xtask_commands: &[String]) -> Vec<Finding> {
     findings
 }
 
-/// Pages of docs/ that nobody finds, since the README does not link them.
+/// Pages of docs/ that readers cannot find, since the README does not link them.
 fn unlinked(readme: &str, files: &[File]) -> Vec<Finding> {
     files
         .iter()
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named() {
+    fn missing_pages_are_named() {
         let findings: Vec<String> = check(&[], &[]).iter().map(ToString::to_string).collect();
         assert!(findings.contains(&"LICENSE-MIT: it is missing or empty".to_owned()));
         assert!(findings.contains(&"Cargo.toml: [workspace.package] names no version".to_owned()));

@@ -26,7 +26,7 @@ struct Source {
     globs: Vec<Vec<String>>,
 }
 
-/// The imports between the files of the crate whose sources lie in the folder `src`.
+/// The imports between the files of the crate whose sources are in the folder `src`.
 pub(super) fn of_crate(src: &str, files: &[File]) -> Imports {
     let mut modules: BTreeMap<Module, Source> = BTreeMap::new();
     for file in files {
@@ -254,7 +254,7 @@ fn defined(
     })
 }
 
-/// Whether an item of this name stands in the code.
+/// Whether the code has an item with this name.
 fn defines(code: &str, name: &str) -> bool {
     const ITEMS: &[&str] = &["struct", "enum", "fn", "trait", "type", "const", "static", "union"];
     let words: Vec<&str> = code
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn imported_modules_are_ways_to_names() {
+    fn imported_modules_lead_to_names() {
         let files = [
             ("a/src/lib.rs", "mod b;\nmod c;\n"),
             ("a/src/b.rs", "pub fn f() {}\n"),

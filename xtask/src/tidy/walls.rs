@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_does_io_is_found() {
+    fn dependencies_with_io_are_found() {
         let tree = "lb-plan v0.1.0 (/x/plan)\nimbl v7.0.2\ntokio v1.54.1\nnix v0.31.0\ntokio v1.54.1 (*)\n";
         let found = check("lb-plan", "crates/plan/Cargo.toml", tree);
         let found: Vec<String> = found.iter().map(ToString::to_string).collect();

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-/// What an operator says of frames beside what the kernel says.
+/// MAC addresses that the operator adds to those of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AcceptedMac {
     /// Frames for any address.
@@ -23,7 +23,7 @@ impl FromStr for AcceptedMac {
             .map(|byte| u8::from_str_radix(byte, 16).ok().filter(|_| byte.len() == 2))
             .collect();
         let octets = bytes.and_then(|bytes| <[u8; 6]>::try_from(bytes).ok());
-        // A group address is no host's; all zeros are nobody's.
+        // A group address and the zero address belong to no host.
         let usable = octets.filter(|octets| octets[0] & 1 == 0 && *octets != [0; 6]);
         usable.map(Self::Also).ok_or_else(|| {
             "expected the MAC address of a host, for example 00:00:5e:00:01:0a, or any".to_owned()

@@ -28,7 +28,7 @@ pub const fn translates(group: &TargetGroup) -> bool {
 
 /// Groups with targets that are reached by other interfaces than those with the program (`attached`, by
 /// index), one warning each. `reached` says how this host reaches a target, `name` how an interface is called.
-pub fn unseen(
+pub fn unattached_interfaces(
     config: &Config,
     attached: &BTreeSet<u32>,
     reached: impl Fn(&IpAddr) -> Option<Reached>,
@@ -54,15 +54,16 @@ fn unseen_of(
     let named: Vec<String> = interfaces.into_keys().map(name).collect();
     let (name, named) = (&group.name, named.join(", "));
     let text = format!(
-        "target group {name}: answers of {count} of {} targets come in by {named}, which is not among \
-         `interfaces`: they are not translated back",
+        "target group {name}: answers of {count} of {} targets come in by {named}, which is not \
+         in `interfaces`: the answers are not translated back",
         group.targets.len()
     );
     (count > 0).then(|| Warning::new(WarningKind::AnswersUnseen, &**name, text))
 }
 
-/// Sources of fullnat that targets ask for on their own link, and that nobody answers for: no interface has
-/// them among its `addresses`. What is routed here needs to be on no interface.
+/// Source addresses of fullnat that targets resolve on their own link, and that no interface has
+/// among its `addresses`, so that no host answers ARP for them. An address that is routed here
+/// needs no interface.
 pub fn missing_sources(
     config: &Config,
     addresses: &[IpNet],
@@ -83,8 +84,8 @@ pub fn missing_sources(
     };
     let warn = |source: &IpAddr| {
         let text = format!(
-            "source_nat: no interface of this host has {source}: targets on the link get no answer when \
-             they ask for it, and theirs do not come back"
+            "source_nat: no interface of this host has {source}: targets on the same link cannot \
+             resolve this address, and their answers do not come back"
         );
         Warning::new(WarningKind::SourceAddressMissing, source.to_string(), text)
     };
@@ -113,21 +114,23 @@ pub(super) mod tests {
             [("nat", 7, 0), ("nat", 8, 1), ("fullnat", 8, 1), ("ipip", 8, 0)]
         {
             let reached = |_: &IpAddr| Some(Reached { interface, on_link: true });
-            let warnings = unseen(&config(mode), &[7].into(), reached, |_| None);
+            let warnings = unattached_interfaces(&config(mode), &[7].into(), reached, |_| None);
             assert_eq!(warnings.len(), expected, "{mode} {interface}");
         }
         let reached = |address: &IpAddr| {
             let interface = if address.to_string() == "10.0.1.11" { 8 } else { 7 };
             Some(Reached { interface, on_link: true })
         };
-        let warnings = unseen(&config("nat"), &[7].into(), reached, |_| Some("eth1".to_owned()));
+        let warnings = unattached_interfaces(&config("nat"), &[7].into(), reached, |_| {
+            Some("eth1".to_owned())
+        });
         assert_eq!(
             warnings,
-            ["target group web: answers of 1 of 2 targets come in by eth1, which is not among \
-              `interfaces`: they are not translated back"]
+            ["target group web: answers of 1 of 2 targets come in by eth1, which is not in \
+              `interfaces`: the answers are not translated back"]
         );
         assert!(
-            unseen(&config("nat"), &[7].into(), |_| None, |_| None).is_empty(),
+            unattached_interfaces(&config("nat"), &[7].into(), |_| None, |_| None).is_empty(),
             "nothing known"
         );
     }

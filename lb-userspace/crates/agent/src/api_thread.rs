@@ -1,5 +1,5 @@
-//! The thread that answers people and Prometheus: with a runtime of its own, so that nobody queues
-//! behind ten thousand probes.
+//! The thread that serves the API and Prometheus. It has its own runtime, so that requests do not
+//! wait for ten thousand probes.
 
 use std::{io, thread};
 

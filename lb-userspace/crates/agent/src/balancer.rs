@@ -1,5 +1,5 @@
 //! The running balancer: the data path, its inputs (configuration, health, next hops, drains), and
-//! the one way from any change of them to the maps.
+//! the single path from any change of them to the maps.
 
 mod removed;
 mod startup_wait;
@@ -46,7 +46,7 @@ pub(super) struct Balancer {
     pub(super) reconciler: Reconciler<KernelStore>,
     pub(super) health: HealthTable,
     pub(super) drained: BTreeSet<TargetKey>,
-    pub(super) hops: KeptNextHops,
+    pub(super) next_hops: KeptNextHops,
     /// Groups that have left the configuration while their targets finish their flows.
     pub(super) removed_groups: Vec<Arc<TargetGroup>>,
     /// Targets that were removed and do not finish their flows; until the plan says so.
@@ -63,8 +63,9 @@ pub(super) struct Balancer {
 }
 
 impl Balancer {
-    /// Loads the data path, on what an agent before has left, and does not change it yet.
-    /// `hash_seed` is what the configuration says of it, `runtime` what was kept for after a reboot.
+    /// Loads the data path, with the maps of a previous agent if there are any, and does not change
+    /// them yet. `hash_seed` is that of the configuration, `runtime` the state from before a
+    /// reboot.
     pub(super) fn start(
         options: &AgentOptions,
         config: Config,
@@ -94,7 +95,7 @@ impl Balancer {
             reconciler,
             health: resumed.health,
             drained: resumed.drained,
-            hops: KeptNextHops::resumed(resumed.next_hops, now),
+            next_hops: KeptNextHops::resumed(resumed.next_hops, now),
             removed_groups: Vec::new(),
             cut: BTreeSet::new(),
             idle_slots: BTreeSet::new(),
@@ -115,14 +116,14 @@ impl Balancer {
             health,
             drained,
             cut,
-            hops,
+            next_hops,
             idle_slots,
             plan,
             removed_groups,
             ..
         } = self;
         let removed = removed_groups.as_slice();
-        let (cache, next_hops, now) = (&plan.cache, hops.current(), clock::seconds());
+        let (cache, next_hops, now) = (&plan.cache, next_hops.current(), clock::seconds());
         let mut known = (Cow::Borrowed(&*health), Cow::Borrowed(&*drained));
         if let Some(other) = other {
             let current = reconciler.current().map_err(ReconcileError::Store)?;
@@ -161,15 +162,15 @@ impl Balancer {
         Ingress { native: of(true), generic: of(false) }
     }
 
-    /// Looks for what is wrong with the interfaces that the program is attached to.
-    pub(super) fn look_at_interfaces(&mut self, now: Instant) {
+    /// Checks the interfaces that the program is attached to for problems.
+    pub(super) fn check_interfaces(&mut self, now: Instant) {
         let attached = self.data_path.attached().iter();
         let attached: Vec<_> = attached.filter(|one| one.fault.is_empty()).cloned().collect();
-        self.interfaces.look(&attached, &self.config, now);
+        self.interfaces.poll(&attached, &self.config, now);
     }
 
-    /// Brings the maps to what follows from everything that is known now; `plan` is that, if it has
-    /// been made already. A verdict may be the reason: when it was made.
+    /// Updates the maps to the present inputs; `plan` is the plan for them, if it exists already.
+    /// If a verdict is the reason, its time.
     pub(super) fn reconcile(
         &mut self,
         plan: Option<Plan>,
@@ -191,7 +192,7 @@ impl Balancer {
         self.startup_wait.is_some()
     }
 
-    /// Makes a plan the present one; says what is new in it.
+    /// Makes a plan the present one; returns its changes.
     fn adopt(&mut self, plan: Plan) -> Reconciled {
         let keys = |plan: &Plan| -> BTreeSet<TargetKey> {
             plan.targets.iter().map(|report| report.key.clone()).collect()
@@ -204,7 +205,7 @@ impl Balancer {
         }
         let events = transitions::between(&before, &after);
         if plan.cache.armed() > 0 {
-            self.ages.look(&plan.tables, clock::seconds());
+            self.ages.update(&plan.tables, clock::seconds());
         } else {
             self.ages.forget();
         }
@@ -232,12 +233,12 @@ impl Balancer {
         Ok(Prepared { plan: same_interfaces.then_some(plan), remarks })
     }
 
-    /// Listeners that a change takes the last target from that can serve them, and those that wait.
+    /// Listeners that lose their last usable target by a change, and those that wait.
     fn unserved(&self, config: &Config, plan: &Plan) -> Unserved {
         plan::unserved((&self.config, &self.plan.targets), (config, plan))
     }
 
-    /// Begins or ends the drain of a target; says whether that is new.
+    /// Begins or ends the drain of a target; returns whether that is a change.
     pub(super) fn set_drained(
         &mut self,
         target: &TargetKey,
@@ -259,20 +260,20 @@ impl Balancer {
         Ok(true)
     }
 
-    /// Takes a configuration over that [`Balancer::check`] had nothing against. On an error nothing
-    /// has changed.
+    /// Adopts a configuration that [`Balancer::check`] has accepted. On an error nothing has
+    /// changed.
     pub(super) fn configure(&mut self, config: Config) -> Result<(), Refusal> {
         if config.interfaces != self.config.interfaces {
             self.data_path.attach(&config.interfaces).map_err(failed)?;
         }
         let seed = config_file::hash_seed(&config).ok().flatten();
         if seed.is_some_and(|seed| seed != self.data_path.hash_seed()) {
-            tracing::warn!("a new hash_seed takes effect when the agent starts again");
+            tracing::warn!("the new hash_seed takes effect when the agent is restarted");
         }
         let renamed = plan::renamed(&config, self.reconciler.current().map_err(failed)?);
         plan::carry_over(&renamed, &mut self.health, &mut self.drained);
-        let former = mem::replace(&mut self.config, config);
-        self.keep_removed(former);
+        let previous = mem::replace(&mut self.config, config);
+        self.keep_removed(previous);
         if !self.drained.is_empty() {
             let targets = self.targets();
             self.drained.retain(|target| targets.contains(target));
@@ -280,7 +281,7 @@ impl Balancer {
         Ok(())
     }
 
-    /// What must outlive a reboot.
+    /// State that survives a reboot.
     pub(super) fn runtime(&self) -> Runtime {
         Runtime {
             hash_seed: Some(self.data_path.hash_seed()),
@@ -288,10 +289,10 @@ impl Balancer {
         }
     }
 
-    /// When the plan changes without any event.
+    /// When the plan changes without an event.
     fn plan_changes(&self) -> Option<tokio::time::Instant> {
         let seconds = self.plan.next_change?.wrapping_sub(clock::seconds());
-        // A moment that is over already.
+        // That time has passed already.
         let seconds = if seconds > u32::MAX / 2 { 0 } else { seconds };
         Some(tokio::time::Instant::now() + Duration::from_secs(seconds.into()))
     }
@@ -303,11 +304,15 @@ impl Balancer {
             .collect()
     }
 
-    /// Where the probes go that take the data path's way.
+    /// Probe paths of checks with `via: tunnel`.
     pub(super) fn probe_paths(&self) -> ProbePaths {
         let hash_seed = self.data_path.hash_seed();
         ProbePaths {
-            probe_paths: probe_paths::probe_paths(&self.config, &self.plan, self.hops.current()),
+            probe_paths: probe_paths::probe_paths(
+                &self.config,
+                &self.plan,
+                self.next_hops.current(),
+            ),
             hash_seed,
         }
     }
@@ -327,7 +332,7 @@ impl Balancer {
             state = ?health.state,
             reason = health.reason.map(tracing::field::debug),
             detail = health.detail,
-            "health of a target has changed"
+            "the health of a target has changed"
         );
         self.health.insert(target, health);
         decided_at
@@ -335,16 +340,16 @@ impl Balancer {
 
     /// Takes next hops over.
     pub(super) fn route(&mut self, next_hops: NextHops) {
-        self.hops.take(next_hops, Instant::now());
+        self.next_hops.take(next_hops, Instant::now());
     }
 
-    /// Lets go of next hops that held for long enough. Says whether there was any.
-    pub(super) fn forget_former_hops(&mut self, now: Instant) -> bool {
-        self.hops.expire(now)
+    /// Drops previous next hops whose time is over. Returns whether there was any.
+    pub(super) fn expire_next_hops(&mut self, now: Instant) -> bool {
+        self.next_hops.expire(now)
     }
 
-    /// Looks for armed slots that can disarm. Says whether there is any.
-    pub(super) fn look_for_quiet_slots(&mut self) -> bool {
+    /// Finds armed slots that can disarm. Returns whether there is any.
+    pub(super) fn update_idle_slots(&mut self) -> bool {
         let Self { reconciler, plan, ages, .. } = self;
         if plan.cache.armed() > 0 {
             let now = clock::seconds();
@@ -363,21 +368,21 @@ impl Balancer {
 /// A configuration that may be taken over.
 #[derive(Default)]
 pub(super) struct Prepared {
-    /// The plan for it, if it stays true when the configuration is taken over.
+    /// The plan for it, if it is still valid when the configuration is adopted.
     pub(super) plan: Option<Plan>,
-    /// What whoever wants it is told, one thing a line.
+    /// The status as text, one item per line.
     pub(super) remarks: Vec<String>,
 }
 
-/// What a plan has changed.
+/// Changes of a plan.
 pub(super) struct Reconciled {
     /// There are other targets now.
     pub(super) targets_changed: bool,
-    /// What has happened to targets.
+    /// Events of targets.
     pub(super) events: Vec<Event>,
 }
 
-/// What does not fit is the request's fault; what the kernel refuses is not.
+/// A configuration that does not fit is an error of the request; an error of the kernel is not.
 fn unplanned(error: ReconcileError<StoreError>) -> Refusal {
     match error {
         ReconcileError::Plan(error) => invalid(error),

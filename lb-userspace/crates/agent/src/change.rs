@@ -90,7 +90,7 @@ impl Agent {
     ) -> Outcome {
         let leaving = self.balancer.as_ref().and_then(|one| one.leaving(group, address, port));
         if let (true, Some(target)) = (now, leaving) {
-            let said = format!("{target} is gone, and its flows with it");
+            let said = format!("{target} is removed, and its flows have ended");
             self.cut(target);
             return Ok(said);
         }

@@ -1,5 +1,5 @@
-//! What the log says of changes that the API was asked for: bounded for each caller, since one change may
-//! come with thousands of warnings, and the next one with the same.
+//! Log lines of changes through the API. They are limited for each caller, since one change may
+//! have thousands of warnings, and the next one the same.
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ impl Default for ChangeLines {
 }
 
 impl ChangeLines {
-    /// Logs what there is to say of a configuration that somebody has made the desired state.
+    /// Logs the warnings of a configuration that has become the desired state.
     pub(super) fn warn(&mut self, who: &str, warnings: &[Warning], now: Instant) {
         for warning in self.admitted(who, warnings, now) {
             tracing::warn!("{warning}");
@@ -32,10 +32,10 @@ impl ChangeLines {
     }
 
     /// Logs how many lines were left out; to be called now and then.
-    pub(super) fn tell_left_out(&mut self, now: Instant) {
+    pub(super) fn log_left_out(&mut self, now: Instant) {
         if let Some(left_out) = self.0.take_left_out(now) {
             tracing::warn!(
-                "{left_out} more warnings of changes were left out; `xelb validate` shows them"
+                "{left_out} more warnings about changes were not logged; `xelb validate` shows them"
             );
         }
     }

@@ -12,8 +12,8 @@ use lb_health::{Programs, tls};
 /// Largest configuration file, in bytes: 10,000 targets need about one of these 16 MiB.
 pub const FILE_BYTES_MAX: u64 = 16 << 20;
 
-/// Reads and checks a configuration file, YAML or JSON, and the files that it names; programs of checks may
-/// lie anywhere.
+/// Reads and checks a configuration file, YAML or JSON, and the files that it names; programs of
+/// checks may be anywhere.
 pub fn load(path: &Path) -> Result<(Document, Config, Vec<Warning>), ConfigErrors> {
     load_within(path, &Limits::MOST, &Programs::Anywhere)
 }
@@ -34,8 +34,8 @@ pub fn load_elsewhere(path: &Path) -> Result<Config, ConfigErrors> {
     Ok(config::parse(&text, &name)?.1)
 }
 
-/// Looks at the files that a document names, and at nothing else: a document with other errors passes.
-/// Programs of checks must lie there.
+/// Looks at the files that a document names, and at nothing else: a document with other errors
+/// passes. Programs of checks must be there.
 pub fn check_named_files(document: &Document, programs: &Programs) -> Result<(), ConfigErrors> {
     config::check_files(document, &|file| usable(file, programs))
 }

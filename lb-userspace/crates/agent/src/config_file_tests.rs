@@ -40,10 +40,10 @@ fn document(text: &str) -> Document {
     config::parse(text, "").unwrap_or_else(|errors| panic!("{text}: {errors}")).0
 }
 
-fn told_of_file(path: &Path) -> String {
+fn file_error(path: &Path) -> String {
     let name = path.display().to_string();
-    let told = load(path).unwrap_err().to_string();
-    told.strip_prefix(&name).unwrap_or(&told).to_owned()
+    let message_of = load(path).unwrap_err().to_string();
+    message_of.strip_prefix(&name).unwrap_or(&message_of).to_owned()
 }
 
 #[test]
@@ -61,20 +61,20 @@ fn the_file_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("xelb.yaml");
     assert_eq!(
-        told_of_file(&path),
+        file_error(&path),
         ": cannot read the file: No such file or directory (os error 2)",
         "missing"
     );
-    assert_eq!(told_of_file(dir.path()), ": is a directory; name a file in it");
-    assert_eq!(told_of_file(Path::new("/dev/zero")), ": is not a regular file");
+    assert_eq!(file_error(dir.path()), ": is a directory; name a file in it");
+    assert_eq!(file_error(Path::new("/dev/zero")), ": is not a regular file");
 
     fs::write(&path, b"interfaces: [eth0]\n# caf\xe9\n").unwrap();
-    assert_eq!(told_of_file(&path), ":2:6: is not UTF-8 text; save the file as UTF-8");
+    assert_eq!(file_error(&path), ":2:6: is not UTF-8 text; save the file as UTF-8");
     fs::write(&path, [0xff, 0xfe, b'a', 0]).unwrap();
-    assert_eq!(told_of_file(&path), ":1:1: is not UTF-8 text; save the file as UTF-8");
+    assert_eq!(file_error(&path), ":1:1: is not UTF-8 text; save the file as UTF-8");
 
     fs::write(&path, "listeners: [").unwrap();
-    assert!(told_of_file(&path).starts_with(":1:12: is not valid YAML"), "{}", told_of_file(&path));
+    assert!(file_error(&path).starts_with(":1:12: is not valid YAML"), "{}", file_error(&path));
 }
 
 #[test]
@@ -89,30 +89,30 @@ fn a_file_of_16_mib_is_read_and_no_larger_one() {
     load(&path).unwrap();
     text.push('-');
     fs::write(&path, &text).unwrap();
-    assert_eq!(told_of_file(&path), ": is larger than 16 MiB");
+    assert_eq!(file_error(&path), ": is larger than 16 MiB");
 }
 
-/// The opening of a named pipe waits for a writer, unless it is told not to.
+/// Opening a named pipe waits for a writer, unless it is opened with `O_NONBLOCK`.
 #[test]
 fn a_pipe_is_not_waited_for() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("pipe");
     mkfifo(&path, Mode::S_IRWXU).unwrap();
     let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || sender.send(told_of_file(&path)));
-    let told = receiver.recv_timeout(Duration::from_secs(10));
-    assert_eq!(told.as_deref(), Ok(": is not a regular file"));
+    thread::spawn(move || sender.send(file_error(&path)));
+    let message_of = receiver.recv_timeout(Duration::from_secs(10));
+    assert_eq!(message_of.as_deref(), Ok(": is not a regular file"));
 }
 
 /// What looking at the files says, within a time.
-fn told(document: Document) -> String {
+fn message_of(document: Document) -> String {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || sender.send(check_named_files(&document, &Programs::Anywhere)));
-    let told = receiver.recv_timeout(Duration::from_secs(10)).expect("no file is waited for");
-    told.map_or_else(|errors| errors.to_string(), |()| String::new())
+    let message_of = receiver.recv_timeout(Duration::from_secs(10)).expect("no file is waited for");
+    message_of.map_or_else(|errors| errors.to_string(), |()| String::new())
 }
 
-/// What a preview does: it must neither wait for a file nor say whether there is one.
+/// A preview must neither wait for a file nor reveal whether it exists.
 #[test]
 fn checking_a_document_touches_no_file() {
     let folder = tempfile::tempdir().unwrap();
@@ -131,7 +131,7 @@ fn checking_a_document_touches_no_file() {
 }
 
 #[test]
-fn files_that_cannot_be_used_are_told_without_waiting() {
+fn unusable_files_are_reported_without_waiting() {
     let folder = tempfile::tempdir().unwrap();
     let pipe = folder.path().join("pipe");
     mkfifo(&pipe, Mode::S_IRWXU).unwrap();
@@ -145,19 +145,24 @@ fn files_that_cannot_be_used_are_told_without_waiting() {
             "cannot read /nonexistent/ca.pem: No such file or directory (os error 2)",
         ),
     ] {
-        let told = told(document(&text(&format!("protocol: https, verify: {}", path.display()))));
+        let message_of =
+            message_of(document(&text(&format!("protocol: https, verify: {}", path.display()))));
         let at = "target_groups[0].health_check.verify: ";
-        assert!(told.starts_with(at) && told.contains(says), "{}: {told}", path.display());
+        assert!(
+            message_of.starts_with(at) && message_of.contains(says),
+            "{}: {message_of}",
+            path.display()
+        );
     }
     for (path, says) in [
         ("/etc/passwd", "command: /etc/passwd is not a program that can be executed"),
         ("/dev/zero", "command: /dev/zero is not a program that can be executed"),
         ("/nonexistent", "command: /nonexistent: No such file or directory (os error 2)"),
     ] {
-        let told = told(document(&text(&format!("protocol: exec, command: [{path}]"))));
-        assert_eq!(told, format!("target_groups[0].health_check.{says}"));
+        let message_of = message_of(document(&text(&format!("protocol: exec, command: [{path}]"))));
+        assert_eq!(message_of, format!("target_groups[0].health_check.{says}"));
     }
-    assert_eq!(told(document(&text("protocol: exec, command: [/bin/true]"))), "");
+    assert_eq!(message_of(document(&text("protocol: exec, command: [/bin/true]"))), "");
 }
 
 #[test]
@@ -208,8 +213,9 @@ fn programs_are_refused_with_their_line() {
             Limits::MOST,
             elsewhere,
             format!(
-                "/bin/true, which leads to {}, is not in {}, the directory that checks may run programs \
-                 from: put it there, or name its directory (`--exec-checks DIR` of `xelb agent`)",
+                "/bin/true, which leads to {}, is not in {}, the directory that checks may run \
+                 programs from: put it there, or set its directory (`--exec-checks DIR` of `xelb \
+                 agent`)",
                 real.display(),
                 folder.path().display()
             ),

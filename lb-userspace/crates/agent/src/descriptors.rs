@@ -44,7 +44,7 @@ struct Seen {
     probes: u64,
     longest: Duration,
     last: Instant,
-    /// Files that are open on the whole host and that may be, when that was what lacked.
+    /// Open files of the whole host and their limit, if that limit was reached.
     of_host: Option<(u64, u64)>,
 }
 
@@ -56,13 +56,14 @@ impl DescriptorBudget {
         let limits = getrlimit(Resource::RLIMIT_NOFILE);
         let raised = limits.and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
         if let Err(error) = raised {
-            tracing::warn!(%error, "cannot raise the limit of open files; many targets may need more");
+            tracing::warn!(%error, "cannot raise the limit of open files; many targets may need a \
+                                    higher limit");
         }
         let limit = getrlimit(Resource::RLIMIT_NOFILE)?.0;
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         ensure!(
             limit >= LIMIT_MIN,
-            "the agent may open only {limit} files at a time, and needs {LIMIT_MIN} at least: raise \
+            "the agent may open only {limit} files, and needs at least {LIMIT_MIN}: raise \
              LimitNOFILE of its unit (or `ulimit -n`), to {ADVISED_STEP} or more"
         );
         descriptor_reserve::fill();
@@ -71,7 +72,7 @@ impl DescriptorBudget {
     }
 
     /// Gives probes what the rest of the agent does not need now.
-    pub(super) fn tend(&mut self, probes: &Descriptors, now: Instant) {
+    pub(super) fn update(&mut self, probes: &Descriptors, now: Instant) {
         // A number that cannot be read has been read before.
         if let Ok(open) = fs::read_dir("/proc/self/fd").map(Iterator::count) {
             self.share(open, probes);
@@ -100,7 +101,7 @@ impl DescriptorBudget {
         self.allowed = probes.allowed();
     }
 
-    /// What to tell people while probes wait; so many targets are checked.
+    /// The warning while probes wait, with the number of checked targets.
     pub(super) fn warning(&self, targets: usize) -> Option<String> {
         let Seen { probes, longest, of_host, .. } = self.waits?;
         let Self { limit, others, allowed, .. } = self;
@@ -144,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn probes_get_what_is_left_but_for_a_reserve() {
+    fn probes_get_the_remaining_descriptors_except_a_reserve() {
         for (limit, open, allowed) in
             [(524_288, 100, 523_932), (1024, 124, 644), (200, 100, 50), (100, 95, 12), (50, 60, 12)]
         {

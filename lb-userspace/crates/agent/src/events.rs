@@ -1,4 +1,5 @@
-//! What happened: a bounded memory of events that the API reads, and a way to wait for the next one.
+//! What happened: a bounded buffer of events that the API reads, with a notification for the next
+//! one.
 
 use std::{
     collections::VecDeque,
@@ -35,18 +36,18 @@ pub struct Event {
     pub to: String,
     /// ELB's reason code; empty when there is none.
     pub reason: String,
-    /// What the last probe saw, or what else is wrong; for people.
+    /// The result of the last probe, or another problem; for people.
     pub detail: String,
 }
 
 /// Events from one number on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Events {
-    /// They, oldest first.
+    /// The events, oldest first.
     pub events: Vec<Event>,
-    /// What to ask for next.
+    /// Number of the first event for the next request.
     pub next: u64,
-    /// Events that were asked for and are forgotten.
+    /// Number of requested events that are no longer kept.
     pub lost: u64,
 }
 
@@ -135,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forgotten_is_counted() {
+    fn forgotten_events_are_counted() {
         let log = EventLog::default();
         log.add((0..EVENTS_MAX + 5).map(|_| event("x")));
         let events = log.since(1, 2);

@@ -1,4 +1,5 @@
-//! What modes nat and fullnat run out of: seen by its counters, told in the log and in `status`.
+//! Resource exhaustion of modes nat and fullnat: detected with counters, reported in the log and in
+//! `status`.
 
 use std::time::{Duration, Instant};
 
@@ -9,30 +10,31 @@ use lb_plan::warning::{Warning, WarningKind};
 /// How long a shortage is shown after it was last seen.
 const SHOWN: Duration = Duration::from_mins(1);
 
-/// What can run out, and what to do about it.
+/// Exhaustible resources, with their remedies.
 const KINDS: [(DropReason, WarningKind, &str); 3] = [
     (
         DropReason::PoolExhausted,
         WarningKind::PoolExhausted,
-        "found no free port or binding, since as many connections are open: start the agent with a larger \
-         --nat-bindings (`xelb stats` shows how many are used), or shorten idle_timeout of listeners whose \
-         connections are idle; fullnat with few targets: add an address to source_nat, or widen its ports",
+        "found no free port or binding, since too many connections are open: start the agent with \
+         a larger --nat-bindings (`xelb stats` shows how many are used), or shorten idle_timeout \
+         of listeners with idle connections; for fullnat with few targets, add an address or more \
+         ports to source_nat",
     ),
     (
         DropReason::FlowTableFull,
         WarningKind::FlowTableFull,
-        "found no room in the flow table: shorten idle_timeout of the listeners, or spread the load \
-         over more balancers",
+        "found no free entry in the flow table: shorten idle_timeout of the listeners, or \
+         distribute the load over more balancers",
     ),
     (
         DropReason::HairpinRefused,
         WarningKind::HairpinRefused,
-        "of targets to their own listener were refused, since mode nat would lead them back to where they \
-         come from: name an address in source_nat, or use fullnat",
+        "of targets to their own listener were refused, since mode nat would send them back to \
+         their source: add an address to source_nat, or use fullnat",
     ),
 ];
 
-/// What has run out, and when.
+/// Exhausted resources, and when.
 #[derive(Debug, Default)]
 pub(super) struct Exhaustion {
     /// Counters as they were last read, in the order of [`KINDS`].
@@ -42,7 +44,7 @@ pub(super) struct Exhaustion {
 }
 
 impl Exhaustion {
-    /// Compares the counters with what they were.
+    /// Compares the counters with their previous values.
     pub(super) fn compare(&mut self, stats: &Stats, now: Instant) {
         let value = |reason| {
             let drops = stats.drops.iter().find(|(other, _)| *other == reason);
@@ -97,7 +99,7 @@ mod tests {
                 .map(|warning| warning.text.split(" found").next().unwrap().to_owned())
                 .collect::<Vec<_>>()
         };
-        // What was counted before the agent started is not news.
+        // Counts from before the agent's start do not matter.
         assert!(at(0, 7).is_empty());
         assert_eq!(at(1, 8), ["1 new flow"]);
         assert_eq!(at(2, 20), ["13 new flows"]);

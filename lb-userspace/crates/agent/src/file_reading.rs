@@ -30,7 +30,7 @@ impl Default for FileReading {
 }
 
 impl FileReading {
-    /// Reads a file after this time, or once more after the reading that is under way.
+    /// Reads a file after this time, or once more after the read in progress.
     pub(super) fn begin(&mut self, source: &Source, after: Duration) {
         let Source::File { path, limits, programs, .. } = source else {
             return;
@@ -47,7 +47,7 @@ impl FileReading {
         }));
     }
 
-    /// Waits for the end of the reading that is under way.
+    /// Waits for the end of the read in progress.
     pub(super) async fn ended(&mut self) -> Read {
         let Some(under_way) = &mut self.under_way else {
             return pending().await;
@@ -69,7 +69,8 @@ mod tests {
 
     const TEXT: &str = "interfaces: [eth0]\ntarget_groups: []\nlisteners: []\n";
 
-    /// A change that comes while a file is read is not lost, and nobody waits for the reading.
+    /// A change that happens while a file is read is not lost, and the loop does not wait for the
+    /// read.
     #[tokio::test]
     async fn a_file_that_changes_while_it_is_read_is_read_again() {
         let folder = tempfile::tempdir().unwrap();
@@ -96,8 +97,8 @@ mod tests {
         let reader = FileReader::within(Duration::from_millis(50));
         let (answer, file_system) = std::sync::mpsc::channel::<()>();
         let hung = reader.run(move || file_system.recv()).await.map(drop);
-        let says = "reading the configuration, or a file that it names, has not ended within 50ms: does \
-                    its file system answer?";
+        let says = "reading the configuration, or a file that it names, takes longer than 50ms: \
+                    does its file system answer?";
         assert_eq!(hung.unwrap_err().to_string(), says);
         drop(answer);
     }

@@ -1,5 +1,6 @@
-//! Groups that have left the configuration while no agent ran, or before a restart, and whose targets still
-//! finish their flows: how they were checked, and how long their flows may take, stands in the history.
+//! Groups that were removed from the configuration while no agent ran, or before a restart, and
+//! whose targets still finish their flows. The history has their health checks and deregistration
+//! delays.
 
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ pub(super) fn names(config: &Config, tables: &Tables) -> Vec<Arc<str>> {
 
 /// These groups as they were when they were last configured. What cannot be read is left out: its targets
 /// finish their flows unchecked, for the usual delay.
-pub(super) fn recall(store: &mut dyn Store, names: &[Arc<str>]) -> Vec<Arc<TargetGroup>> {
+pub(super) fn restore_removed(store: &mut dyn Store, names: &[Arc<str>]) -> Vec<Arc<TargetGroup>> {
     let mut found: Vec<Arc<TargetGroup>> = Vec::new();
     if names.is_empty() {
         return found;
@@ -68,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_are_recalled_as_they_were_last() {
+    fn removed_groups_are_restored_in_their_last_state() {
         let folder = tempfile::tempdir().unwrap();
         let mut store = Embedded::open(folder.path()).unwrap();
         let revisions =
@@ -91,10 +92,10 @@ mod tests {
         }
         let names = names(&config, &tables);
         assert_eq!(names, ["blue".into()]);
-        let recalled = recall(&mut store, &names);
+        let recalled = restore_removed(&mut store, &names);
         let delays: Vec<u64> =
             recalled.iter().map(|group| group.life.deregistration_delay.as_secs()).collect();
         assert_eq!(delays, [9]);
-        assert!(recall(&mut store, &["other".into()]).is_empty());
+        assert!(restore_removed(&mut store, &["other".into()]).is_empty());
     }
 }

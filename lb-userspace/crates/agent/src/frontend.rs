@@ -1,5 +1,5 @@
-//! Those who answer questions about the agent, beside its loop: the API and the metrics. The agent knows
-//! only this of them.
+//! The servers that answer requests about the agent outside of its loop: the API and the metrics.
+//! The agent knows only this of them.
 
 use std::future::Future;
 
@@ -9,7 +9,7 @@ use super::AgentHandle;
 
 /// What has its sockets and waits for an agent to answer for.
 pub trait Frontend: Send + 'static {
-    /// Answers as long as the process lives, in a thread of its own.
+    /// Answers as long as the process lives, in a separate thread.
     fn serve(
         self,
         agent: AgentHandle,

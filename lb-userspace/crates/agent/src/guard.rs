@@ -1,5 +1,5 @@
-//! The one guard of all ways of change: what takes something from clients has to be forced. What a
-//! change takes from them is found out elsewhere (`plan::unserved`, `plan::broken_connections`,
+//! The guard of all changes: a change that harms clients needs `--force`. What a change takes from
+//! them is found out elsewhere (`plan::unserved`, `plan::broken_connections`,
 //! `plan::broken_listeners`).
 
 use lb_config::Config;
@@ -8,8 +8,8 @@ use lb_plan::{self as plan, Reports};
 
 use super::Refusal;
 
-/// Refuses a change that leaves listeners without targets, or breaks connections, unless it is forced.
-/// Both come in words; what is forced is logged, and given back for whoever forces it.
+/// Refuses a change that leaves listeners without targets, or breaks connections, unless it is
+/// forced. Both are texts; forced ones are logged, and returned to the caller.
 pub(super) fn permit(
     left: Vec<String>,
     broken: Vec<String>,
@@ -35,13 +35,13 @@ pub(super) fn permit(
         return Ok(Vec::new());
     }
     Err(Refusal::Harmful(format!(
-        "this would {}\nnothing was changed; `--force` applies it all the same",
+        "this would {}\nnothing was changed; `--force` applies the change anyway",
         harms.join("\nand ")
     )))
 }
 
-/// Listeners whose open connections break, as [`plan::broken_listeners`] has them, with the number of
-/// connections where bindings tell; `targets` are those of the former configuration.
+/// Listeners whose open connections break, as [`plan::broken_listeners`] has them, with the number
+/// of connections where bindings tell; `targets` are those of the previous configuration.
 pub(super) fn broken_listeners(
     before: &Config,
     after: &Config,
@@ -49,7 +49,7 @@ pub(super) fn broken_listeners(
     stats: &StatsSource,
 ) -> Vec<String> {
     let broken = plan::broken_listeners(before, after);
-    // All bindings are read: only when somebody's are at stake.
+    // It reads all bindings, so it is used only if listeners with bindings are affected.
     let counted = broken.iter().any(|one| one.bindings_of.is_some()).then(|| stats.answered().ok());
     let counted = counted.flatten();
     let connections = |group: &String| {
@@ -67,12 +67,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_harms_clients_has_to_be_forced() {
+    fn harmful_changes_need_force() {
         let items = |text: &str| vec![text.to_owned()];
         assert!(permit(Vec::new(), Vec::new(), false).is_ok());
         for (left, broken) in [(items("a"), Vec::new()), (Vec::new(), items("b"))] {
             assert!(permit(left.clone(), broken.clone(), false).is_err());
-            assert_eq!(permit(left, broken, true).unwrap().len(), 1, "he is told all the same");
+            assert_eq!(permit(left, broken, true).unwrap().len(), 1, "the forced harm is returned");
         }
         let Err(Refusal::Harmful(message)) = permit(items("a"), items("b"), false) else {
             panic!("it is refused");
@@ -80,7 +80,7 @@ mod tests {
         assert_eq!(
             message,
             "this would leave listeners without targets:\n  a\nand break open connections:\n  b\n\
-             nothing was changed; `--force` applies it all the same"
+             nothing was changed; `--force` applies the change anyway"
         );
     }
 }

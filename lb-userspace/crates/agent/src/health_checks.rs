@@ -8,9 +8,9 @@ use lb_health::CheckSpec;
 use super::balancer::{Balancer, key};
 
 impl Balancer {
-    /// What the health checker should do: check every target, also of groups that no listener uses,
-    /// so that one that is led there finds targets in service. Only a probe that takes the data
-    /// path's way needs the VIP of a listener.
+    /// Input of the health checker: every target is checked, also those of groups that no listener
+    /// uses, so that a listener that switches to such a group finds targets in service. Only a
+    /// probe through the tunnel needs the VIP of a listener.
     pub(super) fn checks(&self) -> Vec<CheckSpec> {
         let used: HashSet<&str> = used_groups(&self.config).collect();
         let groups = self.config.target_groups.iter();

@@ -39,7 +39,8 @@ impl Agent {
         let kept = store.revisions(u64::MAX, usize::MAX)?;
         let message = match (kept.last(), kept.first()) {
             (Some(oldest), Some(newest)) => format!(
-                "there is no revision {number}; kept are {} to {}, see `xelb get revisions`",
+                "there is no revision {number}; revisions {} to {} are kept, see `xelb get \
+                 revisions`",
                 oldest.number, newest.number
             ),
             _ => format!("there is no revision {number}: nothing has been applied yet"),
@@ -50,8 +51,8 @@ impl Agent {
     fn history(&mut self) -> Result<&mut dyn lb_store::Store, Refusal> {
         let no_history = |refusal| match refusal {
             Refusal::Invalid(_) => Refusal::Invalid(
-                "this agent takes its configuration from a file; the history of that file is in \
-                 your version control, not here"
+                "this agent takes its configuration from a file and keeps no revisions; use the \
+                 version control of that file"
                     .to_owned(),
             ),
             other => other,

@@ -1,4 +1,4 @@
-//! What the agent asks of its process, its host and its clock.
+//! The agent's view of its process, its host and its clock.
 
 use std::{
     io,
@@ -38,7 +38,7 @@ fn ip_of(address: &SockaddrStorage) -> Option<IpAddr> {
     v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
 }
 
-/// What this host has for itself, as far as listeners of this configuration may take it.
+/// The host's own addresses and sockets, as far as listeners of this configuration may take them.
 pub fn own_addresses(config: &Config) -> io::Result<HostAddresses> {
     let addresses = addresses()?.iter().map(IpNet::addr).collect();
     let mut host = HostAddresses { addresses, listening: Vec::new() };
@@ -49,7 +49,7 @@ pub fn own_addresses(config: &Config) -> io::Result<HostAddresses> {
     Ok(host)
 }
 
-/// What the agent's own process may run out of.
+/// Limited resources of the agent's own process.
 #[derive(Debug)]
 pub(super) struct OwnLimits {
     lost_lines: LostLines,
@@ -62,12 +62,12 @@ impl OwnLimits {
     }
 
     /// Looks at them, once a second.
-    pub(super) fn look(&mut self, scheduler: &Scheduler) {
-        self.lost_lines.look();
-        self.descriptors.tend(scheduler.descriptors(), Instant::now());
+    pub(super) fn poll(&mut self, scheduler: &Scheduler) {
+        self.lost_lines.poll();
+        self.descriptors.update(scheduler.descriptors(), Instant::now());
     }
 
-    /// What to tell people.
+    /// The text for people.
     pub(super) fn warnings(&self, scheduler: &Scheduler) -> impl Iterator<Item = Warning> {
         let descriptors = self.descriptors.warning(scheduler.targets());
         let descriptors =
@@ -78,18 +78,18 @@ impl OwnLimits {
     }
 }
 
-/// How many lost lines the log has been told of.
+/// Number of lost lines that the log has reported.
 #[derive(Debug, Default)]
 struct LostLines(u64);
 
 impl LostLines {
     /// Says how many lines are missing as soon as the log is read again.
-    fn look(&mut self) {
+    fn poll(&mut self) {
         let loss = log::loss();
         let missing = loss.lines.saturating_sub(self.0);
         if missing > 0 && loss.over {
             self.0 = loss.lines;
-            tracing::warn!("lines of this log that were lost before this one: {missing}");
+            tracing::warn!("log lines lost before this one: {missing}");
         }
     }
 }

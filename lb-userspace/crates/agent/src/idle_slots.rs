@@ -1,4 +1,4 @@
-//! PURE: which armed slots have been quiet for so long, or armed for so long, that they can disarm.
+//! PURE: which armed slots have been idle, or armed, for so long that they can disarm.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -12,8 +12,8 @@ use lb_plan::{GroupTable, Tables, consistency};
 /// Seconds that a group's slots stay armed unless a listener says something else.
 const PATIENCE: u32 = 350;
 
-/// Indices of armed slots that have seen no exception for the longest idle timeout of their group's
-/// listeners, or whose time is `over`, which is asked with the group's id, index and slot. `seen` gives the
+/// Indices of armed slots without an exception for the longest idle timeout of their group's
+/// listeners, or whose time is `over`, which gets the group's id, index and slot. `seen` gives the
 /// second of the last exception of a slot.
 #[must_use]
 pub fn slots(
@@ -30,7 +30,7 @@ pub fn slots(
     let idle_slots = |(id, group): (&u16, &GroupTable)| {
         let timeout = patience.get(id).copied().unwrap_or(PATIENCE);
         let idle_slots = armed_of(group).filter(|(index, slot)| {
-            consistency::is_quiet(seen(*index), now, timeout) || over(*id, *index, *slot)
+            consistency::is_idle(seen(*index), now, timeout) || over(*id, *index, *slot)
         });
         idle_slots.map(|(index, _)| index).collect::<Vec<_>>()
     };
@@ -53,7 +53,7 @@ pub struct ArmedAges {
 /// The armed slots of a group.
 #[derive(Debug, Default)]
 struct GroupAges {
-    /// Its slots as they were looked at last; plans share those of groups that have not changed.
+    /// Its slots at the last inspection; plans share those of groups that have not changed.
     slots: Arc<[Slot]>,
     base: u32,
     ages: consistency::Ages,
@@ -66,20 +66,21 @@ impl ArmedAges {
         Self { groups: HashMap::new(), limit }
     }
 
-    /// Takes note of what is armed in second `now`. It is asked for every plan, since a slot that
-    /// changes and changes back is as old as that; groups that the plan left alone cost nothing.
-    pub fn look(&mut self, tables: &Tables, now: u32) {
-        let mut former = mem::take(&mut self.groups);
-        let mut look = |(id, group): (&u16, &GroupTable)| {
-            let mut known = former.remove(id).unwrap_or_default();
+    /// Takes note of what is armed in second `now`. It is called for every plan, since a slot that
+    /// changes and changes back is as old as its last change; groups that the plan did not change
+    /// cost nothing.
+    pub fn update(&mut self, tables: &Tables, now: u32) {
+        let mut previous = mem::take(&mut self.groups);
+        let mut update = |(id, group): (&u16, &GroupTable)| {
+            let mut known = previous.remove(id).unwrap_or_default();
             let base = group.ring.base();
             if !Arc::ptr_eq(&known.slots, &group.slots) || known.base != base {
-                known.ages.look(armed_of(group), now);
+                known.ages.update(armed_of(group), now);
                 (known.slots, known.base) = (Arc::clone(&group.slots), base);
             }
             (*id, known)
         };
-        self.groups = tables.groups.iter().map(&mut look).collect();
+        self.groups = tables.groups.iter().map(&mut update).collect();
     }
 
     /// Forgets all, since nothing is armed.
@@ -103,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slots_are_as_old_as_their_last_change_whether_the_group_is_looked_at_or_not() {
+    fn the_age_of_slots_counts_from_their_last_change_with_and_without_updates() {
         let slot = |current, epoch| Slot { current, home: 9, epoch, flags: Slot::ARMED };
         let group = |slots: &[Slot]| GroupTable {
             name: "web".into(),
@@ -116,19 +117,19 @@ mod tests {
         };
         let (still, first) = (group(&[slot(1, 5)]), group(&[Slot::unarmed(1), slot(2, 5)]));
         let mut ages = ArmedAges::new(10);
-        ages.look(&tables(&[(1, &still), (2, &first)]), 100);
+        ages.update(&tables(&[(1, &still), (2, &first)]), 100);
         let second = group(&[slot(2, 6), slot(2, 5)]);
-        ages.look(&tables(&[(1, &still), (2, &second)]), 105);
+        ages.update(&tables(&[(1, &still), (2, &second)]), 105);
         for (now, expected) in [(109, [false; 3]), (110, [true, false, true]), (115, [true; 3])] {
             let over = ages.over(now);
             let found = [over(1, 0, slot(1, 5)), over(2, 0, slot(2, 6)), over(2, 1, slot(2, 5))];
             assert_eq!(found, expected, "{now}");
         }
         // As it was before in the meantime, but not all the time.
-        ages.look(&tables(&[(1, &still), (2, &first)]), 106);
-        ages.look(&tables(&[(1, &still), (2, &second)]), 107);
+        ages.update(&tables(&[(1, &still), (2, &first)]), 106);
+        ages.update(&tables(&[(1, &still), (2, &second)]), 107);
         assert!(!ages.over(116)(2, 0, slot(2, 6)) && ages.over(117)(2, 0, slot(2, 6)));
-        ages.look(&tables(&[(2, &second)]), 118);
+        ages.update(&tables(&[(2, &second)]), 118);
         assert!(!ages.over(200)(1, 0, slot(1, 5)), "its group is gone");
         ages.forget();
         assert!(!ages.over(200)(2, 0, slot(2, 6)));

@@ -1,5 +1,4 @@
-//! The interfaces that the program is attached to, as far as what it sends or receives there goes wrong
-//! without a word of the kernel.
+//! The interfaces that the program is attached to, as far as packets are lost there silently.
 
 mod lost_frames;
 mod veths;
@@ -24,10 +23,10 @@ pub(super) struct Interfaces {
 
 impl Interfaces {
     /// Looks at them, from time to time.
-    pub(super) fn look(&mut self, attached: &[Attached], config: &Config, now: Instant) {
-        self.veths.look(attached, config, now);
-        self.lost_frames.look(attached, now);
-        self.vlan_tags.look(attached, now);
+    pub(super) fn poll(&mut self, attached: &[Attached], config: &Config, now: Instant) {
+        self.veths.poll(attached, config, now);
+        self.lost_frames.poll(attached, now);
+        self.vlan_tags.poll(attached, now);
     }
 
     /// What is wrong with them.

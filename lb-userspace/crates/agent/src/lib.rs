@@ -47,11 +47,11 @@ mod warning_log;
 mod warnings;
 
 pub use accepted_mac::AcceptedMac;
-pub use answers::{Reached, missing_sources, translates, unseen};
+pub use answers::{Reached, missing_sources, translates, unattached_interfaces};
 pub use events::{Event, EventLog, Events};
 pub use frontend::Frontend;
 pub use host::{addresses as host_addresses, own_addresses};
-pub use idle_slots::{ArmedAges, slots as quiet_slots};
+pub use idle_slots::{ArmedAges, slots as idle_slots};
 pub use interfaces::{GENERIC_VLAN_TAGS, vlan_tags_remedy};
 pub use options::{AgentOptions, STATE_DIR};
 pub use process::Process;

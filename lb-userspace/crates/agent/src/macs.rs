@@ -1,5 +1,5 @@
-//! Keeps the data path told which frames are for this host: those for the MAC addresses of its interfaces,
-//! and of what lies upon them, as the kernel has them now.
+//! Keeps the data path's list of this host's MAC addresses up to date: those of its interfaces, and
+//! of the macvlan and VLAN interfaces on top of them.
 
 use std::{collections::BTreeSet, future::pending, time::Duration};
 
@@ -18,7 +18,7 @@ const RETRY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct MacFollower {
     accepted: Vec<AcceptedMac>,
-    /// What the kernel said last; nothing before the first answer.
+    /// The kernel's last answer; `None` before the first one.
     known: watch::Receiver<Option<Macs>>,
     task: AbortHandle,
 }
@@ -47,7 +47,7 @@ impl MacFollower {
     }
 
     /// Tells the data path.
-    pub(super) fn tell(&self, balancer: Option<&Balancer>) {
+    pub(super) fn publish_to(&self, balancer: Option<&Balancer>) {
         // Before the kernel has answered, what an agent before has written holds.
         let known = self.known.borrow();
         let (Some(balancer), Some(known)) = (balancer, known.as_ref()) else {
@@ -59,7 +59,7 @@ impl MacFollower {
         balancer.reconciler.store().macs().write(&rows);
     }
 
-    /// What an interface takes; nothing is everything.
+    /// Accepted addresses of an interface; none means all.
     fn macs(&self, known: &Macs, interface: u32) -> Vec<Mac> {
         let own = known.of(interface);
         if own.is_empty() || self.accepted.contains(&AcceptedMac::Any) {

@@ -1,5 +1,5 @@
-//! Whether answers of modes nat and fullnat come back through this host, as they must: what its
-//! interfaces, addresses and bindings say of it, looked at from time to time.
+//! Checks periodically, with interfaces, addresses and bindings, whether answers of modes nat and
+//! fullnat come back through this host, as they must.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -35,7 +35,7 @@ pub(super) struct HostWatch {
     addresses: Vec<IpNet>,
     own: HostAddresses,
     read_at: Option<Instant>,
-    /// A look at the bindings that is under way: with millions of them it takes a while.
+    /// A read of the bindings in progress: with millions of them it takes a while.
     looking: Option<JoinHandle<Result<BTreeMap<u16, Answered>, StoreError>>>,
     looked_at: Option<Instant>,
     /// Groups whose targets answer nothing: how many connections wait, and since when some do.
@@ -44,7 +44,7 @@ pub(super) struct HostWatch {
 
 impl HostWatch {
     /// Reads the host's addresses, where they are old.
-    pub(super) fn look(&mut self, config: &Config, now: Instant) {
+    pub(super) fn poll(&mut self, config: &Config, now: Instant) {
         if !is_due(self.read_at, now) {
             return;
         }
@@ -55,9 +55,9 @@ impl HostWatch {
         self.read_at = Some(now);
     }
 
-    /// Begins to look at the bindings, beside the loop, where that is due; takes what a former look has
-    /// found.
-    pub(super) async fn look_at_bindings(
+    /// Starts to read the bindings outside of the loop when that is due, and takes the result of
+    /// the previous read.
+    pub(super) async fn check_bindings(
         &mut self,
         config: &Config,
         targets: &Reports,
@@ -67,8 +67,8 @@ impl HostWatch {
         if let Some(ended) = self.looking.take_if(|looking| looking.is_finished()) {
             match ended.await {
                 Ok(Ok(answered)) => self.compare(config, targets, &answered, now),
-                Ok(Err(error)) => tracing::debug!(%error, "cannot look for answers"),
-                Err(error) => tracing::debug!(%error, "cannot look for answers"),
+                Ok(Err(error)) => tracing::debug!(%error, "cannot check whether answers come back"),
+                Err(error) => tracing::debug!(%error, "cannot check whether answers come back"),
             }
         }
         if self.looking.is_none() && is_due(self.looked_at, now) {
@@ -109,7 +109,7 @@ impl HostWatch {
             .collect();
     }
 
-    /// Forgets what was seen of answers, since there is nobody any more whose could be missed.
+    /// Forgets the state of answers, since no group needs them any more.
     pub(super) fn forget_answers(&mut self) {
         self.silent.clear();
         self.looking = None;
@@ -130,7 +130,12 @@ impl HostWatch {
             NextHopState::Asking(_) | NextHopState::Unresolved(_) => None,
         };
         let mut warnings = self.own_addresses(config);
-        warnings.extend(answers::unseen(config, attached, reached, dataplane::interface_name));
+        warnings.extend(answers::unattached_interfaces(
+            config,
+            attached,
+            reached,
+            dataplane::interface_name,
+        ));
         warnings.extend(answers::missing_sources(config, &self.addresses, reached));
         warnings.extend(self.unanswered(now));
         warnings
@@ -142,8 +147,9 @@ impl HostWatch {
         silent.filter(move |(_, (count, since))| *count >= UNANSWERED_MIN && long(*since)).map(
             |(group, (count, _))| {
                 let text = format!(
-                    "target group {group}: {count} TCP connections wait for their first answer, and none \
-                     of any target has come back through this host for at least {} s",
+                    "target group {group}: {count} TCP connections wait for their first answer, \
+                     and no answer of any target has come back through this host for at least {} \
+                     s",
                     UNANSWERED_TIME_MIN.as_secs()
                 );
                 Warning::new(WarningKind::AnswersMissing, &**group, text)

@@ -1,6 +1,6 @@
-//! PURE: next hops as the plan uses them. While the kernel is being asked, the former one holds: a
-//! target must not leave for the moment that its new gateway takes to answer, nor for a restart of
-//! the agent.
+//! PURE: next hops as the plan uses them. While the kernel resolves a next hop, the previous one is
+//! used: a target must not leave the ring for the moment that its new gateway takes to answer, nor
+//! for a restart of the agent.
 
 use std::{
     collections::BTreeMap,
@@ -11,10 +11,10 @@ use std::{
 
 use lb_plan::{NextHopState, NextHops};
 
-/// How long a target is reached the former way while the kernel asks for the new one.
+/// How long the previous next hop of a target is used while the kernel resolves the new one.
 const ASKING_MAX: Duration = Duration::from_secs(1);
 
-/// How long what the agent before knew holds while the kernel is being asked for all of it.
+/// How long the next hops of the previous agent are used while the kernel resolves all of them.
 const RESTART_MAX: Duration = Duration::from_secs(30);
 
 /// Next hops by address of the target.
@@ -22,15 +22,15 @@ const RESTART_MAX: Duration = Duration::from_secs(30);
 pub(super) struct KeptNextHops {
     current: Arc<NextHops>,
     /// Those that hold in spite of what the kernel says, and until when.
-    former: BTreeMap<IpAddr, (NextHopState, Instant)>,
+    previous: BTreeMap<IpAddr, (NextHopState, Instant)>,
 }
 
 impl KeptNextHops {
     /// What the agent before knew.
     pub(super) fn resumed(known: NextHops, now: Instant) -> Self {
-        let former =
+        let previous =
             known.iter().map(|(address, hop)| (*address, (hop.clone(), now + RESTART_MAX)));
-        Self { former: former.collect(), current: Arc::new(known) }
+        Self { previous: previous.collect(), current: Arc::new(known) }
     }
 
     /// For the plan: another value when one has changed.
@@ -39,31 +39,31 @@ impl KeptNextHops {
     }
 
     /// Takes over what the kernel says.
-    pub(super) fn take(&mut self, mut told: NextHops, now: Instant) {
-        self.former.retain(|address, _| told.contains_key(address));
-        for (address, state) in &mut told {
+    pub(super) fn take(&mut self, mut reported: NextHops, now: Instant) {
+        self.previous.retain(|address, _| reported.contains_key(address));
+        for (address, state) in &mut reported {
             if !matches!(state, NextHopState::Asking(_)) {
-                self.former.remove(address);
+                self.previous.remove(address);
                 continue;
             }
             if let Some(known @ NextHopState::Resolved(_)) = self.current.get(address) {
-                let former = || (known.clone(), now + ASKING_MAX);
-                self.former.entry(*address).or_insert_with(former);
+                let previous = || (known.clone(), now + ASKING_MAX);
+                self.previous.entry(*address).or_insert_with(previous);
             }
-            if let Some((hop, _)) = self.former.get(address) {
+            if let Some((hop, _)) = self.previous.get(address) {
                 *state = hop.clone();
             }
         }
-        if *self.current != told {
-            self.current = Arc::new(told);
+        if *self.current != reported {
+            self.current = Arc::new(reported);
         }
     }
 
-    /// Lets go of former ones whose time is over. Says whether there was any.
+    /// Drops previous next hops whose time is over. Says whether there was any.
     pub(super) fn expire(&mut self, now: Instant) -> bool {
-        let before = self.former.len();
-        let Self { current, former } = self;
-        former.retain(|address, (_, until)| {
+        let before = self.previous.len();
+        let Self { current, previous } = self;
+        previous.retain(|address, (_, until)| {
             let holds = *until > now;
             if !holds {
                 let why = format!("no answer from the next hop of {address}");
@@ -71,7 +71,7 @@ impl KeptNextHops {
             }
             holds
         });
-        former.len() < before
+        previous.len() < before
     }
 }
 
@@ -96,7 +96,7 @@ mod tests {
         [10, 0, 0, 9].into()
     }
 
-    fn told(state: NextHopState) -> BTreeMap<IpAddr, NextHopState> {
+    fn reported(state: NextHopState) -> BTreeMap<IpAddr, NextHopState> {
         [(address(), state)].into()
     }
 
@@ -105,48 +105,48 @@ mod tests {
     }
 
     #[test]
-    fn the_former_one_holds_while_the_kernel_asks() {
-        let (start, mut hops) = (Instant::now(), KeptNextHops::default());
-        hops.take(told(asking()), start);
-        assert_eq!(hops.current()[&address()], asking(), "nothing was known before");
-        hops.take(told(resolved(1)), start);
-        hops.take(told(asking()), start);
-        assert_eq!(hops.current()[&address()], resolved(1));
-        assert!(!hops.expire(start + ASKING_MAX / 2));
-        hops.take(told(resolved(2)), start);
-        assert_eq!(hops.current()[&address()], resolved(2), "the answer");
-        assert!(!hops.expire(start + 2 * ASKING_MAX));
+    fn the_previous_next_hop_is_used_while_the_kernel_resolves() {
+        let (start, mut next_hops) = (Instant::now(), KeptNextHops::default());
+        next_hops.take(reported(asking()), start);
+        assert_eq!(next_hops.current()[&address()], asking(), "nothing was known before");
+        next_hops.take(reported(resolved(1)), start);
+        next_hops.take(reported(asking()), start);
+        assert_eq!(next_hops.current()[&address()], resolved(1));
+        assert!(!next_hops.expire(start + ASKING_MAX / 2));
+        next_hops.take(reported(resolved(2)), start);
+        assert_eq!(next_hops.current()[&address()], resolved(2), "the answer");
+        assert!(!next_hops.expire(start + 2 * ASKING_MAX));
     }
 
     #[test]
     fn it_holds_no_longer_than_it_may() {
-        let (start, mut hops) = (Instant::now(), KeptNextHops::default());
-        hops.take(told(resolved(1)), start);
-        hops.take(told(asking()), start);
-        // Being told again does not make it younger.
-        hops.take(told(asking()), start + ASKING_MAX / 2);
-        assert!(hops.expire(start + ASKING_MAX));
-        assert!(matches!(hops.current()[&address()], NextHopState::Unresolved(_)));
-        hops.take(told(asking()), start + ASKING_MAX);
-        assert_eq!(hops.current()[&address()], asking());
+        let (start, mut next_hops) = (Instant::now(), KeptNextHops::default());
+        next_hops.take(reported(resolved(1)), start);
+        next_hops.take(reported(asking()), start);
+        // A repeated report does not extend its time.
+        next_hops.take(reported(asking()), start + ASKING_MAX / 2);
+        assert!(next_hops.expire(start + ASKING_MAX));
+        assert!(matches!(next_hops.current()[&address()], NextHopState::Unresolved(_)));
+        next_hops.take(reported(asking()), start + ASKING_MAX);
+        assert_eq!(next_hops.current()[&address()], asking());
     }
 
     #[test]
-    fn what_cannot_be_reached_leaves_at_once() {
-        let (start, mut hops) = (Instant::now(), KeptNextHops::default());
+    fn an_unresolved_next_hop_is_dropped_at_once() {
+        let (start, mut next_hops) = (Instant::now(), KeptNextHops::default());
         let gone = NextHopState::Unresolved("interface eth0 is down".to_owned());
-        hops.take(told(resolved(1)), start);
-        hops.take(told(gone.clone()), start);
-        assert_eq!(hops.current()[&address()], gone);
+        next_hops.take(reported(resolved(1)), start);
+        next_hops.take(reported(gone.clone()), start);
+        assert_eq!(next_hops.current()[&address()], gone);
     }
 
     #[test]
-    fn what_the_agent_before_knew_outlives_its_restart() {
+    fn next_hops_of_the_previous_agent_are_used_after_a_restart() {
         let start = Instant::now();
-        let mut hops = KeptNextHops::resumed(told(resolved(1)), start);
-        hops.take(told(asking()), start);
-        assert!(!hops.expire(start + RESTART_MAX / 2));
-        assert_eq!(hops.current()[&address()], resolved(1));
-        assert!(hops.expire(start + RESTART_MAX));
+        let mut next_hops = KeptNextHops::resumed(reported(resolved(1)), start);
+        next_hops.take(reported(asking()), start);
+        assert!(!next_hops.expire(start + RESTART_MAX / 2));
+        assert_eq!(next_hops.current()[&address()], resolved(1));
+        assert!(next_hops.expire(start + RESTART_MAX));
     }
 }

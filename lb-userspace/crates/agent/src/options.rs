@@ -27,7 +27,7 @@ pub struct AgentOptions {
     pub limits: Limits,
     /// What health checks may run.
     pub exec: ExecPolicy,
-    /// Frames that are taken beside those for the interfaces' own MAC addresses.
+    /// MAC addresses whose frames are accepted in addition to the interfaces' own.
     pub accepted_macs: Vec<AcceptedMac>,
     /// Seconds that a slot stays armed after it has changed, at most.
     pub armed_limit: u32,

@@ -1,5 +1,5 @@
-//! Listeners that take what is for this host itself: refused when they are new, warned of while they
-//! stand.
+//! Listeners that take packets for this host itself: new ones are refused, existing ones cause a
+//! warning.
 
 use std::collections::BTreeSet;
 
@@ -12,13 +12,13 @@ impl Agent {
     /// has been there stays: it does not keep other changes from being made.
     pub(super) fn refuse_own_address(&self, config: &Config) -> Result<(), Refusal> {
         let present = self.balancer.as_ref().map(|balancer| &balancer.config);
-        let new = newly_taken(present, config)?;
+        let new = newly_taken_addresses(present, config)?;
         if new.is_empty() { Ok(()) } else { Err(Refusal::Invalid(new.join("\n"))) }
     }
 }
 
-/// What listeners begin to take that is for this host, in words.
-pub(super) fn newly_taken(
+/// Addresses of this host that listeners newly take, as text.
+pub(super) fn newly_taken_addresses(
     present: Option<&Config>,
     config: &Config,
 ) -> Result<Vec<String>, Refusal> {

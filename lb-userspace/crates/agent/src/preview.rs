@@ -1,6 +1,6 @@
-//! What a change of the configuration would do to flows. It is found out beside the loop, from what the
-//! loop knew when it was asked: with thousands of targets it takes seconds, for which verdicts and
-//! other callers do not wait.
+//! Effect of a change of the configuration on flows. It is computed outside of the loop, from a
+//! copy of the loop's state: with thousands of targets it takes seconds, and verdicts and other
+//! callers must not wait for it.
 
 use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
@@ -22,7 +22,7 @@ use super::{
     run::Agent,
 };
 
-/// What the agent knows when it is asked for a preview.
+/// The agent's state at the request of a preview.
 struct Known {
     document: Document,
     limits: Limits,
@@ -83,7 +83,7 @@ impl Balancer {
             health: self.health.clone(),
             drained: self.drained.clone(),
             cut: self.cut.clone(),
-            next_hops: Arc::clone(self.hops.current()),
+            next_hops: Arc::clone(self.next_hops.current()),
             attached: self.attached(),
             tables: self.reconciler.current_shared()?,
             targets: self.plan.targets.clone(),
@@ -106,15 +106,15 @@ impl Known {
         let mut warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
         warnings.extend(waiting);
         let present = self.balancer.as_ref().map(|balancer| &balancer.config);
-        let refused = own_address::newly_taken(present, &config)?;
+        let refused = own_address::newly_taken_addresses(present, &config)?;
         warnings.extend(refused.into_iter().map(|text| format!("REFUSED: {text}")));
         Ok(Preview { differences, impact, warnings })
     }
 }
 
 impl KnownBalancer {
-    /// What taking a configuration over would do to flows. Targets that have not been checked yet
-    /// count as healthy, and as reachable. Also the listeners that would wait for them.
+    /// Effect of a configuration on flows. Targets that have not been checked yet count as healthy,
+    /// and as reachable. Also the listeners that would wait for them.
     fn impact(&self, config: &Config) -> Result<(Impact, Vec<String>), Refusal> {
         let (mut health, mut drained) = (Cow::Borrowed(&self.health), Cow::Borrowed(&self.drained));
         let renamed = plan::renamed(config, &self.tables);
@@ -123,8 +123,8 @@ impl KnownBalancer {
         let there = &self.tables.listeners;
         let new: Vec<_> =
             plan.tables.listeners.keys().filter(|key| !there.contains_key(key)).copied().collect();
-        if let Some(key) = self.stats.crowded(&new).map_err(failed)? {
-            return Err(invalid(PlanError::crowded(&key)));
+        if let Some(key) = self.stats.first_overflow(&new).map_err(failed)? {
+            return Err(invalid(PlanError::first_overflow(&key)));
         }
         let present = (&self.config, &self.targets);
         let Unserved { left, waiting } = plan::unserved(present, (config, &plan));
@@ -135,8 +135,8 @@ impl KnownBalancer {
             &self.targets,
             &self.stats,
         ));
-        let before = self.settled(&self.config).map_err(invalid)?;
-        let after = self.settled(config).map_err(invalid)?;
+        let before = self.steady_plan(&self.config).map_err(invalid)?;
+        let after = self.steady_plan(config).map_err(invalid)?;
         let mut comparison = Comparison::new(&before, &after);
         self.stats
             .each_remembered(|hash, target| comparison.count(hash, target))
@@ -146,9 +146,9 @@ impl KnownBalancer {
     }
 
     /// The plan for a configuration once all its new targets are in service.
-    fn settled(&self, config: &Config) -> Result<Plan, PlanError> {
+    fn steady_plan(&self, config: &Config) -> Result<Plan, PlanError> {
         let PreviewInputs { config, health, next_hops } =
-            &preview_inputs::settle(config, &self.health, &self.next_hops);
+            &preview_inputs::steady(config, &self.health, &self.next_hops);
         self.plan(config, health, &self.drained, next_hops)
     }
 

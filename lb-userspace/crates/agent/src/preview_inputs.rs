@@ -14,15 +14,15 @@ pub(super) struct PreviewInputs {
     pub(super) next_hops: Arc<NextHops>,
 }
 
-/// Targets without a verdict are healthy, addresses that nobody has asked for are on the link, and
-/// weights do not rise slowly.
-pub(super) fn settle(
+/// Targets without a verdict count as healthy, addresses without a lookup count as on the link, and
+/// there is no slow start.
+pub(super) fn steady(
     config: &Config,
     health: &HealthTable,
     next_hops: &Arc<NextHops>,
 ) -> PreviewInputs {
     let next_hops = Arc::clone(next_hops);
-    let mut settled = PreviewInputs { config: config.clone(), health: health.clone(), next_hops };
+    let mut steady = PreviewInputs { config: config.clone(), health: health.clone(), next_hops };
     let hop = NextHop {
         interface: 1,
         vlan: 0,
@@ -31,24 +31,24 @@ pub(super) fn settle(
         mtu: 1500,
         on_link: true,
     };
-    for group in &mut settled.config.target_groups {
+    for group in &mut steady.config.target_groups {
         if !group.life.slow_start.is_zero() {
             Arc::make_mut(group).life.slow_start = Duration::ZERO;
         }
         for target in &group.targets {
             let (address, port) = (target.address, target.port);
             let key = TargetKey { group: group.name.clone(), address, port };
-            let verdict = settled.health.get(&key);
+            let verdict = steady.health.get(&key);
             if verdict.is_none_or(|verdict| verdict.state == TargetState::Initial) {
-                settled.health.insert(key, healthy());
+                steady.health.insert(key, healthy());
             }
-            if !settled.next_hops.contains_key(&address) {
+            if !steady.next_hops.contains_key(&address) {
                 let hop = NextHopState::Resolved(hop);
-                Arc::make_mut(&mut settled.next_hops).insert(address, hop);
+                Arc::make_mut(&mut steady.next_hops).insert(address, hop);
             }
         }
     }
-    settled
+    steady
 }
 
 const fn healthy() -> Health {

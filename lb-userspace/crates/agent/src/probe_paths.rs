@@ -1,4 +1,4 @@
-//! PURE: from the plan to where probes go that take the data path's way.
+//! PURE: the probe paths of checks with `via: tunnel`, from the plan.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -6,7 +6,7 @@ use lb_config::{Config, TargetGroup, TargetKey, Via};
 use lb_health::{ProbePath, ProbeRoute, vip_of};
 use lb_plan::{NextHopState, NextHops, Plan, TargetReport};
 
-/// Where the probes of each target go whose check has `via: tunnel`.
+/// The probe path of each target whose check has `via: tunnel`.
 pub(super) fn probe_paths(
     config: &Config,
     plan: &Plan,
@@ -103,20 +103,20 @@ listeners:
         }
     }
 
-    /// The aims with an entry of these flags and this next hop.
-    fn aims_of(flags: u16, hop: Option<NextHopState>) -> BTreeMap<TargetKey, ProbePath> {
+    /// The probe paths with an entry of these flags and this next hop.
+    fn paths_of(flags: u16, hop: Option<NextHopState>) -> BTreeMap<TargetKey, ProbePath> {
         let config = config::parse(CONFIG, "").unwrap().1;
         let mut plan = Plan::default();
         Arc::make_mut(&mut plan.tables).targets.insert(1, Target { flags, ..Target::default() });
         let reports = [report("web", 1), report("unused", 2), report("plain", 3)];
         plan.targets = reports.into_iter().collect();
-        let hops = hop.map(|hop| (IpAddr::from([10, 0, 0, 1]), hop));
-        probe_paths(&config, &plan, &hops.into_iter().collect())
+        let next_hops = hop.map(|hop| (IpAddr::from([10, 0, 0, 1]), hop));
+        probe_paths(&config, &plan, &next_hops.into_iter().collect())
     }
 
     #[test]
     fn only_used_groups_that_want_it_are_aimed_at() {
-        let probe_paths = aims_of(Target::VALID | Target::RESOLVED, None);
+        let probe_paths = paths_of(Target::VALID | Target::RESOLVED, None);
         let seen: Vec<_> =
             probe_paths.iter().map(|(key, aim)| (&*key.group, aim.vip.to_string())).collect();
         assert_eq!(seen, [("web", "203.0.113.10:8080".to_owned())]);
@@ -143,10 +143,10 @@ listeners:
             (Some(NextHopState::Resolved(hop)), ProbeRoute::Nowhere(text("behind a router"))),
         ];
         for (hop, expected) in cases {
-            let probe_paths = aims_of(Target::VALID, hop);
+            let probe_paths = paths_of(Target::VALID, hop);
             assert_eq!(probe_paths.values().next().unwrap().route, expected);
         }
-        let probe_paths = aims_of(Target::VALID | Target::RESOLVED, None);
+        let probe_paths = paths_of(Target::VALID | Target::RESOLVED, None);
         assert!(matches!(probe_paths.values().next().unwrap().route, ProbeRoute::Entry(_)));
     }
 }

@@ -1,4 +1,4 @@
-//! What the agent's own process takes of its host.
+//! Resources of the agent's own process.
 
 use std::{fs, time::Duration};
 

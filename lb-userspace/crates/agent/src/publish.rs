@@ -1,4 +1,4 @@
-//! The agent's state for those who ask: made when somebody does, and once a second.
+//! The agent's state for API and metrics: built for each request, and once a second.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

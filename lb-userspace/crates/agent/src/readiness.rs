@@ -1,5 +1,5 @@
-//! What the service manager is told through sd_notify(3): ready, reloading, stopping, a line of
-//! status, and that the main loop still turns. Without a service manager nothing is said.
+//! Notifications to the service manager through sd_notify(3): ready, reloading, stopping, a status
+//! line, and the watchdog of the main loop. Without a service manager nothing is said.
 
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ impl Readiness {
     pub fn report(&mut self, done: bool, status: impl FnOnce() -> String) {
         if self.enabled {
             let said = self.due(done, Instant::now(), status);
-            self.say(&said);
+            self.notify(&said);
         }
     }
 
@@ -73,12 +73,12 @@ impl Readiness {
             Ok(when) => format!("{}\n{when}", NotifyState::Reloading),
             Err(_) => NotifyState::Reloading.to_string(),
         };
-        self.say(&[said]);
+        self.notify(&[said]);
     }
 
-    /// The end was asked for, or has come.
+    /// The process is stopping.
     pub fn stopping(&self) {
-        self.say(&[NotifyState::Stopping.to_string()]);
+        self.notify(&[NotifyState::Stopping.to_string()]);
     }
 
     /// What to say at this time.
@@ -108,13 +108,13 @@ impl Readiness {
         said
     }
 
-    fn say(&self, said: &[String]) {
+    fn notify(&self, said: &[String]) {
         if !self.enabled || said.is_empty() {
             return;
         }
         let text = said.join("\n");
         if let Err(error) = sd_notify::notify(&[NotifyState::Custom(&text)]) {
-            tracing::warn!(%error, "cannot tell the service manager: {text}");
+            tracing::warn!(%error, "cannot notify the service manager: {text}");
         }
     }
 }
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_thing_is_said_when_it_is_due() {
+    async fn notifications_are_sent_when_they_are_due() {
         let start = Instant::now();
         let mut readiness = Readiness::new(true, Some(4 * SECOND));
         // Time, whether the maps are right, whether a reload has begun, status, what is said.

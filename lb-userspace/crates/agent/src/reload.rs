@@ -1,5 +1,5 @@
-//! The configuration file is read beside the loop: it, and the files that it names, may lie on a file
-//! system that does not answer, and targets are judged all the same.
+//! The configuration file is read outside of the loop: it, and the files that it names, may be on a
+//! file system that does not answer, and health checks must go on.
 
 use std::time::Duration;
 
@@ -19,7 +19,10 @@ impl Agent {
     pub(super) fn reload(&mut self, after: Duration) {
         self.restore();
         if matches!(self.source, Source::Store(..)) {
-            tracing::info!("SIGHUP: nothing to read again, the state directory is the source");
+            tracing::info!(
+                "SIGHUP: nothing to reload, the configuration is in the state \
+                            directory"
+            );
         }
         self.reading.begin(&self.source, after);
     }
@@ -28,11 +31,11 @@ impl Agent {
     pub(super) fn reloaded(&mut self, read: Read) {
         match read {
             Ok(Ok((document, config))) => self.take_over(document, config),
-            Ok(Err(errors)) => self.keep_old(&errors.to_string()),
+            Ok(Err(errors)) => self.keep_previous(&errors.to_string()),
             Err(unread) => {
                 let error = unread.to_string();
                 if self.last_error != error {
-                    self.keep_old(&error);
+                    self.keep_previous(&error);
                 }
                 self.reading.begin(&self.source, RETRY);
             }
@@ -51,15 +54,15 @@ impl Agent {
         } else if let Err(refusal) =
             self.refuse_own_address(&config).and_then(|()| self.adopt(config))
         {
-            return self.keep_old(&refusal.to_string());
+            return self.keep_previous(&refusal.to_string());
         } else {
             tracing::info!("configuration applied");
         }
         self.source.read_again(document);
     }
 
-    fn keep_old(&mut self, error: &str) {
-        tracing::error!("the new configuration is refused, the old one stays:\n{error}");
+    fn keep_previous(&mut self, error: &str) {
+        tracing::error!("the new configuration is refused, the old one stays in use:\n{error}");
         error.clone_into(&mut self.last_error);
     }
 }

@@ -1,4 +1,4 @@
-//! What the API may ask of the agent, and the handle it asks through.
+//! Requests of the API to the agent, and the handle for them.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -12,12 +12,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{EventLog, Snapshot, config_file};
 
-/// A change that somebody wants.
+/// A requested change.
 #[derive(Debug)]
 pub struct Request {
     /// Who, for the history.
     pub who: String,
-    /// The revision that he looked at; another one in between is a conflict.
+    /// The revision that the change is based on; another current revision is a conflict.
     pub base: Option<u64>,
     /// Whether listeners may be left without targets.
     pub force: bool,
@@ -25,7 +25,7 @@ pub struct Request {
     pub action: Action,
 }
 
-/// What somebody wants.
+/// The requested action.
 #[derive(Debug)]
 pub enum Action {
     /// Makes this the desired state.
@@ -58,7 +58,7 @@ pub enum Action {
     },
 }
 
-/// What somebody wants to know that only the agent's loop can say.
+/// A query that only the agent's loop can answer.
 #[derive(Debug)]
 pub enum Question {
     /// The desired state, and its revision.
@@ -96,11 +96,11 @@ pub struct Preview {
     pub differences: Vec<Difference>,
     /// To flows.
     pub impact: Impact,
-    /// What is said of the configuration as it is applied.
+    /// Warnings about the configuration.
     pub warnings: Vec<String>,
 }
 
-/// What the loop is asked, and where the answer goes.
+/// A request to the loop, and the channel for its answer.
 #[derive(Debug)]
 pub enum Ask {
     /// A change.
@@ -117,7 +117,7 @@ pub enum Refusal {
     /// The request itself is wrong (exit code 2).
     #[error("{0}")]
     Invalid(String),
-    /// What is asked for is not there (exit code 2).
+    /// The requested object does not exist (exit code 2).
     #[error("{0}")]
     Absent(String),
     /// It would do harm, and was not forced (exit code 2).
@@ -150,10 +150,10 @@ pub(super) fn failed(error: impl Into<anyhow::Error>) -> Refusal {
     Refusal::Failed(format!("{:#}", error.into()))
 }
 
-/// What a request that was carried out says; one line for people.
+/// The answer of a successful request; one line for people.
 pub type Outcome = Result<String, Refusal>;
 
-/// The API's way to the agent.
+/// The API's handle of the agent.
 #[derive(Clone, Debug)]
 pub struct AgentHandle {
     requests: mpsc::Sender<Ask>,
@@ -181,8 +181,8 @@ impl AgentHandle {
         Self { programs: Arc::new(programs), ..self }
     }
 
-    /// Refuses a document that names files which cannot be used. Neither the agent's loop nor other
-    /// callers wait for them, and this one only for a while.
+    /// Refuses a document that names files which cannot be used. The agent's loop and other callers
+    /// do not wait for them, and this caller only for a limited time.
     pub async fn check_files(&self, document: Document) -> Result<(), Refusal> {
         let programs = Arc::clone(&self.programs);
         let checked =

@@ -1,4 +1,4 @@
-//! PURE: what a new agent learns from the maps that the one before left.
+//! PURE: what a new agent restores from the maps of the previous one.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! The loop: whatever changes (configuration, health, next hops, a request, a failed write) wakes
-//! it, and it brings the maps to what follows from all of it.
+//! The main loop: every change (configuration, health, next hops, a request, a failed write) wakes
+//! it, and it updates the maps accordingly.
 
 use std::{
     sync::Arc,
@@ -37,18 +37,19 @@ use super::{
     warning_log::WarningLog,
 };
 
-/// How often the maps are read back and compared with what should be in them.
+/// How often the maps are read back and compared with the plan.
 const VERIFY_INTERVAL: Duration = Duration::from_secs(30);
 
-/// How often what `status` shows is brought up to date when nothing happens.
+/// How often the state for `status` is updated without an event.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Waits between attempts after a failed write: from this, doubling, up to [`RETRY_MAX`].
 const RETRY_MIN: Duration = Duration::from_millis(50);
 const RETRY_MAX: Duration = Duration::from_secs(5);
 
-/// Runs an agent until SIGTERM or SIGINT. The data path goes on after it. `open` makes the sockets of those
-/// who answer for it, within their runtime: what is taken already is said before anything is loaded.
+/// Runs an agent until SIGTERM or SIGINT. The data path continues afterwards. `open` opens the
+/// sockets of API and metrics within their runtime, so that an address in use is reported before
+/// anything is loaded.
 pub async fn run<F: Frontend>(
     options: AgentOptions,
     open: impl FnOnce() -> Result<F>,
@@ -57,7 +58,7 @@ pub async fn run<F: Frontend>(
     let mut readiness = Readiness::from_environment();
     let outcome = agent.serve(&mut readiness).await;
     readiness.stopping();
-    tracing::info!("stopped; the data path goes on (`xelb detach` removes it)");
+    tracing::info!("stopped; the data path continues to forward (`xelb detach` removes it)");
     outcome
 }
 
@@ -85,7 +86,7 @@ pub(super) struct Agent {
     events: Arc<EventLog>,
     pub(super) reading: FileReading,
     pub(super) change_lines: ChangeLines,
-    /// When a failed write is tried again, and how long that was waited for.
+    /// When a failed write is tried again, and the length of the wait.
     pub(super) retry: Option<(time::Instant, Duration)>,
 }
 
@@ -97,7 +98,7 @@ impl Agent {
         let (hop_sender, next_hops) = mpsc::unbounded_channel();
         let (ask, requests) = mpsc::channel(64);
         let (snapshots, snapshot) = watch::channel(Arc::new(Snapshot::default()));
-        let api_thread = ApiThread::new().context("cannot make the runtime of the API")?;
+        let api_thread = ApiThread::new().context("cannot create the runtime of the API")?;
         let entered = api_thread.enter();
         let front = open()?;
         drop(entered);
@@ -134,7 +135,7 @@ impl Agent {
         if let Some(config) = initial {
             agent.adopt(config).map_err(|refusal| anyhow::anyhow!(refusal.to_string()))?;
         } else {
-            tracing::info!("no configuration yet; `xelb apply -f FILE` gives one");
+            tracing::info!("no configuration yet; run `xelb apply -f FILE`");
         }
         agent.publish();
         let programs = agent.options.exec.programs.clone();
@@ -154,7 +155,7 @@ impl Agent {
             Source::Store(..) => None,
         };
         if file_changes.is_some() {
-            // It may have changed between the first reading and the watch.
+            // It may have changed between the first read and the start of the watch.
             self.reload(Duration::ZERO);
         }
         let mut verify = time::interval_at(time::Instant::now() + VERIFY_INTERVAL, VERIFY_INTERVAL);
@@ -172,13 +173,13 @@ impl Agent {
                 _ = signals.interrupt.recv() => return Ok(()),
                 Some(event) = self.health_events.recv() => {
                     self.on_health(event);
-                    // A flood of verdicts keeps nobody waiting.
+                    // A flood of verdicts delays no request.
                     if let Ok(ask) = self.requests.try_recv() {
                         self.on_ask(ask);
                     }
                 }
-                Some(hops) = self.next_hops.recv() => self.on_next_hops(hops),
-                () = self.macs.changed() => self.macs.tell(self.balancer.as_ref()),
+                Some(next_hops) = self.next_hops.recv() => self.on_next_hops(next_hops),
+                () = self.macs.changed() => self.macs.publish_to(self.balancer.as_ref()),
                 Some(ask) = self.requests.recv() => self.on_ask(ask),
                 () = self.resolver.link_change() => self.restore(),
                 Some(()) = async { file_changes.as_mut()?.1.recv().await } => {
@@ -195,9 +196,9 @@ impl Agent {
                 }
                 () = readiness.wake() => {}
                 _ = verify.tick() => self.verify(),
-                // What probes saw last changes without an event.
+                // The detail of a target changes without an event.
                 _ = refresh.tick() => {
-                    self.look_around().await;
+                    self.run_periodic_checks().await;
                     self.publish();
                 }
             }
@@ -221,12 +222,12 @@ impl Agent {
         }
     }
 
-    fn on_next_hops(&mut self, mut hops: NextHops) {
+    fn on_next_hops(&mut self, mut next_hops: NextHops) {
         while let Ok(newer) = self.next_hops.try_recv() {
-            hops = newer;
+            next_hops = newer;
         }
         if let Some(balancer) = &mut self.balancer {
-            balancer.route(hops);
+            balancer.route(next_hops);
             self.reconcile(None);
         }
     }
@@ -245,7 +246,7 @@ impl Agent {
         }
     }
 
-    /// Does now what adopting a configuration may fail at, so that nothing is kept in vain.
+    /// Does the steps of adopting a configuration that may fail, before it is stored.
     pub(super) fn prepare(&mut self, config: &Config, force: bool) -> Result<Prepared, Refusal> {
         if let Some(balancer) = &mut self.balancer {
             return balancer.check(config, force, &self.stats);
@@ -255,18 +256,18 @@ impl Agent {
         let mut balancer =
             Balancer::start(&self.options, config.clone(), seed, runtime).map_err(failed)?;
         if let Ok(store) = self.source.editable() {
-            balancer.recall_groups(store).map_err(failed)?;
+            balancer.restore_removed_groups(store).map_err(failed)?;
         }
         kernel_log::follow(balancer.data_path.ebpf());
         self.balancer = Some(balancer);
-        // What cannot be kept is missed after a reboot, not now.
+        // A failure to save state matters only after a reboot.
         if let Err(error) = self.keep_runtime() {
-            tracing::error!(%error, "drains and the seed of the hash will not outlive a reboot");
+            tracing::error!(%error, "drains and the hash seed will be lost at a reboot");
         }
         Ok(Prepared::default())
     }
 
-    /// Keeps what must outlive a reboot.
+    /// Saves state that survives a reboot.
     pub(super) fn keep_runtime(&mut self) -> Result<(), StoreError> {
         match &self.balancer {
             Some(balancer) => self.source.keep_runtime(balancer.runtime()),
@@ -296,7 +297,7 @@ impl Agent {
         self.last_error.clear();
         self.reconcile_with(plan, None);
         if !alike {
-            // A check may differ where no target does.
+            // A health check may change without a change of targets.
             self.follow();
         }
         Ok(())

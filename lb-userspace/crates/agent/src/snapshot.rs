@@ -25,9 +25,9 @@ pub struct Snapshot {
     pub source: String,
     /// Number of configurations applied since the agent started.
     pub applied_count: u64,
-    /// The last error of applying a configuration; empty when the last one was applied.
+    /// The error of the last change of the configuration; empty if it was applied.
     pub last_error: String,
-    /// What an operator should look at, loudest first: fail open, generic XDP, no next hop.
+    /// Warnings for the operator, most severe first: fail open, generic XDP, no next hop.
     pub warnings: Vec<String>,
     /// The same warnings for programs, in the same order.
     #[serde(default)]
@@ -42,12 +42,12 @@ pub struct Snapshot {
     pub targets: Vec<TargetView>,
     /// The health checker.
     pub health: HealthStats,
-    /// What the maps hold.
+    /// Content of the maps.
     pub maps: MapsView,
-    /// What it all takes of the host's memory.
+    /// Memory of agent and data path.
     #[serde(default)]
     pub memory: MemoryView,
-    /// Lines of the agent's log that nobody has read and that are lost.
+    /// Lost lines of the agent's log, since its standard error was not read.
     #[serde(default)]
     pub log_lines_lost: u64,
 }
@@ -79,16 +79,16 @@ pub struct WarningDetail {
 pub struct AttachedInterface {
     /// Its name.
     pub name: String,
-    /// The name that it has now; another one after it was renamed.
+    /// The current name of the interface. It differs after a rename.
     #[serde(default)]
     pub current_name: String,
     /// Its index.
     pub index: u32,
-    /// `native` or `generic`; `detached` while the program does not run there.
+    /// `native`, `generic`, or `detached` if the program does not run there.
     pub mode: String,
     /// Why that mode.
     pub reason: String,
-    /// How often the program was gone and was attached again since the agent started.
+    /// How often the agent has attached the program again since it started.
     #[serde(default)]
     pub reattached_count: u64,
 }
@@ -110,7 +110,7 @@ pub struct ListenerView {
     pub id: u16,
 }
 
-/// Where a listener listens: a number in JSON when it is one port, else a text.
+/// Port or ports of a listener: a number for one port, otherwise a text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum PortView {
@@ -152,7 +152,7 @@ pub struct TargetGroupView {
     pub forwarding: String,
     /// Number of its targets.
     pub targets: usize,
-    /// Number of those that are healthy.
+    /// Number of healthy targets.
     pub healthy: usize,
     /// Whether unhealthy targets are used because none is healthy.
     pub fail_open: bool,
@@ -179,13 +179,13 @@ pub struct TargetView {
     pub state: String,
     /// ELB's reason code; empty for a healthy target that can be checked.
     pub reason: String,
-    /// What the last probe saw, or what else is wrong; for people.
+    /// The result of the last probe, or another problem; for people.
     pub detail: String,
-    /// Whether `target drain` was asked for: a runtime override.
+    /// Whether the target is drained by `target drain`, a runtime override.
     pub drained: bool,
     /// Whether it has left the configuration and finishes its flows.
     pub leaving: bool,
-    /// Seconds for which it still keeps its flows, while it takes no new ones.
+    /// Remaining seconds for which it keeps its flows, while it takes no new ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keeps_flows_for: Option<u32>,
     /// Its part of the group's hash space, 0 to 1.
@@ -207,18 +207,18 @@ pub struct HealthStats {
     pub probes_inconclusive: u64,
     /// Probes that started more than 100 ms after they were due.
     pub probes_late: u64,
-    /// Delay of a probe's start that half of them do not exceed, in microseconds.
+    /// Median delay of a probe's start, in microseconds.
     pub lateness_us_p50: u64,
-    /// The same for 99 of 100.
+    /// 99th percentile of the delay, in microseconds.
     pub lateness_us_p99: u64,
-    /// Worst delay of a probe's start, in milliseconds.
+    /// Longest delay of a probe's start, in milliseconds.
     pub lateness_ms_max: u64,
     /// Time from the end of the probe that decided the last change to its ring in the kernel, in
     /// microseconds.
     pub last_reaction_us: u64,
 }
 
-/// What the maps hold.
+/// Content of the maps.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MapsView {
     /// Listeners, and how many the agent allows.
@@ -231,25 +231,25 @@ pub struct MapsView {
     pub ring_slots: (usize, usize),
     /// Slots that are armed: new flows in them are remembered.
     pub armed_slots: usize,
-    /// Flows that can be remembered at a time.
+    /// Maximum number of remembered flows.
     #[serde(default)]
     pub remembered_flows_max: usize,
-    /// Flows of modes nat and fullnat that there can be at a time.
+    /// Maximum number of flows of modes nat and fullnat.
     #[serde(default)]
     pub translated_flows_max: usize,
 }
 
-/// What agent and data path take of the host's memory.
+/// Memory of agent and data path.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MemoryView {
     /// Kernel memory of all maps, in bytes; 0 before the first configuration.
     pub maps_bytes: u64,
     /// Each map, the biggest first.
     pub maps: Vec<MapMemory>,
-    /// What the agent's process holds in RAM, with the maps that it has mapped, in bytes; `null` where
-    /// the kernel does not say.
+    /// Resident memory of the agent's process in bytes, including mapped maps; `null` if the kernel
+    /// does not report it.
     pub agent_resident_bytes: Option<u64>,
-    /// The part of it that is the agent's alone: neither maps nor files.
+    /// The part of it that is neither maps nor files.
     pub agent_own_bytes: Option<u64>,
 }
 

@@ -29,10 +29,10 @@ pub(super) enum Source {
         path: PathBuf,
         /// How much it may have.
         limits: Limits,
-        /// Where programs of its checks may lie.
+        /// Where programs of its checks may be.
         programs: Programs,
-        /// What was taken over of it last. Questions are answered from here: a reader of the API must
-        /// not make the agent read files.
+        /// The last applied content. Questions are answered from here: a reader of the API must not
+        /// make the agent read files.
         document: Box<Document>,
         /// Where drains and the seed are kept over a reboot, if anywhere.
         runtime: Option<Box<dyn Store>>,
@@ -65,8 +65,8 @@ impl Source {
     pub(super) fn editable(&mut self) -> Result<&mut dyn Store, Refusal> {
         match self {
             Self::File { path, .. } => Err(Refusal::Invalid(format!(
-                "this agent takes its configuration from {0}; change that file instead, the agent \
-                 follows it",
+                "this agent takes its configuration from {0}; change that file, and the agent \
+                 reloads it",
                 path.display()
             ))),
             Self::Store(store, _) => Ok(store.as_mut()),
@@ -104,7 +104,7 @@ impl Source {
         Ok(format!("revision {}: {}", revision.head.number, revision.head.what))
     }
 
-    /// What was kept over a reboot; `None` when nothing ever was.
+    /// The state of before the reboot; `None` if there is none.
     pub(super) fn runtime(&self) -> Option<&Runtime> {
         let store = match self {
             Self::File { runtime, .. } => runtime.as_ref()?,
@@ -142,14 +142,14 @@ pub(super) fn open(options: &AgentOptions) -> Result<(Source, Option<Config>)> {
     Ok((Source::Store(Box::new(store), Box::new(checker)), config))
 }
 
-/// A store beside a configuration file. One that holds a configuration as well would be a second
-/// source of truth.
+/// A store in addition to a configuration file. One that holds a configuration as well would be a
+/// second source of truth.
 fn runtime_store(dir: &Path) -> Result<Box<dyn Store>> {
     let store = Embedded::open(dir)?;
     if let Some(current) = store.current() {
         bail!(
-            "the state directory {} holds a configuration (revision {}), and so does --config: run \
-             the agent without --config, or name another --state-dir",
+            "the state directory {} holds a configuration (revision {}), and --config gives \
+             another one: run the agent without --config, or with another --state-dir",
             dir.display(),
             current.head.number
         );
@@ -168,7 +168,7 @@ pub(super) fn read_file(
     }
     if warnings.len() > WARNINGS_MAX {
         let more = warnings.len() - WARNINGS_MAX;
-        tracing::warn!("and {more} more warnings of this file; `xelb validate` shows all");
+        tracing::warn!("{more} more warnings about this file; `xelb validate` shows all");
     }
     Ok((document, config))
 }
@@ -185,7 +185,7 @@ pub(super) fn watch(
                 && event.paths.iter().any(|path| path.file_name() == name.as_deref())
         });
         if concerned {
-            // Full means that a change is already waiting to be looked at.
+            // Full means that a change is already waiting.
             let _waiting = sender.try_send(());
         }
     })?;

@@ -19,16 +19,16 @@ pub(super) fn between(before: &[&TargetReport], after: &[&TargetReport]) -> Vec<
         let pairs = before.iter().zip(after).filter(|(before, after)| before.state != after.state);
         return pairs.map(|(before, after)| event(Some(before), Some(after))).collect();
     }
-    let mut former: BTreeMap<&TargetKey, &TargetReport> =
+    let mut previous: BTreeMap<&TargetKey, &TargetReport> =
         before.iter().map(|report| (&report.key, *report)).collect();
     let mut events = Vec::new();
     for report in after {
-        let known = former.remove(&report.key);
+        let known = previous.remove(&report.key);
         if known.is_none_or(|known| known.state != report.state) {
             events.push(event(known, Some(report)));
         }
     }
-    events.extend(former.into_values().map(|report| event(Some(report), None)));
+    events.extend(previous.into_values().map(|report| event(Some(report), None)));
     events
 }
 

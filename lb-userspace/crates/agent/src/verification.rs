@@ -1,5 +1,4 @@
-//! What no request and no verdict brings about: a look at what the kernel holds, whether it still is what
-//! this agent made of it, and mending what is not.
+//! Periodic checks: whether the kernel's state is still that of this agent, and repairs if not.
 
 use std::time::Instant;
 
@@ -8,32 +7,33 @@ use lb_log as log;
 use super::{answers::translates, exhaustion::Exhaustion, run::Agent};
 
 impl Agent {
-    /// What no event tells of; to be called every second or so.
-    pub(super) async fn look_around(&mut self) {
-        self.own_limits.look(&self.scheduler);
-        log::tell_left_out();
-        self.change_lines.tell_left_out(Instant::now());
+    /// Checks without an event; to be called about every second.
+    pub(super) async fn run_periodic_checks(&mut self) {
+        self.own_limits.poll(&self.scheduler);
+        log::log_left_out();
+        self.change_lines.log_left_out(Instant::now());
         self.restore();
         let Some(balancer) = &mut self.balancer else {
             return;
         };
-        self.macs.tell(Some(balancer));
+        self.macs.publish_to(Some(balancer));
         let now = Instant::now();
-        self.tunnel.tend(now);
-        balancer.look_at_interfaces(now);
-        self.host_watch.look(&balancer.config, now);
+        self.tunnel.repair(now);
+        balancer.check_interfaces(now);
+        self.host_watch.poll(&balancer.config, now);
         self.count(now).await;
         let Some(balancer) = &mut self.balancer else {
             return;
         };
-        let idle_slots = balancer.look_for_quiet_slots();
-        if balancer.forget_former_hops(now) || idle_slots {
+        let idle_slots = balancer.update_idle_slots();
+        if balancer.expire_next_hops(now) || idle_slots {
             self.reconcile(None);
         }
         self.log_warnings(now);
     }
 
-    /// Looks at what modes nat and fullnat count; where there are none, what they lacked is over.
+    /// Reads the counters of modes nat and fullnat; without such groups, their exhaustion has
+    /// ended.
     async fn count(&mut self, now: Instant) {
         let Some(balancer) = &self.balancer else {
             return;
@@ -45,13 +45,13 @@ impl Agent {
         }
         match self.stats.read(&[], &[]) {
             Ok(stats) => self.exhaustion.compare(&stats, now),
-            Err(error) => tracing::debug!(%error, "cannot look for shortages"),
+            Err(error) => tracing::debug!(%error, "cannot check for exhausted pools"),
         }
         let (config, targets) = (&balancer.config, &balancer.plan.targets);
-        self.host_watch.look_at_bindings(config, targets, &self.stats, now).await;
+        self.host_watch.check_bindings(config, targets, &self.stats, now).await;
     }
 
-    /// Attaches the program again where it is gone.
+    /// Attaches the program again where it was removed.
     pub(super) fn restore(&mut self) {
         let Some(balancer) = &mut self.balancer else {
             return;
@@ -64,7 +64,7 @@ impl Agent {
         }
     }
 
-    /// Reads the maps back, and mends what somebody else has changed.
+    /// Reads the maps back, and repairs what another process has changed.
     pub(super) fn verify(&mut self) {
         let Some(balancer) = &mut self.balancer else {
             return;
@@ -72,7 +72,7 @@ impl Agent {
         match balancer.verify() {
             Ok(true) => {}
             Ok(false) => {
-                tracing::warn!("the maps do not hold what this agent wrote; mending them");
+                tracing::warn!("the maps differ from what this agent wrote; repairing them");
                 self.reconcile(None);
             }
             Err(error) => {

@@ -10,7 +10,7 @@ use lb_plan::warning::{Warning, WarningKind};
 /// Lines that are logged at once, of each sort; `xelb status` has them all.
 const LINES_MAX: usize = 20;
 
-/// What comes back sooner has not ended: what flaps makes two lines, not hundreds.
+/// A warning that returns sooner has not ended: a flapping warning causes two lines, not hundreds.
 const ENDED_AFTER: Duration = Duration::from_secs(5);
 
 /// What has been logged, and has not ended.
@@ -30,13 +30,13 @@ impl WarningLog {
             tracing::warn!(kind = warning.kind.name(), "{warning}");
         });
         if more > 0 {
-            tracing::warn!("and {more} more warnings; `xelb status` shows all");
+            tracing::warn!("{more} more warnings; `xelb status` shows all");
         }
         let more = limited(self.ended(now).into_iter(), |(kind, text)| {
-            tracing::info!(kind = kind.name(), "no longer true: {text}");
+            tracing::info!(kind = kind.name(), "warning has ended: {text}");
         });
         if more > 0 {
-            tracing::info!("and {more} more warnings are no longer true");
+            tracing::info!("{more} more warnings have ended");
         }
     }
 

@@ -15,8 +15,9 @@ impl Agent {
             all.extend(balancer.plan.warnings.iter().cloned());
             all.extend(balancer.data_path.attached().iter().flat_map(attachment));
             all.extend(pins(&balancer.data_path));
-            let (config, hops, now) = (&balancer.config, balancer.hops.current(), Instant::now());
-            all.extend(self.host_watch.warnings(config, hops, &balancer.attached(), now));
+            let (config, next_hops, now) =
+                (&balancer.config, balancer.next_hops.current(), Instant::now());
+            all.extend(self.host_watch.warnings(config, next_hops, &balancer.attached(), now));
             all.extend(balancer.interfaces.warnings());
             all.extend(self.exhaustion.warnings());
             all.extend(self.tunnel.warnings());
@@ -42,18 +43,18 @@ fn attachment(attached: &Attached) -> Vec<Warning> {
     let mut warn = |kind, text: String| warnings.push(Warning::new(kind, name, text));
     if !fault.is_empty() {
         let text = format!(
-            "interface {name}: the program does not run there, packets that come in by it are not \
-             balanced: {fault}"
+            "interface {name}: the program does not run there, and its packets are not balanced: \
+             {fault}"
         );
         warn(WarningKind::ProgramGone, text);
     } else if !native {
-        let text = format!("interface {name}: XDP runs in generic mode, slowly: {reason}");
+        let text = format!("interface {name}: XDP runs in generic mode, which is slow: {reason}");
         warn(WarningKind::GenericMode, text);
     }
     if !renamed.is_empty() {
         let text = format!(
-            "interface {name} is called {renamed} now; the program goes on there until an interface \
-             {name} exists: put {renamed} under `interfaces`"
+            "interface {name} is called {renamed} now; the program runs there until an interface \
+             {name} exists: add {renamed} to `interfaces`"
         );
         warn(WarningKind::InterfaceRenamed, text);
     }

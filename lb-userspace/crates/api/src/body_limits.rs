@@ -1,5 +1,5 @@
 //! BodyLimits of requests: how large one may be for each role, and how much all of a role may hold
-//! together while they come in. What is in them is not looked at.
+//! together while they come in. Their content is not inspected.
 
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ const fn together_max(role: Role) -> usize {
     }
 }
 
-/// What bodies may take of the memory, for each role.
+/// Memory limits of request bodies, for each role.
 #[derive(Clone, Debug)]
 pub(super) struct BodyLimits([Arc<Semaphore>; Role::ALL.len()]);
 
@@ -104,7 +104,7 @@ fn too_large(role: Role) -> Failure {
     let message = match role {
         Role::Configure => format!("the body is larger than {most} MiB"),
         Role::Read | Role::Operate => {
-            format!("the body is larger than {most} MiB, the most for the role `{role}`")
+            format!("the body is larger than {most} MiB, the limit for the role `{role}`")
         }
     };
     Failure(StatusCode::PAYLOAD_TOO_LARGE, message)
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_readers_hold_together_is_bounded_and_given_back() {
+    async fn bodies_of_readers_are_limited_together_and_released() {
         let bodies = BodyLimits::default();
         let mut held = Vec::new();
         for _ in 0..4 {

@@ -48,7 +48,7 @@ pub(super) async fn apply(
     ask(&context, who, base, force, Action::Apply(Box::new(document))).await
 }
 
-/// Makes what a revision said a new one.
+/// Makes the configuration of a revision a new revision.
 #[utoipa::path(
     post,
     path = "/v1/revisions/{number}/rollback",
@@ -70,7 +70,7 @@ pub(super) async fn rollback(
     InQuery(Forced { force }): InQuery<Forced>,
     InPath(OfRevision { number }): InPath<OfRevision>,
 ) -> Done {
-    // Whether there is such a revision is told by the change itself.
+    // The change itself reports a missing revision.
     if let Ok(Answer::Revision(revision)) = context.agent.question(Question::Revision(number)).await
     {
         context.agent.check_files(revision.document).await?;
@@ -129,7 +129,7 @@ pub(super) async fn target_remove(
     ask(&context, who, base, force, Action::TargetRemove { group, address, port, now }).await
 }
 
-/// Weighs or drains a target.
+/// Changes the weight of a target, or drains it.
 #[utoipa::path(
     patch,
     path = "/v1/target-groups/{group}/targets/{address}",
@@ -166,7 +166,7 @@ pub(super) async fn target_patch(
         TargetPatch { weight: None, drain: Some(drain) } => {
             Action::TargetDrain { group, address, port, drain }
         }
-        _ => return Err(Failure::bad_request("give either `weight` or `drain`")),
+        _ => return Err(Failure::bad_request("set either `weight` or `drain`")),
     };
     ask(&context, who, base, force, action).await
 }

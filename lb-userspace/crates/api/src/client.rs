@@ -60,7 +60,7 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// Waits for the next one; `false` when the stream has ended and can be opened anew.
+    /// Waits for the next one; `false` if the stream has ended and can be opened again.
     pub async fn next(&mut self) -> Result<bool, ClientError> {
         match self.body.frame().await {
             Some(Ok(_)) => Ok(true),
@@ -70,10 +70,10 @@ impl Changes {
     }
 }
 
-/// What is asked of one agent.
+/// A client of one agent.
 #[derive(Clone, Debug)]
 pub struct Client {
-    way: Transport,
+    transport: Transport,
     timeout: Duration,
 }
 
@@ -84,10 +84,10 @@ impl Client {
         Self::by(Transport::Unix(socket.to_path_buf()))
     }
 
-    /// The agent that is reached this way.
+    /// A client with this transport.
     #[must_use]
-    pub const fn by(way: Transport) -> Self {
-        Self { way, timeout: TIMEOUT }
+    pub const fn by(transport: Transport) -> Self {
+        Self { transport, timeout: TIMEOUT }
     }
 
     /// The same with another limit on the time that an answer may take.
@@ -136,15 +136,15 @@ impl Client {
         Err(ClientError::Failed(error))
     }
 
-    /// Sends a request; the answer's body comes through a connection that a task of its own drives.
+    /// Sends a request; the answer's body comes through a connection that a separate task drives.
     async fn open(
         &self,
         mut request: Request<Full<Bytes>>,
     ) -> Result<(http1::SendRequest<Full<Bytes>>, Response<Incoming>), ClientError> {
-        if let Some(value) = self.way.authorization()? {
+        if let Some(value) = self.transport.authorization()? {
             request.headers_mut().insert(AUTHORIZATION, value);
         }
-        let stream = self.way.connect().await?;
+        let stream = self.transport.connect().await?;
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|error| self.garbled(&error))?;
         let connection = tokio::spawn(connection);
@@ -152,14 +152,14 @@ impl Client {
             Ok(response) => Ok((sender, response)),
             // Why the connection ended may say more than that there is no answer.
             Err(error) => Err(match connection.await {
-                Ok(Err(cause)) => self.way.broken(&cause),
-                _ => self.way.broken(&error),
+                Ok(Err(cause)) => self.transport.broken(&cause),
+                _ => self.transport.broken(&error),
             }),
         }
     }
 
     fn timed_out(&self) -> ClientError {
-        ClientError::TimedOut { path: self.way.name(), waited: self.timeout }
+        ClientError::TimedOut { path: self.transport.name(), waited: self.timeout }
     }
 
     /// What the data path would do with the first packet of a flow, or with one of a flow that is
@@ -332,7 +332,7 @@ impl Client {
     }
 
     fn garbled(&self, reason: &impl ToString) -> ClientError {
-        ClientError::Garbled { path: self.way.name(), reason: reason.to_string() }
+        ClientError::Garbled { path: self.transport.name(), reason: reason.to_string() }
     }
 }
 

@@ -1,5 +1,5 @@
-//! Concurrency for what costs much (a preview, a dry run, a look at all flows): one at a time for each role, so
-//! that readers delay nobody but readers.
+//! Concurrency limit of expensive requests (a preview, a dry run, a count of all flows): one at a
+//! time for each role, so that readers delay only readers.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::{access::Role, failure::Failure};
 /// Callers of one role that wait for their turn; more are refused.
 const WAITING_MAX: usize = 16;
 
-/// Who is next, for each role.
+/// The queue of each role.
 #[derive(Clone, Debug)]
 pub(super) struct Concurrency([Queue; Role::ALL.len()]);
 
@@ -36,7 +36,7 @@ impl Concurrency {
     pub(super) async fn take(&self, role: Role) -> Result<OwnedSemaphorePermit, Failure> {
         let busy = || {
             let message = format!(
-                "{WAITING_MAX} questions of this kind by callers with the role `{role}` wait already; \
+                "{WAITING_MAX} requests of this kind with the role `{role}` are waiting already; \
                  try again later"
             );
             Failure(StatusCode::SERVICE_UNAVAILABLE, message)
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn readers_wait_for_each_other_and_nobody_waits_for_them() {
+    async fn readers_wait_for_each_other_and_delay_no_other_role() {
         let turns = Concurrency::default();
         let first = turns.take(Role::Read).await.unwrap();
         drop(turns.take(Role::Configure).await.unwrap());

@@ -1,5 +1,5 @@
-//! The open connections of one listener socket: how many, whose they are, who watches, and which one gives
-//! way to a newer one. What is asked over them is not looked at.
+//! The open connections of one listener socket: their number, their callers, which ones watch, and
+//! which one is closed for a newer one. Their requests are not inspected.
 
 use std::{
     collections::BTreeMap,
@@ -18,8 +18,8 @@ use super::{
 /// Clients of one listener socket that watch at a time.
 const WATCHERS_MAX: usize = 16;
 
-/// The part of all places that one address may have before it says who it is, and one caller with a
-/// role below `configure` after that.
+/// The share of all connections of one address before authentication, and of one caller with a role
+/// below `configure` after it.
 const ONE_OF: usize = 4;
 
 /// The connections of one listener socket.
@@ -40,10 +40,10 @@ struct Open {
 #[derive(Debug)]
 struct Entry {
     from: Option<IpAddr>,
-    /// Who sends requests over it; nobody knows before the first one.
+    /// The caller of its requests; not known before the first one.
     caller: Option<String>,
     watches: bool,
-    gives_way: Arc<Notify>,
+    asked_to_close: Arc<Notify>,
 }
 
 /// One of them, as long as it is open.
@@ -51,7 +51,7 @@ struct Entry {
 pub(super) struct Connection {
     number: u64,
     of: Arc<Connections>,
-    gives_way: Arc<Notify>,
+    asked_to_close: Arc<Notify>,
 }
 
 /// A connection that watches, until it is dropped.
@@ -59,13 +59,13 @@ pub(super) struct Connection {
 pub(super) struct Watch(Arc<Connection>);
 
 impl Connections {
-    /// A listener socket with so many places.
+    /// A listener socket with a maximum number of connections.
     pub(super) fn new(most: usize) -> Arc<Self> {
         Arc::new(Self { most, open: Mutex::default(), freed: Notify::new() })
     }
 
-    /// Lets a connection in. Where it finds no place, the oldest one whose caller is not known yet gives
-    /// way; where all are known, it waits.
+    /// Lets a connection in. If all are in use, the oldest unauthenticated one is closed; if all
+    /// are authenticated, it waits.
     pub(super) async fn admit(self: &Arc<Self>, from: Option<IpAddr>) -> Arc<Connection> {
         loop {
             if let Some(connection) = self.try_admit(from) {
@@ -79,7 +79,7 @@ impl Connections {
         let from = from.map(network);
         let mut open = self.open();
         let of_it = |entry: &Entry| entry.from == from && from.is_some();
-        if open.strangers().filter(|(_, entry)| of_it(entry)).count() >= self.share() {
+        if open.unauthenticated().filter(|(_, entry)| of_it(entry)).count() >= self.share() {
             open.end_oldest(of_it);
         }
         if open.all.len() >= self.most {
@@ -90,13 +90,18 @@ impl Connections {
         }
         let number = open.next;
         open.next += 1;
-        let gives_way = Arc::<Notify>::default();
-        let entry = Entry { from, caller: None, watches: false, gives_way: Arc::clone(&gives_way) };
+        let asked_to_close = Arc::<Notify>::default();
+        let entry = Entry {
+            from,
+            caller: None,
+            watches: false,
+            asked_to_close: Arc::clone(&asked_to_close),
+        };
         open.all.insert(number, entry);
-        Some(Connection { number, of: Arc::clone(self), gives_way })
+        Some(Connection { number, of: Arc::clone(self), asked_to_close })
     }
 
-    /// What one may have of all.
+    /// The share of one address or caller.
     fn share(&self) -> usize {
         (self.most / ONE_OF).max(1)
     }
@@ -108,18 +113,19 @@ impl Connections {
 
 impl Open {
     /// Those whose caller is not known.
-    fn strangers(&self) -> impl Iterator<Item = (&u64, &Entry)> {
+    fn unauthenticated(&self) -> impl Iterator<Item = (&u64, &Entry)> {
         self.all.iter().filter(|(_, entry)| entry.caller.is_none())
     }
 
     fn end_oldest(&mut self, which: impl Fn(&Entry) -> bool) {
-        let oldest = self.strangers().find(|(_, entry)| which(entry)).map(|(number, _)| *number);
+        let oldest =
+            self.unauthenticated().find(|(_, entry)| which(entry)).map(|(number, _)| *number);
         if let Some(entry) = oldest.and_then(|number| self.all.remove(&number)) {
-            entry.gives_way.notify_one();
+            entry.asked_to_close.notify_one();
         }
     }
 
-    /// Number of the connections of a caller that are so.
+    /// Number of such connections of a caller.
     fn count(&self, name: &str, is_so: impl Fn(&Entry) -> bool) -> usize {
         let entries = self.all.values().filter(|entry| is_so(entry));
         entries.filter(|entry| entry.caller.as_deref() == Some(name)).count()
@@ -128,11 +134,11 @@ impl Open {
 
 impl Connection {
     /// Waits until a newer connection takes its place.
-    pub(super) async fn gives_way(&self) {
-        self.gives_way.notified().await;
+    pub(super) async fn asked_to_close(&self) {
+        self.asked_to_close.notified().await;
     }
 
-    /// Takes note of who sends a request over it, unless that caller has too many already.
+    /// Records the caller of its requests, unless that caller has too many connections already.
     pub(super) fn identify(&self, caller: &Caller) -> Result<(), Failure> {
         let mut open = self.of.open();
         let is_known = |entry: &Entry| entry.caller.as_deref() == Some(&*caller.name);
@@ -172,7 +178,7 @@ impl Connection {
         Ok(Watch(Arc::clone(self)))
     }
 
-    /// Whether it watches, and so outlives the time that others have.
+    /// Whether it watches, and so may stay open longer than others.
     pub(super) fn watches(&self) -> bool {
         self.of.open().all.get(&self.number).is_some_and(|entry| entry.watches)
     }
@@ -193,7 +199,7 @@ impl Drop for Watch {
     }
 }
 
-/// What counts as one address: a host with IPv6 has a whole /64.
+/// The unit of an address: for IPv6 a /64.
 pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6((address.to_bits() & (u128::MAX << 64)).into()),
@@ -218,11 +224,11 @@ mod tests {
     }
 
     async fn ended(connection: &Connection) -> bool {
-        timeout(Duration::from_millis(20), connection.gives_way()).await.is_ok()
+        timeout(Duration::from_millis(20), connection.asked_to_close()).await.is_ok()
     }
 
     #[tokio::test]
-    async fn a_stranger_gives_way_and_a_caller_does_not() {
+    async fn unauthenticated_connections_are_closed_first() {
         let connections = Connections::new(2);
         let known = connections.admit(None).await;
         known.identify(&caller("ann", Role::Configure)).unwrap();
@@ -236,7 +242,7 @@ mod tests {
         });
         tokio::task::yield_now().await;
         assert!(!waits.is_finished());
-        // One that gave way leaves no place behind.
+        // A connection that was closed for a newer one frees no further place.
         drop(stranger);
         tokio::task::yield_now().await;
         assert!(!waits.is_finished());

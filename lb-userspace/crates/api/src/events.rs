@@ -16,7 +16,7 @@ const MOST: usize = 1000;
 /// Longest time that is waited for an event.
 const WAIT_MAX: u64 = 30;
 
-/// What has happened to targets, from a number on; at most 1,000 events.
+/// Events of targets, from a number on; at most 1,000.
 #[utoipa::path(
     get,
     path = "/v1/events",

@@ -25,15 +25,14 @@ pub struct ExplainView {
     /// Its target group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_group: Option<String>,
-    /// The slot of the flow, counted from the start of its group's ring's array.
+    /// The slot of the flow: its index in the array of all rings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slot: Option<u32>,
     /// The target that the packet goes to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub target: Option<SocketAddr>,
-    /// Where what is remembered of flows decides (an armed slot, a listener that tracks all): what is
-    /// known of this one.
+    /// For an armed slot, or a listener that tracks its flows: whether the flow is remembered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flow: Option<String>,
     /// In modes nat and fullnat: whether the flow is remembered, and what the target sees.
@@ -75,7 +74,9 @@ pub(super) fn view(explained: &Explained, snapshot: &Snapshot) -> ExplainView {
     };
     let detail = match (verdict, meaning) {
         (_, Some(meaning)) => meaning.to_owned(),
-        ("passed", None) => "it is for no listener: the host's own stack gets it".to_owned(),
+        ("passed", None) => {
+            "no listener matches: the packet goes to the host's own network stack".to_owned()
+        }
         _ => String::new(),
     };
     ExplainView {
@@ -101,7 +102,7 @@ const fn flow(noted: u32, remembers: bool) -> Option<&'static str> {
     if noted & Explanation::REMEMBERED != 0 {
         Some("remembered: it stays with this target")
     } else if noted & Explanation::HOME != 0 {
-        Some("not remembered: it began before its slot changed, and stays with the former owner")
+        Some("not remembered: it began before its slot changed, and stays with the previous owner")
     } else if remembers {
         Some("new: it goes to the current owner of its slot, and would be remembered")
     } else {
@@ -129,14 +130,14 @@ fn described(binding: &lb_common::Binding, new: bool) -> String {
     if !new {
         let local = end(binding.local, binding.local_port);
         let target = end(binding.target_address, binding.target_port);
-        return format!("a remembered flow: the target {target} sees it come from {local}");
+        return format!("an existing flow: the target {target} sees the source {local}");
     }
     let local = binding.local;
     if local.words == [0; 2] {
-        return "a new flow: the target sees it come from the client itself".to_owned();
+        return "a new flow: the target sees the client's own address".to_owned();
     }
     let local = end(local, binding.local_port);
-    format!("a new flow: the target would see it come from {local}")
+    format!("a new flow: the target would see the source {local}")
 }
 
 /// The headers of a frame, one text each.

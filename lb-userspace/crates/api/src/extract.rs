@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::{body_limits::Received, context::Context, failure::Failure};
 
-/// A body of JSON. The content type is not looked at: nothing else is spoken here.
+/// A body of JSON. The content type is ignored, since the API has only JSON.
 pub(super) struct Body<T>(pub(super) T);
 
 impl<T: DeserializeOwned> FromRequest<Context> for Body<T> {

@@ -9,7 +9,7 @@ use lb_agent::Refusal;
 
 use super::ErrorBody;
 
-/// An answer that is not the one asked for.
+/// An error response.
 #[derive(Debug)]
 pub(super) struct Failure(pub(super) StatusCode, pub(super) String);
 

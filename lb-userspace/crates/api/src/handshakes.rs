@@ -16,7 +16,7 @@ const ALL: Rate = Rate { burst: 128, each: Duration::from_micros(2500) };
 /// Longest wait for a turn; who would wait longer is refused.
 const WAIT_MAX: Duration = Duration::from_secs(2);
 
-/// Sources that are told apart at a time; others share the rate of all alone.
+/// Sources with a rate of their own at a time; others share one rate.
 const SOURCES_MAX: usize = 4096;
 
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn all_together_are_bounded_and_so_is_what_is_kept() {
+    fn handshakes_and_known_sources_are_limited() {
         let mut handshakes = Handshakes::default();
         let now = Instant::now();
         let admitted =

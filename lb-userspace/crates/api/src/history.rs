@@ -32,7 +32,8 @@ use super::{
             status = 200,
             body = ConfigurationView,
             description = "The configuration",
-            headers(("etag" = String, description = "Its revision, in quotes; absent when a file is the source of truth"))
+            headers(("etag" = String, description = "Its revision, in quotes; absent if the agent \
+                                                     runs with `--config`"))
         ),
         (status = 503, response = Unavailable),
     )
@@ -52,7 +53,7 @@ pub(super) async fn configuration(
     })
 }
 
-/// What applying a configuration would do; nothing is changed.
+/// Previews the effect of a configuration; nothing is changed.
 #[utoipa::path(
     post,
     path = "/v1/config/preview",
@@ -71,11 +72,11 @@ pub(super) async fn preview(
     Unread(received): Unread,
 ) -> Result<Json<PreviewView>, Failure> {
     let turn = context.previews.take(caller.role).await?;
-    // A task of its own: the turn ends with the preview, also when its caller has gone away.
+    // A separate task: the turn ends with the preview, also when its caller has gone away.
     let previewed = tokio::spawn(async move {
         let document = spawn_blocking(move || from_json::<Document>(&received)).await;
         let document = document.map_err(broken)??;
-        let hidden = hides_from(&caller).then(|| document.clone());
+        let hidden = hides_secrets_from(&caller).then(|| document.clone());
         let question = Question::Preview(Box::new(document));
         let Answer::Preview(mut preview) = context.agent.question(question).await? else {
             return Err(other_answer());
@@ -154,7 +155,7 @@ pub(super) async fn revision(
     Ok(Json(RevisionView { head, document }))
 }
 
-/// What differs in another revision.
+/// Differences to another revision.
 #[utoipa::path(
     get,
     path = "/v1/revisions/{number}/differences",
@@ -186,13 +187,13 @@ async fn read(context: &Context, number: u64) -> Result<Revision, Failure> {
 }
 
 /// Whether some of a configuration is hidden from this caller.
-fn hides_from(caller: &Caller) -> bool {
+fn hides_secrets_from(caller: &Caller) -> bool {
     caller.role < Role::Configure
 }
 
 /// A document as a caller sees it.
 fn seen_by(caller: &Caller, document: Document) -> Document {
-    if hides_from(caller) { document.without_secrets() } else { document }
+    if hides_secrets_from(caller) { document.without_secrets() } else { document }
 }
 
 fn broken(error: impl std::fmt::Display) -> Failure {

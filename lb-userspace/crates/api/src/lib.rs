@@ -1,4 +1,4 @@
-//! REST and JSON over Unix sockets, or TLS: the only way that the command line speaks to an agent.
+//! REST and JSON over Unix sockets, or TLS: the only interface between command line and agent.
 
 pub mod access;
 mod body_limits;

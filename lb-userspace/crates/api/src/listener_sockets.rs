@@ -1,4 +1,4 @@
-//! Where the API is reached: the main socket, a socket for readers, TLS on TCP. Each has its own
+//! Listener sockets of the API: the main socket, a read-only socket, TLS on TCP. Each has its own
 //! bounds, so that one cannot be locked by another; what is answered is decided by the router.
 
 use std::{
@@ -40,7 +40,7 @@ use super::{
     socket::{BindError, SocketFile, bind},
 };
 
-/// What clients may take of the agent, at each door.
+/// Limits of clients, for each listener socket.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     /// Connections at a time: see [`Connections::admit`].
@@ -48,7 +48,7 @@ pub(super) struct Limits {
     /// Longest time a client may take for the handshake of TLS, for the head of a request, and
     /// between two of them.
     pub(super) head_timeout: Duration,
-    /// Longest life of a connection, so that a client that stalls holds nothing for ever.
+    /// Longest lifetime of a connection, so that a stalled client cannot hold it for ever.
     pub(super) connection_timeout: Duration,
     /// The same for one that watches, beyond that.
     pub(super) watch_timeout: Duration,
@@ -75,7 +75,7 @@ pub struct ListenerSockets(Vec<ListenerSocket>);
 pub(super) enum ListenerSocket {
     /// Whoever may connect has this role.
     Local(UnixListener, Role),
-    /// Whoever connects has to say who he is.
+    /// Every client must authenticate.
     Remote(TcpListener, Arc<Authority>),
 }
 
@@ -86,7 +86,7 @@ enum Accepted {
 }
 
 impl Accepted {
-    /// Where he comes from, if that says something.
+    /// The client's address, if it has one.
     const fn address(&self) -> Option<IpAddr> {
         match self {
             Self::Local(..) => None,
@@ -162,21 +162,21 @@ pub(super) async fn serve_within(
         if let ListenerSocket::Remote(_, of_door) = &socket {
             authority = Some(Arc::clone(of_door));
         }
-        open.spawn(attend(socket, limits, router.clone()));
+        open.spawn(serve_socket(socket, limits, router.clone()));
     }
     tokio::select! {
         () = shutdown => {}
         () = reload_on_hangup(authority.clone()) => {}
-        () = tell_left_out(authority) => {}
+        () = log_left_out(authority) => {}
     }
 }
 
 /// Logs now and then how many refused clients were not logged.
-async fn tell_left_out(authority: Option<Arc<Authority>>) {
+async fn log_left_out(authority: Option<Arc<Authority>>) {
     loop {
         sleep(COMPLAINTS_INTERVAL).await;
         if let Some(authority) = &authority {
-            authority.tell_left_out();
+            authority.log_left_out();
         }
     }
 }
@@ -187,18 +187,20 @@ async fn reload_on_hangup(authority: Option<Arc<Authority>>) {
         match signal(SignalKind::hangup()) {
             Ok(mut hangup) => {
                 while hangup.recv().await.is_some() {
-                    // They may lie on a file system that does not answer.
+                    // They may be on a file system that does not answer.
                     let read = Arc::clone(&authority);
                     match spawn_blocking(move || read.reload()).await {
-                        Ok(Ok(())) => tracing::info!("API: certificate and tokens are read again"),
+                        Ok(Ok(())) => tracing::info!("API: certificate and tokens reloaded"),
                         Ok(Err(error)) => {
-                            tracing::error!("API: the old certificate and tokens stay: {error}");
+                            tracing::error!(
+                                "API: cannot reload, the old ones stay in use: {error}"
+                            );
                         }
-                        Err(error) => tracing::error!(%error, "API: the reading has failed"),
+                        Err(error) => tracing::error!(%error, "API: the reload has failed"),
                     }
                 }
             }
-            Err(error) => tracing::error!(%error, "API: SIGHUP cannot be followed"),
+            Err(error) => tracing::error!(%error, "API: cannot watch for SIGHUP"),
         }
     }
     pending::<()>().await;
@@ -207,8 +209,8 @@ async fn reload_on_hangup(authority: Option<Arc<Authority>>) {
 /// Largest head of a request, and what is read ahead of a body.
 const BUFFER_BYTES_MAX: usize = 64 << 10;
 
-/// Lets guests in as long as there are places.
-async fn attend(socket: ListenerSocket, limits: Limits, router: Router) {
+/// Accepts clients up to the maximum number.
+async fn serve_socket(socket: ListenerSocket, limits: Limits, router: Router) {
     let connections = Connections::new(limits.connections_max);
     let handshakes = Arc::<Mutex<Handshakes>>::default();
     loop {
@@ -219,13 +221,13 @@ async fn attend(socket: ListenerSocket, limits: Limits, router: Router) {
         tokio::spawn(async move {
             tokio::select! {
                 () = visit(accepted, limits, router, &handshakes, Arc::clone(&connection)) => {}
-                () = connection.gives_way() => {}
+                () = connection.asked_to_close() => {}
             }
         });
     }
 }
 
-/// Answers a guest until he leaves, or his time is over.
+/// Answers a client until it closes the connection, or its time is over.
 async fn visit(
     accepted: Accepted,
     limits: Limits,
@@ -257,7 +259,7 @@ async fn accept(socket: &ListenerSocket) -> Accepted {
         };
         match accepted {
             Ok(accepted) => return accepted,
-            Err(error) if descriptor_reserve::give_up_for(&error) => {}
+            Err(error) if descriptor_reserve::release_for(&error) => {}
             Err(error) => {
                 tracing::error!(%error, "the API cannot accept a connection; trying again");
                 sleep(ACCEPT_RETRY).await;
@@ -266,7 +268,7 @@ async fn accept(socket: &ListenerSocket) -> Accepted {
     }
 }
 
-/// Finds out who a guest is, and answers him.
+/// Authenticates a client, and answers it.
 async fn receive(
     accepted: Accepted,
     limits: Limits,
@@ -277,14 +279,17 @@ async fn receive(
     match accepted {
         Accepted::Local(stream, role) => match local(&stream, role).await {
             Ok(caller) => answer(stream, Peer::Local(caller), limits, router, connection).await,
-            Err(error) => tracing::error!(%error, "the API cannot tell who connects"),
+            Err(error) => tracing::error!(%error, "the API cannot identify a client"),
         },
         Accepted::Remote(stream, address, authority) => {
             // One that says nothing costs nothing, and takes no turn.
             let handshake = async {
                 stream.readable().await?;
                 let wait = turn(handshakes, address.ip()).ok_or_else(|| {
-                    io::Error::other("it begins too many handshakes; the rest is refused")
+                    io::Error::other(
+                        "too many TLS handshakes from this address; further ones are \
+                                      refused",
+                    )
                 })?;
                 sleep(wait).await;
                 authority.acceptor().accept(stream).await
@@ -296,8 +301,8 @@ async fn receive(
                     let peer = Peer::remote(address, first, authority);
                     answer(stream, peer, limits, router, connection).await;
                 }
-                Ok(Err(error)) => authority.complain(address, &format!("TLS: {error}")),
-                Err(_) => authority.complain(address, "the TLS handshake takes too long"),
+                Ok(Err(error)) => authority.log_refusal(address, &format!("TLS: {error}")),
+                Err(_) => authority.log_refusal(address, "the TLS handshake takes too long"),
             }
         }
     }

@@ -18,11 +18,11 @@ pub struct TargetAdd {
     /// Its address.
     #[schema(schema_with = ip_address)]
     pub address: IpAddr,
-    /// Its port; the group's when left out.
+    /// Its port; default: the group's port.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 65535)]
     pub port: Option<u16>,
-    /// Its weight; 100 when left out.
+    /// Its weight; default: 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(maximum = 1000)]
     pub weight: Option<u32>,
@@ -53,8 +53,8 @@ fn given<'text, T: Deserialize<'text>, D: Deserializer<'text>>(
 /// `GET /v1/config`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ConfigurationView {
-    /// Its revision, also in the header `etag`; 0 before the first one, `null` when a file is the
-    /// source of truth.
+    /// Its revision, also in the header `etag`; 0 before the first one, `null` if the agent runs
+    /// with `--config`.
     #[schema(required = true)]
     pub revision: Option<u64>,
     /// What is configured, as it was written.
@@ -67,24 +67,24 @@ pub struct ConfigurationView {
 pub struct PreviewView {
     /// What differs from the present configuration.
     pub differences: Vec<Difference>,
-    /// What becomes of the flows of groups that the change touches.
+    /// Effect on the flows of the groups that change.
     pub target_groups: Vec<GroupImpact>,
-    /// Listeners that would be left without targets: only `force` does that.
+    /// Listeners that would be left without targets; the change needs `force`.
     pub left_without_targets: Vec<String>,
-    /// Open connections that would break: only `force` does that.
+    /// Open connections that would break; the change needs `force`.
     #[serde(default)]
     #[schema(required = true)]
     pub broken_connections: Vec<String>,
-    /// What is said of the configuration as it is applied.
+    /// Warnings about the configuration.
     pub warnings: Vec<String>,
 }
 
 /// `GET /v1/revisions`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RevisionsView {
-    /// They, newest first.
+    /// The revisions, newest first.
     pub revisions: Vec<RevisionHead>,
-    /// What to ask for next, as `before`; `null` when there are no older ones.
+    /// Value of `before` for the next request; `null` if there are no older revisions.
     #[schema(required = true)]
     pub next: Option<u64>,
 }
@@ -106,10 +106,10 @@ pub struct Said {
     pub message: String,
 }
 
-/// Why nothing was done.
+/// The reason why the request failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ErrorBody {
-    /// For people; several lines when several things are wrong.
+    /// A text for people, with a line for each error.
     pub error: String,
 }
 
@@ -124,14 +124,14 @@ pub struct StatsView {
     pub drops: Vec<DropView>,
     /// Other counters, zeros included.
     pub counters: Vec<CounterView>,
-    /// Flows that are remembered now.
+    /// Remembered flows now.
     pub remembered_flows: u64,
-    /// Flows that can be remembered at a time.
+    /// Maximum number of remembered flows.
     pub remembered_flows_max: u64,
     /// Flows of modes nat and fullnat now.
     #[serde(default)]
     pub translated_flows: u64,
-    /// Flows of modes nat and fullnat that there can be at a time.
+    /// Maximum number of flows of modes nat and fullnat.
     #[serde(default)]
     pub translated_flows_max: u64,
 }

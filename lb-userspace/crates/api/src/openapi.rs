@@ -1,5 +1,5 @@
 //! The OpenAPI document: what the routes say of themselves, and what holds for all of them. The
-//! schema of the configuration is a document of its own, beside it.
+//! schema of the configuration is a separate document.
 
 use std::sync::LazyLock;
 
@@ -29,9 +29,10 @@ use super::{
 #[openapi(
     info(
         title = "xelb",
-        description = "The API of an agent of xelb, an elastic load balancer. It is reached over the \
-                       agent's Unix sockets, where the kernel says who calls, and over TLS, where a \
-                       token or a client certificate does. docs/api.md has the whole story."
+        description = "The API of an agent of xelb, an elastic load balancer. It is served on the \
+                       agent's Unix sockets, where the kernel identifies the caller, and over \
+                       TLS, where a token or a client certificate identifies the caller. \
+                       docs/api.md describes it."
     ),
     servers((
         url = "https://{host}:{port}",
@@ -39,11 +40,11 @@ use super::{
         variables(("host" = (default = "localhost")), ("port" = (default = "7443")))
     )),
     tags(
-        (name = "state", description = "What the agent sees and does"),
-        (name = "targets", description = "Targets, one by one"),
+        (name = "state", description = "State of the agent"),
+        (name = "targets", description = "Single targets"),
         (name = "configuration", description = "The configuration as a whole"),
         (name = "history", description = "Earlier revisions of the configuration"),
-        (name = "documents", description = "What describes the API itself"),
+        (name = "documents", description = "Descriptions of the API itself"),
     ),
     components(
         // What no body names by itself: the messages of a stream, and what several answers share.
@@ -81,7 +82,7 @@ pub fn document() -> &'static str {
 fn schemes() -> [(&'static str, SecurityScheme); 2] {
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer);
     let bearer = bearer.description(Some("A token of `xelb token`, over TLS"));
-    let description = "A client certificate that an authority of `--tls-client-ca` has signed";
+    let description = "A client certificate, signed by a CA of `--tls-client-ca`";
     let certificate = SecurityScheme::MutualTls {
         description: Some(description.to_owned()),
         deprecated: None,

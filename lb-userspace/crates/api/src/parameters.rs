@@ -50,45 +50,45 @@ pub(super) struct OfRevision {
     pub(super) number: u64,
 }
 
-/// Which part of a list is asked for.
+/// The requested part of a list.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Part {
-    /// Items that are left out at the start.
+    /// Number of items to skip.
     #[serde(default)]
     #[param(value_type = Option<usize>)]
     pub(super) offset: usize,
-    /// Most items of the answer; all when left out.
+    /// Maximum number of items; default: all.
     #[param(value_type = Option<usize>)]
     pub(super) limit: Option<usize>,
 }
 
-/// Which targets are asked for.
+/// The requested targets.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PartOfTargets {
     /// Only targets of this group; none when there is no such group.
     pub(super) group: Option<String>,
-    /// Items that are left out at the start.
+    /// Number of items to skip.
     #[serde(default)]
     #[param(value_type = Option<usize>)]
     pub(super) offset: usize,
-    /// Most items of the answer; all when left out.
+    /// Maximum number of items; default: all.
     #[param(value_type = Option<usize>)]
     pub(super) limit: Option<usize>,
 }
 
-/// Which revisions are asked for.
+/// The requested revisions.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Before {
-    /// Only revisions below this number: `next` of the answer before.
+    /// Only revisions below this number: `next` of the previous answer.
     #[param(value_type = Option<usize>)]
     pub(super) before: Option<u64>,
-    /// Most revisions of the answer; all when left out.
+    /// Maximum number of revisions; default: all.
     #[param(value_type = Option<usize>)]
     pub(super) limit: Option<usize>,
 }
@@ -103,22 +103,22 @@ pub(super) struct To {
     pub(super) to: u64,
 }
 
-/// Which events are asked for.
+/// The requested events.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Since {
-    /// Number of the first event; the oldest that is remembered when left out.
+    /// Number of the first event; default: the oldest kept event.
     #[serde(default)]
     #[param(value_type = Option<usize>)]
     pub(super) since: u64,
-    /// Seconds to wait for the next event when there is none yet; 0 when left out.
+    /// Seconds to wait for the next event if there is none yet; default: 0.
     #[serde(default)]
     #[param(value_type = Option<usize>, maximum = 30)]
     pub(super) wait: u64,
 }
 
-/// A packet that is asked about.
+/// The packet to explain.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
@@ -126,20 +126,20 @@ pub(super) struct Ends {
     /// The client: ADDRESS:PORT, or [ADDRESS]:PORT for IPv6.
     #[param(value_type = String, example = "198.51.100.7:40000")]
     pub(super) from: SocketAddr,
-    /// What it connects to, in the same form.
+    /// The destination, in the same form.
     #[param(value_type = String, example = "203.0.113.10:80")]
     pub(super) to: SocketAddr,
-    /// What the packet is; tcp when left out.
+    /// Protocol of the packet; default: tcp.
     #[serde(default = "tcp", deserialize_with = "protocol")]
     #[param(inline, value_type = Option<PacketProtocol>)]
     pub(super) protocol: Protocol,
-    /// Whether it is of a flow that is established; it begins one when left out.
+    /// Whether the packet belongs to an established flow; default: false, it begins one.
     #[serde(default)]
     #[param(value_type = Option<bool>)]
     pub(super) established: bool,
 }
 
-/// A protocol of packets; groups have others, too.
+/// Protocol of a packet.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum PacketProtocol {
@@ -166,7 +166,7 @@ fn protocol<'text, D: Deserializer<'text>>(text: D) -> Result<Protocol, D::Error
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Forced {
-    /// Whether listeners may be left without targets that take flows; not when left out.
+    /// Whether listeners may be left without targets that take flows; default: false.
     #[serde(default)]
     #[param(value_type = Option<bool>)]
     pub(super) force: bool,
@@ -180,7 +180,7 @@ pub(super) struct Changed {
     /// Port of the target, where the address alone does not name it.
     #[param(maximum = 65535)]
     pub(super) port: Option<u16>,
-    /// Whether listeners may be left without targets that take flows; not when left out.
+    /// Whether listeners may be left without targets that take flows; default: false.
     #[serde(default)]
     #[param(value_type = Option<bool>)]
     pub(super) force: bool,
@@ -194,11 +194,11 @@ pub(super) struct Removed {
     /// Port of the target, where the address alone does not name it.
     #[param(maximum = 65535)]
     pub(super) port: Option<u16>,
-    /// Whether its flows end at once; when left out, they have the deregistration delay.
+    /// Whether its flows end at once; default: false, they have the deregistration delay.
     #[serde(default)]
     #[param(value_type = Option<bool>)]
     pub(super) now: bool,
-    /// Whether listeners may be left without targets that take flows; not when left out.
+    /// Whether listeners may be left without targets that take flows; default: false.
     #[serde(default)]
     #[param(value_type = Option<bool>)]
     pub(super) force: bool,
@@ -207,9 +207,9 @@ pub(super) struct Removed {
 /// Where a stream begins.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
-#[expect(dead_code, reason = "it stands in the document alone; watch.rs reads the header")]
+#[expect(dead_code, reason = "it is only in the document; watch.rs reads the header")]
 pub(super) struct LastEvent {
-    /// The stream begins with the event after this one; with the next one when left out.
+    /// The stream begins with the event after this one; default: the next event.
     #[param(rename = "last-event-id", value_type = Option<usize>)]
     number: Option<u64>,
 }
@@ -244,8 +244,8 @@ impl IntoParams for Base {
             .parameter_in(ParameterIn::Header)
             .required(Required::False)
             .description(Some(
-                "The `etag` of the configuration that the change was made from: it is made only \
-                 while that is the current one.",
+                "The `etag` of the configuration that the change is based on. The change is \
+                 refused if another configuration is current.",
             ))
             .schema(Some(tag));
         vec![parameter.build()]

@@ -35,7 +35,7 @@ pub(super) fn routes(agent: AgentHandle, counters: StatsSource) -> Router {
 }
 
 async fn unknown(uri: Uri) -> Failure {
-    Failure(StatusCode::NOT_FOUND, format!("there is nothing at {}", uri.path()))
+    Failure(StatusCode::NOT_FOUND, format!("there is no resource at {}", uri.path()))
 }
 
 async fn not_allowed(method: Method, uri: Uri) -> Failure {

@@ -17,6 +17,6 @@ pub(super) fn ip_address() -> Schema {
 pub(super) fn present_configuration() -> Schema {
     let nothing = ObjectBuilder::new().schema_type(Type::Object).max_properties(Some(0));
     let either = OneOfBuilder::new().item(Ref::from_schema_name("Configuration"));
-    let description = "As it was written; empty before the first one.";
+    let description = "The configuration as it was written; empty before the first one.";
     either.item(nothing.description(Some(description))).into()
 }

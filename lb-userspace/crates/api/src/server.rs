@@ -156,7 +156,7 @@ async fn stats(
 ) -> Result<Json<StatsView>, Failure> {
     let snapshot = context.agent.snapshot().await;
     let turn = context.looks.take(caller.role).await?;
-    // All of the memory of flows is looked at. The turn ends with the work, not with the caller.
+    // It reads the whole flow memory. The turn ends with the work, not with the caller.
     let read = move || {
         let view = read_stats(&snapshot, &context.stats);
         drop(turn);

@@ -1,4 +1,4 @@
-//! Making and removing the agent's socket: one agent a socket, no leftovers in the way.
+//! Creating and removing the agent's socket: one agent per socket, and leftovers are replaced.
 
 use std::{
     fs,
@@ -22,26 +22,21 @@ const QUEUE: i32 = 1024;
 #[derive(Debug, Error)]
 pub enum BindError {
     /// Another agent answers.
-    #[error(
-        "another agent answers at {path}; stop it first, or give this one another socket with \
-         --socket"
-    )]
+    #[error("another agent answers at {path}; stop it first, or use another path with --socket")]
     InUse {
         /// The socket.
         path: String,
     },
-    /// Something else has the name. It is nobody's leftover, so it stays.
-    #[error(
-        "{path} is there and is not a socket; move it away, or give another path with --socket"
-    )]
+    /// Something else has the name. It is not a leftover socket, so it stays.
+    #[error("{path} exists and is not a socket; move it away, or use another path with --socket")]
     NotASocket {
-        /// What is in the way.
+        /// The existing file.
         path: String,
     },
     /// A file operation failed.
     #[error("cannot {action} {path}")]
     Io {
-        /// What was tried.
+        /// The failed action.
         action: &'static str,
         /// On what.
         path: String,
@@ -68,7 +63,7 @@ impl Drop for SocketFile {
     }
 }
 
-/// Listens at `path`, for the members of a group. A socket that nobody answers at is replaced.
+/// Listens at `path`, for the members of a group. A socket without a listening process is replaced.
 pub(super) fn bind(
     path: &Path,
     group: Option<Gid>,
@@ -78,9 +73,9 @@ pub(super) fn bind(
         move |source| BindError::Io { action, path, source }
     };
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(failed("make the folder of"))?;
+        fs::create_dir_all(folder).map_err(failed("create the folder of"))?;
     }
-    make_way(path)?;
+    remove_leftover(path)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(failed("make"))?;
     SockAddr::unix(path).and_then(|at| socket.bind(&at)).map_err(failed("listen at"))?;
     let identity = identity(path).map_err(failed("look at"))?;
@@ -89,7 +84,7 @@ pub(super) fn bind(
     lchown(path, None, group).map_err(failed("set the group of"))?;
     fs::set_permissions(path, fs::Permissions::from_mode(SOCKET_MODE))
         .map_err(failed("set the permissions of"))?;
-    // Nobody is let in before it belongs to whom it should.
+    // No client can connect before owner and group are set.
     let listener = listen(socket).map_err(failed("listen at"))?;
     Ok((listener, file))
 }
@@ -100,7 +95,7 @@ fn listen(socket: Socket) -> io::Result<UnixListener> {
     UnixListener::from_std(socket.into())
 }
 
-fn make_way(path: &Path) -> Result<(), BindError> {
+fn remove_leftover(path: &Path) -> Result<(), BindError> {
     let shown = || path.display().to_string();
     // A regular file refuses connections just as a dead socket does, hence this look first.
     match fs::symlink_metadata(path) {
@@ -112,7 +107,7 @@ fn make_way(path: &Path) -> Result<(), BindError> {
     match probe(path) {
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path)
             .map_err(|source| BindError::Io {
-                action: "replace the dead socket",
+                action: "replace the leftover socket",
                 path: shown(),
                 source,
             }),

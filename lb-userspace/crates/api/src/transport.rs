@@ -1,4 +1,4 @@
-//! The command line's ways to an agent: a Unix socket, or TLS with a credential.
+//! Transports of the command line: a Unix socket, or TLS with a credential.
 
 use std::{
     error::Error,
@@ -38,7 +38,7 @@ pub enum Transport {
 pub struct TlsTransport {
     /// Where it is.
     pub server: Server,
-    /// Whose certificates are believed; those of this host's authorities without it.
+    /// CA certificates to trust; those of this host by default.
     pub ca: Option<PathBuf>,
     /// A token.
     pub token: Option<TokenSource>,
@@ -105,11 +105,11 @@ impl Transport {
     pub(super) fn name(&self) -> String {
         match self {
             Self::Unix(path) => path.display().to_string(),
-            Self::Tls(way) => way.server.to_string(),
+            Self::Tls(transport) => transport.server.to_string(),
         }
     }
 
-    /// What `authorization` says, if anything.
+    /// The header `authorization`, if there is one.
     pub(super) fn authorization(&self) -> Result<Option<HeaderValue>, ClientError> {
         let Self::Tls(TlsTransport { token: Some(token), .. }) = self else {
             return Ok(None);
@@ -119,7 +119,7 @@ impl Transport {
             TokenSource::File(path) => read_private(path).map_err(invalid)?,
         };
         let mut value = HeaderValue::try_from(format!("Bearer {}", text.trim()))
-            .map_err(|_| invalid("the token has characters that no token has"))?;
+            .map_err(|_| invalid("the token has invalid characters"))?;
         value.set_sensitive(true);
         Ok(Some(value))
     }
@@ -130,7 +130,7 @@ impl Transport {
                 let stream = UnixStream::connect(path).await;
                 Ok(Box::new(stream.map_err(|error| self.no_socket(error))?))
             }
-            Self::Tls(way) => Ok(Box::new(way.connect().await?)),
+            Self::Tls(transport) => Ok(Box::new(transport.connect().await?)),
         }
     }
 
@@ -142,10 +142,10 @@ impl Transport {
         }
     }
 
-    /// What went wrong when the connection or the answer broke.
+    /// The error of a broken connection or answer.
     pub(super) fn broken(&self, error: &(dyn Error + 'static)) -> ClientError {
         match (self, tls_error(error)) {
-            (Self::Tls(way), Some(error)) => way.distrust(error),
+            (Self::Tls(transport), Some(error)) => transport.tls_failure(error),
             _ => ClientError::Garbled { path: self.name(), reason: error.to_string() },
         }
     }
@@ -165,7 +165,7 @@ impl TlsTransport {
             .set_nodelay(true)
             .map_err(|source| ClientError::NoServer { server: server(), source })?;
         connector.connect(name, stream).await.map_err(|error| match tls_error(&error) {
-            Some(error) => self.distrust(error),
+            Some(error) => self.tls_failure(error),
             None => ClientError::Tls { server: server(), reason: error.to_string() },
         })
     }
@@ -187,22 +187,25 @@ impl TlsTransport {
                 let shown = certificate.display();
                 builder
                     .with_client_auth_cert(chain, key)
-                    .map_err(|error| invalid(format!("{shown} does not fit its key: {error}")))?
+                    .map_err(|error| invalid(format!("{shown} does not match its key: {error}")))?
             }
         };
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(config)
     }
 
-    fn distrust(&self, error: &rustls::Error) -> ClientError {
+    fn tls_failure(&self, error: &rustls::Error) -> ClientError {
         let reason = match error {
             rustls::Error::AlertReceived(alert) => {
                 format!(
-                    "the agent ends it with the alert {alert:?}; is the client certificate in order?"
+                    "the agent ends it with the alert {alert:?}; is the client certificate valid?"
                 )
             }
             rustls::Error::InvalidCertificate(why) => {
-                format!("its certificate is refused ({why}); --ca names the authority to believe")
+                format!(
+                    "the agent's certificate is refused ({why}); set the CA certificates to \
+                         trust with --ca"
+                )
             }
             other => other.to_string(),
         };
@@ -221,7 +224,7 @@ fn tls_error<'error>(error: &'error (dyn Error + 'static)) -> Option<&'error rus
         if let Some(found) = error.downcast_ref() {
             return Some(found);
         }
-        // What an I/O error holds is not its source, but its source's source.
+        // The inner error of an I/O error is not its source, but its source's source.
         let held = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         next = match held {
             Some(held) => Some(held),

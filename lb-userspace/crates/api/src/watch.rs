@@ -1,7 +1,7 @@
 //! `GET /v1/watch`: state and events as they come, as server-sent events (HTML Living Standard,
 //! section 9.2).
 //!
-//! The state is a summary: whoever wants lists asks for them when it changes.
+//! The state is a summary; clients request the lists when it changes.
 
 use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
 
@@ -35,20 +35,20 @@ const EVENTS_MAX: usize = 1000;
 /// Silence after which a comment shows that the agent is still there.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
-/// What an event of the name `state` says.
+/// Data of an event `state`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StateView {
     /// Where the configuration comes from, with its revision.
     pub source: String,
     /// Number of configurations applied since the agent started.
     pub applied_count: u64,
-    /// The last error of applying a configuration; empty when the last one was applied.
+    /// The error of the last change of the configuration; empty if it was applied.
     pub last_error: String,
-    /// What an operator should look at.
+    /// Warnings for the operator.
     pub warnings: Vec<String>,
     /// Number of targets.
     pub targets: usize,
-    /// Number of those that are healthy.
+    /// Number of healthy targets.
     pub healthy: usize,
 }
 
@@ -69,7 +69,7 @@ impl StateView {
 struct Watcher {
     agent: AgentHandle,
     snapshots: watch::Receiver<Arc<Snapshot>>,
-    /// What he has been told; nothing before the first time.
+    /// The last state that was sent; `None` before the first one.
     state: Option<StateView>,
     /// The event that is next.
     next: u64,
@@ -79,7 +79,7 @@ struct Watcher {
 
 impl Watcher {
     /// The next thing to tell; waits for it.
-    async fn tell(&mut self) -> sse::Event {
+    async fn next_event(&mut self) -> sse::Event {
         loop {
             if let Some(event) = self.waiting.pop_front() {
                 return message("event", &event).id(event.number.to_string());
@@ -113,10 +113,11 @@ fn message(name: &str, content: &impl Serialize) -> sse::Event {
     sse::Event::default().event(name).data(text)
 }
 
-/// A stream of states and events, for at most an hour; it ends when the credential is taken back.
+/// A stream of states and events, for at most an hour; it ends when the credential is revoked.
 ///
-/// Server-sent events (HTML Living Standard, section 9.2) of two names: the `data` of `state` is a
-/// StateView, that of `event` an Event, whose number is the `id`. The first one is a `state`.
+/// Server-sent events (HTML Living Standard, section 9.2) with two names: the `data` of `state` is
+/// a StateView, that of `event` is an Event. The `id` of an `event` is its number. The first event
+/// is a `state`.
 #[utoipa::path(
     get,
     path = "/v1/watch",
@@ -152,12 +153,12 @@ pub(super) async fn watch(
         waiting: VecDeque::new(),
         _watch: watch,
     };
-    let told = stream::unfold(watcher, |mut watcher| async move {
-        let event = watcher.tell().await;
+    let events = stream::unfold(watcher, |mut watcher| async move {
+        let event = watcher.next_event().await;
         Some((Ok::<_, Infallible>(event), watcher))
     });
-    // Nobody goes on to look whose credential is taken back meanwhile.
-    let told = told.take_until(async move { peer.cast_out(&headers).await });
+    // A stream ends when its credential is revoked.
+    let events = events.take_until(async move { peer.revoked(&headers).await });
     let keep_alive = sse::KeepAlive::new().interval(KEEP_ALIVE);
-    Ok(Sse::new(told).keep_alive(keep_alive).into_response())
+    Ok(Sse::new(events).keep_alive(keep_alive).into_response())
 }

@@ -1,4 +1,4 @@
-//! What packets are sent to: a listener in a balancer with maps of its own.
+//! Destination of packets: a listener in a balancer with its own maps.
 
 use std::path::Path;
 
@@ -137,8 +137,10 @@ impl BalancerUnderTest {
         tables: &Tables,
         bindings: u32,
     ) -> Result<(Self, KernelStore), BenchError> {
-        std::fs::create_dir(folder)
-            .map_err(|source| BenchError::Host { action: "make a folder for the maps", source })?;
+        std::fs::create_dir(folder).map_err(|source| BenchError::Host {
+            action: "create a folder for the maps",
+            source,
+        })?;
         let (balancer, mut store) =
             DetachedBalancer::load(folder, seed, MapSizes::default().with_bindings(bindings))?;
         for operation in plan::diff(&Tables::default(), tables) {
@@ -237,7 +239,7 @@ impl MeasuredListener {
         }
         let tracked = self.listener.flags & Listener::TRACKED != 0;
         let too_many = tracked && !flows.all_new && flows.count > LIVE_REMEMBERED;
-        too_many.then_some("more flows than are remembered in advance")
+        too_many.then_some("more flows than can be remembered in advance")
     }
 
     /// Whether its flows have bindings, which their first packets make.

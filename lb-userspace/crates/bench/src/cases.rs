@@ -150,8 +150,8 @@ pub enum Reference {
     Swap,
     /// Reads the headers and puts a constant IPv4 header before them.
     Constant,
-    /// Looks each flow up in an LRU hash of as many flows as xelb's memory has room for, and enters
-    /// it when it is not there: nothing but that.
+    /// Looks each flow up in an LRU hash of the size of xelb's flow memory, and inserts it if it is
+    /// missing: nothing else.
     Lru,
 }
 
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_fits_is_measured() {
+    fn only_cases_that_fit_are_measured() {
         let [one, thousand, many, million, most, new] = FLOWS else { panic!("{FLOWS:?}") };
         let fits = |case: &Case, flows: &Flows| case.unfit(*flows).is_none();
         for flows in FLOWS {

@@ -76,7 +76,7 @@ impl Measured {
         Self { what, row, cells: cells.collect() }
     }
 
-    /// Where it stands among all rows.
+    /// Its index among all rows.
     pub(super) fn position(&self) -> usize {
         let cases = CASES.iter().map(|case| case.name);
         let mut names = cases.chain(Reference::ALL.iter().map(|one| one.name()));

@@ -1,4 +1,4 @@
-//! What goes wrong while measuring.
+//! Errors of measurements.
 
 use std::io;
 
@@ -10,10 +10,10 @@ use thiserror::Error;
 
 use super::verify::Astray;
 
-/// What goes wrong while measuring.
+/// Errors of measurements.
 #[derive(Debug, Error)]
 pub enum BenchError {
-    /// What was asked for cannot be measured.
+    /// The requested case cannot be measured.
     #[error("{0}")]
     Usage(String),
     /// The host cannot run xelb.
@@ -22,7 +22,7 @@ pub enum BenchError {
     /// The mount namespace for the maps.
     #[error("cannot {action}; `xelb bench program` needs root (CAP_SYS_ADMIN)")]
     Room {
-        /// What was tried.
+        /// The failed action.
         action: &'static str,
         /// Why not.
         #[source]
@@ -31,7 +31,7 @@ pub enum BenchError {
     /// The host does not do what measuring needs.
     #[error("cannot {action}")]
     Host {
-        /// What was tried.
+        /// The failed action.
         action: &'static str,
         /// Why not.
         #[source]
@@ -50,7 +50,7 @@ pub enum BenchError {
     #[error(transparent)]
     Stats(#[from] StatsError),
     /// The configuration that is measured.
-    #[error("the configuration to measure is not sound")]
+    #[error("the configuration to measure has errors")]
     Plan(#[from] PlanError),
     /// Its text.
     #[error("the configuration to measure is not valid")]
@@ -91,8 +91,8 @@ pub enum BenchError {
         /// What is right.
         expected: &'static str,
     },
-    /// Packets went another way.
-    #[error("{row}, {flows} flows: the packets did not go the way that is measured: {astray}")]
+    /// Packets took another code path.
+    #[error("{row}, {flows} flows: the packets did not take the measured code path: {astray}")]
     Astray {
         /// What was measured.
         row: String,
@@ -108,7 +108,7 @@ pub enum BenchError {
         row: String,
     },
     /// The generator or a reference program gave packets up.
-    #[error("{row}, {flows} flows: {count} packets were given up on their way")]
+    #[error("{row}, {flows} flows: {count} packets were aborted in the program")]
     GivenUp {
         /// What was measured.
         row: String,
@@ -125,8 +125,8 @@ pub enum BenchError {
     },
     /// It takes too long.
     #[error(
-        "not done with the first repetition after {seconds} s; choose fewer cases, flows or packets, or \
-         a longer --time-limit"
+        "the first repetition was not complete after {seconds} s; choose fewer cases, flows or \
+         packets, or a longer --time-limit"
     )]
     TooLong {
         /// The limit.
@@ -135,7 +135,7 @@ pub enum BenchError {
 }
 
 impl BenchError {
-    /// Whether the user must change what he asked for.
+    /// Whether the user must correct the command.
     #[must_use]
     pub const fn is_usage(&self) -> bool {
         matches!(self, Self::Usage(_))

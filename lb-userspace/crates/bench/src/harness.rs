@@ -37,8 +37,8 @@ pub(super) struct Harness {
     flood: Option<Generator>,
 }
 
-/// The way of a cell's packets.
-struct Way {
+/// The path of a cell's packets.
+struct PacketPath {
     name: String,
     flows: Flows,
     under_test: ProgramFd,
@@ -92,23 +92,23 @@ impl Harness {
         if cell.left_out.is_some() {
             return Ok(());
         }
-        let way = self.way(what, cell.flows)?;
+        let path = self.path(what, cell.flows)?;
         let prepared = match what {
-            What::MeasuredListener(bed, place) => self.prepare_subject(&way, bed, place, cell),
-            What::Reference(Reference::Lru) if way.is_flood => {
+            What::MeasuredListener(bed, place) => self.prepare_subject(&path, bed, place, cell),
+            What::Reference(Reference::Lru) if path.is_flood => {
                 // Full of other flows, as it always is under a flood.
                 cell.progress = LRU_ENTRIES.into();
-                self.pass(&way, LRU_ENTRIES, way.flows.count)
+                self.pass(&path, LRU_ENTRIES, path.flows.count)
             }
-            What::Reference(Reference::Lru) => self.pass(&way, way.flows.count, way.flows.count),
+            What::Reference(Reference::Lru) => self.pass(&path, path.flows.count, path.flows.count),
             What::Reference(_) => Ok(()),
         };
-        note(&way, cell, prepared)
+        note(&path, cell, prepared)
     }
 
     fn prepare_subject(
         &mut self,
-        way: &Way,
+        path: &PacketPath,
         bed: usize,
         place: usize,
         cell: &mut Measuring,
@@ -121,45 +121,45 @@ impl Harness {
             // All bindings have been used: each connection takes that of one that is over.
             cell.progress = MapSizes::BINDINGS_MAX.into();
             let packets = MapSizes::BINDINGS_MAX * CONNECTION_PACKETS;
-            return self.pass(way, packets, way.flows.count);
+            return self.pass(path, packets, path.flows.count);
         }
-        if way.flows.all_new {
+        if path.flows.all_new {
             return Ok(());
         }
         if subject.binds() {
             // The first packet of each flow makes its binding.
-            return self.pass_counting(way, way.flows.count, way.flows.count, Counts::Flows);
+            return self.pass_counting(path, path.flows.count, path.flows.count, Counts::Flows);
         }
         if remembered == 0 {
             return Ok(());
         }
         let before = self.beds.get(bed).map(|bed| bed.counters(place)).transpose()?;
-        self.pass(way, u32::try_from(targets).unwrap_or(u32::MAX), remembered)?;
+        self.pass(path, u32::try_from(targets).unwrap_or(u32::MAX), remembered)?;
         let after = self.beds.get(bed).map(|bed| bed.counters(place)).transpose()?;
         let packets = |stats: &Option<Stats>, id: &u16| {
             stats.as_ref().and_then(|stats| stats.targets.get(id)).map_or(0, |one| one.packets)
         };
         let ids = after.iter().flat_map(|stats| stats.targets.keys());
         let met = ids.clone().all(|id| packets(&after, id) == packets(&before, id) + 1);
-        if met { Ok(()) } else { Err(BenchError::NotMet { row: way.name.clone() }) }
+        if met { Ok(()) } else { Err(BenchError::NotMet { row: path.name.clone() }) }
     }
 
     /// Sends the first flows by, in order, a packet each.
-    fn pass(&mut self, way: &Way, packets: u32, flows: u32) -> Result<(), BenchError> {
-        self.pass_counting(way, packets, flows, way.counts)
+    fn pass(&mut self, path: &PacketPath, packets: u32, flows: u32) -> Result<(), BenchError> {
+        self.pass_counting(path, packets, flows, path.counts)
     }
 
     fn pass_counting(
         &mut self,
-        way: &Way,
+        path: &PacketPath,
         packets: u32,
         flows: u32,
         counts: Counts,
     ) -> Result<(), BenchError> {
-        self.checked(way, counts, |generator| {
-            generator.order(&way.frame, flows, true)?;
+        self.checked(path, counts, |generator| {
+            generator.order(&path.frame, flows, true)?;
             generator.start_at(0)?;
-            let run = generator.run(&way.under_test, packets)?;
+            let run = generator.run(&path.under_test, packets)?;
             Ok(Sent { packets: packets.into(), verdict: run.verdict })
         })
     }
@@ -174,23 +174,23 @@ impl Harness {
         if cell.left_out.is_some() {
             return Ok(());
         }
-        let way = self.way(what, cell.flows)?;
-        let Flows { count, all_new, .. } = way.flows;
+        let path = self.path(what, cell.flows)?;
+        let Flows { count, all_new, .. } = path.flows;
         let many = count.saturating_mul(2).min(WARM_UP_MAX);
         // Whole connections only, and a place in the order of flows for each.
-        let unit = if way.frame.connects { CONNECTION_PACKETS } else { 1 };
+        let unit = if path.frame.connects { CONNECTION_PACKETS } else { 1 };
         let batch = options.packets / unit * unit;
         let warm_up = if all_new { batch } else { batch.max(many) };
         let Measuring { net, own, progress, .. } = &mut *cell;
-        let measured = self.checked(&way, way.counts, |generator| {
-            generator.order(&way.frame, count, all_new)?;
+        let measured = self.checked(&path, path.counts, |generator| {
+            generator.order(&path.frame, count, all_new)?;
             generator.start_at(*progress)?;
-            let mut verdict = generator.run(&way.under_test, warm_up)?.verdict;
+            let mut verdict = generator.run(&path.under_test, warm_up)?.verdict;
             let mut packets = u64::from(warm_up);
             *progress += packets / u64::from(unit);
             for _ in 0..options.batches {
                 let alone = generator.run_alone(batch)?;
-                let whole = generator.run(&way.under_test, batch)?;
+                let whole = generator.run(&path.under_test, batch)?;
                 net.add(whole.nanoseconds - alone.nanoseconds);
                 own.add(alone.nanoseconds);
                 verdict = whole.verdict;
@@ -199,10 +199,10 @@ impl Harness {
             }
             Ok(Sent { packets, verdict })
         });
-        note(&way, cell, measured)
+        note(&path, cell, measured)
     }
 
-    fn way(&mut self, what: What, flows: Flows) -> Result<Way, BenchError> {
+    fn path(&mut self, what: What, flows: Flows) -> Result<PacketPath, BenchError> {
         let duplicate = |source| BenchError::Host { action: "duplicate a file descriptor", source };
         match what {
             What::MeasuredListener(number, place) => {
@@ -210,7 +210,7 @@ impl Harness {
                 let bed = self.beds.get_mut(number).ok_or_else(none)?;
                 let subject = bed.subjects.get(place).ok_or_else(none)?;
                 let under_test = bed.balancer.program()?.try_clone().map_err(duplicate)?;
-                Ok(Way {
+                Ok(PacketPath {
                     name: subject.name.clone(),
                     flows,
                     under_test,
@@ -223,11 +223,11 @@ impl Harness {
             }
             What::Reference(reference) => {
                 let is_flood = reference == Reference::Lru && flows.all_new;
-                Ok(Way {
+                Ok(PacketPath {
                     name: reference.name().to_owned(),
                     flows,
                     under_test: self.generator(is_flood).reference(reference)?,
-                    frame: frame(&anybody(), flows.all_new, false)?,
+                    frame: frame(&any_listener(), flows.all_new, false)?,
                     subject: None,
                     counts: Counts::Nothing,
                     redirects: false,
@@ -244,20 +244,20 @@ impl Harness {
         }
     }
 
-    /// Sends packets, and checks that each went the way that is measured.
+    /// Sends packets, and checks that each took the measured path.
     fn checked(
         &mut self,
-        way: &Way,
+        path: &PacketPath,
         counts: Counts,
         work: impl FnOnce(&mut Generator) -> Result<Sent, BenchError>,
     ) -> Result<(), BenchError> {
-        let (row, flows) = (|| way.name.clone(), way.flows.name);
+        let (row, flows) = (|| path.name.clone(), path.flows.name);
         let counters = |tools: &Self| {
-            let bed = way.subject.and_then(|(bed, place)| Some((tools.beds.get(bed)?, place)));
+            let bed = path.subject.and_then(|(bed, place)| Some((tools.beds.get(bed)?, place)));
             bed.map(|(bed, place)| bed.counters(place)).transpose()
         };
         let before = counters(self)?;
-        let generator = self.generator(way.is_flood);
+        let generator = self.generator(path.is_flood);
         let failures = generator.failures()?;
         let sent = work(generator)?;
         let given_up = generator.failures()?.wrapping_sub(failures);
@@ -268,7 +268,7 @@ impl Harness {
             verify::check(&before, &after, sent.packets, counts)
                 .map_err(|astray| BenchError::Astray { row: row(), flows, astray })?;
         }
-        if sent.verdict == XDP_TX || way.redirects && sent.verdict == XDP_REDIRECT {
+        if sent.verdict == XDP_TX || path.redirects && sent.verdict == XDP_REDIRECT {
             return Ok(());
         }
         let name = usize::try_from(sent.verdict).ok().and_then(|number| VERDICTS.get(number));
@@ -278,9 +278,13 @@ impl Harness {
 }
 
 /// A live listener may well drop its packets: its cell is left out, and says why.
-fn note(way: &Way, cell: &mut Measuring, done: Result<(), BenchError>) -> Result<(), BenchError> {
+fn note(
+    path: &PacketPath,
+    cell: &mut Measuring,
+    done: Result<(), BenchError>,
+) -> Result<(), BenchError> {
     match done {
-        Err(error) if way.redirects && error.is_of_the_tables() => {
+        Err(error) if path.redirects && error.is_of_the_tables() => {
             cell.left_out = Some(error.to_string());
             Ok(())
         }
@@ -289,7 +293,7 @@ fn note(way: &Way, cell: &mut Measuring, done: Result<(), BenchError>) -> Result
 }
 
 /// Whom packets for reference programs are for.
-fn anybody() -> ListenerKey {
+fn any_listener() -> ListenerKey {
     let vip = std::net::IpAddr::from([203, 0, 113, 200]);
     ListenerKey::new(Family::V4, vip.into(), Be16::new(80), TCP)
 }

@@ -1,5 +1,5 @@
-//! A thread with a mount namespace and a bpffs of its own, on one CPU: what is pinned there is seen
-//! by nobody else, and gone when the thread ends, however it ends.
+//! A thread with a mount namespace and its own bpffs, on one CPU: pins there are invisible to other
+//! processes, and are removed when the thread ends in any way.
 
 use std::{io, panic, path::Path, thread};
 
@@ -41,7 +41,7 @@ fn stay(cpu: Option<usize>) -> Result<usize, BenchError> {
     let cpu = match cpu {
         Some(cpu) => cpu,
         None => sched_getcpu().map_err(|error| BenchError::Host {
-            action: "tell on which CPU this is",
+            action: "find out the current CPU",
             source: error.into(),
         })?,
     };

@@ -60,8 +60,8 @@ impl Options {
             [self.packets, 2 * self.batches + 1, self.repetitions].map(u64::from).iter().product();
         if self.flows.iter().any(|flows| flows.all_new) && new > u64::from(FLOWS_MAX) {
             return Err(BenchError::Usage(format!(
-                "{new} packets would not be of new flows each: there are {FLOWS_MAX}; choose fewer packets, \
-                 batches or repetitions, or leave out `--flows all-new`"
+                "{new} packets cannot each be of a new flow: there are only {FLOWS_MAX}; choose \
+                 fewer packets, batches or repetitions, or leave out `--flows all-new`"
             )));
         }
         let Source::Synthetic { cases, targets } = &self.source else { return Ok(()) };

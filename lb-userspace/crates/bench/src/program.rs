@@ -1,9 +1,9 @@
 //! `xelb bench program`: nanoseconds a packet of the loaded program.
 //!
-//! A generator restores the frame, picks the next flow and tail-calls the program under test; what it
-//! costs itself, measured with a program that only returns `XDP_TX`, is subtracted batch by batch.
-//! Cells are interleaved: each repetition has all of them. After each, counters must say that every
-//! packet went the way that is measured.
+//! A generator restores the frame, picks the next flow and tail-calls the program under test; what
+//! it costs itself, measured with a program that only returns `XDP_TX`, is subtracted batch by
+//! batch. Cells are interleaved: each repetition has all of them. After each, counters must show
+//! that every packet took the measured path.
 
 use std::{net::SocketAddr, path::Path, time::Instant};
 

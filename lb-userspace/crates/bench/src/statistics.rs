@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Picoseconds of a nanosecond: the unit of the histogram.
 const UNIT: f64 = 1000.0;
 
-/// The largest sample that is told from larger ones: a millisecond, in picoseconds.
+/// The largest sample that is distinguished from larger ones: a millisecond, in picoseconds.
 const LARGEST: u64 = 1_000_000_000;
 
 /// Digits that the histogram keeps: within a thousandth.

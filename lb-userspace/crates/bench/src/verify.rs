@@ -1,12 +1,12 @@
-//! PURE: whether a batch went the way that is measured: every packet counted as forwarded, none
-//! dropped, and nothing counted that this way does not count.
+//! PURE: whether a batch took the measured path: every packet is counted as forwarded, none as
+//! dropped, and no other counter has changed.
 
 use std::fmt;
 
 use lb_common::{Counter, DropReason, generate::CONNECTION_PACKETS};
 use lb_dataplane::Stats;
 
-/// What the program may count beside traffic.
+/// What the program may count in addition to traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Counts {
     /// Nothing.
@@ -22,7 +22,7 @@ pub(super) enum Counts {
     Connections,
 }
 
-/// Packets that went another way than the one that is measured.
+/// Packets that did not take the measured path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Astray {
     /// Packets of the batch.
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_went_wrong_is_said() {
+    fn wrong_counters_are_reported() {
         let error = check(&stats(0, 0, 0, 0), &stats(999, 998, 1, 0), 1000, Counts::Nothing);
         assert_eq!(
             error.unwrap_err().to_string(),

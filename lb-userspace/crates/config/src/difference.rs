@@ -1,5 +1,5 @@
 //! PURE: what differs between two documents, for people: one line for each key that was added,
-//! removed or changed. Items of lists are told apart by their name, or by their address and port.
+//! removed or changed. Items of lists are identified by their name, or by their address and port.
 //!
 //! It compares what is written: a default that is written out is a difference here, though it has
 //! no effect.
@@ -15,15 +15,15 @@ use super::{
     tree::{Node, Value},
 };
 
-/// One thing that differs.
+/// One difference.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Difference {
-    /// Where, such as `target_groups[web].targets[10.0.1.11].weight`.
+    /// Path of the key, such as `target_groups[web].targets[10.0.1.11].weight`.
     pub path: String,
-    /// What stood there; nothing when it was added.
+    /// The old value; absent if the key was added.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
-    /// What stands there; nothing when it was removed.
+    /// The new value; absent if the key was removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
 }
@@ -42,7 +42,7 @@ impl fmt::Display for Difference {
 }
 
 impl Document {
-    /// What differs in `after`, in its order; what was removed comes after the rest of its section.
+    /// Differences in the order of `after`; removed keys are at the end of their section.
     #[must_use]
     pub fn differences(&self, after: &Self) -> Vec<Difference> {
         let mut found = Vec::new();
@@ -110,7 +110,7 @@ fn lists(path: &str, former: &[Node], items: &[Node], found: &mut Vec<Difference
     }
 }
 
-/// A new list of things with names is told thing by thing.
+/// A new list of named items is reported item by item.
 fn added(path: &str, node: &Node, found: &mut Vec<Difference>) {
     match &node.value {
         Value::List(items) if !items.is_empty() && are_named(items) => {
@@ -160,7 +160,7 @@ fn name(item: &Node) -> Option<String> {
     })
 }
 
-/// Whether two nodes say the same, wherever they stand. The order of keys says nothing.
+/// Whether two nodes are equal, regardless of their positions. The order of keys says nothing.
 fn same(one: &Node, other: &Node) -> bool {
     match (&one.value, &other.value) {
         (Value::List(one), Value::List(other)) => {
@@ -215,14 +215,14 @@ fn plain(node: &Node) -> String {
 
 #[cfg(test)]
 mod tests {
-    fn told(before: &str, after: &str) -> Vec<String> {
+    fn message_of(before: &str, after: &str) -> Vec<String> {
         let read = |text: &str| super::super::syntax::document(text).unwrap();
         let differences = read(before).differences(&read(after));
         differences.iter().map(ToString::to_string).collect()
     }
 
     #[test]
-    fn differences_are_told_by_name() {
+    fn differences_are_reported_by_name() {
         let web = "target_groups:
   - name: web
     port: 80
@@ -234,7 +234,7 @@ mod tests {
 ";
         for (from, to, expected) in [
             ("interval: 5s", "interval: 5s", &[][..]),
-            // The order of keys is nobody's business.
+            // The order of keys does not matter.
             ("{ protocol: http, interval: 5s }", "{ interval: 5s, protocol: http }", &[]),
             (
                 "interval: 5s",
@@ -275,23 +275,26 @@ mod tests {
             ),
         ] {
             assert!(web.contains(from), "{from}");
-            assert_eq!(told(web, &web.replacen(from, to, 1)), expected, "{from} to {to}");
+            assert_eq!(message_of(web, &web.replacen(from, to, 1)), expected, "{from} to {to}");
         }
-        let all = told("", "interfaces: [eth0]\nlisteners: [{ name: a }, { name: b }]\n");
+        let all = message_of("", "interfaces: [eth0]\nlisteners: [{ name: a }, { name: b }]\n");
         let expected =
             ["+ interfaces: [eth0]", "+ listeners[a]: { name: a }", "+ listeners[b]: { name: b }"];
         assert_eq!(all, expected);
-        assert_eq!(told("listeners: [{ name: a }]", "{}"), ["- listeners[a]: { name: a }"]);
+        assert_eq!(message_of("listeners: [{ name: a }]", "{}"), ["- listeners[a]: { name: a }"]);
     }
 
-    /// Items that cannot be told apart are compared as a whole.
+    /// Lists whose items have the same identity are compared as a whole.
     #[test]
     fn lists_without_names() {
         assert_eq!(
-            told("interfaces: [a, b]", "interfaces: [b, a]"),
+            message_of("interfaces: [a, b]", "interfaces: [b, a]"),
             ["~ interfaces: [a, b] -> [b, a]"]
         );
         let twice = "listeners: [{ name: a }, { name: a }]";
-        assert_eq!(told(twice, "listeners: []"), ["~ listeners: [{ name: a }, { name: a }] -> []"]);
+        assert_eq!(
+            message_of(twice, "listeners: []"),
+            ["~ listeners: [{ name: a }, { name: a }] -> []"]
+        );
     }
 }

@@ -28,13 +28,16 @@ pub enum EditError {
     /// The group is not there.
     #[error("there is no target group {name} ({known})")]
     NoGroup {
-        /// The name that was asked for.
+        /// The requested name.
         name: String,
         /// Those that are there.
         known: String,
     },
     /// The target is there already.
-    #[error("target group {group} has {target} already; `xelb target weight` changes its weight")]
+    #[error(
+        "target group {group} has {target} already; change its weight with `xelb target \
+             weight`"
+    )]
     Present {
         /// The group.
         group: String,
@@ -49,7 +52,7 @@ pub enum EditError {
         /// The target.
         target: String,
     },
-    /// What stands where the targets should is no list.
+    /// The value of `targets` is not a list.
     #[error("the targets of group {group} are not a list; correct it with `xelb apply`")]
     NoList {
         /// The group.
@@ -169,7 +172,7 @@ fn shown(address: IpAddr, port: Option<u16>) -> String {
     }
 }
 
-/// Whether a target has this address, and this port if one is asked for.
+/// Whether a target has this address, and this port if one is given.
 fn names(target: &Node, address: IpAddr, port: Option<u16>, default: Option<u16>) -> bool {
     let its_address =
         target.get("address").and_then(Node::as_text).and_then(|text| text.parse::<IpAddr>().ok());

@@ -4,7 +4,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-/// Errors that are told at once; those beyond are left for the next try.
+/// Maximum number of errors in a report; further errors are reported at the next try.
 pub(super) const ERRORS_MAX: usize = 200;
 
 /// Longest text of the configuration that a message repeats.
@@ -22,7 +22,7 @@ impl Position {
     pub(super) const UNKNOWN: Self = Self { line: 0, column: 0 };
 }
 
-/// Where something stands in a configuration.
+/// Position of a value in a configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct At {
     /// Such as `target_groups[0].targets[2].address`; empty for the whole.
@@ -36,7 +36,7 @@ impl At {
         Self { path: String::new(), spot }
     }
 
-    /// What stands under a key here.
+    /// The position of the value of a key.
     pub(super) fn key(&self, key: &str, spot: Position) -> Self {
         let key = brief(key);
         let path = if self.path.is_empty() { key } else { format!("{}.{key}", self.path) };
@@ -44,7 +44,7 @@ impl At {
     }
 }
 
-/// A text that somebody else wrote, for a message: on one line, and not too long.
+/// A foreign text, prepared for a message: on one line, and not too long.
 pub(super) fn brief(text: &str) -> String {
     let mut characters = text.chars();
     let mut brief = String::new();
@@ -91,14 +91,14 @@ impl ConfigError {
         if self.at.spot.column > 0 { Some(self.at.spot.column) } else { None }
     }
 
-    /// What is wrong, without where.
+    /// The message without the position.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// Where it stands in a file, as compilers and editors write it: `FILE:LINE:COLUMN:`, without
-    /// what is unknown; empty without a file.
+    /// Its position in a file, in the format of compilers and editors: `FILE:LINE:COLUMN:`, without
+    /// unknown parts; empty without a file.
     #[must_use]
     pub fn place(&self, file: &str) -> String {
         if file.is_empty() {
@@ -158,7 +158,7 @@ impl fmt::Display for ConfigErrors {
             }
         }
         if self.errors.len() >= ERRORS_MAX {
-            write!(formatter, "\nno more than {ERRORS_MAX} errors are shown; there may be others")?;
+            write!(formatter, "\nonly the first {ERRORS_MAX} errors are shown; there may be more")?;
         }
         Ok(())
     }
@@ -176,7 +176,7 @@ impl Warning {
         Self(ConfigError::new(&at, message))
     }
 
-    /// What it says, and where.
+    /// The message and the position.
     #[must_use]
     pub const fn remark(&self) -> &ConfigError {
         &self.0

@@ -1,5 +1,5 @@
-//! The files that a configuration names. Whether they can be used is asked of the caller, who may choose
-//! not to look: a preview must not, since readers of the API may ask for one.
+//! The files that a configuration names. The caller checks whether they can be used, or skips the
+//! check: a preview must skip it, since readers of the API may request one.
 
 use std::collections::{HashMap, hash_map::Entry};
 
@@ -22,7 +22,7 @@ pub(super) fn refuse_programs(named: &[(At, NamedFile)], findings: &Findings) {
 }
 
 /// Looks at each of these files once, however often it is named.
-pub(super) fn check(named: &[(At, NamedFile)], look: &FileCheck<'_>, findings: &Findings) {
+pub(super) fn check(named: &[(At, NamedFile)], check_file: &FileCheck<'_>, findings: &Findings) {
     let mut known: HashMap<&NamedFile, Result<(), String>> = HashMap::new();
     for (at, file) in named {
         if findings.full() {
@@ -30,7 +30,7 @@ pub(super) fn check(named: &[(At, NamedFile)], look: &FileCheck<'_>, findings: &
         }
         let result = match known.entry(file) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(look(file)),
+            Entry::Vacant(new) => new.insert(check_file(file)),
         };
         if let Err(message) = result {
             findings.error(at, message.clone());

@@ -47,8 +47,8 @@ use last_document::Last;
 use positions::Positions;
 use section::Findings;
 
-/// The JSON Schema (draft 2020-12) of configurations, for editors. It sees less than [`parse`]: nothing
-/// that lies between two parts of a configuration.
+/// The JSON Schema (draft 2020-12) of configurations, for editors. It finds fewer errors than
+/// [`parse`]: none between two parts of a configuration.
 pub const SCHEMA: &str = include_str!("../../../../docs/xelb.schema.json");
 
 /// A checked configuration, and what should be said about it.
@@ -68,16 +68,16 @@ pub fn parse_within(
     parse_with_files(text, source, within, &|_| Ok(()))
 }
 
-/// The same; `look` says what is wrong with a file that the text names.
+/// The same; `check_file` says what is wrong with a file that the text names.
 pub fn parse_with_files(
     text: &str,
     source: &str,
     within: &Limits,
-    look: &FileCheck<'_>,
+    check_file: &FileCheck<'_>,
 ) -> Result<(Document, Config, Vec<Warning>), ConfigErrors> {
     let document = syntax::document(text)
         .map_err(|(spot, message)| ConfigErrors::one(source, At::spot(spot), message))?;
-    let ((config, warnings), _) = check(&document, None, within, source, Some(look))?;
+    let ((config, warnings), _) = check(&document, None, within, source, Some(check_file))?;
     Ok((document, config, warnings))
 }
 
@@ -116,15 +116,15 @@ pub fn validate_within(document: &Document, within: &Limits) -> Result<Checked, 
     Ok(check(document, None, within, "", None)?.0)
 }
 
-/// Asks `look` about the files that a document names, and looks at nothing else: a document with other
+/// Asks `check_file` about the files that a document names, and looks at nothing else: a document with other
 /// errors passes.
-pub fn check_files(document: &Document, look: &FileCheck<'_>) -> Result<(), ConfigErrors> {
+pub fn check_files(document: &Document, check_file: &FileCheck<'_>) -> Result<(), ConfigErrors> {
     let findings = Findings::default();
-    // Counts come first: what has too much of something is not read any further.
+    // Counts are checked first: a document beyond a limit is not read any further.
     let _read = read::config(&document.0, None, &Limits::MOST, &findings);
     let named = findings.files();
     let findings = Findings::default();
-    files::check(&named, look, &findings);
+    files::check(&named, check_file, &findings);
     let (errors, _) = findings.into_parts();
     if errors.is_empty() { Ok(()) } else { Err(ConfigErrors::new("", errors)) }
 }
@@ -134,7 +134,7 @@ fn check(
     last: Option<&Last>,
     within: &Limits,
     source: &str,
-    look: Option<&FileCheck<'_>>,
+    check_file: Option<&FileCheck<'_>>,
 ) -> Result<(Checked, Positions), ConfigErrors> {
     let findings = Findings::default();
     let (config, places) = read::config(&document.0, last, within, &findings);
@@ -142,8 +142,8 @@ fn check(
     if !within.exec_checks {
         files::refuse_programs(&findings.files(), &findings);
     }
-    if let Some(look) = look {
-        files::check(&findings.files(), look, &findings);
+    if let Some(check_file) = check_file {
+        files::check(&findings.files(), check_file, &findings);
     }
     let (errors, mut warnings) = findings.into_parts();
     warnings.sort_by_key(|warning| (warning.remark().line(), warning.remark().column()));

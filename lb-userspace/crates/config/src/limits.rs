@@ -1,5 +1,4 @@
-//! PURE: how much a configuration may have of things: what the maps hold, or less where the agent is
-//! told so.
+//! PURE: limits of a configuration: the sizes of the maps, or less if options of the agent say so.
 
 use std::collections::HashSet;
 
@@ -10,7 +9,7 @@ use super::{
     tree::Node,
 };
 
-/// What a configuration may have, or what it has.
+/// Limits of a configuration, or its counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Listeners.
@@ -26,8 +25,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// What the maps of this version hold. Number 0 is nobody, so that one entry less than the size
-    /// of a map can be used.
+    /// What the maps of this version hold. Number 0 means none, so that one entry less than the
+    /// size of a map can be used.
     pub const MOST: Self = Self {
         listeners: LISTENERS_MAX - 1,
         target_groups: GROUPS_MAX - 1,
@@ -137,12 +136,12 @@ impl Exceeded {
         self.kind.of_listeners
     }
 
-    /// What to tell people.
+    /// The text for people.
     pub(super) fn message(&self) -> String {
         let Self { kind: Kind { what, option, number, .. }, count, limit } = self;
         let most = number(&Limits::MOST);
         if *limit == most {
-            format!("{count} {what} are more than the {most} that fit, the most of this version")
+            format!("{count} {what} are more than the {most} that this version supports")
         } else {
             format!(
                 "{count} {what} are more than the {limit} that `xelb agent {option}` allows: remove \

@@ -1,19 +1,20 @@
-//! PURE: where listeners lie in their table, which has open addressing
-//! ([`lb_common::listener::Listeners`]), and whether others find a place beside them.
+//! PURE: positions of listeners in their table, which has open addressing
+//! ([`lb_common::listener::Listeners`]), and whether further listeners fit.
 
 use std::collections::HashSet;
 
 use lb_common::{ListenerKey, limits::LISTENER_PLACES, listener::Listeners};
 
-/// The places where a key may lie, in the order in which packets ask them.
+/// The positions where a key may be, in the order in which packets probe them.
 pub fn probes(key: &ListenerKey) -> impl Iterator<Item = usize> + use<> {
     let first = key.place();
     (0..Listeners::PROBES).map(move |step| (first + step) % LISTENER_PLACES)
 }
 
-/// The first of `new` listeners, put in this order, that finds no place. `find` says where a key lies
-/// already, with a listener or without, and `is_taken` whether a place has a listener.
-pub fn crowded<'keys>(
+/// The first of `new` listeners, inserted in this order, that does not fit. `find` gives the
+/// position of a key that is in the table already, with a listener or without, and `is_taken` says
+/// whether a position has a listener.
+pub fn first_overflow<'keys>(
     new: impl IntoIterator<Item = &'keys ListenerKey>,
     find: impl Fn(&ListenerKey) -> Option<usize>,
     is_taken: impl Fn(usize) -> bool,
@@ -31,10 +32,10 @@ pub fn crowded<'keys>(
 }
 
 /// The same for a table that holds nothing, as after a reboot.
-pub fn crowded_alone<'keys>(
+pub fn first_overflow_alone<'keys>(
     new: impl IntoIterator<Item = &'keys ListenerKey>,
 ) -> Option<&'keys ListenerKey> {
-    crowded(new, |_| None, |_| false)
+    first_overflow(new, |_| None, |_| false)
 }
 
 /// Keys that all have the same first place, for tests.
@@ -64,12 +65,12 @@ mod tests {
     #[test]
     fn as_many_fit_as_packets_ask_for() {
         let keys = colliding(Listeners::PROBES + 1);
-        assert_eq!(crowded_alone(&keys[..Listeners::PROBES]), None);
-        assert_eq!(crowded_alone(&keys), keys.last());
-        // Neighbours take places, too, and one that lies somewhere already needs no other.
+        assert_eq!(first_overflow_alone(&keys[..Listeners::PROBES]), None);
+        assert_eq!(first_overflow_alone(&keys), keys.last());
+        // Neighbours take positions, too, and a key that is in the table needs no other position.
         let neighbour = |place: usize| place == 1003;
-        assert_eq!(crowded(&keys[..Listeners::PROBES], |_| None, neighbour), keys.get(31));
+        assert_eq!(first_overflow(&keys[..Listeners::PROBES], |_| None, neighbour), keys.get(31));
         let there = |key: &ListenerKey| (*key == keys[31]).then_some(1003);
-        assert_eq!(crowded(&keys[..Listeners::PROBES], there, neighbour), None);
+        assert_eq!(first_overflow(&keys[..Listeners::PROBES], there, neighbour), None);
     }
 }

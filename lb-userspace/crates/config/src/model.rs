@@ -159,7 +159,7 @@ pub struct TargetGroup {
 pub struct Gue {
     /// UDP port that targets unwrap at.
     pub port: u16,
-    /// 0: the header of 4 bytes stands before the packet; 1: the packet follows UDP directly.
+    /// 0: a header of 4 bytes is before the packet; 1: the packet follows UDP directly.
     pub variant: u8,
 }
 
@@ -198,17 +198,17 @@ pub struct HealthCheck {
     pub healthy_threshold: u32,
     /// Consecutive failures that make a target unhealthy.
     pub unhealthy_threshold: u32,
-    /// How long a target that this host cannot check keeps its state; `None` is for ever.
+    /// How long a target that this host cannot check keeps its state; `None` means for ever.
     pub inconclusive_timeout: Option<Duration>,
 }
 
-/// The way that probes take.
+/// The path of probes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Via {
     /// To the target's own address, as any host would reach it.
     #[default]
     Address,
-    /// To the VIP, the way that the data path takes: same encapsulation, the VIP inside.
+    /// To the VIP, on the path of clients' packets: same encapsulation, the VIP inside.
     Tunnel,
 }
 

@@ -1,4 +1,4 @@
-//! The configuration in the OpenAPI document: its schema is a document of its own.
+//! The configuration in the OpenAPI document: its schema is a separate document.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use utoipa::{
 
 use super::Document;
 
-/// Where the schema of the configuration lies, seen from the OpenAPI document: in docs, and at the
+/// Path of the schema of the configuration, relative to the OpenAPI document: in docs, and at the
 /// API.
 const CONFIGURATION: &str = "./xelb.schema.json";
 

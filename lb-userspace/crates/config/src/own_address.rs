@@ -29,7 +29,7 @@ impl ListeningSocket {
     /// Whether it takes packets for an address of the host.
     #[must_use]
     pub fn accepts(&self, address: IpAddr) -> bool {
-        // Unless told otherwise, a socket for all IPv6 addresses takes IPv4, too.
+        // By default, a socket for all IPv6 addresses accepts IPv4, too.
         let all = self.address.is_unspecified() && (self.address.is_ipv6() || address.is_ipv4());
         self.address == address || all
     }
@@ -46,7 +46,7 @@ impl HostAddresses {
     /// The address of the host that a listener takes, if it does.
     fn taken_by(&self, listener: &Listener) -> Option<IpAddr> {
         match listener.exact() {
-            // That is what somebody has meant, unless a program of the host is there already.
+            // That is intended, unless a program of the host listens there already.
             Some(exact) => {
                 let (address, port) = (exact.ip(), exact.port());
                 let served = self.addresses.contains(&address)
@@ -77,9 +77,9 @@ pub fn own_address_taken<'config>(
 pub fn own_address_text(listener: &Listener, address: IpAddr) -> String {
     let Listener { name, protocol, ports, .. } = listener;
     let lost = if listener.exact().is_some() {
-        "a program of this host listens there, and gets no more packets"
+        "a program of this host listens there, and gets no packets any more"
     } else {
-        "what is for the host itself, such as SSH and the answers to its health checks, goes to targets"
+        "packets for the host itself, such as SSH and answers to its health checks, go to targets"
     };
     format!(
         "listener {name} takes {protocol} packets to port {ports} of {address}, an address of this \
@@ -97,7 +97,7 @@ mod tests {
                          forwarding: nat, targets: [{ address: 10.0.9.1 }] }\nlisteners:\n";
 
     #[test]
-    fn listeners_that_take_what_is_for_the_host_are_found() {
+    fn listeners_that_take_packets_for_the_host_are_found() {
         let addresses = ["10.0.0.2", "fd00::2"].map(|one| one.parse().unwrap()).into();
         let socket = |protocol, address: &str, port| ListeningSocket {
             protocol,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::error::At;
 
-/// Where the parts of a configuration stand, in the order of the model.
+/// Positions of the parts of a configuration, in the order of the model.
 #[derive(Debug, Default)]
 pub(super) struct Positions {
     pub(super) interfaces: Vec<At>,
@@ -22,14 +22,14 @@ pub(super) struct Positions {
     pub(super) listeners: Vec<Arc<ListenerPositions>>,
 }
 
-/// Where the parts of a listener stand.
+/// Positions of the parts of a listener.
 #[derive(Debug)]
 pub(super) struct ListenerPositions {
     pub(super) at: At,
     pub(super) target_group: At,
 }
 
-/// Where the parts of a target group stand.
+/// Positions of the parts of a target group.
 #[derive(Debug)]
 pub(super) struct GroupPositions {
     pub(super) at: At,

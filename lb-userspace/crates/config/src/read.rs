@@ -1,4 +1,4 @@
-//! From the tree to the model: every key, its default and its range. What keys mean together is in
+//! From the tree to the model: every key, its default and its range. Rules across keys are in
 //! `rules.rs`.
 
 mod group;
@@ -78,7 +78,7 @@ fn hash_seed(root: &Section<'_>, config: &mut Config) {
     };
     config.hash_seed_file = root.read("hash_seed_file", values::seed_file);
     if root.entry("hash_seed").is_some() {
-        root.findings.error(&entry.at, "contradicts `hash_seed`: give one of the two");
+        root.findings.error(&entry.at, "contradicts `hash_seed`: set only one of them");
     } else if let Some(path) = &config.hash_seed_file {
         root.findings.file(&entry.at, NamedFile::Seed(path.clone()));
     }
@@ -202,7 +202,7 @@ fn source_nat(root: &Section<'_>, config: &mut Config, places: &mut Positions) {
                 places.source_missing = true;
             }
             count if count > max => {
-                let message = format!("{count} addresses are more than the {max} that fit");
+                let message = format!("{count} addresses are more than the maximum of {max}");
                 section.findings.error(&list.at, message);
             }
             _ => {}

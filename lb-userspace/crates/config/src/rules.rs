@@ -1,4 +1,4 @@
-//! What the parts of a configuration mean together: references, doubles, limits. PURE.
+//! Rules across the parts of a configuration: references, duplicates, limits. PURE.
 
 mod addresses;
 mod cross_checks;
@@ -53,8 +53,8 @@ fn groups(config: &Config, places: &Positions, findings: &Findings) {
         let (least, has) = (group.life.minimum_healthy.count, group.targets.len());
         if least > 1 && usize::try_from(least).is_ok_and(|least| least > has) {
             let message = format!(
-                "minimum_healthy_targets of {} is {least}, and it has {has} targets: unhealthy ones \
-                 are always used",
+                "minimum_healthy_targets of {} is {least}, and it has {has} targets: unhealthy \
+                 targets are always used",
                 group.name
             );
             findings.warn(&place.at, message);
@@ -82,7 +82,7 @@ fn limits(config: &Config, places: &Positions, limits: &Limits, findings: &Findi
     let wide = config.listeners.iter().filter(|listener| listener.exact().is_none()).count();
     if wide > WIDE_LISTENERS_MAX {
         let message = format!(
-            "{wide} {} are more than the {WIDE_LISTENERS_MAX} that fit, the most of this version",
+            "{wide} {} are more than the {WIDE_LISTENERS_MAX} that this version supports",
             wide::NAME
         );
         findings.error(&places.all_listeners, message);

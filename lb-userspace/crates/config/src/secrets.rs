@@ -8,11 +8,11 @@ use super::{
     tree::{Node, Value},
 };
 
-/// Stands in place of a secret. No key takes it for a value, so that a document without its secrets
-/// is not applied by mistake.
+/// Replaces a secret. No key takes it for a value, so that a document without its secrets is not
+/// applied by mistake.
 pub const HIDDEN: &str = "(hidden: needs the role configure)";
 
-/// Keys of secrets, by the section that they stand in.
+/// Keys of secrets, by section.
 const OF_DOCUMENT: &[&str] = &["hash_seed"];
 const OF_HEALTH_CHECK: &[&str] = &["command", "payload", "payload_hex", "expect", "expect_hex"];
 

@@ -29,12 +29,12 @@ impl Findings {
         self.warnings.borrow_mut().push(Warning(ConfigError::new(at, message)));
     }
 
-    /// Notes a file that is named, to be looked at later, or not at all.
+    /// Records a named file, to be checked later, or not at all.
     pub(super) fn file(&self, at: &At, file: NamedFile) {
         self.files.borrow_mut().push((at.clone(), file));
     }
 
-    /// The files that are named in what was read anew.
+    /// The files that the changed parts name.
     pub(super) fn files(&self) -> Vec<(At, NamedFile)> {
         self.files.borrow().clone()
     }
@@ -50,7 +50,7 @@ impl Findings {
     }
 }
 
-/// One section: its keys, which of them were asked for, where it stands.
+/// One section: its keys, which of them were read, and its position.
 pub(super) struct Section<'a> {
     pub(super) at: At,
     entries: &'a [(Node, Node)],
@@ -58,13 +58,13 @@ pub(super) struct Section<'a> {
     pub(super) findings: &'a Findings,
 }
 
-/// One value and where it stands.
+/// One value and its position.
 pub(super) struct Entry<'a> {
     pub(super) node: &'a Node,
     pub(super) at: At,
 }
 
-/// A list and where it stands.
+/// A list and its position.
 pub(super) struct List<'a> {
     pub(super) at: At,
     items: &'a [Node],
@@ -76,13 +76,13 @@ impl<'a> List<'a> {
         self.items.iter()
     }
 
-    /// Where one of them stands.
+    /// The position of one of them.
     pub(super) fn place(&self, index: usize, item: &Node) -> At {
         let spot = if item.spot.line == 0 { self.at.spot } else { item.spot };
         At { path: format!("{}[{index}]", self.at.path), spot }
     }
 
-    /// Each of them and where it stands.
+    /// Each of them and its position.
     pub(super) fn entries(&self) -> impl ExactSizeIterator<Item = Entry<'a>> {
         let place = |(index, node)| Entry { node, at: self.place(index, node) };
         self.items.iter().enumerate().map(place)
@@ -173,7 +173,7 @@ impl<'a> Section<'a> {
         Some(List { at, items })
     }
 
-    /// Complains about keys that nobody asked for.
+    /// Reports keys that were not read.
     pub(super) fn finish(self) {
         let asked = self.asked.borrow();
         for (name, _) in self.entries {

@@ -18,8 +18,8 @@ const ALIASED_MAX: usize = 200_000;
 /// Sections and lists in each other; a configuration has 6.
 const DEPTH_MAX: usize = 32;
 
-/// The document in a text; else what is wrong with its syntax, and where.
-/// Only the first fault is told, since nothing after it can be trusted.
+/// The document in a text; else what is wrong with its syntax, and where. Only the first error is
+/// reported, since the rest cannot be interpreted after it.
 pub(super) fn document(text: &str) -> Result<Document, (Position, String)> {
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
@@ -52,10 +52,10 @@ fn message(error: &Error) -> String {
     match error {
         Error::AliasError { error, .. } => message(error),
         Error::DuplicateMappingKey { key: Some(key), .. } => {
-            format!("the key `{}` stands here twice", brief(key))
+            format!("the key `{}` occurs twice", brief(key))
         }
         Error::Budget { breach: BudgetBreach::Documents { .. }, .. } => {
-            "a second document begins here; a configuration is a single one".to_owned()
+            "a second document begins here; a configuration must be a single document".to_owned()
         }
         Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => {
             format!("is nested deeper than {DEPTH_MAX} levels")
@@ -63,9 +63,9 @@ fn message(error: &Error) -> String {
         Error::Budget { .. } | Error::AliasReplayLimitExceeded { .. } => {
             format!("is too large: more than {NODES_MAX} values, or too many through aliases")
         }
-        Error::UnknownAnchor { .. } => "the alias names no anchor above it".to_owned(),
+        Error::UnknownAnchor { .. } => "the alias has no anchor above it".to_owned(),
         Error::RecursiveReferencesRequireWeakTypes { .. } => {
-            "the alias stands inside of what it names".to_owned()
+            "the alias is inside its own anchor".to_owned()
         }
         Error::NonFiniteFloat { .. } => "is not a finite number".to_owned(),
         Error::Message { msg, .. } => brief(msg),

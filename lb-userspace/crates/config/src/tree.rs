@@ -11,11 +11,11 @@ use serde_saphyr::{Location, Spanned};
 
 use super::error::Position;
 
-/// One value and where it stands.
+/// One value and its position.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Node {
     pub(super) value: Value,
-    /// Where it stands in the file.
+    /// Its position in the file.
     pub(super) spot: Position,
 }
 
@@ -127,8 +127,7 @@ impl Node {
         }
     }
 
-    /// Whether this is the same section as the other, not one that is equal to it: a clone that
-    /// nobody has changed.
+    /// Whether this is the same section as the other (an unchanged clone), not only an equal one.
     pub(super) fn is_same_section(&self, other: &Self) -> bool {
         match (&self.value, &other.value) {
             (Value::Map(one), Value::Map(two)) => Arc::ptr_eq(one, two) && self.spot == other.spot,
@@ -255,7 +254,7 @@ impl<'de, C: Child<'de>> Visitor<'de> for Values<C> {
         while let Some(key) = entries.next_key::<C::Key>()? {
             let (name, spot) = key.into();
             if !names.insert(name.clone()) {
-                return Err(A::Error::custom(format!("the key `{name}` stands here twice")));
+                return Err(A::Error::custom(format!("the key `{name}` occurs twice")));
             }
             let value = entries.next_value::<C>()?;
             map.push((Node { value: Value::Text(name), spot }, value.into()));

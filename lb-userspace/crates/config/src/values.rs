@@ -61,10 +61,9 @@ fn whole(node: &Node, range: RangeInclusive<u32>, wanted: &str) -> Read<u32> {
             Err(format!("{}; write it without quotes", wrong(node, wanted)))
         }
         // Such as 80.0 and 8e1, and 080, which YAML does not take for a whole number.
-        Value::Float(number) if number.fract() == 0.0 => Err(format!(
-            "{}; write its digits alone, without zeros before them",
-            wrong(node, wanted)
-        )),
+        Value::Float(number) if number.fract() == 0.0 => {
+            Err(format!("{}; write it as plain digits without leading zeros", wrong(node, wanted)))
+        }
         _ => Err(wrong(node, wanted)),
     }
 }
@@ -161,7 +160,7 @@ pub(super) fn http_path(node: &Node) -> Read<String> {
 
 /// 32 hexadecimal digits: two words.
 pub(super) fn hash_seed(node: &Node) -> Read<[u64; 2]> {
-    // What stands there is a secret, or nearly one: the message does not repeat it.
+    // The value is a secret, or nearly one: the message does not repeat it.
     node.as_text().and_then(seed_of).ok_or_else(|| format!("must be {SEED}, in quotes"))
 }
 

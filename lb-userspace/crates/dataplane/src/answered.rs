@@ -12,7 +12,7 @@ use crate::clock;
 /// IP protocol number of TCP.
 const TCP: u8 = 6;
 
-/// Connections whose last packet is older are not counted: nobody waits for an answer any more.
+/// Connections whose last packet is older are not counted: their clients have given up.
 const SILENCE_MAX_S: u32 = 30;
 
 /// What a target has said sets one of these; a client's RST, too, after which nothing is missed.

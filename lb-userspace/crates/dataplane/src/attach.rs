@@ -36,7 +36,7 @@ pub fn attach(
     attach_at(program, name, interface_index(name)?, mode)
 }
 
-/// The same where the interface's index is known; `name` may be its former one.
+/// The same for a known index of the interface; `name` may be its old name.
 pub(super) fn attach_at(
     program: &mut Xdp,
     name: &str,
@@ -53,15 +53,15 @@ pub(super) fn attach_at(
     let native_refused = match mode {
         XdpMode::Generic => None,
         XdpMode::Native | XdpMode::Auto => match create_link(program, name, index, true) {
-            Ok(link) => return Ok((attached(true, "the driver runs XDP programs"), link)),
+            Ok(link) => return Ok((attached(true, "the driver supports XDP programs"), link)),
             Err(AttachError::Unsupported { reason, .. }) if mode == XdpMode::Auto => Some(reason),
             Err(error) => return Err(error),
         },
     };
     let link = create_link(program, name, index, false)?;
     let reason = native_refused.map_or_else(
-        || "asked for with --xdp-mode generic".to_owned(),
-        |reason| format!("the driver does not run XDP programs ({reason})"),
+        || "set with --xdp-mode generic".to_owned(),
+        |reason| format!("the driver does not support XDP programs ({reason})"),
     );
     Ok((attached(false, &reason), link))
 }

@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use super::pins::PinError;
 
-/// What goes wrong while attaching.
+/// Errors of attaching.
 #[derive(Debug, Error)]
 pub enum AttachError {
     /// There is no such interface.
@@ -16,8 +16,8 @@ pub enum AttachError {
     },
     /// Another program is attached there.
     #[error(
-        "interface {name} already has an XDP program that is not this agent's; `ip link show {name}` \
-         names it; remove it, or name another interface"
+        "interface {name} already has an XDP program of another process; `ip link show {name}` \
+         shows it; remove it, or use another interface"
     )]
     Busy {
         /// Its name.
@@ -31,7 +31,7 @@ pub enum AttachError {
     Unsupported {
         /// Its name.
         name: String,
-        /// The mode that was asked for.
+        /// The requested mode.
         mode: &'static str,
         /// What the kernel said.
         reason: String,
@@ -46,14 +46,14 @@ pub enum AttachError {
         source: ProgramError,
     },
     /// The link cannot be pinned, opened or removed.
-    #[error("cannot keep the link of interface {name}: {reason}")]
+    #[error("cannot pin the link of interface {name}: {reason}")]
     Link {
         /// Its name.
         name: String,
         /// Why not.
         reason: String,
     },
-    /// The folder of pins failed.
+    /// An error of the folder of pins.
     #[error(transparent)]
     Pins(#[from] PinError),
 }

@@ -7,7 +7,8 @@ use lb_netlink::{self as next_hop, Veth};
 
 use super::{Attached, XdpMode, attach::attach_at, attach_error::AttachError};
 
-/// The kernel lets a link go a moment after its pin is removed: until then the interface is taken.
+/// The kernel releases a link a moment after its pin is removed; until then the interface is in
+/// use.
 const RELEASE_PAUSE: Duration = Duration::from_millis(10);
 const RELEASE_TRIES: u32 = 100;
 
@@ -35,8 +36,8 @@ pub(super) fn attach_sender(
 
 /// Why the driver would run the program in vain, as on a veth without one at the other end.
 fn native_is_lost(name: &str, index: u32) -> Option<String> {
-    let veth = Veth::look(index).unwrap_or_else(|error| {
-        tracing::debug!(%error, interface = name, "cannot look at the other end");
+    let veth = Veth::inspect(index).unwrap_or_else(|error| {
+        tracing::debug!(%error, interface = name, "cannot inspect the peer");
         None
     });
     next_hop::far_end_without_program(name, veth?.far_end)

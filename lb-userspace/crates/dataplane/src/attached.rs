@@ -11,7 +11,7 @@ pub enum XdpMode {
     Auto,
     /// In the driver, or not at all.
     Native,
-    /// In the kernel's stack: works everywhere, slowly.
+    /// In the kernel's network stack: works everywhere, but slowly.
     Generic,
 }
 
@@ -39,11 +39,11 @@ pub struct Attached {
     pub native: bool,
     /// Why in that mode.
     pub reason: String,
-    /// Why the program does not run there now; it does when this is empty.
+    /// Why the program does not run there now; empty if it runs.
     pub fault: String,
     /// The name that the interface has now, when it was renamed; empty otherwise.
     pub renamed: String,
-    /// How often the program was gone and was attached again.
+    /// How often the program was attached again.
     pub reattached_count: u64,
 }
 

@@ -30,7 +30,7 @@ use lb_ebpf::{
 
 use super::{
     MapSizes, StoreError,
-    flows::{Carried, Truth},
+    flows::{Carried, Precedence},
     mapped_array::{self, MappedArray, word},
     pinned_map::{failed, open, open_mapping},
 };
@@ -84,8 +84,8 @@ impl BindingMaps {
     /// Removes a pool and ends its flows.
     pub(super) fn remove(&mut self, number: u8, quiesce: impl FnOnce()) -> Result<(), StoreError> {
         // A pool without ports that is not ready, until its flows are ended.
-        let former = self.pool(number.into());
-        self.publish(number, Pool { flags: 0, count: 0, ..former });
+        let previous = self.pool(number.into());
+        self.publish(number, Pool { flags: 0, count: 0, ..previous });
         self.end_others(quiesce)?;
         self.publish(number, Pool::default());
         Ok(())
@@ -147,26 +147,31 @@ impl BindingMaps {
     }
 
     /// Gives every live flow of other maps a binding here, too; `keys` are those of the flow hash.
-    pub(super) fn carry(&mut self, former: &Self, truth: Truth, keys: &[u64; KEYS]) -> Carried {
+    pub(super) fn carry(
+        &mut self,
+        previous: &Self,
+        precedence: Precedence,
+        keys: &[u64; KEYS],
+    ) -> Carried {
         let mut carried = Carried::default();
-        for index in 0..former.taken() {
-            let life = former.life(index);
+        for index in 0..previous.taken() {
+            let life = previous.life(index);
             if Life::from_word(life).phase != Life::LIVE {
                 continue;
             }
-            let binding = Binding { life, ..former.binding(index) };
+            let binding = Binding { life, ..previous.binding(index) };
             // Another flow may have got it while it was read.
-            if Life::from_word(former.life(index)).phase != Life::LIVE {
+            if Life::from_word(previous.life(index)).phase != Life::LIVE {
                 continue;
             }
-            let kept = self.keep(&binding, truth, keys);
+            let kept = self.keep(&binding, precedence, keys);
             carried.kept += usize::from(kept);
             carried.lost += usize::from(!kept);
         }
         carried
     }
 
-    fn keep(&mut self, binding: &Binding, truth: Truth, keys: &[u64; KEYS]) -> bool {
+    fn keep(&mut self, binding: &Binding, precedence: Precedence, keys: &[u64; KEYS]) -> bool {
         let key = |index: usize| keys.get(index).copied().unwrap_or(0);
         let [request, reply] = translation::hashes(binding, key);
         let ends = |one: &Binding| {
@@ -176,7 +181,7 @@ impl BindingMaps {
         if let Some(index) = table::holder(request, &*self).filter(same) {
             let known = self.life(index);
             let [old, new] = [known, binding.life].map(|word| Life::from_word(word).seen);
-            if truth == Truth::PreviousMaps || old.wrapping_sub(new) > u32::MAX / 2 {
+            if precedence == Precedence::PreviousMaps || old.wrapping_sub(new) > u32::MAX / 2 {
                 self.write(index, binding);
                 // Else a packet was faster, and knows better.
                 self.swap_life(index, known, binding.life);
@@ -278,11 +283,11 @@ impl BindingMaps {
 
     /// Writes a pool, and where those of its family end; what says that it is there comes last.
     fn publish(&self, number: u8, pool: Pool) {
-        let (place, former) = (self.place(number.into()), self.pool(number.into()));
+        let (place, previous) = (self.place(number.into()), self.pool(number.into()));
         // SAFETY: inside the mapping; packets that meet it half written find no port in it. Where only the
         // range changes, they find one of either range: `end_others` ends what has a port that goes.
         unsafe {
-            let count = if former.address == pool.address { former.count } else { 0 };
+            let count = if previous.address == pool.address { previous.count } else { 0 };
             place.write_volatile(Pool { flags: 0, count, ..pool });
             mapped_array::publish(&raw mut (*place).count, pool.count);
             mapped_array::publish(&raw mut (*place).flags, pool.flags);
@@ -312,7 +317,7 @@ fn open_elements<T>(
         .map_err(|source| StoreError::Mmap { map: name, source })
 }
 
-/// A line as it was when it was asked for.
+/// A line at the time of the request.
 pub(super) struct Copied(FlowLine);
 
 impl Deref for Copied {

@@ -31,7 +31,7 @@ impl ChecksumSniffer {
         if descriptor < 0 {
             return Err(io::Error::last_os_error());
         }
-        // SAFETY: the descriptor is new, and nobody else's.
+        // SAFETY: the descriptor is new, and has no other owner.
         let socket = unsafe { OwnedFd::from_raw_fd(descriptor) };
         set(&socket, libc::SOL_SOCKET, libc::SO_RCVBUF, RECEIVE_BYTES)?;
         set(&socket, libc::SOL_PACKET, PACKET_VNET_HDR, 1)?;

@@ -26,11 +26,10 @@ use super::{
     target_addresses::{self, TargetAddresses},
 };
 
-/// How often the host's addresses are looked at, beside the times when the kernel says that they have
-/// changed.
+/// How often the host's addresses are read, in addition to notifications of the kernel.
 pub const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What goes wrong.
+/// Errors of the decapsulator.
 #[derive(Debug, Error)]
 pub enum DecapError {
     /// Loading.
@@ -54,7 +53,7 @@ pub enum DecapError {
 }
 
 impl DecapError {
-    /// Whether the user must change what he asked for.
+    /// Whether the user must correct the command.
     #[must_use]
     pub const fn is_usage(&self) -> bool {
         matches!(self, Self::Attach(AttachError::NoInterface { .. }))
@@ -91,7 +90,7 @@ pub struct DecapOptions {
     pub gue_port: u16,
     /// Who may send tunnel packets; anybody when it is empty.
     pub allowed: Vec<IpNet>,
-    /// What packets in tunnels may be for, beside the addresses of `lo` and local routes.
+    /// Destinations of packets in tunnels, in addition to the addresses of `lo` and local routes.
     pub vips: Vec<IpNet>,
 }
 

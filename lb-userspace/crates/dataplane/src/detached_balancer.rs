@@ -1,5 +1,5 @@
-//! The balancer with maps of its own that nothing is attached to, for measurements; and the tables
-//! of a running one, to fill them with. What runs is only read.
+//! The balancer with its own maps that nothing is attached to, for measurements; and the tables of
+//! a running one, to fill them with. What runs is only read.
 
 use std::path::Path;
 
@@ -23,16 +23,14 @@ use super::{
 pub enum LiveError {
     /// There are none.
     #[error(
-        "no data path is pinned in {folder}; start `xelb agent`, or name its folder with --bpffs"
+        "no data path is pinned in {folder}; start `xelb agent`, or set its folder with --bpffs"
     )]
     Missing {
         /// Where it was looked for.
         folder: String,
     },
     /// They have another layout.
-    #[error(
-        "the maps in {folder} are those of another version of xelb (layout {found}, not {ABI})"
-    )]
+    #[error("the maps in {folder} belong to another version of xelb (layout {found}, not {ABI})")]
     Foreign {
         /// Where they are.
         folder: String,
@@ -44,7 +42,8 @@ pub enum LiveError {
     Store(#[from] StoreError),
 }
 
-/// A loaded balancer that no packets come to. Its maps stay pinned until somebody removes them.
+/// A loaded balancer that no packets come to. Its maps stay pinned until they are removed
+/// explicitly.
 #[derive(Debug)]
 pub struct DetachedBalancer {
     balancer: Balancer,
@@ -73,8 +72,8 @@ impl DetachedBalancer {
         Ok(self.balancer.load()?.info().map_err(refused)?.size_jitted())
     }
 
-    /// Remembers flows, given by hash and owner, in the places that the data path would take; tells
-    /// how many found none. To be used before any packet.
+    /// Remembers flows, given by hash and owner, in the entries that the data path would use;
+    /// returns how many did not fit. To be used before any packet.
     pub fn remember(&mut self, flows: impl Iterator<Item = (u64, Owner)>, now: u32) -> usize {
         flows.filter(|(hash, owner)| !memory::insert(*hash, *owner, now, 0, &self.memory)).count()
     }
@@ -89,7 +88,7 @@ fn refused(source: ProgramError) -> LoadError {
 pub struct LiveTables {
     /// The seed of its flow hash.
     pub hash_seed: [u64; 2],
-    /// Its maps but for counters, remembered flows and bindings.
+    /// Its maps except counters, remembered flows and bindings.
     pub tables: Tables,
 }
 

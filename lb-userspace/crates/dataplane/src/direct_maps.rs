@@ -35,7 +35,7 @@ pub(super) fn link(object: &[u8], maps: &[(DirectMap, MapData)]) -> Vec<u64> {
     words
 }
 
-/// Replaces the loads of constants that stand for maps.
+/// Replaces the loads of constants that represent maps.
 fn replace(words: &mut [u64], maps: &[(DirectMap, RawFd)]) {
     for at in 1..words.len() {
         if let Some((first, second)) = element(words[at - 1], words[at], maps) {
@@ -100,8 +100,8 @@ mod tests {
         }
     }
 
-    /// What no program asks for by its address need not be in the list, and what is not in the list
-    /// cannot be asked for.
+    /// A map that no program addresses directly need not be in the list, and a map that is not in
+    /// the list cannot be addressed.
     #[test]
     fn every_map_of_the_list_is_in_the_object() {
         let object = crate::OBJECT;

@@ -1,17 +1,17 @@
-//! What goes wrong with the maps.
+//! Errors of the maps.
 
 use std::io;
 
 use aya::maps::MapError;
 use thiserror::Error;
 
-/// What goes wrong with the maps.
+/// Errors of the maps.
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// A system call on a map.
     #[error("cannot {action} the map {map}")]
     Map {
-        /// What was tried.
+        /// The failed action.
         action: &'static str,
         /// On which map.
         map: &'static str,
@@ -30,10 +30,10 @@ pub enum StoreError {
     },
     /// More listeners than the data path looks through hash to one place.
     #[error(
-        "the listener on port {listener} finds no place in the table: too many others hash to the \
-         same one; use another port or address"
+        "the listener on port {listener} does not fit the table: too many others hash to the same \
+         one; use another port or address"
     )]
-    Crowded {
+    TableOverflow {
         /// Its port.
         listener: u16,
     },

@@ -98,12 +98,13 @@ fn channels(ask: &impl Fn(&mut [u32]) -> io::Result<()>) -> Option<Queues> {
 }
 
 fn features(ask: &impl Fn(&mut [u32]) -> io::Result<()>) -> io::Result<BTreeMap<String, bool>> {
-    // The mask of the sets that are asked for is one number of 64 bits, and the answer follows.
+    // The mask of the requested sets is one number of 64 bits, and the answer follows.
     let mask: [u32; 2] = bytemuck::cast((1_u64) << ETH_SS_FEATURES);
     let mut request = [ETHTOOL_GSSET_INFO, 0, mask[0], mask[1], 0];
     ask(&mut request)?;
     let count = usize::try_from(request[4]).unwrap_or(0).min(FEATURES_MAX);
-    // Room for as many as could be: the kernel writes all names, however many are asked for.
+    // Space for the maximum number: the kernel writes all names, regardless of the requested
+    // number.
     let mut names = vec![0; 3 + FEATURES_MAX * NAME_BYTES / 4];
     names[0] = ETHTOOL_GSTRINGS;
     names[1] = ETH_SS_FEATURES;
@@ -164,7 +165,7 @@ fn indirection(ask: &impl Fn(&mut [u32]) -> io::Result<()>) -> io::Result<Vec<u3
     Ok(table.split_off(2))
 }
 
-/// One system call. The request begins with its command and has room for the whole answer.
+/// One system call. The request begins with its command and has space for the whole answer.
 fn ask(socket: &OwnedFd, interface: &str, request: &mut [u32]) -> io::Result<()> {
     let mut name = [0; libc::IFNAMSIZ];
     if interface.len() >= name.len() {

@@ -26,7 +26,7 @@ use super::{
 /// Room for the frame that comes out.
 const FRAME_BYTES_MAX: usize = 512;
 
-/// MACs of the frame that goes in: locally administered, nobody's.
+/// MAC addresses of the test frame: locally administered, of no host.
 const FROM_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
 const TO_MAC: [u8; 6] = [2, 0, 0, 0, 0, 2];
 
@@ -36,7 +36,7 @@ const QUIC_INITIAL: [u8; 6] = [0xc0, 0, 0, 0, 1, 0];
 /// The start of a 1-RTT packet (section 17.3).
 const QUIC_SHORT: [u8; 6] = [0x40, 0, 0, 0, 0, 0];
 
-/// What goes wrong.
+/// Errors of a dry run.
 #[derive(Debug, Error)]
 pub enum ExplainError {
     /// The two ends do not belong together.
@@ -60,7 +60,7 @@ pub enum ExplainError {
     #[error("cannot run the program on a test packet")]
     Run(#[source] Box<aya::programs::ProgramError>),
     /// What it noted cannot be read.
-    #[error("cannot read what the program has noted")]
+    #[error("cannot read the program's notes on the test packet")]
     Noted(#[source] MapError),
 }
 

@@ -20,7 +20,7 @@ pub(super) struct FlowMap {
     sizes: MapSizes,
 }
 
-/// What has become of flows that were carried over.
+/// Result of copying flows to new maps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Carried {
     /// Flows that the new map has now.
@@ -29,10 +29,10 @@ pub(super) struct Carried {
     pub(super) lost: usize,
 }
 
-/// Who is right where both maps know a flow.
+/// Which map takes precedence if both have a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Truth {
-    /// The former map: packets still write there.
+pub(super) enum Precedence {
+    /// The old map: packets still write there.
     PreviousMaps,
     /// The new one.
     New,
@@ -65,22 +65,22 @@ impl FlowMap {
     }
 
     /// Remembers every flow of another map here, too.
-    pub(super) fn carry(&self, former: &Self, truth: Truth, now: u32) -> Carried {
+    pub(super) fn carry(&self, previous: &Self, precedence: Precedence, now: u32) -> Carried {
         let mut carried = Carried::default();
-        former.each(now, |hash, word| {
-            let kept = self.keep(hash, word, truth, now);
+        previous.each(now, |hash, word| {
+            let kept = self.keep(hash, word, precedence, now);
             carried.kept += usize::from(kept);
             carried.lost += usize::from(!kept);
         });
         carried
     }
 
-    fn keep(&self, hash: u64, word: u64, truth: Truth, now: u32) -> bool {
+    fn keep(&self, hash: u64, word: u64, precedence: Precedence, now: u32) -> bool {
         let found = memory::find(hash, self);
         if !found.has_place() {
             return memory::insert(hash, Owner::from_word(word), now, 0, self);
         }
-        let stale = truth == Truth::PreviousMaps || memory::is_over(found.word, now);
+        let stale = precedence == Precedence::PreviousMaps || memory::is_over(found.word, now);
         if stale && found.word != word {
             // Else a packet was faster, and knows better.
             self.swap_owner(found.place, found.word, word);
@@ -96,7 +96,7 @@ impl FlowMap {
     }
 }
 
-/// A line as it was when it was asked for.
+/// A line at the time of the request.
 pub(super) struct Copied(MemoryLine);
 
 impl Deref for Copied {

@@ -10,16 +10,16 @@ use super::{
     attach_error::{AttachError, with_source},
     attach_sender::attach_sender,
     attached::{Attached, XdpMode},
-    known_interfaces::{Found, again, find, presumed},
+    known_interfaces::{Found, again, attachments_from_pins, find},
     links::{LinkPin, link_path, pinned, remove_pin, suits, take_over},
     pins::PinFolder,
 };
 
-/// Makes the program run on exactly these interfaces: takes pinned links over by replacing their
-/// program at once, attaches where there is none, and removes those of other interfaces.
+/// Makes the program run on exactly these interfaces: replaces the program of pinned links
+/// atomically, attaches where there is no link, and removes links of other interfaces.
 ///
-/// What goes wrong at an interface that is `known` from before is noted there; at a new one it is an
-/// error, and nothing changes. [`presumed`] is what is known at a start.
+/// A failure at a `known` interface is recorded there; at a new one it is an error, and nothing
+/// changes. [`attachments_from_pins`] gives the known ones at the start.
 pub(super) fn attach_exactly(
     program: &mut Xdp,
     pins: &PinFolder,
@@ -61,7 +61,7 @@ pub(super) fn attach_exactly(
         }
     }
     for pin in pinned.iter().filter(|pin| !all.iter().any(|one| one.index == pin.index)) {
-        // One whose link was dead is gone already.
+        // A dead link was removed already.
         if pin.path.exists() {
             remove_pin(&format!("number {}", pin.index), pin)?;
         }
@@ -69,17 +69,17 @@ pub(super) fn attach_exactly(
     Ok(all)
 }
 
-/// What [`attach_exactly`] will come to on these interfaces, as far as can be told without trying. Those
-/// that do not exist are waited for.
+/// The expected result of [`attach_exactly`] on these interfaces, as far as it is known without an
+/// attempt. It waits for interfaces that do not exist.
 pub(super) fn expected(
     pins: &PinFolder,
     names: &[String],
     mode: XdpMode,
 ) -> Result<Vec<Attached>, AttachError> {
     let pinned = pinned(pins)?;
-    let presumed = presumed(&pinned, names);
+    let from_pins = attachments_from_pins(&pinned, names);
     let expect = |name: &String| {
-        if let Some(missing) = presumed.iter().find(|one| one.name == *name) {
+        if let Some(missing) = from_pins.iter().find(|one| one.name == *name) {
             return Ok(missing.clone());
         }
         let index = interface_index(name)?;
@@ -95,7 +95,7 @@ pub(super) fn expected(
     names.iter().map(expect).collect()
 }
 
-/// Takes the pinned link of an interface over, or makes one; its path if it is new.
+/// Takes over the pinned link of an interface, or creates one; returns its path if it is new.
 fn attach_one(
     program: &mut Xdp,
     pins: &PinFolder,

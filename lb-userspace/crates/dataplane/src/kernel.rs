@@ -32,7 +32,7 @@ use super::{
     slots::SlotMaps,
 };
 
-/// Ids of former targets, and until when they rest.
+/// Ids of removed targets, and until when they must not be reused.
 type Resting = BTreeMap<u16, u32>;
 
 /// The maps pinned in one folder.
@@ -195,7 +195,7 @@ impl KernelStore {
     fn quiesce(&mut self) {
         grace_period();
         self.flipped.clear();
-        self.listeners.settle();
+        self.listeners.clear_deleted();
     }
 
     fn read_groups(&self, known: Option<&Tables>) -> Result<BTreeMap<u16, GroupTable>, StoreError> {
@@ -214,7 +214,7 @@ impl KernelStore {
         Ok(groups)
     }
 
-    /// The targets, and the former ones whose ids rest.
+    /// The targets, and the removed ones whose ids must not be reused yet.
     fn read_targets(&self) -> Result<(OrdMap<u16, Target>, Resting), StoreError> {
         let (mut targets, mut resting) = (OrdMap::new(), BTreeMap::new());
         for id in 1..u16::try_from(TARGETS_MAX).unwrap_or(u16::MAX) {
@@ -256,8 +256,8 @@ impl MapStore for KernelStore {
         self.slots.seen(slot)
     }
 
-    fn crowded<'keys>(&self, new: &'keys [ListenerKey]) -> Option<&'keys ListenerKey> {
-        self.listeners.crowded(new)
+    fn first_overflow<'keys>(&self, new: &'keys [ListenerKey]) -> Option<&'keys ListenerKey> {
+        self.listeners.first_overflow(new)
     }
 
     fn apply(&mut self, operation: &MapOp) -> Result<(), StoreError> {
@@ -315,7 +315,7 @@ impl MapStore for KernelStore {
     }
 }
 
-/// Removing what is not there is what was wanted: a retry after a failure may find it gone.
+/// Removing a missing entry is a success: a retry after a failure may not find it any more.
 fn removed(map: &'static str, result: Result<(), MapError>) -> Result<(), StoreError> {
     match result {
         Err(MapError::KeyNotFound) => Ok(()),

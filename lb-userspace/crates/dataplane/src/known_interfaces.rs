@@ -26,10 +26,10 @@ pub(super) fn find<'a>(name: &'a str, known: Option<&Attached>) -> Result<Found<
     Ok(Found { name, index, renamed })
 }
 
-/// What is known of interfaces before the first look: of those that do not exist. Where a link is left
-/// on an interface that none of these names belongs to, that is the interface, and has got another name
-/// since: its packets go on. Any other is waited for.
-pub(super) fn presumed(pinned: &[LinkPin], names: &[String]) -> Vec<Attached> {
+/// Initial state of interfaces that do not exist. A link that is left on an interface with none of
+/// these names belongs to a renamed interface: its packets are still forwarded. Any other is waited
+/// for.
+pub(super) fn attachments_from_pins(pinned: &[LinkPin], names: &[String]) -> Vec<Attached> {
     let found: Vec<_> = names.iter().map(|name| (name, interface_index(name))).collect();
     let is_named =
         |index| found.iter().any(|(_, found)| found.as_ref().is_ok_and(|one| *one == index));
@@ -73,14 +73,14 @@ pub(super) fn again(known: &Attached, now: Attached, new: bool) -> Attached {
         return now;
     }
     let why = match interface_name(*index) {
-        _ if now.index == *index => "its link had been removed, or was dead".to_owned(),
+        _ if now.index == *index => "its link was removed or dead".to_owned(),
         Some(other) => format!("another interface has this name now; the previous one is {other}"),
-        None => "the interface was removed and made again".to_owned(),
+        None => "the interface was removed and created again".to_owned(),
     };
     tracing::warn!(
         interface = name,
         mode = now.mode(),
-        "the program was gone from this interface ({why}); it is attached again"
+        "the program was no longer attached to this interface ({why}); it is attached again"
     );
     Attached { reattached_count: known.reattached_count + 1, ..now }
 }

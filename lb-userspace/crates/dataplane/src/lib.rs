@@ -1,4 +1,4 @@
-//! The door to the kernel: maps, programs, pins. Nothing else in the agent touches BPF.
+//! The interface to the kernel: maps, programs, pins. Nothing else in the agent touches BPF.
 
 mod answered;
 mod attach;

@@ -39,7 +39,7 @@ fn parse_pin(path: PathBuf) -> Option<LinkPin> {
     Some(LinkPin { index: index.parse().ok()?, native: mode == "native", path })
 }
 
-/// Whether a pinned link may stay. With `auto` any may: making it anew would lose packets.
+/// Whether a pinned link may stay. With `auto`, any mode is kept: a new link would lose packets.
 pub(super) const fn suits(mode: XdpMode, native: bool) -> bool {
     match mode {
         XdpMode::Auto => true,
@@ -66,7 +66,7 @@ pub(super) fn take_over(program: &mut Xdp, name: &str, pin: &LinkPin) -> Option<
             })
         }
         Err(error) => {
-            tracing::warn!(interface = name, error, "the pinned link is dead; attaching anew");
+            tracing::warn!(interface = name, error, "the pinned link is dead; attaching again");
             fs::remove_file(&pin.path).ok()?;
             None
         }

@@ -32,8 +32,8 @@ impl ListenerMap {
         entries.filter(|(_, listener)| listener.id != 0)
     }
 
-    /// Adds a listener, or changes it with one store. `wait` waits until no packet that came before
-    /// is on its way.
+    /// Adds a listener, or changes it with one store. `wait` waits until no earlier packet is in
+    /// flight.
     pub(super) fn put(
         &mut self,
         key: ListenerKey,
@@ -42,11 +42,11 @@ impl ListenerMap {
     ) -> Result<(), StoreError> {
         let same = self.find(&key);
         let place = same.or_else(|| probes(&key).find(|place| !self.is_taken(*place)));
-        let place = place.ok_or(StoreError::Crowded { listener: key.port.get() })?;
+        let place = place.ok_or(StoreError::TableOverflow { listener: key.port.get() })?;
         if same.is_none() {
             if self.left.contains(&place) {
                 wait();
-                self.settle();
+                self.clear_deleted();
             }
             // SAFETY: inside the mapping; no packet compares the key of a place without a listener.
             unsafe { (&raw mut (*self.place(place)).key).write_volatile(key) };
@@ -56,8 +56,11 @@ impl ListenerMap {
     }
 
     /// The first of these listeners, put in this order, that would find no place.
-    pub(super) fn crowded<'keys>(&self, new: &'keys [ListenerKey]) -> Option<&'keys ListenerKey> {
-        listener_table::crowded(new, |key| self.find(key), |place| self.is_taken(place))
+    pub(super) fn first_overflow<'keys>(
+        &self,
+        new: &'keys [ListenerKey],
+    ) -> Option<&'keys ListenerKey> {
+        listener_table::first_overflow(new, |key| self.find(key), |place| self.is_taken(place))
     }
 
     /// Removes a listener, if it is there.
@@ -65,7 +68,7 @@ impl ListenerMap {
         let Some(place) = self.find(key).filter(|place| self.is_taken(*place)) else { return };
         self.left.insert(place);
         self.store(place, ListenerPlace::LEFT);
-        // Places that nothing lies behind need not be passed any more.
+        // Positions with no entry after them need not be passed any more.
         let mut last = place;
         while self.listener(last) == ListenerPlace::LEFT
             && self.listener(next(last)) == ListenerPlace::FREE
@@ -75,12 +78,12 @@ impl ListenerMap {
         }
     }
 
-    /// A grace period has passed: nobody is on the way to a listener that went.
-    pub(super) fn settle(&mut self) {
+    /// A grace period has passed: no packet in flight uses a removed listener.
+    pub(super) fn clear_deleted(&mut self) {
         self.left.clear();
     }
 
-    /// Where a key lies, with a listener or without.
+    /// The position of a key, with a listener or without.
     fn find(&self, key: &ListenerKey) -> Option<usize> {
         probes(key)
             .take_while(|place| self.listener(*place) != ListenerPlace::FREE)

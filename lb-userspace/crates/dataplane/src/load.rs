@@ -12,7 +12,7 @@ use super::{
     Attached, Facts, KernelStore, MapSizes, XdpMode,
     attach::interface_index,
     interfaces::{attach_exactly, expected},
-    known_interfaces::presumed,
+    known_interfaces::attachments_from_pins,
     links::pinned,
     load_error::LoadError,
     load_program::load_program,
@@ -35,7 +35,7 @@ pub struct LoadOptions {
     pub mode: XdpMode,
     /// How large to make the maps whose size can be chosen.
     pub sizes: MapSizes,
-    /// Seed of the flow hash; `None` keeps that of the pinned maps, or takes the former one.
+    /// Seed of the flow hash; `None` keeps that of the pinned maps, or uses the previous one.
     pub hash_seed: Option<[u64; 2]>,
     /// The seed when there are no pinned maps, as after a reboot; `None` draws one.
     pub former_seed: Option<[u64; 2]>,
@@ -61,21 +61,20 @@ pub enum Maps {
     Found,
     /// They are new, and the program runs on them.
     New,
-    /// They are new, and lie beside those of another layout, which forward until
-    /// [`DataPath::switch`].
-    Beside,
+    /// They are new; maps of another layout forward until [`DataPath::switch`].
+    Migrating,
 }
 
 impl DataPath {
-    /// Loads the balancer, on the pinned maps if there are any, and attaches it. Where a program
-    /// forwards with maps that this version cannot use, it goes on to: see [`DataPath::switch`]. Maps
-    /// of other sizes are replaced, and what they hold is kept.
+    /// Loads the balancer, on the pinned maps if there are any, and attaches it. A program that
+    /// forwards with maps that this version cannot use continues to do so: see
+    /// [`DataPath::switch`]. Maps of other sizes are replaced, and what they hold is kept.
     pub fn load(options: &LoadOptions) -> Result<(Self, KernelStore), LoadError> {
         Facts::read()?.check_balancer()?;
         let pins = PinFolder::open(&options.bpffs)?;
-        let former = PreviousMaps::find(&pins, options.sizes)?;
-        let hash_seed = match (options.hash_seed, former.hash_seed()) {
-            (Some(seed), Some(former)) if seed != former => {
+        let previous = PreviousMaps::find(&pins, options.sizes)?;
+        let hash_seed = match (options.hash_seed, previous.hash_seed()) {
+            (Some(seed), Some(previous)) if seed != previous => {
                 tracing::warn!("hash_seed has changed: flows move to other targets once");
                 seed
             }
@@ -85,12 +84,12 @@ impl DataPath {
             }
             (None, None) => random_seed().map_err(LoadError::Seed)?,
         };
-        match former {
+        match previous {
             PreviousMaps::Ours(_) => Self::load_on(pins, hash_seed, options, Maps::Found),
             PreviousMaps::OtherSizes(_, sizes) => {
                 Self::load_resized(pins, hash_seed, options, sizes)
             }
-            PreviousMaps::Running(_) => Self::load_beside(pins, hash_seed, options),
+            PreviousMaps::Running(_) => Self::load_migrating(pins, hash_seed, options),
             PreviousMaps::None(_) => {
                 let loaded = Self::load_on(pins, hash_seed, options, Maps::New);
                 if loaded.is_err() {
@@ -120,13 +119,13 @@ impl DataPath {
         maps: Maps,
     ) -> Result<(Self, KernelStore), LoadError> {
         let (balancer, store) = load_object(pins.path(), hash_seed, options.sizes)?;
-        let known = presumed(&pinned(&pins)?, &options.interfaces);
+        let known = attachments_from_pins(&pinned(&pins)?, &options.interfaces);
         let mut data_path = Self::new(balancer, pins, options, hash_seed, Vec::new(), maps);
         data_path.attach_now(&options.interfaces, &known)?;
         Ok((data_path, store))
     }
 
-    fn load_beside(
+    fn load_migrating(
         pins: PinFolder,
         hash_seed: [u64; 2],
         options: &LoadOptions,
@@ -135,9 +134,10 @@ impl DataPath {
         let loaded = load_object(&folder, hash_seed, options.sizes)
             .and_then(|loaded| Ok((loaded, expected(&pins, &options.interfaces, options.mode)?)));
         match loaded {
-            Ok(((balancer, store), attached)) => {
-                Ok((Self::new(balancer, pins, options, hash_seed, attached, Maps::Beside), store))
-            }
+            Ok(((balancer, store), attached)) => Ok((
+                Self::new(balancer, pins, options, hash_seed, attached, Maps::Migrating),
+                store,
+            )),
             Err(error) => {
                 map_migration::give_up(&pins)?;
                 Err(error)
@@ -150,10 +150,10 @@ impl DataPath {
         pins: PinFolder,
         hash_seed: [u64; 2],
         options: &LoadOptions,
-        former: MapSizes,
+        previous: MapSizes,
     ) -> Result<(Self, KernelStore), LoadError> {
         let folder = map_migration::begin(&pins)?;
-        match Self::resize(&pins, &folder, hash_seed, options, former) {
+        match Self::resize(&pins, &folder, hash_seed, options, previous) {
             Ok((balancer, store, attached)) => {
                 Ok((Self::new(balancer, pins, options, hash_seed, attached, Maps::Found), store))
             }
@@ -169,9 +169,9 @@ impl DataPath {
         folder: &Path,
         hash_seed: [u64; 2],
         options: &LoadOptions,
-        former: MapSizes,
+        previous: MapSizes,
     ) -> Result<(Balancer, KernelStore, Vec<Attached>), LoadError> {
-        let sizes = [former, options.sizes];
+        let sizes = [previous, options.sizes];
         resize::share(pins, folder, sizes)?;
         let mut balancer = Balancer::open(folder, hash_seed, options.sizes, Instance::Live)?;
         let mut store = KernelStore::open(folder)?;
@@ -181,7 +181,7 @@ impl DataPath {
         }
         let resize = Resize::begin(pins, folder, sizes, hash_seed)?;
         store.set_meta(Meta { abi: ABI, hash_seed, ..Meta::default() })?;
-        let known = presumed(&pinned(pins)?, &options.interfaces);
+        let known = attachments_from_pins(&pinned(pins)?, &options.interfaces);
         let attached =
             attach_exactly(balancer.load()?, pins, &options.interfaces, options.mode, &known)?;
         warn_of(&attached);
@@ -195,19 +195,19 @@ impl DataPath {
         self.maps
     }
 
-    /// Takes the links over with maps that are filled, each at once, and removes the former maps.
-    /// After an error trying again is safe.
+    /// Switches the links to the filled maps, each atomically, and removes the old maps. After an
+    /// error trying again is safe.
     pub fn switch(&mut self) -> Result<(), LoadError> {
         let names: Vec<String> = self.attached.iter().map(|one| one.name.clone()).collect();
-        let known = presumed(&pinned(&self.pins)?, &names);
+        let known = attachments_from_pins(&pinned(&self.pins)?, &names);
         self.attach_now(&names, &known)?;
         map_migration::finish(&self.pins)?;
         self.maps = Maps::New;
         Ok(())
     }
 
-    /// Whether the program could run on these interfaces, as far as can be told without trying. One
-    /// that it is attached to already may be gone for now.
+    /// Whether the program could run on these interfaces, as far as it is known without an attempt.
+    /// One that it is attached to already may be gone for now.
     pub fn check(&self, interfaces: &[String]) -> Result<(), LoadError> {
         let new = |name: &&String| !self.attached.iter().any(|one| one.name == **name);
         let new: Vec<String> = interfaces.iter().filter(new).cloned().collect();
@@ -217,7 +217,7 @@ impl DataPath {
     /// Makes the program run on exactly these interfaces; before [`DataPath::switch`] that is put
     /// off until then.
     pub fn attach(&mut self, interfaces: &[String]) -> Result<(), LoadError> {
-        if self.maps == Maps::Beside {
+        if self.maps == Maps::Migrating {
             self.attached = expected(&self.pins, interfaces, self.mode)?;
             return Ok(());
         }
@@ -255,14 +255,14 @@ fn warn_of(attached: &[Attached]) {
         tracing::warn!(
             interface = name,
             reason = fault,
-            "the program is NOT attached to this interface; it will be as soon as that can be done"
+            "the program is NOT attached to this interface; the agent tries again until it is"
         );
     }
     for one in attached.iter().filter(|one| one.fault.is_empty() && !one.native) {
         tracing::warn!(
             interface = one.name,
             reason = one.reason,
-            "XDP runs in GENERIC mode: every packet takes the slow way through the kernel"
+            "XDP runs in GENERIC mode: every packet takes the slow path through the kernel"
         );
     }
 }

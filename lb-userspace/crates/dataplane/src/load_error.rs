@@ -8,7 +8,7 @@ use super::{
     verifier_log::VerifierLog,
 };
 
-/// What goes wrong while loading.
+/// Errors of loading.
 #[derive(Debug, Error)]
 pub enum LoadError {
     /// The host cannot run xelb.
@@ -31,10 +31,10 @@ pub enum LoadError {
     Direct(#[source] MapError),
     /// The maps do not fit the memory.
     #[error(
-        "not enough memory for the maps of the data path, which take about {mib} MiB of the kernel's: \
-         free some, raise the limit of the agent's control group, or start it with a smaller \
-         --flow-memory (now {flows} flows, 16 bytes each) or --nat-bindings (now {bindings}, 164 bytes \
-         each)"
+        "not enough memory for the maps of the data path, which need about {mib} MiB of kernel \
+         memory: free memory, raise the limit of the agent's control group, or start the agent \
+         with a smaller --flow-memory (now {flows} flows, 16 bytes each) or --nat-bindings (now \
+         {bindings}, 164 bytes each)"
     )]
     Memory {
         /// What they take.
@@ -70,7 +70,7 @@ pub enum LoadError {
         source: Box<ProgramError>,
     },
     /// The programs of the balancer cannot be joined.
-    #[error("cannot put the BPF program for special packets in its place")]
+    #[error("cannot install the BPF program for special packets")]
     Join(#[source] MapError),
     /// The object lacks a program: a fault of the build.
     #[error("the BPF object has no XDP program {name}")]
@@ -79,11 +79,11 @@ pub enum LoadError {
         name: &'static str,
     },
     /// No random numbers.
-    #[error("cannot draw a random seed: {0}")]
+    #[error("cannot generate a random seed: {0}")]
     Seed(std::io::Error),
 }
 
-/// What an object that cannot be opened comes to: most of it is memory for maps.
+/// The error of an object that cannot be opened: mostly missing memory for maps.
 pub(super) fn not_opened(error: EbpfError, sizes: MapSizes) -> LoadError {
     match &error {
         EbpfError::MapError(MapError::CreateError { io_error, .. })

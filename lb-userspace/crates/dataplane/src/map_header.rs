@@ -25,11 +25,11 @@ pub(super) fn read(folder: &Path) -> Option<Head> {
     match element.map(|element| Head::parse(&element)) {
         Ok(Some(head)) => Some(head),
         Ok(None) => {
-            tracing::warn!(pin = %pin.display(), "not the map that every xelb has: too short");
+            tracing::warn!(pin = %pin.display(), "the pinned map is too short to be xelb's");
             None
         }
         Err(error) => {
-            tracing::warn!(pin = %pin.display(), %error, "cannot read whose these maps are");
+            tracing::warn!(pin = %pin.display(), %error, "cannot read a pinned map's header");
             None
         }
     }

@@ -13,14 +13,14 @@ use thiserror::Error;
 
 use super::{map_migration, pins};
 
-/// What goes wrong.
+/// Errors of reading the memory of maps.
 #[derive(Debug, Error)]
 pub enum MemoryError {
     /// The folder of pins.
     #[error(transparent)]
     Pins(#[from] pins::PinError),
     /// One of its maps.
-    #[error("cannot ask the kernel how large the map {map} is")]
+    #[error("cannot get the size of the map {map} from the kernel")]
     Map {
         /// Its pin.
         map: String,
@@ -30,8 +30,8 @@ pub enum MemoryError {
     },
 }
 
-/// Bytes of each map that is pinned in `folder`, by name. Maps that are being built beside others
-/// are counted with those: both take memory.
+/// Bytes of each map that is pinned in `folder`, by name. Maps of a migration in progress are
+/// counted with the old ones: both need memory.
 ///
 /// The number is `memlock` of the map's fdinfo: since Linux 6.4 what the map has allocated
 /// (`map_mem_usage`), before that the size of all its entries, whether there are any or not.

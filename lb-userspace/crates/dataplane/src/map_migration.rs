@@ -1,5 +1,5 @@
-//! Maps of another layout, beside those that forward: a folder in the folder of pins, whose name
-//! says how far the change has come, so that an agent that dies at any moment leaves no doubt.
+//! Map migration to another layout: the new maps are in a folder inside the folder of pins. Its
+//! name is the state of the migration, so that the state is known if an agent dies at any moment.
 //!
 //! | name | the maps in it | after a crash |
 //! |---|---|---|
@@ -38,8 +38,8 @@ pub(super) fn give_up(pins: &PinFolder) -> Result<(), PinError> {
     remove_folder(&folder)
 }
 
-/// Puts the new maps, on which the program runs from now on, in the place of the old ones. Trying
-/// again after an error goes on.
+/// Puts the new maps, on which the program runs from now on, in the place of the old ones. A retry
+/// after an error continues.
 pub(super) fn finish(pins: &PinFolder) -> Result<(), PinError> {
     let next = pins.path().join(NEXT);
     if next.is_dir() {
@@ -53,14 +53,14 @@ pub(super) fn recover(pins: &PinFolder) -> Result<(), PinError> {
     if pins.path().join(NEXT).is_dir() {
         tracing::warn!(
             folder = %pins.path().display(),
-            "removing the maps of an agent that did not finish its change to another layout"
+            "removing the maps of an agent that did not complete its change to another layout"
         );
         give_up(pins)?;
     }
     go_on(pins)
 }
 
-/// The folder of the maps that an agent writes: those beside, while there are any.
+/// The folder of the maps that an agent writes: during a migration, that of the new maps.
 pub(super) fn written(folder: &Path) -> PathBuf {
     let next = folder.join(NEXT);
     if next.is_dir() { next } else { folder.to_path_buf() }

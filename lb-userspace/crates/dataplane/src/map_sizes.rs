@@ -1,5 +1,5 @@
-//! PURE but for [`MapSizes::of`]: how large the maps are whose size the agent is told. All others are
-//! as large in every xelb of an ABI number ([`lb_common::limits`]).
+//! PURE except for [`MapSizes::of`]: sizes of the maps that options of the agent set. All others
+//! are as large in every xelb of an ABI number ([`lb_common::limits`]).
 
 use std::path::Path;
 
@@ -77,7 +77,7 @@ impl MapSizes {
         self.memory_lines * Self::WORDS
     }
 
-    /// About what all maps take, in MiB: 67 beside the memory of flows and the bindings, as measured
+    /// About the memory of all maps, in MiB: 67 without flow memory and bindings, as measured
     /// (docs/operations.md).
     #[must_use]
     pub(super) const fn memory_mib(self) -> u32 {

@@ -14,7 +14,7 @@ use super::{
 /// Its name in the object.
 const PROGRAM: &str = "xelb_pass";
 
-/// What goes wrong.
+/// Errors of the pass program.
 #[derive(Debug, Error)]
 pub enum PassError {
     /// Loading.
@@ -26,7 +26,7 @@ pub enum PassError {
 }
 
 impl PassError {
-    /// Whether the user must change what he asked for.
+    /// Whether the user must correct the command.
     #[must_use]
     pub const fn is_usage(&self) -> bool {
         matches!(self, Self::Attach(AttachError::NoInterface { .. }))

@@ -25,7 +25,7 @@ impl PinFolder {
         Ok(pins)
     }
 
-    /// Makes and locks the folder again when somebody has removed it; says whether that was needed.
+    /// Creates and locks the folder again if it was removed; returns whether that was needed.
     pub(super) fn restore(&mut self) -> Result<bool, PinError> {
         if !self.is_gone() {
             return Ok(false);

@@ -1,7 +1,7 @@
 //! The folder in bpffs that holds an agent's maps and links: opening, locking, removing.
 //!
-//! Maps lie in the folder itself. Those of another layout are built in a folder beside them, which
-//! `map_migration` is about. What is not xelb's is never touched.
+//! Maps are in the folder itself. Maps of another layout are built in a subfolder: see
+//! `map_migration`. Foreign files are never touched.
 
 use std::{
     fs::{self, File},
@@ -25,7 +25,7 @@ const BPF_FS: FsType = FsType(0xcafe_4a11);
 /// so that each finds the links of the others.
 pub(super) const LINK_PREFIX: &str = "link_";
 
-/// What goes wrong with the folder.
+/// Errors of the folder.
 #[derive(Debug, Error)]
 pub enum PinError {
     /// It is not in a BPF file system.
@@ -49,7 +49,7 @@ pub enum PinError {
     /// A file operation failed.
     #[error("cannot {action} {path}")]
     Io {
-        /// What was tried.
+        /// The failed action.
         action: &'static str,
         /// On what.
         path: String,
@@ -81,7 +81,7 @@ impl PinFolder {
             .recursive(true)
             .mode(0o700)
             .create(path)
-            .map_err(io_error("make the folder", path))?;
+            .map_err(io_error("create the folder", path))?;
         Self::lock(path)
     }
 
@@ -120,7 +120,7 @@ impl PinFolder {
         Ok(())
     }
 
-    /// Removes the folder with what is pinned in it; it stays when it holds something else.
+    /// Removes the folder with its pins; it stays if it has other files.
     pub(super) fn remove(&self) -> Result<(), PinError> {
         self.clear()?;
         remove_folder(&self.path)
@@ -146,7 +146,7 @@ pub(super) fn remove_folder(folder: &Path) -> Result<(), PinError> {
             tracing::warn!(
                 folder = %folder.display(),
                 others = others.join(", "),
-                "the folder stays: it holds what is not xelb's"
+                "the folder is not removed: it contains files that are not xelb's"
             );
             Ok(())
         }
@@ -159,8 +159,8 @@ pub(super) fn maps(folder: &Path) -> Result<Vec<PathBuf>, PinError> {
     Ok(entries(folder)?.into_iter().filter(|path| is_map(path)).collect())
 }
 
-/// A pin with a name such as xelb gives, of a map that the kernel knows by the same name. So pins
-/// that others made are told apart, and maps are found that this version has no name for.
+/// A pin with a name such as xelb gives, of a map that the kernel knows by the same name. This
+/// distinguishes pins of other programs, and finds maps that this version has no name for.
 fn is_map(path: &Path) -> bool {
     let name = name(path);
     may_be_map(&name)

@@ -1,4 +1,4 @@
-//! What must be true of the host before anything is loaded, said in words that help.
+//! Preflight check: requirements of the host before anything is loaded, with helpful messages.
 
 use std::{fs, path::Path};
 
@@ -14,7 +14,8 @@ const CAPABILITIES: &[(&str, u32)] = &[("CAP_NET_ADMIN", 12), ("CAP_PERFMON", 38
 /// Where the kernel describes its types, if it was built to.
 const BTF: &str = "/sys/kernel/btf/vmlinux";
 
-/// Whether BPF programs are compiled; network namespaces other than the first do not have it.
+/// Whether the JIT compiler for BPF programs is on; network namespaces other than the first do not
+/// have it.
 const JIT: &str = "/proc/sys/net/core/bpf_jit_enable";
 
 /// What is wrong with the host.
@@ -32,14 +33,15 @@ pub enum PreflightError {
     },
     /// The kernel was built without descriptions of types.
     #[error(
-        "the kernel has no BTF ({BTF} is missing), which the BPF programs need; run a kernel that is \
-         built with CONFIG_DEBUG_INFO_BTF=y, as those of distributions are"
+        "the kernel has no BTF ({BTF} is missing), which the BPF programs need; run a kernel with \
+         CONFIG_DEBUG_INFO_BTF=y, for example that of your distribution"
     )]
     NoBtf,
     /// The kernel would interpret the programs.
     #[error(
-        "net.core.bpf_jit_enable is 0: the kernel refuses programs that have both functions and tail \
-         calls, as xelb's do, unless it compiles them; run `sysctl -w net.core.bpf_jit_enable=1`"
+        "net.core.bpf_jit_enable is 0: without the JIT compiler, the kernel refuses xelb's \
+         programs, which have both functions and tail calls; run `sysctl -w \
+         net.core.bpf_jit_enable=1`"
     )]
     NoJit,
     /// Capabilities are missing.
@@ -58,7 +60,7 @@ pub enum PreflightError {
     },
 }
 
-/// What preflight looks at.
+/// Inputs of the preflight check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
     /// The kernel's release, as `uname -r` prints it.
@@ -89,7 +91,7 @@ impl Facts {
         Ok(Self {
             kernel_release: uname.release().to_string_lossy().into_owned(),
             capabilities,
-            // Where sysfs is hidden, nobody can tell.
+            // If sysfs is hidden, this is unknown.
             btf: Path::new(BTF).exists() || !Path::new("/sys/kernel").exists(),
             jit: fs::read_to_string(JIT).ok().and_then(|text| text.trim().parse().ok()),
         })
@@ -153,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_kernel_lacks_is_a_sentence() {
+    fn missing_kernel_features_are_reported() {
         let lacks = |change: fn(&mut Facts)| {
             let mut facts = facts("6.1.0", u64::MAX);
             change(&mut facts);

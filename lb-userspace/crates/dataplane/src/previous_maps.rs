@@ -1,4 +1,4 @@
-//! What an agent before left pinned: whether this one can go on with it.
+//! The pinned maps of a previous agent: whether this one can use them.
 
 use lb_common::abi::{ABI, Head};
 
@@ -39,29 +39,30 @@ impl PreviousMaps {
                             [sizes, wanted].map(MapSizes::bindings);
                         tracing::info!(
                             %folder, found, asked, bindings_found, bindings_asked,
-                            "the memory of flows or the bindings have another size"
+                            "the flow memory or the bindings have another size"
                         );
                         return Ok(Self::OtherSizes(hash_seed, sizes));
                     }
                     // One that is missing is made.
                     _ => return Ok(Self::Ours(hash_seed)),
                 },
-                Err(error) => tracing::warn!(%folder, %error, "the maps are not whole"),
+                Err(error) => tracing::warn!(%folder, %error, "the maps are not complete"),
             },
             Some(Head { abi, .. }) => {
                 tracing::info!(%folder, found = abi, own = ABI, "the maps have another layout");
             }
             None if maps => {
-                tracing::warn!(%folder, "found maps of an agent that did not finish its first start");
+                tracing::warn!(%folder, "found maps of an agent that did not complete its first \
+                                         start");
             }
             None if links => tracing::warn!(%folder, "found links without maps"),
             None => return Ok(Self::None(None)),
         }
         if links {
-            tracing::info!(%folder, "building maps beside those that forward");
+            tracing::info!(%folder, "building new maps while the old ones forward");
             return Ok(Self::Running(seed));
         }
-        tracing::warn!(%folder, "removing them: nothing forwards with them");
+        tracing::warn!(%folder, "removing these maps: no program uses them");
         pins.clear()?;
         Ok(Self::None(seed))
     }

@@ -1,6 +1,6 @@
-//! The memory of flows, or the bindings of modes nat and fullnat, in another size, while packets go on: new
-//! maps in the folder for new maps ([`map_migration`]), beside second pins of all others, which stay
-//! as they are.
+//! Resizes the flow memory, or the bindings of modes nat and fullnat, while packets are forwarded:
+//! new maps in the folder for new maps ([`map_migration`]), together with second pins of all other
+//! maps, which stay unchanged.
 //!
 //! What they hold is carried over before the link changes its program, and once more after it:
 //! what packets have written meanwhile. Between the two, in milliseconds, a flow that begins in an armed slot
@@ -15,19 +15,20 @@ use lb_ebpf::flow_hash::{self, KEYS};
 use super::{
     LoadError, MapSizes, StoreError,
     bindings::BindingMaps,
-    flows::{Carried, FlowMap, Truth},
+    flows::{Carried, FlowMap, Precedence},
     map_migration,
     pinned_map::failed,
     pins::{PinFolder, maps},
 };
 use crate::clock;
 
-/// Passes before the switch at most: each finds what packets have written during the one before.
+/// Maximum number of passes before the switch: each copies what packets have written during the
+/// previous one.
 const PASSES: usize = 3;
 
 /// What is carried over.
 pub(super) struct Resize {
-    /// The former memory and the new one, if it has another size.
+    /// The old flow memory and the new one, if its size differs.
     memory: Option<[FlowMap; 2]>,
     /// The same for bindings.
     bindings: Option<[BindingMaps; 2]>,
@@ -38,11 +39,11 @@ pub(super) struct Resize {
 pub(super) fn share(
     pins: &PinFolder,
     folder: &Path,
-    [former, wanted]: [MapSizes; 2],
+    [previous, wanted]: [MapSizes; 2],
 ) -> Result<(), LoadError> {
     for pin in maps(pins.path())? {
         let name = pin.file_name().unwrap_or_default();
-        if changed(former, wanted).iter().any(|changed| name == *changed) {
+        if changed(previous, wanted).iter().any(|changed| name == *changed) {
             continue;
         }
         // Only maps with names that this version knows are in maps of its layout.
@@ -57,12 +58,12 @@ pub(super) fn share(
 }
 
 /// The maps of other sizes.
-fn changed(former: MapSizes, wanted: MapSizes) -> Vec<&'static str> {
+fn changed(previous: MapSizes, wanted: MapSizes) -> Vec<&'static str> {
     let mut changed = Vec::new();
-    if former.memory_lines != wanted.memory_lines {
+    if previous.memory_lines != wanted.memory_lines {
         changed.push(map::MEMORY);
     }
-    if former.bindings != wanted.bindings {
+    if previous.bindings != wanted.bindings {
         // What says which bindings are free belongs to them.
         changed.extend([map::BINDINGS, map::FLOWS, map::FREE, map::TURNS]);
     }
@@ -74,59 +75,64 @@ impl Resize {
     pub(super) fn begin(
         pins: &PinFolder,
         folder: &Path,
-        [former, wanted]: [MapSizes; 2],
+        [previous, wanted]: [MapSizes; 2],
         hash_seed: [u64; 2],
     ) -> Result<Self, StoreError> {
-        let changed = changed(former, wanted);
-        let (former, new) = (pins.path(), folder);
+        let changed = changed(previous, wanted);
+        let (previous, new) = (pins.path(), folder);
         let memory = |folder: &Path| {
             FlowMap::open(folder).map_err(|source| failed("open", map::MEMORY, source))
         };
         let has = |name| changed.contains(&name);
-        let memory = has(map::MEMORY).then(|| Ok::<_, StoreError>([memory(former)?, memory(new)?]));
+        let memory =
+            has(map::MEMORY).then(|| Ok::<_, StoreError>([memory(previous)?, memory(new)?]));
         let bindings = has(map::BINDINGS)
-            .then(|| Ok::<_, StoreError>([BindingMaps::open(former)?, BindingMaps::open(new)?]));
+            .then(|| Ok::<_, StoreError>([BindingMaps::open(previous)?, BindingMaps::open(new)?]));
         let mut resize = Self {
             memory: memory.transpose()?,
             bindings: bindings.transpose()?,
             keys: flow_hash::keys(hash_seed),
         };
         for _ in 0..PASSES {
-            resize.carry(Truth::PreviousMaps);
+            resize.carry(Precedence::PreviousMaps);
         }
         Ok(resize)
     }
 
-    fn carry(&mut self, truth: Truth) -> [Option<Carried>; 2] {
-        let memory =
-            self.memory.as_ref().map(|[former, new]| new.carry(former, truth, clock::seconds()));
-        let bindings =
-            self.bindings.as_mut().map(|[former, new]| new.carry(former, truth, &self.keys));
+    fn carry(&mut self, precedence: Precedence) -> [Option<Carried>; 2] {
+        let memory = self
+            .memory
+            .as_ref()
+            .map(|[previous, new]| new.carry(previous, precedence, clock::seconds()));
+        let bindings = self
+            .bindings
+            .as_mut()
+            .map(|[previous, new]| new.carry(previous, precedence, &self.keys));
         [memory, bindings]
     }
 
-    /// Carries over what came until the switch, and puts the new maps in the place of the former ones.
+    /// Copies what was written until the switch, and replaces the old maps by the new ones.
     pub(super) fn finish(mut self, pins: &PinFolder) -> Result<(), LoadError> {
-        let [memory, bindings] = self.carry(Truth::New);
+        let [memory, bindings] = self.carry(Precedence::New);
         match memory {
             Some(Carried { kept, lost: 0 }) => {
-                tracing::info!(kept, "the memory of flows has another size; what it held is kept");
+                tracing::info!(kept, "the flow memory has another size; all its flows are kept");
             }
             Some(Carried { kept, lost }) => {
                 tracing::warn!(
                     kept,
                     lost,
-                    "some remembered flows find no place in the smaller memory"
+                    "some remembered flows do not fit the smaller flow memory and are forgotten"
                 );
             }
             None => {}
         }
         match bindings {
             Some(Carried { kept, lost: 0 }) => {
-                tracing::info!(kept, "there are more or fewer bindings; all flows keep theirs");
+                tracing::info!(kept, "the number of bindings has changed; all flows keep theirs");
             }
             Some(Carried { kept, lost }) => {
-                tracing::warn!(kept, lost, "there are too few bindings for all flows: some break");
+                tracing::warn!(kept, lost, "there are too few bindings: some flows break");
             }
             None => {}
         }

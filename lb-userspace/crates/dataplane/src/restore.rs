@@ -1,4 +1,4 @@
-//! What somebody has taken away while the agent runs: links, pins, whole interfaces. Looks whether the
+//! Restores what was removed while the agent runs: links, pins, whole interfaces. Looks whether the
 //! program still runs where it should, and makes good what is missing.
 //!
 //! Asking is cheap, and changes nothing where all is well: a link that is given the program that it
@@ -16,7 +16,7 @@ impl DataPath {
     /// whether anything has changed; what cannot be made good is in [`DataPath::attached`] and
     /// [`DataPath::pins_fault`].
     pub fn restore(&mut self) -> bool {
-        if self.maps == Maps::Beside {
+        if self.maps == Maps::Migrating {
             return false;
         }
         let before = self.attached.clone();
@@ -31,12 +31,12 @@ impl DataPath {
     fn restore_all(&mut self) -> Result<bool, LoadError> {
         let folder = self.pins.path().display().to_string();
         if self.pins.restore()? {
-            tracing::warn!(folder, "the folder of pins had been removed; it is there again");
+            tracing::warn!(folder, "the folder of pins was removed; it is created again");
         }
         let pinned = self.balancer.restore_pins(&self.pins)?;
         if !pinned.is_empty() {
             let maps = pinned.join(", ");
-            tracing::warn!(folder, maps, "pins of maps had been removed; they are there again");
+            tracing::warn!(folder, maps, "pins of maps were removed; the maps are pinned again");
         }
         let names: Vec<String> = self.attached.iter().map(|one| one.name.clone()).collect();
         let program = load_program(self.balancer.ebpf(), program::BALANCE)?;

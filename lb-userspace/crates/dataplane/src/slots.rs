@@ -81,7 +81,7 @@ impl SlotMaps {
             let word = self.word(index).read_volatile();
             (self.in_ring(index).read_volatile(), Slot::from_word(word))
         };
-        // Epochs only go on: what was to be armed does not count as what is armed later.
+        // Epochs only increase: an aborted arming does not count as a later one.
         match RingSlot::from_word(in_ring) {
             met if met.is_armed() => slot,
             met => Slot { epoch: slot.epoch, ..Slot::unarmed(met.current()) },

@@ -16,7 +16,7 @@ use super::{
 use crate::clock;
 use lb_plan::MapStore as _;
 
-/// What goes wrong.
+/// Errors of reading counters.
 #[derive(Debug, Error)]
 #[error("cannot read the map {map} pinned in {folder}; is the data path loaded?")]
 pub struct StatsError {
@@ -91,16 +91,16 @@ impl StatsSource {
         })
     }
 
-    /// The number of flows that are remembered now, and how many can be: all of the memory is looked at, which takes some
-    /// milliseconds.
+    /// The number of remembered flows, and its maximum. It reads the whole flow memory, which takes
+    /// some milliseconds.
     pub fn remembered(&self) -> Result<(usize, u32), StatsError> {
         let mut count = 0;
         self.each_remembered(|_, _| count += 1)?;
         Ok((count, self.sizes()?.flows()))
     }
 
-    /// The number of flows of modes nat and fullnat now, and how many there can be: all bindings that were ever used
-    /// are looked at, which takes some milliseconds.
+    /// The number of flows of modes nat and fullnat, and its maximum. It reads all bindings that
+    /// were ever used, which takes some milliseconds.
     pub fn translated(&self) -> Result<(u32, u32), StatsError> {
         let folder = map_migration::written(&self.folder);
         let live = BindingMaps::open(&folder).map(|maps| maps.live());
@@ -124,10 +124,10 @@ impl StatsSource {
         Ok(())
     }
 
-    /// See [`MapStore::crowded`].
-    pub fn crowded(&self, new: &[ListenerKey]) -> Result<Option<ListenerKey>, StoreError> {
+    /// See [`MapStore::first_overflow`].
+    pub fn first_overflow(&self, new: &[ListenerKey]) -> Result<Option<ListenerKey>, StoreError> {
         let store = KernelStore::open(&map_migration::written(&self.folder))?;
-        Ok(store.crowded(new).copied())
+        Ok(store.first_overflow(new).copied())
     }
 
     fn traffic(

@@ -1,8 +1,8 @@
-//! The balancer is three programs: for plain packets, for all others, and for modes nat and fullnat. Loads
-//! them, and puts the others where the first goes on.
+//! The balancer is three programs: for plain packets, for all others, and for modes nat and
+//! fullnat. Loads them, and installs the others as tail calls of the first.
 //!
 //! Programs of two versions may meet for a moment, or after a crash: an agent replaces the first
-//! program last. What one leaves to another is part of the ABI.
+//! program last. Values that one passes to another are part of the ABI.
 
 use std::{io, path::Path};
 
@@ -37,7 +37,7 @@ pub struct Balancer {
     direct: Vec<(DirectMap, MapData)>,
 }
 
-/// What the first program goes on with: those that others go on with come first.
+/// The tail calls of the first program, callees first.
 pub(super) const OTHERS: [(Next, &str); 2] =
     [(Next::Translate, program::TRANSLATE), (Next::Rest, program::REST)];
 
@@ -87,13 +87,13 @@ impl Balancer {
             let other = other.try_clone().map_err(|error| refused(name, error.into()))?;
             others.push((self.instance.place(next), other));
         }
-        // Before others are in their places, so that a program that cannot be loaded changes nothing.
+        // Before others are installed, so that a program that cannot be loaded changes nothing.
         load_program(&mut self.ebpf, self.instance.first())?;
         place(&mut self.ebpf, &others).map_err(LoadError::Join)?;
         load_program(&mut self.ebpf, self.instance.first())
     }
 
-    /// Pins its maps again where somebody has removed their pins; gives their names.
+    /// Pins maps again whose pins were removed; returns their names.
     pub(super) fn restore_pins(&self, pins: &PinFolder) -> Result<Vec<String>, LoadError> {
         let direct = self.direct.iter().map(|(map, data)| (map.name, Pinned::Direct(data)));
         let others = self.ebpf.maps().map(|(name, map)| (name, Pinned::Other(map)));

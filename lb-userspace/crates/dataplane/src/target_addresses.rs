@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn vips_are_what_lo_has_and_what_is_named() {
+    fn vips_are_addresses_of_lo_and_named_ones() {
         let found = [
             at("lo", "127.0.0.1/8"),
             at("lo", "::1/128"),

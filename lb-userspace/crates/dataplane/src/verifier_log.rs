@@ -14,7 +14,7 @@ use std::{
 /// temporary files.
 const FOLDER: &str = "/run/xelb";
 
-/// What has become of the log of the verifier.
+/// The result of saving the verifier's log.
 #[derive(Debug)]
 pub enum VerifierLog {
     /// It is in this file.
@@ -30,11 +30,11 @@ impl fmt::Display for VerifierLog {
         match self {
             Self::Kept(path) => write!(
                 formatter,
-                "its verifier's reasons are in {}; please report it with that file",
+                "its verifier's log is {}; please report this with that file",
                 path.display()
             ),
             Self::Lost(error) => {
-                write!(formatter, "its verifier's reasons cannot be kept: {error}")
+                write!(formatter, "its verifier's log cannot be saved: {error}")
             }
             Self::Empty => formatter.write_str("its verifier gives no reason"),
         }
@@ -57,7 +57,7 @@ impl VerifierLog {
     }
 }
 
-/// Never through a link that somebody else has laid.
+/// Never through a symbolic link of another user.
 fn write_new(path: &Path, text: &str) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

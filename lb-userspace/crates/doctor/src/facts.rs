@@ -47,7 +47,7 @@ pub struct InterfaceFacts {
     pub running: bool,
     /// Largest IP packet, in bytes.
     pub mtu: u32,
-    /// Name of its driver; empty if nobody says.
+    /// Name of its driver; empty if unknown.
     pub driver: String,
     /// The XDP program on it.
     pub xdp: Option<XdpFacts>,
@@ -65,7 +65,7 @@ pub struct InterfaceFacts {
     pub interrupt_cpus: Vec<Vec<u32>>,
     /// Packets that the kernel dropped on arrival.
     pub rx_dropped: u64,
-    /// Packets that the device had no room for.
+    /// Packets that the device dropped since its ring was full.
     pub rx_missed: u64,
     /// Packets of a while, where a program is attached and this process may count.
     pub arrivals: Option<Arrivals>,
@@ -107,14 +107,14 @@ pub struct AgentFacts {
     /// Names of the interfaces that it attached its program to.
     pub attached: Vec<String>,
     /// Its targets, and how the kernel would reach them.
-    pub targets: Vec<TargetWay>,
+    pub targets: Vec<TargetNextHop>,
     /// Packets that it dropped since the data path was loaded.
     pub drops: Vec<DropCount>,
 }
 
 /// A target and how it is reached.
 #[derive(Clone, Debug)]
-pub struct TargetWay {
+pub struct TargetNextHop {
     /// For people: group, address and port.
     pub name: String,
     /// Its address.

@@ -8,7 +8,7 @@ use serde::Serialize;
 pub enum Severity {
     /// As it should be.
     Ok,
-    /// It works, but slowly, or not for everybody, or nobody can say from here.
+    /// It works, but slowly, or not for all clients, or it cannot be checked from here.
     Warning,
     /// Packets are lost, or will be.
     Error,
@@ -21,7 +21,7 @@ pub struct Finding {
     pub severity: Severity,
     /// The check's stable name.
     pub check: &'static str,
-    /// What was looked at: `host`, `agent`, `data path`, an interface, a target, a VIP.
+    /// What was checked: `host`, `agent`, `data path`, an interface, a target, a VIP.
     pub subject: String,
     /// What was found.
     pub message: String,

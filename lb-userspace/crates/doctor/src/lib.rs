@@ -14,12 +14,13 @@ mod target;
 
 pub use balancer::balancer_findings;
 pub use facts::{
-    AgentFacts, Arrivals, BalancerFacts, DropCount, HostFacts, InterfaceFacts, TargetWay, XdpFacts,
+    AgentFacts, Arrivals, BalancerFacts, DropCount, HostFacts, InterfaceFacts, TargetNextHop,
+    XdpFacts,
 };
 pub use finding::{Finding, Severity};
 pub use forwarding::Forwarding;
 pub use sysctl::Setting;
-pub use target::{LocalAddress, TargetFacts, TunnelDevice, WayToClients, target_findings};
+pub use target::{LocalAddress, RouteToClients, TargetFacts, TunnelDevice, target_findings};
 
 /// The largest packet that clients usually send, in bytes.
 const CLIENT_PACKET: u32 = 1500;

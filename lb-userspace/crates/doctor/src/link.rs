@@ -8,7 +8,7 @@ pub(super) fn check(interface: &InterfaceFacts) -> Finding {
         return Finding::error("link", name, "it is down", format!("ip link set dev {name} up"));
     }
     if !interface.running {
-        let remedy = "look at the cable, or at the port of the switch";
+        let remedy = "check the cable and the port of the switch";
         return Finding::error("link", name, "it has no carrier", remedy);
     }
     Finding::ok("link", name, format!("up, MTU {}", interface.mtu))

@@ -21,7 +21,7 @@ pub enum BoundedFileError {
     /// A directory, where a file is wanted.
     #[error("is a directory; name a file in it")]
     Directory,
-    /// A pipe, a device or a socket: reading it may wait for ever, or never end.
+    /// A pipe, a device or a socket: reading it may block for ever, or never end.
     #[error("is not a regular file")]
     NotRegular,
     /// More than the limit.
@@ -35,7 +35,7 @@ pub enum BoundedFileError {
 /// The content of a file of at most `bytes_max` bytes, and what the file system says of it.
 pub fn read(path: &Path, bytes_max: u64) -> Result<(Vec<u8>, Metadata), BoundedFileError> {
     let too_large = BoundedFileError::TooLarge { bytes_max };
-    // Opening some devices does something (a watchdog starts), so the kind is looked at before that.
+    // Opening some devices does something (a watchdog starts), so the kind is checked before that.
     regular(&fs::metadata(path)?)?;
     // Without O_NONBLOCK, the opening of a pipe that has taken the file's place waits for a writer.
     let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
@@ -69,7 +69,7 @@ mod tests {
 
     use super::*;
 
-    fn told(path: &Path) -> String {
+    fn message_of(path: &Path) -> String {
         let path = path.to_path_buf();
         let (sender, receiver) = mpsc::channel();
         thread::spawn(move || {
@@ -97,14 +97,14 @@ mod tests {
             ("/dev/zero".into(), "is not a regular file"),
             (path("missing"), "No such file or directory (os error 2)"),
         ] {
-            assert_eq!(told(&path), expected, "{}", path.display());
+            assert_eq!(message_of(&path), expected, "{}", path.display());
         }
     }
 
     /// Files of /proc have the size 0 whatever is in them.
     #[test]
     fn a_file_that_hides_its_size_is_bounded() {
-        assert!(told(Path::new("/proc/self/status")).ends_with(" bytes"));
+        assert!(message_of(Path::new("/proc/self/status")).ends_with(" bytes"));
         let error = read(Path::new("/proc/self/status"), 8).unwrap_err();
         assert!(matches!(error, BoundedFileError::TooLarge { bytes_max: 8 }), "{error}");
     }

@@ -27,7 +27,7 @@ pub fn or_reserved<T>(open: impl FnMut() -> io::Result<T>) -> io::Result<T> {
 }
 
 /// Gives one up where an error says that there is none for it; whether there was one to give.
-pub fn give_up_for(error: &io::Error) -> bool {
+pub fn release_for(error: &io::Error) -> bool {
     is_shortage(error) && KEPT_OPEN.kept().pop().is_some()
 }
 
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_descriptor_of_the_reserve_is_given_up_for_what_needs_one() {
+    fn a_reserve_descriptor_is_released_when_one_is_needed() {
         for errno in [libc::EMFILE, libc::ENFILE] {
             let reserve = Reserve::new();
             reserve.fill(|| File::open("/dev/null"));
@@ -86,7 +86,7 @@ mod tests {
             assert_eq!(reserve.kept().len(), KEPT - 3);
             reserve.fill(|| File::open("/dev/null"));
             assert_eq!(reserve.kept().len(), KEPT);
-            // The end of the reserve, and other errors, are told.
+            // The end of the reserve, and other errors, are reported.
             let refused = || Err::<(), _>(io::Error::from_raw_os_error(errno));
             let error = reserve.or_reserved(refused).unwrap_err();
             assert_eq!((error.raw_os_error(), reserve.kept().len()), (Some(errno), 0));

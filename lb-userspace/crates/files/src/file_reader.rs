@@ -1,12 +1,13 @@
-//! Reads files whose names come from elsewhere away from those who must not wait: one job at a time, each
-//! within a time. A file system that does not answer then holds one thread, and nobody.
+//! Reads files whose names come from elsewhere away from those who must not wait: one job at a
+//! time, each within a time. A file system that does not answer then blocks only this thread.
 
 use std::{sync::Arc, time::Duration};
 
 use thiserror::Error;
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
-/// Longest time that a job may take, and wait for the one before it: less than clients of the API wait.
+/// Maximum duration of a job, and of its wait for the previous one: less than the timeout of
+/// clients of the API.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The files were not read.
@@ -14,8 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub enum FilesUnread {
     /// It takes too long.
     #[error(
-        "reading the configuration, or a file that it names, has not ended within {0:?}: does its file \
-         system answer?"
+        "reading the configuration, or a file that it names, takes longer than {0:?}: does its \
+         file system answer?"
     )]
     Slow(Duration),
     /// The job has panicked.
@@ -43,8 +44,8 @@ impl FileReader {
         Self { turn: Arc::new(Semaphore::new(1)), patience }
     }
 
-    /// Runs a job that reads files, after the one before it. One that does not end in time goes on without
-    /// anybody who waits for it, and keeps the next ones from beginning.
+    /// Runs a job that reads files, after the previous one. A job that does not end in time
+    /// continues without a waiting caller, and blocks the next ones.
     pub async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce() -> T + Send + 'static,
@@ -74,17 +75,17 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_job_that_hangs_holds_one_thread_and_nobody() {
+    async fn a_hanging_job_blocks_one_thread_and_no_caller() {
         let patience = Duration::from_millis(100);
         let reader = FileReader::within(patience);
         assert_eq!(reader.run(|| 1).await, Ok(1));
         let (answer, file_system) = mpsc::channel::<()>();
         let hung = reader.run(move || file_system.recv()).await.map(|_answer| ());
         assert_eq!(hung, Err(FilesUnread::Slow(patience)));
-        let (tell, told) = mpsc::channel::<()>();
+        let (tell, message_of) = mpsc::channel::<()>();
         let next = reader.run(move || tell.send(()).unwrap()).await;
         assert_eq!(next, Err(FilesUnread::Slow(patience)));
-        assert!(told.try_recv().is_err(), "the next one has begun all the same");
+        assert!(message_of.try_recv().is_err(), "the next one has begun all the same");
         answer.send(()).unwrap();
         let reader = FileReader { patience: Duration::from_secs(20), ..reader };
         assert_eq!(reader.run(|| 2).await, Ok(2));

@@ -1,4 +1,4 @@
-//! Reads files that hold or give power: only those that nobody else can read or change.
+//! Reads files with secrets or permissions: only those that no other user can read or change.
 
 use std::{io, os::unix::fs::MetadataExt as _, path::Path};
 
@@ -60,7 +60,7 @@ fn read(path: &Path, private: bool) -> Result<String, FileError> {
         return Err(unfit(reason));
     }
     if private && owner != 0 && owner != geteuid().as_raw() {
-        return Err(unfit(format!("belongs to uid {owner}, neither to root nor to this user")));
+        return Err(unfit(format!("is owned by uid {owner}, neither by root nor by this user")));
     }
     String::from_utf8(bytes).map_err(|_| unfit("is not text (UTF-8)".to_owned()))
 }
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_such_file_is_refused() {
+    fn unsafe_private_files_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         let write = |name: &str, bytes: &[u8]| {
@@ -138,6 +138,6 @@ mod tests {
         fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
         chown(&path, Some(65_534), None).unwrap();
         let error = read_private(&path).unwrap_err().to_string();
-        assert!(error.contains("belongs to uid 65534"), "{error}");
+        assert!(error.contains("is owned by uid 65534"), "{error}");
     }
 }

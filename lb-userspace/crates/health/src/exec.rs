@@ -1,9 +1,9 @@
 //! The probe that is a program of the user's: bounded in time, output and number, without a shell, as
 //! a user without rights.
 //!
-//! It runs in a session of its own, which is killed as a whole when its time is over, and when the
-//! program itself has ended: what it leaves behind does not live on, unless it has made a session
-//! of its own.
+//! It runs in its own session, which is killed as a whole when its time is over, and when the
+//! program itself has ended: what it leaves behind does not live on, unless it has created its own
+//! session.
 
 mod confine;
 mod policy;
@@ -59,7 +59,10 @@ pub(super) async fn probe(
     deadline: Instant,
 ) -> Outcome {
     let Ok(Ok(place)) = timeout_at(deadline, PLACES.acquire()).await else {
-        let detail = format!("{AT_A_TIME} exec checks run already; make them quicker or rarer");
+        let detail = format!(
+            "{AT_A_TIME} exec checks are already running; make them faster or \
+                              less frequent"
+        );
         return Outcome::Inconclusive { detail };
     };
     // Readers see this, and not the command.
@@ -89,8 +92,8 @@ pub(super) async fn probe(
     }
 }
 
-/// The file to run. It may lie on a file system that does not answer, so it is looked for on a thread of
-/// its own, which keeps the place for as long as that takes.
+/// The file to run. It may be on a file system that does not answer, so a separate thread looks it
+/// up, which keeps its place for as long as that takes.
 async fn find(
     check: &ExecCheck,
     policy: &Arc<ExecPolicy>,
@@ -108,7 +111,7 @@ async fn find(
         Ok(Ok((Err(error), _))) => Err(error.without_paths()),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_elapsed) => {
-            Err("its program cannot be found in time: does its file system answer?".to_owned())
+            Err("looking up its program takes too long: does its file system answer?".to_owned())
         }
     }
 }

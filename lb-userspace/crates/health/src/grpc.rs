@@ -1,6 +1,6 @@
-//! The gRPC probe: one call of `grpc.health.v1.Health/Check` (the gRPC health checking protocol) over a
-//! connection of its own: HTTP/2 with prior knowledge, or in TLS with ALPN. The two messages are
-//! so small that they are read and written by hand.
+//! The gRPC probe: one call of `grpc.health.v1.Health/Check` (the gRPC health checking protocol)
+//! over a separate connection: HTTP/2 with prior knowledge, or in TLS with ALPN. The two messages
+//! are so small that they are read and written by hand.
 
 use std::{pin::pin, time::Duration};
 
@@ -30,7 +30,7 @@ const USER_AGENT: &str = concat!("xelb-health-check/", env!("CARGO_PKG_VERSION")
 const HEAD_BYTES_MAX: u32 = 16 * 1024;
 const BODY_BYTES_MAX: usize = 4 * 1024;
 
-/// Length of what stands before each message: whether it is compressed, and its length.
+/// Length of the prefix of each message: whether it is compressed, and its length.
 const PREFIX: usize = 5;
 
 /// `SERVING` of `HealthCheckResponse.ServingStatus`.
@@ -50,7 +50,7 @@ pub(super) async fn probe(probe: &Probe, check: &GrpcCheck, deadline: Instant) -
         Err(outcome) => return outcome,
     };
     if stream.get_ref().1.alpn_protocol() != Some(b"h2") {
-        return Outcome::failed("the target speaks TLS, but not HTTP/2 in it (ALPN h2)");
+        return Outcome::failed("the target supports TLS, but not HTTP/2 over TLS (ALPN h2)");
     }
     ask(TokioIo::new(Wire::new(stream)), probe, check, deadline).await
 }
@@ -143,19 +143,19 @@ where
 async fn read(response: http::Response<hyper::body::Incoming>) -> Result<Answer, String> {
     let (head, body) = response.into_parts();
     if head.status != 200 {
-        return Err(format!("HTTP status {}, a gRPC server answers 200", head.status.as_u16()));
+        return Err(format!("HTTP status {}, expected 200 of a gRPC server", head.status.as_u16()));
     }
     let kind = head.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     if !kind.is_some_and(|kind| kind.starts_with("application/grpc")) {
         let kind: String = kind.unwrap_or("none").chars().take(40).collect();
-        return Err(format!("content type {kind:?}, gRPC has application/grpc"));
+        return Err(format!("content type {kind:?}, expected application/grpc"));
     }
     // An answer without a message has everything in its head.
     if let Some(answer) = status_of(&head.headers, None)? {
         return Ok(answer);
     }
     let body = Limited::new(body, BODY_BYTES_MAX).collect().await;
-    let body = body.map_err(|error| format!("the answer breaks off or is too long: {error}"))?;
+    let body = body.map_err(|error| format!("the answer is truncated or too long: {error}"))?;
     let trailers = body.trailers().cloned().unwrap_or_default();
     let serving = serving(&body.to_bytes());
     status_of(&trailers, serving)?.ok_or_else(|| "the answer has no grpc-status".to_owned())
@@ -167,7 +167,7 @@ fn status_of(headers: &HeaderMap, serving: Option<u64>) -> Result<Option<Answer>
         return Ok(None);
     };
     let code = status.to_str().ok().and_then(|text| text.parse().ok());
-    let code = code.ok_or_else(|| "its grpc-status is no number".to_owned())?;
+    let code = code.ok_or_else(|| "its grpc-status is not a number".to_owned())?;
     let says = headers.get("grpc-message").and_then(|text| text.to_str().ok()).unwrap_or("");
     Ok(Some(Answer { code, says: says.chars().take(100).collect(), serving }))
 }
@@ -205,11 +205,11 @@ fn judge(answer: &Answer, check: &GrpcCheck) -> Outcome {
                 0 => "UNKNOWN",
                 2 => "NOT_SERVING",
                 3 => "SERVICE_UNKNOWN",
-                _ => "of a kind that is not known",
+                _ => "in an unknown state",
             };
             Outcome::failed(format!("the service is {name}"))
         }
-        (0, None) => Outcome::failed("the answer is no message of the health service"),
+        (0, None) => Outcome::failed("the answer is not a message of the health service"),
     }
 }
 

@@ -25,7 +25,7 @@ struct Script {
     kind: &'static str,
     body: &'static [u8],
     code: &'static str,
-    /// The code stands in the head, and there is no body.
+    /// The code is in the head, and there is no body.
     in_head: bool,
 }
 
@@ -98,7 +98,7 @@ fn mismatch(detail: &str) -> Outcome {
 }
 
 #[tokio::test]
-async fn what_the_service_says_decides() {
+async fn the_service_status_decides() {
     let unimplemented = Script { code: "12", in_head: true, ..SERVING };
     for (script, codes, expected) in [
         (SERVING, vec![(0, 0)], Outcome::Success),
@@ -122,12 +122,12 @@ async fn what_the_service_says_decides() {
         (
             Script { body: &[1, 0, 0, 0, 2, 8, 1], ..SERVING },
             vec![(0, 0)],
-            Outcome::failed("the answer is no message of the health service"),
+            Outcome::failed("the answer is not a message of the health service"),
         ),
         (
             Script { body: &[0, 255, 255, 255, 255, 8, 1], ..SERVING },
             vec![(0, 0)],
-            Outcome::failed("the answer is no message of the health service"),
+            Outcome::failed("the answer is not a message of the health service"),
         ),
         (
             Script { code: "", ..SERVING },
@@ -137,17 +137,17 @@ async fn what_the_service_says_decides() {
         (
             Script { code: "zero", ..SERVING },
             vec![(0, 0)],
-            Outcome::failed("its grpc-status is no number"),
+            Outcome::failed("its grpc-status is not a number"),
         ),
         (
             Script { status: 404, ..SERVING },
             vec![(0, 0)],
-            Outcome::failed("HTTP status 404, a gRPC server answers 200"),
+            Outcome::failed("HTTP status 404, expected 200 of a gRPC server"),
         ),
         (
             Script { kind: "text/html", ..SERVING },
             vec![(0, 0)],
-            Outcome::failed("content type \"text/html\", gRPC has application/grpc"),
+            Outcome::failed("content type \"text/html\", expected application/grpc"),
         ),
     ] {
         let address = serve(script, None).await;
@@ -165,12 +165,12 @@ async fn over_tls_with_alpn() {
     let address = serve(SERVING, Some(acceptor(&[b"h2"]))).await;
     assert_eq!(outcome(address, &check).await, Outcome::Success);
     let address = serve(SERVING, Some(acceptor(&[]))).await;
-    let detail = "the target speaks TLS, but not HTTP/2 in it (ALPN h2)";
+    let detail = "the target supports TLS, but not HTTP/2 over TLS (ALPN h2)";
     assert_eq!(outcome(address, &check).await, Outcome::failed(detail));
 }
 
 #[tokio::test]
-async fn who_does_not_speak_it_has_failed_in_time() {
+async fn servers_without_grpc_fail_in_time() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = silent.local_addr().unwrap();
     let begun = Instant::now();

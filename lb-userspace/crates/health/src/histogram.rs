@@ -41,7 +41,7 @@ impl Histogram {
         }
     }
 
-    /// What so many in a thousand do not exceed, at most a quarter too long; 0 when there are none.
+    /// Quantile in thousandths, at most a quarter too high; 0 without samples.
     pub(super) fn quantile(&self, per_thousand: u64) -> u64 {
         let counts: Vec<u64> = self.counts.iter().map(|count| count.load(Relaxed)).collect();
         let wanted = (counts.iter().sum::<u64>() * per_thousand).div_ceil(1000);

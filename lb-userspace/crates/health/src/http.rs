@@ -1,4 +1,4 @@
-//! The HTTP probe: one GET request over a connection of its own, in TLS if wanted. No HTTP/2, no
+//! The HTTP probe: one GET request over a separate connection, in TLS if wanted. No HTTP/2, no
 //! redirects.
 
 mod malformed;
@@ -49,7 +49,7 @@ pub(super) async fn probe(probe: &Probe, check: &HttpCheck, deadline: Instant) -
         Ok(request) => request,
         Err(error) => {
             let path = &check.path;
-            return Outcome::failed(format!("cannot ask for {path:?}: {error}; correct the path"));
+            return Outcome::failed(format!("cannot request {path:?}: {error}; correct the path"));
         }
     };
     let stream = match tcp::connect(probe, Purpose::Talk, deadline).await {
@@ -125,7 +125,7 @@ async fn exchange(
     check: &HttpCheck,
     deadline: Instant,
 ) -> hyper::Result<Answer> {
-    // Clients take what old servers send; nothing but status and body is looked at.
+    // Clients accept responses of old servers; only status and body are checked.
     let (mut sender, connection) = http1::Builder::new()
         .max_buf_size(HEAD_BYTES_MAX)
         .allow_spaces_after_header_name_in_responses(true)
@@ -136,8 +136,8 @@ async fn exchange(
     let answer = pin!(async move {
         let response = sender.send_request(request).await?;
         let mut answer = Answer { status: response.status().as_u16(), ..Answer::default() };
-        // A body that nobody asks for says nothing about the target. One that is asked for may
-        // take until just before the probe's end.
+        // A body that is not checked says nothing about the target. A checked body may take until
+        // just before the probe's end.
         let patience = match check.body {
             None => Instant::now() + BODY_WAIT_MAX,
             Some(_) => deadline.checked_sub(BODY_MARGIN).unwrap_or(deadline),
@@ -147,7 +147,7 @@ async fn exchange(
         answer.end = end.unwrap_or(BodyEnd::Late);
         Ok(answer)
     });
-    // The connection is driven here and not in a task of its own, so that dropping the probe drops
+    // The connection is driven here and not in a separate task, so that dropping the probe drops
     // the socket. It may end before the answer has been picked up.
     match select(answer, pin!(connection)).await {
         Either::Left((answer, _connection)) => answer,
@@ -165,7 +165,7 @@ async fn read_body(mut body: Incoming, wanted: Option<&str>, read: &mut Vec<u8>)
         if let Some(data) = frame.data_ref() {
             read.extend(data.iter().take(BODY_BYTES_MAX.saturating_sub(before)));
         }
-        // What came before has been looked through, but for a part of the text at its end.
+        // The earlier part has been searched, except for a part of the text at its end.
         let found = |text: &str| {
             let fresh = read.get(before.saturating_sub(text.len())..).unwrap_or_default();
             has(fresh, text)
@@ -180,7 +180,7 @@ async fn read_body(mut body: Incoming, wanted: Option<&str>, read: &mut Vec<u8>)
     BodyEnd::Read
 }
 
-/// Whether a text stands anywhere in a body.
+/// Whether a body contains a text.
 fn has(body: &[u8], text: &str) -> bool {
     body.windows(text.len().max(1)).any(|bytes| bytes == text.as_bytes())
 }
@@ -203,7 +203,7 @@ fn judge(answer: &Answer, check: &HttpCheck, timeout: Duration) -> Outcome {
 fn missing(status: u16, text: &str, body: &[u8], end: BodyEnd, timeout: Duration) -> Outcome {
     let start = malformed::start(body, BODY_SHOWN);
     let begins = if body.is_empty() {
-        "nothing of the body has come".to_owned()
+        "no part of the body has arrived".to_owned()
     } else {
         format!("the body begins {start}")
     };
@@ -220,15 +220,16 @@ fn missing(status: u16, text: &str, body: &[u8], end: BodyEnd, timeout: Duration
             BODY_BYTES_MAX / 1024
         )),
         BodyEnd::Broken => {
-            Outcome::failed(format!("{status} the body breaks off before {text:?}; {begins}"))
+            Outcome::failed(format!("{status} the body ends early before {text:?}; {begins}"))
         }
         BodyEnd::Late => Outcome::timeout(format!(
-            "{status} the body has not ended within {timeout:?}, and {text:?} has not come; {begins}"
+            "{status} the body has not ended within {timeout:?}, and {text:?} has not arrived; \
+             {begins}"
         )),
     }
 }
 
-/// What went wrong after the connection was made; `seen` is what came.
+/// The error after the connection was made; `seen` is the received start.
 fn describe(error: &hyper::Error, seen: &[u8]) -> String {
     let source = std::error::Error::source(error).and_then(|cause| cause.downcast_ref());
     if let Some(cause) = source {

@@ -31,10 +31,10 @@ const ECHO_REPLY_V6: u8 = 129;
 /// Type, code, checksum, identifier, sequence number.
 const HEADER: usize = 8;
 
-/// Bytes behind the header, by which a reply is known: nobody else has them.
+/// Bytes after the header, which identify a reply: no other process has them.
 const TOKEN: usize = 16;
 
-/// Longest reply that is looked at: an IPv4 header with options before it.
+/// Longest reply that is parsed, including an IPv4 header with options.
 const REPLY_MAX: usize = 60 + HEADER + TOKEN + 64;
 
 /// Identifiers of raw sockets, so that two of them differ.
@@ -58,7 +58,7 @@ pub(super) async fn probe(probe: &Probe, deadline: Instant) -> Outcome {
             }
             return Outcome::Inconclusive {
                 detail: format!(
-                    "cannot ping from this host: {error}; it takes CAP_NET_RAW, or a \
+                    "cannot ping from this host: {error}; it needs CAP_NET_RAW, or a \
                      net.ipv4.ping_group_range that has the agent's group"
                 ),
             };
@@ -115,7 +115,7 @@ impl Pinger {
         self.socket.async_io(Interest::WRITABLE, send).await.map(drop)
     }
 
-    /// Waits for the reply; what else comes is somebody else's.
+    /// Waits for the reply; other packets belong to other processes.
     async fn reply(&self) -> io::Result<()> {
         loop {
             let mut buffer = [MaybeUninit::<u8>::uninit(); REPLY_MAX];
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn this_host_answers_and_its_address_tells_nobody_else() {
+    async fn this_host_answers_and_only_its_reply_counts() {
         let second = Duration::from_secs(1);
         for ip in [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
             // Many at a time: each must find its own reply.

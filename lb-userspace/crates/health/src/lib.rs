@@ -37,7 +37,7 @@ use lb_config::{HealthCheck, TargetKey};
 pub use machine::Machine;
 pub use network_prober::NetworkProber;
 pub use outcome::{NoDescriptor, Outcome};
-pub use probe::{Probe, ProbeFuture, Prober, Way};
+pub use probe::{Probe, ProbeFuture, ProbeVia, Prober};
 pub use schedule::FIRST_PROBE_WAIT_MAX;
 pub use scheduler::Scheduler;
 pub use stats::{SchedulerStats, StatsSnapshot};
@@ -52,8 +52,8 @@ pub struct CheckSpec {
     pub target: TargetKey,
     /// How.
     pub check: HealthCheck,
-    /// What a former agent knew: the state to start from; `None` starts as `Initial`. Only read
-    /// when the check starts, so a change of it does not restart one.
+    /// The state of a previous agent to start with; `None` starts as `Initial`. Only read when the
+    /// check starts, so a change of it does not restart one.
     pub resume: Option<TargetState>,
 }
 

@@ -8,18 +8,18 @@ use tokio::time::Instant;
 
 use super::{Health, Outcome, Reason};
 
-/// How the detail of a target begins that a former agent has left unhealthy.
+/// Prefix of the detail of a target that a previous agent has left unhealthy.
 const UNHEALTHY_BEFORE: &str = "unhealthy before the agent started; ";
 
-/// What is known of one target, and what it takes to change that.
+/// The health state of one target, and its transitions.
 ///
-/// Thresholds count *consecutive* outcomes: one outcome to the contrary starts the count again.
+/// Thresholds count *consecutive* outcomes: a contrary outcome restarts the count.
 #[derive(Clone, Debug)]
 pub struct Machine {
     healthy_threshold: u32,
     unhealthy_threshold: u32,
     health: Health,
-    /// Latest outcomes in a row that speak against `health.state`.
+    /// Number of the latest consecutive outcomes that contradict `health.state`.
     contrary: u32,
     inconclusive_timeout: Option<Duration>,
     /// Latest inconclusive outcomes in a row, and when the first of them came.
@@ -27,7 +27,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// A machine that starts as `Initial`, or as a former agent left the target when `resume` is
+    /// A machine that starts as `Initial`, or in the state of the previous agent if `resume` is
     /// `Healthy` or `Unhealthy`. No outcome counts yet.
     #[must_use]
     pub fn new(check: &HealthCheck, resume: Option<TargetState>) -> Self {
@@ -56,7 +56,7 @@ impl Machine {
         machine
     }
 
-    /// Goes on with another check: the verdict stays, what was counted under the old one does not.
+    /// Continues with another check: the verdict stays, the counts are reset.
     pub fn adopt(&mut self, check: &HealthCheck) {
         self.healthy_threshold = check.healthy_threshold;
         self.unhealthy_threshold = check.unhealthy_threshold;
@@ -70,19 +70,19 @@ impl Machine {
     /// [`Self::health`] alone.
     ///
     /// An inconclusive outcome says nothing about the target and does not count as a failure. Many
-    /// in a row are a state of their own, and in the end the target is unhealthy.
+    /// in a row are reported, and in the end the target is unhealthy.
     pub fn observe(&mut self, outcome: &Outcome, now: Instant) -> Option<Health> {
         if let Outcome::Inconclusive { detail } = outcome {
-            return self.grope(detail, now).then(|| self.health.clone());
+            return self.observe_inconclusive(detail, now).then(|| self.health.clone());
         }
         self.blind = None;
-        let sees_again = self.see_again();
+        let sees_again = self.end_inconclusive();
         let verdict = self.conclude(outcome);
         verdict.or_else(|| sees_again.then(|| self.health.clone()))
     }
 
-    /// Takes in that the target could not be probed; whether that is news.
-    fn grope(&mut self, detail: &str, now: Instant) -> bool {
+    /// Records that the target could not be probed; returns whether that is a change.
+    fn observe_inconclusive(&mut self, detail: &str, now: Instant) -> bool {
         let (before, since) = self.blind.unwrap_or((0, now));
         let count = before.saturating_add(1);
         self.blind = Some((count, since));
@@ -108,8 +108,8 @@ impl Machine {
         news
     }
 
-    /// Ends what [`Self::grope`] has said of a target that has kept its state.
-    fn see_again(&mut self) -> bool {
+    /// Ends the report of [`Self::observe_inconclusive`] about a target that has kept its state.
+    fn end_inconclusive(&mut self) -> bool {
         if self.health.reason != Some(Reason::InternalError) {
             return false;
         }
@@ -117,7 +117,8 @@ impl Machine {
             TargetState::Healthy => self.health = healthy(),
             TargetState::Unhealthy => {
                 self.health.reason = Some(Reason::FailedHealthChecks);
-                "can be checked again, and has been unhealthy".clone_into(&mut self.health.detail);
+                "can be checked again, and was unhealthy before"
+                    .clone_into(&mut self.health.detail);
             }
             _ => {
                 self.health.reason = Some(Reason::InitialHealthChecking);
@@ -148,7 +149,7 @@ impl Machine {
         Some(self.health.clone())
     }
 
-    /// The verdict, with what the last failed probe saw if the target is not healthy.
+    /// The verdict, with the detail of the last failed probe if the target is not healthy.
     #[must_use]
     pub const fn health(&self) -> &Health {
         &self.health

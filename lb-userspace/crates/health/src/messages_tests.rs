@@ -1,5 +1,5 @@
-//! What people read of a probe, for each reason: exact texts. How each comes about over the network is
-//! tested beside its prober.
+//! What people read of a probe, for each reason: exact texts. The tests of each prober cause them
+//! over the network.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -40,7 +40,7 @@ fn errors_of_sockets() {
         check(&tcp::describe(&io::Error::from_raw_os_error(errno)), expected);
     }
     let refused = io::Error::from_raw_os_error(libc::ECONNREFUSED);
-    let nobody = Outcome::failed("port unreachable (ICMP): nobody listens there");
+    let nobody = Outcome::failed("port unreachable (ICMP): no program listens there");
     assert_eq!(udp::judge(&refused), nobody);
     let filtered = io::Error::from_raw_os_error(libc::EPERM);
     let detail = "cannot send from this host: Operation not permitted (os error 1)".to_owned();
@@ -55,22 +55,22 @@ fn certificates_that_are_refused() {
         (CertificateError::NotValidYet, "its certificate is not valid yet"),
         (
             CertificateError::UnknownIssuer,
-            "its certificate is from an authority that `verify` does not know",
+            "its certificate is from a CA that `verify` does not trust",
         ),
         (
             CertificateError::NotValidForName,
-            "its certificate is for another name; `server_name` says which is asked for",
+            "its certificate is for another name; set `server_name`",
         ),
         (CertificateError::Revoked, "its certificate is revoked"),
         (CertificateError::BadEncoding, "its certificate is malformed"),
         (CertificateError::BadSignature, "the signature of its certificate is wrong"),
         (
             CertificateError::UnhandledCriticalExtension,
-            "its certificate has a critical extension that is not known here",
+            "its certificate has a critical extension that xelb does not support",
         ),
         (
             CertificateError::InvalidPurpose,
-            "its certificate is not one for servers (extended key usage)",
+            "its certificate is not for servers (extended key usage)",
         ),
         (
             CertificateError::UnknownRevocationStatus,
@@ -126,7 +126,7 @@ fn known(resume: Option<TargetState>, outcomes: &[Outcome]) -> (Option<Reason>, 
 }
 
 #[test]
-fn what_is_known_of_a_target() {
+fn reason_and_detail_follow_from_outcomes() {
     use Reason::{FailedHealthChecks, InitialHealthChecking, InternalError, Timeout};
 
     let blind = || Outcome::Inconclusive { detail: "no local port".to_owned() };
@@ -156,7 +156,7 @@ fn what_is_known_of_a_target() {
             down,
             vec![blind(), blind(), Outcome::Success],
             Some(FailedHealthChecks),
-            "can be checked again, and has been unhealthy",
+            "can be checked again, and was unhealthy before",
         ),
         (up, vec![blind()], None, ""),
         (up, vec![blind(), blind()], Some(InternalError), unable),

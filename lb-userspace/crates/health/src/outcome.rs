@@ -16,9 +16,9 @@ pub enum Outcome {
         /// What was seen, for people; never empty.
         detail: String,
     },
-    /// The probe could not be made, for a reason that lies with this host (no file descriptors, no
-    /// local ports, a local firewall) and says nothing about the target. It counts for nothing:
-    /// an agent in need must not declare all its targets dead.
+    /// The probe could not be made, for a reason on this host (no file descriptors, no local ports,
+    /// a local firewall), which says nothing about the target. It counts for nothing: an agent in
+    /// need must not declare all its targets dead.
     Inconclusive {
         /// What is wrong here, for people.
         detail: String,
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_lacks_a_descriptor_is_made_again() {
+    fn a_probe_without_descriptor_is_repeated() {
         let of = |errno| Outcome::unopened("cannot open", &io::Error::from_raw_os_error(errno));
         assert_eq!(of(libc::EMFILE), Outcome::NoDescriptor(NoDescriptor::Process));
         assert_eq!(of(libc::ENFILE), Outcome::NoDescriptor(NoDescriptor::Host));

@@ -14,17 +14,17 @@ pub struct Probe {
     pub group: String,
     /// Where it goes to.
     pub address: SocketAddr,
-    /// The way it takes.
-    pub way: Way,
+    /// How it reaches the target.
+    pub via: ProbeVia,
     /// What it does.
     pub protocol: HealthProtocol,
     /// How long it may take, from the first packet to the outcome.
     pub timeout: Duration,
 }
 
-/// The way that a probe takes.
+/// How a probe reaches the target.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum ProbeVia {
     /// That of any connection of this host.
     Address,
     /// That of the data path to this target; [`super::TunnelProber`] finds out what it is.
@@ -40,9 +40,9 @@ impl Probe {
         Self {
             group: target.group.to_string(),
             address: SocketAddr::new(target.address, check.port.unwrap_or(target.port)),
-            way: match check.via {
-                Via::Address => Way::Address,
-                Via::Tunnel => Way::Tunnel(target.clone()),
+            via: match check.via {
+                Via::Address => ProbeVia::Address,
+                Via::Tunnel => ProbeVia::Tunnel(target.clone()),
             },
             protocol: check.protocol.clone(),
             timeout: check.timeout,
@@ -50,7 +50,7 @@ impl Probe {
     }
 }
 
-/// A probe under way. Dropping it closes its socket at once.
+/// A probe in progress. Dropping it closes its socket at once.
 pub type ProbeFuture<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
 
 /// Makes probes.

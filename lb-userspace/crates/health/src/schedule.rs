@@ -9,11 +9,11 @@ use tokio::time::Instant;
 /// The first probe comes within this time: soon, but not all first probes at once.
 pub const FIRST_PROBE_WAIT_MAX: Duration = Duration::from_millis(500);
 
-/// Each probe lies within this part of the interval around its place on an even grid, so that two
+/// Each probe starts within this part of the interval around its point on an even grid, so that two
 /// neighbours are between 95 % and 105 % of the interval apart and nothing drifts.
 const JITTER_DIVISOR: u32 = 40;
 
-/// Guards the arithmetic against an interval of zero, which validation does not let through.
+/// Guards the arithmetic against an interval of zero, which validation refuses.
 const INTERVAL_MIN: Duration = Duration::from_millis(1);
 
 /// The due times of one target.

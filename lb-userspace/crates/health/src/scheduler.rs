@@ -1,5 +1,5 @@
-//! Which targets are being checked: one task for each. What a probe does and what its outcome
-//! means is decided elsewhere.
+//! Which targets are being checked: one task for each. Probes and the meaning of their outcomes are
+//! defined elsewhere.
 
 #[cfg(test)]
 mod cost;
@@ -25,7 +25,7 @@ use super::{
 
 /// Checks targets until it is dropped, and sends an event for each change of a verdict.
 ///
-/// A verdict that a target starts with (`resume`, or `Initial`) is no change and sends no event.
+/// The initial verdict of a target (`resume`, or `Initial`) is not a change and sends no event.
 pub struct Scheduler {
     events: UnboundedSender<HealthEvent>,
     prober: Arc<dyn Prober>,
@@ -42,10 +42,10 @@ struct Checked {
     task: JoinHandle<()>,
 }
 
-/// What a target's task shares with the scheduler, which may replace the task.
+/// State that a target's task shares with the scheduler, which may replace the task.
 struct Life {
-    /// Number of the task that may speak for the target. An aborted task can still be running on
-    /// another thread: it finds another number here, and stays silent.
+    /// Number of the task that may report for the target. An aborted task can still be running on
+    /// another thread: it finds another number here, and reports nothing.
     generation: u64,
     machine: Machine,
 }
@@ -71,12 +71,12 @@ impl Scheduler {
 
     /// Checks exactly these targets from now on. Must be called inside a tokio runtime.
     ///
-    /// New ones start, missing ones stop, those whose check differs go on with the new check and
-    /// the verdict they have, and all others do not notice. Of two with the same key the later
+    /// New targets start, missing ones stop, targets with a changed check continue with the new
+    /// check and their verdict, and all others are not affected. Of two with the same key the later
     /// counts.
     ///
     /// When this returns, no further event of a stopped target or of a replaced check is sent.
-    /// Events sent before may still lie in the channel; [`Self::is_current`] tells them apart.
+    /// Earlier events may still be in the channel; [`Self::is_current`] detects them.
     pub fn set(&mut self, wanted: Vec<CheckSpec>) {
         let mut former = mem::take(&mut self.targets);
         for spec in wanted {
@@ -91,7 +91,7 @@ impl Scheduler {
     }
 
     /// Whether an event is about a target as it is being checked now, and not about one that has
-    /// since been stopped (and perhaps started anew).
+    /// since been stopped (and perhaps started again).
     #[must_use]
     pub fn is_current(&self, event: &HealthEvent) -> bool {
         self.targets
@@ -99,8 +99,8 @@ impl Scheduler {
             .is_some_and(|checked| checked.since.into_std() <= event.decided_at)
     }
 
-    /// The verdict on a target now, with what the last failed probe saw; `None` for a target that
-    /// is not checked.
+    /// The present verdict on a target, with the detail of the last failed probe; `None` for a
+    /// target that is not checked.
     #[must_use]
     pub fn health(&self, target: &TargetKey) -> Option<Health> {
         let checked = self.targets.get(target)?;
@@ -164,7 +164,7 @@ impl Scheduler {
 }
 
 impl Checked {
-    /// Ends the task, and what it could still say; returns the generation of the next one.
+    /// Ends the task and its reports; returns the generation of the next one.
     fn silence(&self) -> u64 {
         self.task.abort();
         let mut life = lock(&self.life);
@@ -179,7 +179,8 @@ impl Drop for Checked {
     }
 }
 
-/// A panic elsewhere leaves a life whole: each change to it is complete before anything can fail.
+/// The state is consistent after a panic elsewhere: each change is complete before anything can
+/// fail.
 fn lock(life: &Mutex<Life>) -> MutexGuard<'_, Life> {
     life.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -7,9 +7,9 @@
 //! A reset after the handshake is unkind to a target: its server accepts a connection only to find
 //! it broken, and many log that as an error. A TCP probe therefore holds its last ACK back
 //! (`TCP_QUICKACK` off before connecting makes Linux delay it by up to 200 ms) and resets first:
-//! the target's kernel has answered, as it does for a listening socket whose backlog has room, and
-//! its server never wakes up. HAProxy's checks do the same. Should a kernel send the ACK after
-//! all, the probe is as valid, only less quiet.
+//! the target's kernel has answered, as it does for a listening socket with space in its backlog,
+//! and its server never wakes up. HAProxy's checks do the same. If a kernel still sends the ACK,
+//! the probe is as valid, but the server sees it.
 
 use std::{
     io::{self, ErrorKind},
@@ -22,7 +22,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{Outcome, Probe, Way};
+use super::{Outcome, Probe, ProbeVia};
 
 /// Whether the connection is for talking, or only to see that it can be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub(super) async fn connect(
 ) -> Result<TcpStream, Outcome> {
     let socket = open(probe.address, purpose)
         .map_err(|error| Outcome::unopened("cannot open a socket on this host", &error))?;
-    board(&socket, &probe.way)?;
+    attach_socket(&socket, &probe.via)?;
     let stream = timeout_at(deadline, socket.connect(probe.address))
         .await
         .map_err(|_elapsed| Outcome::timeout(format!("no connection within {:?}", probe.timeout)))?
@@ -70,16 +70,18 @@ fn open(address: SocketAddr, purpose: Purpose) -> io::Result<TcpSocket> {
     Ok(socket)
 }
 
-/// Puts a socket on its way.
-fn board(socket: &TcpSocket, way: &Way) -> Result<(), Outcome> {
+/// Starts the connection of a socket.
+fn attach_socket(socket: &TcpSocket, via: &ProbeVia) -> Result<(), Outcome> {
     let inconclusive = |detail| Outcome::Inconclusive { detail };
-    match way {
-        Way::Address => Ok(()),
-        Way::TunnelProbe(tunnel_probe) => tunnel_probe.board(socket).map_err(|error| {
-            inconclusive(format!("cannot prepare a socket on this host: {error}"))
-        }),
-        Way::Tunnel(_) => {
-            Err(inconclusive("nobody has looked for the way (this is a fault of xelb)".to_owned()))
+    match via {
+        ProbeVia::Address => Ok(()),
+        ProbeVia::TunnelProbe(tunnel_probe) => {
+            tunnel_probe.attach_socket(socket).map_err(|error| {
+                inconclusive(format!("cannot prepare a socket on this host: {error}"))
+            })
+        }
+        ProbeVia::Tunnel(_) => {
+            Err(inconclusive("the route was not looked up (this is a bug of xelb)".to_owned()))
         }
     }
 }
@@ -140,7 +142,7 @@ pub(super) mod tests {
         Probe {
             group: "web".to_owned(),
             address,
-            way: Way::Address,
+            via: ProbeVia::Address,
             protocol: HealthProtocol::Tcp,
             timeout: TIMEOUT,
         }

@@ -1,4 +1,4 @@
-//! TLS for probes. A target's certificate is looked at only if the check wants it, as with ELB.
+//! TLS for probes. A target's certificate is verified only if the check asks for it, as with ELB.
 
 mod configs;
 
@@ -41,7 +41,7 @@ pub(super) async fn handshake(
         .map_err(|detail| Outcome::Inconclusive { detail: format!("TLS: {detail}") })?;
     let name = match &check.server_name {
         Some(name) => ServerName::try_from(name.clone())
-            .map_err(|_| Outcome::failed(format!("{name} is no name for TLS")))?,
+            .map_err(|_| Outcome::failed(format!("{name} is not a valid name for TLS")))?,
         None => ServerName::from(address),
     };
     match timeout_at(deadline, TlsConnector::from(config).connect(name, stream)).await {
@@ -62,7 +62,7 @@ pub fn authorities(path: &Path) -> Result<RootCertStore, String> {
     })?;
     let mut store = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&bytes) {
-        let certificate = certificate.map_err(|error| format!("{shown} is no PEM: {error}"))?;
+        let certificate = certificate.map_err(|error| format!("{shown} is not PEM:  {error}"))?;
         store.add(certificate).map_err(|error| format!("a certificate in {shown}: {error}"))?;
     }
     if store.is_empty() {
@@ -78,15 +78,15 @@ pub fn system_authorities() -> Result<RootCertStore, String> {
     store.add_parsable_certificates(found.certs);
     if store.is_empty() {
         return Err(
-            "this host knows no certificate authorities (package ca-certificates)".to_owned()
+            "this host has no CA certificates (install the package ca-certificates)".to_owned()
         );
     }
     Ok(store)
 }
 
-/// Believes everybody. Nothing of the certificate is looked at: who parses it to check the signature
-/// of the handshake refuses old and odd ones (version 1, RSA with 1,024 bits, unknown critical
-/// extensions), and a signature by a key that anybody may have made proves nothing.
+/// Believes everybody. The certificate is not parsed: checking the signature of the handshake would
+/// refuse old and odd certificates (version 1, RSA with 1,024 bits, unknown critical extensions),
+/// and a signature with an unverified key proves nothing.
 #[derive(Debug)]
 struct AnyCertificate;
 
@@ -151,11 +151,10 @@ pub(super) fn describe(error: &io::Error) -> String {
                 "its certificate is not valid yet".to_owned()
             }
             CertificateError::UnknownIssuer => {
-                "its certificate is from an authority that `verify` does not know".to_owned()
+                "its certificate is from a CA that `verify` does not trust".to_owned()
             }
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                "its certificate is for another name; `server_name` says which is asked for"
-                    .to_owned()
+                "its certificate is for another name; set `server_name`".to_owned()
             }
             CertificateError::Revoked => "its certificate is revoked".to_owned(),
             CertificateError::BadEncoding => "its certificate is malformed".to_owned(),
@@ -163,10 +162,10 @@ pub(super) fn describe(error: &io::Error) -> String {
                 "the signature of its certificate is wrong".to_owned()
             }
             CertificateError::UnhandledCriticalExtension => {
-                "its certificate has a critical extension that is not known here".to_owned()
+                "its certificate has a critical extension that xelb does not support".to_owned()
             }
             CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
-                "its certificate is not one for servers (extended key usage)".to_owned()
+                "its certificate is not for servers (extended key usage)".to_owned()
             }
             CertificateError::Other(why) => {
                 format!("its certificate is refused: {}", words(&why.to_string()))

@@ -99,7 +99,7 @@ async fn outcome(address: SocketAddr, check: &HttpCheck) -> Outcome {
 }
 
 #[tokio::test]
-async fn certificates_are_looked_at_when_the_check_wants_it() {
+async fn certificates_are_verified_only_on_request() {
     let (authority, other) = (Authority::new("one"), Authority::new("other"));
     let name = Some("www.example.org");
     let good = serve(authority.server("www.example.org", 2090, &[])).await;
@@ -107,20 +107,15 @@ async fn certificates_are_looked_at_when_the_check_wants_it() {
     for verify in [Verify::None, authority.verify()] {
         assert_eq!(outcome(good, &check(name, verify, asked)).await, Outcome::Success);
     }
-    // Without a name nothing is asked for, and the address is nobody's.
+    // Without a name, no SNI is sent, and no certificate has the address.
     let nameless = check(None, Verify::None, "asked for nobody");
     assert_eq!(outcome(good, &nameless).await, Outcome::Success);
-    let wrong_name = "its certificate is for another name; `server_name` says which is asked for";
+    let wrong_name = "its certificate is for another name; set `server_name`";
     let expired = serve(authority.server("www.example.org", 2021, &[])).await;
     for (address, name, verify, detail) in [
         (good, None, authority.verify(), wrong_name),
         (good, Some("www.example.com"), authority.verify(), wrong_name),
-        (
-            good,
-            name,
-            other.verify(),
-            "its certificate is from an authority that `verify` does not know",
-        ),
+        (good, name, other.verify(), "its certificate is from a CA that `verify` does not trust"),
         (expired, name, authority.verify(), "its certificate has expired"),
     ] {
         assert_eq!(outcome(address, &check(name, verify, "")).await, Outcome::failed(detail));

@@ -22,7 +22,7 @@ use super::{
 /// condemn a target.
 pub(super) const SENDS: u32 = 3;
 
-/// Longest answer that is looked at.
+/// Longest answer that is parsed.
 const ANSWER_MAX: usize = 64 * 1024;
 
 /// Time before the end of the probe at which silence is judged.
@@ -48,11 +48,11 @@ pub(super) async fn probe(
         }
         Exchanged::Silent => match known.judge(probe.address, began, Instant::now()) {
             Silence::Believable => Outcome::Success,
-            Silence::Refuted(detail) => Outcome::failed(format!("{detail}, as another probe saw")),
+            Silence::Refuted(detail) => Outcome::failed(format!("{detail}, as for another probe")),
             Silence::Unclear => Outcome::Inconclusive {
                 detail: format!(
-                    "silence says nothing while {} refuses other ports, since a host sends few ICMP \
-                     errors a second: let the check `expect` an answer",
+                    "a missing answer says nothing while {} refuses other ports, since a host \
+                     sends few ICMP errors a second: let the check `expect` an answer",
                     probe.address.ip()
                 ),
             },
@@ -106,9 +106,9 @@ async fn exchange(probe: &Probe, check: &UdpCheck, deadline: Instant) -> Exchang
             let detail = format!("no answer within {:?}", probe.timeout);
             Exchanged::Other(Outcome::timeout(detail))
         }
-        (Some(_), 1) => Exchanged::Other(Outcome::failed("1 answer, without what is expected")),
+        (Some(_), 1) => Exchanged::Other(Outcome::failed("1 answer, without the expected text")),
         (Some(_), others) => Exchanged::Other(Outcome::failed(format!(
-            "{others} answers, none with what is expected"
+            "{others} answers, none with the expected text"
         ))),
     }
 }
@@ -130,7 +130,7 @@ fn has(answer: &[u8], wanted: &[u8]) -> bool {
 pub(super) fn judge(error: &io::Error) -> Outcome {
     match error.kind() {
         ErrorKind::ConnectionRefused => {
-            Outcome::failed("port unreachable (ICMP): nobody listens there")
+            Outcome::failed("port unreachable (ICMP): no program listens there")
         }
         ErrorKind::PermissionDenied => {
             Outcome::Inconclusive { detail: format!("cannot send from this host: {error}") }
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn answers_are_looked_at_when_one_is_expected() {
+    async fn answers_are_compared_only_with_an_expected_text() {
         for ip in LOCAL {
             let good = server(ip, 1, b"a pong!").await;
             assert_eq!(outcome(good, Some(b"pong")).await, Outcome::Success);
@@ -192,7 +192,7 @@ mod tests {
             let Outcome::Failure { detail, .. } = outcome(good, Some(b"gong")).await else {
                 panic!("a wrong answer is a success");
             };
-            assert!(detail.ends_with("what is expected"), "{detail}");
+            assert!(detail.ends_with("the expected text"), "{detail}");
             let lossy = server(ip, 3, b"pong").await;
             assert_eq!(outcome(lossy, Some(b"pong")).await, Outcome::Success, "the third arrives");
         }
@@ -215,7 +215,7 @@ mod tests {
         let silent = server(ip, u32::MAX, b"").await;
         known.note(silent, Instant::now(), "port unreachable");
         let seen = outcome_knowing(&known, silent, None).await;
-        assert_eq!(seen, Outcome::failed("port unreachable, as another probe saw"));
+        assert_eq!(seen, Outcome::failed("port unreachable, as for another probe"));
         // An answer is believed, whatever came before it.
         let good = server(ip, 1, b"pong").await;
         known.note(good, Instant::now(), "port unreachable");
@@ -237,7 +237,7 @@ mod tests {
             drop(socket);
             let begun = Instant::now();
             let seen = outcome(address, None).await;
-            assert_eq!(seen, Outcome::failed("port unreachable (ICMP): nobody listens there"));
+            assert_eq!(seen, Outcome::failed("port unreachable (ICMP): no program listens there"));
             assert!(begun.elapsed() < TIMEOUT / 2);
         }
     }

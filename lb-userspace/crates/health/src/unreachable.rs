@@ -1,6 +1,6 @@
-//! What ICMP errors have said of addresses, for all UDP probes: Linux sends one "unreachable" a second
-//! to a host (after a burst of six; icmp(7), `icmp_ratelimit`), so that most probes of a dead server
-//! meet silence. PURE but for its lock: times are given.
+//! ICMP errors of addresses, shared by all UDP probes: Linux sends one "unreachable" a second to a
+//! host (after a burst of six; icmp(7), `icmp_ratelimit`), so that most probes of a dead server
+//! meet silence. PURE except for its lock: times are given.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -16,14 +16,14 @@ use tokio::time::Instant;
 const SOON: Duration = Duration::from_secs(2);
 
 /// A host that has sent so many errors within this time may have no more to send: the burst of
-/// Linux, less one that somebody else may have got.
+/// Linux, minus one that another host may have got.
 const BURST: usize = 5;
 const BURST_TIME: Duration = Duration::from_secs(6);
 
-/// What silence means.
+/// The meaning of a missing answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Silence {
-    /// Nothing speaks against a success.
+    /// No evidence against a success.
     Believable,
     /// Another probe of the same address and port has seen this error.
     Refuted(String),
@@ -53,7 +53,7 @@ impl Unreachables {
     /// Keeps that a probe of this address has seen an error.
     pub(super) fn note(&self, address: SocketAddr, now: Instant, detail: &str) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.sweep(now);
+        known.remove_expired(now);
         let host = known.hosts.entry(address.ip()).or_default();
         host.times.push_back(now);
         if host.times.len() > BURST {
@@ -62,7 +62,7 @@ impl Unreachables {
         host.ports.insert(address.port(), (now, detail.to_owned()));
     }
 
-    /// What it means that a probe of this address that began then has met silence until now.
+    /// The meaning of a missing answer for a probe of this address that began then.
     pub(super) fn judge(&self, address: SocketAddr, began: Instant, now: Instant) -> Silence {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(host) = known.hosts.get(&address.ip()) else {
@@ -82,7 +82,7 @@ impl Unreachables {
 
 impl Known {
     /// Forgets what is too old to matter, now and then.
-    fn sweep(&mut self, now: Instant) {
+    fn remove_expired(&mut self, now: Instant) {
         /// Longer than a probe may take is not looked back; see `PROBE_TIME_MAX` of the configuration.
         const KEPT: Duration = Duration::from_mins(6);
         if self.swept.is_some_and(|last| last + SOON > now) {
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_is_refuted_by_what_others_have_seen_of_the_address() {
+    fn silence_is_refuted_by_errors_of_other_probes_of_the_address() {
         let known = Unreachables::default();
         let start = Instant::now();
         let at = |seconds: f64| start + Duration::from_secs_f64(seconds);
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_old_is_forgotten() {
+    fn old_icmp_errors_are_forgotten() {
         let known = Unreachables::default();
         let start = Instant::now();
         for port in 0..1000 {

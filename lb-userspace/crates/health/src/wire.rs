@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_start_of_what_comes_is_kept() {
+    async fn the_start_of_the_response_is_kept() {
         let long = vec![b'x'; 3 * KEPT_MAX];
         let mut wire = Wire::new(&long[..]);
         let mut read = Vec::new();

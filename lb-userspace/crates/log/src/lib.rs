@@ -68,12 +68,12 @@ pub fn start(format: LogFormat) -> io::Result<()> {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(|| queue.clone())
-        // These would be written to standard error by a macro that panics when nobody reads it.
+        // These would be written to standard error by a macro that panics if it is closed.
         .log_internal_errors(false)
         .with_ansi(io::stderr().is_terminal())
         .event_format(Lines { format, journal: stderr_is_journal() })
         .init();
-    // The usual hook blocks when nobody reads standard error.
+    // The default hook blocks if standard error is not read.
     panic::set_hook(Box::new(move |panic| {
         let trace = Backtrace::capture();
         let traced = trace.status() == BacktraceStatus::Captured;
@@ -95,12 +95,12 @@ pub fn print_error(format: LogFormat, error: &str) {
 }
 
 /// Says how many lines were left out since this was last asked, if any; to be called now and then.
-pub fn tell_left_out() {
+pub fn log_left_out() {
     let mut lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
     let left_out = lines.take_left_out(Instant::now());
     drop(lines);
     if let Some(count) = left_out {
-        tracing::warn!(count, "more lines came than one place may log, and were left out");
+        tracing::warn!(count, "more lines than one place of the code may log were left out");
     }
 }
 
@@ -167,7 +167,7 @@ const fn priority(level: Level) -> u8 {
     }
 }
 
-/// The journal takes each line for an entry of its own, so that each needs its priority.
+/// The journal takes each line for a separate entry, so that each needs its priority.
 fn prefixed(priority: u8, text: &str) -> String {
     let lines: Vec<String> = text.lines().map(|line| format!("<{priority}>{line}")).collect();
     lines.join("\n")

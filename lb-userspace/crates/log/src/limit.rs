@@ -1,5 +1,6 @@
-//! PURE: a bound on lines of the log, for each source of them and for all. What is beyond it is counted, and
-//! told in one line. What a source is (a place in the code, a caller, an address) is the user's to say.
+//! PURE: a bound on lines of the log, for each source of them and for all. Further lines are
+//! counted, and reported in one line. The caller defines a source (a place in the code, a client,
+//! an address).
 
 use std::{
     collections::HashMap,
@@ -27,15 +28,15 @@ pub struct LineLimit<Source> {
     /// For each source; as many at most as lines are written.
     of_one: HashMap<Source, u32>,
     left_out: u64,
-    /// When they were last told.
-    told: Option<Instant>,
+    /// When they were last reported.
+    reported: Option<Instant>,
 }
 
 impl<Source: Eq + Hash> LineLimit<Source> {
-    /// One that lets so many pass.
+    /// A limit of this many lines.
     #[must_use]
     pub fn new(rate: LineRate) -> Self {
-        Self { rate, begun: None, written: 0, of_one: HashMap::new(), left_out: 0, told: None }
+        Self { rate, begun: None, written: 0, of_one: HashMap::new(), left_out: 0, reported: None }
     }
 
     /// Whether a line may be written now; if so, how many were left out before it.
@@ -65,11 +66,11 @@ impl<Source: Eq + Hash> LineLimit<Source> {
     /// How many lines were left out; at most once in the time of the rate, and nothing before the first
     /// such time is over.
     pub fn take_left_out(&mut self, now: Instant) -> Option<u64> {
-        let since = self.told.or(self.begun)?;
+        let since = self.reported.or(self.begun)?;
         if self.left_out == 0 || now.duration_since(since) < self.rate.window {
             return None;
         }
-        self.told = Some(now);
+        self.reported = Some(now);
         Some(std::mem::take(&mut self.left_out))
     }
 
@@ -106,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_left_out_is_told_when_nothing_follows() {
+    fn suppressed_lines_are_reported_even_without_further_lines() {
         let mut lines = LineLimit::new(RATE);
         let now = Instant::now();
         for _ in 0..50 {
@@ -116,14 +117,14 @@ mod tests {
         assert_eq!(lines.take_left_out(now + WINDOW / 2), None);
         assert_eq!(lines.take_left_out(now + WINDOW), Some(43));
         assert_eq!(lines.take_left_out(now + WINDOW), None);
-        // They go on: they are told as often as that, and no more.
-        let told = (10..60).filter(|tenth| {
+        // They continue: they are reported as often as that, and no more.
+        let reported = (10..60).filter(|tenth| {
             let now = now + WINDOW * *tenth / 10;
             for _ in 0..20 {
                 lines.may("one", now);
             }
             lines.take_left_out(now).is_some()
         });
-        assert!((4..=5).contains(&told.count()));
+        assert!((4..=5).contains(&reported.count()));
     }
 }

@@ -1,5 +1,5 @@
-//! Where lines of the log go: a bounded queue, which a thread of its own writes to standard error.
-//! A reader that is slow or gone costs lines, which are counted, and stops nobody. The form of the
+//! Where lines of the log go: a bounded queue, which a separate thread writes to standard error. A
+//! slow or missing reader loses lines, which are counted, and blocks no thread. The form of the
 //! lines is not decided here.
 
 use std::{
@@ -16,7 +16,7 @@ use nix::{errno::Errno, unistd};
 /// Bytes of lines that wait. A longer line is taken when nothing else waits.
 const WAITING_BYTES_MAX: usize = 1 << 20;
 
-/// How long a writer that must not block waits for room.
+/// How long a non-blocking writer waits for space.
 const FULL_WAIT: Duration = Duration::from_millis(20);
 
 /// The loss of lines is shown for so long after the last one.
@@ -104,7 +104,7 @@ impl Queue {
 }
 
 impl Loss {
-    /// What to tell people while lines are being lost.
+    /// The warning while lines are being lost.
     #[must_use]
     pub fn warning(&self) -> Option<String> {
         self.recent.then(|| {
@@ -114,12 +114,13 @@ impl Loss {
             };
             match self.error {
                 Some(error) => format!(
-                    "the log cannot be written to standard error ({}), and {lines} lost: give the \
-                     agent a standard error that somebody reads, and restart it; traffic goes on",
+                    "the log cannot be written to standard error ({}), and {lines} lost: connect \
+                     the agent's standard error to a reader, and restart the agent; traffic \
+                     continues",
                     error.desc()
                 ),
                 None => format!(
-                    "{lines} lost from the log, since nobody read standard error in time: look at \
+                    "{lines} lost from the log, since standard error was not read in time: check \
                      the program that reads it"
                 ),
             }
@@ -247,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_pipe_stops_nobody_and_lines_flow_again_when_it_is_read() {
+    fn a_full_pipe_blocks_no_thread_and_logging_resumes_when_it_is_read() {
         let (queue, mut reader) = queue_to_pipe();
         let line = [b'x'; 1000];
         let begun = Instant::now();
@@ -258,7 +259,7 @@ mod tests {
         assert!(begun.elapsed() < PATIENCE, "it was waited for the reader");
         let loss = queue.loss();
         assert!((3800..4000).contains(&loss.lines), "{loss:?}");
-        assert!(loss.warning().unwrap().contains("nobody read standard error in time"));
+        assert!(loss.warning().unwrap().contains("standard error was not read in time"));
         thread::spawn(move || io::copy(&mut reader, &mut io::sink()));
         queue.finish(PATIENCE);
         queue.push(b"read again\n");

@@ -1,5 +1,5 @@
-//! Who is connected: at most so many at a time. Clients that say nothing make room for newcomers, so
-//! that they lock nobody out. Connections are not made or served here.
+//! Open connections, up to a maximum. Silent clients are closed in favour of new ones, so that they
+//! cannot lock out other clients. Connections are not made or served here.
 
 use std::{
     collections::VecDeque,
@@ -25,14 +25,14 @@ struct Member {
 }
 
 impl ConnectionLimit {
-    /// Nobody, and places for so many.
+    /// No connection, and this maximum.
     pub(super) const fn new(places: usize) -> Self {
         Self { places, members: VecDeque::new() }
     }
 
-    /// Whether there is a place for one more. Takes that of the oldest one that has not asked for
-    /// anything yet; there is none when everybody is being answered.
-    pub(super) fn make_room(&mut self) -> bool {
+    /// Whether there is a place for one more. Takes the place of the oldest connection without a
+    /// request; none if all are being answered.
+    pub(super) fn close_oldest_silent(&mut self) -> bool {
         self.members.retain(|member| !member.task.is_finished());
         if self.members.len() < self.places {
             return true;
@@ -45,7 +45,7 @@ impl ConnectionLimit {
         true
     }
 
-    /// Adds a connection; `asked` becomes true when its client has asked for something.
+    /// Adds a connection; `asked` becomes true when its client has sent a request.
     pub(super) fn add(&mut self, task: AbortHandle, asked: Arc<AtomicBool>) {
         self.members.push_back(Member { task, asked });
     }
@@ -66,22 +66,22 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_oldest_silent_one_makes_room() {
+    async fn the_oldest_silent_connection_is_closed_for_a_new_one() {
         let mut connections = ConnectionLimit::new(3);
         let [answered, first, second] =
             [true, false, false].map(|asked| join(&mut connections, asked));
-        assert!(connections.make_room());
+        assert!(connections.close_oldest_silent());
         yield_now().await;
         assert!(first.is_finished() && !second.is_finished() && !answered.is_finished());
         let late = join(&mut connections, true);
-        assert!(connections.make_room());
+        assert!(connections.close_oldest_silent());
         yield_now().await;
         assert!(second.is_finished());
         let last = join(&mut connections, true);
-        assert!(!connections.make_room(), "everybody is being answered");
+        assert!(!connections.close_oldest_silent(), "everybody is being answered");
         late.abort();
         drop(late.await);
-        assert!(connections.make_room(), "one has ended");
+        assert!(connections.close_oldest_silent(), "one has ended");
         assert!(!last.is_finished() && !answered.is_finished());
     }
 }

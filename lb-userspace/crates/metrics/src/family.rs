@@ -37,7 +37,7 @@ pub(super) struct Family {
     pub(super) samples: fn(&Observation, &mut Samples<'_>) -> fmt::Result,
 }
 
-/// A value: the two ways to write one.
+/// A value in one of two formats.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Value {
     Whole(u64),

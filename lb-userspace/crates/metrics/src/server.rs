@@ -39,8 +39,8 @@ const OPENMETRICS: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
-/// Whoever asks again within this time gets the same answer: the agent's state is shown anew once in
-/// a second, too, and clients that ask all the time cost no more than one that asks now and then.
+/// Requests within this time get the same answer: the agent's state is updated once a second, too,
+/// and frequent scrapes cost no more than rare ones.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// Wait after a failed accept, which mostly means that file descriptors have run out.
@@ -50,7 +50,7 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 const HEADERS_MAX: usize = 64;
 
-/// What clients may take of the agent.
+/// Limits of clients.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     /// Connections at a time.
@@ -70,7 +70,8 @@ const LIMITS: Limits = Limits {
 /// Nobody can scrape there.
 #[derive(Debug, Error)]
 #[error(
-    "cannot listen at {address} for scrapes; give another address or port of this host with --metrics"
+    "cannot listen at {address} for metrics; set another address or port of this host with \
+     --metrics"
 )]
 pub struct BindError {
     address: SocketAddr,
@@ -88,7 +89,7 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
     listener().map_err(|source| BindError { address, source })
 }
 
-/// Answers scrapes at `listener`, for ever.
+/// Answers scrapes at `listener` until it is cancelled.
 pub async fn serve(listener: TcpListener, agent: AgentHandle, stats: StatsSource) {
     serve_within(LIMITS, listener, agent, stats).await;
 }
@@ -104,11 +105,12 @@ pub(super) async fn serve_within(
     let mut connections = ConnectionLimit::new(limits.connections_max);
     loop {
         match listener.accept().await {
-            Ok((stream, _)) if connections.make_room() => {
+            Ok((stream, _)) if connections.close_oldest_silent() => {
                 let asked = Arc::new(AtomicBool::new(false));
-                let connection = attend(limits, stream, Arc::clone(&exporter), Arc::clone(&asked));
+                let connection =
+                    serve_connection(limits, stream, Arc::clone(&exporter), Arc::clone(&asked));
                 connections.add(tokio::spawn(connection).abort_handle(), asked);
-                // What has just come may say something before the next one is let in.
+                // A new connection may send a request before the next one is accepted.
                 yield_now().await;
             }
             Ok((refused, _)) => drop(refused),
@@ -121,7 +123,7 @@ pub(super) async fn serve_within(
 }
 
 /// Serves one connection, which is one request.
-async fn attend(
+async fn serve_connection(
     limits: Limits,
     stream: TcpStream,
     exporter: Arc<Exporter>,
@@ -164,7 +166,7 @@ impl Exporter {
         match self.scrape().await {
             Ok(text) => response(StatusCode::OK, OPENMETRICS, text),
             Err(error) => {
-                tracing::error!("cannot make a scrape: {error:#}");
+                tracing::error!("cannot answer a scrape: {error:#}");
                 refusal(StatusCode::INTERNAL_SERVER_ERROR, "see the log of the agent\n")
             }
         }

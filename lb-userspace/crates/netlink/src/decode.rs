@@ -1,8 +1,8 @@
 //! From netlink messages to the types of `rtnetlink`: PURE, bytes in, values out.
 //!
 //! It deliberately reads only the attributes that next hops need and skips the rest unread: an
-//! attribute that a newer kernel shapes in another way must not make a link invisible, which is
-//! what decoding whole messages would do. Layouts: linux/rtnetlink.h, neighbour.h, if_link.h.
+//! attribute with another format in a newer kernel must not make a link invisible, as decoding
+//! whole messages would do. Layouts: linux/rtnetlink.h, neighbour.h, if_link.h.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -38,7 +38,7 @@ pub(super) fn append(
 /// Asks for every interface.
 pub(super) fn all_links() -> RouteNetlinkMessage {
     let mut message = LinkMessage::default();
-    // Statistics are most of a link's message, and nobody here reads them.
+    // Statistics are most of a link's message, and are not needed.
     message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
     RouteNetlinkMessage::GetLink(message)
 }

@@ -81,7 +81,7 @@ fn error_of(message: &Message<'_>) -> io::Result<()> {
     }
 }
 
-/// The prefix of a route, when it is a local one over `lo` that somebody has made.
+/// The prefix of a route, if it is a configured local route over `lo`.
 fn local_prefix(payload: &[u8]) -> Option<IpNet> {
     let header = RouteHeader::parse(payload).ok()?;
     let over_loopback = decode::attributes(payload, ROUTE_HEADER_LEN)
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn only_routes_that_somebody_made_over_lo_count() {
+    fn only_configured_routes_over_lo_count() {
         assert_eq!(route(|_| {}), "203.0.113.32/28".parse().ok());
         let others: [fn(&mut RouteMessage); 5] = [
             |route| route.header.protocol = RouteProtocol::Kernel,

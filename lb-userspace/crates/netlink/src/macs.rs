@@ -1,5 +1,5 @@
-//! The MAC addresses that the interfaces of this host take frames for: PURE but for [`MacWatch`], which asks
-//! the kernel, and tells when to ask again.
+//! The MAC addresses that the interfaces of this host take frames for: PURE except for
+//! [`MacWatch`], which asks the kernel, and tells when to ask again.
 
 use std::{collections::BTreeMap, io};
 
@@ -34,15 +34,15 @@ pub struct Macs {
 }
 
 impl Macs {
-    /// What an interface takes frames for: its own address first, then those of the interfaces upon it
-    /// (virtual routers, VLANs). Empty when it is not known.
+    /// MAC addresses whose frames an interface accepts: its own first, then those of the interfaces
+    /// on top of it (virtual routers, VLANs). Empty when it is not known.
     #[must_use]
     pub fn of(&self, interface: u32) -> Vec<[u8; 6]> {
         let Some(device) = self.devices.get(&interface) else {
             return Vec::new();
         };
         let mut all = vec![device.mac];
-        let uppers = self.devices.iter().filter(|(index, _)| self.lies_upon(**index, interface));
+        let uppers = self.devices.iter().filter(|(index, _)| self.is_on_top_of(**index, interface));
         for (_, upper) in uppers {
             if !all.contains(&upper.mac) {
                 all.push(upper.mac);
@@ -51,8 +51,8 @@ impl Macs {
         all
     }
 
-    /// Whether an interface lies upon another, maybe with others between.
-    fn lies_upon(&self, index: u32, interface: u32) -> bool {
+    /// Whether an interface is on top of another, directly or indirectly.
+    fn is_on_top_of(&self, index: u32, interface: u32) -> bool {
         let lower = |index: &u32| self.devices.get(index).and_then(|device| device.lower);
         // As deep as the kernel allows it (MAX_NEST_DEV).
         std::iter::successors(lower(&index), lower).take(8).any(|lower| lower == interface)
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_interface_takes_what_lies_upon_it() {
+    fn an_interface_accepts_macs_of_stacked_interfaces() {
         let at = |last: u8, lower| Device { mac: [2, 0, 0, 0, 0, last], lower };
         let macs = Macs {
             devices: [

@@ -1,9 +1,10 @@
 //! PURE: when to ask the kernel to resolve a neighbour, and to keep it resolved.
 //!
-//! Packets to targets bypass the kernel's stack, so nobody else keeps their neighbours alive. A
-//! neighbour marked as managed (NTF_EXT_MANAGED, Linux 5.16) is kept by the kernel, which probes a
-//! silent one every 5 s; older kernels ignore the mark, and the same request, repeated, does it.
-//! This module deliberately sends nothing: it says what is due, and when the next thing will be.
+//! Packets to targets bypass the kernel's stack, so nothing else keeps their neighbour entries
+//! fresh. A neighbour marked as managed (NTF_EXT_MANAGED, Linux 5.16) is kept by the kernel, which
+//! probes a silent one every 5 s; older kernels ignore the mark, and the same request, repeated,
+//! does it. This module deliberately sends nothing: it says what is due, and when the next thing
+//! will be.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,8 +24,8 @@ const RETRY_LASTS: Duration = Duration::from_secs(30);
 /// Between two requests for a neighbour that has been silent for longer: 1,000 dead targets
 /// shall not mean 1,000 broadcasts a second.
 const RETRY_LATER: Duration = Duration::from_secs(5);
-/// Between two requests for a neighbour that answers but is not managed. The kernel lets an entry
-/// become stale after 15 to 45 s (`base_reachable_time`).
+/// Between two requests for a neighbour that answers but is not managed. In the kernel, an entry
+/// becomes stale after 15 to 45 s (`base_reachable_time`).
 const REFRESH: Duration = Duration::from_secs(15);
 
 /// A request that is due.
@@ -38,9 +39,9 @@ pub(super) struct Ask {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Care {
-    /// When it was last asked for.
+    /// Time of the last request.
     asked: Option<Instant>,
-    /// Since when it is silent, as far as this module saw.
+    /// Since when it is silent, as observed by this module.
     silent_since: Option<Instant>,
     /// The mark is ours: it was not there when we asked.
     ours: bool,
@@ -55,7 +56,7 @@ pub(super) struct NeighbourRefresher {
 }
 
 impl NeighbourRefresher {
-    /// Replaces the set of neighbours; returns those whose mark is to be taken off.
+    /// Replaces the set of neighbours; returns those whose mark is to be removed.
     pub(super) fn want(
         &mut self,
         wanted: &BTreeSet<NeighbourKey>,
@@ -75,7 +76,7 @@ impl NeighbourRefresher {
         released
     }
 
-    /// Every neighbour whose mark is ours: to be taken off at the end.
+    /// Every neighbour with our mark, to be removed at the end.
     pub(super) fn ours(&self, neighbours: &Neighbours) -> Vec<Ask> {
         self.cares.iter().filter_map(|(key, care)| release(*key, care, neighbours)).collect()
     }
@@ -128,7 +129,7 @@ impl NeighbourRefresher {
 }
 
 fn release(key: NeighbourKey, care: &Care, neighbours: &Neighbours) -> Option<Ask> {
-    // An entry that is not there (yet) may be one whose event is still under way.
+    // The event of a missing entry may still be queued.
     let neighbour = neighbours.get(&key);
     let fixed = neighbour.is_some_and(Neighbour::is_fixed);
     (care.ours && !fixed)

@@ -14,27 +14,27 @@ fn table(neighbour: Option<Neighbour>) -> Neighbours {
     neighbour.map(|entry| (KEY, entry)).into_iter().collect()
 }
 
-/// A keeper that wants the one neighbour.
-fn keeper() -> NeighbourRefresher {
-    let mut keeper = NeighbourRefresher::default();
-    let released = keeper.want(&BTreeSet::from([KEY]), &Neighbours::new());
+/// A refresher with one neighbour.
+fn refresher() -> NeighbourRefresher {
+    let mut refresher = NeighbourRefresher::default();
+    let released = refresher.want(&BTreeSet::from([KEY]), &Neighbours::new());
     assert_eq!(released, []);
-    keeper
+    refresher
 }
 
-/// Runs a keeper for some seconds with an entry that does not change, waking only when it says
-/// so; gives the seconds at which it asked.
+/// Runs a refresher for some seconds with a constant entry, waking only at its times; returns the
+/// seconds of its requests.
 fn asked_at(neighbour: Option<Neighbour>, seconds: u64) -> Vec<u64> {
     let table = table(neighbour);
-    let mut keeper = keeper();
+    let mut refresher = refresher();
     let start = Instant::now();
     let mut now = start;
     let mut asked = Vec::new();
     loop {
-        if !keeper.due(&table, now).is_empty() {
+        if !refresher.due(&table, now).is_empty() {
             asked.push(now.duration_since(start).as_secs());
         }
-        match keeper.next_due(&table, now) {
+        match refresher.next_due(&table, now) {
             Some(next) if next <= start + Duration::from_secs(seconds) => {
                 assert!(next > now, "it would be woken at once, for nothing");
                 now = next;
@@ -65,22 +65,22 @@ fn when_a_neighbour_is_asked_for() {
 
 #[test]
 fn a_neighbour_that_answered_is_tried_often_again_when_it_falls_silent() {
-    let mut keeper = keeper();
+    let mut refresher = refresher();
     let start = Instant::now();
     let later = |seconds| start + Duration::from_secs(seconds);
     let failed = table(Some(entry(NeighbourState::Failed, true)));
     let good = table(Some(entry(NeighbourState::Reachable, true)));
-    assert_eq!(keeper.due(&failed, start).len(), 1);
-    assert_eq!(keeper.due(&failed, later(60)).len(), 1);
-    assert_eq!(keeper.next_due(&failed, later(60)), Some(later(65)));
-    assert_eq!(keeper.due(&good, later(61)), []);
-    assert_eq!(keeper.next_due(&good, later(61)), None);
-    assert_eq!(keeper.due(&failed, later(70)).len(), 1);
-    assert_eq!(keeper.next_due(&failed, later(70)), Some(later(71)));
+    assert_eq!(refresher.due(&failed, start).len(), 1);
+    assert_eq!(refresher.due(&failed, later(60)).len(), 1);
+    assert_eq!(refresher.next_due(&failed, later(60)), Some(later(65)));
+    assert_eq!(refresher.due(&good, later(61)), []);
+    assert_eq!(refresher.next_due(&good, later(61)), None);
+    assert_eq!(refresher.due(&failed, later(70)).len(), 1);
+    assert_eq!(refresher.next_due(&failed, later(70)), Some(later(71)));
 }
 
 #[test]
-fn only_our_own_mark_is_taken_off() {
+fn only_our_own_mark_is_removed() {
     let none = BTreeSet::new();
     for (name, before, after, wanted) in [
         ("asked for a new entry", None, Some(entry(NeighbourState::Reachable, true)), true),
@@ -99,35 +99,35 @@ fn only_our_own_mark_is_taken_off() {
             false,
         ),
     ] {
-        let mut keeper = keeper();
-        drop(keeper.due(&table(before), Instant::now()));
+        let mut refresher = refresher();
+        drop(refresher.due(&table(before), Instant::now()));
         let after = table(after);
-        assert_eq!(keeper.ours(&after).len(), usize::from(wanted), "{name}");
-        let released = keeper.want(&none, &after);
+        assert_eq!(refresher.ours(&after).len(), usize::from(wanted), "{name}");
+        let released = refresher.want(&none, &after);
         assert_eq!(released.len(), usize::from(wanted), "{name}");
-        assert!(!keeper.wants(KEY));
-        assert_eq!(keeper.want(&none, &after), [], "{name}: once");
+        assert!(!refresher.wants(KEY));
+        assert_eq!(refresher.want(&none, &after), [], "{name}: once");
     }
 }
 
 #[test]
 fn a_mark_of_a_control_plane_is_kept() {
-    let mut keeper = keeper();
+    let mut refresher = refresher();
     let learned = Neighbour { learned: true, ..entry(NeighbourState::Stale, false) };
-    let asks = keeper.due(&table(Some(learned)), Instant::now());
+    let asks = refresher.due(&table(Some(learned)), Instant::now());
     let ask = Ask { key: KEY, learned: true };
     assert_eq!(asks, [ask]);
-    assert_eq!(keeper.ours(&table(Some(learned))), [ask]);
+    assert_eq!(refresher.ours(&table(Some(learned))), [ask]);
 }
 
 #[test]
 fn refusals_are_news_once_and_forgotten_when_the_neighbour_answers() {
-    let mut keeper = keeper();
-    assert_eq!(keeper.refusal(KEY), None);
-    assert!(keeper.answered(KEY, Some(libc::ENOBUFS)));
-    assert!(!keeper.answered(KEY, Some(libc::ENOBUFS)));
-    assert_eq!(keeper.refusal(KEY), Some(libc::ENOBUFS));
+    let mut refresher = refresher();
+    assert_eq!(refresher.refusal(KEY), None);
+    assert!(refresher.answered(KEY, Some(libc::ENOBUFS)));
+    assert!(!refresher.answered(KEY, Some(libc::ENOBUFS)));
+    assert_eq!(refresher.refusal(KEY), Some(libc::ENOBUFS));
     let good = table(Some(entry(NeighbourState::Reachable, true)));
-    assert_eq!(keeper.due(&good, Instant::now()), []);
-    assert_eq!(keeper.refusal(KEY), None);
+    assert_eq!(refresher.due(&good, Instant::now()), []);
+    assert_eq!(refresher.refusal(KEY), None);
 }

@@ -25,7 +25,7 @@ use super::{
 #[derive(Debug, thiserror::Error)]
 pub enum ResolverError {
     /// It was started outside a tokio runtime.
-    #[error("next hops can only be followed inside a tokio runtime (this is a fault of xelb)")]
+    #[error("next hops can only be followed inside a tokio runtime (this is a bug of xelb)")]
     NoRuntime(#[source] tokio::runtime::TryCurrentError),
     /// The kernel gave no socket.
     #[error(
@@ -141,8 +141,8 @@ impl Events {
         }
     }
 
-    /// Throws away what waits. After an overrun the oldest events are there and the newest are
-    /// not: taken in after everything was asked anew, they would put the past back for good.
+    /// Throws away what waits. After an overrun, the oldest events are in the buffer and the newest
+    /// are lost: processed after a full dump, they would restore an outdated state for good.
     fn discard(&mut self) {
         for _ in 0..DISCARD_MAX {
             self.buffer.clear();

@@ -1,5 +1,6 @@
-//! One look at the host's network, for `xelb doctor`: interfaces with what next hops do not need,
-//! and the ways to addresses. It follows nothing and changes nothing, neighbours included.
+//! A single lookup of the host's network, for `xelb doctor`: interfaces with details that next hops
+//! do not need, and routes to addresses. It follows nothing and changes nothing, neighbours
+//! included.
 
 use std::{collections::BTreeMap, io, net::IpAddr};
 
@@ -79,9 +80,9 @@ pub struct LinkDetails {
     pub rx_queues: u32,
     /// Packets received.
     pub rx_packets: u64,
-    /// Packets that the kernel had no room for, or nobody who takes them.
+    /// Packets that the kernel dropped, for lack of space or of a receiver.
     pub rx_dropped: u64,
-    /// Packets that the device had no room for.
+    /// Packets that the device dropped since its ring was full.
     pub rx_missed: u64,
     /// Packets sent.
     pub tx_packets: u64,
@@ -89,7 +90,7 @@ pub struct LinkDetails {
     pub tx_dropped: u64,
     /// The program on it.
     pub xdp: Option<XdpOnLink>,
-    /// The interface that a VLAN's lies on.
+    /// The parent interface of a VLAN.
     pub vlan_of: Option<u32>,
     /// The other end, and the number of its network namespace if that is another.
     pub(super) peer: Option<(u32, Option<i32>)>,
@@ -97,7 +98,7 @@ pub struct LinkDetails {
 
 /// How packets leave for an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Way {
+pub struct OutputRoute {
     /// Index of the interface.
     pub interface: u32,
     /// The router, if there is one.
@@ -125,10 +126,10 @@ impl NetworkLookup {
     }
 
     /// How packets leave for an address; `None` if they do not.
-    pub async fn way(&mut self, address: IpAddr) -> io::Result<Option<Way>> {
+    pub async fn output_route(&mut self, address: IpAddr) -> io::Result<Option<OutputRoute>> {
         let request = (encode::route(address), NLM_F_REQUEST);
         let replies = self.requests.exchange(vec![request], |message| {
-            (message.kind == libc::RTM_NEWROUTE).then(|| way(message.payload)).flatten()
+            (message.kind == libc::RTM_NEWROUTE).then(|| output_route(message.payload)).flatten()
         });
         Ok(replies.await?.into_iter().find_map(|reply| reply.values.into_iter().next()))
     }
@@ -211,7 +212,7 @@ fn xdp(value: &[u8]) -> Option<XdpOnLink> {
 }
 
 /// PURE: the answer to RTM_GETROUTE.
-fn way(payload: &[u8]) -> Option<Way> {
+fn output_route(payload: &[u8]) -> Option<OutputRoute> {
     let header = RouteHeader::parse(payload).ok()?;
     if header.kind != RouteType::Unicast {
         return None;
@@ -233,7 +234,7 @@ fn way(payload: &[u8]) -> Option<Way> {
             _ => {}
         }
     }
-    Some(Way { interface: interface?, gateway, mtu, advmss })
+    Some(OutputRoute { interface: interface?, gateway, mtu, advmss })
 }
 
 impl std::fmt::Debug for NetworkLookup {
@@ -287,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_way_carries_its_metrics() {
+    fn an_output_route_has_its_metrics() {
         let metrics = [
             attribute(RTAX_MTU, &1400_u32.to_ne_bytes()),
             attribute(RTAX_ADVMSS, &1300_u32.to_ne_bytes()),
@@ -298,9 +299,9 @@ mod tests {
         payload.extend(attribute(RTA_GATEWAY, &[10, 0, 0, 1]));
         payload.extend(attribute(RTA_METRICS, &metrics.concat()));
         let gateway = Some([10, 0, 0, 1].into());
-        let wanted = Way { interface: 4, gateway, mtu: Some(1400), advmss: Some(1300) };
-        assert_eq!(way(&payload), Some(wanted));
+        let wanted = OutputRoute { interface: 4, gateway, mtu: Some(1400), advmss: Some(1300) };
+        assert_eq!(output_route(&payload), Some(wanted));
         payload[7] = 7; // unreachable
-        assert_eq!(way(&payload), None);
+        assert_eq!(output_route(&payload), None);
     }
 }

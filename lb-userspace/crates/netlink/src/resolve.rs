@@ -1,6 +1,6 @@
 //! PURE: links, neighbours and the kernel's answer for an address -> its [`NextHopState`].
 //!
-//! It deliberately asks nobody: what the kernel said is a value here, and so is the result.
+//! It deliberately does no I/O: the kernel's answers are parameters, and the result is a value.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -33,7 +33,7 @@ pub(super) struct Network {
     pub(super) ingress: Ingress,
 }
 
-/// The way to an address as far as its next neighbour.
+/// The route to an address up to its next neighbour.
 struct Path<'a> {
     /// The interface that the neighbour is on.
     interface: u32,
@@ -44,7 +44,7 @@ struct Path<'a> {
     on_link: bool,
 }
 
-/// The neighbour that an address depends on, if its way is usable so far.
+/// The neighbour that an address depends on, if its route is usable so far.
 pub(super) fn neighbour_of(address: IpAddr, network: &Network) -> Option<NeighbourKey> {
     path(address, network).ok().map(|path| (path.interface, path.neighbour))
 }
@@ -84,7 +84,7 @@ pub(super) fn resolve(
     }
 }
 
-/// The part of a set of addresses that lies in a prefix.
+/// The part of a set of addresses that is in a prefix.
 pub(super) fn within(
     addresses: &BTreeSet<IpAddr>,
     prefix: IpNet,
@@ -104,7 +104,7 @@ fn path(address: IpAddr, network: &Network) -> Result<Path<'_>, String> {
         }
         Route::Encapsulated => {
             return Err(format!(
-                "the route to {address} wraps packets (MPLS, SRv6 or the like): not supported"
+                "the route to {address} encapsulates packets (such as MPLS or SRv6): not supported"
             ));
         }
         Route::Missing => return Err(format!("no route to {address}")),
@@ -149,7 +149,7 @@ fn exit(address: IpAddr, interface: u32, link: &Link, network: &Network) -> Resu
         _ if !link.up => Err(format!("interface {name} is down")),
         _ if !link.running => Err(format!("interface {name} has no carrier")),
         LinkKind::Other => {
-            Err(format!("interface {name} is not Ethernet: targets are reached over Ethernet only"))
+            Err(format!("interface {name} is not Ethernet: targets must be reached over Ethernet"))
         }
         LinkKind::Ethernet(mac) => Ok(Exit { interface, vlan: 0, mac }),
         LinkKind::Vlan { parent, number, mac } => match network.links.get(&parent) {
@@ -157,7 +157,7 @@ fn exit(address: IpAddr, interface: u32, link: &Link, network: &Network) -> Resu
                 Ok(Exit { interface: parent, vlan: number, mac })
             }
             Some(Link { kind: LinkKind::Vlan { .. }, .. }) => Err(format!(
-                "interface {name} is a VLAN in a VLAN: targets are reached with one tag at most"
+                "interface {name} is a VLAN in a VLAN: targets must be reached with at most one tag"
             )),
             Some(Link { name: parent, .. }) => {
                 Err(format!("interface {parent} of VLAN {name} is not Ethernet"))
@@ -188,8 +188,8 @@ fn silence(address: IpAddr, path: &Path<'_>, refusal: Option<i32>) -> String {
     match refusal {
         None => format!("no answer to ARP/neighbour discovery for {neighbour} on {name}{role}"),
         Some(libc::ENOBUFS) => format!(
-            "the kernel's neighbour table has no room for {neighbour} on {name}{role}: \
-             raise sysctl net.{family}.neigh.default.gc_thresh3"
+            "the kernel's neighbour table is full, without an entry for {neighbour} on \
+             {name}{role}: raise sysctl net.{family}.neigh.default.gc_thresh3"
         ),
         Some(errno) => {
             let error = io::Error::from_raw_os_error(errno);

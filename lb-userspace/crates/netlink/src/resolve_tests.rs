@@ -136,7 +136,7 @@ fn gateways() {
         };
         check(case, &hop(1500, on_link));
     }
-    // The target's own entry does not stand in for its gateway's.
+    // The target's own entry does not replace its gateway's.
     let case = Case { route: Some(via("10.0.0.1")), ..good() };
     let silent = "no answer to ARP/neighbour discovery for 10.0.0.1 on eth0, \
                   the gateway towards 10.0.0.9";
@@ -174,7 +174,7 @@ fn routes_that_lead_nowhere() {
         ),
         (
             Route::Encapsulated,
-            "the route to 10.0.0.9 wraps packets (MPLS, SRv6 or the like): not supported",
+            "the route to 10.0.0.9 encapsulates packets (such as MPLS or SRv6): not supported",
         ),
         (
             Route::Failed(libc::ENOMEM),
@@ -211,7 +211,7 @@ fn links_that_frames_cannot_leave_by() {
         ),
         (
             is(|link| link.kind = LinkKind::Other),
-            "interface eth0 is not Ethernet: targets are reached over Ethernet only",
+            "interface eth0 is not Ethernet: targets must be reached over Ethernet",
         ),
         (
             is(|link| link.kind = LinkKind::Loopback),
@@ -229,13 +229,13 @@ fn refusals_of_the_kernel() {
         (
             "10.0.0.9",
             libc::ENOBUFS,
-            "the kernel's neighbour table has no room for 10.0.0.9 on eth0: \
-             raise sysctl net.ipv4.neigh.default.gc_thresh3",
+            "the kernel's neighbour table is full, without an entry for 10.0.0.9 on eth0: raise \
+             sysctl net.ipv4.neigh.default.gc_thresh3",
         ),
         (
             "2001:db8::9",
             libc::ENOBUFS,
-            "the kernel's neighbour table has no room for 2001:db8::9 on eth0: \
+            "the kernel's neighbour table is full, without an entry for 2001:db8::9 on eth0: \
              raise sysctl net.ipv6.neigh.default.gc_thresh3",
         ),
         (
@@ -294,13 +294,14 @@ fn frames_to_a_vlan_leave_by_its_parent_with_a_tag() {
     let resolved = |network: &Network| resolve(ip("10.0.0.9"), network, |_| None);
     assert_eq!(resolved(&network), NextHopState::Resolved(wanted));
     network.links.insert(7, vlan(8));
-    let refused = "interface eth0.5 is a VLAN in a VLAN: targets are reached with one tag at most";
+    let refused = "interface eth0.5 is a VLAN in a VLAN: targets must be reached with at most one \
+                   tag";
     assert_eq!(resolved(&network), reason(refused));
 }
 
 /// Native XDP at eth0, the route leads to a bridge: what is redirected there would be lost.
 #[test]
-fn a_way_by_an_interface_that_takes_no_redirect_is_none() {
+fn an_interface_that_cannot_redirect_is_not_a_next_hop() {
     let bridge = Link { name: "br0".to_owned(), device: "bridge".to_owned(), ..ethernet() };
     let mut network = Network { takes: Some([(2, false)].into()), ..Network::default() };
     network.links.insert(2, bridge);

@@ -71,7 +71,7 @@ impl Neighbour {
         }
     }
 
-    /// Whether it is configured, not learned by asking: nobody but its owner may touch it.
+    /// Whether it is configured, not learned: only its owner may change it.
     pub(super) fn is_fixed(&self) -> bool {
         matches!(self.state, NeighbourState::Permanent | NeighbourState::Noarp)
     }

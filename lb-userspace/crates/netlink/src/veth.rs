@@ -32,14 +32,14 @@ pub struct Veth {
 impl Veth {
     /// Looks at the interface with this index, in the network namespace of the calling thread; `None`
     /// where it is no veth.
-    pub fn look(index: u32) -> io::Result<Option<Self>> {
+    pub fn inspect(index: u32) -> io::Result<Option<Self>> {
         let socket = Socket::new(NETLINK_ROUTE)?;
         setsockopt(&socket, ReceiveTimeout, &TimeVal::seconds(REPLY_TIMEOUT_S))?;
         let Some(link) = ask(&socket, index, None)?.filter(|link| link.kind == "veth") else {
             return Ok(None);
         };
         let other = match link.peer {
-            // What lies in a namespace without a number here is not seen.
+            // A peer in a namespace without an id here is invisible.
             Some((index, namespace)) => ask(&socket, index, namespace).unwrap_or_default(),
             None => None,
         };

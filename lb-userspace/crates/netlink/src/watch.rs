@@ -1,4 +1,4 @@
-//! The loop: wake, ask the kernel what may be different, resolve, tell.
+//! The loop: wake, query the kernel for possible changes, resolve, send updates.
 //!
 //! It deliberately holds no rule about next hops (`resolve`) or neighbours (`neighbour_refresh`).
 
@@ -30,7 +30,7 @@ const BURST: Duration = Duration::from_millis(5);
 /// A round is followed by a rest of this many times its own length, so that a host whose routes
 /// never rest spends at most a fifth of one CPU here.
 const REST_FACTOR: u32 = 4;
-/// Everything is asked anew this often, as a safety net.
+/// Everything is queried again this often, as a safety net.
 const RESYNC: Duration = Duration::from_secs(30);
 /// After a failure, until the next try.
 const RETRY: Duration = Duration::from_secs(1);
@@ -43,18 +43,18 @@ pub struct Resolver {
     task: JoinHandle<()>,
 }
 
-/// What the resolver is for.
+/// Inputs of the resolver.
 #[derive(Clone, Debug, Default)]
 struct Wanted {
-    /// Whose next hops are followed; `None` before the first word about it.
+    /// Targets whose next hops are followed; `None` before the first update.
     addresses: Option<BTreeSet<IpAddr>>,
     ingress: Ingress,
 }
 
 impl Resolver {
-    /// Starts to follow next hops in the network namespace of the calling thread, and sends what
-    /// it finds: always for all watched addresses, and only when something is different. It must
-    /// be called inside a tokio runtime that has I/O and time enabled.
+    /// Starts to follow next hops in the network namespace of the calling thread, and sends what it
+    /// finds: always for all watched addresses, and only after a change. It must be called inside a
+    /// tokio runtime that has I/O and time enabled.
     ///
     /// Nothing is sent before the first [`Resolver::watch`].
     pub fn start(
@@ -77,11 +77,11 @@ impl Resolver {
             updates,
             addresses: BTreeSet::new(),
             network: Network::default(),
-            keeper: NeighbourRefresher::default(),
-            told: None,
+            refresher: NeighbourRefresher::default(),
+            last_sent: None,
             stale: Stale::everything(),
             resync_at: Instant::now(),
-            settle_at: None,
+            refresh_at: None,
             retry_at: None,
             rest_until: Instant::now(),
         };
@@ -99,7 +99,8 @@ impl Resolver {
         self.wishes.send_modify(|wishes| wishes.addresses = Some(addresses));
     }
 
-    /// Where the program runs: a way by an interface that does not send what it redirects is none.
+    /// The interfaces with the program: a route by an interface that cannot send redirected packets
+    /// is unusable.
     pub fn attached(&self, ingress: Ingress) {
         self.wishes.send_if_modified(|wishes| {
             let differs = wishes.ingress != ingress;
@@ -115,7 +116,7 @@ impl Drop for Resolver {
     }
 }
 
-/// What has to be asked anew.
+/// What has to be queried again.
 #[derive(Debug, Default)]
 struct Stale {
     tables: bool,
@@ -137,16 +138,16 @@ struct Watcher {
     updates: UnboundedSender<BTreeMap<IpAddr, NextHopState>>,
     addresses: BTreeSet<IpAddr>,
     network: Network,
-    keeper: NeighbourRefresher,
+    refresher: NeighbourRefresher,
     /// What was sent last.
-    told: Option<BTreeMap<IpAddr, NextHopState>>,
+    last_sent: Option<BTreeMap<IpAddr, NextHopState>>,
     stale: Stale,
     resync_at: Instant,
     /// When the next round is due, if one is.
-    settle_at: Option<Instant>,
-    /// When a neighbour is to be asked for again.
+    refresh_at: Option<Instant>,
+    /// When a neighbour is to be resolved again.
     retry_at: Option<Instant>,
-    /// Known routes are not asked anew before.
+    /// Known routes are not queried again before.
     rest_until: Instant,
 }
 
@@ -164,7 +165,7 @@ impl Watcher {
         loop {
             let wake_at = self.wake_at();
             tokio::select! {
-                // In this order, so that a stream of events cannot put the round off.
+                // In this order, so that a stream of events cannot delay the round.
                 biased;
                 () = tokio::time::sleep_until(wake_at.into()) => {
                     if !self.round().await {
@@ -183,14 +184,14 @@ impl Watcher {
                 },
                 () = changed_features(&mut netdev_events) => {
                     self.stale.takes = true;
-                    self.settle_soon();
+                    self.schedule_refresh();
                 }
             }
         }
     }
 
     fn wake_at(&self) -> Instant {
-        [self.settle_at, self.retry_at].into_iter().flatten().fold(self.resync_at, Instant::min)
+        [self.refresh_at, self.retry_at].into_iter().flatten().fold(self.resync_at, Instant::min)
     }
 
     fn watch(&mut self, wishes: Wanted) {
@@ -198,7 +199,7 @@ impl Watcher {
         self.network.ingress = wishes.ingress;
         self.network.routes.retain(|address, _| addresses.contains(address));
         self.addresses = addresses;
-        self.settle_at = Some(Instant::now());
+        self.refresh_at = Some(Instant::now());
     }
 
     fn absorb(&mut self, events: Vec<Event>) {
@@ -207,17 +208,17 @@ impl Watcher {
             relevant |= self.absorb_one(event);
         }
         if relevant {
-            self.settle_soon();
+            self.schedule_refresh();
         }
     }
 
-    fn settle_soon(&mut self) {
+    fn schedule_refresh(&mut self) {
         let at = Instant::now() + BURST;
-        // The first event of a burst counts, so that one without end is not waited for.
-        self.settle_at = Some(self.settle_at.map_or(at, |earlier| earlier.min(at)));
+        // The first event of a burst counts, so that an endless burst does not delay it.
+        self.refresh_at = Some(self.refresh_at.map_or(at, |earlier| earlier.min(at)));
     }
 
-    /// Takes one event in; says whether a next hop may be different.
+    /// Processes one event; returns whether a next hop may have changed.
     fn absorb_one(&mut self, event: Event) -> bool {
         match event {
             Event::Link(index, link) => {
@@ -226,7 +227,7 @@ impl Watcher {
                     None => self.network.links.remove(&index),
                 };
                 let changed = before != link;
-                // An interface that goes down takes IPv4 routes along without an event of theirs.
+                // An interface that goes down removes IPv4 routes without events for them.
                 self.stale.all_routes |= changed;
                 if changed {
                     self.link_changes.notify_one();
@@ -238,7 +239,7 @@ impl Watcher {
                     Some(neighbour) => self.network.neighbours.insert(key, neighbour),
                     None => self.network.neighbours.remove(&key),
                 };
-                before != neighbour && self.keeper.wants(key)
+                before != neighbour && self.refresher.wants(key)
             }
             Event::Route(prefix) => {
                 let before = self.stale.routes.len();
@@ -250,7 +251,7 @@ impl Watcher {
                 true
             }
             Event::Overrun => {
-                tracing::debug!("netlink events were lost: everything is asked anew");
+                tracing::debug!("netlink events were lost: everything is queried again");
                 self.stale = Stale::everything();
                 self.link_changes.notify_one();
                 true
@@ -262,13 +263,13 @@ impl Watcher {
         tracing::warn!(%error, "cannot read netlink events: next hops may lag behind");
         self.stale = Stale::everything();
         tokio::time::sleep(RETRY).await;
-        self.settle_at = Some(Instant::now());
+        self.refresh_at = Some(Instant::now());
     }
 
-    /// Asks, resolves, tells. Says whether to go on.
+    /// Queries, resolves and sends updates. Returns whether to continue.
     async fn round(&mut self) -> bool {
         let start = Instant::now();
-        self.settle_at = None;
+        self.refresh_at = None;
         self.retry_at = None;
         if start >= self.resync_at {
             self.stale = Stale::everything();
@@ -276,20 +277,21 @@ impl Watcher {
         }
         if let Err(error) = self.refresh(start).await {
             self.stale = Stale::everything();
-            // A table that changed while it was read is no fault: it is read again.
+            // A table that changed during the read is not an error: it is read again.
             let changed = error.raw_os_error() == Some(libc::EINTR);
             let pause = if changed { BURST } else { RETRY };
-            self.settle_at = Some(Instant::now() + pause);
+            self.refresh_at = Some(Instant::now() + pause);
             if !changed {
-                tracing::warn!(%error, "cannot ask the kernel for routes and neighbours: will retry");
+                tracing::warn!(%error, "cannot get routes and neighbours from the kernel: will \
+                                        retry");
             }
             return true;
         }
-        self.retry_at = self.keeper.next_due(&self.network.neighbours, Instant::now());
-        self.tell()
+        self.retry_at = self.refresher.next_due(&self.network.neighbours, Instant::now());
+        self.send_if_changed()
     }
 
-    /// Brings `network` up to date and sees to its neighbours.
+    /// Updates `network` and requests its neighbours.
     async fn refresh(&mut self, start: Instant) -> io::Result<()> {
         if std::mem::take(&mut self.stale.tables) {
             self.network.links = self.requests.links().await?;
@@ -324,31 +326,31 @@ impl Watcher {
             })
             .partition(|address| !resting || !known.contains_key(address));
         if !waiting.is_empty() {
-            self.settle_at = Some(self.rest_until);
+            self.refresh_at = Some(self.rest_until);
         }
         self.stale.all_routes = false;
         self.stale.routes = waiting.into_iter().collect();
         asked
     }
 
-    /// Asks for the neighbours that targets depend on, where that is due.
+    /// Requests the neighbours that targets depend on, if that is due.
     async fn keep_neighbours(&mut self) -> io::Result<()> {
         let wanted = self
             .addresses
             .iter()
             .filter_map(|address| resolve::neighbour_of(*address, &self.network))
             .collect();
-        let released = self.keeper.want(&wanted, &self.network.neighbours);
+        let released = self.refresher.want(&wanted, &self.network.neighbours);
         self.requests.release(&released);
-        let due = self.keeper.due(&self.network.neighbours, Instant::now());
+        let due = self.refresher.due(&self.network.neighbours, Instant::now());
         let refusals = self.requests.keep(&due).await?;
         let mut news = due
             .iter()
             .zip(refusals)
-            .filter(|(ask, refusal)| self.keeper.answered(ask.key, *refusal))
+            .filter(|(ask, refusal)| self.refresher.answered(ask.key, *refusal))
             .filter_map(|(ask, refusal)| Some((ask.key, refusal?)));
         if let Some(((interface, neighbour), errno)) = news.next() {
-            // One line, also when the table has no room for a thousand.
+            // One line, even if the table is full for a thousand.
             let others = news.count();
             let error = io::Error::from_raw_os_error(errno);
             tracing::warn!(%neighbour, interface, %error, others, "the kernel refuses to resolve");
@@ -356,27 +358,27 @@ impl Watcher {
         Ok(())
     }
 
-    /// Sends the map if it is different; false when nobody listens any more.
-    fn tell(&mut self) -> bool {
+    /// Sends the map if it differs; false if the receiver was dropped.
+    fn send_if_changed(&mut self) -> bool {
         let states: BTreeMap<IpAddr, NextHopState> = self
             .addresses
             .iter()
             .map(|address| {
                 let state =
-                    resolve::resolve(*address, &self.network, |key| self.keeper.refusal(key));
+                    resolve::resolve(*address, &self.network, |key| self.refresher.refusal(key));
                 (*address, state)
             })
             .collect();
-        if self.told.as_ref() == Some(&states) {
+        if self.last_sent.as_ref() == Some(&states) {
             return true;
         }
         let heard = self.updates.send(states.clone()).is_ok();
-        self.told = Some(states);
+        self.last_sent = Some(states);
         heard
     }
 }
 
-/// Waits for an event; for ever where there are none.
+/// Waits for an event; for ever if there are no events.
 async fn changed_features(events: &mut Option<NetdevEvents>) {
     match events {
         Some(events) => events.next().await,
@@ -387,7 +389,7 @@ async fn changed_features(events: &mut Option<NetdevEvents>) {
 impl Drop for Watcher {
     /// Also when the task is aborted or its runtime ends.
     fn drop(&mut self) {
-        let ours = self.keeper.ours(&self.network.neighbours);
+        let ours = self.refresher.ours(&self.network.neighbours);
         self.requests.release(&ours);
     }
 }

@@ -23,7 +23,8 @@ pub struct Ingress {
     pub generic: BTreeSet<u32>,
 }
 
-/// Why packets to an address would be lost at an interface; `None` if none would, or nobody knows.
+/// Why packets to an address would be lost at an interface; `None` if they would not, or if that is
+/// unknown.
 pub(super) fn refusal(
     address: IpAddr,
     index: u32,
@@ -31,8 +32,8 @@ pub(super) fn refusal(
     takes: Option<&Takes>,
     ingress: &Ingress,
 ) -> Option<String> {
-    // Packets that arrive where the stack runs the program would leave by it all the same, but nobody knows
-    // beforehand where packets arrive: a loss that is named is better than one that is not.
+    // Packets that arrive on an interface in generic mode could still leave by it, but it is not
+    // known in advance where packets arrive: a reported loss is better than a silent one.
     if ingress.native.is_empty() {
         return None;
     }
@@ -53,13 +54,13 @@ pub(super) fn refusal(
             ));
         }
         // Hardware: many drivers have queues for it only while a program is on them.
-        "" => format!("name {name} under `interfaces` too"),
-        _ => format!("let the route to {address} leave by another interface"),
+        "" => format!("add {name} to `interfaces`"),
+        _ => format!("change the route to {address} to another interface"),
     };
     let kind = if device.is_empty() { String::new() } else { format!(" ({device})") };
     Some(format!(
-        "interface {name}{kind} does not send what native XDP redirects to it: {other}, or run the \
-         agent with --xdp-mode generic"
+        "interface {name}{kind} does not send packets that native XDP redirects to it: {other}, \
+         or run the agent with --xdp-mode generic"
     ))
 }
 
@@ -68,7 +69,8 @@ pub(super) fn refusal(
 pub enum FarEnd {
     /// A program in the driver: all it takes.
     Program,
-    /// GRO only: frames are queued, and XDP_TX wakes nobody (drivers/net/veth.c, veth_xdp_flush).
+    /// GRO only: frames are queued, and XDP_TX does not schedule the receiver (drivers/net/veth.c,
+    /// veth_xdp_flush).
     Gro,
     /// Nothing: frames are dropped.
     Nothing,
@@ -77,8 +79,9 @@ pub enum FarEnd {
 }
 
 /// What to do about it.
-pub const FAR_END_REMEDY: &str = "attach a program that passes everything to the other end (there: \
-                                  `xelb pass --interface PEER`), or run the agent with --xdp-mode generic";
+pub const FAR_END_REMEDY: &str = "attach a program that passes all packets to the peer (there: \
+                                  `xelb pass --interface PEER`), or run the agent with --xdp-mode \
+                                  generic";
 
 /// What is wrong with the other end of a veth pair, if it is known to be.
 #[must_use]
@@ -86,12 +89,12 @@ pub fn far_end_without_program(name: &str, end: FarEnd) -> Option<String> {
     let lost = match end {
         FarEnd::Program | FarEnd::Unseen => return None,
         FarEnd::Gro => {
-            "GRO but no XDP program: what XDP sends back waits there, and under load no packet passes \
-             the pair any more, for good"
+            "GRO but no XDP program: packets that XDP sends back are delayed there, and under \
+             load no packet passes the pair any more, for good"
         }
-        FarEnd::Nothing => "no XDP program: what native XDP sends is lost",
+        FarEnd::Nothing => "no XDP program: packets that native XDP sends are lost",
     };
-    Some(format!("the other end of {name} (veth) has {lost}"))
+    Some(format!("the peer of {name} (veth) has {lost}"))
 }
 
 /// PURE: what is known of the other end: whether it is seen, its native program, and whether this end
@@ -127,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_no_redirect_is_refused() {
+    fn interfaces_that_cannot_redirect_are_refused() {
         // Kind, what the kernel says, native and generic interfaces; the target is behind number 7.
         for (device, takes, native, generic, refused) in [
             ("bridge", Some(false), &[2][..], &[][..], Some("another interface")),
@@ -140,7 +143,7 @@ mod tests {
             ("veth", Some(false), &[7], &[], Some("xelb pass")),
             ("", Some(false), &[7], &[], None),
             ("", Some(false), &[7, 2], &[], None),
-            ("", Some(false), &[2], &[], Some("under `interfaces` too")),
+            ("", Some(false), &[2], &[], Some("to `interfaces`")),
             // Generic mode sends by everything; before there is a program nothing is lost.
             ("bridge", Some(false), &[], &[2], None),
             // One interface that runs it in the driver is enough to lose packets.
@@ -160,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn the_other_end_is_told_from_what_is_seen() {
+    fn the_state_of_the_veth_peer_follows_from_its_features() {
         for (program, takes, wanted) in [
             (Some(true), Some(true), FarEnd::Program),
             (Some(true), None, FarEnd::Program),

@@ -1,6 +1,6 @@
 //! The resolver against a real kernel: two hosts in network namespaces, IPv4 and IPv6.
 //!
-//! What follows from an answer of the kernel is tested without one, in `src/resolve.rs`.
+//! The interpretation of the kernel's answers is tested without a kernel, in `src/resolve.rs`.
 
 #[path = "next_hop/lab.rs"]
 mod lab;
@@ -134,7 +134,7 @@ fn a_new_mac_of_the_peer_is_followed_within_a_second() {
 }
 
 #[test]
-fn a_new_entry_in_the_table_is_told_in_milliseconds() {
+fn a_new_neighbour_entry_is_sent_in_milliseconds() {
     let lab = Lab::new();
     lab.run(async |mut observer| {
         observer.watch(&["10.9.0.2"]);
@@ -162,7 +162,7 @@ fn route_changes_are_followed() {
     lab.peer("addr add 10.10.0.2/16 dev w1");
     lab.host("addr add fd10::1/64 dev w0 nodad");
     lab.peer("addr add fd10::2/64 dev w1 nodad");
-    // Peers answer ARP for any of their addresses on any interface unless told otherwise.
+    // By default, peers answer ARP for any of their addresses on any interface.
     lab.peer_sysctl("net.ipv4.conf.all.arp_ignore=1");
     let (first, second) = (lab.peer_mac("v1"), lab.peer_mac("w1"));
     lab.run(async |mut observer| {
@@ -229,8 +229,8 @@ fn a_thousand_addresses_resolve_in_well_under_a_second() {
     lab.peer("route add local 10.9.128.0/24 dev lo");
     lab.host("route add 10.20.0.0/16 via 10.9.0.2");
     lab.host("route add fd20::/64 via fd09::2");
-    // On the link only as many as leave room in the kernel's table (gc_thresh3, 1024), which all
-    // namespaces share.
+    // On the link only as many as fit the kernel's table (gc_thresh3, 1024), which all namespaces
+    // share.
     let on_link = (1..=200).map(|last| IpAddr::from([10, 9, 128, last]));
     let routed = (0..400_u16).map(|n| {
         let [high, low] = n.to_be_bytes();
@@ -262,7 +262,7 @@ fn a_thousand_addresses_resolve_in_well_under_a_second() {
 }
 
 #[test]
-fn what_cannot_be_a_target_says_why() {
+fn invalid_target_addresses_are_refused_with_the_reason() {
     let lab = Lab::new();
     lab.host("route add unreachable 10.31.0.0/16");
     lab.host("route add blackhole 10.32.0.0/16");

@@ -1,17 +1,18 @@
-//! PURE: listeners whose flows are found in another way after a change, so that connections that are open
-//! break: modes that translate and modes that do not, clients that stick to a target and those that do not.
+//! PURE: listeners whose flows are looked up differently after a change, so that open connections
+//! break: a change between modes with and without translation, or between groups with and without
+//! stickiness.
 
 use std::{collections::HashMap, net::IpAddr};
 
 use lb_common::Mode;
 use lb_config::{Config, Listener, Protocol, Stickiness, TargetGroup, UdpFlows};
 
-/// What becomes of the open connections of a listener.
+/// A listener whose open connections break.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokenListener {
     listener: String,
     cause: String,
-    /// The group whose bindings end, where the former mode had some.
+    /// The group whose bindings end, if the previous mode had some.
     pub bindings_of: Option<String>,
 }
 
@@ -23,8 +24,8 @@ impl BrokenListener {
         let count = match connections {
             Some(1) => "1 connection that has a binding now breaks".to_owned(),
             Some(count) => format!("{count} connections that have a binding now break"),
-            None => "open connections break; how many there are is not known, since these modes keep no \
-                     table of them"
+            None => "open connections break; their number is not known, since these modes keep no \
+                     table of connections"
                 .to_owned(),
         };
         format!("listener {listener}: {cause}: {count}")
@@ -42,8 +43,8 @@ pub fn broken_listeners(before: &Config, after: &Config) -> Vec<BrokenListener> 
         groups.map(|group| (&*group.name, &**group)).collect::<HashMap<&str, &TargetGroup>>()
     });
     let broken = |listener: &Listener| {
-        let former = known.get(&place(listener))?;
-        let before = *had.get(former.target_group.as_str())?;
+        let previous = known.get(&place(listener))?;
+        let before = *had.get(previous.target_group.as_str())?;
         let after = *has.get(listener.target_group.as_str())?;
         broken(listener, before, after)
     };
@@ -64,8 +65,8 @@ fn broken(
         [true, true] => None,
         [from, _] if translated[0] != translated[1] => {
             let cause = format!(
-                "`forwarding` goes from {} (target group {}) to {} (target group {}), in which servers \
-                 see its clients otherwise",
+                "`forwarding` goes from {} (target group {}) to {} (target group {}), where \
+                 servers see other addresses of clients",
                 before.forwarding.name(),
                 before.name,
                 after.forwarding.name(),
@@ -82,8 +83,8 @@ fn broken(
                 return None;
             }
             let cause = format!(
-                "`stickiness` goes from {} (target group {}) to {} (target group {}), which finds \
-                 another target for most flows",
+                "`stickiness` goes from {} (target group {}) to {} (target group {}), which \
+                 chooses another target for most flows",
                 stickiness_name(from),
                 before.name,
                 stickiness_name(to),
@@ -138,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_break_where_flows_are_found_in_another_way() {
+    fn connections_break_if_flows_are_looked_up_differently() {
         let blue = |mode| config("blue", mode, "none", &[1, 2], "tcp");
         let green = |mode| config("green", mode, "none", &[1, 2], "tcp");
         for (from, to, breaks) in [
@@ -157,15 +158,13 @@ mod tests {
         }
         assert_eq!(
             said(&blue("ipip"), &green("nat")),
-            [
-                "listener web: `forwarding` goes from ipip (target group blue) to nat (target group green), \
-              in which servers see its clients otherwise: open connections break; how many there are is \
-              not known, since these modes keep no table of them"
-            ]
+            ["listener web: `forwarding` goes from ipip (target group blue) to nat (target \
+                 group green), where servers see other addresses of clients: open connections \
+                 break; their number is not known, since these modes keep no table of connections"]
         );
         let back = said(&green("nat"), &blue("ipip"));
         assert!(
-            back[0].ends_with("otherwise: 12 connections that have a binding now break"),
+            back[0].ends_with("clients: 12 connections that have a binding now break"),
             "{back:?}"
         );
     }

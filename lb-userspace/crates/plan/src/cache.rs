@@ -1,5 +1,5 @@
-//! PURE: the groups of the last plan. What a group's plan follows from is mostly what it followed from
-//! before: then that plan stands, and a change of one target costs the planning of one group.
+//! PURE: the groups of the last plan. The inputs of a group's plan are mostly unchanged: then the
+//! cached plan is used, and a change of one target needs the planning of only one group.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -16,12 +16,12 @@ use crate::{GroupHealth, NextHops, warning::Warning};
 #[derive(Clone, Debug, Default)]
 pub struct Cache {
     basis: Option<Basis>,
-    /// Armed slots of rings of listeners on their way from one group to another.
+    /// Armed slots of rings of listeners in transition from one group to another.
     armed_between: usize,
     groups: HashMap<Arc<str>, Arc<GroupPlan>>,
 }
 
-/// What the plans of all groups followed from.
+/// The inputs of the cached plans of all groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Basis {
     pub(super) drained: BTreeSet<TargetKey>,
@@ -32,7 +32,7 @@ pub(super) struct Basis {
     pub(super) tables: Arc<Tables>,
 }
 
-/// What the plan of one group followed from, beside that.
+/// The other inputs of the plan of one group.
 #[derive(Debug)]
 pub(super) struct Cause {
     /// Its configuration.
@@ -59,12 +59,12 @@ pub(super) struct GroupPlan {
     pub(super) targets: Vec<(u16, Target)>,
     /// Reports on them.
     pub(super) reports: Arc<[TargetReport]>,
-    /// What people must be told.
+    /// Warnings.
     pub(super) warnings: Vec<Warning>,
     /// When it changes without any event.
     pub(super) next_change: Option<u32>,
     /// Whether it is what was there before it.
-    pub(super) settled: bool,
+    pub(super) is_stable: bool,
 }
 
 impl Cache {
@@ -111,7 +111,7 @@ impl Cache {
     }
 
     /// Keeps what they all follow from.
-    pub(super) fn founded(self, basis: Option<Basis>) -> Self {
+    pub(super) fn with_tables(self, basis: Option<Basis>) -> Self {
         Self { basis, ..self }
     }
 }
@@ -127,6 +127,6 @@ impl GroupPlan {
     ) -> bool {
         let cause = &self.cause;
         let same = cause.group == *group && cause.used == used && cause.health.as_ref() == health;
-        self.settled && self.next_change.is_none() && same
+        self.is_stable && self.next_change.is_none() && same
     }
 }

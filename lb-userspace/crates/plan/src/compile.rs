@@ -35,11 +35,11 @@ pub struct Plan {
     /// Every target of the configuration, in its order.
     pub targets: Reports,
     /// The second of the monotonic clock at which the plan changes without any event: a delay is
-    /// over, a weight rises. May lie in the past when the plan is old.
+    /// over, a weight rises. May be in the past if the plan is old.
     pub next_change: Option<u32>,
-    /// What people must be told: groups that fail open, have no target, or cannot reach some.
+    /// Warnings: groups that fail open, have no target, or cannot reach some.
     pub warnings: Vec<Warning>,
-    /// Ids of listeners that wait for the group that they were led to.
+    /// Ids of listeners that wait for the group that they switched to.
     pub waiting: BTreeSet<u16>,
     /// The groups, for the next plan's `Inputs`.
     pub cache: Cache,
@@ -76,7 +76,7 @@ fn compile_renamed(inputs: &Inputs<'_>, renamed: Vec<Renamed>) -> Result<Plan, P
     compiler.devices()?;
     let Compiler { plan, tables, .. } = compiler;
     let tables = Arc::new(tables);
-    let cache = plan.cache.founded(inputs.basis(Arc::clone(&tables)));
+    let cache = plan.cache.with_tables(inputs.basis(Arc::clone(&tables)));
     Ok(Plan { tables, cache, ..plan })
 }
 
@@ -88,7 +88,7 @@ enum Part {
     New(Cause),
 }
 
-/// Number 0 is nobody, so that one entry less than the size of a map can be used.
+/// Number 0 means none, so that one entry less than the size of a map can be used.
 fn check_limits(config: &Config) -> Result<(), PlanError> {
     let targets = config.target_groups.iter().map(|group| group.targets.len());
     for (what, count, size) in [
@@ -107,7 +107,7 @@ fn check_limits(config: &Config) -> Result<(), PlanError> {
 /// A plan being made.
 pub(super) struct Compiler<'run, 'inputs> {
     pub(super) inputs: &'run Inputs<'inputs>,
-    /// The plan, but for its tables.
+    /// The plan, except for its tables.
     pub(super) plan: Plan,
     pub(super) tables: Tables,
     /// Names of groups that listeners forward to.
@@ -117,7 +117,7 @@ pub(super) struct Compiler<'run, 'inputs> {
     /// Groups that have got another name.
     pub(super) renamed: Vec<Renamed>,
     /// The previous targets, by the id of their group; without those of groups that were planned.
-    pub(super) former: BTreeMap<u16, PreviousTargets<'inputs>>,
+    pub(super) previous: BTreeMap<u16, PreviousTargets<'inputs>>,
     /// Ids of targets that go.
     pub(super) gone: Vec<u16>,
     /// When the group that is being planned changes without any event.
@@ -126,12 +126,12 @@ pub(super) struct Compiler<'run, 'inputs> {
     pub(super) target_ids: Ids,
     /// Whether flows may go to the target with this id; for the groups that have been planned.
     pub(super) routable: Vec<bool>,
-    /// Ids of former targets that rest, and until when.
+    /// Ids of removed targets that must not be reused, and until when.
     pub(super) resting: BTreeMap<u16, u32>,
     pub(super) space: SlotAllocator,
-    /// Groups of listeners on their way, and the groups that they are led to, by id.
+    /// Transition groups of listeners, and the groups that they switch to, by id.
     pub(super) transitions: BTreeMap<u16, u16>,
-    /// Slots of nobody, by the bits of the ring: groups that have no target yet share them.
+    /// Slots without an owner, by the bits of the ring: groups without targets share them.
     pub(super) blank: BTreeMap<u8, Arc<[Slot]>>,
 }
 
@@ -158,7 +158,7 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
             used: listeners.map(|listener| listener.target_group.as_str()).collect(),
             known_groups: known_groups.map(|(id, group)| (&*group.name, *id)).collect(),
             renamed,
-            former: BTreeMap::new(),
+            previous: BTreeMap::new(),
             gone: Vec::new(),
             next_change: None,
             group_ids: Ids::below(GROUPS_MAX),
@@ -175,7 +175,7 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
     fn parts(&mut self) -> Vec<Part> {
         let inputs = self.inputs;
         let (previous, cache) = (inputs.previous, inputs.cache);
-        // Targets of groups that are no more, or were none in the last plan, are of no plan that stands.
+        // Targets of groups that were removed, or were not in the last plan, are in no cached plan.
         let configured: HashSet<&str> =
             inputs.config.target_groups.iter().map(|group| &*group.name).collect();
         let removed = |group: &GroupTable| {
@@ -205,10 +205,10 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
                 for (id, _) in &group.targets {
                     self.tables.targets.remove(id);
                 }
-                self.former.insert(group.id, group.targets.iter().collect());
+                self.previous.insert(group.id, group.targets.iter().collect());
             }
         } else {
-            self.former = PreviousTargets::of(previous);
+            self.previous = PreviousTargets::of(previous);
         }
         parts
     }
@@ -288,6 +288,6 @@ pub(super) fn sooner(one: Option<u32>, other: Option<u32>, now: u32) -> Option<u
     one.into_iter().chain(other).min_by_key(|second| second.wrapping_sub(now))
 }
 
-pub(super) fn no_room(what: &'static str, size: usize) -> PlanError {
+pub(super) fn table_full(what: &'static str, size: usize) -> PlanError {
     PlanError::NoRoomToReplace { what, limit: size - 1 }
 }

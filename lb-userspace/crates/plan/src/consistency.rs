@@ -1,8 +1,8 @@
-//! PURE: which slots are armed, whose they are, and when they disarm. docs/consistency.md explains
+//! PURE: which slots are armed, their owners, and when they disarm. docs/consistency.md explains
 //! the rule to operators, `lb_ebpf::recall` is what packets do in armed slots.
 //!
-//! It deliberately knows neither maps nor a clock: what is routable and what has been quiet for long
-//! enough is said by the caller.
+//! It deliberately knows neither maps nor a clock: the caller says which targets are routable and
+//! which slots are idle.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -12,18 +12,18 @@ use lb_common::Slot;
 /// clocks of whole seconds.
 const MARGIN: u32 = 2;
 
-/// What the slots of a group change by.
+/// Inputs of the change of a group's slots.
 #[derive(Clone, Copy)]
 pub struct Change<'facts> {
-    /// Whether flows of the group's former owners are to be kept. Not where every flow is
+    /// Whether flows of the group's previous owners are to be kept. Not where every flow is
     /// remembered (nat, fullnat, tracked UDP), or none (stateless UDP).
     pub arms: bool,
-    /// Whether TCP flows of a target that is gone are to be reset.
+    /// Whether TCP flows of a removed target are to be reset.
     pub resets: bool,
     /// Whether flows that belong to a target may still go there.
     pub routable: &'facts dyn Fn(u16) -> bool,
-    /// Whether an armed slot of the former ring, by its number in it, has seen no exception for the
-    /// idle timeout.
+    /// Whether an armed slot of the previous ring, by its index, has seen no exception for the idle
+    /// timeout.
     pub idle_slots: &'facts dyn Fn(usize) -> bool,
     /// The epoch of slots that arm now: see [`epoch`].
     pub epoch: u16,
@@ -39,7 +39,7 @@ impl Change<'_> {
             return Slot { current: owner, home: self.home(slot.home, owner), ..slot };
         }
         let unarmed = Slot { epoch: slot.epoch, ..Slot::unarmed(owner) };
-        // Nobody's flows, or gone with their target: nothing to keep.
+        // No flows, or flows of a removed target: nothing to keep.
         if slot.current == owner || slot.current == 0 {
             return unarmed;
         }
@@ -50,8 +50,8 @@ impl Change<'_> {
         Slot { current: owner, home, epoch: self.next(slot.epoch), flags: Slot::ARMED }
     }
 
-    /// Where flows that nothing is remembered of live. What a home that is gone leaves behind is
-    /// the new owner's, or is reset (0).
+    /// The target of flows that are not remembered. Flows of a removed home go to the new owner, or
+    /// are reset (0).
     fn home(&self, home: u16, owner: u16) -> u16 {
         if home != 0 && (self.routable)(home) {
             home
@@ -72,10 +72,11 @@ impl Change<'_> {
     }
 }
 
-/// The epoch of slots that arm in this second; never 0, which is that of flows whose listener tracks
-/// all. It is the time and not a count of its slot's own, since a listener that is led to another
-/// group takes remembered flows from one ring to another: what was remembered in the one must not
-/// count in an epoch of the other. It comes again after 18 hours, and the longest memory is two.
+/// The epoch of slots that arm in this second; never 0, which is that of flows whose listener
+/// tracks all. It is the time and not a counter of the slot, since a listener that switches to
+/// another group takes remembered flows from one ring to another: flows that were remembered in one
+/// ring must not count in an epoch of the other. It comes again after 18 hours, and the longest
+/// memory is two.
 #[must_use]
 #[expect(clippy::cast_possible_truncation, reason = "less than 2^16 after the division")]
 pub const fn epoch(now: u32) -> u16 {
@@ -85,7 +86,7 @@ pub const fn epoch(now: u32) -> u16 {
 /// The slots of a ring after their owners have changed.
 ///
 /// Growth by a power of two splits each slot in equal parts that inherit from it; a ring of any
-/// other length starts anew.
+/// other length starts from scratch.
 #[must_use]
 pub fn own(previous: &[Slot], owners: &[u16], change: &Change<'_>) -> Arc<[Slot]> {
     let parts = owners.len().checked_div(previous.len()).unwrap_or(0);
@@ -112,33 +113,33 @@ pub fn armed(slots: &[Slot]) -> usize {
 /// Whether a slot that saw an exception in second `seen` may disarm in second `now` of the same
 /// clock; seconds are compared modulo 2^32.
 #[must_use]
-pub const fn is_quiet(seen: u32, now: u32, idle_timeout: u32) -> bool {
+pub const fn is_idle(seen: u32, now: u32, idle_timeout: u32) -> bool {
     let silence = now.wrapping_sub(seen);
     // Another CPU's clock may be a moment ahead.
     silence <= u32::MAX / 2 && silence > idle_timeout + MARGIN
 }
 
-/// Since when armed slots are as they are. What a packet says can be forged, so that forged packets
-/// could keep a slot armed for ever; this clock starts with a change of the slot, and no packet
-/// winds it back. A new agent starts it anew.
+/// Since when armed slots are unchanged. Packets can be forged, and forged packets could keep a
+/// slot armed for ever. This clock starts with a change of the slot, and packets cannot reset it. A
+/// new agent restarts it.
 #[derive(Debug, Default)]
 pub struct Ages {
     since: HashMap<u32, (Slot, u32)>,
 }
 
 impl Ages {
-    /// Takes note of all armed slots, by index, in second `now`; others are forgotten.
-    pub fn look(&mut self, armed: impl Iterator<Item = (u32, Slot)>, now: u32) {
-        let former = std::mem::take(&mut self.since);
-        let since = |index, slot| match former.get(&index) {
+    /// Records all armed slots, by index, in second `now`; others are forgotten.
+    pub fn update(&mut self, armed: impl Iterator<Item = (u32, Slot)>, now: u32) {
+        let previous = std::mem::take(&mut self.since);
+        let since = |index, slot| match previous.get(&index) {
             Some((known, since)) if *known == slot => *since,
             _ => now,
         };
         self.since = armed.map(|(index, slot)| (index, (slot, since(index, slot)))).collect();
     }
 
-    /// Whether this slot has been armed for `limit` seconds since it changed last, as far as
-    /// [`Ages::look`] has seen.
+    /// Whether this slot has been armed for `limit` seconds since it changed last, as observed by
+    /// [`Ages::update`].
     #[must_use]
     pub fn is_over(&self, index: u32, slot: Slot, now: u32, limit: u32) -> bool {
         let known = self.since.get(&index).filter(|(known, _)| *known == slot);
@@ -155,13 +156,13 @@ mod tests {
         let (one, other) = (armed_slot(2, 1, 8), armed_slot(3, 1, 8));
         let mut ages = Ages::default();
         assert!(!ages.is_over(7, one, 100, 0), "never seen");
-        ages.look([(7, one), (9, one)].into_iter(), u32::MAX - 9);
-        ages.look([(7, one), (9, other)].into_iter(), 20);
+        ages.update([(7, one), (9, one)].into_iter(), u32::MAX - 9);
+        ages.update([(7, one), (9, other)].into_iter(), 20);
         assert!(ages.is_over(7, one, 20, 30) && !ages.is_over(7, one, 20, 31));
         assert!(!ages.is_over(7, other, 20, 30), "it has changed since");
         assert!(!ages.is_over(9, other, 49, 30) && ages.is_over(9, other, 50, 30));
-        ages.look([(9, other)].into_iter(), 60);
-        ages.look([(7, one)].into_iter(), 70);
+        ages.update([(9, other)].into_iter(), 60);
+        ages.update([(7, one)].into_iter(), 70);
         assert!(!ages.is_over(7, one, 99, 30), "it was not armed in between");
     }
 
@@ -194,10 +195,10 @@ mod tests {
             // Twice in a second.
             (slot(1, 8), 2, armed_slot(2, 1, 9)),
             (slot(1, 7), 0, armed_slot(0, 1, 8)),
-            // Its flows are gone with it.
+            // Its flows end with it.
             (slot(9, 7), 2, slot(2, 7)),
             (slot(9, 7), 0, slot(0, 7)),
-            // Nobody had any.
+            // It had no flows.
             (slot(0, 7), 2, slot(2, 7)),
         ] {
             check(false, before, owner, after);
@@ -211,13 +212,13 @@ mod tests {
             // Some flows may be remembered with 2.
             (armed_slot(2, 1, 8), 1, armed_slot(1, 1, 8)),
             (armed_slot(2, 1, 8), 2, armed_slot(2, 1, 8)),
-            // A home that is gone.
+            // A removed home.
             (armed_slot(2, 9, 8), 2, armed_slot(2, 2, 8)),
             (armed_slot(2, 9, 8), 3, armed_slot(3, 3, 8)),
-            // An owner that is gone.
+            // A removed owner.
             (armed_slot(9, 1, 8), 3, armed_slot(3, 1, 8)),
             (armed_slot(9, 9, 8), 3, armed_slot(3, 3, 8)),
-            // The group has just ceased to reset.
+            // The group has just stopped to reset flows.
             (armed_slot(2, 0, 8), 2, armed_slot(2, 2, 8)),
         ] {
             check(false, before, owner, after);
@@ -255,7 +256,7 @@ mod tests {
                 &[1, 2, 2, 3],
                 &[slot(1, 7), armed_slot(2, 1, 8), armed_slot(2, 1, 9), armed_slot(3, 1, 9)],
             ),
-            // A quiet one disarms before it changes.
+            // An idle one disarms before it changes.
             (&change, &[1, 2], &[slot(1, 7), slot(2, 9)]),
             (&change, &[1, 1, 2, 3], &[slot(1, 7), slot(1, 7), slot(2, 9), armed_slot(3, 2, 8)]),
             (&still, &[5], &[slot(5, 0)]),
@@ -276,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn quiet_is_longer_than_the_timeout() {
+    fn a_slot_is_idle_after_more_than_the_timeout() {
         for (seen, now, idle_slots) in [
             (100, 100, false),
             (100, 452, false),
@@ -285,7 +286,7 @@ mod tests {
             (u32::MAX - 10, 200, false),
             (u32::MAX - 10, 400, true),
         ] {
-            assert_eq!(is_quiet(seen, now, 350), idle_slots, "{seen} at {now}");
+            assert_eq!(is_idle(seen, now, 350), idle_slots, "{seen} at {now}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! PURE: the ordered operations from the tables that are to the tables that should be.
 //!
-//! The order lets a packet see any state between two operations: what is pointed at is there
-//! before the pointer, and goes after it. It decides nothing about content: that is `compile`.
+//! The order lets a packet see any state between two operations: an entry is added before the
+//! references to it, and removed after them. It decides nothing about content: that is `compile`.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -21,9 +21,9 @@ use super::{GroupTable, MapOp, SlotWrites, Tables, WidePrefix};
 /// 6. If anything was replaced that a packet may still read: [`MapOp::Quiesce`].
 /// 7. Groups, then targets, pools and interfaces that nothing names any more.
 ///
-/// Ids and ring space that `wanted` gives out anew must not be in use in `current` (`compile` sees
-/// to that); what step 6 waited for may be given out by the next plan. After an error, and at
-/// start, nobody knows whether step 6 took place: then [`MapOp::Quiesce`] has to come first.
+/// Ids and ring space that `wanted` assigns must not be in use in `current` (`compile` sees to
+/// that); what step 6 waited for may be given out by the next plan. After an error, and at start,
+/// it is not known whether step 6 took place: then [`MapOp::Quiesce`] has to come first.
 #[must_use]
 pub fn diff(current: &Tables, wanted: &Tables) -> Vec<MapOp> {
     let mut operations = Vec::new();

@@ -22,8 +22,8 @@ pub enum PlanError {
     },
     /// Both the old and the new ones do not fit at the same time.
     #[error(
-        "the {what} that this change adds do not fit beside those that it replaces (the maps hold \
-         {limit}): first remove the old ones, then add the new ones"
+        "the {what} that this change adds do not fit in addition to those that it replaces (the \
+         maps hold {limit}): first remove the old ones, then add the new ones"
     )]
     NoRoomToReplace {
         /// What, in plural.
@@ -44,12 +44,12 @@ pub enum PlanError {
         /// The slots it needs.
         slots: usize,
     },
-    /// The array of slots is full, and a listener is led to another group.
+    /// The array of slots is full, and a listener switches to another group.
     #[error(
-        "a listener that is led to target group {group} takes a ring of {slots} slots along until \
-         its connections have ended, and no free space of that length is left among the \
+        "a listener that switches to target group {group} needs a ring of {slots} slots until its \
+         connections have ended, and no free space of that length is left among the \
          {RING_SLOTS_MAX} slots of all rings: remove target groups that no longer need theirs, or \
-         try again when other changes are over (`xelb status` counts armed slots)"
+         try again when other changes are complete (`xelb status` counts armed slots)"
     )]
     NoRoomForTransition {
         /// The group.
@@ -59,11 +59,11 @@ pub enum PlanError {
     },
     /// More listeners than the data path looks through hash to one place.
     #[error(
-        "the listener on {listener} finds no place in the table of listeners: too many others, also \
-         those that this change removes, hash to the same one: give it another port or address, or \
-         first remove the old ones, then add the new ones"
+        "the listener on {listener} does not fit the table of listeners: too many others have the \
+         same hash, including those that this change removes: use another port or address, or \
+         first remove the old listeners, then add the new ones"
     )]
-    Crowded {
+    TableOverflow {
         /// Its address, port and protocol.
         listener: String,
     },
@@ -83,7 +83,7 @@ pub enum PlanError {
 impl PlanError {
     /// A listener without a place.
     #[must_use]
-    pub fn crowded(key: &ListenerKey) -> Self {
-        Self::Crowded { listener: map_entry::shown(key) }
+    pub fn first_overflow(key: &ListenerKey) -> Self {
+        Self::TableOverflow { listener: map_entry::shown(key) }
     }
 }

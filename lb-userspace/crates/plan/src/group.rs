@@ -6,7 +6,7 @@ use lb_config::{Protocol, TargetGroup};
 use super::{
     GroupTable, PlanError,
     cache::{Cause, GroupPlan},
-    compile::{Compiler, no_room},
+    compile::{Compiler, table_full},
     ring_membership,
     rings::{Facts, Ring},
     slot_allocator,
@@ -29,11 +29,11 @@ impl Compiler<'_, '_> {
         let taken = || self.inputs.previous.groups.keys().copied();
         let id = known
             .or_else(|| self.group_ids.take(taken))
-            .ok_or_else(|| no_room("target groups", GROUPS_MAX))?;
-        let mut former = self.former.remove(&id).unwrap_or_default();
-        let (mut drafts, verdicts) = self.targets(id, group, used, &mut former)?;
+            .ok_or_else(|| table_full("target groups", GROUPS_MAX))?;
+        let mut previous = self.previous.remove(&id).unwrap_or_default();
+        let (mut drafts, verdicts) = self.targets(id, group, used, &mut previous)?;
         let warnings = if used { ring_membership::warnings(group, &verdicts) } else { Vec::new() };
-        self.leaving(id, group, former, &mut drafts);
+        self.leaving(id, group, previous, &mut drafts);
         let mut table =
             GroupTable { name: group.name.clone(), ring: RingRef::NONE, slots: [].into() };
         let mut ring = None;
@@ -42,7 +42,7 @@ impl Compiler<'_, '_> {
             let members = self.members(group, &mut drafts, &in_ring);
             ring = Some(self.ring(id, &mut table, members, &mut drafts, group)?);
         }
-        let settled = self.inputs.previous.groups.get(&id) == Some(&table)
+        let is_stable = self.inputs.previous.groups.get(&id) == Some(&table)
             && drafts.iter().all(PlannedTarget::is_as_before)
             && self.gone.len() == gone;
         let resolved = drafts.iter().map(|draft| draft.entry).filter(Target::is_resolved);
@@ -55,12 +55,13 @@ impl Compiler<'_, '_> {
             reports: drafts.into_iter().map(|draft| draft.report).collect(),
             warnings,
             next_change: self.next_change,
-            settled,
+            is_stable,
             cause,
         })
     }
 
-    /// Gives a group its ring: in its place while it has the size, else in free space.
+    /// Places a group's ring: in its present space if the size is the same, otherwise in free
+    /// space.
     fn ring(
         &mut self,
         id: u16,
@@ -124,7 +125,7 @@ pub(super) const fn arms(group: &TargetGroup) -> bool {
     direct && !matches!(group.protocol, Protocol::Udp)
 }
 
-/// Whether TCP flows of a target that is gone are to be reset.
+/// Whether TCP flows of a removed target are to be reset.
 pub(super) fn resets(group: &TargetGroup) -> bool {
     group.life.connection_termination && group.protocol == Protocol::Tcp
 }

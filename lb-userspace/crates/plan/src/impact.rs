@@ -18,18 +18,19 @@ use super::{GroupTable, Plan, Reports, Tables, TargetReport, is_transition, list
 pub struct Impact {
     /// Groups that the change touches, by name.
     pub target_groups: Vec<GroupImpact>,
-    /// What would leave a listener without targets that take flows: such a change needs `force`.
+    /// Changes that leave a listener without targets that take flows: they need `force`.
     pub left_without_targets: Vec<String>,
     /// Open connections that would break, whatever their targets do: such a change needs `force`, too.
     pub broken_connections: Vec<String>,
 }
 
-/// What becomes of a group.
+/// Effect of a change on a group.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct GroupImpact {
     /// Its name.
     pub name: String,
-    /// Part of its hash space that gets another owner, 0 to 1: new flows go elsewhere there.
+    /// Part of the group's hash space that gets another owner, 0 to 1. Its new flows go to another
+    /// target.
     pub moved_share: f64,
     /// Remembered flows in that part, or of targets that stop.
     pub remembered_flows: u64,
@@ -46,7 +47,7 @@ struct Ring {
     after: Arc<[Slot]>,
 }
 
-/// What is compared with what, by name of the group.
+/// The compared groups, by name.
 #[derive(Debug, Default)]
 pub struct Comparison {
     rings: BTreeMap<String, Ring>,
@@ -64,13 +65,13 @@ impl Comparison {
     pub fn new(before: &Plan, after: &Plan) -> Self {
         let mut comparison = Self::default();
         let later = by_name(&after.tables);
-        let former = by_name(&before.tables);
+        let previous = by_name(&before.tables);
         let none: Arc<[Slot]> = Arc::from([]);
-        for name in later.keys().chain(former.keys()) {
+        for name in later.keys().chain(previous.keys()) {
             let slots = |groups: &BTreeMap<&str, &GroupTable>| {
                 groups.get(name).map_or_else(|| Arc::clone(&none), |one| Arc::clone(&one.slots))
             };
-            let ring = Ring { before: slots(&former), after: slots(&later) };
+            let ring = Ring { before: slots(&previous), after: slots(&later) };
             comparison.rings.insert((*name).to_owned(), ring);
         }
         let takes = |plan: &Plan| -> BTreeSet<_> {
@@ -101,7 +102,7 @@ impl Comparison {
         }
     }
 
-    /// What it comes to; groups that nothing happens to are left out.
+    /// The result, without groups that do not change.
     #[must_use]
     pub fn impact(mut self) -> Vec<GroupImpact> {
         let mut groups = Vec::new();
@@ -123,7 +124,7 @@ impl Comparison {
 }
 
 impl Ring {
-    /// Whether the owner of a hash changes. A place that nobody had does not.
+    /// Whether the owner of a hash changes. A place without an earlier listener does not.
     fn moves(&self, hash: u64) -> bool {
         let before = owner(&self.before, hash);
         before != 0 && before != owner(&self.after, hash)
@@ -188,7 +189,7 @@ fn services(targets: &Reports) -> HashMap<&str, Service> {
 pub struct Unserved {
     /// They lose the last target that can serve them.
     pub left: Vec<String>,
-    /// They wait for the first verdicts on the group that they are led to, and are served meanwhile.
+    /// They wait for the first verdicts on the group that they switch to, and are served meanwhile.
     pub waiting: Vec<String>,
 }
 
@@ -205,9 +206,9 @@ pub fn unserved(before: (&Config, &Reports), after: (&Config, &Plan)) -> Unserve
     let mut unserved = Unserved::default();
     for listener in &config.listeners {
         let group = listener.target_group.as_str();
-        let Some(former) = known.get(&place(listener)).copied() else { continue };
+        let Some(previous) = known.get(&place(listener)).copied() else { continue };
         let now = service(&has, group);
-        if now >= service(&had, former) {
+        if now >= service(&had, previous) {
             continue;
         }
         let reports = plan.targets.iter().filter(|one| *one.key.group == *group && !one.leaving);
@@ -216,16 +217,16 @@ pub fn unserved(before: (&Config, &Reports), after: (&Config, &Plan)) -> Unserve
         let unjudged = |one: &TargetReport| one.state == TargetState::Initial && one.weight > 0;
         if waits && reports.clone().any(unjudged) {
             let text = format!(
-                "listener {}: no target of {group} has been checked yet; it stays with the targets of \
-                 {former} until one is healthy",
+                "listener {}: no target of {group} has been checked yet; it keeps the targets of \
+                 {previous} until one is healthy",
                 listener.name
             );
             unserved.waiting.push(text);
             continue;
         }
-        let verb = if former == group { "keeps" } else { "has" };
+        let verb = if previous == group { "keeps" } else { "has" };
         let why = match (reports.count(), now) {
-            (0, _) if former == group => "has no targets any more".to_owned(),
+            (0, _) if previous == group => "has no targets any more".to_owned(),
             (0, _) => "has no targets".to_owned(),
             (1, Service::None) => format!("{verb} one target, which takes no flows yet"),
             (count, Service::None) => {

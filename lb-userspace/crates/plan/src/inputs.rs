@@ -18,7 +18,7 @@ pub struct Inputs<'inputs> {
     pub drained: &'inputs BTreeSet<TargetKey>,
     /// Targets that have left the configuration, and do not finish their flows.
     pub cut: &'inputs BTreeSet<TargetKey>,
-    /// Groups that have left the configuration, as they were in it, as far as they are known. Those of the
+    /// Groups that were removed from the configuration, in their last form, if known. Those of the
     /// last plan need not be here.
     pub removed: &'inputs [Arc<TargetGroup>],
     /// Next hops, by address of the target.

@@ -16,7 +16,7 @@ pub(super) fn target(
     group: &TargetGroup,
     group_id: u16,
     state: TargetState,
-    hop: Option<&NextHop>,
+    next_hop: Option<&NextHop>,
     tunnel: &Tunnel,
 ) -> Target {
     let mut entry = Target {
@@ -37,13 +37,13 @@ pub(super) fn target(
         gue_port: Be16::new(group.gue.port),
         gue_variant: group.gue.variant,
     };
-    if let Some(hop) = hop {
+    if let Some(next_hop) = next_hop {
         entry.flags |= Target::RESOLVED;
-        entry.mtu = hop.mtu;
-        entry.interface = hop.interface;
-        way.vlan = Be16::new(hop.vlan);
-        way.destination_mac = hop.destination_mac.into();
-        way.source_mac = hop.source_mac.into();
+        entry.mtu = next_hop.mtu;
+        entry.interface = next_hop.interface;
+        way.vlan = Be16::new(next_hop.vlan);
+        way.destination_mac = next_hop.destination_mac.into();
+        way.source_mac = next_hop.source_mac.into();
     }
     entry.by(&way)
 }

@@ -6,7 +6,7 @@ use super::{MapOp, Tables};
 
 /// The maps, whatever holds them.
 pub trait MapStore {
-    /// What goes wrong.
+    /// Errors of the store.
     type Error: std::error::Error + Send + Sync + 'static;
 
     /// Reads everything back; what is as in `known` may share its memory.
@@ -18,7 +18,7 @@ pub trait MapStore {
 
     /// The first of these new listeners, put in this order, that would find no place in the table;
     /// `None` when all fit. Nothing is written.
-    fn crowded<'keys>(&self, new: &'keys [ListenerKey]) -> Option<&'keys ListenerKey>;
+    fn first_overflow<'keys>(&self, new: &'keys [ListenerKey]) -> Option<&'keys ListenerKey>;
 
     /// Takes one step. After an error the step has happened or has not; trying again is safe.
     fn apply(&mut self, operation: &MapOp) -> Result<(), Self::Error>;

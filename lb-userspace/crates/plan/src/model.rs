@@ -27,7 +27,7 @@ pub struct MapModel {
     pub groups: BTreeMap<u16, (Arc<str>, RingRef)>,
     /// Targets by id.
     pub targets: OrdMap<u16, Target>,
-    /// Ids of former targets that rest.
+    /// Ids of removed targets that must not be reused yet.
     pub resting: BTreeMap<u16, u32>,
     /// Interfaces.
     pub devices: BTreeSet<u32>,

@@ -1,4 +1,4 @@
-//! What is known of the ways to targets: what a plan is made from. How it is found out is not decided here.
+//! Next hops of targets, an input of the plan. How it is found out is not decided here.
 
 use std::{collections::BTreeMap, net::IpAddr};
 
@@ -13,7 +13,7 @@ pub struct NextHop {
     pub source_mac: [u8; 6],
     /// MAC of the target, or of the router towards it.
     pub destination_mac: [u8; 6],
-    /// Largest IP packet on the way, in bytes: the route's MTU, else the interface's.
+    /// Largest IP packet on the route, in bytes: the route's MTU, else the interface's.
     pub mtu: u16,
     /// Whether the target is on the link itself, not behind a router (`l2dsr` needs that).
     pub on_link: bool,

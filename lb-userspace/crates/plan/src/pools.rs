@@ -1,5 +1,5 @@
-//! PURE: the addresses and ports that flows of mode fullnat come from. An address keeps its place as long
-//! as it stands in the configuration; no flow depends on more.
+//! PURE: the addresses and ports that flows of mode fullnat come from. An address keeps its index
+//! as long as it is in the configuration; no flow depends on more.
 
 use std::{collections::BTreeMap, net::IpAddr, ops::Range};
 
@@ -32,8 +32,8 @@ pub(super) fn broken(before: &BTreeMap<u8, Pool>, after: &BTreeMap<u8, Pool>) ->
             gone.iter().map(|range| format!("{}-{}", range.start, range.end - 1)).collect();
         (!ranges.is_empty()).then(|| {
             format!(
-                "source_nat: open connections through ports {} of {address} break; a range of ports that \
-                 contains the former one keeps them",
+                "source_nat: open connections through ports {} of {address} break; a range that \
+                 contains the previous ports keeps them",
                 ranges.join(" and ")
             )
         })
@@ -73,7 +73,7 @@ fn placed(wanted: impl Iterator<Item = Pool>, previous: &BTreeMap<u8, Pool>) -> 
         |one: &Pool, other: &Pool| one.address == other.address && one.family == other.family;
     let (mut pools, mut new) = (BTreeMap::new(), Vec::new());
     for pool in wanted {
-        match previous.iter().find(|(_, former)| same(former, &pool)) {
+        match previous.iter().find(|(_, previous)| same(previous, &pool)) {
             Some((place, _)) => {
                 pools.insert(*place, pool);
             }
@@ -86,7 +86,7 @@ fn placed(wanted: impl Iterator<Item = Pool>, previous: &BTreeMap<u8, Pool>) -> 
         let mut places = (first..first + POOLS_MAX).filter_map(|place| u8::try_from(place).ok());
         let free = |place: &u8| !pools.contains_key(place);
         let unused = |place: &u8| free(place) && !previous.contains_key(place);
-        // The configuration has no more addresses than there are places.
+        // The configuration limits addresses to the number of indices.
         if let Some(place) = places.clone().find(unused).or_else(|| places.find(free)) {
             pools.insert(place, pool);
         }
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_that_contains_the_former_one_breaks_nothing() {
+    fn a_range_that_contains_the_previous_one_breaks_nothing() {
         let addresses = ["10.0.0.2", "fd00::2"];
         let mut ranges = [5000..=9000, 5000..=10_000, 4000..=11_000, 1024..=65_535].into_iter();
         let mut known = pools(&source(&addresses, ranges.next().unwrap()), &BTreeMap::new());
@@ -152,15 +152,15 @@ mod tests {
             assert_eq!(pools(&wide, &after), after, "nothing to do");
             known = after;
         }
-        // What breaks is said: what the new range does not contain.
+        // Ports that the new range does not contain are reported.
         let after = pools(&source(&addresses[..1], 4000..=10_500), &known);
         assert_eq!(
             broken(&known, &after),
             [
-                "source_nat: open connections through ports 1024-3999 and 10501-65535 of \
-                 10.0.0.2 break; a range of ports that contains the former one keeps them",
-                "source_nat: open connections through ports 1024-65535 of fd00::2 break; a \
-                 range of ports that contains the former one keeps them",
+                "source_nat: open connections through ports 1024-3999 and 10501-65535 of 10.0.0.2 \
+                 break; a range that contains the previous ports keeps them",
+                "source_nat: open connections through ports 1024-65535 of fd00::2 break; a range \
+                 that contains the previous ports keeps them",
             ]
         );
         let apart = pools(&source(&addresses[..1], 2000..=3000), &after);

@@ -9,13 +9,13 @@ use super::Tables;
 /// What finds a target again in its group: family, address, port.
 pub(super) type Place = (u8, Address, Be16);
 
-/// The former targets of one group, in the order of their ids.
+/// The previous targets of one group, in the order of their ids.
 #[derive(Default)]
 pub(super) struct PreviousTargets<'tables> {
     targets: Vec<(u16, &'tables Target)>,
     /// Which of them were found.
     found: Vec<bool>,
-    /// Where the search goes on: most targets come in the order of their ids.
+    /// Where the search continues: most targets come in the order of their ids.
     next: usize,
     /// Indices in `targets`; made when a target is elsewhere than expected.
     index: Option<HashMap<Place, usize>>,
@@ -30,7 +30,7 @@ impl<'tables> FromIterator<&'tables (u16, Target)> for PreviousTargets<'tables> 
 }
 
 impl<'tables> PreviousTargets<'tables> {
-    /// The former targets of all groups, by the id of their group.
+    /// The previous targets of all groups, by the id of their group.
     pub(super) fn of(previous: &'tables Tables) -> BTreeMap<u16, Self> {
         let mut groups: BTreeMap<u16, Self> = BTreeMap::new();
         for (id, target) in &previous.targets {
@@ -96,12 +96,12 @@ mod tests {
             (vec![3, 7, 4], vec![3, 4], vec![1, 9]),
             (vec![2], vec![], vec![1, 3, 4, 9]),
         ] {
-            let mut former = PreviousTargets::of(&tables).remove(&1).unwrap();
-            let ids = asked
-                .iter()
-                .filter_map(|number| former.find(place_of(&target(1, *number))).map(|(id, _)| id));
+            let mut previous = PreviousTargets::of(&tables).remove(&1).unwrap();
+            let ids = asked.iter().filter_map(|number| {
+                previous.find(place_of(&target(1, *number))).map(|(id, _)| id)
+            });
             assert_eq!(ids.collect::<Vec<_>>(), found, "{asked:?}");
-            assert_eq!(former.left().map(|(id, _)| id).collect::<Vec<_>>(), left, "{asked:?}");
+            assert_eq!(previous.left().map(|(id, _)| id).collect::<Vec<_>>(), left, "{asked:?}");
         }
     }
 }

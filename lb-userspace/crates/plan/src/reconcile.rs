@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::{self as plan, MapOp, MapStore, Plan, PlanError, Tables};
 
-/// What goes wrong.
+/// Errors of a reconciliation.
 #[derive(Debug, Error)]
 pub enum ReconcileError<E: std::error::Error + 'static> {
     /// The wanted state does not fit the maps; nothing was changed.
@@ -53,7 +53,7 @@ impl<S: MapStore> Reconciler<S> {
         self.shared().map(|current| &**current)
     }
 
-    /// The same, to be looked at by others while it changes.
+    /// The same, to be read by others while it changes.
     pub fn current_shared(&mut self) -> Result<Arc<Tables>, S::Error> {
         self.shared().cloned()
     }
@@ -79,8 +79,8 @@ impl<S: MapStore> Reconciler<S> {
         let keys = plan.tables.listeners.keys();
         let new: Vec<_> =
             keys.filter(|key| !current.listeners.contains_key(key)).copied().collect();
-        match self.store.crowded(&new) {
-            Some(key) => Err(PlanError::crowded(key).into()),
+        match self.store.first_overflow(&new) {
+            Some(key) => Err(PlanError::first_overflow(key).into()),
             None => Ok(plan),
         }
     }
@@ -110,8 +110,8 @@ impl<S: MapStore> Reconciler<S> {
         self.store.seen(slot)
     }
 
-    /// Reads the maps back; `false` when they do not hold what this agent wrote, as after somebody
-    /// else has changed them. The next reconciliation then mends them.
+    /// Reads the maps back; `false` if they differ from what this agent wrote, for example if
+    /// another process has changed them. The next reconciliation then repairs them.
     pub fn verify(&mut self) -> Result<bool, S::Error> {
         let found = self.store.read(self.current.as_deref())?;
         let same = self.current.as_deref() == Some(&found);

@@ -1,8 +1,9 @@
 //! PURE: a group that has another name than before is the same group: it keeps its number, its ring
 //! and the numbers of its targets, so that no connection moves.
 //!
-//! The configuration does not say that a group was renamed. It is one when a group is new, another
-//! is no more, and both reach a server in common in the same way; of several the one that has most.
+//! The configuration does not say that a group was renamed. It is a rename if a group is new,
+//! another one was removed, and both have a common server with the same forwarding; of several, the
+//! one with most common servers.
 
 use std::{
     borrow::Cow,

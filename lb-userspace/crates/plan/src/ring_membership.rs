@@ -1,4 +1,4 @@
-//! Who is in a group's ring, and what people must be told.
+//! Which targets are in a group's ring, and the warnings.
 
 use lb_config::TargetGroup;
 
@@ -46,7 +46,7 @@ pub(super) fn in_ring(group: &TargetGroup, verdicts: &[Verdict<'_>]) -> Vec<bool
         .collect()
 }
 
-/// What people must be told of a group that listeners use.
+/// Warnings about a group that listeners use.
 pub(super) fn warnings(group: &TargetGroup, verdicts: &[Verdict<'_>]) -> Vec<Warning> {
     let name = &group.name;
     let count = |candidate| {
@@ -123,14 +123,14 @@ fn unchecked(group: &TargetGroup, verdicts: &[Verdict<'_>]) -> Option<Warning> {
     let (count, named) = named(group, verdicts, is_unchecked)?;
     let (name, all) = (&group.name, verdicts.len());
     let text = format!(
-        "target group {name}: the health of {count} of {all} targets is not known, whatever their \
-         state ({named})"
+        "target group {name}: the health of {count} of {all} targets is not known, regardless of \
+         their state ({named})"
     );
     Some(Warning::new(WarningKind::HealthUnknown, &**name, text))
 }
 
-/// How many of a group's targets these are, and the first few with what is wrong; `None` when there
-/// is none.
+/// Number of such targets of a group, and the first few with their problems; `None` if there is
+/// none.
 fn named(
     group: &TargetGroup,
     verdicts: &[Verdict<'_>],

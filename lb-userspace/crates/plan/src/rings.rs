@@ -1,7 +1,7 @@
 //! The slots of each group's ring: who owns them, and what they keep of what they were before.
 //!
-//! Who is in a ring is decided in `ring_membership`; how owners spread over it in [`crate::maglev`]; which
-//! slots are armed in [`crate::consistency`].
+//! `ring_membership` decides which targets are in a ring, [`crate::maglev`] how owners are spread
+//! over it, and [`crate::consistency`] which slots are armed.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub(super) struct Ring {
     facts: Facts,
 }
 
-/// What the slots of a ring follow from, beside their owners and what they were.
+/// The inputs for the slots of a ring, in addition to their owners and their previous state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Facts {
     /// See [`Change::arms`].
@@ -37,7 +37,7 @@ pub(super) struct Facts {
     pub(super) resets: bool,
     /// The targets that flows may go to, in the order of the plan.
     pub(super) routable: Vec<u16>,
-    /// Whether slots of it have been quiet for long enough to disarm.
+    /// Whether slots of it have been idle for long enough to disarm.
     pub(super) idle_slots: bool,
 }
 
@@ -78,7 +78,7 @@ impl Ring {
         ring.with(slots, previous)
     }
 
-    /// The first ring of a group without members: these are slots of nobody.
+    /// The first ring of a group without members: these slots have no owner.
     pub(super) fn blank(bits: u8, slots: Arc<[Slot]>, facts: Facts) -> Self {
         Self { members: [].into(), bits, counts: [].into(), slots, armed: 0, facts }
     }

@@ -1,4 +1,4 @@
-//! Where rings lie in the array of all slots: first fit, in blocks as long as the smallest ring.
+//! Positions of rings in the array of all slots: first fit, in blocks as long as the smallest ring.
 
 use lb_common::{
     RingRef,
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn unsound_rings_are_recognised() {
+    fn invalid_rings_are_recognised() {
         for (ring, sound) in [
             (RingRef::new(4096, 12), true),
             (RingRef::new(4096, 13), false),

@@ -30,8 +30,8 @@ pub struct Tables {
     /// Targets by id (1 to `TARGETS_MAX - 1`); only those with [`Target::VALID`].
     /// Plans share those that they have in common.
     pub targets: OrdMap<u16, Target>,
-    /// Ids of former targets that a remembered flow may still name, and the second of the monotonic
-    /// clock from which they may be given to others.
+    /// Ids of removed targets that a remembered flow may still name, and the second of the
+    /// monotonic clock from which they may be reused.
     pub resting: BTreeMap<u16, u32>,
     /// Indices of the interfaces that packets may be redirected to.
     pub devices: BTreeSet<u32>,
@@ -60,7 +60,7 @@ pub struct WidePrefix {
 pub struct GroupTable {
     /// Its name.
     pub name: Arc<str>,
-    /// Where its ring lies; [`RingRef::NONE`] for a group without a ring.
+    /// Position of its ring; [`RingRef::NONE`] for a group without a ring.
     pub ring: RingRef,
     /// The slots of its ring: `ring.len()` of them.
     pub slots: Arc<[Slot]>,

@@ -1,7 +1,7 @@
 //! PURE: the life of a target: its state, whether flows may go to it, and until when.
 //!
-//! What has to outlive the agent stands in the target's map entry: its state, since when it takes
-//! new flows, until when it drains. So a restart begins nothing again. Who is in the ring is decided
+//! State that must survive the agent is in the target's map entry: its state, since when it takes
+//! new flows, until when it drains. So a restart does not reset it. Who is in the ring is decided
 //! in `ring_membership`, from what is said here.
 
 use lb_common::{Mode, Target, target::TargetState};
@@ -13,16 +13,16 @@ use crate::{Health, NextHop, NextHopState, Reason};
 /// Steps in which the weight of a target rises during slow start.
 pub(super) const RAMP_STEPS: u32 = 20;
 
-/// What is to be said of one target.
+/// The report of one target.
 pub(super) struct Verdict<'inputs> {
     pub(super) state: TargetState,
     pub(super) reason: Option<Reason>,
     pub(super) detail: String,
-    /// Its next hop, when it has one that its mode can use.
-    pub(super) hop: Option<&'inputs NextHop>,
+    /// Its next hop, if it has one that its mode can use.
+    pub(super) next_hop: Option<&'inputs NextHop>,
     /// Whether it may take new flows.
     pub(super) candidate: Candidate,
-    /// Whether flows that belong to it may go there, though it takes no new ones.
+    /// Whether its existing flows may go there, though it takes no new ones.
     pub(super) keeps: bool,
     /// Second of the monotonic clock at which that ends; 0 is no such second.
     pub(super) until: u32,
@@ -72,7 +72,7 @@ impl<'inputs> Case<'_, 'inputs> {
             state,
             reason,
             detail,
-            hop: None,
+            next_hop: None,
             candidate: match state {
                 _ if self.target.weight == 0 => Candidate::Weightless,
                 TargetState::Healthy => Candidate::InService,
@@ -80,7 +80,8 @@ impl<'inputs> Case<'_, 'inputs> {
                 TargetState::Initial => Candidate::Initial,
                 TargetState::Draining | TargetState::Unused => Candidate::Out,
             },
-            // One that comes back while it finishes its flows keeps them until there is a verdict.
+            // A target that is added again while it finishes its flows keeps them until there is a
+            // verdict.
             keeps: match state {
                 TargetState::Initial => self.previous.is_some_and(Target::is_routable),
                 state => state == TargetState::Healthy,
@@ -91,8 +92,8 @@ impl<'inputs> Case<'_, 'inputs> {
             verdict.until = self.unhealthy_until();
             verdict.keeps = is_ahead(verdict.until, self.inputs.now);
         }
-        match self.hop() {
-            Ok(hop) => verdict.hop = Some(hop),
+        match self.next_hop() {
+            Ok(next_hop) => verdict.next_hop = Some(next_hop),
             Err(why) => {
                 verdict.reason = Some(Reason::IpUnusable);
                 verdict.detail = why;
@@ -114,9 +115,9 @@ impl<'inputs> Case<'_, 'inputs> {
         }
     }
 
-    /// Judges a target of a group that no listener forwards to. It finishes the flows that it has
-    /// from when one did. It is checked all the same, so that a listener that is led to the group
-    /// finds targets in service.
+    /// Judges a target of a group that no listener forwards to. It finishes its flows from the time
+    /// when one did. It is still checked, so that a listener that switches to the group finds
+    /// targets in service.
     fn unused(&self) -> Verdict<'inputs> {
         if let Some(draining) = self.judge_leaving() {
             return draining;
@@ -153,7 +154,8 @@ impl<'inputs> Case<'_, 'inputs> {
         };
         let dead = self.health.is_some_and(|health| health.state == TargetState::Unhealthy);
         if !is_ahead(until, now) {
-            let detail = "its deregistration delay is over; `xelb target undrain` puts it back";
+            let detail = "its deregistration delay is over; `xelb target undrain` puts it back \
+                          into service";
             let over = self.out(TargetState::Unused, Reason::NotInUse, detail.to_owned());
             return Verdict { until, ..over };
         }
@@ -171,7 +173,7 @@ impl<'inputs> Case<'_, 'inputs> {
             state,
             reason: Some(reason),
             detail,
-            hop: self.hop().ok(),
+            next_hop: self.next_hop().ok(),
             candidate,
             keeps,
             until,
@@ -190,29 +192,31 @@ impl<'inputs> Case<'_, 'inputs> {
     }
 
     /// Its next hop, or why it cannot be used.
-    fn hop(&self) -> Result<&'inputs NextHop, String> {
+    fn next_hop(&self) -> Result<&'inputs NextHop, String> {
         let address = self.target.address;
         match self.inputs.next_hops.get(&address) {
             None => Err(format!("the next hop of {address} is still being looked up")),
             Some(NextHopState::Asking(why) | NextHopState::Unresolved(why)) => Err(why.clone()),
-            Some(NextHopState::Resolved(hop))
-                if self.group.forwarding == Mode::L2dsr && !hop.on_link =>
+            Some(NextHopState::Resolved(next_hop))
+                if self.group.forwarding == Mode::L2dsr && !next_hop.on_link =>
             {
                 Err(format!(
-                    "{address} is behind a router, and l2dsr reaches only targets on the same layer \
-                     2: use forwarding ipip, or connect this host to the network of the target"
+                    "{address} is behind a router, and l2dsr reaches only targets on the same \
+                     layer 2 network: use forwarding ipip, or connect this host to the network of \
+                     the target"
                 ))
             }
-            Some(NextHopState::Resolved(hop)) => Ok(hop),
+            Some(NextHopState::Resolved(next_hop)) => Ok(next_hop),
         }
     }
 }
 
-/// Seconds by which draining goes on at a time while its server is in service elsewhere.
+/// Seconds by which draining is extended at a time while its server is in service elsewhere.
 const EXTENSION: u64 = 60;
 
-/// Until when a target drains. One whose server is in service in another group goes on, as long as a
-/// listener is on its way between groups: remembered flows name it, and their server is there.
+/// Until when a target drains. A draining target whose server is in service in another group is
+/// extended as long as a listener is in transition between groups: remembered flows name it, and
+/// their server works.
 pub(super) fn extended(before: &Target, inputs: &Inputs<'_>) -> u32 {
     if is_ahead(before.until, inputs.now) || !before.is_routable() {
         return before.until;
@@ -255,8 +259,8 @@ pub(super) const fn is_ahead(second: u32, now: u32) -> bool {
     second != 0 && second != now && second.wrapping_sub(now) <= u32::MAX / 2
 }
 
-/// Which step of slow start a target is in that has taken flows since a second, and when the next
-/// one comes; `None` when it is over.
+/// The present step of slow start of a target that takes flows since a given second, and the time
+/// of the next one; `None` after the last one.
 pub(super) fn ramp(since: u32, now: u32, slow_start: u64) -> Option<(u32, u32)> {
     let duration = u32::try_from(slow_start).ok().filter(|duration| *duration > 0)?;
     let elapsed = now.wrapping_sub(since);

@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_both_share_is_left_out_wherever_it_stands() {
+    fn shared_parts_are_omitted_at_any_position() {
         let (shared, other) = (group(&[1, 2]), group(&[3]));
         let before = Reports { groups: vec![shared.clone(), other.clone(), group(&[4, 5])] };
         let after = Reports { groups: vec![group(&[4, 6]), other, shared] };

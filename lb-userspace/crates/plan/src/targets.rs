@@ -11,7 +11,7 @@ use lb_config::{self as config, Life, TargetGroup, TargetKey};
 
 use super::{
     GroupTable, Inputs, PlanError, TargetReport,
-    compile::{Compiler, no_room, sooner},
+    compile::{Compiler, sooner, table_full},
     is_transition, map_entry,
     previous_targets::PreviousTargets,
     target_lifecycle::{self, Case, RAMP_STEPS, Verdict},
@@ -21,8 +21,8 @@ use crate::{
     maglev::{self, Member},
 };
 
-/// Seconds that the id of a former target rests: as long as a flow of the most patient listener is
-/// remembered (100 minutes, and an eighth more).
+/// Seconds that the id of a removed target must not be reused: as long as a flow is remembered with
+/// the longest idle timeout (100 minutes, and an eighth more).
 const ID_REST: u32 = 6000 + 6000 / 8 + 1;
 
 /// A target of the group that is being planned.
@@ -47,7 +47,7 @@ impl<'inputs> Compiler<'_, 'inputs> {
         group_id: u16,
         group: &TargetGroup,
         used: bool,
-        former: &mut PreviousTargets<'inputs>,
+        previous: &mut PreviousTargets<'inputs>,
     ) -> Result<(Vec<PlannedTarget<'inputs>>, Vec<Verdict<'inputs>>), PlanError> {
         let mut verdicts = Vec::with_capacity(group.targets.len());
         let mut drafts = Vec::with_capacity(group.targets.len());
@@ -57,7 +57,7 @@ impl<'inputs> Compiler<'_, 'inputs> {
                 TargetKey { group: group.name.clone(), address: target.address, port: target.port };
             let family = Family::from(&target.address) as u8;
             let address: Address = target.address.into();
-            let known = former.find((family, address, Be16::new(target.port)));
+            let known = previous.find((family, address, Be16::new(target.port)));
             let previous = known.map(|(_, previous)| previous);
             let health = healths.and_then(|healths| healths.get(&(target.address, target.port)));
             let inputs = self.inputs;
@@ -70,7 +70,7 @@ impl<'inputs> Compiler<'_, 'inputs> {
             let is_asked_for = inputs.drained.contains(&key);
             let mut draft = self.draft(group_id, group, target, (id, previous), key, &verdict);
             if !used && verdict.keeps && !is_asked_for {
-                // Nobody has asked for it to be drained: a new agent must not take it for that.
+                // It was not drained by a command: a new agent must not restore it as such.
                 draft.entry.flags |= Target::LEAVING;
             }
             drafts.push(draft);
@@ -85,10 +85,10 @@ impl<'inputs> Compiler<'_, 'inputs> {
         &mut self,
         group_id: u16,
         group: &TargetGroup,
-        former: PreviousTargets<'inputs>,
+        previous: PreviousTargets<'inputs>,
         drafts: &mut Vec<PlannedTarget<'inputs>>,
     ) {
-        for (id, entry) in former.left() {
+        for (id, entry) in previous.left() {
             let draft = without_weight(entry).and_then(|target| {
                 let (name, address, port) = (group.name.clone(), target.address, target.port);
                 let key = TargetKey { group: name, address, port };
@@ -122,7 +122,7 @@ impl<'inputs> Compiler<'_, 'inputs> {
         let (id, previous) = known;
         let state = target_lifecycle::kept_state(verdict);
         let tunnel = &self.inputs.config.tunnel;
-        let mut entry = map_entry::target(target, group, group_id, state, verdict.hop, tunnel);
+        let mut entry = map_entry::target(target, group, group_id, state, verdict.next_hop, tunnel);
         if verdict.keeps {
             entry.flags |= Target::ROUTABLE;
         }
@@ -162,16 +162,16 @@ impl<'inputs> Compiler<'_, 'inputs> {
             previous.chain(self.resting.keys()).copied()
         };
         let id = self.target_ids.take(used).or_else(oldest);
-        let id = id.ok_or_else(|| no_room("targets", TARGETS_MAX))?;
+        let id = id.ok_or_else(|| table_full("targets", TARGETS_MAX))?;
         self.resting.remove(&id);
         Ok(id)
     }
 
     /// Lets the ids of targets that go rest: remembered flows may still name them.
     pub(super) fn rest(&mut self) {
-        let Self { inputs, tables, resting, gone, former, .. } = self;
+        let Self { inputs, tables, resting, gone, previous, .. } = self;
         // Those of groups that are no more.
-        let left = mem::take(former).into_values().flat_map(PreviousTargets::left);
+        let left = mem::take(previous).into_values().flat_map(PreviousTargets::left);
         // 0 would be no rest.
         let until = inputs.now.wrapping_add(ID_REST).max(1);
         resting.extend(gone.drain(..).chain(left.map(|(id, _)| id)).map(|id| (id, until)));
@@ -191,8 +191,8 @@ impl<'inputs> Compiler<'_, 'inputs> {
             let delay = config.map_or_else(Life::default, |config| config.life);
             let delay = delay.deregistration_delay.as_secs();
             let mut reports = Vec::new();
-            let former = self.former.remove(group_id).unwrap_or_default();
-            for (id, before) in former.left() {
+            let previous = self.previous.remove(group_id).unwrap_or_default();
+            for (id, before) in previous.left() {
                 let Some(report) = leaving_report(id, before, group, delay, inputs) else {
                     self.gone.push(id);
                     continue;
@@ -298,7 +298,7 @@ fn leaving_report(
     })
 }
 
-/// A former target, from its entry; it takes nothing new.
+/// A removed target, from its entry; it takes no new flows.
 fn without_weight(entry: &Target) -> Option<config::Target> {
     let family = Family::try_from(entry.family).ok()?;
     let address = entry.address.to_ip(family);

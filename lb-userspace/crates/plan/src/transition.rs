@@ -1,14 +1,14 @@
-//! PURE: listeners that are led from one group to another keep their connections: the rule for slots
-//! (docs/consistency.md), for the ring of a listener.
+//! PURE: listeners that switch from one group to another keep their connections. This applies the
+//! rule for slots (docs/consistency.md) to the ring of a listener.
 //!
-//! Such a listener takes the ring that it had along: a copy of it becomes the ring of a group of its
-//! own, a *transition group*, in which each slot changes its owner to that of the same slot in the
-//! new group's ring. So a slot arms, inherits and disarms as it does when the targets of a group
-//! change, and the data path knows nothing of it. When such a ring is no other than that of the group
-//! that the listener is led to, the listener gets that one.
+//! Such a listener keeps its ring: a copy of it becomes the ring of a separate group, a *transition
+//! group*, in which each slot changes its owner to that of the same slot in the new group's ring.
+//! So a slot arms, inherits and disarms as it does when the targets of a group change, and the data
+//! path knows nothing of it. When such a ring equals that of the new group, the listener gets the
+//! new group's ring.
 //!
-//! The maps say all of it: a listener whose entry names another group than that of its
-//! configuration is on its way. It deliberately does not ask where it came from.
+//! The maps hold the whole state: a listener whose entry names another group than its configuration
+//! is in transition. Its history deliberately does not matter.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -19,7 +19,7 @@ use lb_common::{Listener, RingRef, Slot, limits::GROUPS_MAX, target::TargetState
 
 use super::{
     GroupTable, PlanError, Tables,
-    compile::{Compiler, no_room},
+    compile::{Compiler, table_full},
     group::{arms, resets},
     listeners::Listeners,
     previous_targets::{Place, place_of},
@@ -42,12 +42,12 @@ struct Led {
     listeners: BTreeSet<u16>,
     /// Their slots.
     slots: Arc<[Slot]>,
-    /// Whether they stay with the targets that they had, since the new group serves nobody yet.
+    /// Whether they keep their previous targets, since the new group has no target in service yet.
     waits: bool,
 }
 
 impl Compiler<'_, '_> {
-    /// Gives the listeners that are led to another group the rings that keep their connections.
+    /// Gives listeners that switch to another group the rings that keep their connections.
     pub(super) fn lead(&mut self, planned: &mut Listeners) -> Result<(), PlanError> {
         let previous = self.inputs.previous;
         let mut led: Vec<Led> = Vec::new();
@@ -61,7 +61,7 @@ impl Compiler<'_, '_> {
         }
         let waiting = led.iter().filter(|one| one.waits);
         self.plan.waiting.extend(waiting.flat_map(|one| &one.listeners));
-        // Those that stay in their place come first: others may share it.
+        // Those that keep their ring come first: others may share it.
         let (staying, moving): (Vec<_>, Vec<_>) =
             led.iter().partition(|one| self.stays_in_place(one, &led));
         let mut groups: HashMap<u16, u16> = HashMap::new();
@@ -82,13 +82,13 @@ impl Compiler<'_, '_> {
         planned.exact.values_mut().for_each(turn);
         let ranges = planned.wide.values_mut().flat_map(|wide| &mut wide.ranges);
         ranges.map(|range| &mut range.listener).for_each(turn);
-        self.say_who_waits(&led, planned);
+        self.warn_of_waiting(&led, planned);
         Ok(())
     }
 
-    /// Says which groups are waited for. Where all listeners wait, nothing is dropped, and no target
-    /// of the group gets packets, whatever its own plan says.
-    fn say_who_waits(&mut self, led: &[Led], planned: &Listeners) {
+    /// Warns of groups that listeners wait for. If all listeners wait, nothing is dropped, and no
+    /// target of the group gets packets, regardless of its own plan.
+    fn warn_of_waiting(&mut self, led: &[Led], planned: &Listeners) {
         let awaited: BTreeSet<u16> = led.iter().filter(|one| one.waits).map(|one| one.to).collect();
         for to in awaited {
             let Some(name) = self.tables.groups.get(&to).map(|group| Arc::clone(&group.name))
@@ -102,15 +102,15 @@ impl Compiler<'_, '_> {
                 has_listener || !untrue || *warning.subject != *name
             });
             let text = format!(
-                "target group {name}: it has no target in service yet; listeners that were led to it \
-                 stay with the targets that they had"
+                "target group {name}: it has no target in service yet; listeners that switched to \
+                 it keep their previous targets"
             );
             self.plan.warnings.push(Warning::new(WarningKind::SwitchWaits, &*name, text));
         }
     }
 
-    /// What the ring of a group becomes for listeners that are led to another; `None` when that is
-    /// the other's ring, or when there is nothing to take along. Also whether they wait for the other.
+    /// The ring for listeners that switch from a group to another; `None` if that is the other's
+    /// ring, or if there are no flows to keep. Also whether they wait for the other.
     fn slots_between(&self, from: u16, to: u16) -> Option<(Arc<[Slot]>, bool)> {
         let before = sound(self.inputs.previous, from)?;
         let after = self.tables.groups.get(&to)?;
@@ -142,8 +142,9 @@ impl Compiler<'_, '_> {
         (!has_arrived).then_some((slots, waits))
     }
 
-    /// The owners that slots keep while the new group has no target in service; `None` when it has, or
-    /// when nobody is left to keep them. What a target had that can take no more goes to the others.
+    /// The owners that slots keep while the new group has no target in service; `None` if it has
+    /// one, or if no previous owner is left. Slots of a target that cannot take packets any more go
+    /// to the others.
     fn kept_owners(&self, before: &GroupTable, to: u16, bits: u8) -> Option<Vec<u16>> {
         if !self.is_awaited(before, to) {
             return None;
@@ -180,8 +181,8 @@ impl Compiler<'_, '_> {
         !serves && may_serve && !before.slots.iter().any(is_of_group)
     }
 
-    /// Targets of other groups in the slots of a ring that are the same servers, reached in the same
-    /// way, as targets of this group: their connections need not move.
+    /// Targets of other groups in the slots of a ring that are the same servers, with the same
+    /// forwarding, as targets of this group: their connections need not move.
     fn same_servers(&self, before: &GroupTable, to: u16) -> HashMap<u16, u16> {
         let targets = &self.tables.targets;
         let owners: BTreeSet<u16> =
@@ -202,8 +203,8 @@ impl Compiler<'_, '_> {
         others.into_iter().filter_map(|(id, target)| Some((id, *same(target)?))).collect()
     }
 
-    /// Whether listeners stay in the transition group that they have: nobody else is in it, or
-    /// nothing changes in it.
+    /// Whether listeners stay in their transition group: no other listener is in it, or nothing
+    /// changes in it.
     fn stays_in_place(&self, one: &Led, led: &[Led]) -> bool {
         let Some(group) = sound(self.inputs.previous, one.from) else {
             return false;
@@ -213,8 +214,8 @@ impl Compiler<'_, '_> {
         is_transition(&group.name) && (alone || same_slots(&group.slots, &one.slots))
     }
 
-    /// A transition group of this plan that has the same slots and leads to the same group. Its marks
-    /// are those of its own packets, so that what is armed has to have been armed now.
+    /// A transition group of this plan that has the same slots and leads to the same group. Its
+    /// marks are those of its own packets, so that armed slots must have been armed now.
     fn shared(&self, one: &Led) -> Option<u16> {
         let epoch = consistency::epoch(self.inputs.now);
         let fresh = |slot: &Slot| !slot.is_armed() || slot.epoch == epoch;
@@ -232,7 +233,7 @@ impl Compiler<'_, '_> {
     fn transition(&mut self, one: &Led, stays: bool) -> Result<u16, PlanError> {
         let previous = self.inputs.previous;
         let bits = u8::try_from(one.slots.len().ilog2()).unwrap_or(u8::MAX);
-        // One that an agent wrote and pointed nothing at, since it failed before it came to that.
+        // A group that an agent wrote without a listener, since it failed before.
         let orphan = || {
             let mut groups = previous.groups.iter();
             let is_orphan = |id: &u16, group: &GroupTable| {
@@ -248,7 +249,7 @@ impl Compiler<'_, '_> {
             None => self
                 .group_ids
                 .take(|| previous.groups.keys().copied())
-                .ok_or_else(|| no_room("target groups", GROUPS_MAX))?,
+                .ok_or_else(|| table_full("target groups", GROUPS_MAX))?,
         };
         let place = known.and_then(|id| sound(previous, id));
         let name: Arc<str> = format!("{MARK}{id}").into();
@@ -267,9 +268,9 @@ impl Compiler<'_, '_> {
     }
 }
 
-/// Listeners whose entries name another group than they are to have, by both; only where their
-/// connections can be kept: flows with a binding, and clients that stick to a slot of their own, are
-/// found in another way.
+/// Listeners whose entries name another group than they are to have, by both; only if their
+/// connections can be kept: flows with a binding, and clients with stickiness, are looked up
+/// differently.
 fn led_listeners(previous: &Tables, planned: &Listeners) -> BTreeMap<(u16, u16), BTreeSet<u16>> {
     const WAYS: u16 = Listener::NAT | Listener::STICKY;
     let before: HashMap<u16, Listener> =
@@ -295,7 +296,7 @@ fn sound(tables: &Tables, id: u16) -> Option<&GroupTable> {
     })
 }
 
-/// A ring of `len` slots from one that is as long or shorter; from one without slots, zeros.
+/// A ring of `len` slots from one of equal or smaller length; from one without slots, zeros.
 fn spread(slots: &[Slot], len: usize, of: impl Fn(&Slot) -> u16) -> Vec<u16> {
     if slots.is_empty() {
         return vec![0; len];
@@ -304,8 +305,8 @@ fn spread(slots: &[Slot], len: usize, of: impl Fn(&Slot) -> u16) -> Vec<u16> {
     slots.iter().flat_map(|slot| std::iter::repeat_n(of(slot), parts)).collect()
 }
 
-/// Whether flows go the same way by these slots and by those of a ring that is as long or shorter,
-/// and nothing is armed in either.
+/// Whether flows get the same targets by these slots and by those of a ring of equal or smaller
+/// length, and nothing is armed in either.
 fn is_ring_of(slots: &[Slot], ring: &[Slot]) -> bool {
     let nobody = [Slot::unarmed(0)];
     let ring = if ring.is_empty() { &nobody } else { ring };

@@ -1,5 +1,5 @@
-//! What an operator should look at: a kind with a stable name, what it is about, and a text. `status`,
-//! the log, `xelb doctor` and the metric `xelb_warnings` show the same; nothing here decides anything.
+//! A warning for the operator: a kind with a stable name, a subject, and a text. `status`, the log,
+//! `xelb doctor` and the metric `xelb_warnings` show the same; nothing here decides anything.
 
 use std::fmt;
 
@@ -49,24 +49,24 @@ macro_rules! kinds {
 kinds! {
     /// The program does not run on an interface where it should.
     ProgramGone, "program_gone", Loss,
-        "the text says why the agent cannot attach it; it tries again every second, and as soon as the \
-         interface exists";
+        "the text says why the agent cannot attach it; the agent tries again every second, and as \
+         soon as the interface exists";
     /// A group that listeners use has no targets.
     GroupWithoutTargets, "group_without_targets", Loss,
-        "register targets: `xelb get target-groups` shows the group without any";
+        "register targets: `xelb get target-groups` shows the group without targets";
     /// No target of a group may take traffic.
     NoTargetInService, "no_target_in_service", Loss,
-        "`xelb get targets` shows why none takes traffic";
+        "`xelb get targets` shows why no target takes traffic";
     /// Targets whose route or MAC is not known.
     NextHopUnresolved, "next_hop_unresolved", Loss,
-        "DETAIL of `xelb get targets` has the reason; docs/next-hops.md has each of them";
+        "DETAIL of `xelb get targets` has the reason; docs/next-hops.md explains each of them";
     /// A listener on many ports takes what is for an address of the host itself.
     OwnAddressTaken, "own_address_taken", Loss,
         "give the listener another address, or allow it with `attributes: { allow_own_address: true }`";
     /// Answers of nat or fullnat targets come in by an interface without the program.
     AnswersUnseen, "answers_unseen", Loss,
-        "put the interface towards the targets under `interfaces`";
-    /// No interface has a source address of fullnat, and nobody answers ARP for it.
+        "add the interface towards the targets to `interfaces`";
+    /// No interface has a source address of fullnat, so no host answers ARP for it.
     SourceAddressMissing, "source_address_missing", Loss,
         "add the address to the interface towards the targets (`ip address add ADDRESS/32 dev IFACE`)";
     /// Targets of a group of nat or fullnat get connections, and no answer comes back through this host.
@@ -75,60 +75,64 @@ kinds! {
          target says where they go";
     /// A veth whose other end does not take what XDP sends.
     FarEndWithoutProgram, "far_end_without_program", Loss,
-        "attach a program that passes everything to the other end (there: `xelb pass --interface \
+        "attach a program that passes all packets to the peer (there: `xelb pass --interface \
          PEER`), or run the agent with --xdp-mode generic";
     /// A driver could not send frames that XDP gave it.
     FramesLost, "frames_lost", Loss,
-        "look at the counters that the text names (`ethtool -S IFACE`); docs/next-hops.md says what \
+        "check the counters that the text names (`ethtool -S IFACE`); docs/next-hops.md says what \
          interfaces need";
     /// Packets arrive without the checksums that their senders left to a device.
     PartialChecksums, "partial_checksums", Loss,
-        "at the other end of the veth pair: ethtool -K PEER tx off";
-    /// Generic mode sends packets on with the VLAN tag that a device has taken off.
+        "in the network namespace of the veth peer: ethtool -K PEER tx off";
+    /// Generic mode forwards packets with the VLAN tag that a device has removed.
     VlanTagsStripped, "vlan_tags_stripped", Loss,
-        "ethtool -K IFACE rxvlan off; for a veth, at the other end of the pair: ethtool -K PEER txvlan off";
+        "ethtool -K IFACE rxvlan off; for a veth, in the network namespace of its peer: ethtool \
+         -K PEER txvlan off";
     /// New flows of modes nat and fullnat find no free port or binding.
     PoolExhausted, "pool_exhausted", Loss,
-        "start the agent with a larger --nat-bindings, or shorten idle_timeout of listeners whose \
-         connections are idle; fullnat with few targets: add an address to source_nat, or widen its ports";
-    /// New flows of modes nat and fullnat find no room in the flow table.
+        "start the agent with a larger --nat-bindings, or shorten idle_timeout of listeners with \
+         idle connections; for fullnat with few targets, add an address or more ports to \
+         source_nat";
+    /// New flows of modes nat and fullnat find no free entry in the flow table.
     FlowTableFull, "flow_table_full", Loss,
-        "shorten idle_timeout of the listeners, or spread the load over more balancers";
+        "shorten idle_timeout of the listeners, or distribute the load over more balancers";
     /// Targets of mode nat ask their own listener.
     HairpinRefused, "hairpin_refused", Loss,
-        "name an address in source_nat, from which a target can be asked by itself, or use fullnat";
+        "add an address to source_nat, so that a target can connect to its own listener, or use \
+         fullnat";
     /// Unhealthy targets are used because none, or too few, are healthy.
     FailOpen, "fail_open", Risk,
         "`xelb get targets` says why its targets are unhealthy";
-    /// Listeners were led to a group that has no target in service yet.
+    /// Listeners switched to a group that has no target in service yet.
     SwitchWaits, "switch_waits", Risk,
-        "wait for the first health checks of the group, or see with `xelb get targets` what it lacks; \
-         the listeners stay with their former targets until those have drained";
+        "wait for the first health checks of the group, or check with `xelb get targets` why they \
+         fail; the listeners keep their previous targets until those have drained";
     /// Another layout's maps forward until the first verdicts are in.
     LayoutChange, "layout_change", Risk,
-        "wait for the first health checks; it ends by itself";
+        "wait for the first health checks; then it ends without action";
     /// Maps and links cannot be pinned.
     PinsMissing, "pins_missing", Risk,
-        "mount the bpffs again (`mount -t bpf bpf /sys/fs/bpf`); the agent pins all again";
+        "mount the bpffs again (`mount -t bpf bpf /sys/fs/bpf`); the agent pins them again";
     /// An interface has another name now.
     InterfaceRenamed, "interface_renamed", Risk,
-        "give the interface its name back, or put the new one under `interfaces`";
+        "give the interface its old name, or add the new name to `interfaces`";
     /// XDP runs in generic mode.
     GenericMode, "generic_mode", Risk,
         "use an interface whose driver runs XDP programs";
     /// Targets that this host cannot check.
     HealthUnknown, "health_unknown", Risk,
-        "DETAIL of `xelb get targets` says what keeps this host from checking them";
+        "DETAIL of `xelb get targets` says why this host cannot check them";
     /// Probes wait for file descriptors.
     FileDescriptors, "file_descriptors", Risk,
         "raise LimitNOFILE of the agent's unit, or probe less often (`interval`)";
     /// Lines of the log are lost.
     LogLinesLost, "log_lines_lost", Risk,
-        "see that somebody reads the agent's standard error; restart the agent when it is closed";
+        "make sure that the reader of the agent's standard error works; restart the agent if \
+         standard error is closed";
     /// A veth whose other end leaves checksums to a device.
     ChecksumOffload, "checksum_offload", Risk,
-        "at the other end of the veth pair: ethtool -K PEER tx off";
-    /// Health checks that take the data path's way cannot be made.
+        "in the network namespace of the veth peer: ethtool -K PEER tx off";
+    /// Health checks through the tunnel cannot be made.
     ProbePath, "probe_path", Risk,
         "the text names the reason; docs/health-checks.md says what such checks need";
 }

@@ -73,7 +73,7 @@ impl Embedded {
             .recursive(true)
             .mode(0o700)
             .create(dir)
-            .map_err(failed("make the state directory", dir))?;
+            .map_err(failed("create the state directory", dir))?;
         private(dir)?;
         let lock = lock(dir)?;
         let path = dir.join(DATABASE_FILE);

@@ -1,16 +1,16 @@
-//! What goes wrong with a store.
+//! Errors of a store.
 
 use std::io;
 
 use thiserror::Error;
 
-/// What goes wrong with a store.
+/// Errors of a store.
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// A file operation failed.
     #[error("cannot {action} {path}: {error}")]
     Io {
-        /// What was tried.
+        /// The failed action.
         action: &'static str,
         /// On what.
         path: String,
@@ -27,15 +27,18 @@ pub enum StoreError {
     },
     /// Another agent uses it.
     #[error(
-        "another xelb agent uses the state directory {dir}; stop it first, or name another one with \
-         --state-dir"
+        "another xelb agent uses the state directory {dir}; stop it first, or use another one \
+         with --state-dir"
     )]
     InUse {
         /// The directory.
         dir: String,
     },
     /// The file is not what an agent writes.
-    #[error("{path} is damaged ({reason}); restore it from a backup, or remove it and apply anew")]
+    #[error(
+        "{path} is damaged ({reason}); restore it from a backup, or remove it and apply the \
+             configuration again"
+    )]
     Damaged {
         /// The file.
         path: String,
@@ -59,7 +62,7 @@ pub enum StoreError {
     /// The database cannot be read or written.
     #[error("cannot {action} {path}: {reason}")]
     Database {
-        /// What was tried.
+        /// The failed action.
         action: &'static str,
         /// The file.
         path: String,

@@ -19,7 +19,7 @@ use super::StoreError;
 /// Held by the agent that uses the directory.
 const LOCK_FILE: &str = "lock";
 
-/// What is said of anything else in place of a file.
+/// The message if it is not a regular file.
 const NOT_REGULAR: &str = "it is not a regular file; remove it";
 
 /// How the database is opened; other than as a file in tests.
@@ -27,10 +27,10 @@ pub(super) type Opener = Box<dyn Fn(&Builder) -> Result<Database, DatabaseError>
 
 /// Refuses a directory that others could put files into: the agent would write and believe them.
 pub(super) fn private(dir: &Path) -> Result<(), StoreError> {
-    let found = fs::metadata(dir).map_err(failed("look at the state directory", dir))?;
+    let found = fs::metadata(dir).map_err(failed("inspect the state directory", dir))?;
     let reason = if ![0, geteuid().as_raw()].contains(&found.uid()) {
         format!(
-            "belongs to uid {}, neither to root nor to this user; name another --state-dir",
+            "is owned by uid {}, neither by root nor by this user; use another --state-dir",
             found.uid()
         )
     } else if found.mode() & 0o022 != 0 {
@@ -45,7 +45,7 @@ pub(super) fn private(dir: &Path) -> Result<(), StoreError> {
     Err(StoreError::Unsafe { path: dir.display().to_string(), reason })
 }
 
-/// A symbolic link in place of the file is an error: what it leads to is not the agent's.
+/// A symbolic link instead of the file is an error: its destination is not the agent's.
 fn open_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
@@ -81,7 +81,7 @@ pub(super) fn is_of_disk(error: &io::Error) -> bool {
     !matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
 }
 
-/// What a failed step is told as.
+/// The error of a failed step.
 pub(super) fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     let path = path.display().to_string();
     move |source| match source.raw_os_error() {
@@ -105,7 +105,7 @@ mod tests {
 
     use super::*;
 
-    fn told(dir: &Path) -> String {
+    fn message_of(dir: &Path) -> String {
         Embedded::open(dir).map_or_else(|error| error.to_string(), |_| String::new())
     }
 
@@ -114,18 +114,21 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         for (mode, refused) in [(0o755, false), (0o700, false), (0o775, true), (0o1777, true)] {
             fs::set_permissions(dir.path(), Permissions::from_mode(mode)).unwrap();
-            let told = told(dir.path());
+            let message_of = message_of(dir.path());
             assert_eq!(
-                told.contains("only its owner may write it; `chmod go-w"),
+                message_of.contains("only its owner may write it; `chmod go-w"),
                 refused,
-                "{told}"
+                "{message_of}"
             );
         }
         fs::set_permissions(dir.path(), Permissions::from_mode(0o700)).unwrap();
         if geteuid().is_root() {
             chown(dir.path(), Some(65_534), None).unwrap();
-            let told = told(dir.path());
-            assert!(told.contains("belongs to uid 65534, neither to root nor"), "{told}");
+            let message_of = message_of(dir.path());
+            assert!(
+                message_of.contains("is owned by uid 65534, neither by root nor"),
+                "{message_of}"
+            );
         }
     }
 
@@ -135,13 +138,16 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let elsewhere = dir.path().join("elsewhere");
             symlink(&elsewhere, dir.path().join(name)).unwrap();
-            let told = told(dir.path());
-            assert!(told.ends_with(&format!("{name} is a symbolic link; remove it")), "{told}");
+            let message_of = message_of(dir.path());
+            assert!(
+                message_of.ends_with(&format!("{name} is a symbolic link; remove it")),
+                "{message_of}"
+            );
             assert!(!elsewhere.exists(), "{name}");
         }
         let dir = tempfile::tempdir().unwrap();
         mkfifo(&dir.path().join("lock"), Mode::S_IRWXU).unwrap();
-        let told = told(dir.path());
-        assert!(told.contains("not a regular file"), "{told}");
+        let message_of = message_of(dir.path());
+        assert!(message_of.contains("not a regular file"), "{message_of}");
     }
 }

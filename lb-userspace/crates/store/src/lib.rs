@@ -2,7 +2,7 @@
 //!
 //! [`Embedded`] keeps them in the state directory. A store that several hosts share implements the
 //! same trait: `base` makes a commit a compare-and-swap, so that two writers never overwrite each
-//! other. What an agent must know after a reboot (drains, the seed of the hash) is kept beside them.
+//! other. What an agent must know after a reboot (drains, the seed of the hash) is kept with them.
 
 mod embedded;
 mod error;
@@ -34,7 +34,7 @@ pub struct Revision {
     pub document: Document,
 }
 
-/// What is known of a revision without its document.
+/// A revision without its document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RevisionHead {
     /// Its number, from 1.
@@ -47,7 +47,7 @@ pub struct RevisionHead {
     pub what: String,
 }
 
-/// A new revision that somebody wants.
+/// A requested new revision.
 #[derive(Clone, Debug)]
 pub struct Commit {
     /// Number of the revision that it was made from; 0 for the first one. Another revision in
@@ -63,13 +63,13 @@ pub struct Commit {
     pub edit: Option<Edit>,
 }
 
-/// What must outlive a reboot and is not configuration.
+/// State that survives a reboot and is not configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Runtime {
     /// Seed of the flow hash: with another one, all flows would move.
     #[serde(default)]
     pub hash_seed: Option<[u64; 2]>,
-    /// Targets that somebody drains.
+    /// Targets that are drained by a command.
     #[serde(default)]
     pub drained: Vec<TargetKey>,
 }

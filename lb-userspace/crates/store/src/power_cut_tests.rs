@@ -1,5 +1,5 @@
-//! The store on a disk that dies at each of its writes. What had been synced is there afterwards; of
-//! what had not, some sectors are and some are not.
+//! The store on a disk that dies at each of its writes. Synced data is there afterwards; of other
+//! data, some sectors are and some are not.
 
 use std::{
     io,
@@ -183,7 +183,7 @@ fn act(store: &mut Embedded, number: u8) -> Result<(), StoreError> {
 
 const STEPS: u8 = 9;
 
-/// Lives until the disk dies; what was acknowledged last, and what was under way.
+/// Runs until the power cut; the last acknowledged change, and the one in progress.
 fn live(backend: &Backend) -> (Kept, Kept, bool) {
     let mut acknowledged = Kept::default();
     let Ok(mut store) = backend.store() else {
@@ -247,7 +247,7 @@ fn the_disk_dies_at_every_write() {
     assert!(deaths > 50, "the disk died only {deaths} times");
 }
 
-/// A disk that was full for a moment: what was refused is not there, and the next try succeeds.
+/// A disk that was full for a moment: the refused change is not stored, and the next try succeeds.
 #[test]
 fn the_disk_fails_once_at_every_write() {
     let made = made();

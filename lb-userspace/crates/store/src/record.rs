@@ -1,8 +1,8 @@
 //! How revisions are kept: PURE, from values to bytes and back.
 //!
 //! A revision is the edit that made it, or a whole document. So a change of one target is a few
-//! bytes, however large the configuration is, and at most [`EDITS_MAX`] edits stand between a
-//! revision and the document that it starts from.
+//! bytes, regardless of the size of the configuration, and at most [`EDITS_MAX`] edits are between
+//! a revision and its base document.
 
 use lb_config::Edit;
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,7 @@ pub(super) struct Record {
     what: String,
     /// Number of the revision with the whole document.
     pub(super) document: u64,
-    /// What makes this revision from the one before; `None` when its document is kept.
+    /// The edit from the previous revision to this one; `None` if its document is stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) edit: Option<Edit>,
 }

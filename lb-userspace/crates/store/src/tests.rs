@@ -66,7 +66,7 @@ fn revisions_survive_the_process() {
 }
 
 #[test]
-fn a_second_writer_is_told_who_was_faster() {
+fn a_second_writer_gets_the_conflicting_revision() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = Embedded::open(dir.path()).unwrap();
     store.commit(commit(0, document(&[1]), "first")).unwrap();
@@ -112,7 +112,7 @@ fn a_long_history() {
     }
 }
 
-/// What a crash before the file had its name leaves is not looked at.
+/// A leftover of a crash before the rename of the file is ignored.
 #[test]
 fn an_unfinished_first_start() {
     let dir = tempfile::tempdir().unwrap();
@@ -134,7 +134,7 @@ fn two_agents_do_not_share_a_directory() {
     Embedded::open(dir.path()).unwrap();
 }
 
-/// Names of targets and the seed of the hash are nobody else's business.
+/// Names of targets and the seed of the hash are confidential.
 #[test]
 fn only_the_owner_reads_it() {
     let dir = tempfile::tempdir().unwrap();
@@ -153,7 +153,7 @@ fn a_directory_that_cannot_be() {
     fs::write(&path, "").unwrap();
     let error = Embedded::open(&path).unwrap_err().to_string();
     let expected =
-        format!("cannot make the state directory {}: File exists (os error 17)", path.display());
+        format!("cannot create the state directory {}: File exists (os error 17)", path.display());
     assert_eq!(error, expected);
 }
 

@@ -6,7 +6,7 @@ mod traffic;
 
 use clap::Subcommand;
 
-/// Measure what this host can carry: the program's cost, or packets on a wire
+/// Measure the capacity of this host: the cost of the program, or packets on a wire
 ///
 /// Example: xelb bench program --case ipip-4in4 --flows 1,1M
 ///

@@ -21,54 +21,54 @@ use lb_common::generate::CONNECTION_PACKETS;
 
 use crate::cli::{output::Format, table::Table};
 
-/// Measure what the program costs a packet, in nanoseconds
+/// Measure the cost of the program per packet, in nanoseconds
 ///
-/// Loads the balancer with maps of its own, attached to nothing, and lets the kernel run it on packets
-/// that a generator makes; what the generator costs itself is measured, too, and subtracted. After each
-/// measurement the program's counters must say that every packet was forwarded. It needs root, keeps
-/// one CPU busy, and takes about a minute and 1.5 GB of memory when nothing is chosen. What it tells
-/// is the cost of the program alone: drivers, interrupts and the wire come on top.
+/// It loads the balancer's program with its own maps, attaches it to no interface, and runs it on
+/// packets of a generator. It measures the cost of the generator, too, and subtracts it. After each
+/// measurement, it checks with the program's counters that every packet was forwarded. It needs
+/// root and keeps one CPU busy. With default options, it takes about a minute and 1.5 GB of memory.
+/// The result is the cost of the program alone, without drivers, interrupts and the wire.
 ///
-/// Beside the cases of the balancer there are programs to compare with: `swap-macs`, which only
-/// sends frames back; `constant-header`, which puts the same header before each; `lru-hash`, which
-/// looks flows up as others do.
+/// In addition to the cases of the balancer, there are programs for comparison: `swap-macs` only
+/// sends frames back, `constant-header` puts the same header before each frame, and `lru-hash`
+/// looks up flows as other balancers do.
 ///
 /// Example: xelb bench program --case ipip-4in4,constant-header --flows 1,1M
 ///
 /// Example: xelb bench program --live --listener 203.0.113.10:80 -o json
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Program {
-    /// What to measure; everything if nothing is named
+    /// Cases to measure [default: all]
     #[arg(long = "case", value_name = "NAME", value_delimiter = ',', value_parser = row())]
     rows: Vec<Chosen>,
-    /// Numbers of flows; all if none is named. With `all-new` every packet opens a flow
+    /// Numbers of flows [default: all]. With `all-new`, every packet opens a flow
     #[arg(long, value_name = "NUMBER", value_delimiter = ',', value_parser = flows())]
     flows: Vec<Flows>,
-    /// Targets of each target group
+    /// Number of targets of each target group
     #[arg(long, value_name = "NUMBER", default_value_t = 1000, value_parser = clap::value_parser!(u16).range(1..16_384))]
     targets: u16,
-    /// Packets of a batch; percentiles are those of batches
+    /// Packets per batch; percentiles are those of batches
     #[arg(long, value_name = "NUMBER", default_value_t = 50_000, value_parser = clap::value_parser!(u32).range(1000..=10_000_000))]
     packets: u32,
-    /// Batches of each case and number of flows in a repetition
+    /// Batches per case and number of flows in each repetition
     #[arg(long, value_name = "NUMBER", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1000))]
     batches: u32,
-    /// Repetitions, each of which has everything
+    /// Number of repetitions of all measurements
     #[arg(long, value_name = "NUMBER", default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..=1000))]
     repetitions: u32,
-    /// When it must end, in seconds; repetitions that are left are left out then
+    /// Time limit in seconds; the remaining repetitions are skipped then
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     time_limit: u64,
-    /// CPU to run on; the one that it is started on if none is named
+    /// CPU to run on [default: the CPU that it is started on]
     #[arg(long, value_name = "NUMBER")]
     cpu: Option<usize>,
-    /// Measure a copy of the tables of the data path that runs, instead of a synthetic configuration
+    /// Measure a copy of the maps of the running data path instead of a synthetic configuration
     #[arg(long)]
     live: bool,
-    /// Where the maps of the data path that runs are pinned
+    /// Folder where the maps of the running data path are pinned
     #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf/xelb", requires = "live")]
     bpffs: PathBuf,
-    /// Listener that packets are sent to; the first eight if none is named
+    /// Listener that packets are sent to [default: the first eight]
     #[arg(long = "listener", value_name = "ADDRESS:PORT", requires = "live")]
     listeners: Vec<SocketAddr>,
     #[command(flatten)]
@@ -119,7 +119,8 @@ impl Program {
         let source = if self.live {
             if let (false, Some(case)) = (all, cases.first()) {
                 return Err(bench::BenchError::Usage(format!(
-                    "--case {}: with --live there are listeners in place of cases; choose them with --listener",
+                    "--case {}: --live measures listeners instead of cases; choose them with \
+                     --listener",
                     case.name
                 )));
             }
@@ -145,7 +146,7 @@ fn progress(repetitions: u32) -> impl FnMut(u32) + Send {
     move |repetition| {
         let mut errors = io::stderr();
         if errors.is_terminal() {
-            // Who closes the error output does not want to know.
+            // A closed standard error is ignored.
             let _written = write!(errors, "\rrepetition {repetition} of {repetitions} ");
             if repetition == repetitions {
                 let _written = writeln!(errors);
@@ -158,13 +159,13 @@ fn render(report: &Report) -> String {
     let Report { conditions, method, rows, .. } = report;
     let targets = match method.targets {
         0 => String::new(),
-        targets => format!(", {targets} targets a group"),
+        targets => format!(", {targets} targets per group"),
     };
     let early = if method.ended_early { "; the time limit ended it early" } else { "" };
     let head = format!(
-        "nanoseconds a packet, net of the generator: median (lowest to 90th percentile) of batches of {} \
-         packets\n{}, Linux {}, CPU {}; {} configuration{targets}\n{} repetitions of {} batches in {} \
-         s{early}; machine code of the program: {} bytes\n\n",
+        "nanoseconds per packet, without the generator: median (lowest to 90th percentile) of \
+         batches of {} packets\n{}, Linux {}, CPU {}; {} configuration{targets}\n{} repetitions \
+         of {} batches in {} s{early}; machine code of the program: {} bytes\n\n",
         method.packets,
         conditions.cpu,
         conditions.kernel,
@@ -201,7 +202,8 @@ fn notes(rows: &[Row]) -> String {
         let nanoseconds = f64::from(CONNECTION_PACKETS) * cell.nanoseconds.p50;
         let rate = 1e9 / nanoseconds.max(1.0);
         format!(
-            "{}: {rate:.0} new connections a second on this CPU, {CONNECTION_PACKETS} packets each\n",
+            "{}: {rate:.0} new connections per second on this CPU, {CONNECTION_PACKETS} packets \
+             each\n",
             row.name
         )
     });
@@ -213,7 +215,7 @@ fn left_out(rows: &[Row]) -> impl Iterator<Item = String> {
     let cells = listeners.flat_map(|row| row.cells.iter().map(move |cell| (row, cell)));
     cells.filter_map(|(row, cell)| {
         let why = cell.left_out.as_ref()?;
-        Some(format!("{}, {} flows: left out: {why}\n", row.name, cell.flows))
+        Some(format!("{}, {} flows: skipped: {why}\n", row.name, cell.flows))
     })
 }
 
@@ -224,7 +226,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_left_out_is_explained_for_listeners() {
+    fn skipped_measurements_are_explained_for_listeners() {
         let nanoseconds = Summary { min: 40.0, p50: 41.25, p90: 50.0, p99: 60.0, max: 60.0 };
         let measured = Cell { flows: "1k".to_owned(), samples: 9, nanoseconds, ..Cell::default() };
         let why = Some("dropped".to_owned());
@@ -244,6 +246,6 @@ mod tests {
         let text = render(&Report { rows, ..Report::default() });
         assert!(text.contains("ipip-4in4            41.2 (40.0 to 50.0)\n"), "{text}");
         assert!(text.contains("nat-ipv4             -\n"), "{text}");
-        assert!(text.ends_with("203.0.113.10:80/tcp, 1k flows: left out: dropped\n"), "{text}");
+        assert!(text.ends_with("203.0.113.10:80/tcp, 1k flows: skipped: dropped\n"), "{text}");
     }
 }

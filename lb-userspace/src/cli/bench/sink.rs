@@ -15,15 +15,16 @@ use crate::cli::{
     table::Table,
 };
 
-/// How often counters are looked at.
+/// How often counters are read.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Count the packets that arrive at an interface
 ///
-/// An XDP program counts packets and bytes by protocol; in IP-in-IP and GUE packets, what is inside
-/// counts. Everything goes on to the host's stack, unless --drop ends TCP and UDP packets there, which is
-/// faster, and cuts off whoever works on this host through that interface. It is attached until the time
-/// is over, SIGINT or SIGTERM comes, or the process ends in any other way; then counts are printed.
+/// An XDP program counts packets and bytes by protocol. For IP-in-IP and GUE packets, it counts the
+/// inner protocol. It passes packets to the host's network stack. With --drop, it drops TCP and UDP
+/// packets, which is faster, but also cuts off SSH sessions through that interface. The command
+/// ends after --duration or --count, or on SIGINT or SIGTERM, detaches the program and prints the
+/// counts.
 ///
 /// Example: xelb bench sink --interface eth1 --drop --duration 30s
 #[derive(Debug, Args)]
@@ -31,16 +32,16 @@ pub(crate) struct SinkCommand {
     /// Network interface that packets arrive at
     #[arg(long, value_name = "IFACE")]
     interface: String,
-    /// TCP and UDP packets end here; everything else, as ARP, goes on
+    /// Drop TCP and UDP packets; other packets, such as ARP, are passed
     #[arg(long)]
     drop: bool,
-    /// How long, at most 1h
+    /// Duration, at most 1h
     #[arg(long, value_name = "TIME", default_value = "1m", value_parser = humantime::parse_duration)]
     duration: Duration,
-    /// End when so many packets of TCP and UDP have arrived
+    /// End after this number of TCP and UDP packets
     #[arg(long, value_name = "N")]
     count: Option<u64>,
-    /// Count flows, too, in 16 MiB of memory
+    /// Also count flows, in 16 MiB of memory
     #[arg(long)]
     count_flows: bool,
     /// UDP port of GUE
@@ -52,7 +53,7 @@ pub(crate) struct SinkCommand {
     format: Format,
 }
 
-/// What was seen when.
+/// Counts with their times.
 struct Watch {
     first: Option<Instant>,
     last: Option<Instant>,

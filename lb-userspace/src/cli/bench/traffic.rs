@@ -14,7 +14,7 @@ use clap::Args;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use ipnet::IpNet;
 use lb_bench::traffic::{
-    Mix, Plan, Request, Sent, SinkOptions, Task, TrafficOutcome, Transport, Way,
+    EgressPath, Mix, Plan, Request, Sent, SinkOptions, Task, TrafficOutcome, Transport,
 };
 use lb_dataplane::XdpMode;
 use tokio::signal::unix::{SignalKind, signal};
@@ -24,19 +24,19 @@ use crate::cli::{
     table::Table,
 };
 
-/// Send packets out of an interface at a steady rate, to measure a balancer with
+/// Send packets out of an interface at a steady rate, to measure a balancer
 ///
-/// Packets are made in the kernel (XDP live frames, Linux 5.18) and leave past its stack: no socket, no
-/// firewall rule and no connection tracking sees them. Each is rewritten to the next of --flows flows,
-/// which differ in source address and port, and is complete: lengths and checksums are right. TCP packets
-/// are those of established connections (ACK); --syn-flood sends SYNs instead, each of a new flow. Sizes
-/// count from the Ethernet header on, without the frame check sequence.
+/// The kernel generates the packets (XDP live frames, Linux 5.18). They bypass its network stack:
+/// sockets, firewall rules and connection tracking do not see them. They belong to --flows flows in
+/// turn, which differ in source address and port. Lengths and checksums are correct. TCP packets
+/// are ACKs of established connections; with --syn-flood, they are SYNs, each of a new flow. Sizes
+/// include the Ethernet header, but not the frame check sequence.
 ///
-/// A run is bounded in time (--duration, at most 1 h) and number (--count). SIGINT ends it; what was done
-/// is printed all the same. Send only to what is yours to load.
+/// A run ends after --duration (at most 1 h), after --count packets, or on SIGINT, and prints its
+/// results in each case. Send only to hosts that you may load.
 ///
-/// A veth takes such packets only if its other end has an XDP program; `xelb bench sink` is one. Some
-/// drivers need a program on the sending interface: --hold-program.
+/// A veth sends such packets only if its peer has an XDP program, for example `xelb bench sink`.
+/// Some drivers need a program on the sending interface: see --hold-program.
 ///
 /// Example: xelb bench traffic --interface eth1 --to 203.0.113.10:80 --flows 1000000
 ///
@@ -46,19 +46,19 @@ pub(crate) struct Traffic {
     /// Network interface that packets leave by
     #[arg(long, value_name = "IFACE")]
     interface: String,
-    /// Where packets go, usually a listener
+    /// Destination of the packets, usually a listener
     #[arg(long, value_name = "ADDRESS:PORT")]
     to: SocketAddr,
-    /// MAC address of the next hop; by default that of the route to the destination
+    /// MAC address of the next hop [default: next hop of the route to the destination]
     #[arg(long, value_name = "MAC", value_parser = mac)]
     mac: Option<Mac>,
-    /// Prefix of the source addresses; by default the interface's own network, which is shown
+    /// Prefix of the source addresses [default: network of the interface]
     #[arg(long, value_name = "PREFIX")]
     from: Option<IpNet>,
     /// `tcp` or `udp`
     #[arg(long, value_name = "PROTOCOL", default_value = "tcp")]
     protocol: Transport,
-    /// Number of flows, one after the other; by default 1000
+    /// Number of flows, used in turn [default: 1000]
     #[arg(long, value_name = "N")]
     flows: Option<u64>,
     /// Every packet is the SYN of a new flow
@@ -71,30 +71,30 @@ pub(crate) struct Traffic {
     /// possible, 4 of 590 bytes, 1 of 1514 [default: 60 for IPv4, 80 for IPv6]
     #[arg(long, value_name = "BYTES")]
     size: Option<Mix>,
-    /// How long, at most 1h
+    /// Duration, at most 1h
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
     duration: Duration,
-    /// How many packets, at most
+    /// Maximum number of packets
     #[arg(long, value_name = "N")]
     count: Option<u64>,
-    /// CPUs that send, each with its part of flows, rate and count
+    /// Number of CPUs that send; they share flows, rate and count
     #[arg(long, value_name = "N", default_value_t = 1)]
     threads: usize,
-    /// Attach a program that passes everything to the interface meanwhile; some drivers send frames of
-    /// XDP only then
+    /// Attach a program that passes all packets to the interface during the run; some drivers send
+    /// XDP frames only then
     #[arg(long)]
     hold_program: bool,
-    /// Count at this interface of the same machine what arrives, and how much of it was lost; TCP and
-    /// UDP packets end there
+    /// Count received and lost packets at this interface of the same machine; TCP and UDP packets
+    /// are dropped there
     #[arg(long, value_name = "IFACE")]
     sink: Option<String>,
     /// Network namespace of --sink: a name of `ip netns`, or a path
     #[arg(long, value_name = "NAMESPACE", requires = "sink")]
     sink_netns: Option<String>,
-    /// Have the sink count flows, too, in 16 MiB of memory
+    /// Also count flows at the sink, in 16 MiB of memory
     #[arg(long, requires = "sink")]
     count_flows: bool,
-    /// UDP port at which the sink looks into GUE packets
+    /// UDP port of GUE packets at the sink
     #[arg(long, value_name = "PORT", default_value_t = 6080, value_parser = clap::value_parser!(u16).range(1..))]
     gue_port: u16,
     #[command(flatten)]
@@ -137,10 +137,10 @@ impl Traffic {
         let quiet = self.format.is_for_programs();
         let (task, format) = self.into_task();
         let run = task.run(
-            |plan, way| {
+            |plan, path| {
                 if !quiet {
-                    // The answer itself says it again; a reader who is gone is told by that.
-                    let _printed = print(&announcement(plan, way));
+                    // The result reports it again, and an error if the reader has gone.
+                    let _printed = print(&announcement(plan, path));
                 }
             },
             Arc::clone(&stop),
@@ -188,9 +188,9 @@ fn namespace(name: &str) -> PathBuf {
     if name.contains('/') { name.into() } else { PathBuf::from("/run/netns").join(name) }
 }
 
-fn announcement(plan: &Plan, way: &Way) -> String {
+fn announcement(plan: &Plan, path: &EgressPath) -> String {
     let rate = plan.rate.map_or_else(|| "as many as possible".to_owned(), |rate| rate.to_string());
-    let mac = way.destination_mac.map(|byte| format!("{byte:02x}")).join(":");
+    let mac = path.destination_mac.map(|byte| format!("{byte:02x}")).join(":");
     let kind = if plan.syn { "SYNs, each a new flow," } else { plan.transport.name() };
     format!(
         "sending {kind} to {} ({mac}) from {}: {} flows, \
@@ -238,13 +238,13 @@ fn render(outcome: &TrafficOutcome) -> String {
     ));
     if outcome.sent.packets > 0 && outcome.transmitted == 0 {
         add(format!(
-            "nothing seems to have left {}: a veth needs an XDP program at its other end (xelb bench \
+            "no packet seems to have left {}: a veth needs an XDP program at its peer (xelb bench \
              sink), some drivers need --hold-program, and some do not count such packets",
             outcome.interface
         ));
     }
     if outcome.stopped {
-        add("stopped before its end".to_owned());
+        add("stopped early".to_owned());
     }
     text
 }

@@ -1,4 +1,5 @@
-//! What the configuration of a balancer says to a decapsulator. PURE, but for the reading of the file.
+//! What the configuration of a balancer says to a decapsulator. PURE, except for the reading of the
+//! file.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -116,7 +117,7 @@ listeners:
     }
 
     #[test]
-    fn what_one_decapsulator_cannot_serve_is_refused() {
+    fn configurations_that_one_decapsulator_cannot_serve_are_refused() {
         let two = TEXT.replace("forwarding: ipip,", "forwarding: gue,");
         let error = read(&two).unwrap_err().to_string();
         assert!(error.contains("(6080, 7000): name one with --gue-port"), "{error}");

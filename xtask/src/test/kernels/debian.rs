@@ -26,7 +26,8 @@ pub(super) struct Kernel {
     pub(super) image: PathBuf,
 }
 
-/// The newest kernel of a suite; as it was when it was first asked for, until `target/kernels` is removed.
+/// The newest kernel of a suite at the first download; it is kept until `target/kernels` is
+/// removed.
 pub(super) fn kernel(
     workspace: &Workspace,
     folder: &Path,

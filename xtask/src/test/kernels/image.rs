@@ -1,4 +1,4 @@
-//! What is booted beside a kernel: an archive in the form `newc` of cpio, with a shell, the test and its
+//! The initramfs of a kernel: an archive in the form `newc` of cpio, with a shell, the test and its
 //! libraries (Documentation/driver-api/early-userspace/buffer-format.rst of the kernel).
 
 use std::collections::BTreeSet;
@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 
 use crate::workspace::{Workspace, output, run};
 
-/// What the shell is asked for by its other names.
+/// Other names of the shell.
 const COMMANDS: &[&str] = &["sh", "mount", "cat", "echo", "poweroff", "uname"];
 
 const FILE: u32 = 0o100_755;

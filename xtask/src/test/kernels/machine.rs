@@ -13,7 +13,7 @@ use crate::workspace::{Workspace, human, shown};
 /// The maps take 135 MiB, some are there twice while programs are loaded, and the image is in memory twice.
 const MEMORY_MIB: &str = "2048";
 
-/// Messages of errors only, and the end instead of a wait for somebody at a panic. The last word is for
+/// Only messages of errors, and power-off instead of a wait after a panic. The last word is for
 /// emulation: a timer that comes late on a busy machine is no fault of the hardware.
 const COMMAND_LINE: &str = "console=ttyS0 quiet panic=-1 mitigations=off no_timer_check";
 

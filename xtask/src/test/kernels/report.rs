@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn what_failed_is_said() {
+    fn failed_stages_are_reported() {
         let refused = "refused xelb_rest: math between map_value pointer";
         for (text, said) in [
             ("Kernel panic\n".to_owned(), "Kernel panic"),

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 
 use crate::workspace::{Workspace, output, run};
 
-/// Its packages beside the essential ones.
+/// Its packages in addition to the essential ones.
 const INCLUDED: &str = "systemd,iproute2,curl,openssl,ethtool,procps,passwd,prometheus";
 
 /// What would start with the system; those who want it start it.

@@ -31,7 +31,7 @@ pub(super) fn run(workspace: &Workspace, root: &CleanRoot, script: &str) -> Resu
     let wants = units.join("default.target.wants");
     fs::create_dir_all(&wants)?;
     symlink(Path::new("..").join(UNIT), wants.join(UNIT))?;
-    // The container gets a bpffs of its own: containers do not mount one.
+    // The container gets its own bpffs: containers do not mount one.
     let bpffs = lab.join("bpffs");
     fs::create_dir_all(&bpffs)?;
     let boot = "mount -t bpf bpf \"$1\" && exec timeout --kill-after=20 \"$3\" \

@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_page_shows_is_found() {
+    fn shown_output_is_found() {
         let printed =
             "agent      version 0.1.0, process 17\nlisteners  1\ntargets    2 of 2 healthy\n";
         let cases = [

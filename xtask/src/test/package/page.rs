@@ -10,7 +10,7 @@
 //! | `file: PATH` | what the next `editor PATH` leaves in that file |
 //! | `prints` | part of what the block of commands before it prints; `...` stands for anything |
 //!
-//! `named only: COMMAND, ...: REASON` lists commands that stand in the text and are run nowhere.
+//! `named only: COMMAND, ...: REASON` lists commands that are in the text and are not run.
 
 use std::ops::Range;
 

@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_changes_something_is_run_once() {
+    fn commands_that_change_state_are_run_once() {
         let cases = [
             ("xelb status\n", true),
             ("xelb get targets\nxelb stats\n", true),

@@ -12,24 +12,27 @@ use crate::forgotten;
 impl Balancer {
     /// Recalls groups that have left the configuration before this agent, and whose targets still finish
     /// their flows.
-    pub(crate) fn recall_groups(&mut self, store: &mut dyn Store) -> Result<(), StoreError> {
+    pub(crate) fn restore_removed_groups(
+        &mut self,
+        store: &mut dyn Store,
+    ) -> Result<(), StoreError> {
         let names = forgotten::names(&self.config, self.reconciler.current()?);
-        self.removed_groups = forgotten::recall(store, &names);
+        self.removed_groups = forgotten::restore_removed(store, &names);
         Ok(())
     }
 
-    /// Keeps the groups of a former configuration that this one does not have: their targets are
-    /// checked while they finish their flows.
-    pub(super) fn keep_removed(&mut self, former: Config) {
+    /// Keeps the groups of the previous configuration that this one does not have: their targets
+    /// are checked while they finish their flows.
+    pub(super) fn keep_removed(&mut self, previous: Config) {
         let groups = &self.config.target_groups;
         let is_configured = |name: &str| groups.iter().any(|group| *group.name == *name);
-        // Before the first plan nobody knows: some may have been recalled.
+        // Before the first plan this is not known: some may have been restored from the maps.
         let unplanned = self.plan.targets.is_empty();
         let leaves = |name: &str| {
             unplanned || self.plan.targets.iter().any(|report| *report.key.group == *name)
         };
         self.removed_groups.retain(|group| leaves(&group.name));
-        self.removed_groups.extend(former.target_groups);
+        self.removed_groups.extend(previous.target_groups);
         self.removed_groups.retain(|group| !is_configured(&group.name));
     }
 

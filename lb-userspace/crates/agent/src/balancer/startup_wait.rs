@@ -1,6 +1,6 @@
-//! PURE: how long new maps wait for the first verdicts. What is written at once is a ring without a
-//! past, in which every flow is where the same ring with the same seed had it before. Rings that
-//! grow target by target would send flows that exist already to wherever the first ones are.
+//! PURE: how long new maps wait for the first verdicts. The first write is a ring without history,
+//! in which every flow has the target that the same ring with the same seed gave it before. Rings
+//! that grow target by target would send flows that exist already to wherever the first ones are.
 
 use std::time::{Duration, Instant};
 
@@ -51,7 +51,7 @@ impl StartupWait {
         let wait = match maps {
             Maps::Found => return None,
             Maps::New => probe.min(COLD_WAIT_MAX),
-            Maps::Beside => (probe * PROBES).min(WAIT_MAX),
+            Maps::Migrating => (probe * PROBES).min(WAIT_MAX),
         };
         Some(Self { since: now, until: now + wait })
     }
@@ -135,30 +135,31 @@ mod tests {
             (vec![(Draining, reached())], Ready::Yes, Ready::Yes),
         ];
         let begun = Instant::now();
-        let startup_wait = StartupWait::begin(Maps::Beside, Duration::from_secs(1), begun).unwrap();
+        let startup_wait =
+            StartupWait::begin(Maps::Migrating, Duration::from_secs(1), begun).unwrap();
         for (targets, early, late) in cases {
             let text = format!("{targets:?}");
-            let (mut reports, mut hops) = (Vec::new(), BTreeMap::new());
+            let (mut reports, mut next_hops) = (Vec::new(), BTreeMap::new());
             for (number, (state, hop)) in (1..).zip(targets) {
                 let report = report(number, state);
-                hops.extend(hop.map(|hop| (report.key.address, hop)));
+                next_hops.extend(hop.map(|hop| (report.key.address, hop)));
                 reports.push(report);
             }
             let reports = reports.into_iter().collect();
-            let ready = |at| startup_wait.ready(&reports, &hops, at);
+            let ready = |at| startup_wait.ready(&reports, &next_hops, at);
             assert_eq!(ready(begun), early, "{text}");
             assert_eq!(ready(startup_wait.until()), late, "{text}, later");
         }
     }
 
     #[test]
-    fn it_has_an_end_whatever_probes_may_take() {
+    fn the_startup_wait_ends_even_with_slow_probes() {
         let now = Instant::now();
         for (maps, timeout_s, lasts_ms) in [
-            (Maps::Beside, 0, 1500),
-            (Maps::Beside, 1, 4500),
-            (Maps::Beside, 5, 10_000),
-            (Maps::Beside, 120, 10_000),
+            (Maps::Migrating, 0, 1500),
+            (Maps::Migrating, 1, 4500),
+            (Maps::Migrating, 5, 10_000),
+            (Maps::Migrating, 120, 10_000),
             (Maps::New, 0, 500),
             (Maps::New, 120, 1500),
         ] {

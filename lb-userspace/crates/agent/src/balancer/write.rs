@@ -11,11 +11,11 @@ use lb_plan::{
 
 use super::{Balancer, startup_wait::Ready};
 
-/// What people are told while another layout's maps forward.
-const BESIDE: &str = "the maps are another layout's, and forward as they are until new ones are \
-                      filled: changes wait for the first verdicts on the targets";
+/// Error of a change while maps of another layout forward.
+const MIGRATING: &str = "maps of another layout forward until the new maps are filled: changes wait \
+                      for the first health checks";
 
-/// What goes wrong.
+/// Errors of writing the maps.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WriteError {
     /// The plan does not fit the maps, or they cannot be read or written.
@@ -30,7 +30,7 @@ impl Balancer {
     /// Brings the maps to a plan, or waits with that; gives what people should see of it.
     pub(super) fn write(&mut self, plan: Plan) -> Result<Plan, WriteError> {
         let ready = self.startup_wait.as_ref().map(|startup_wait| {
-            startup_wait.ready(&plan.targets, self.hops.current(), Instant::now())
+            startup_wait.ready(&plan.targets, self.next_hops.current(), Instant::now())
         });
         match ready {
             None => self.apply(&plan)?,
@@ -69,9 +69,9 @@ impl Balancer {
     /// Waits for verdicts. Another layout's maps forward meanwhile; where nothing does, the maps
     /// follow the configuration, and no target gets packets.
     fn hold(&mut self, mut plan: Plan) -> Result<Plan, WriteError> {
-        if self.data_path.maps() == Maps::Beside {
+        if self.data_path.maps() == Maps::Migrating {
             // What the plan lacks is not missed yet.
-            plan.warnings = vec![Warning::new(WarningKind::LayoutChange, "", BESIDE)];
+            plan.warnings = vec![Warning::new(WarningKind::LayoutChange, "", MIGRATING)];
             return Ok(plan);
         }
         if self.health.is_empty() {
@@ -85,18 +85,22 @@ impl Balancer {
         Ok(plan)
     }
 
-    /// Ends the wait: maps that are now filled forward, in place of another layout's.
+    /// Ends the wait: the filled maps replace those of another layout.
     fn hand_over(&mut self, ready: &Ready) -> Result<(), LoadError> {
-        let beside = self.data_path.maps() == Maps::Beside;
-        if beside {
+        let migrating = self.data_path.maps() == Maps::Migrating;
+        if migrating {
             self.data_path.switch()?;
         }
         if let Ready::Late(targets) = ready {
-            tracing::warn!(targets, "some targets have no verdict yet; flows that they had move");
+            tracing::warn!(
+                targets,
+                "some targets have no health check result yet; their flows \
+                                     move to other targets"
+            );
         }
-        if let (Some(startup_wait), true) = (self.startup_wait.take(), beside) {
+        if let (Some(startup_wait), true) = (self.startup_wait.take(), migrating) {
             let after = startup_wait.lasted(Instant::now());
-            tracing::info!(?after, "the new maps forward; the former ones are removed");
+            tracing::info!(?after, "the new maps forward; the old maps are removed");
         }
         Ok(())
     }

@@ -1,5 +1,5 @@
-//! Frames that the program sent and a driver lost: behind the program's back, so that none of its own counters
-//! shows them. Drivers count them under names of their own, which are read from time to time.
+//! Frames that the program sent and a driver lost, without any counter of the program. Drivers
+//! count them under names of their own, which are read from time to time.
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +14,7 @@ const INTERVAL: Duration = Duration::from_secs(5);
 /// How long a loss is shown after it last grew.
 const SHOWN: Duration = Duration::from_mins(1);
 
-/// What each interface has lost, by its index.
+/// Lost frames of each interface, by its index.
 #[derive(Debug, Default)]
 pub(super) struct LostFrames {
     looked_at: Option<Instant>,
@@ -32,7 +32,7 @@ struct Known {
 impl LostFrames {
     /// Reads the counters of the interfaces where the driver runs the program. Generic mode sends by the
     /// ordinary stack.
-    pub(super) fn look(&mut self, attached: &[Attached], now: Instant) {
+    pub(super) fn poll(&mut self, attached: &[Attached], now: Instant) {
         if self.looked_at.is_some_and(|at| now.duration_since(at) < INTERVAL) {
             return;
         }
@@ -54,7 +54,7 @@ impl LostFrames {
         counters.retain(|name, _| counts_losses(name));
         let known = self.known.entry(index).or_insert_with(|| Known {
             name: name.to_owned(),
-            // What was counted before is not news.
+            // Earlier counts do not matter.
             counters: counters.clone(),
             lost: None,
         });
@@ -81,7 +81,7 @@ impl LostFrames {
             let (frames, counters, _) = known.lost.as_ref()?;
             let name = &known.name;
             let text = format!(
-                "frames that XDP sent at {name} were lost in its driver: {frames} ({counters} of \
+                "frames that XDP sent at {name} were lost in the driver: {frames} ({counters} of \
                  `ethtool -S {name}`)"
             );
             Some(Warning::new(WarningKind::FramesLost, name, text))
@@ -128,7 +128,7 @@ mod tests {
             lost.warnings().next().map(|warning| warning.text)
         };
         assert_eq!(at(0, 7), None, "counted before the agent started");
-        assert!(at(5, 9).unwrap().contains("eth0 were lost in its driver: 2 (rx_queue_0_xdp_tx"));
+        assert!(at(5, 9).unwrap().contains("eth0 were lost in the driver: 2 (rx_queue_0_xdp_tx"));
         assert!(at(10, 12).unwrap().contains(": 5 "));
         assert!(at(65, 12).is_some());
         assert_eq!(at(75, 12), None);

@@ -43,7 +43,7 @@ struct Known {
 
 impl Veths {
     /// Looks at those that the program is attached to.
-    pub(super) fn look(&mut self, attached: &[Attached], config: &Config, now: Instant) {
+    pub(super) fn poll(&mut self, attached: &[Attached], config: &Config, now: Instant) {
         let differ = attached
             .iter()
             .any(|one| self.known.get(&one.index).is_some_and(|known| known.native != one.native));
@@ -56,11 +56,11 @@ impl Veths {
         self.translates = config.target_groups.iter().any(|group| translates(group.forwarding));
         self.known.retain(|index, _| attached.iter().any(|one| one.index == *index));
         for Attached { name, index, native, .. } in attached {
-            let pair = match Veth::look(*index) {
+            let pair = match Veth::inspect(*index) {
                 Ok(Some(pair)) => pair,
                 Ok(None) => continue,
                 Err(error) => {
-                    tracing::debug!(%error, interface = name, "cannot look at the other end");
+                    tracing::debug!(%error, interface = name, "cannot inspect the peer");
                     continue;
                 }
             };
@@ -70,7 +70,9 @@ impl Veths {
                 pair: pair.clone(),
                 offload: None,
                 sniffer: ChecksumSniffer::open(*index)
-                    .inspect_err(|error| tracing::debug!(%error, "cannot look for checksums"))
+                    .inspect_err(|error| {
+                        tracing::debug!(%error, "cannot check checksum offloading");
+                    })
                     .ok(),
                 partial: None,
             });
@@ -99,26 +101,26 @@ impl Known {
         self.native.then(|| Warning::new(WarningKind::FarEndWithoutProgram, &self.name, text))
     }
 
-    /// Generic mode keeps the kernel's note of it beside the packet, so that only what rewrites checksums
-    /// goes wrong.
+    /// Generic mode keeps this state in the kernel's metadata of the packet, so that only code that
+    /// rewrites checksums fails.
     fn checksums(&self, translates: bool) -> Option<Warning> {
         if !self.native && !translates {
             return None;
         }
         let Self { name, .. } = self;
         let peer = self.pair.peer.as_deref().unwrap_or("PEER");
-        let remedy = format!("type at the other end: ethtool -K {peer} tx off");
+        let remedy = format!("type in the peer's network namespace: ethtool -K {peer} tx off");
         if self.partial.is_some() {
             let text = format!(
-                "packets come to {name} (veth) without their checksums, which their senders left to a \
-                 device: XDP forwards them as they are, and targets drop them; {remedy}"
+                "packets come to {name} (veth) with unfinished checksums, since their senders use \
+                 checksum offload: XDP forwards them unchanged, and targets drop them; {remedy}"
             );
             return Some(Warning::new(WarningKind::PartialChecksums, name, text));
         }
         (self.offload == Some(true)).then(|| {
             let text = format!(
-                "the other end of {name} (veth) leaves checksums to a device: targets drop what \
-                 clients on this machine send; {remedy}"
+                "the peer of {name} (veth) uses checksum offload: targets drop packets of clients \
+                 on this machine; {remedy}"
             );
             Warning::new(WarningKind::ChecksumOffload, name, text)
         })

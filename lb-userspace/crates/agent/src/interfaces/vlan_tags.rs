@@ -1,6 +1,6 @@
-//! Interfaces in generic mode whose device takes VLAN tags off: the program does not see the tag, which stays
-//! beside the packet, and what is sent on leaves with it. Looked for from time to time, since `ethtool` and
-//! `ip link` change it without an event.
+//! Interfaces in generic mode whose device removes VLAN tags: the program does not see the tag,
+//! which stays in the packet's metadata, and forwarded packets leave with it. Looked for from time
+//! to time, since `ethtool` and `ip link` change it without an event.
 
 use std::{
     collections::BTreeMap,
@@ -18,15 +18,15 @@ const FEATURE: &str = "rx-vlan-hw-parse";
 /// VLAN interfaces of this process's network namespace; missing where there are none.
 const VLANS: &str = "/proc/thread-self/net/vlan/config";
 
-/// What `xelb doctor` says of the same.
-pub const GENERIC: &str = "generic mode sends packets on with the tag that they came with: to the \
-                                  wrong VLAN";
+/// Text of the same finding of `xelb doctor`.
+pub const GENERIC: &str = "generic mode forwards packets with their original tag, to the wrong \
+                           VLAN";
 
-/// What to type.
+/// The remedy.
 #[must_use]
 pub fn remedy(interface: &str, driver: &str) -> String {
     if driver == "veth" {
-        "at the other end of the veth pair: ethtool -K PEER txvlan off".to_owned()
+        "in the network namespace of the veth peer: ethtool -K PEER txvlan off".to_owned()
     } else {
         format!("ethtool -K {interface} rxvlan off")
     }
@@ -40,7 +40,7 @@ pub(super) struct VlanTags {
 }
 
 impl VlanTags {
-    pub(super) fn look(&mut self, attached: &[Attached], now: Instant) {
+    pub(super) fn poll(&mut self, attached: &[Attached], now: Instant) {
         if self.looked_at.is_some_and(|at| now.duration_since(at) < INTERVAL) {
             return;
         }
@@ -72,7 +72,7 @@ fn judge(name: &str, current: &str, driver: &Driver, vlans: &[&str]) -> Option<W
         return None;
     }
     let text = format!(
-        "interface {name}: VLAN tags are taken off before the program runs ({}), and {GENERIC}; {}",
+        "interface {name}: VLAN tags are removed before the program runs ({}), and {GENERIC}; {}",
         vlans.join(", "),
         remedy(current, &driver.name)
     );
@@ -115,8 +115,8 @@ mod tests {
         };
         assert_eq!(
             said(Some(true), "ixgbe", &["eth0.5"]).unwrap(),
-            "interface lan: VLAN tags are taken off before the program runs (eth0.5), and generic mode \
-             sends packets on with the tag that they came with: to the wrong VLAN; ethtool -K eth0 \
+            "interface lan: VLAN tags are removed before the program runs (eth0.5), and generic \
+             mode forwards packets with their original tag, to the wrong VLAN; ethtool -K eth0 \
              rxvlan off"
         );
         assert!(
@@ -128,12 +128,12 @@ mod tests {
         }
     }
 
-    /// A device says whether it takes tags off under the name that is asked for.
+    /// The name of the feature in ethtool that says whether a device removes tags.
     #[test]
     fn only_generic_mode_is_asked_for() {
         let mut tags = VlanTags::default();
         let attached = Attached { name: "lo".to_owned(), native: true, ..Attached::default() };
-        tags.look(&[attached], Instant::now());
+        tags.poll(&[attached], Instant::now());
         assert_eq!(tags.warnings().count(), 0);
     }
 }

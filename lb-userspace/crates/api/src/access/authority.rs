@@ -1,4 +1,4 @@
-//! What a TCP listener goes by: its certificate, whose certificates it believes, and the tokens
+//! Credentials of a TCP listener: its certificate, the CA certificates of clients, and the tokens
 //! file. Read at the start and again on demand; who was let in before is judged by the newest.
 
 use std::{
@@ -40,15 +40,15 @@ pub struct AuthorityFiles {
     pub tokens: PathBuf,
 }
 
-/// Decides whom a TCP listener lets in.
+/// Decides which clients of a TCP listener are accepted.
 pub struct Authority {
     files: AuthorityFiles,
     now: ArcSwap<Loaded>,
     reloads: watch::Sender<()>,
-    complaints: Mutex<LineLimit<IpAddr>>,
+    refusals: Mutex<LineLimit<IpAddr>>,
 }
 
-/// What the files said when they were read last.
+/// Content of the files at the last read.
 struct Loaded {
     tls: Arc<ServerConfig>,
     credentials: Credentials,
@@ -62,24 +62,25 @@ impl fmt::Debug for Authority {
 }
 
 impl Authority {
-    /// Reads the files. A tokens file that names nobody is an error: who listens wants to be asked.
+    /// Reads the files. A tokens file without lines is an error: `--listen` needs at least one
+    /// client.
     pub fn load(files: AuthorityFiles) -> Result<Self, AccessError> {
         let loaded = load(&files)?;
         if loaded.credentials.is_empty() {
             return Err(AccessError::Nobody { path: files.tokens.display().to_string() });
         }
         let now = ArcSwap::from_pointee(loaded);
-        let complaints = Mutex::new(LineLimit::new(COMPLAINTS));
-        Ok(Self { files, now, reloads: watch::Sender::new(()), complaints })
+        let refusals = Mutex::new(LineLimit::new(COMPLAINTS));
+        Ok(Self { files, now, reloads: watch::Sender::new(()), refusals })
     }
 
-    /// Reads them again; after an error, what was read before still holds. A tokens file that names
-    /// nobody any more is none: its lines have been taken back.
+    /// Reads them again; after an error, what was read before still holds. A reloaded tokens file
+    /// without lines is not an error: all its lines were revoked.
     pub fn reload(&self) -> Result<(), AccessError> {
         let loaded = load(&self.files)?;
         if loaded.credentials.is_empty() {
             let path = self.files.tokens.display();
-            tracing::warn!("API: {path} names nobody: nobody is let in over TCP any more");
+            tracing::warn!("API: {path} has no lines: every client over TLS is refused");
         }
         self.now.store(Arc::new(loaded));
         self.reloads.send_replace(());
@@ -100,25 +101,25 @@ impl Authority {
         find(&self.now.load().credentials)
     }
 
-    /// Logs that somebody was not let in, unless that has been logged too often.
-    pub(crate) fn complain(&self, address: SocketAddr, reason: &str) {
-        let mut complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(left_out) = complaints.admit(address.ip(), Instant::now()) {
-            tell(left_out);
+    /// Logs that a client was refused, unless that has been logged too often.
+    pub(crate) fn log_refusal(&self, address: SocketAddr, reason: &str) {
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(left_out) = refusals.admit(address.ip(), Instant::now()) {
+            log_left_out(left_out);
             tracing::warn!("API: {address} is refused: {reason}");
         }
     }
 
     /// Logs how many were not, where no line does that; to be called now and then.
-    pub(crate) fn tell_left_out(&self) {
-        let mut complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
-        tell(complaints.take_left_out(Instant::now()).unwrap_or(0));
+    pub(crate) fn log_left_out(&self) {
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        log_left_out(refusals.take_left_out(Instant::now()).unwrap_or(0));
     }
 }
 
-fn tell(left_out: u64) {
+fn log_left_out(left_out: u64) {
     if left_out > 0 {
-        tracing::warn!("API: {left_out} more clients were refused and not logged");
+        tracing::warn!("API: {left_out} more clients were refused, without a log line");
     }
 }
 
@@ -157,7 +158,7 @@ fn server_config(files: &AuthorityFiles) -> Result<ServerConfig, AccessError> {
     let (chain, key) = identity(&files.certificate, &files.key)?;
     let mut config = builder
         .with_single_cert(chain, key)
-        .map_err(|error| unfit(&files.certificate, &format!("does not fit its key: {error}")))?;
+        .map_err(|error| unfit(&files.certificate, &format!("does not match its key: {error}")))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     // A session that is resumed would bring back a certificate that has since expired.
     config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -173,7 +174,7 @@ pub(crate) fn identity(
     let unfit = |path: &Path, reason| AccessError::Tls { path: path.display().to_string(), reason };
     let text = read_public(certificate)?;
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
-    let chain = chain.map_err(|error| unfit(certificate, format!("is no PEM: {error}")))?;
+    let chain = chain.map_err(|error| unfit(certificate, format!("is not PEM: {error}")))?;
     if chain.is_empty() {
         return Err(unfit(certificate, "has no certificate (PEM)".to_owned()));
     }

@@ -3,7 +3,7 @@
 use rustls::pki_types::CertificateDer;
 use x509_parser::{extensions::GeneralName, parse_x509_certificate};
 
-/// What a certificate calls its holder.
+/// Names in a certificate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Names {
     /// The common names of its subject; mostly one.

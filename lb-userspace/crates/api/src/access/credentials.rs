@@ -26,7 +26,7 @@ pub struct CredentialsError {
     reason: String,
 }
 
-/// Whom the file names.
+/// Clients in the file.
 #[derive(Debug, Default)]
 pub(crate) struct Credentials {
     tokens: Vec<(TokenDigest, Caller)>,
@@ -59,16 +59,19 @@ impl Credentials {
             return Err(FORMS.to_owned());
         };
         if !is_name(name) {
-            return Err(format!("`{name}` is no name: up to 64 letters, digits and any of `-_.@`"));
+            return Err(format!(
+                "`{name}` is not a name: use up to 64 letters, digits and any of \
+                                `-_.@`"
+            ));
         }
         let role = role.parse()?;
-        // What stands there may be a secret that is in the wrong place: it is not repeated.
+        // The text may be a secret in the wrong place: messages do not repeat it.
         let digest = HEXLOWER_PERMISSIVE.decode(hex.as_bytes()).ok();
         let digest: TokenDigest = digest
             .and_then(|bytes| bytes.try_into().ok())
-            .ok_or("the third word is no SHA-256 (64 hexadecimal digits)")?;
+            .ok_or("the third word is not a SHA-256 (64 hexadecimal digits)")?;
         if self.tokens.iter().any(|(known, caller)| caller.name == name || *known == digest) {
-            return Err(format!("the name or the token of `{name}` is there twice"));
+            return Err(format!("the name or the token of `{name}` occurs twice"));
         }
         self.tokens.push((digest, Caller { name: name.to_owned(), role }));
         Ok(())
@@ -83,13 +86,14 @@ impl Credentials {
         }
         let role: Role = role.parse()?;
         if self.certificates.iter().any(|known| known.name == name) {
-            return Err(format!("`{CERTIFICATE}{name}` is there twice"));
+            return Err(format!("`{CERTIFICATE}{name}` occurs twice"));
         }
         self.certificates.push(Caller { name: name.to_owned(), role });
         Ok(())
     }
 
-    /// Whose token this is. Takes the same time whoever's it is, and however much of it is right.
+    /// The client with this token. Takes constant time, so that it does not show how much of a
+    /// token is right.
     pub(super) fn by_token(&self, token: &str) -> Option<Caller> {
         let presented = digest(token);
         let mut found = None;
@@ -101,7 +105,7 @@ impl Credentials {
         found.cloned()
     }
 
-    /// Whose certificate this is: by its common name, then by its DNS names in their order.
+    /// The client with this certificate: by its common name, then by its DNS names in their order.
     pub(super) fn by_certificate(&self, names: &Names) -> Option<Caller> {
         let by_common_name = |name: &String| self.certificates.iter().find(|one| one.name == *name);
         let by_dns = |name: &String| {
@@ -111,7 +115,7 @@ impl Credentials {
         found.or_else(|| names.dns.iter().find_map(by_dns)).cloned()
     }
 
-    /// Whether it names nobody.
+    /// Whether it has no lines.
     pub(super) const fn is_empty(&self) -> bool {
         self.tokens.is_empty() && self.certificates.is_empty()
     }
@@ -131,7 +135,7 @@ mod tests {
     const NOTHING: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
     #[test]
-    fn whom_a_file_names() {
+    fn a_tokens_file_gives_names_and_roles() {
         let text = format!(
             "# people\n\n  alice\tconfigure {}\r\nbob read {NOTHING}  \ncert:Carol Jones operate\n\
              cert:dave.example.org read\n",
@@ -174,17 +178,17 @@ mod tests {
         for (text, line, says) in [
             ("a read", 1, "a line is `NAME ROLE SHA256-HEX`"),
             ("# x\n\na read xelb_0123 x", 3, "a line is"),
-            ("a read xelb_0123456789", 1, "the third word is no SHA-256"),
-            ("a read abcd", 1, "the third word is no SHA-256"),
-            (role.as_str(), 1, "`admin` is no role"),
-            (name.as_str(), 1, "`a:b` is no name"),
-            (twice.as_str(), 2, "there twice"),
-            (alike.as_str(), 2, "there twice"),
+            ("a read xelb_0123456789", 1, "the third word is not a SHA-256"),
+            ("a read abcd", 1, "the third word is not a SHA-256"),
+            (role.as_str(), 1, "`admin` is not a role"),
+            (name.as_str(), 1, "`a:b` is not a name"),
+            (twice.as_str(), 2, "occurs twice"),
+            (alike.as_str(), 2, "occurs twice"),
             ("cert:carol", 1, "a line is"),
             ("cert: read", 1, "a line is"),
-            ("cert:carol root", 1, "`root` is no role"),
+            ("cert:carol root", 1, "`root` is not a role"),
             ("cert:c\u{7}l read", 1, "a line is"),
-            ("cert:carol read\ncert:carol read", 2, "`cert:carol` is there twice"),
+            ("cert:carol read\ncert:carol read", 2, "`cert:carol` occurs twice"),
         ] {
             let error = Credentials::parse(text).unwrap_err().to_string();
             assert!(error.starts_with(&format!("line {line}: ")), "{text:?}: {error}");

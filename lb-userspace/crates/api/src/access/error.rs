@@ -10,7 +10,7 @@ use super::CredentialsError;
 #[derive(Debug, Error)]
 pub enum AccessError {
     /// There is no such group.
-    #[error("{option}: there is no group `{name}`; `groupadd --system {name}` makes it")]
+    #[error("{option}: there is no group `{name}`; create it with `groupadd --system {name}`")]
     NoGroup {
         /// The option that names it.
         option: &'static str,
@@ -28,7 +28,7 @@ pub enum AccessError {
         source: Errno,
     },
     /// Two sockets at one place.
-    #[error("--read-socket and --socket are both {path}; give them two places")]
+    #[error("--read-socket and --socket are both {path}; use two paths")]
     OnePlace {
         /// The place.
         path: String,
@@ -56,14 +56,15 @@ pub enum AccessError {
         error: CredentialsError,
     },
     /// Nobody would be let in.
-    #[error("{path}: it names nobody; `xelb token NAME ROLE` makes a line for it")]
+    #[error("{path}: the file has no lines; `xelb token NAME ROLE` prints a line for it")]
     Nobody {
         /// The tokens file.
         path: String,
     },
-    /// Certificates are named that nobody could show.
+    /// Clients have certificates, but there is no CA certificate to verify them.
     #[error(
-        "{path} has `cert:` lines; add --tls-client-ca FILE, the authority of these certificates"
+        "{path} has `cert:` lines; add --tls-client-ca FILE with the CA certificate of these \
+         clients"
     )]
     NoClientCa {
         /// The tokens file.

@@ -1,4 +1,5 @@
-//! Stands before every route: who asks, and may he? Handlers find a [`Caller`] in their request.
+//! Authentication and authorization before every route. Handlers find a [`Caller`] in their
+//! request.
 
 use std::sync::Arc;
 
@@ -18,34 +19,34 @@ use crate::{connections::Connection, failure::Failure};
 
 /// Lets a request through, with its [`Caller`], or refuses it.
 pub(crate) async fn guard(mut request: Request, next: Next) -> Response {
-    // Every connection has a peer; were there one without, nobody would be let in.
+    // Every connection has a peer; a connection without one is refused.
     let Some(peer) = request.extensions().get::<Arc<Peer>>().cloned() else {
         return unauthorized(&Unknown::NoCredential);
     };
     let caller = match peer.caller(request.headers()) {
         Ok(caller) => caller,
         Err(unknown) => {
-            peer.complain(&say(&unknown));
+            peer.log_refusal(&message_of(&unknown));
             return unauthorized(&unknown);
         }
     };
     if let Some(connection) = request.extensions().get::<Arc<Connection>>()
         && let Err(failure) = connection.identify(&caller)
     {
-        peer.complain(&failure.1);
+        peer.log_refusal(&failure.1);
         return failure.into_response();
     }
     if let Some(route) = request.extensions().get::<MatchedPath>()
         && let Err(failure) = permit(&caller, request.method(), route.as_str())
     {
-        peer.complain(&format!("{} {}: {}", request.method(), route.as_str(), failure.1));
+        peer.log_refusal(&format!("{} {}: {}", request.method(), route.as_str(), failure.1));
         return failure.into_response();
     }
     request.extensions_mut().insert(caller);
     next.run(request).await
 }
 
-/// Whether this caller may do this. What the table does not have is for the strongest role alone.
+/// Whether this caller may do this. Routes that are not in the table need the strongest role.
 fn permit(caller: &Caller, method: &Method, route: &str) -> Result<(), Failure> {
     let needed = needed(method, route).unwrap_or(Role::Configure);
     if caller.role >= needed {
@@ -56,21 +57,20 @@ fn permit(caller: &Caller, method: &Method, route: &str) -> Result<(), Failure> 
     Err(Failure(StatusCode::FORBIDDEN, message))
 }
 
-fn say(unknown: &Unknown) -> String {
+fn message_of(unknown: &Unknown) -> String {
     match unknown {
         Unknown::NoCredential => {
-            "no credential: send `authorization: Bearer TOKEN`, or show a client certificate"
-                .to_owned()
+            "no credential: send `authorization: Bearer TOKEN`, or a client certificate".to_owned()
         }
         Unknown::Malformed => "the credential is not `authorization: Bearer TOKEN`".to_owned(),
-        Unknown::WrongToken => "nobody has this token".to_owned(),
+        Unknown::WrongToken => "unknown token".to_owned(),
         Unknown::Page => {
-            "with a client certificate no requests of web pages are taken (header `origin`)"
+            "requests of web pages (with a header `origin`) are refused with a client certificate"
                 .to_owned()
         }
         Unknown::NoRole(name) => {
             format!(
-                "the certificate of {name:?} has no role; `cert:` lines of the tokens file give one"
+                "the certificate of {name:?} has no role; add a `cert:` line to the tokens file"
             )
         }
     }
@@ -88,7 +88,7 @@ fn unauthorized(unknown: &Unknown) -> Response {
             (StatusCode::UNAUTHORIZED, Some("Bearer realm=\"xelb\", error=\"invalid_token\""))
         }
     };
-    let mut response = Failure(status, say(unknown)).into_response();
+    let mut response = Failure(status, message_of(unknown)).into_response();
     if let Some(challenge) = challenge {
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
@@ -118,14 +118,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn handlers_know_who_asks() {
+    async fn handlers_get_the_caller() {
         let caller = Caller { name: "alice (uid 7)".to_owned(), role: Role::Read };
         let (status, body) = ask(Some(Peer::Local(caller.clone()))).await;
         assert_eq!((status, body), (StatusCode::OK, format!("{caller:?}")));
     }
 
     #[tokio::test]
-    async fn nobody_gets_nowhere() {
+    async fn a_request_without_credential_is_refused() {
         let (status, body) = ask(None).await;
         assert_eq!(status, StatusCode::UNAUTHORIZED);
         assert!(body.starts_with("{\"error\":\"no credential"), "{body}");

@@ -1,5 +1,5 @@
-//! Who may use the API, and what for: roles, what each route needs, and how a caller is known. The
-//! connections themselves are not kept here, but in [`super::doors`].
+//! Access to the API: roles, the required role of each route, and authentication. The connections
+//! themselves are not kept here, but in [`super::listener_sockets`].
 
 mod authority;
 mod certificate;

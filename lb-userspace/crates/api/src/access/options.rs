@@ -1,4 +1,4 @@
-//! Who is to have access, as far as the command line says, checked before anything is changed.
+//! Access options of the command line, checked before anything is changed.
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
@@ -6,7 +6,7 @@ use nix::unistd::{Gid, Group};
 
 use super::{AccessError, Authority};
 
-/// Who may use the API besides those whom the main socket lets in.
+/// Who may use the API in addition to the clients of the main socket.
 #[derive(Clone, Debug, Default)]
 pub struct AccessOptions {
     /// Group of the main socket.
@@ -31,7 +31,7 @@ pub struct ReadSocket {
 pub struct Remote {
     /// Where it listens.
     pub address: SocketAddr,
-    /// Whom it lets in.
+    /// The group that may use it.
     pub authority: Arc<Authority>,
 }
 

@@ -24,23 +24,23 @@ pub(crate) enum Peer {
         address: SocketAddr,
         /// The names in its certificate, if it has shown one that is believed.
         names: Option<Names>,
-        /// Who knows its credentials.
+        /// The authority that verifies its credentials.
         authority: Arc<Authority>,
     },
 }
 
-/// Why somebody is nobody.
+/// Why a client is not authenticated.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Unknown {
     /// He shows nothing.
     NoCredential,
-    /// What he shows cannot be read.
+    /// The credential is malformed.
     Malformed,
     /// Nobody has this token.
     WrongToken,
     /// His certificate is believed and has no role.
     NoRole(String),
-    /// His browser shows his certificate to us on behalf of whatever page he looks at.
+    /// A browser sends the client certificate for requests of any web page.
     Page,
 }
 
@@ -54,7 +54,7 @@ impl Peer {
         Self::Remote { address, names: certificate.map(Names::of), authority }
     }
 
-    /// Who sends a request with these headers. A token counts for more than a certificate.
+    /// The caller of a request with these headers. A token overrides a certificate.
     pub(super) fn caller(&self, headers: &HeaderMap) -> Result<Caller, Unknown> {
         let (names, authority) = match self {
             Self::Local(caller) => return Ok(caller.clone()),
@@ -72,9 +72,9 @@ impl Peer {
         caller.ok_or_else(|| Unknown::NoRole(names.shown().to_owned()))
     }
 
-    /// Waits until whoever sent a request with these headers is nobody any more: his token or the
-    /// role of his certificate is taken back. On a Unix socket that never happens.
-    pub(crate) async fn cast_out(&self, headers: &HeaderMap) {
+    /// Waits until the credential of a request with these headers is revoked: its token, or the
+    /// role of its certificate. On a Unix socket that never happens.
+    pub(crate) async fn revoked(&self, headers: &HeaderMap) {
         let Self::Remote { authority, .. } = self else {
             return pending().await;
         };
@@ -85,13 +85,13 @@ impl Peer {
                 return pending().await;
             }
         }
-        self.complain("its credential is taken back, and its stream ends");
+        self.log_refusal("its credential is revoked, and its stream ends");
     }
 
     /// Logs why it is refused; on a Unix socket there is nothing to guess.
-    pub(super) fn complain(&self, reason: &str) {
+    pub(super) fn log_refusal(&self, reason: &str) {
         if let Self::Remote { address, authority, .. } = self {
-            authority.complain(*address, reason);
+            authority.log_refusal(*address, reason);
         }
     }
 }
@@ -111,8 +111,8 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Unknown> {
     }
 }
 
-/// Who is at the other end of a Unix socket. Whether he may use it the kernel has decided when he
-/// connected, by the socket's owner, group and mode.
+/// The peer of a Unix socket. The kernel has authorized the connection with the socket's owner,
+/// group and mode.
 pub(crate) async fn local(stream: &UnixStream, role: Role) -> io::Result<Caller> {
     let uid = stream.peer_cred()?.uid();
     // The user database may be on the network.
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_kernel_says_who_is_there() {
+    async fn the_kernel_identifies_the_peer_of_a_socket() {
         let (one, _other) = UnixStream::pair().unwrap();
         let caller = local(&one, Role::Read).await.unwrap();
         let uid = nix::unistd::geteuid();

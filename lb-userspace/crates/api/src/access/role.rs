@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-/// What a caller may do; each role may do what those before it may.
+/// Roles of callers; each role includes the previous ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     /// Looks at everything, changes nothing.
@@ -41,7 +41,7 @@ impl FromStr for Role {
         Self::ALL
             .into_iter()
             .find(|role| role.name() == name)
-            .ok_or_else(|| format!("`{name}` is no role; there are `read`, `operate`, `configure`"))
+            .ok_or_else(|| format!("`{name}` is not a role; use `read`, `operate` or `configure`"))
     }
 }
 
@@ -50,7 +50,7 @@ impl FromStr for Role {
 pub struct Caller {
     /// `NAME (uid N)` on a Unix socket, else the name of the token or of the certificate.
     pub name: String,
-    /// What he may do.
+    /// The role of the caller.
     pub role: Role,
 }
 
@@ -66,7 +66,7 @@ mod tests {
         }
         for wrong in ["", "Read", "admin", "read "] {
             let error = wrong.parse::<Role>().unwrap_err();
-            assert!(error.starts_with(&format!("`{wrong}` is no role; there are")), "{error}");
+            assert!(error.starts_with(&format!("`{wrong}` is not a role; use")), "{error}");
         }
     }
 }

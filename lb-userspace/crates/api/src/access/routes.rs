@@ -4,7 +4,7 @@ use http::Method;
 
 use super::Role;
 
-/// Every route that is not only looked at. A new one gets a line here, or a test fails.
+/// Every route that is not read-only. A new one gets a line here, or a test fails.
 const TABLE: &[(Method, &str, Role)] = &[
     (Method::PUT, "/v1/config", Role::Configure),
     // Only looks.

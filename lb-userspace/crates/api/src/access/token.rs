@@ -6,7 +6,7 @@ use data_encoding::HEXLOWER;
 use rustls::crypto::{GetRandomFailed, aws_lc_rs};
 use sha2::{Digest as _, Sha256};
 
-/// In front of every token, so that programs that look for secrets in the wrong places find it.
+/// Prefix of every token, so that secret scanners find it.
 const PREFIX: &str = "xelb_";
 
 /// Random bytes of a token. Nobody guesses as many, hence a plain digest is enough to keep it.
@@ -20,7 +20,7 @@ pub(super) type TokenDigest = [u8; 32];
 pub struct Token(String);
 
 impl Token {
-    /// A token that somebody has written down.
+    /// A token from a file or a variable.
     #[must_use]
     pub const fn new(text: String) -> Self {
         Self(text)
@@ -39,7 +39,7 @@ impl Token {
         &self.0
     }
 
-    /// What stands for it in a file, in hexadecimal.
+    /// Its representation in a file, in hexadecimal.
     #[must_use]
     pub fn digest(&self) -> String {
         HEXLOWER.encode(&digest(&self.0))
@@ -56,7 +56,7 @@ pub(super) fn digest(token: &str) -> TokenDigest {
     Sha256::digest(token.as_bytes()).into()
 }
 
-/// Whether this can be the name of a token's holder: it stands in files and in logs.
+/// Whether this can be the name of a token's holder, which appears in files and logs.
 #[must_use]
 pub fn is_name(name: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte);

@@ -8,14 +8,14 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum ClientError {
     /// Nobody answers.
-    #[error("no agent answers at {path}; is `xelb agent` running? --socket names another place")]
+    #[error("no agent answers at {path}; is `xelb agent` running? use --socket for another path")]
     NoAgent {
         /// The socket.
         path: String,
         /// Why not.
         source: io::Error,
     },
-    /// The socket is somebody else's.
+    /// The socket belongs to another user.
     #[error("not permitted to use {path}; run as root, or as a member of the socket's group")]
     NotPermitted {
         /// The socket.
@@ -23,8 +23,8 @@ pub enum ClientError {
     },
     /// The agent does not answer in time.
     #[error(
-        "the agent at {path} has not answered for {waited:?}; what was asked may still be done, \
-         `xelb status` tells"
+        "the agent at {path} has not answered for {waited:?}; it may still complete the request: \
+         check with `xelb status`"
     )]
     TimedOut {
         /// The socket.
@@ -33,7 +33,10 @@ pub enum ClientError {
         waited: Duration,
     },
     /// What came is not an answer of an agent.
-    #[error("the answer from {path} makes no sense: {reason}; do agent and CLI have one version?")]
+    #[error(
+        "the answer from {path} is not understood: {reason}; do agent and CLI have the same \
+             version?"
+    )]
     Garbled {
         /// The socket.
         path: String,
@@ -56,7 +59,8 @@ pub enum ClientError {
         /// Why.
         reason: String,
     },
-    /// The agent does not know who asks, or he may not: exit code 1.
+    /// The agent does not know the caller, or the caller's role does not permit the request: exit
+    /// code 1.
     #[error("not permitted: {0}")]
     Refused(String),
     /// The request is wrong: exit code 2.

@@ -1,4 +1,4 @@
-//! The permission matrix: every route and method, by every door, with every role.
+//! The permission matrix: every route and method, over every listener socket, with every role.
 
 use std::{collections::BTreeSet, sync::Arc};
 

@@ -12,7 +12,7 @@ use super::fake::{Answer, Fake, PATIENCE};
 use crate::{Client, ClientError, TargetAdd, Terms};
 
 #[tokio::test]
-async fn nobody_there() {
+async fn without_an_agent_the_client_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("missing.sock");
     let dead = folder.path().join("dead.sock");
@@ -24,7 +24,7 @@ async fn nobody_there() {
         assert!(matches!(error, ClientError::NoAgent { .. }), "{error:?}");
         let said = error.to_string();
         assert!(said.starts_with(&format!("no agent answers at {}", path.display())), "{said}");
-        assert!(said.contains("is `xelb agent` running? --socket"), "{said}");
+        assert!(said.contains("is `xelb agent` running? use --socket"), "{said}");
     }
 }
 
@@ -86,7 +86,7 @@ async fn answers_that_make_no_sense() {
 }
 
 #[tokio::test]
-async fn refusals_tell_whose_fault_it_is() {
+async fn refusals_distinguish_wrong_requests_from_failures() {
     let target = TargetAdd { address: [10, 0, 1, 13].into(), port: None, weight: None };
     for (answer, invalid, said) in [
         (Answer::Invalid, true, "no such group"),

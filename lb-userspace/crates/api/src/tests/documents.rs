@@ -1,4 +1,4 @@
-//! What docs/cli.md and docs/api.md show is what the API speaks.
+//! The examples of docs/cli.md and docs/api.md match the API.
 
 use std::{collections::BTreeMap, fmt::Debug, fs, path::Path};
 
@@ -18,7 +18,7 @@ fn read(name: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The blocks of JSON that stand behind a comment `checked: NAME`.
+/// The blocks of JSON after a comment `checked: NAME`.
 fn checked(text: &str) -> BTreeMap<&str, &str> {
     text.split("<!-- checked: ")
         .skip(1)

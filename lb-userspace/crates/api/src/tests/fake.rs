@@ -1,4 +1,4 @@
-//! The other sides: an agent that records what it is asked, a client that sends bytes.
+//! The peers of the API: an agent that records its requests, and a client that sends bytes.
 
 use std::{
     net::SocketAddr,

@@ -1,4 +1,4 @@
-//! Clients that stall, flood or send nonsense hold nothing for ever.
+//! Clients that stall, flood or send garbage hold no resource for ever.
 
 use std::time::{Duration, Instant};
 
@@ -63,7 +63,7 @@ async fn silent_clients_do_not_lock_others_out_for_ever() {
     assert!(since.elapsed() < PATIENCE / 4, "it has waited for a place: {:?}", since.elapsed());
 }
 
-/// A connection whose caller is known, since a request of his was answered.
+/// A connection whose caller is known, since one of its requests was answered.
 async fn served(fake: &Fake) -> UnixStream {
     let mut stream = UnixStream::connect(&fake.socket).await.unwrap();
     stream.write_all(b"GET /v1/status HTTP/1.1\r\nhost: xelb\r\n\r\n").await.unwrap();
@@ -78,7 +78,7 @@ async fn connections_are_bounded() {
     let fake = Fake::start_within(Limits { connections_max: 2, ..ROOMY }, Answer::Done);
     let first = served(&fake).await;
     let second = served(&fake).await;
-    // Both have been answered and hold their places when the third comes.
+    // Both have been answered and keep their connections when the third one comes.
     let client = fake.client();
     let third = tokio::spawn(async move { client.status().await });
     sleep(SOON).await;
@@ -114,7 +114,7 @@ async fn nonsense_is_refused() {
 }
 
 #[tokio::test]
-async fn the_server_stops_when_told_even_without_a_place() {
+async fn the_server_stops_even_with_all_connections_in_use() {
     let fake = Fake::start_within(Limits { connections_max: 1, ..ROOMY }, Answer::Done);
     let silent = UnixStream::connect(&fake.socket).await.unwrap();
     sleep(SOON / 4).await;

@@ -80,7 +80,7 @@ async fn both_documents_are_served() {
     assert_eq!((answer.status, answer.body), (200, serde_json::from_str(SCHEMA).unwrap()));
 }
 
-/// Every name that is referred to is there, or in the schema of the configuration beside it.
+/// Every reference resolves, in the document or in the schema of the configuration.
 #[test]
 fn nothing_is_missing() {
     let whole = document();
@@ -103,7 +103,7 @@ fn nothing_is_missing() {
 
 /// What a stream says, and what a fake has no data path for.
 #[test]
-fn what_no_request_of_the_contract_tests_sees_is_described() {
+fn responses_that_the_contract_tests_do_not_cover_are_described() {
     fn is<T: Serialize>(name: &str, value: &T) {
         let value = serde_json::to_value(value).unwrap();
         let errors: Vec<_> =

@@ -124,7 +124,8 @@ impl Pki {
         }
     }
 
-    /// All doors: the main socket, `read.sock` in the folder, TLS on any port of 127.0.0.1.
+    /// All listener sockets: the main socket, `read.sock` in the folder, TLS on any port of
+    /// 127.0.0.1.
     pub(super) fn access(&self) -> AccessOptions {
         AccessOptions {
             socket_group: None,

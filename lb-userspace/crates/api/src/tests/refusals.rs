@@ -8,7 +8,7 @@ const TARGETS: &str = "/v1/target-groups/web/targets";
 const TARGET: &str = "/v1/target-groups/web/targets/10.0.1.13";
 
 #[tokio::test]
-async fn what_is_wrong_is_said_in_json() {
+async fn errors_are_json() {
     let no_address = format!("{TARGETS}/ten");
     let port_too_big = format!("{TARGET}?port=65536");
     let port_unknown = format!("{TARGET}?prot=80");
@@ -16,7 +16,7 @@ async fn what_is_wrong_is_said_in_json() {
     let not_text = "/v1/target-groups/%FF/targets";
     let fake = Fake::start(Answer::Done);
     for (method, path, body, status, says) in [
-        ("GET", "/", "", 404, "there is nothing at /"),
+        ("GET", "/", "", 404, "there is no resource at /"),
         ("GET", "/v2/status", "", 404, "/v2/status"),
         ("GET", "/v1/status/", "", 404, "/v1/status/"),
         ("POST", "/v1/status", "", 405, "POST is not possible at /v1/status"),
@@ -61,7 +61,7 @@ async fn what_is_wrong_is_said_in_json() {
 }
 
 #[tokio::test]
-async fn a_wrong_method_is_told_the_right_ones() {
+async fn a_wrong_method_gets_the_allowed_ones() {
     let fake = Fake::start(Answer::Done);
     let answer = fake.http("GET", TARGET, "").await;
     assert!(answer.head.to_lowercase().contains("allow: patch,delete"), "{answer:?}");

@@ -1,4 +1,4 @@
-//! Who is let in by TLS: with which credential, and what those are told who are not.
+//! Which credentials are accepted over TLS, and the errors of the others.
 
 use std::net::SocketAddr;
 
@@ -21,7 +21,7 @@ async fn ask(pki: &Pki, server: SocketAddr, client: Option<&Pair>, header: &str)
 }
 
 #[tokio::test]
-async fn without_a_credential_nothing_is_said() {
+async fn a_request_without_credential_learns_nothing() {
     let pki = Pki::new();
     let (fake, server) = start(&pki);
     let wrong = Token::random().unwrap();
@@ -32,9 +32,9 @@ async fn without_a_credential_nothing_is_said() {
     let malformed = "Bearer realm=\"xelb\", error=\"invalid_request\"";
     for (header, challenge, says) in [
         (String::new(), plain, "no credential: send `authorization: Bearer TOKEN`"),
-        (format!("authorization: Bearer {}\r\n", wrong.reveal()), invalid, "nobody has this token"),
+        (format!("authorization: Bearer {}\r\n", wrong.reveal()), invalid, "unknown token"),
         // What the file holds opens nothing.
-        (format!("authorization: Bearer {digest}\r\n"), invalid, "nobody has this token"),
+        (format!("authorization: Bearer {digest}\r\n"), invalid, "unknown token"),
         ("authorization: Bearer\r\n".to_owned(), malformed, "is not `authorization: Bearer"),
         ("authorization: Basic cm9vdDo=\r\n".to_owned(), malformed, "is not `authorization"),
         (twice, malformed, "is not `authorization"),
@@ -69,9 +69,9 @@ async fn a_certificate_needs_a_role_and_a_token_counts_for_more() {
         (&by_dns, String::new(), 200, ""),
         (&pki.certificate(Role::Read), String::new(), 200, ""),
         (&stranger, pki.bearer(Role::Read), 200, ""),
-        (&pki.certificate(Role::Read), page.clone(), 403, "no requests of web pages"),
+        (&pki.certificate(Role::Read), page.clone(), 403, "requests of web pages"),
         (&pki.certificate(Role::Read), page + &pki.bearer(Role::Read), 200, ""),
-        (&pki.certificate(Role::Read), wrong, 401, "nobody has this token"),
+        (&pki.certificate(Role::Read), wrong, 401, "unknown token"),
     ] {
         let answer = ask(&pki, server, Some(client), &header).await;
         assert_eq!(answer.status, status, "{client:?} {header}: {answer:?}");
@@ -130,14 +130,14 @@ async fn files_that_do_not_fit_are_refused_with_what_to_do() {
     let cases = [
         (with(&|f| f.certificate = pki.path("missing")), "cannot read"),
         (with(&|f| f.certificate.clone_from(&empty)), "has no certificate (PEM)"),
-        (with(&|f| f.certificate.clone_from(&no_pem)), "is no PEM"),
-        (with(&|f| f.certificate.clone_from(&other.certificate)), "does not fit its key"),
+        (with(&|f| f.certificate.clone_from(&no_pem)), "is not PEM"),
+        (with(&|f| f.certificate.clone_from(&other.certificate)), "does not match its key"),
         (with(&|f| f.key.clone_from(&empty)), "has no private key (PEM)"),
         (with(&|f| f.key.clone_from(&open)), "has mode 0644"),
         (with(&|f| f.client_ca = Some(empty.clone())), "has no certificate (PEM)"),
         (with(&|f| f.client_ca = None), "add --tls-client-ca FILE"),
-        (with(&|f| f.tokens.clone_from(&empty)), "it names nobody; `xelb token NAME ROLE`"),
-        (with(&|f| f.tokens.clone_from(&bad_tokens)), "line 1: `admin` is no role"),
+        (with(&|f| f.tokens.clone_from(&empty)), "the file has no lines; `xelb token NAME ROLE`"),
+        (with(&|f| f.tokens.clone_from(&bad_tokens)), "line 1: `admin` is not a role"),
         (with(&|f| f.tokens = pki.folder.path().to_owned()), "is not a regular file"),
     ];
     for (files, says) in cases {

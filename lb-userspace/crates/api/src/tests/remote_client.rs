@@ -11,13 +11,13 @@ use crate::{
     access::{Role, Token},
 };
 
-fn way(pki: &Pki, fake: &Fake, token: Option<TokenSource>) -> TlsTransport {
+fn transport(pki: &Pki, fake: &Fake, token: Option<TokenSource>) -> TlsTransport {
     let server = format!("https://{}", fake.remote.unwrap()).parse().unwrap();
     TlsTransport { server, ca: Some(pki.path("ca.pem")), token, identity: None }
 }
 
-fn client(way: TlsTransport) -> Client {
-    Client::by(Transport::Tls(way)).with_timeout(PATIENCE)
+fn client(transport: TlsTransport) -> Client {
+    Client::by(Transport::Tls(transport)).with_timeout(PATIENCE)
 }
 
 #[tokio::test]
@@ -27,14 +27,16 @@ async fn every_credential_opens() {
     let token = pki.token(Role::Operate);
     write_private(&pki.path("token"), &format!("{}\n", token.reveal()));
     let pair = pki.certificate(Role::Operate);
-    let by_certificate =
-        TlsTransport { identity: Some((pair.certificate, pair.key)), ..way(&pki, &fake, None) };
-    for way in [
-        way(&pki, &fake, Some(TokenSource::Given(token.clone()))),
-        way(&pki, &fake, Some(TokenSource::File(pki.path("token")))),
+    let by_certificate = TlsTransport {
+        identity: Some((pair.certificate, pair.key)),
+        ..transport(&pki, &fake, None)
+    };
+    for transport in [
+        transport(&pki, &fake, Some(TokenSource::Given(token.clone()))),
+        transport(&pki, &fake, Some(TokenSource::File(pki.path("token")))),
         by_certificate,
     ] {
-        let client = client(way);
+        let client = client(transport);
         assert_eq!(client.status().await.unwrap().pid, 42);
         let drain = TargetPatch { weight: None, drain: Some(true) };
         let address = [10, 0, 1, 13].into();
@@ -54,7 +56,7 @@ async fn what_is_wrong_is_said() {
     let expired = pki.issuer.sign("old", &["cert-read"], 2021, pki.folder.path());
     std::fs::write(pki.path("open-token"), pki.token(Role::Read).reveal()).unwrap();
     write_private(&pki.path("odd-token"), "a\u{1}b");
-    let plain = || way(&pki, &fake, None);
+    let plain = || transport(&pki, &fake, None);
     let file = |name: &str| Some(TokenSource::File(pki.path(name)));
     let nobody = {
         let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -62,9 +64,9 @@ async fn what_is_wrong_is_said() {
     };
     let given = |text: &str| Some(TokenSource::Given(Token::new(text.to_owned())));
     let identity = |pair: (PathBuf, PathBuf)| Some(pair);
-    for (way, kind, says) in [
+    for (transport, kind, says) in [
         (plain(), "Refused", "no credential"),
-        (TlsTransport { token: given("x"), ..plain() }, "Refused", "nobody has this token"),
+        (TlsTransport { token: given("x"), ..plain() }, "Refused", "unknown token"),
         (
             TlsTransport { server: nobody, ..plain() },
             "NoServer",
@@ -73,7 +75,7 @@ async fn what_is_wrong_is_said() {
         (
             TlsTransport { ca: Some(pki.path("other.pem")), ..plain() },
             "Tls",
-            "--ca names the authority",
+            "CA certificates to trust with --ca",
         ),
         (TlsTransport { ca: Some(pki.path("missing")), ..plain() }, "Invalid", "cannot read"),
         (TlsTransport { token: file("missing"), ..plain() }, "Invalid", "cannot read"),
@@ -81,12 +83,12 @@ async fn what_is_wrong_is_said() {
         (
             TlsTransport { token: file("odd-token"), ..plain() },
             "Invalid",
-            "characters that no token",
+            "the token has invalid characters",
         ),
         (
             TlsTransport { identity: identity((expired.certificate, expired.key)), ..plain() },
             "Tls",
-            "is the client certificate in order?",
+            "is the client certificate valid?",
         ),
         (
             TlsTransport {
@@ -94,18 +96,18 @@ async fn what_is_wrong_is_said() {
                 ..plain()
             },
             "Invalid",
-            "does not fit its key",
+            "does not match its key",
         ),
     ] {
-        let shown = format!("{way:?}");
-        let error = client(way).status().await.unwrap_err();
+        let shown = format!("{transport:?}");
+        let error = client(transport).status().await.unwrap_err();
         assert!(format!("{error:?}").starts_with(kind), "{shown}: {error:?}");
         assert!(error.to_string().contains(says), "{shown}: {error}");
     }
 }
 
 #[tokio::test]
-async fn a_server_without_tls_is_told_apart() {
+async fn a_server_without_tls_gets_its_own_error() {
     use tokio::io::AsyncWriteExt as _;
     let pki = Pki::new();
     let fake = Fake::start_for(ROOMY, Answer::Done, &pki.access());
@@ -116,19 +118,19 @@ async fn a_server_without_tls_is_told_apart() {
         stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
     });
     let error =
-        client(TlsTransport { server, ..way(&pki, &fake, None) }).status().await.unwrap_err();
+        client(TlsTransport { server, ..transport(&pki, &fake, None) }).status().await.unwrap_err();
     assert!(matches!(error, ClientError::Tls { .. }), "{error:?}");
 }
 
 #[test]
 fn a_token_does_not_show_itself() {
     let token = Token::new("xelb_secret".to_owned());
-    let way = TlsTransport {
+    let transport = TlsTransport {
         server: "https://localhost:1".parse().unwrap(),
         ca: None,
         token: Some(TokenSource::Given(token)),
         identity: None,
     };
-    let client = Client::by(Transport::Tls(way));
+    let client = Client::by(Transport::Tls(transport));
     assert!(!format!("{client:?}").contains("secret"));
 }

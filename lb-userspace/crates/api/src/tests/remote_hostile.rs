@@ -45,7 +45,7 @@ async fn served(pki: &Pki, server: SocketAddr) {
 }
 
 #[tokio::test]
-async fn what_is_not_tls_of_today_gets_no_answer() {
+async fn old_versions_of_tls_are_refused() {
     let pki = Pki::new();
     let (fake, server) = start(&pki, ROOMY);
     let plain = request("GET", "/v1/status", &pki.bearer(Role::Configure), "");
@@ -103,7 +103,7 @@ async fn silent_clients_on_tcp_leave_the_socket_alone() {
     assert!(since.elapsed() < PATIENCE / 4, "{:?}", since.elapsed());
 }
 
-/// Silent ones, before the handshake and after it, give way to those who say who they are.
+/// Silent clients, before and after the handshake, are closed for authenticated ones.
 #[tokio::test]
 async fn silent_clients_on_tcp_do_not_lock_others_out() {
     let pki = Pki::new();

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::access::{Role, Token};
 
-/// The certificate that the server shows, and whether it lets a token in.
+/// The certificate of the server, and whether it accepts a token.
 async fn look(pki: &Pki, fake: &Fake, token: &Token) -> (CertificateDer<'static>, u16) {
     let stream = pki.connect(fake.remote.unwrap(), None).await.unwrap();
     let shown = stream.get_ref().1.peer_certificates().unwrap()[0].clone().into_owned();
@@ -47,7 +47,7 @@ async fn files_are_read_again_and_bad_ones_change_nothing() {
     assert!(error.contains("line 1: a line is"), "{error}");
     assert_eq!(look(&pki, &fake, &new).await, (of_file(), 200), "the old ones stay");
 
-    // A signal is for the whole process, hence it is sent here and not in a test of its own.
+    // A signal is for the whole process, hence it is sent here and not in a separate test.
     write_private(&pki.path("tokens"), &format!("old read {}", old.digest()));
     raise(Signal::SIGHUP).unwrap();
     let read = async {
@@ -57,7 +57,7 @@ async fn files_are_read_again_and_bad_ones_change_nothing() {
     };
     timeout(PATIENCE, read).await.expect("SIGHUP reads them again");
 
-    // Who takes the last line back wants nobody in, and does not want the old lines to stay.
+    // Removing the last line revokes all access; the old lines must not stay in force.
     write_private(&pki.path("tokens"), "# nobody\n");
     pki.authority.reload().unwrap();
     assert_eq!(look(&pki, &fake, &old).await.1, 401);
@@ -104,7 +104,7 @@ async fn read_until(stream: &mut (impl AsyncRead + Unpin), wanted: &str) -> Stri
 }
 
 #[tokio::test]
-async fn a_stream_ends_when_its_credential_is_taken_back() {
+async fn a_stream_ends_when_its_credential_is_revoked() {
     let pki = Pki::new();
     let fake = Fake::start_for(ROOMY, Answer::Done, &pki.access());
     let server = fake.remote.unwrap();
@@ -124,13 +124,14 @@ async fn a_stream_ends_when_its_credential_is_taken_back() {
     for stream in &mut streams {
         read_until(stream, "\"applied_count\":7").await;
     }
-    // The one who stays may do something else from now on, which is no reason to end his stream.
+    // The remaining client gets another role, which does not end its stream.
     let line = format!("other configure {}", pki.token(Role::Read).digest());
     write_private(&pki.path("tokens"), &line);
     let begun = std::time::Instant::now();
     pki.authority.reload().unwrap();
     for stream in &mut streams[1..] {
-        // The last chunk of the body: nobody has to wait for the connection to time out.
+        // The last chunk of the body, so that clients need not wait for a timeout of the
+        // connection.
         let rest = read_until(stream, "0\r\n\r\n").await;
         assert!(rest.ends_with("0\r\n\r\n"), "{rest}");
     }

@@ -54,7 +54,7 @@ async fn one_with_a_full_queue_is_alive() {
 }
 
 #[tokio::test]
-async fn what_is_not_a_socket_stays() {
+async fn a_file_that_is_not_a_socket_is_not_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     fs::write(&file, "precious").unwrap();
@@ -63,18 +63,18 @@ async fn what_is_not_a_socket_stays() {
     for path in [&file, &link, folder.path()] {
         let error = bind(path, None).unwrap_err();
         assert!(matches!(error, BindError::NotASocket { .. }), "{error:?}");
-        assert!(error.to_string().contains("is there and is not a socket"), "{error}");
+        assert!(error.to_string().contains("exists and is not a socket"), "{error}");
     }
     assert_eq!(fs::read(&link).unwrap(), b"precious");
 }
 
 #[tokio::test]
-async fn what_the_file_system_refuses_is_named() {
+async fn file_system_errors_name_the_path() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
     for (path, says) in [
-        (file.join("xelb.sock"), "cannot make the folder of"),
+        (file.join("xelb.sock"), "cannot create the folder of"),
         (folder.path().join("x".repeat(200)), "cannot listen at"),
     ] {
         let error = bind(&path, None).unwrap_err().to_string();

@@ -72,7 +72,7 @@ async fn states_and_events_come_when_they_happen() {
     assert_eq!((name.as_str(), number), ("state", None));
     let state: StateView = serde_json::from_value(content).unwrap();
     assert_eq!((state.targets, state.healthy), (3, 3));
-    // What happened before is not told, nor a state that says nothing new.
+    // Earlier events are not sent, nor a state without changes.
     fake.snapshots.send_modify(|now| Arc::make_mut(now).pid = 43);
     fake.events.add(event("web"));
     let (name, number, content) = eyes.next().await;
@@ -82,7 +82,7 @@ async fn states_and_events_come_when_they_happen() {
     let (name, _, content) = eyes.next().await;
     assert_eq!((name.as_str(), &content["applied_count"]), ("state", &Value::from(7)));
 
-    // One that was interrupted goes on where it was.
+    // An interrupted stream resumes where it ended.
     let mut again = WatchingClient::open(&fake, "last-event-id: 0\r\n").await;
     assert_eq!(again.next().await.1, Some(1));
     assert_eq!(again.next().await.1, Some(2));
@@ -120,7 +120,7 @@ async fn watchers_are_bounded() {
     let refused = WatchingClient::open(&fake, "").await.line().await;
     assert_eq!(refused, "HTTP/1.1 503 Service Unavailable");
     assert_eq!(fake.client().status().await.unwrap().pid, 42);
-    // A place is free again when somebody leaves.
+    // A slot is free again when a client disconnects.
     let gone = watchers.pop().unwrap();
     drop((gone.lines, gone.writer));
     let deadline = tokio::time::Instant::now() + PATIENCE;

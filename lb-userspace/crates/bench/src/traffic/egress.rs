@@ -1,5 +1,5 @@
-//! Where packets of an interface go: its own addresses, and the MAC address of the next hop. It asks the
-//! kernel and changes nothing, but for asking for a neighbour that is not known yet.
+//! Where packets of an interface go: its own addresses, and the MAC address of the next hop. It
+//! asks the kernel and changes nothing, except for asking for a neighbour that is not known yet.
 
 use std::{
     collections::BTreeSet,
@@ -20,7 +20,7 @@ const NEIGHBOUR_LIMIT: Duration = Duration::from_secs(3);
 
 /// An interface and what its frames start with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Way {
+pub struct EgressPath {
     /// Index of the interface.
     pub interface: u32,
     /// Its MAC address.
@@ -40,8 +40,9 @@ pub(super) struct Transmitted {
     pub(super) dropped: u64,
 }
 
-impl Way {
-    /// The way out of an interface to an address. The next hop's MAC is the route's, if none is given.
+impl EgressPath {
+    /// The path out of an interface to an address. The next hop's MAC is the route's, if none is
+    /// given.
     pub async fn find(
         interface: &str,
         to: SocketAddr,
@@ -121,7 +122,7 @@ fn ip(address: &SockaddrStorage) -> Option<IpAddr> {
 
 fn check_mac(mac: [u8; 6]) -> Result<[u8; 6], TrafficError> {
     let problem = match mac {
-        [0, 0, 0, 0, 0, 0] => "is no address of anybody",
+        [0, 0, 0, 0, 0, 0] => "is not an address of a host",
         [first, ..] if first & 1 == 1 => "is a multicast or broadcast address",
         _ => return Ok(mac),
     };
@@ -132,12 +133,12 @@ fn check_mac(mac: [u8; 6]) -> Result<[u8; 6], TrafficError> {
 async fn next_hop(link: &LinkDetails, to: IpAddr) -> Result<NextHop, TrafficError> {
     let refuse = |problem: String| TrafficError::usage("--to", problem);
     let mut inquiry = NetworkLookup::open()?;
-    let way = inquiry.way(to).await.map_err(TrafficError::system("ask for the route"))?;
+    let path = inquiry.output_route(to).await.map_err(TrafficError::system("look up the route"))?;
     let name = &link.name;
-    let Some(way) = way else {
-        return Err(refuse(format!("there is no route to {to}; --mac names a next hop")));
+    let Some(path) = path else {
+        return Err(refuse(format!("there is no route to {to}; set a next hop with --mac")));
     };
-    if way.interface != link.index {
+    if path.interface != link.index {
         return Err(refuse(format!(
             "the route to {to} does not leave by {name}; add a route, or name a next hop with --mac"
         )));
@@ -161,11 +162,11 @@ async fn next_hop(link: &LinkDetails, to: IpAddr) -> Result<NextHop, TrafficErro
     match answered.await.ok().flatten() {
         Some(hop) if hop.vlan != 0 => Err(TrafficError::usage(
             "--interface",
-            format!("{name} is a VLAN: it has no XDP; VLAN tags are not sent"),
+            format!("{name} is a VLAN: it does not support XDP; VLAN tags are not sent"),
         )),
         Some(hop) => Ok(hop),
         None => Err(refuse(format!(
-            "the MAC address of the next hop to {to} is not known ({state}); --mac names it"
+            "the MAC address of the next hop to {to} is not known ({state}); set it with --mac"
         ))),
     }
 }

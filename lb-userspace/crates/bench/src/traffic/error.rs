@@ -1,4 +1,4 @@
-//! What goes wrong in the generator and the sink, and whose fault it is.
+//! Errors of the generator and the sink: of the user, or of the system.
 
 use std::io;
 
@@ -6,10 +6,10 @@ use lb_dataplane::{AttachError, PreflightError};
 use lb_netlink::ResolverError;
 use thiserror::Error;
 
-/// What goes wrong.
+/// Errors of a run.
 #[derive(Debug, Error)]
 pub enum TrafficError {
-    /// Something was asked for that is not done; nothing was sent.
+    /// The request is refused; nothing was sent.
     #[error("{option}: {problem}")]
     Usage {
         /// The option.
@@ -23,13 +23,13 @@ pub enum TrafficError {
     /// Attaching.
     #[error(transparent)]
     Attach(#[from] AttachError),
-    /// Routes and neighbours cannot be asked for.
+    /// Routes and neighbours cannot be read.
     #[error(transparent)]
     Resolver(#[from] ResolverError),
     /// A system call.
     #[error("cannot {what}")]
     System {
-        /// What was tried.
+        /// The failed action.
         what: String,
         /// Why it failed.
         #[source]
@@ -38,7 +38,7 @@ pub enum TrafficError {
     /// A program or a map.
     #[error("cannot {what}")]
     Bpf {
-        /// What was tried.
+        /// The failed action.
         what: &'static str,
         /// Why it failed.
         #[source]
@@ -50,7 +50,7 @@ pub enum TrafficError {
 }
 
 impl TrafficError {
-    /// Whether the user has to ask in another way.
+    /// Whether the user has to correct the request.
     #[must_use]
     pub const fn is_usage(&self) -> bool {
         matches!(self, Self::Usage { .. } | Self::Attach(AttachError::NoInterface { .. }))

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use super::{Plan, Transport, Way};
+use super::{EgressPath, Plan, Transport};
 
 /// Bytes of the headers, rounded up: Ethernet, IPv6, TCP.
 pub(super) const HEADERS: usize = 80;
@@ -28,9 +28,9 @@ pub(super) struct Template {
 }
 
 impl Template {
-    pub(super) fn new(plan: &Plan, way: &Way) -> Self {
+    pub(super) fn new(plan: &Plan, path: &EgressPath) -> Self {
         let mut writer = Writer::default();
-        writer.put(&way.destination_mac).put(&way.source_mac);
+        writer.put(&path.destination_mac).put(&path.source_mac);
         let protocol = match plan.transport {
             Transport::Tcp => TCP,
             Transport::Udp => UDP,

@@ -20,7 +20,7 @@ use nix::{
 };
 
 use super::{
-    Plan, Sent, TrafficError, Transport, Way,
+    EgressPath, Plan, Sent, TrafficError, Transport,
     frame::{HEADERS, Template},
     object::{self, load_program, xdp},
     pace::{Pace, Step},
@@ -36,13 +36,13 @@ type Progress = [u64; 4];
 /// everything meanwhile. It takes as long as it takes: call it where waiting is allowed.
 pub fn generate(
     plan: &Plan,
-    way: &Way,
+    path: &EgressPath,
     interface: &str,
     hold: bool,
     stop: &AtomicBool,
 ) -> Result<Sent, TrafficError> {
     Facts::read()?.check()?;
-    let mut generator = Generator::load(plan, way)?;
+    let mut generator = Generator::load(plan, path)?;
     let _held = if hold { Some(generator.hold(interface)?) } else { None };
     let started = Instant::now();
     generator.run(plan, stop)?;
@@ -51,7 +51,7 @@ pub fn generate(
 
 /// CPUs that this process may use.
 pub(super) fn cpus() -> Result<Vec<usize>, TrafficError> {
-    let failed = |error: nix::Error| TrafficError::system("ask for the allowed CPUs")(error.into());
+    let failed = |error: nix::Error| TrafficError::system("get the allowed CPUs")(error.into());
     let set = sched_getaffinity(Pid::from_raw(0)).map_err(failed)?;
     Ok((0..CpuSet::count()).filter(|cpu| set.is_set(*cpu).unwrap_or(false)).collect())
 }
@@ -71,15 +71,15 @@ struct Generator {
 }
 
 impl Generator {
-    fn load(plan: &Plan, way: &Way) -> Result<Self, TrafficError> {
-        let template = Template::new(plan, way);
+    fn load(plan: &Plan, path: &EgressPath) -> Result<Self, TrafficError> {
+        let template = Template::new(plan, path);
         let lengths = plan.lengths();
         let length = lengths.iter().copied().max().unwrap_or_default();
         let step = plan.threads as u64 % plan.flows;
         let skipped = plan.sources.skipped.unwrap_or(u32::MAX);
         let is_udp = u32::from(plan.transport == Transport::Udp);
         let mut ebpf = EbpfLoader::new()
-            .override_global("INTERFACE", &way.interface, true)
+            .override_global("INTERFACE", &path.interface, true)
             .override_global("IS_V6", &u32::from(plan.to.is_ipv6()), true)
             .override_global("IS_UDP", &is_udp, true)
             .override_global("FLOWS", &plan.flows, true)
@@ -168,7 +168,7 @@ fn send_on(
     pace: Pace,
     stop: &AtomicBool,
 ) -> Result<(), TrafficError> {
-    let failed = |error: nix::Error| TrafficError::system("keep a thread on its CPU")(error.into());
+    let failed = |error: nix::Error| TrafficError::system("bind a thread to its CPU")(error.into());
     // A signal would end a request to the kernel early; others of this process hear it.
     SigSet::all().thread_block().map_err(failed)?;
     let mut only = CpuSet::new();

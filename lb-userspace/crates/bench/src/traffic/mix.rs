@@ -22,7 +22,7 @@ pub enum Mix {
     Imix,
 }
 
-/// The places of middle (1) and long (2) frames among short ones, spread out.
+/// The positions of middle (1) and long (2) frames among short ones, spread out.
 const IMIX: [u8; PATTERN] = [0, 1, 0, 0, 1, 0, 2, 0, 1, 0, 1, 0];
 const IMIX_MIDDLE: u32 = 590;
 const IMIX_LONG: u32 = 1514;

@@ -19,7 +19,7 @@ mod sink;
 mod sources;
 mod unicast;
 
-pub use egress::Way;
+pub use egress::EgressPath;
 pub use error::TrafficError;
 pub use generate::generate;
 pub use mix::Mix;

@@ -70,9 +70,9 @@ pub struct TrafficOutcome {
     pub size: String,
     /// CPUs.
     pub threads: usize,
-    /// Packets per second that were asked for; null is as fast as possible.
+    /// Requested packets per second; null means as fast as possible.
     pub rate: Option<u64>,
-    /// Whether it was stopped before its end.
+    /// Whether it was stopped early.
     pub stopped: bool,
     /// What was handed to the interface.
     pub sent: Sent,
@@ -87,7 +87,7 @@ pub struct TrafficOutcome {
     pub lost: Option<i64>,
 }
 
-/// What a run was, but for its numbers.
+/// The parameters of a run.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Run<'a> {
     pub(super) interface: &'a str,

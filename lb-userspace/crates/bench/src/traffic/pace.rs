@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_too_slow_stops_in_time() {
+    fn a_slow_sender_stops_in_time() {
         let pace =
             Pace { rate: Some(1_000_000), count: u64::MAX, duration: Duration::from_secs(1) };
         assert_eq!(pace.next(Duration::from_secs(1), 500_000), Step::End);

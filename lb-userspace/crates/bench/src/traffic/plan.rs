@@ -1,4 +1,4 @@
-//! PURE: from what was asked for to what is done, or to what is wrong with it.
+//! PURE: turns a request into a plan, or into an error.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -9,13 +9,13 @@ use std::{
 use ipnet::IpNet;
 
 use super::{
-    TrafficError, Way,
+    EgressPath, TrafficError,
     mix::{LENGTH_MAX, Mix, PATTERN},
     sources::Sources,
     unicast::check_unicast,
 };
 
-/// The highest rate that can be asked for, in packets per second.
+/// The maximum rate, in packets per second.
 pub const RATE_MAX: u64 = 1_000_000_000;
 /// The most packets of one run.
 pub const COUNT_MAX: u64 = 1_000_000_000_000;
@@ -57,7 +57,7 @@ impl FromStr for Transport {
     }
 }
 
-/// What was asked for.
+/// The request.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// Where packets go.
@@ -111,13 +111,13 @@ pub struct Plan {
 
 impl Plan {
     /// Checks a request against the interface and the number of CPUs that may be used.
-    pub fn new(request: &Request, way: &Way, cpus: usize) -> Result<Self, TrafficError> {
-        check_destination(request.to, way)?;
+    pub fn new(request: &Request, path: &EgressPath, cpus: usize) -> Result<Self, TrafficError> {
+        check_destination(request.to, path)?;
         check_bounds(request, cpus)?;
-        check_lengths(request, way)?;
+        check_lengths(request, path)?;
         let from = match request.from {
             Some(prefix) => prefix.trunc(),
-            None => own_network(request.to.ip(), way)?,
+            None => own_network(request.to.ip(), path)?,
         };
         let sources = Sources::new(&from, request.to.ip())?;
         Ok(Self {
@@ -140,10 +140,10 @@ impl Plan {
     }
 }
 
-fn check_destination(to: SocketAddr, way: &Way) -> Result<(), TrafficError> {
+fn check_destination(to: SocketAddr, path: &EgressPath) -> Result<(), TrafficError> {
     check_unicast(to)?;
     let refuse = |problem: &str| Err(TrafficError::usage("--to", format!("{to} {problem}")));
-    if way.networks.iter().any(|network| network.addr() == to.ip()) {
+    if path.networks.iter().any(|network| network.addr() == to.ip()) {
         return refuse("is an address of this interface itself");
     }
     let broadcast = |network: &IpNet| {
@@ -151,7 +151,7 @@ fn check_destination(to: SocketAddr, way: &Way) -> Result<(), TrafficError> {
         let is = |end: IpAddr| end == IpAddr::V4(address);
         network.prefix_len() < 31 && (is(network.broadcast()) || is(network.network()))
     };
-    if way.networks.iter().any(broadcast) {
+    if path.networks.iter().any(broadcast) {
         return refuse("is a broadcast address of this interface");
     }
     Ok(())
@@ -189,22 +189,22 @@ fn check_bounds(request: &Request, cpus: usize) -> Result<(), TrafficError> {
     Ok(())
 }
 
-fn check_lengths(request: &Request, way: &Way) -> Result<(), TrafficError> {
+fn check_lengths(request: &Request, path: &EgressPath) -> Result<(), TrafficError> {
     let is_v6 = request.to.is_ipv6();
     let refuse = |problem: String| Err(TrafficError::usage("--size", problem));
     for length in request.mix.lengths(is_v6) {
         let least = Mix::length_min(is_v6);
         if length < least {
-            return refuse(format!("{length} bytes are too few; {least} is the least here"));
+            return refuse(format!("{length} bytes are too few; the minimum is {least}"));
         }
         if length > LENGTH_MAX {
-            return refuse(format!("{length} bytes are too many; {LENGTH_MAX} is the limit"));
+            return refuse(format!("{length} bytes are too many; the maximum is {LENGTH_MAX}"));
         }
-        if length > way.mtu.saturating_add(ETHERNET) {
+        if length > path.mtu.saturating_add(ETHERNET) {
             return refuse(format!(
                 "frames of {length} bytes do not fit the interface, whose MTU is {} (and 14 bytes \
                  of Ethernet header)",
-                way.mtu
+                path.mtu
             ));
         }
     }
@@ -212,9 +212,9 @@ fn check_lengths(request: &Request, way: &Way) -> Result<(), TrafficError> {
 }
 
 /// The interface's own network in the family of an address: the one that holds it, else the first.
-fn own_network(to: IpAddr, way: &Way) -> Result<IpNet, TrafficError> {
+fn own_network(to: IpAddr, path: &EgressPath) -> Result<IpNet, TrafficError> {
     let mut networks =
-        way.networks.iter().filter(|network| network.addr().is_ipv4() == to.is_ipv4());
+        path.networks.iter().filter(|network| network.addr().is_ipv4() == to.is_ipv4());
     let holding = networks.clone().find(|network| network.contains(&to));
     holding.or_else(|| networks.next()).map(IpNet::trunc).ok_or_else(|| {
         let problem = "the interface has no network of the destination's family; name a prefix of \

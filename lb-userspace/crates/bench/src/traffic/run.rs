@@ -1,4 +1,4 @@
-//! A whole run: way, plan, sink, packets, counters; what `xelb bench traffic` does.
+//! A whole run of `xelb bench traffic`: path, plan, sink, packets, counters.
 
 use std::{
     path::PathBuf,
@@ -10,14 +10,14 @@ use std::{
 };
 
 use super::{
-    Plan, Request, Sink, SinkOptions, TrafficError, TrafficOutcome, Way, egress, generate,
+    EgressPath, Plan, Request, Sink, SinkOptions, TrafficError, TrafficOutcome, egress, generate,
     outcome::Run,
 };
 
-/// How long packets may be on their way to the sink after the last was sent.
+/// How long the sink waits for packets after the last one was sent.
 const SETTLE: Duration = Duration::from_millis(100);
 
-/// A run as it was asked for.
+/// A requested run.
 #[derive(Clone, Debug)]
 pub struct Task {
     /// Interface that packets leave by.
@@ -38,29 +38,29 @@ impl Task {
     /// when `stop` is set.
     pub async fn run(
         self,
-        announce: impl FnOnce(&Plan, &Way),
+        announce: impl FnOnce(&Plan, &EgressPath),
         stop: Arc<AtomicBool>,
     ) -> Result<TrafficOutcome, TrafficError> {
         let Self { interface, mac, request, hold, sink } = self;
-        let way = Way::find(&interface, request.to, mac).await?;
-        let plan = Plan::new(&request, &way, Plan::cpus()?)?;
+        let path = EgressPath::find(&interface, request.to, mac).await?;
+        let plan = Plan::new(&request, &path, Plan::cpus()?)?;
         let sink = match sink {
             Some((options, Some(namespace))) => Some(Sink::start_in(&namespace, &options)?),
             Some((options, None)) => Some(Sink::start(&options)?),
             None => None,
         };
-        announce(&plan, &way);
-        let before = egress::transmitted(way.interface).await?;
+        announce(&plan, &path);
+        let before = egress::transmitted(path.interface).await?;
         let (sent, plan) = {
-            let (interface, way, stop) = (interface.clone(), way.clone(), Arc::clone(&stop));
+            let (interface, path, stop) = (interface.clone(), path.clone(), Arc::clone(&stop));
             tokio::task::spawn_blocking(move || {
-                generate(&plan, &way, &interface, hold, &stop).map(|sent| (sent, plan))
+                generate(&plan, &path, &interface, hold, &stop).map(|sent| (sent, plan))
             })
             .await
             .map_err(|_| TrafficError::Thread)??
         };
         tokio::time::sleep(SETTLE).await;
-        let after = egress::transmitted(way.interface).await?;
+        let after = egress::transmitted(path.interface).await?;
         let arrived = sink.map(|sink| sink.arrived()).transpose()?;
         let counted = [
             after.packets.saturating_sub(before.packets),

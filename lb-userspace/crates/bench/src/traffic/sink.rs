@@ -130,7 +130,7 @@ impl Sink {
         let file = File::open(namespace).map_err(|error| {
             TrafficError::usage("--sink-netns", format!("{}: {error}", namespace.display()))
         })?;
-        // A thread of its own, since there is no sure way back for this one.
+        // A separate thread, since returning to the old namespace may fail.
         let entered = thread::scope(|scope| {
             let worker = scope.spawn(|| {
                 setns(file, CloneFlags::CLONE_NEWNET)
@@ -201,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn marks_tell_flows() {
+    fn marks_identify_flows() {
         // A million: the series of -m ln(1 - n/m), that is n + n^2/2m + n^3/3m^2 + n^4/4m^3.
         for (marks, expected) in [(0, 0), (1, 1), (1000, 1000), (1_000_000, 1_003_744)] {
             assert_eq!(flows(marks, FLOW_BITS), expected);

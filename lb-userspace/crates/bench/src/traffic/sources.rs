@@ -22,24 +22,24 @@ pub(super) struct Sources {
     pub(super) first: IpAddr,
     /// How many there are, without the one that is left out.
     pub(super) count: u32,
-    /// How far behind the first the address stands that is left out.
+    /// Offset of the omitted address from the first one.
     pub(super) skipped: Option<u32>,
 }
 
 impl Sources {
-    /// Those of a prefix, but for its network and broadcast address, and for the destination.
+    /// Those of a prefix, except for its network and broadcast address, and for the destination.
     pub(super) fn new(prefix: &IpNet, destination: IpAddr) -> Result<Self, TrafficError> {
         let refuse = |problem: String| Err(TrafficError::usage(OPTION, problem));
         if prefix.addr().is_ipv4() != destination.is_ipv4() {
             return refuse(format!(
-                "{prefix} and the destination {destination} are of two families"
+                "{prefix} and the destination {destination} are of different families"
             ));
         }
         if !is_unicast(prefix.network()) || !is_unicast(prefix.broadcast()) {
-            return refuse(format!("{prefix} holds addresses that cannot be a source"));
+            return refuse(format!("{prefix} contains addresses that cannot be a source"));
         }
         if prefix.addr().is_ipv4() && prefix.prefix_len() < V4_LENGTH_MIN {
-            return refuse(format!("{prefix} is too large; a /{V4_LENGTH_MIN} is the limit"));
+            return refuse(format!("{prefix} is too large; use a /{V4_LENGTH_MIN} or smaller"));
         }
         let host_bits = u32::from(prefix.max_prefix_len() - prefix.prefix_len());
         let all = 1_u128 << host_bits.min(64);
@@ -54,7 +54,7 @@ impl Sources {
         let skipped = distance(first, destination).filter(|distance| *distance < count);
         let count = count - u64::from(skipped.is_some());
         if count == 0 {
-            return refuse(format!("{prefix} holds nothing but the destination"));
+            return refuse(format!("{prefix} contains only the destination"));
         }
         let narrow = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
         Ok(Self { first, count: narrow(count), skipped: skipped.map(narrow) })
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_source_is_refused() {
+    fn invalid_source_prefixes_are_refused() {
         for (prefix, destination) in [
             ("224.0.0.0/8", "192.0.2.1"),
             ("127.0.0.0/24", "192.0.2.1"),

@@ -13,7 +13,7 @@ pub(super) fn check_unicast(to: SocketAddr) -> Result<(), TrafficError> {
     match to.ip() {
         address if address.is_multicast() => refuse("is a multicast address"),
         address if address.is_loopback() => refuse("is this host itself"),
-        address if !is_unicast(address) => refuse("is no address of a host"),
+        address if !is_unicast(address) => refuse("is not an address of a host"),
         _ => Ok(()),
     }
 }

@@ -39,7 +39,7 @@ pub struct HttpCheck {
 pub struct GrpcCheck {
     /// How TLS is spoken; `None` for cleartext with prior knowledge of HTTP/2.
     pub tls: Option<TlsCheck>,
-    /// The service that is asked for; empty for the server as a whole.
+    /// The service to check; empty for the whole server.
     pub service: String,
     /// gRPC status codes that are a success.
     pub matcher: Matcher,
@@ -48,8 +48,8 @@ pub struct GrpcCheck {
 /// How TLS is spoken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsCheck {
-    /// The name that is asked for (SNI) and that a verified certificate must have; `None` is none, and
-    /// the target's address.
+    /// The server name (SNI), which a verified certificate must have. With `None`, no SNI is sent,
+    /// and the certificate must have the target's address.
     pub server_name: Option<String>,
     /// Whose certificates are believed.
     pub verify: Verify,
@@ -75,7 +75,7 @@ pub struct UdpCheck {
     pub expect: Option<Vec<u8>>,
 }
 
-/// A program, and what it is told.
+/// A program and its arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExecCheck {
     /// Its absolute path, then its arguments.

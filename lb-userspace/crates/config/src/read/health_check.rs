@@ -23,8 +23,8 @@ pub(super) fn health_check(group: &Section<'_>, protocol: Option<Protocol>) -> O
     let given = group.entry("health_check").is_some();
     if !given && let Some(protocol @ (Protocol::Udp | Protocol::Quic)) = protocol {
         let message = format!(
-            "a {protocol} group needs a `health_check`: nothing can be learned from silence on udp; \
-             for example `health_check: {{ protocol: tcp, port: 8080 }}`"
+            "a {protocol} group needs a `health_check`: a missing answer on udp says nothing \
+             about the target; for example `health_check: {{ protocol: tcp, port: 8080 }}`"
         );
         group.findings.error(&group.at, message);
     }

@@ -97,8 +97,8 @@ fn contradictions(
         }
         (_, Some(mode @ (Mode::Nat | Mode::Fullnat))) if life.connection_termination => {
             let message = format!(
-                "belongs to ipip, gue and l2dsr; this group is {}, where a flow whose target is \
-                 gone begins anew with another one, which resets it",
+                "belongs to ipip, gue and l2dsr; this group is {}, where another target gets the \
+                 flow of a removed target and resets it",
                 mode.name()
             );
             section.findings.error(&entry.at, message);

@@ -71,8 +71,8 @@ fn belong(section: &Section<'_>, kind: ProbeKind) {
         let owners = owners.join(" or ");
         let message = match (*key, kind) {
             ("path", ProbeKind::Grpc) => {
-                "belongs to `http` or `https`; a grpc check calls the health service, of which \
-                 `service` names one"
+                "belongs to `http` or `https`; a grpc check calls the health service; set \
+                 `service` instead"
                     .to_owned()
             }
             _ => format!("belongs to checks of {owners}; this one is {}", kind.name()),
@@ -136,7 +136,9 @@ fn bytes(
     match (section.entry(text), section.entry(hex)) {
         (None, None) => Ok(None),
         (Some(_), Some(entry)) => {
-            section.findings.error(&entry.at, format!("contradicts `{text}`: give one of the two"));
+            section
+                .findings
+                .error(&entry.at, format!("contradicts `{text}`: set only one of them"));
             Err(())
         }
         (Some(_), None) => section
@@ -155,8 +157,9 @@ fn udp(section: &Section<'_>) -> Option<UdpCheck> {
     if expect == Ok(None) {
         section.findings.warn(
             &section.at,
-            "a udp check without `expect` takes silence for success: a host that is down, or whose \
-             firewall drops packets, stays healthy. Let it `expect` an answer, or check a port of tcp",
+            "a udp check without `expect` counts a missing answer as success: a host that is \
+             down, or whose firewall drops packets, stays healthy. Set `expect`, or check a tcp \
+             port",
         );
     }
     Some(UdpCheck { payload: payload.ok()?.unwrap_or_default(), expect: expect.ok()? })
@@ -181,7 +184,7 @@ fn exec(section: &Section<'_>) -> Option<ExecCheck> {
         return None;
     };
     if !Path::new(program).is_absolute() {
-        let message = format!("{program} is no absolute path; a check runs without a shell");
+        let message = format!("{program} is not an absolute path; checks run without a shell");
         section.findings.error(&list.at, message);
         return None;
     }

@@ -1,4 +1,4 @@
-//! The way that the probes of a health check take.
+//! The path of the probes of a health check.
 
 use lb_common::target::Mode;
 
@@ -8,8 +8,7 @@ use crate::{
     values,
 };
 
-/// Reads `via` of a health check, which stands in a target group. `Address` when it is not given,
-/// or wrong.
+/// Reads `via` of the health check of a target group. `Address` if it is not set, or wrong.
 pub(super) fn via(
     group: &Section<'_>,
     check: &Section<'_>,
@@ -18,7 +17,7 @@ pub(super) fn via(
     let read = check.read("via", |node| match node.as_text() {
         Some("address") => Ok(Via::Address),
         Some("tunnel") => Ok(Via::Tunnel),
-        _ => Err(values::wrong(node, "a way: address or tunnel")),
+        _ => Err(values::wrong(node, "a value of `via`: address or tunnel")),
     });
     let Some(via) = read else {
         return Via::Address;
@@ -31,7 +30,7 @@ pub(super) fn via(
         if let Some(why) = mode.and_then(translates) {
             check.findings.error(&entry.at, why);
         }
-        if protocol.is_some_and(|protocol| !rides(protocol)) {
+        if protocol.is_some_and(|protocol| !runs_over_tcp(protocol)) {
             let message = "`tunnel` belongs to health checks over a TCP connection";
             check.findings.error(&entry.at, message);
         }
@@ -39,7 +38,7 @@ pub(super) fn via(
     via
 }
 
-/// Why probes of a mode cannot take the data path's way; `None` when they can.
+/// Why probes of a mode cannot use the tunnel; `None` if they can.
 fn translates(mode: Mode) -> Option<String> {
     match mode {
         Mode::Ipip | Mode::Gue | Mode::L2dsr => None,
@@ -51,9 +50,9 @@ fn translates(mode: Mode) -> Option<String> {
     }
 }
 
-/// Whether probes of a protocol can take the data path's way: those over a connection that
-/// `health::tcp` opens.
-const fn rides(protocol: &HealthProtocol) -> bool {
+/// Whether probes of a protocol can use the tunnel: those over a connection that `health::tcp`
+/// opens.
+const fn runs_over_tcp(protocol: &HealthProtocol) -> bool {
     match protocol {
         HealthProtocol::Tcp | HealthProtocol::Http(_) | HealthProtocol::Grpc(_) => true,
         HealthProtocol::Udp(_) | HealthProtocol::Icmp | HealthProtocol::Exec(_) => false,

@@ -1,4 +1,4 @@
-//! Whose an address is: a listener's, a target's, or the balancer's own.
+//! The owner of an address: a listener, a target, or the balancer itself.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -49,7 +49,8 @@ pub(super) fn check(config: &Config, places: &Positions, vips: &Vips<'_>, findin
                     format!("{address} is the address of a listener, not of a server")
                 }
                 Some(Listener { address: prefix, name, .. }) => format!(
-                    "{address} is in {prefix} of listener {name}: packets to it would come back"
+                    "{address} is in {prefix} of listener {name}: packets to it would come back \
+                     to this host"
                 ),
             };
             findings.error(at, message);

@@ -8,7 +8,7 @@ use super::{cross_checks::together, doubles};
 use crate::{
     error::At,
     listener_key,
-    listener_table::crowded_alone,
+    listener_table::first_overflow_alone,
     model::{Config, Listener, Ports},
     positions::Positions,
     section::{Findings, nearest},
@@ -32,11 +32,11 @@ pub(super) fn check(config: &Config, places: &Positions, findings: &Findings) {
         .collect();
     let mut keys: Vec<&ListenerKey> = exact.keys().collect();
     keys.sort_unstable();
-    if let Some((listener, at)) = crowded_alone(keys).and_then(|key| exact.get(key)) {
+    if let Some((listener, at)) = first_overflow_alone(keys).and_then(|key| exact.get(key)) {
         let place = listens_on(listener);
         let message = format!(
-            "{place} finds no place in the table of listeners: too many others hash to the same one; \
-             use another port or address"
+            "{place} does not fit the table of listeners: too many others have the same hash; use \
+             another port or address"
         );
         findings.error(at, message);
     }

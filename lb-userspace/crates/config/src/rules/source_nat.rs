@@ -36,7 +36,7 @@ pub(super) fn check(config: &Config, places: &Positions, vips: &Vips<'_>, findin
             continue;
         };
         let message =
-            format!("{address} belongs to {whose}; name an address that only the balancer has");
+            format!("{address} belongs to {whose}; use an address that only the balancer has");
         findings.error(at, message);
     }
     if !places.source_missing {
@@ -52,8 +52,8 @@ fn needed(group: &TargetGroup, place: &GroupPositions, sources: &[IpAddr], findi
         return;
     }
     if sources.is_empty() {
-        let message = "fullnat needs addresses that packets to targets come from; for example \
-                       `source_nat: { addresses: [10.0.0.2] }` at the top";
+        let message = "fullnat needs source addresses for packets to targets; for example \
+                       `source_nat: { addresses: [10.0.0.2] }` at the top level";
         findings.error(&place.forwarding, message);
         return;
     }

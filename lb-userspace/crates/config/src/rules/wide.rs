@@ -1,4 +1,4 @@
-//! Listeners on a prefix or on several ports: which of them may stand beside each other.
+//! Listeners on a prefix or on several ports: which of them may exist together.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,14 +31,14 @@ pub(super) fn check(config: &Config, places: &Positions, findings: &Findings) {
 }
 
 /// A packet has one best listener: the exact one, else one with its very address, else one with its
-/// prefix. Within the last two, none may stand in another's place.
+/// prefix. Within the last two, no listener may overlap another.
 fn overlaps(all: &[(&Listener, &At)], findings: &Findings) {
     for (index, (listener, at)) in all.iter().enumerate() {
         let mut before = all.iter().take(index).map(|(other, _)| *other);
         let Some(other) = before.find(|other| collide(other, listener)) else {
             continue;
         };
-        // Doubles have been told.
+        // Duplicates have been reported.
         if (other.address, other.ports) == (listener.address, listener.ports) {
             continue;
         }
@@ -67,7 +67,7 @@ fn covers(all: &[(&Listener, &At)], findings: &Findings) {
         listeners.entry(listener.address).or_default().push(index);
     }
     // Most listeners cover an innermost prefix, and each of those is a listener's.
-    let mut told = BTreeSet::new();
+    let mut reported = BTreeSet::new();
     for (inner, own) in &listeners {
         let outer = listeners.iter().filter(|(net, _)| net.contains(inner));
         let mut covering: Vec<usize> = outer.flat_map(|(_, indices)| indices).copied().collect();
@@ -77,7 +77,7 @@ fn covers(all: &[(&Listener, &At)], findings: &Findings) {
         if let Some((shown, _)) = shown
             && let Some(index) = excess
             && let Some((_, at)) = all.get(index)
-            && told.insert(index)
+            && reported.insert(index)
         {
             let message = format!(
                 "{} is covered by {} {NAME}, and {WIDE_RANGES_MAX} may cover an address; merge some",

@@ -105,13 +105,13 @@ colour: red
              xelb.yaml:25:9: target_groups[0].targets[2]: 2001:db8::11 is of another family than 203.0.113.10 of listener web: l2dsr does not change packets\n\
              xelb.yaml:25:9: target_groups[0].targets[2]: 2001:db8::11 is of another family than 203.0.113.10 of listener dns: l2dsr does not change packets\n\
              xelb.yaml:26:9: target_groups[0].targets[3]: 203.0.113.10 is the address of a listener, not of a server\n\
-             xelb.yaml:27:5: target_groups[1]: a udp group needs a `health_check`: nothing can be learned from silence on udp; for example `health_check: { protocol: tcp, port: 8080 }`\n\
+             xelb.yaml:27:5: target_groups[1]: a udp group needs a `health_check`: a missing answer on udp says nothing about the target; for example `health_check: { protocol: tcp, port: 8080 }`\n\
              xelb.yaml:27:5: target_groups[1]: there are two target groups named web\n\
              xelb.yaml:31:1: colour: unknown key; known are `hash_seed`, `hash_seed_file`, `tunnel`, `source_nat`, `icmp`, `interfaces`, `target_groups`, `listeners`"
     );
 }
 
-/// A listener of a group that could not be read is not told that there is no such group.
+/// A listener of a group that could not be read causes no error about a missing group.
 #[test]
 fn an_error_has_no_followers() {
     assert_eq!(
@@ -131,16 +131,16 @@ fn without_a_file_there_are_only_paths() {
         r#"{"interfaces": [], "target_groups": [{"name": "web"}], "listeners": 1}"#,
     )
     .unwrap();
-    let told = validate(&document).unwrap_err();
+    let messages = validate(&document).unwrap_err();
     assert_eq!(
-        told.to_string(),
+        messages.to_string(),
         "interfaces: is empty; name at least one interface\n\
              target_groups[0]: `protocol` is missing; for example `protocol: tcp`\n\
              target_groups[0]: `port` is missing; for example `port: 80`\n\
              target_groups[0]: `forwarding` is missing; for example `forwarding: ipip`\n\
              listeners: must be a list, not a number"
     );
-    let first = &told.errors()[0];
+    let first = &messages.errors()[0];
     assert_eq!((first.path(), first.line()), ("interfaces", None));
 }
 
@@ -148,17 +148,17 @@ fn without_a_file_there_are_only_paths() {
 fn a_document_that_is_no_json_object() {
     for (text, expected) in [
         ("[]", "must be a section with keys, not a list"),
-        (r#"{"a": 1, "a": 2}"#, "the key `a` stands here twice at line 1 column 12"),
+        (r#"{"a": 1, "a": 2}"#, "the key `a` occurs twice at line 1 column 12"),
         (
             "{\"interfaces\": [18446744073709551615]}",
             "the number 18446744073709551615 is too large at line 1 column 36",
         ),
     ] {
-        let told = match serde_json::from_str::<Document>(text) {
+        let messages = match serde_json::from_str::<Document>(text) {
             Ok(document) => validate(&document).unwrap_err().to_string(),
             Err(error) => error.to_string(),
         };
-        assert_eq!(told, expected, "{text}");
+        assert_eq!(messages, expected, "{text}");
     }
 }
 
@@ -167,12 +167,12 @@ fn a_document_that_is_no_json_object() {
 fn long_and_strange_texts_are_repeated_in_brief() {
     let long = "x".repeat(1_000);
     let brief = format!("{}...", "x".repeat(80));
-    let told = errors(&with(SMALL, "[eth0]", &format!("[{long}]")));
+    let messages = errors(&with(SMALL, "[eth0]", &format!("[{long}]")));
     let rest = "is not the name of an interface: 1 to 15 characters, no blanks, `/` or `:`, such as `eth0`";
-    assert_eq!(told, format!("xelb.yaml:1:14: interfaces[0]: `{brief}` {rest}"));
-    let told = errors(&format!("{long}: 1\n{SMALL}"));
+    assert_eq!(messages, format!("xelb.yaml:1:14: interfaces[0]: `{brief}` {rest}"));
+    let messages = errors(&format!("{long}: 1\n{SMALL}"));
     let known = "`hash_seed`, `hash_seed_file`, `tunnel`, `source_nat`, `icmp`, `interfaces`, `target_groups`, `listeners`";
-    assert_eq!(told, format!("xelb.yaml:1:1: {brief}: unknown key; known are {known}"));
+    assert_eq!(messages, format!("xelb.yaml:1:1: {brief}: unknown key; known are {known}"));
     assert_eq!(
         errors(&format!("\"a\\tb\\u2028\": 1\n{SMALL}")),
         format!("xelb.yaml:1:1: a\\tb\\u{{2028}}: unknown key; known are {known}")
@@ -201,7 +201,7 @@ fn targets(count: usize, port: u16) -> String {
     })
 }
 
-/// The largest configuration fits, and one listener or target more is told.
+/// The largest configuration is valid, and one more listener or target is an error.
 #[test]
 fn limits() {
     let head = SMALL.split_once("      - address").unwrap().0;
@@ -211,11 +211,12 @@ fn limits() {
     assert!(parse(&text(4095, 16_383, 80), "").is_ok());
     assert_eq!(
         errors(&text(4096, 1, 80)),
-        "xelb.yaml:9:1: listeners: 4096 listeners are more than the 4095 that fit, the most of this version"
+        "xelb.yaml:9:1: listeners: 4096 listeners are more than the 4095 that this version supports"
     );
     assert_eq!(
         errors(&text(1, 16_384, 80)),
-        "xelb.yaml:2:1: target_groups: 16384 targets are more than the 16383 that fit, the most of this version"
+        "xelb.yaml:2:1: target_groups: 16384 targets are more than the 16383 that this version \
+         supports"
     );
     let groups = (0..2048).fold(String::new(), |mut text, number| {
         writeln!(text, "  - {{ name: g{number}, protocol: tcp, port: 80, forwarding: ipip }}")
@@ -224,12 +225,16 @@ fn limits() {
     });
     assert_eq!(
         errors(&format!("interfaces: [eth0]\ntarget_groups:\n{groups}")),
-        "xelb.yaml:2:1: target_groups: 2048 target groups are more than the 2047 that fit, the most of this version"
+        "xelb.yaml:2:1: target_groups: 2048 target groups are more than the 2047 that this \
+         version supports"
     );
-    // Sixteen million wrong pairs: nobody reads more than the first.
-    let told = errors(&text(1000, 16_000, 81));
-    assert_eq!(told.lines().count(), 201);
-    assert_eq!(told.lines().last(), Some("no more than 200 errors are shown; there may be others"));
+    // Sixteen million wrong pairs: only the first ones are reported.
+    let messages = errors(&text(1000, 16_000, 81));
+    assert_eq!(messages.lines().count(), 201);
+    assert_eq!(
+        messages.lines().last(),
+        Some("only the first 200 errors are shown; there may be more")
+    );
 }
 
 /// Each listener whose key has the same place as the others of these.
@@ -247,19 +252,22 @@ fn crowd(count: usize) -> String {
 }
 
 #[test]
-fn more_listeners_than_packets_look_through() {
+fn listeners_beyond_the_probe_limit_are_refused() {
     // Mode fullnat translates ports.
     let head = "interfaces: [eth0]\nsource_nat: { addresses: [192.0.2.1] }\ntarget_groups:\n  - \
                 name: web\n    protocol: tcp\n    port: 80\n    forwarding: fullnat\n    targets: [{ \
                 address: 10.0.0.1 }]\nlisteners:\n";
     assert!(parse(&format!("{head}{}", crowd(32)), "").is_ok());
-    let told = errors(&format!("{head}{}", crowd(33)));
-    assert!(told.contains("finds no place in the table of listeners: too many others"), "{told}");
-    assert!(told.starts_with("xelb.yaml:42:5: listeners[32]: tcp 203.0.113."), "{told}");
+    let messages = errors(&format!("{head}{}", crowd(33)));
+    assert!(
+        messages.contains("does not fit the table of listeners: too many others"),
+        "{messages}"
+    );
+    assert!(messages.starts_with("xelb.yaml:42:5: listeners[32]: tcp 203.0.113."), "{messages}");
 }
 
 #[test]
-fn what_an_agent_allows_is_less() {
+fn limits_of_the_agent_are_enforced() {
     let most =
         Limits { listeners: 1, target_groups: 2, targets: 3, ring_slots: 4096, exec_checks: true };
     let told_within =
@@ -267,16 +275,17 @@ fn what_an_agent_allows_is_less() {
             Ok(_) => String::new(),
             Err(errors) => errors.to_string(),
         };
-    let told = |text: &str| told_within(text, &most);
+    let messages = |text: &str| told_within(text, &most);
     let head = SMALL.split_once("      - address").unwrap().0;
     let text =
         |listen, target| format!("{head}{}{}", targets(target, 80), listeners(listen, "web"));
-    assert_eq!(told(&text(1, 3)), "");
+    assert_eq!(messages(&text(1, 3)), "");
     let allows = "listeners are more than the 1 that `xelb agent --max-listeners` allows: remove some, \
                   or start the agent with a larger number, 4095 at most";
-    assert_eq!(told(&text(2, 3)), format!("xelb.yaml:11:1: listeners: 2 {allows}"));
+    assert_eq!(messages(&text(2, 3)), format!("xelb.yaml:11:1: listeners: 2 {allows}"));
     assert!(
-        told(&text(1, 4)).contains("4 targets are more than the 3 that `xelb agent --max-targets`")
+        messages(&text(1, 4))
+            .contains("4 targets are more than the 3 that `xelb agent --max-targets`")
     );
     // Rings follow from what is read, which is not done where there are too many targets.
     let rings = told_within(&text(1, 50), &Limits { targets: 50, ..most });
@@ -299,18 +308,18 @@ fn counts_come_before_everything_else() {
     assert!(error.message().starts_with("4 target groups are more than the 3"), "{error}");
 }
 
-/// Looking at files does not depend on what else is wrong, and each is looked at once.
+/// Checks of files do not depend on other errors, and each file is checked once.
 #[test]
-fn only_files_are_told() {
+fn check_files_reports_only_files() {
     let (head, listeners) = SMALL.split_once("listeners:").unwrap();
     let check = "health_check: { protocol: https, verify: /nonexistent/ca.pem }";
     let text = format!("{head}    {check}\nlisteners:{listeners}");
     let mut document = super::super::syntax::document(&text).unwrap();
     document.0.set("interfaces", super::super::tree::Node::text("eth0"));
-    let told = check_files(&document, &|file| Err(format!("{file:?} is missing"))).unwrap_err();
-    let told = told.to_string();
+    let messages = check_files(&document, &|file| Err(format!("{file:?} is missing"))).unwrap_err();
+    let messages = messages.to_string();
     let wanted =
         "target_groups[0].health_check.verify: Authorities(\"/nonexistent/ca.pem\") is missing";
-    assert_eq!(told, wanted);
+    assert_eq!(messages, wanted);
     check_files(&document, &|_| Ok(())).unwrap();
 }

@@ -1,6 +1,6 @@
-//! Wrong health checks and attributes, and exactly what is said of each.
+//! Wrong health checks and attributes, with the exact message of each.
 
-/// The example with one piece changed, and what is said then; `~` stands for `xelb.yaml`.
+/// The example with one change, and the messages; `~` stands for `xelb.yaml`.
 const CHANGED: &[(&str, &str, &str)] = &[
     (
         "protocol: http",
@@ -92,7 +92,8 @@ const CHANGED: &[(&str, &str, &str)] = &[
     (
         "interval: 5s",
         "via: vip",
-        "~:14:12: target_groups[0].health_check.via: `vip` is not a way: address or tunnel",
+        "~:14:12: target_groups[0].health_check.via: `vip` is not a value of `via`: address or \
+         tunnel",
     ),
     (
         "deregistration_delay: 300s",

@@ -1,6 +1,6 @@
-//! Wrong target groups and targets, and exactly what is said of each.
+//! Wrong target groups and targets, with the exact message of each.
 
-/// The example with one piece changed, and what is said then; `~` stands for `xelb.yaml`.
+/// The example with one change, and the messages; `~` stands for `xelb.yaml`.
 const CHANGED: &[(&str, &str, &str)] = &[
     (
         "  - name: web\n    protocol",
@@ -137,7 +137,8 @@ const CHANGED: &[(&str, &str, &str)] = &[
     (
         "\"2001:db8::11\"",
         "\"fe80::1\"",
-        "~:9:20: target_groups[0].targets[1].address: fe80::1 is a link-local address, which names no host without an interface",
+        "~:9:20: target_groups[0].targets[1].address: fe80::1 is a link-local address, which \
+         needs an interface to identify a host",
     ),
     (
         "\"2001:db8::11\"",

@@ -1,6 +1,6 @@
-//! Wrong interfaces, listeners and what stands at the top, and exactly what is said of each.
+//! Wrong interfaces, listeners and top-level keys, with the exact message of each.
 
-/// The example with one piece changed, and what is said then; `~` stands for `xelb.yaml`.
+/// The example with one change, and the messages; `~` stands for `xelb.yaml`.
 const CHANGED: &[(&str, &str, &str)] = &[
     (
         "interfaces: [eth0]\n",

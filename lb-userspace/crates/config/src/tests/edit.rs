@@ -83,14 +83,14 @@ fn targets_of_every_mode() {
     document.add_target("local", ip("10.0.0.2"), None, None).unwrap();
     assert_eq!(
         validate(&document).unwrap_err().to_string(),
-        "source_nat.addresses[0]: 10.0.0.2 belongs to a target of group local; name an address that only the balancer has\n\
-         target_groups[1].targets[2]: 203.0.113.15 is in 203.0.113.0/28 of listener prefix: packets to it would come back\n\
+        "source_nat.addresses[0]: 10.0.0.2 belongs to a target of group local; use an address that only the balancer has\n\
+         target_groups[1].targets[2]: 203.0.113.15 is in 203.0.113.0/28 of listener prefix: packets to it would come back to this host\n\
          target_groups[2].targets[1]: fd00:1::12 is of another family than 203.0.113.3 of listener inside: fullnat does not translate between families; ipip and gue carry both"
     );
 }
 
 #[test]
-fn what_cannot_be_done_changes_nothing() {
+fn an_impossible_edit_changes_nothing() {
     type Edit = fn(&mut Document) -> Result<(), EditError>;
     let cases: [(&str, &str, Edit); 11] = [
         (SMALL, "there is no target group wed (there is only web)", |d| {
@@ -109,12 +109,13 @@ fn what_cannot_be_done_changes_nothing() {
         ),
         (
             SMALL,
-            "target group web has 10.0.1.11 already; `xelb target weight` changes its weight",
+            "target group web has 10.0.1.11 already; change its weight with `xelb target weight`",
             |d| d.add_target("web", ip("10.0.1.11"), None, None),
         ),
         (
             SMALL,
-            "target group web has 10.0.1.11:80 already; `xelb target weight` changes its weight",
+            "target group web has 10.0.1.11:80 already; change its weight with `xelb target \
+             weight`",
             |d| d.add_target("web", ip("10.0.1.11"), Some(80), Some(5)),
         ),
         (

@@ -76,7 +76,7 @@ fn the_example() {
 }
 
 #[test]
-fn what_is_left_out_has_its_default() {
+fn missing_keys_have_their_defaults() {
     let mut expected = example();
     let group = Arc::make_mut(expected.target_groups.first_mut().unwrap());
     group.targets.pop();
@@ -120,7 +120,7 @@ fn values_and_their_forms() {
         config(&text).target_groups.remove(0).health_check.clone()
     };
     assert_eq!(check("port: 8080").port, Some(8080));
-    // A short interval shortens the timeout that nobody asked for.
+    // A short interval shortens the default timeout.
     let short = check("interval: 250ms");
     assert_eq!(
         (short.interval, short.timeout),
@@ -164,7 +164,7 @@ fn udp_with_a_check_of_its_own() {
     assert_eq!(config.listeners[0].protocol, Protocol::Udp);
 }
 
-/// YAML's own ways to say things twice, and names that other programs read as truth values.
+/// YAML's features for repeated content, and names that other programs read as booleans.
 #[test]
 fn anchors_merges_and_words() {
     let text =
@@ -237,6 +237,7 @@ fn rings_must_fit_together() {
     };
     parse(&text(1024), "").unwrap();
     let errors = parse(&text(1025), "").unwrap_err().to_string();
-    let expected = "4198400 slots of their rings are more than the 4194304 that fit";
+    let expected =
+        "4198400 slots of their rings are more than the 4194304 that this version supports";
     assert!(errors.contains(expected), "{errors}");
 }

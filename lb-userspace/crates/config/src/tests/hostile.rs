@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use super::{super::Document, EXAMPLE, MODES, SMALL, check_changes, config, errors, parse, with};
 
-/// An editor, a full disk or a copy may stop anywhere. What is left is told clearly, or is a shorter
-/// configuration, as YAML cannot see that something is missing.
+/// An editor, a full disk or a copy may stop anywhere. A truncated file causes a clear error, or is
+/// a shorter configuration, as YAML cannot detect a missing end.
 #[test]
 fn cut_at_every_byte() {
     for whole in [EXAMPLE, MODES, SMALL] {
@@ -20,9 +20,12 @@ fn cut_at_every_byte() {
                     valid += 1;
                     continue;
                 };
-                let told = errors.to_string();
-                assert!(!told.is_empty() && told.lines().count() <= 20, "{end}: {told}");
-                for line in told.lines() {
+                let messages = errors.to_string();
+                assert!(
+                    !messages.is_empty() && messages.lines().count() <= 20,
+                    "{end}: {messages}"
+                );
+                for line in messages.lines() {
                     let place = line.strip_prefix("xelb.yaml:").unwrap_or_default();
                     assert!(place.starts_with(' ') || place.contains(": "), "{end}: {line}");
                     assert!(!line.contains("panic"), "{end}: {line}");
@@ -35,7 +38,7 @@ fn cut_at_every_byte() {
     }
 }
 
-/// A port, and what is said of it; nothing when it is 80.
+/// A port and its message; none for 80.
 const NUMBERS: &[(&str, &str)] = &[
     ("80", ""),
     ("+80", ""),
@@ -50,20 +53,24 @@ const NUMBERS: &[(&str, &str)] = &[
     ("9223372036854775807", "9223372036854775807 is not a port from 1 to 65535, such as 80"),
     (
         "99999999999999999999",
-        "1e20 is not a port from 1 to 65535, such as 80; write its digits alone, without zeros before them",
+        "1e20 is not a port from 1 to 65535, such as 80; write it as plain digits without leading \
+         zeros",
     ),
     ("80.5", "80.5 is not a port from 1 to 65535, such as 80"),
     (
         "80.0",
-        "80.0 is not a port from 1 to 65535, such as 80; write its digits alone, without zeros before them",
+        "80.0 is not a port from 1 to 65535, such as 80; write it as plain digits without leading \
+         zeros",
     ),
     (
         "8e1",
-        "80.0 is not a port from 1 to 65535, such as 80; write its digits alone, without zeros before them",
+        "80.0 is not a port from 1 to 65535, such as 80; write it as plain digits without leading \
+         zeros",
     ),
     (
         "0120",
-        "120.0 is not a port from 1 to 65535, such as 80; write its digits alone, without zeros before them",
+        "120.0 is not a port from 1 to 65535, such as 80; write it as plain digits without \
+         leading zeros",
     ),
     ("\"80\"", "`80` is not a port from 1 to 65535, such as 80; write it without quotes"),
     ("80:80", "`80:80` is not a port from 1 to 65535, such as 80"),
@@ -91,7 +98,7 @@ fn numbers_of_every_form() {
     }
 }
 
-/// Durations that somebody may write, and what is said of them.
+/// Durations that users may write, and their messages.
 #[test]
 fn durations_of_every_form() {
     let wanted = "is not a duration from 100ms to 300s, such as `300ms`, `5s` or `2m`";
@@ -117,9 +124,9 @@ fn durations_of_every_form() {
                 .to_owned(),
         ),
     ] {
-        let told = errors(&with(EXAMPLE, "interval: 5s", &format!("interval: {duration}")));
+        let messages = errors(&with(EXAMPLE, "interval: 5s", &format!("interval: {duration}")));
         let at = "xelb.yaml:14:17: target_groups[0].health_check.interval";
-        assert_eq!(told, format!("{at}: {expected}"), "{duration}");
+        assert_eq!(messages, format!("{at}: {expected}"), "{duration}");
     }
 }
 
@@ -159,7 +166,7 @@ fn encodings_and_ends_of_lines() {
 
 /// The small configuration with one piece changed: what YAML forbids or means in another way.
 #[test]
-fn what_yaml_can_do() {
+fn yaml_features_are_read_or_refused() {
     check_changes(
         SMALL,
         &[
@@ -177,12 +184,12 @@ fn what_yaml_can_do() {
             (
                 "    forwarding",
                 "    port: 81\n    forwarding",
-                "~:6:5: the key `port` stands here twice",
+                "~:6:5: the key `port` occurs twice",
             ),
             (
                 "{ target_group: web }",
                 "{ target_group: web, \"target_group\": web }",
-                "~:14:53: the key `target_group` stands here twice",
+                "~:14:53: the key `target_group` occurs twice",
             ),
             (
                 "- address: 10.0.1.11",
@@ -198,7 +205,7 @@ fn what_yaml_can_do() {
             (
                 "- address: 10.0.1.11",
                 "- &t { <<: *t }",
-                "~:8:18: the alias stands inside of what it names",
+                "~:8:18: the alias is inside its own anchor",
             ),
             (
                 "eth0",
@@ -212,7 +219,7 @@ fn what_yaml_can_do() {
 
 /// A wrong key of every section, and the one that was meant.
 #[test]
-fn every_section_says_what_was_meant() {
+fn every_section_suggests_the_misspelled_key() {
     let mut text = with(EXAMPLE, "interfaces: [eth0]\n", "interfaces: [eth0]\ninterface: 1\n");
     text.push_str(
         "tunnel: { source_ipv: 1 }\nsource_nat: { adresses: [], addresses: [10.0.0.2] }\n",
@@ -236,8 +243,8 @@ fn every_section_says_what_was_meant() {
     ] {
         text = with(&text, old, new);
     }
-    let told = errors(&text);
-    let meant: Vec<(&str, &str)> = told
+    let messages = errors(&text);
+    let meant: Vec<(&str, &str)> = messages
         .lines()
         .map(|line| {
             let (place, meant) = line.split_once(": unknown key; did you mean ").expect(line);

@@ -45,11 +45,11 @@ fn more_healthy_targets_than_there_are_is_worth_a_warning() {
     assert_eq!(
         warnings,
         ["line 3: target_groups[0]: minimum_healthy_targets of web is 3, and it has 2 targets: \
-          unhealthy ones are always used"]
+          unhealthy targets are always used"]
     );
 }
 
-/// Attributes, and what is said of them.
+/// Attributes and their messages.
 const WRONG: &[(&str, &str)] = &[
     (
         "slow_start: 29s",
@@ -126,7 +126,7 @@ listeners:
 }
 
 #[test]
-fn udp_flows_are_remembered_unless_the_listener_says_otherwise() {
+fn udp_flows_are_tracked_by_default() {
     for (protocol, attributes, expected) in [
         ("udp", "", (Protocol::Udp, UdpFlows::Tracked)),
         ("udp", "udp_flows: tracked", (Protocol::Udp, UdpFlows::Tracked)),
@@ -141,7 +141,7 @@ fn udp_flows_are_remembered_unless_the_listener_says_otherwise() {
 }
 
 #[test]
-fn what_belongs_to_another_protocol_or_mode_is_refused() {
+fn keys_of_another_protocol_or_mode_are_refused() {
     for (text, expected) in [
         (
             datagrams("quic", "ipip", "", "udp_flows: tracked")
@@ -159,7 +159,9 @@ fn what_belongs_to_another_protocol_or_mode_is_refused() {
         ),
         (
             datagrams("tcp", "fullnat", "connection_termination: true", ""),
-            "~:10:43: target_groups[0].attributes.connection_termination: belongs to ipip, gue and l2dsr; this group is fullnat, where a flow whose target is gone begins anew with another one, which resets it",
+            "~:10:43: target_groups[0].attributes.connection_termination: belongs to ipip, gue \
+             and l2dsr; this group is fullnat, where another target gets the flow of a removed \
+             target and resets it",
         ),
         (
             datagrams("quic", "ipip", "tcp_mss: 1400", "").replace("source_nat", "#source_nat"),

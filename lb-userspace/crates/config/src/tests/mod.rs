@@ -142,10 +142,10 @@ fn errors(text: &str) -> String {
     }
 }
 
-/// A text with one piece changed, and all that is said then; `~` stands for `xelb.yaml`.
+/// A text with one change, and all messages; `~` stands for `xelb.yaml`.
 fn check_changes(text: &str, changes: &[(&str, &str, &str)]) {
     for (old, new, expected) in changes {
-        let told = errors(&with(text, old, new));
-        assert_eq!(told, expected.replace('~', "xelb.yaml"), "{old:?} -> {new:?}");
+        let messages = errors(&with(text, old, new));
+        assert_eq!(messages, expected.replace('~', "xelb.yaml"), "{old:?} -> {new:?}");
     }
 }

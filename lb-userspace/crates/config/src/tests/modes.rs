@@ -1,5 +1,5 @@
-//! The forwarding modes and what belongs to each: good configurations, and wrong ones with exactly
-//! what is said of them.
+//! The forwarding modes and their keys: valid configurations, and wrong ones with their exact
+//! messages.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -78,7 +78,7 @@ fn idle_timeouts() {
     assert_eq!(timeout(&udp, ""), Duration::from_mins(2));
     assert_eq!(timeout(&udp, "attributes: { idle_timeout: 10s }"), Duration::from_secs(10));
     assert_eq!(timeout(SMALL, "attributes: { idle_timeout: 1m }"), Duration::from_mins(1));
-    let told = |text: &str, value: &str| {
+    let messages = |text: &str, value: &str| {
         errors(&format!("{text}    attributes: {{ idle_timeout: {value} }}\n"))
     };
     let at = |line: usize| format!("xelb.yaml:{line}:33: listeners[0].attributes.idle_timeout:");
@@ -114,7 +114,7 @@ fn idle_timeouts() {
             "`9s` is not a duration of whole seconds from 10s to 6000s, such as `90s` or `2m`",
         ),
     ] {
-        assert_eq!(told(text, value), format!("{} {expected}", at(line)));
+        assert_eq!(messages(text, value), format!("{} {expected}", at(line)));
     }
     assert_eq!(
         errors(&format!("{SMALL}    attributes: {{ idletimeout: 60s }}\n")),
@@ -122,7 +122,7 @@ fn idle_timeouts() {
     );
 }
 
-/// IP in IP and GUE carry any family, also on a prefix; a target's port lies among the listener's.
+/// IP in IP and GUE carry any family, also on a prefix; a target's port is one of the listener's.
 #[test]
 fn tunnels_cross_families() {
     for mode in ["ipip", "gue"] {

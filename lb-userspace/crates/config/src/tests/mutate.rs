@@ -67,9 +67,9 @@ proptest! {
                 prop_assert!(error.line().unwrap_or(0) <= lines, "{errors}\n{text}");
                 prop_assert!(error.column().unwrap_or(0) <= columns, "{errors}\n{text}");
             }
-            let told = errors.to_string();
-            prop_assert_eq!(told.lines().count(), errors.errors().len(), "{}", told);
-            prop_assert!(!told.contains(|c: char| c.is_control() && c != '\n'), "{:?}", told);
+            let messages = errors.to_string();
+            prop_assert_eq!(messages.lines().count(), errors.errors().len(), "{}", messages);
+            prop_assert!(!messages.contains(|c: char| c.is_control() && c != '\n'), "{:?}", messages);
         }
     }
 }

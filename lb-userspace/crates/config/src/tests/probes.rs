@@ -102,7 +102,7 @@ fn every_protocol_is_read() {
     }
 }
 
-/// A check, and what is said of it, behind the path of the check.
+/// A check and its messages, after the path of the check.
 const WRONG: &[(&str, &str)] = &[
     ("protocol: tcp, body: x", "body: belongs to checks of `http` or `https`; this one is tcp"),
     (
@@ -115,7 +115,8 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "protocol: grpc, path: /x",
-        "path: belongs to `http` or `https`; a grpc check calls the health service, of which `service` names one",
+        "path: belongs to `http` or `https`; a grpc check calls the health service; set `service` \
+         instead",
     ),
     ("protocol: grpc, verify: true", "verify: needs `tls: true`"),
     (
@@ -138,7 +139,7 @@ const WRONG: &[(&str, &str)] = &[
     ("protocol: icmp, port: 80", "port: does not belong to checks of `icmp`: pings have no port"),
     (
         "protocol: udp, expect: a, expect_hex: \"61\"",
-        "expect_hex: contradicts `expect`: give one of the two",
+        "expect_hex: contradicts `expect`: set only one of them",
     ),
     (
         "protocol: udp, payload_hex: \"abc\"",
@@ -149,7 +150,7 @@ const WRONG: &[(&str, &str)] = &[
     ("protocol: exec, command: /bin/true", "command: must be a list, not a text"),
     (
         "protocol: exec, command: [check-web]",
-        "command: check-web is no absolute path; a check runs without a shell",
+        "command: check-web is not an absolute path; checks run without a shell",
     ),
     (
         "protocol: exec, command: [/bin/true, 3]",
@@ -179,7 +180,7 @@ fn silence_as_success_is_warned_of() {
     ] {
         let (_, _, warnings) = parse(&text(check), "~").unwrap();
         let warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
-        let found = warnings.iter().any(|text| text.contains("takes silence for success"));
+        let found = warnings.iter().any(|text| text.contains("counts a missing answer as success"));
         assert_eq!(found, warned, "{check}: {warnings:?}");
     }
 }

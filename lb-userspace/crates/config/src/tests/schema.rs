@@ -127,7 +127,7 @@ fn read(document: &Value) -> Document {
 fn reader_refuses(part: &Part, document: &Value) -> bool {
     let missing = format!("`{}` is missing", part.key());
     let refuses = |error: &ConfigError| {
-        // What is said of a program is said of its whole command.
+        // A message about a program is about its whole command.
         let path = part.path.trim_end_matches("[0]");
         let here = error.path().strip_prefix(path).is_some_and(|rest| !rest.starts_with('_'));
         let elsewhere = [
@@ -153,10 +153,11 @@ fn both_know_the_same_keys() {
         let mut document = document_for(&format!("{}.", section.path));
         let pointer = if section.path.is_empty() { String::new() } else { section.pointer() };
         document.pointer_mut(&pointer).unwrap()["zzzzzzzz"] = json!(1);
-        let told = validate(&read(&document)).unwrap_err();
-        let told = told.errors().first().unwrap().message();
-        let known =
-            told.strip_prefix("unknown key; known are ").unwrap_or_else(|| panic!("{told}"));
+        let messages = validate(&read(&document)).unwrap_err();
+        let messages = messages.errors().first().unwrap().message();
+        let known = messages
+            .strip_prefix("unknown key; known are ")
+            .unwrap_or_else(|| panic!("{messages}"));
         let known: BTreeSet<&str> = known.split(", ").map(|key| key.trim_matches('`')).collect();
         let properties = section.get("properties").and_then(Value::as_object).unwrap();
         let properties: BTreeSet<&str> = properties.keys().map(String::as_str).collect();
@@ -213,8 +214,9 @@ fn defaults_mean_the_same_as_no_key() {
     assert_eq!(without, known);
 }
 
-/// Whatever stands at a path: either both take it, or both refuse it, but for what a schema cannot
-/// see. Thousands of pairs, among them every enum, every end of a range, every form of a value.
+/// For any value at a path: reader and schema both accept it, or both refuse it, except for errors
+/// that a schema cannot express. Thousands of pairs, among them every enum, every end of a range,
+/// every form of a value.
 #[test]
 fn both_take_the_same_values() {
     let values = values();
@@ -244,7 +246,8 @@ fn both_take_the_same_values() {
     assert_eq!(too_strict, of("target_groups[0].health_check.protocol \"exec\""));
 }
 
-/// Beside these, the schema is asked about whatever the reader takes in any test: `super::parse`.
+/// In addition, the schema is compared for every configuration that the reader accepts in any test:
+/// `super::parse`.
 #[test]
 fn every_valid_configuration_is_valid_for_the_schema() {
     for text in [EXAMPLE, MODES, SMALL, "interfaces: [eth0]\ntarget_groups:\nlisteners:\n"] {

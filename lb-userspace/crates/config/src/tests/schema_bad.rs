@@ -72,7 +72,7 @@ const SEEN: &[Change] = &[
     (MODES, "203.0.113.0/28", "203.0.113.0/33"),
 ];
 
-/// What lies between two places, or takes arithmetic.
+/// Errors between two values, or that need arithmetic.
 const NOT_SEEN: &[Change] = &[
     (EXAMPLE, "{ target_group: web }", "{ target_group: shop }"),
     (EXAMPLE, "timeout: 2s", "timeout: 6s"),
@@ -87,7 +87,7 @@ const NOT_SEEN: &[Change] = &[
 ];
 
 #[test]
-fn an_editor_refuses_what_it_can_see() {
+fn the_schema_refuses_errors_that_it_can_express() {
     for (changes, seen) in [(SEEN, true), (NOT_SEEN, false)] {
         for (text, old, new) in changes {
             let text = with(text, old, new);

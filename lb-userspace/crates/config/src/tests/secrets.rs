@@ -37,7 +37,7 @@ fn seeds_commands_and_payloads_are_hidden() {
     }
 }
 
-/// A key that stands there twice is not seen the second time.
+/// The second occurrence of a key is not seen.
 #[test]
 fn every_place_of_a_secret_is_hidden() {
     let text = format!("{{\"hash_seed\": \"{SEED}\", \"target_groups\": [7, {{}}]}}");

@@ -1,4 +1,4 @@
-//! Wrong sources of fullnat, and exactly what is said of each.
+//! Wrong source addresses of fullnat, with the exact message of each.
 
 use super::{MODES, check_changes, errors, parse, with};
 
@@ -6,7 +6,8 @@ const CHANGED: &[(&str, &str, &str)] = &[
     (
         "source_nat: { addresses: [10.0.0.2, \"fd00::2\"], ports: 2000-60000 }",
         "source_nat:",
-        "~:20:17: target_groups[2].forwarding: fullnat needs addresses that packets to targets come from; for example `source_nat: { addresses: [10.0.0.2] }` at the top",
+        "~:20:17: target_groups[2].forwarding: fullnat needs source addresses for packets to \
+         targets; for example `source_nat: { addresses: [10.0.0.2] }` at the top level",
     ),
     (
         "[10.0.0.2, \"fd00::2\"]",
@@ -46,17 +47,20 @@ const CHANGED: &[(&str, &str, &str)] = &[
     (
         "\"fd00::2\"]",
         "203.0.113.9]",
-        "~:2:37: source_nat.addresses[1]: 203.0.113.9 belongs to listener prefix; name an address that only the balancer has",
+        "~:2:37: source_nat.addresses[1]: 203.0.113.9 belongs to listener prefix; use an address \
+         that only the balancer has",
     ),
     (
         "\"fd00::2\"]",
         "203.0.113.3]",
-        "~:2:37: source_nat.addresses[1]: 203.0.113.3 belongs to listener inside; name an address that only the balancer has",
+        "~:2:37: source_nat.addresses[1]: 203.0.113.3 belongs to listener inside; use an address \
+         that only the balancer has",
     ),
     (
         "\"fd00::2\"]",
         "10.0.1.11]",
-        "~:2:37: source_nat.addresses[1]: 10.0.1.11 belongs to a target of group tunnel; name an address that only the balancer has",
+        "~:2:37: source_nat.addresses[1]: 10.0.1.11 belongs to a target of group tunnel; use an \
+         address that only the balancer has",
     ),
     (
         "2000-60000",
@@ -66,12 +70,14 @@ const CHANGED: &[(&str, &str, &str)] = &[
     (
         "2000-60000",
         "1023-60000",
-        "~:2:56: source_nat.ports: 1023-60000 begins below 1024: those ports belong to servers; begin at 1024",
+        "~:2:56: source_nat.ports: 1023-60000 begins below 1024: lower ports are reserved for \
+         servers; begin at 1024",
     ),
     (
         "2000-60000",
         "1-65535",
-        "~:2:56: source_nat.ports: 1-65535 begins below 1024: those ports belong to servers; begin at 1024",
+        "~:2:56: source_nat.ports: 1-65535 begins below 1024: lower ports are reserved for \
+         servers; begin at 1024",
     ),
     (
         "2000-60000",
@@ -100,7 +106,7 @@ fn each_change_of_the_modes() {
     check_changes(MODES, CHANGED);
 }
 
-/// A thousand ports are enough, and so are sixteen addresses; a seventeenth is told.
+/// A thousand ports are enough, and sixteen addresses are accepted; a seventeenth is an error.
 #[test]
 fn sizes() {
     let addresses = |count: usize| {
@@ -110,7 +116,7 @@ fn sizes() {
     parse(&addresses(16), "").unwrap();
     assert_eq!(
         errors(&addresses(17)),
-        "xelb.yaml:2:26: source_nat.addresses: 17 addresses are more than the 16 that fit"
+        "xelb.yaml:2:26: source_nat.addresses: 17 addresses are more than the maximum of 16"
     );
     parse(&with(MODES, "2000-60000", "64536-65535"), "").unwrap();
 }
@@ -134,9 +140,9 @@ fn a_group_without_targets_needs_a_source() {
     );
     parse(&text, "").unwrap();
     let source = "source_nat: { addresses: [10.0.0.2, \"fd00::2\"], ports: 2000-60000 }\n";
-    let told = errors(&with(&text, source, ""));
+    let messages = errors(&with(&text, source, ""));
     assert!(
-        told.starts_with("xelb.yaml:19:17: target_groups[2].forwarding: fullnat needs"),
-        "{told}"
+        messages.starts_with("xelb.yaml:19:17: target_groups[2].forwarding: fullnat needs"),
+        "{messages}"
     );
 }

@@ -6,7 +6,7 @@ use super::errors;
 
 const MISSING: &str = "`interfaces` is missing; for example `interfaces: [eth0]`";
 
-/// Texts, and what is said of them after the name of the file.
+/// Texts and their messages, after the name of the file.
 const NO_YAML: &[(&str, &str)] = &[
     (
         "interfaces:\n\t- eth0\n",
@@ -20,15 +20,15 @@ const NO_YAML: &[(&str, &str)] = &[
     ("interfaces: ['eth0]", "1:14: is not valid YAML: unclosed quote"),
     (
         "interfaces: [eth0]\nlisteners: []\ninterfaces: [eth1]\n",
-        "3:1: the key `interfaces` stands here twice",
+        "3:1: the key `interfaces` occurs twice",
     ),
-    ("{\"listeners\": [],\n \"listeners\": []}", "2:2: the key `listeners` stands here twice"),
+    ("{\"listeners\": [],\n \"listeners\": []}", "2:2: the key `listeners` occurs twice"),
     (
         "interfaces: eth0: eth1\n",
         "1:17: is not valid YAML: mapping values are not allowed in this context",
     ),
-    ("interfaces: *all\n", "1:13: the alias names no anchor above it"),
-    ("interfaces: &a [*a]\n", "1:17: the alias stands inside of what it names"),
+    ("interfaces: *all\n", "1:13: the alias has no anchor above it"),
+    ("interfaces: &a [*a]\n", "1:17: the alias is inside its own anchor"),
     ("interfaces: [eth0]\n\0\n", "2:1: is not valid YAML: unexpected character: `\\u{0}'"),
     ("interfaces: [eth\u{7}]\n", "1:14: is not valid YAML: unexpected character: `\\u{7}'"),
     ("interfaces: [eth0]\n? [a]\n: 1\n", "2:3: a key is a list; keys are texts"),
@@ -36,7 +36,7 @@ const NO_YAML: &[(&str, &str)] = &[
     ("interfaces: [eth0]\n~: 1\n", "2:1: a key is empty; keys are texts"),
     (
         "interfaces: [eth0]\n---\ninterfaces: [eth1]\n",
-        "2:1: a second document begins here; a configuration is a single one",
+        "2:1: a second document begins here; a configuration must be a single document",
     ),
     (
         "interfaces: [eth0]\nhash_seed: 18446744073709551615\n",
@@ -66,14 +66,14 @@ const NO_YAML: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn one_line_says_what_and_where() {
+fn syntax_errors_are_one_line_with_position() {
     for (text, expected) in NO_YAML {
         assert_eq!(errors(text), format!("xelb.yaml:{expected}"), "{text:?}");
     }
 }
 
 #[test]
-fn what_is_no_section() {
+fn a_value_that_is_not_a_section_is_refused() {
     for (text, expected) in [
         ("", format!(" {MISSING}")),
         ("# nothing yet\n", format!(" {MISSING}")),
@@ -138,10 +138,10 @@ fn a_hostile_text_ends_soon() {
         ),
     ] {
         let start = cpu_time();
-        let told = errors(&text);
+        let messages = errors(&text);
         let elapsed = cpu_time().saturating_sub(start);
-        let told = told.lines().next().unwrap_or_default();
-        assert_eq!(told, format!("xelb.yaml:{first}"), "{name}");
+        let messages = messages.lines().next().unwrap_or_default();
+        assert_eq!(messages, format!("xelb.yaml:{first}"), "{name}");
         assert!(elapsed < Duration::from_secs(10), "{name} took {elapsed:?}");
     }
 }

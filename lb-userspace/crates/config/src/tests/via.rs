@@ -1,4 +1,4 @@
-//! `via`: where it may stand, and exactly what is said elsewhere.
+//! `via`: where it is allowed, and the exact messages elsewhere.
 
 use super::{super::Via, EXAMPLE, SMALL, config, errors, with};
 
@@ -7,7 +7,7 @@ fn via_of(text: &str) -> Via {
 }
 
 #[test]
-fn probes_go_to_the_address_unless_told_otherwise() {
+fn probes_go_to_the_address_by_default() {
     assert_eq!(via_of(SMALL), Via::Address);
     assert_eq!(via_of(&with(EXAMPLE, "interval: 5s", "via: address")), Via::Address);
     assert_eq!(via_of(&with(EXAMPLE, "interval: 5s", "via: tunnel")), Via::Tunnel);
@@ -37,7 +37,7 @@ fn the_tunnel_belongs_to_modes_that_keep_the_vip() {
     }
 }
 
-/// A port that is no listener's is fine: nothing on the way depends on it.
+/// A port without a listener is valid: nothing on the path depends on it.
 #[test]
 fn a_port_of_its_own_is_possible() {
     let text = with(SMALL, "ipip", "ipip\n    health_check: { via: tunnel, port: 8080 }");

@@ -20,7 +20,7 @@ target_groups:
 listeners:
 ";
 
-/// Listeners `a`, `b` and so on, each of `ADDRESS PORT [udp]`; the first stands in line 12.
+/// Listeners `a`, `b` and so on, each of `ADDRESS PORT [udp]`; the first is in line 12.
 fn listeners(all: &[&str]) -> String {
     all.iter().zip('a'..='z').fold(HEAD.to_owned(), |mut text, (one, name)| {
         let mut words = one.split(' ');
@@ -119,8 +119,8 @@ fn wrong_addresses_and_ports() {
         ("ff00::/16", "ff00::/16 contains multicast addresses"),
         ("127.0.0.1", "127.0.0.1 is a loopback address"),
     ] {
-        let told = errors(&with(SMALL, "203.0.113.10", &format!("\"{address}\"")));
-        assert_eq!(told, format!("xelb.yaml:11:14: listeners[0].address: {expected}"));
+        let messages = errors(&with(SMALL, "203.0.113.10", &format!("\"{address}\"")));
+        assert_eq!(messages, format!("xelb.yaml:11:14: listeners[0].address: {expected}"));
     }
     let wanted = "is not a port, a range such as 8000-8099 or `all`";
     for (port, expected) in [
@@ -139,16 +139,16 @@ fn wrong_addresses_and_ports() {
             "port: 80\n    protocol: tcp\n    default",
             "port: PORT\n    protocol: tcp\n    default",
         );
-        let told = errors(&text.replace("PORT", port));
-        assert_eq!(told, format!("xelb.yaml:12:11: listeners[0].port: {expected}"));
+        let messages = errors(&text.replace("PORT", port));
+        assert_eq!(messages, format!("xelb.yaml:12:11: listeners[0].port: {expected}"));
     }
 }
 
 /// A packet has one best listener.
 #[test]
-fn what_may_stand_together() {
+fn wide_listeners_without_overlap_are_accepted() {
     for pair in [
-        // An exact one beside any other.
+        // An exact listener together with any other.
         ["203.0.113.3 80", "203.0.113.3 1-100"],
         ["203.0.113.3 all", "203.0.113.3 80"],
         ["203.0.113.0/28 80", "203.0.113.3 80"],
@@ -166,7 +166,7 @@ fn what_may_stand_together() {
 }
 
 #[test]
-fn what_may_not() {
+fn overlapping_wide_listeners_are_refused() {
     for (pair, expected) in [
         (
             ["203.0.113.3 1-100", "203.0.113.3 100-199"],
@@ -221,14 +221,14 @@ fn a_target_inside_a_prefix() {
     assert_eq!(
         errors(&text),
         "xelb.yaml:3:70: target_groups[0].targets[0]: 10.0.1.11 is the address of a listener, not of a server\n\
-         xelb.yaml:9:15: target_groups[2].targets[0]: 10.0.1.53 is in 10.0.1.0/24 of listener a: packets to it would come back"
+         xelb.yaml:9:15: target_groups[2].targets[0]: 10.0.1.53 is in 10.0.1.0/24 of listener a: packets to it would come back to this host"
     );
     good(&["10.0.0.0/24 80", "10.0.1.12 all"]);
 }
 
 /// Sixteen may cover an address: prefixes and ranges, of both protocols.
 #[test]
-fn what_covers_an_address() {
+fn too_many_ranges_over_one_address_are_refused() {
     let ranges: Vec<String> =
         (1..=8).map(|part| format!("203.0.113.3 {part}000-{part}099")).collect();
     let prefixes: Vec<String> = (21..=28)
@@ -263,6 +263,7 @@ fn how_many_fit() {
     parse(&text(1024), "").unwrap();
     assert_eq!(
         errors(&text(1025)),
-        "xelb.yaml:11:1: listeners: 1025 listeners with a prefix or several ports are more than the 1024 that fit, the most of this version"
+        "xelb.yaml:11:1: listeners: 1025 listeners with a prefix or several ports are more than \
+         the 1024 that this version supports"
     );
 }

@@ -57,7 +57,7 @@ fn parse(text: &str) -> Option<Duration> {
     }
 }
 
-/// What is probably meant by a number without a unit, a unit in capitals, or one behind a blank.
+/// A suggestion for a number without a unit, a unit in capitals, or one after a blank.
 fn meant(node: &Node) -> Option<String> {
     match &node.value {
         Value::Integer(number) => Some(format!("{number}s")),

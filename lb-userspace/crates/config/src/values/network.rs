@@ -25,7 +25,7 @@ pub(crate) fn address(node: &Node) -> Read<IpAddr> {
             Some("an IPv4-mapped address; write it as IPv4")
         }
         IpAddr::V6(v6) if v6.is_unicast_link_local() => {
-            Some("a link-local address, which names no host without an interface")
+            Some("a link-local address, which needs an interface to identify a host")
         }
         _ => None,
     };
@@ -35,11 +35,14 @@ pub(crate) fn address(node: &Node) -> Read<IpAddr> {
     }
 }
 
-/// What is wrong with a text that is no address, and what was probably meant.
+/// The error of a text that is not an address, with a suggestion.
 fn malformed(node: &Node, text: &str, wanted: &str) -> String {
     let message = wrong(node, wanted);
     if let Ok(socket) = text.parse::<SocketAddr>() {
-        return format!("{message}; the address alone is {}, its port has a key", socket.ip());
+        return format!(
+            "{message}; write only the address, {}, and the port in `port`",
+            socket.ip()
+        );
     }
     message
 }
@@ -84,8 +87,8 @@ pub(crate) fn listener_address(node: &Node) -> Read<IpNet> {
     }
 }
 
-/// An address and a length. Its address is read as one that stands alone: ipnet takes 010.0.0.0 for
-/// 10.0.0.0, and others take it for 8.0.0.0.
+/// An address and a length. Its address is parsed like a single address: ipnet reads 010.0.0.0 as
+/// 10.0.0.0, and others read it as 8.0.0.0.
 fn prefix(text: &str) -> Option<IpNet> {
     let (address, length) = text.split_once('/')?;
     let length = length.bytes().all(|byte| byte.is_ascii_digit()).then_some(length)?;
@@ -108,7 +111,8 @@ pub(crate) fn source_ports(node: &Node) -> Read<Ports> {
     let (lowest, fewest) = (SourceNat::FIRST_PORT_MIN, SourceNat::PORTS_MIN);
     if first < lowest {
         return Err(format!(
-            "{first}-{last} begins below {lowest}: those ports belong to servers; begin at {lowest}"
+            "{first}-{last} begins below {lowest}: lower ports are reserved for servers; begin at \
+             {lowest}"
         ));
     }
     let count = u32::from(last - first) + 1;

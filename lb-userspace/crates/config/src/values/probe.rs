@@ -7,7 +7,7 @@ use crate::{
     tree::{Node, Value},
 };
 
-/// What a probe speaks.
+/// The protocol of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ProbeKind {
     Tcp,
@@ -51,9 +51,10 @@ pub(crate) fn probe(node: &Node) -> Read<ProbeKind> {
 pub(crate) fn short_text(node: &Node, most: usize) -> Read<String> {
     let text = text(node)?;
     if text == HIDDEN {
-        return Err("is what stands in place of a secret: get the configuration with the role \
-                    `configure`"
-            .to_owned());
+        return Err(
+            "is the placeholder of a secret: get the configuration with the role `configure`"
+                .to_owned(),
+        );
     }
     if text.is_empty() || text.len() > most {
         return Err(wrong(node, &format!("a text of 1 to {most} bytes; it has {}", text.len())));

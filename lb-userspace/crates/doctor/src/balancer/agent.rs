@@ -12,17 +12,17 @@ pub(super) fn check(agent: &Result<AgentFacts, String>) -> Finding {
         Err(reason) => Finding::warning(
             "agent",
             SUBJECT,
-            format!("{reason}; targets and counters were not looked at"),
-            "start `xelb agent`, or name its socket with --socket",
+            format!("{reason}; targets and counters were not checked"),
+            "start `xelb agent`, or give the path of its socket with --socket",
         ),
         Ok(agent) if !agent.last_error.is_empty() => Finding::error(
             "configuration",
             SUBJECT,
             format!(
-                "its configuration was refused, the one before is in use: {}",
+                "its new configuration was refused, the previous one is in use: {}",
                 agent.last_error
             ),
-            "correct the configuration file; the agent reads it again at once",
+            "correct the configuration file; the agent reloads it at once",
         ),
         Ok(agent) => {
             let message =
@@ -32,7 +32,7 @@ pub(super) fn check(agent: &Result<AgentFacts, String>) -> Finding {
     }
 }
 
-/// What the agent warns of: each warning is a finding of its kind's name.
+/// Warnings of the agent: each is a finding with the name of its kind.
 pub(super) fn warnings(agent: &AgentFacts) -> impl Iterator<Item = Finding> + '_ {
     agent.warnings.iter().map(|Warning { kind, subject, text }| {
         let subject = if subject.is_empty() { SUBJECT } else { subject };

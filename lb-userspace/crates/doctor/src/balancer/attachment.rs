@@ -8,8 +8,8 @@ use crate::{BalancerFacts, Finding, InterfaceFacts, link};
 const MODE: &str = "xdp_mode";
 const DRIVER: &str = "xdp_driver";
 /// No driver says how much it leaves; drops tell (`headroom_exhausted`).
-const HEADROOM: &str = "it has to leave 20 bytes before a packet for an IPv4 outer header, up to \
-                        48 for an IPv6 one";
+const HEADROOM: &str = "it must reserve headroom before a packet: 20 bytes for an IPv4 outer \
+                        header, up to 48 for IPv6";
 
 pub(super) fn check(interface: &InterfaceFacts, facts: &BalancerFacts) -> Vec<Finding> {
     let attached = facts.agent.as_ref().is_ok_and(|agent| agent.attached.contains(&interface.name));
@@ -28,21 +28,21 @@ fn mode(interface: &InterfaceFacts, attached: bool) -> Finding {
             Finding::error(
                 MODE,
                 name,
-                "the agent attached its program here, and it is gone: somebody removed it",
-                "the agent attaches it again within a second; if it does not, its warnings say why",
+                "the agent attached its program here, but the program has been removed",
+                "the agent attaches it again within a second; otherwise `xelb status` says why not",
             )
         } else {
-            Finding::ok(MODE, name, "no XDP program: free for an agent")
+            Finding::ok(MODE, name, "no XDP program: an agent can attach here")
         };
     };
     if let Some(other) = xdp.program.as_deref().filter(|name| *name != program::BALANCE) {
         return Finding::error(
             MODE,
             name,
-            format!("the XDP program {other} is attached: an interface can have one only"),
+            format!("the XDP program {other} is attached: an interface can have only one"),
             format!(
-                "stop what loaded it; `bpftool net` and `bpftool link` say more, and what is \
-                 attached without a link goes with `ip link set dev {name} xdp off`"
+                "stop the process that loaded it (see `bpftool net` and `bpftool link`); if it \
+                 has no BPF link: `ip link set dev {name} xdp off`"
             ),
         );
     }
@@ -50,8 +50,8 @@ fn mode(interface: &InterfaceFacts, attached: bool) -> Finding {
         return Finding::warning(
             MODE,
             name,
-            format!("XDP runs in generic mode, slowly: driver {}", driver_name(interface)),
-            "use an interface whose driver runs XDP; or, where this driver does, `xelb agent \
+            format!("XDP runs in generic mode, which is slow: driver {}", driver_name(interface)),
+            "use an interface whose driver supports XDP; if this driver does, `xelb agent \
              --xdp-mode native` says why it refused",
         );
     }
@@ -72,8 +72,8 @@ fn driver(interface: &InterfaceFacts, cpus: u32) -> Finding {
     }
 }
 
-/// drivers/net/virtio_net.c, virtnet_xdp_set: a queue pair for each possible CPU beside the ordinary ones;
-/// where there are not so many, none.
+/// drivers/net/virtio_net.c, virtnet_xdp_set: a queue pair for each possible CPU in addition to the
+/// ordinary ones; if there are fewer, none.
 fn virtio(interface: &InterfaceFacts, cpus: u32) -> Finding {
     let InterfaceFacts { name, queues, .. } = interface;
     // While a program is attached the kernel counts its pairs among those in use.
@@ -103,11 +103,7 @@ fn virtio(interface: &InterfaceFacts, cpus: u32) -> Finding {
 fn veth(interface: &InterfaceFacts, end: FarEnd) -> Finding {
     let name = &interface.name;
     if interface.xdp.as_ref().is_some_and(|xdp| xdp.generic) {
-        return Finding::ok(
-            DRIVER,
-            name,
-            "driver veth; generic mode needs no program at its other end",
-        );
+        return Finding::ok(DRIVER, name, "driver veth; generic mode needs no program at its peer");
     }
     if let Some(message) = next_hop::far_end_without_program(name, end) {
         // Before there is a program nothing is lost, and an agent would choose generic mode.
@@ -120,12 +116,12 @@ fn veth(interface: &InterfaceFacts, end: FarEnd) -> Finding {
         return Finding::warning(
             DRIVER,
             name,
-            "the other end of the veth pair cannot be seen from here; it needs an XDP program, GRO \
+            "the peer of the veth is in another network namespace; it needs an XDP program, GRO \
              alone is not enough",
             FAR_END_REMEDY,
         );
     }
-    Finding::ok(DRIVER, name, format!("driver veth, with a program at its other end; {HEADROOM}"))
+    Finding::ok(DRIVER, name, format!("driver veth, with a program at its peer; {HEADROOM}"))
 }
 
 #[cfg(test)]
@@ -143,7 +139,7 @@ mod tests {
     fn the_program_must_be_ours_and_there() {
         let gone = found("xdp_mode", |facts| facts.interfaces[0].xdp = None);
         assert_eq!(gone.severity, Error);
-        assert!(gone.message.contains("gone"), "{gone:?}");
+        assert!(gone.message.contains("removed"), "{gone:?}");
         let free = found("xdp_mode", |facts| {
             facts.interfaces[0].xdp = None;
             agent_of(facts).attached.clear();

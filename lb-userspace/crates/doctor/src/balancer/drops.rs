@@ -14,8 +14,8 @@ const REMEDIES: &[(&str, &str)] = &[
     ),
     (
         "next_hop_unresolved",
-        "look at next_hop above, and at DETAIL in `xelb get targets`: the target or its router did \
-         not answer ARP or neighbour discovery",
+        "see next_hop above, and DETAIL in `xelb get targets`: the target or its router did not \
+         answer ARP or neighbour discovery",
     ),
     (
         "packet_too_big",
@@ -25,14 +25,14 @@ const REMEDIES: &[(&str, &str)] = &[
     ),
     (
         "hairpin_refused",
-        "a target asks its own listener and is led to itself: name an address in source_nat, or use \
-         fullnat for its group",
+        "a target connected to its own listener, and the ring chose the same target: add an \
+         address to source_nat, or use fullnat for its group",
     ),
-    ("ring_missing", "register targets: `xelb get target-groups` shows the group without any"),
+    ("ring_missing", "register targets: `xelb get target-groups` shows the group without targets"),
     (
         "no_target",
-        "`xelb get targets` shows why none takes traffic: all have weight 0, drain, or wait for \
-         their first health check",
+        "`xelb get targets` shows why no target takes traffic: they have weight 0, are draining, \
+         or wait for their first health check",
     ),
 ];
 
@@ -43,10 +43,13 @@ pub(super) fn ring(interface: &InterfaceFacts) -> Finding {
         return Finding::warning(
             "rx_drops",
             name,
-            format!("the device had no room for {rx_missed} packets since the host started"),
             format!(
-                "look again whether it grows; then a larger ring (`ethtool -g {name}` shows what \
-                 fits, `ethtool -G {name} rx N` sets it), or more queues"
+                "the device dropped {rx_missed} packets since the host started, since its \
+                     receive ring was full"
+            ),
+            format!(
+                "check whether the number grows; if so, enlarge the ring (`ethtool -g {name}` \
+                 shows the maximum, `ethtool -G {name} rx N` sets it), or use more queues"
             ),
         );
     }
@@ -56,8 +59,8 @@ pub(super) fn ring(interface: &InterfaceFacts) -> Finding {
             name,
             format!("the kernel dropped {rx_dropped} received packets since the interface exists"),
             format!(
-                "look again whether it grows; `ethtool -S {name}` may say why. Packets of \
-                 protocols that nobody here takes count, too, and do no harm"
+                "check whether the number grows; `ethtool -S {name}` may say why. It includes \
+                 packets of protocols that this host does not use, which do no harm"
             ),
         );
     }
@@ -77,7 +80,7 @@ pub(super) fn data_path(drops: &[DropCount]) -> Vec<Finding> {
         }
     }
     if findings.is_empty() {
-        let message = "no packet was dropped for a reason that could be removed";
+        let message = "no packet was dropped for a reason that has a remedy";
         findings.push(Finding::ok("drops", subject, message));
     }
     findings
@@ -96,7 +99,7 @@ mod tests {
     #[test]
     fn drops_before_the_program_are_found() {
         let missed = found("rx_drops", |facts| facts.interfaces[0].rx_missed = 7);
-        assert!(missed.message.contains("no room for 7 packets"), "{missed:?}");
+        assert!(missed.message.contains("the device dropped 7 packets"), "{missed:?}");
         assert!(missed.remedy.unwrap().contains("ethtool -G eth0"));
         let dropped = found("rx_drops", |facts| facts.interfaces[0].rx_dropped = 3);
         assert_eq!((missed.severity, dropped.severity), (Warning, Warning));
@@ -104,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn every_reason_with_a_remedy_is_said() {
+    fn every_drop_reason_with_a_remedy_is_reported() {
         for (reason, remedy) in REMEDIES {
             let finding = found(reason, |facts| {
                 agent_of(facts).drops = vec![DropCount {

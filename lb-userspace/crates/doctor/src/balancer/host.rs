@@ -28,7 +28,7 @@ fn kernel(host: &HostFacts) -> Vec<Finding> {
             Finding::warning(
                 "privileges",
                 SUBJECT,
-                format!("this process lacks {missing}: names of programs cannot be seen"),
+                format!("this process lacks {missing}: it cannot read the names of programs"),
                 "run xelb doctor as root",
             ),
         ],
@@ -49,7 +49,7 @@ fn btf(host: &HostFacts) -> Finding {
         "btf",
         SUBJECT,
         "/sys/kernel/btf/vmlinux is missing: the kernel was built without BTF, which the BPF programs need",
-        "run a kernel with CONFIG_DEBUG_INFO_BTF=y, as distributions build them",
+        "run a kernel with CONFIG_DEBUG_INFO_BTF=y, for example that of your distribution",
     )
 }
 
@@ -58,15 +58,16 @@ fn jit(host: &HostFacts) -> Finding {
         Some(0) => Finding::error(
             JIT,
             SUBJECT,
-            "net.core.bpf_jit_enable is 0: the kernel refuses programs that have both functions and tail \
-             calls, as xelb's do, unless it compiles them",
+            "net.core.bpf_jit_enable is 0: without the JIT compiler, the kernel refuses xelb's \
+             programs, which have both functions and tail calls",
             "sysctl -w net.core.bpf_jit_enable=1",
         ),
-        Some(_) => Finding::ok(JIT, SUBJECT, "BPF programs are compiled"),
+        Some(_) => Finding::ok(JIT, SUBJECT, "the JIT compiler for BPF programs is on"),
         None => Finding::ok(
             JIT,
             SUBJECT,
-            "net.core.bpf_jit_enable does not show in this network namespace; the host's counts",
+            "net.core.bpf_jit_enable is not visible in this network namespace; the host's setting \
+             applies",
         ),
     }
 }
@@ -76,7 +77,7 @@ fn bpffs(host: &HostFacts, used: bool) -> Finding {
         return Finding::error(
             "bpffs",
             SUBJECT,
-            "no bpffs is mounted: an agent has no place for what must outlive it",
+            "no bpffs is mounted: an agent cannot pin its maps and links",
             "mount -t bpf bpf /sys/fs/bpf",
         );
     }
@@ -85,7 +86,7 @@ fn bpffs(host: &HostFacts, used: bool) -> Finding {
         return Finding::warning(
             "bpffs",
             SUBJECT,
-            format!("{message}, not where an agent looks for it"),
+            format!("{message}, but not at the default path of the agent"),
             format!(
                 "mount -t bpf bpf {USUAL}, or `xelb agent --bpffs` with a folder in one of them"
             ),
@@ -117,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_kernel_lacks_is_said() {
+    fn missing_kernel_features_are_findings() {
         assert_eq!(found("btf", |facts| facts.host.btf = false).severity, Error);
         assert_eq!(found("bpf_jit", |facts| facts.host.jit = Some(0)).severity, Error);
         assert_eq!(found("bpf_jit", |facts| facts.host.jit = None).severity, Ok);

@@ -15,7 +15,7 @@ mod sound;
 
 use super::{BalancerFacts, Finding};
 
-/// What is to be said of a balancer: the host, its interfaces, its agent, the ways to targets.
+/// Findings about a balancer: the host, its interfaces, its agent, the next hops of targets.
 #[must_use]
 pub fn balancer_findings(facts: &BalancerFacts) -> Vec<Finding> {
     let mut findings = host::check(&facts.host, facts.agent.is_ok());

@@ -2,12 +2,12 @@
 
 use lb_plan::NextHopState;
 
-use crate::{Finding, Forwarding, TargetWay};
+use crate::{Finding, Forwarding, TargetNextHop};
 
 const CHECK: &str = "next_hop";
 
-pub(super) fn check(targets: &[TargetWay]) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = targets.iter().filter_map(trouble).collect();
+pub(super) fn check(targets: &[TargetNextHop]) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = targets.iter().filter_map(finding).collect();
     if findings.is_empty() && !targets.is_empty() {
         let message = match targets.len() {
             1 => "the next hop of the only target is resolved".to_owned(),
@@ -18,16 +18,16 @@ pub(super) fn check(targets: &[TargetWay]) -> Vec<Finding> {
     findings
 }
 
-fn trouble(target: &TargetWay) -> Option<Finding> {
-    let TargetWay { name, address, .. } = target;
+fn finding(target: &TargetNextHop) -> Option<Finding> {
+    let TargetNextHop { name, address, .. } = target;
     match &target.next_hop {
         NextHopState::Asking(reason) | NextHopState::Unresolved(reason) => Some(Finding::error(
             CHECK,
             name,
             reason,
             format!(
-                "`ip route get {address}` and `ip neigh show {address}` say more; docs/next-hops.md \
-                 has what to do for each reason"
+                "`ip route get {address}` and `ip neigh show {address}` show details; \
+                 docs/next-hops.md has the remedy for each reason"
             ),
         )),
         NextHopState::Resolved(hop)
@@ -36,19 +36,19 @@ fn trouble(target: &TargetWay) -> Option<Finding> {
             Some(Finding::error(
                 CHECK,
                 name,
-                "the target is behind a router: l2dsr changes MAC addresses only and needs it on \
-                 the same link",
-                "use `forwarding: ipip`, or put balancer and target on one link",
+                "the target is behind a router: l2dsr changes only MAC addresses and needs the \
+                 target on the same link",
+                "use `forwarding: ipip`, or connect balancer and target to the same link",
             ))
         }
         NextHopState::Resolved(_) if !target.unusable.is_empty() => Some(Finding::warning(
             CHECK,
             name,
             format!(
-                "the kernel knows the way now, the agent does not use it yet: {}",
+                "the kernel has resolved the next hop, but the agent does not use it yet: {}",
                 target.unusable
             ),
-            "look again in a minute; if it stays, look at the log of the agent",
+            "run the command again in a minute; if the warning stays, see the log of the agent",
         )),
         NextHopState::Resolved(_) => None,
     }

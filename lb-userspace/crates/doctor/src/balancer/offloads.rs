@@ -13,18 +13,19 @@ pub(super) fn check(interface: &InterfaceFacts) -> Vec<Finding> {
         findings.push(Finding::error(
             "lro",
             name,
-            "LRO is on: the driver refuses XDP programs, or hands them packets that are too large",
+            "LRO is on: the driver refuses XDP programs, or passes packets to them that are too \
+             large",
             format!("ethtool -K {name} lro off"),
         ));
     }
-    // virtio_net turns it off by itself while a program is attached, and then refuses to be told so
+    // virtio_net turns it off by itself while a program is attached, and then refuses the setting
     // (virtnet_xdp_set, virtnet_set_features).
     if interface.gro_hw == Some(true) && interface.driver != "virtio_net" {
         findings.push(Finding::warning(
             "gro_hw",
             name,
-            "GRO in hardware is on: many drivers refuse XDP programs with it, and glued packets \
-             do not fit the MTU towards targets",
+            "GRO in hardware is on: many drivers refuse XDP programs with it, and coalesced \
+             packets do not fit the MTU towards targets",
             format!("ethtool -K {name} rx-gro-hw off"),
         ));
     }
@@ -35,8 +36,8 @@ pub(super) fn check(interface: &InterfaceFacts) -> Vec<Finding> {
     findings
 }
 
-/// Tags that the device takes off stay beside the packet, where XDP does not see them. Said only where
-/// there are VLANs.
+/// Tags that the device removes stay in the packet's metadata, which XDP does not see. Reported
+/// only if there are VLANs.
 fn tags(interface: &InterfaceFacts) -> Option<Finding> {
     let InterfaceFacts { name, driver, xdp, rx_vlan, vlans, .. } = interface;
     if *rx_vlan != Some(true) || vlans.is_empty() {
@@ -46,14 +47,14 @@ fn tags(interface: &InterfaceFacts) -> Option<Finding> {
     let vlans = vlans.join(", ");
     Some(if xdp.as_ref().is_some_and(|xdp| xdp.generic) {
         let message = format!(
-            "VLAN tags are taken off before the program runs ({vlans}), and {}",
+            "VLAN tags are removed before the program runs ({vlans}), and {}",
             agent::GENERIC_VLAN_TAGS
         );
         Finding::error(RX_VLAN, name, message, remedy)
     } else {
         let message = format!(
-            "VLAN tags are taken off before the program runs ({vlans}): what it answers itself, and \
-             answers in modes nat and fullnat, leave without a tag"
+            "VLAN tags are removed before the program runs ({vlans}): packets that xelb sends \
+             itself, and answers in modes nat and fullnat, leave without a tag"
         );
         Finding::warning(RX_VLAN, name, message, remedy)
     })

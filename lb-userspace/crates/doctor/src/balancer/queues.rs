@@ -20,14 +20,20 @@ fn queues(interface: &InterfaceFacts, cpus: u32) -> Finding {
     if *used < wanted {
         let word = if *combined { "combined" } else { "rx" };
         let remedy = format!("ethtool -L {name} {word} {wanted}");
-        return Finding::warning("rx_queues", name, format!("{message}: others idle"), remedy);
+        return Finding::warning(
+            "rx_queues",
+            name,
+            format!("{message}: the other CPUs are idle"),
+            remedy,
+        );
     }
     if *used == 1 && cpus > 1 {
         return Finding::warning(
             "rx_queues",
             name,
-            format!("{message}, and the device has no more: one CPU does all the work"),
-            "use a device with more queues (a virtual machine: give it more; veth: numrxqueues)",
+            format!("{message}, and the device supports no more: one CPU does all the work"),
+            "use a device with more queues (for a virtual machine, configure more; for a veth, \
+             set numrxqueues)",
         );
     }
     Finding::ok("rx_queues", name, message)
@@ -41,11 +47,11 @@ fn spread(interface: &InterfaceFacts) -> Option<Finding> {
     let used: BTreeSet<&u32> = indirection.iter().collect();
     let used = u32::try_from(used.len()).unwrap_or(u32::MAX);
     if used < *queues {
-        let message = format!("the receive hash leads to {used} of {queues} queues only");
+        let message = format!("the receive hash uses only {used} of {queues} queues");
         let remedy = format!("ethtool -X {name} equal {queues}");
         return Some(Finding::warning("rss_spread", name, message, remedy));
     }
-    let message = format!("the receive hash leads to all {queues} queues");
+    let message = format!("the receive hash uses all {queues} queues");
     Some(Finding::ok("rss_spread", name, message))
 }
 
@@ -62,9 +68,9 @@ fn interrupts(interface: &InterfaceFacts, cpus: u32) -> Option<Finding> {
         return Some(Finding::warning(
             "irq_affinity",
             name,
-            format!("{message} of {cpus}: the others idle"),
-            "let irqbalance spread them, or write a CPU for each queue to \
-             /proc/irq/NUMBER/smp_affinity_list (numbers: /proc/interrupts)",
+            format!("{message} of {cpus}: the the other CPUs are idle"),
+            "run irqbalance, or write a CPU for each queue to /proc/irq/NUMBER/smp_affinity_list \
+             (numbers: /proc/interrupts)",
         ));
     }
     Some(Finding::ok("irq_affinity", name, message))

@@ -17,7 +17,7 @@ pub(super) fn check(interface: &InterfaceFacts, facts: &BalancerFacts) -> Findin
     let elsewhere =
         targets.iter().any(|target| !target.interface.is_empty() && target.interface != *name);
     if !translated && !elsewhere {
-        let message = "strict: no harm while targets are reached by this interface only";
+        let message = "strict: no harm while this interface is the only one towards targets";
         return Finding::ok(CHECK, name, message);
     }
     let why = if translated {
@@ -29,9 +29,9 @@ pub(super) fn check(interface: &InterfaceFacts, facts: &BalancerFacts) -> Findin
         CHECK,
         name,
         format!(
-            "strict (the larger of net.ipv4.conf.all and .{name}), and {why}: answers that arrive \
-             by another interface than their route's are dropped without a word, those to health \
-             checks included"
+            "strict (the larger of net.ipv4.conf.all and .{name}), and {why}: the kernel silently \
+             drops answers that arrive by another interface than their route's, including those \
+             to health checks"
         ),
         sysctl::command(name, CHECK, 2),
     )
@@ -46,7 +46,7 @@ mod tests {
     };
 
     #[test]
-    fn strict_matters_where_packets_come_by_other_ways() {
+    fn strict_is_a_warning_if_packets_arrive_by_other_interfaces() {
         let strict = Setting { all: 1, own: 0 };
         let alone = found("rp_filter", |facts| facts.interfaces[0].rp_filter = strict);
         assert_eq!(alone.severity, Ok);

@@ -18,11 +18,11 @@ pub(super) fn check(interface: &InterfaceFacts) -> Option<Finding> {
         "give the device mergeable receive buffers (QEMU: mrg_rxbuf=on at the device), or run the agent \
          with --xdp-mode generic"
     } else {
-        "run the agent with --xdp-mode generic, and tell the makers of the driver"
+        "run the agent with --xdp-mode generic, and report this to the maintainers of the driver"
     };
     let message = format!(
-        "{received} packets arrived within a second, and the program saw none of them: the driver does \
-         not run it"
+        "{received} packets arrived within a second, but the program received none of them: the \
+         driver does not run it"
     );
     Some(Finding::error(CHECK, name, message, remedy))
 }

@@ -5,7 +5,7 @@ use lb_plan::{NextHop, NextHopState};
 
 use crate::{
     AgentFacts, BalancerFacts, DropCount, Finding, Forwarding, HostFacts, InterfaceFacts, Setting,
-    Severity, TargetWay, XdpFacts, balancer_findings,
+    Severity, TargetNextHop, XdpFacts, balancer_findings,
 };
 
 /// The facts of it.
@@ -57,8 +57,8 @@ pub(super) fn interface() -> InterfaceFacts {
     }
 }
 
-pub(super) fn target(address: &str, forwarding: Forwarding) -> TargetWay {
-    TargetWay {
+pub(super) fn target(address: &str, forwarding: Forwarding) -> TargetNextHop {
+    TargetNextHop {
         name: format!("web/{address}"),
         address: address.parse().unwrap(),
         forwarding: Some(forwarding),
@@ -91,7 +91,7 @@ pub(super) fn agent_of(facts: &mut BalancerFacts) -> &mut AgentFacts {
 }
 
 #[test]
-fn a_sound_balancer_has_no_trouble() {
+fn a_healthy_balancer_has_no_findings() {
     let findings = balancer_findings(&facts());
     for finding in &findings {
         assert_eq!(finding.severity, Severity::Ok, "{finding:?}");

@@ -12,12 +12,12 @@ use lb_plan::{
 };
 
 use super::{GatherError, Host, arrivals::arrivals, interface::interface, procfs};
-use crate::{AgentFacts, BalancerFacts, DropCount, Forwarding, HostFacts, TargetWay};
+use crate::{AgentFacts, BalancerFacts, DropCount, Forwarding, HostFacts, TargetNextHop};
 
 /// Where the kernel describes its types.
 const BTF: &str = "/sys/kernel/btf/vmlinux";
 const JIT: &str = "/proc/sys/net/core/bpf_jit_enable";
-/// The agent's word for targets that no listener uses: their next hops are nobody's business.
+/// The agent's state of targets that no listener uses: their next hops are not needed.
 const UNUSED: &str = "unused";
 /// The agent's reason for targets that it cannot reach.
 const UNUSABLE: &str = "Target.IpUnusable";
@@ -34,10 +34,10 @@ pub async fn balancer(
         (_, named) => named.to_vec(),
     };
     if names.is_empty() {
-        let reason = "the agent is attached nowhere, it has no configuration yet".to_owned();
+        let reason = "the agent has no interface, since it has no configuration yet".to_owned();
         return Err(GatherError::NoInterfaces { reason });
     }
-    let mut host = Host::look().await?;
+    let mut host = Host::inspect().await?;
     let mut interfaces = Vec::new();
     for name in &names {
         match interface(&host, name) {
@@ -132,7 +132,7 @@ async fn agent(
             };
             let socket = std::net::SocketAddr::new(address, target.port);
             let unusable = target.reason == UNUSABLE;
-            Some(TargetWay {
+            Some(TargetNextHop {
                 name: format!("{}/{socket}", target.group),
                 address,
                 forwarding: mode(&target.group),

@@ -9,7 +9,7 @@ use crate::{InterfaceFacts, XdpFacts};
 /// What netlink, the driver and procfs say of the interface with this name.
 pub(super) fn interface(host: &Host, name: &str) -> Result<InterfaceFacts, GatherError> {
     let link = host.named(name)?.clone();
-    let veth = Veth::look(link.index).map_err(GatherError::kernel("the other end of a veth"))?;
+    let veth = Veth::inspect(link.index).map_err(GatherError::kernel("the other end of a veth"))?;
     let driver = Driver::read(name).unwrap_or_default();
     let made = Queues { used: link.rx_queues, max: link.rx_queues, combined: false };
     let queues = driver.queues.filter(|queues| queues.used > 0).unwrap_or(made);

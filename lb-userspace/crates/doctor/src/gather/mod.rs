@@ -22,7 +22,7 @@ pub use target::{TargetQuestion, target};
 #[derive(Debug, Error)]
 pub enum GatherError {
     /// Nobody says which interfaces are the balancer's.
-    #[error("{reason}; without an agent's interfaces, name them: xelb doctor --interface eth0")]
+    #[error("{reason}; without an agent, name the interfaces: xelb doctor --interface eth0")]
     NoInterfaces {
         /// Why the agent does not say.
         reason: String,
@@ -35,17 +35,17 @@ pub enum GatherError {
     },
     /// A target without a default route does not say by itself where packets arrive.
     #[error(
-        "this host has no default route, so the interface that packets arrive at has to be named: \
-         xelb doctor target --interface eth0"
+        "this host has no default route, so name the interface that packets arrive at: xelb \
+         doctor target --interface eth0"
     )]
     NoDefaultRoute,
     /// Netlink cannot be used.
     #[error(transparent)]
     Netlink(#[from] ResolverError),
     /// The kernel does not answer.
-    #[error("cannot ask the kernel for {what}; is the host busy? try again")]
+    #[error("cannot get {what} from the kernel; try again, the host may be busy")]
     Kernel {
-        /// What was asked for.
+        /// The request.
         what: &'static str,
         /// What it said.
         #[source]
@@ -54,7 +54,7 @@ pub enum GatherError {
 }
 
 impl GatherError {
-    /// Whether the user has to ask in another way.
+    /// Whether the user has to correct the request.
     #[must_use]
     pub const fn is_usage(&self) -> bool {
         matches!(
@@ -75,7 +75,7 @@ struct Host {
 }
 
 impl Host {
-    async fn look() -> Result<Self, GatherError> {
+    async fn inspect() -> Result<Self, GatherError> {
         let mut inquiry = NetworkLookup::open()?;
         let links = inquiry.links().await.map_err(GatherError::kernel("interfaces"))?;
         Ok(Self { inquiry, links })

@@ -1,4 +1,4 @@
-//! Files of procfs and sysfs: reading, and PURE functions for what stands in them.
+//! Files of procfs and sysfs: reading them, and PURE functions for their content.
 
 use std::{fs, net::Ipv6Addr, path::Path};
 
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn interrupts_of_receive_queues_are_told_apart() {
+    fn interrupts_of_receive_queues_are_recognised() {
         let text = "      CPU0  CPU1\n 37:  0  0  PCI-MSIX-0000:00:03.0  0-edge  virtio2-config\n \
                     38:  0  1  PCI-MSIX-0000:00:03.0  1-edge  virtio2-input.0\n 39:  0  1  \
                     PCI-MSIX-0000:00:03.0  2-edge  virtio2-output.0\n140:  0  1  PCI-MSI  \

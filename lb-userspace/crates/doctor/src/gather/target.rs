@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use lb_netlink::listening_sockets;
 
 use super::{GatherError, Host, interface::interface, procfs};
-use crate::{Forwarding, LocalAddress, TargetFacts, TunnelDevice, WayToClients};
+use crate::{Forwarding, LocalAddress, RouteToClients, TargetFacts, TunnelDevice};
 
-/// Addresses somewhere on the Internet: the host is asked how it would send there. Nothing is sent.
+/// Addresses somewhere on the Internet: used for a route lookup on the host. Nothing is sent.
 const CLIENTS: [IpAddr; 2] = [
     IpAddr::V4(std::net::Ipv4Addr::new(1, 0, 0, 1)),
     IpAddr::V6(std::net::Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 1)),
@@ -16,7 +16,7 @@ const CLIENTS: [IpAddr; 2] = [
 /// Kinds of tunnel devices that unwrap IP in IP.
 const TUNNELS: [&str; 3] = ["ipip", "sit", "ip6tnl"];
 
-/// What is to be looked at.
+/// What is to be checked.
 #[derive(Clone, Debug)]
 pub struct TargetQuestion {
     /// The VIPs that this host should serve.
@@ -33,9 +33,9 @@ pub struct TargetQuestion {
 
 /// Looks at this host.
 pub async fn target(question: TargetQuestion) -> Result<TargetFacts, GatherError> {
-    let mut host = Host::look().await?;
-    let ways = ways(&mut host).await?;
-    let default = || ways.first().map(|way| way.interface.clone());
+    let mut host = Host::inspect().await?;
+    let routes = routes(&mut host).await?;
+    let default = || routes.first().map(|route| route.interface.clone());
     let name = question.interface.or_else(default).ok_or(GatherError::NoDefaultRoute)?;
     let interface = interface(&host, &name)?;
     Ok(TargetFacts {
@@ -49,28 +49,29 @@ pub async fn target(question: TargetQuestion) -> Result<TargetFacts, GatherError
         addresses: addresses(&host)?,
         tunnels: tunnels(&host),
         listening: listening_sockets(),
-        ways,
+        routes,
     })
 }
 
-async fn ways(host: &mut Host) -> Result<Vec<WayToClients>, GatherError> {
-    let mut ways = Vec::new();
+async fn routes(host: &mut Host) -> Result<Vec<RouteToClients>, GatherError> {
+    let mut routes = Vec::new();
     for client in CLIENTS {
-        let way = host.inquiry.way(client).await.map_err(GatherError::kernel("routes"))?;
-        let Some(way) = way else { continue };
-        let Some(link) = host.numbered(way.interface) else { continue };
-        ways.push(WayToClients {
+        let route =
+            host.inquiry.output_route(client).await.map_err(GatherError::kernel("routes"))?;
+        let Some(route) = route else { continue };
+        let Some(link) = host.numbered(route.interface) else { continue };
+        routes.push(RouteToClients {
             ipv6: client.is_ipv6(),
             interface: link.name.clone(),
-            gateway: way.gateway,
-            mtu: way.mtu.unwrap_or(link.mtu).min(link.mtu),
-            advmss: way.advmss,
+            gateway: route.gateway,
+            mtu: route.mtu.unwrap_or(link.mtu).min(link.mtu),
+            advmss: route.advmss,
         });
     }
-    Ok(ways)
+    Ok(routes)
 }
 
-/// IPv4 addresses from the C library, IPv6 ones from where their flags stand.
+/// IPv4 addresses from the C library, IPv6 ones from procfs, which has their flags.
 fn addresses(host: &Host) -> Result<Vec<LocalAddress>, GatherError> {
     let loopback = |name: &str| host.named(name).is_ok_and(|link| link.loopback);
     let all = nix::ifaddrs::getifaddrs()

@@ -1,4 +1,4 @@
-//! Who answers for the VIP on the link (l2dsr): the balancer only, not the targets.
+//! ARP and neighbour discovery for the VIP on the link (l2dsr): only the balancer may answer.
 
 use super::TargetFacts;
 use crate::{Finding, sysctl};
@@ -57,14 +57,15 @@ pub(super) fn check(facts: &TargetFacts) -> Vec<Finding> {
     });
     let announce = facts.arp_announce.effective();
     findings.push(if announce == 2 {
-        Finding::ok("arp_announce", interface, "ARP requests do not name the VIP")
+        Finding::ok("arp_announce", interface, "ARP requests do not have the VIP as source")
     } else {
         Finding::error(
             "arp_announce",
             interface,
             format!(
                 "it is {announce} (the larger of all and {interface}): answers to clients make \
-                 this host ask ARP in the VIP's name, and others then send to it past the balancer"
+                 this host send ARP requests with the VIP as source, and then hosts send packets \
+                 for the VIP here instead of to the balancer"
             ),
             sysctl::command(interface, "arp_announce", 2),
         )
@@ -110,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_asks_in_the_vips_name() {
+    fn arp_announce_must_hide_the_vip() {
         for (all, own, severity) in [(0, 0, Error), (1, 0, Error), (0, 2, Ok)] {
             let finding =
                 found("arp_announce", L2dsr, |facts| facts.arp_announce = Setting { all, own });

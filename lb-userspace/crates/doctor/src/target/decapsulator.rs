@@ -31,9 +31,10 @@ pub(super) fn check(facts: &TargetFacts) -> Finding {
                 CHECK,
                 name,
                 format!(
-                    "tunnel device {device} ({kind}) is there; whether UDP leads to it cannot be seen"
+                    "tunnel device {device} ({kind}) exists; it is not known whether it gets GUE \
+                     packets"
                 ),
-                "`ip fou show` must name the port that the balancer sends to",
+                "check that `ip fou show` has the port that the balancer sends to",
             )
         } else {
             Finding::ok(CHECK, name, format!("tunnel device {device} ({kind}) unwraps packets"))
@@ -44,7 +45,7 @@ pub(super) fn check(facts: &TargetFacts) -> Finding {
             CHECK,
             name,
             format!(
-                "the XDP program {} is attached, and no tunnel device is up: it cannot be seen \
+                "the XDP program {} is attached, and no tunnel device is up: it is not known \
                  whether that program unwraps packets",
                 xdp.program.as_deref().unwrap_or("(name unknown)")
             ),
@@ -73,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn somebody_must_unwrap() {
+    fn a_missing_decapsulator_is_an_error() {
         let nobody = found(CHECK, Forwarding::Ipip, |facts| facts.interface.xdp = None);
         assert_eq!(nobody.severity, Error);
         assert_eq!(nobody.remedy.as_deref(), Some("xelb decap --interface eth0"));

@@ -30,7 +30,7 @@ pub struct TargetFacts {
     /// What listens.
     pub listening: Vec<ListeningSocket>,
     /// How answers leave, for IPv4 and IPv6, where they do.
-    pub ways: Vec<WayToClients>,
+    pub routes: Vec<RouteToClients>,
 }
 
 /// An address of the host.
@@ -63,7 +63,7 @@ pub struct TunnelDevice {
 
 /// How answers leave.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WayToClients {
+pub struct RouteToClients {
     /// For IPv6.
     pub ipv6: bool,
     /// The interface that they leave by.
@@ -78,8 +78,8 @@ pub struct WayToClients {
 
 impl TargetFacts {
     /// How answers leave for clients of this family.
-    pub(super) fn way(&self, ipv6: bool) -> Option<&WayToClients> {
-        self.ways.iter().find(|way| way.ipv6 == ipv6)
+    pub(super) fn route(&self, ipv6: bool) -> Option<&RouteToClients> {
+        self.routes.iter().find(|route| route.ipv6 == ipv6)
     }
 
     /// The families of the VIPs: `true` for IPv6.

@@ -11,11 +11,11 @@ mod sound;
 mod vip;
 mod way_back;
 
-pub use facts::{LocalAddress, TargetFacts, TunnelDevice, WayToClients};
+pub use facts::{LocalAddress, RouteToClients, TargetFacts, TunnelDevice};
 
 use super::{Finding, Forwarding, link};
 
-/// What is to be said of a target: its VIPs, what arrives, what listens, how answers leave.
+/// Findings about a target: its VIPs, arriving packets, listening servers, routes of answers.
 #[must_use]
 pub fn target_findings(facts: &TargetFacts) -> Vec<Finding> {
     let mode = facts.forwarding;

@@ -35,33 +35,36 @@ pub(super) fn check(facts: &TargetFacts) -> Option<Finding> {
     }
     let name = &interface.name;
     let Some(excess) = excess else {
-        let message =
-            format!("MTU {} takes full packets in mode {}", interface.mtu, facts.forwarding);
+        let message = format!(
+            "MTU {} is large enough for full packets in mode {}",
+            interface.mtu, facts.forwarding
+        );
         return Some(Finding::ok(CHECK, name, message));
     };
-    Some(say(&excess, facts, outers.iter().any(std::net::IpAddr::is_ipv4)))
+    Some(finding(&excess, facts, outers.iter().any(std::net::IpAddr::is_ipv4)))
 }
 
-fn say(excess: &Excess, facts: &TargetFacts, has_ipv4: bool) -> Finding {
+fn finding(excess: &Excess, facts: &TargetFacts, has_ipv4: bool) -> Finding {
     let Excess { ipv6, packet, outer, overhead } = *excess;
     let (name, mtu) = (&facts.interface.name, facts.interface.mtu);
     let headers = headers(ipv6);
     let message = format!(
         "MTU {mtu} is too small: {} clients send packets of up to {packet} bytes (by the MSS that \
-         this host announces), and mode {} puts up to {overhead} before them ({outer}): larger \
-         ones than {} are lost",
+         this host announces), and mode {} adds up to {overhead} bytes before them ({outer}): \
+         packets larger than {} bytes are lost",
         family_name(ipv6),
         facts.forwarding,
         mtu.saturating_sub(overhead)
     );
-    let way = facts.way(ipv6);
-    let router = way.and_then(|way| way.gateway).map_or("ROUTER".to_owned(), |ip| ip.to_string());
+    let route = facts.route(ipv6);
+    let router =
+        route.and_then(|route| route.gateway).map_or("ROUTER".to_owned(), |ip| ip.to_string());
     let remedy = format!(
-        "ip link set dev {name} mtu {}, on the balancer and switches between, too; or make clients \
-         send less: ip{} route change default via {router} dev {} advmss {}",
+        "ip link set dev {name} mtu {}, also on the balancer and on switches in between; or make \
+         clients send smaller packets: ip{} route change default via {router} dev {} advmss {}",
         packet + overhead,
         if ipv6 { " -6" } else { "" },
-        way.map_or(name.as_str(), |way| way.interface.as_str()),
+        route.map_or(name.as_str(), |route| route.interface.as_str()),
         mtu.saturating_sub(overhead + headers),
     );
     // With an address of either family, it is the balancer's choice which header it puts.
@@ -75,8 +78,8 @@ fn say(excess: &Excess, facts: &TargetFacts, has_ipv4: bool) -> Finding {
 /// The largest packet that a client sends: as large as its own network takes, and no larger than
 /// the announced MSS allows.
 fn largest_packet(ipv6: bool, facts: &TargetFacts) -> Option<u32> {
-    let way = facts.way(ipv6)?;
-    let announced = way.advmss.map_or(way.mtu, |mss| (mss + headers(ipv6)).min(way.mtu));
+    let route = facts.route(ipv6)?;
+    let announced = route.advmss.map_or(route.mtu, |mss| (mss + headers(ipv6)).min(route.mtu));
     Some(announced.min(CLIENT_PACKET))
 }
 
@@ -104,13 +107,13 @@ mod tests {
         found(CHECK, mode, |facts| {
             facts.vips.truncate(1);
             facts.interface.mtu = mtu;
-            facts.ways[0].mtu = mtu;
-            facts.ways[0].advmss = advmss;
+            facts.routes[0].mtu = mtu;
+            facts.routes[0].advmss = advmss;
         })
     }
 
     #[test]
-    fn outer_headers_need_room() {
+    fn a_small_mtu_for_outer_headers_is_found() {
         for (mode, mtu, severity) in [
             (Forwarding::Ipip, 1540, Ok),
             (Forwarding::Ipip, 1520, Warning),
@@ -127,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_announced_mss_makes_room() {
+    fn a_small_announced_mss_leaves_space_for_headers() {
         let wrong = with_mtu(Forwarding::Ipip, 1500, None);
         assert_eq!(wrong.severity, Error);
         let remedy = wrong.remedy.unwrap();

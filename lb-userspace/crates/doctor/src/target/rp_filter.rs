@@ -23,15 +23,15 @@ pub(super) fn check(facts: &TargetFacts) -> Vec<Finding> {
     vec![arrival(&facts.interface.name, facts.interface.rp_filter, facts)]
 }
 
-/// What happens to packets that come in by an interface.
+/// The reverse path check of an interface.
 fn arrival(name: &str, filter: Setting, facts: &TargetFacts) -> Finding {
     if filter.effective() != STRICT {
         return Finding::ok(CHECK, name, "not strict where clients' packets come in");
     }
     let remedy = sysctl::command(name, CHECK, 2);
     let strict = format!("strict (the larger of all, {}, and {name}, {})", filter.all, filter.own);
-    match facts.way(false) {
-        Some(way) if way.interface == name => Finding::warning(
+    match facts.route(false) {
+        Some(route) if route.interface == name => Finding::warning(
             CHECK,
             name,
             format!(
@@ -40,13 +40,13 @@ fn arrival(name: &str, filter: Setting, facts: &TargetFacts) -> Finding {
             ),
             remedy,
         ),
-        way => Finding::error(
+        route => Finding::error(
             CHECK,
             name,
             format!(
                 "{strict}: clients' packets come in here and their answers leave by {}, so the \
-                 kernel drops the packets without a word",
-                way.map_or("no interface", |way| way.interface.as_str())
+                 kernel silently drops the packets",
+                route.map_or("no interface", |route| route.interface.as_str())
             ),
             remedy,
         ),
@@ -65,14 +65,14 @@ mod tests {
     };
 
     #[test]
-    fn strict_drops_what_would_leave_elsewhere() {
-        for (all, own, way, severity) in
+    fn strict_is_an_error_if_answers_leave_elsewhere() {
+        for (all, own, route, severity) in
             [(0, 0, "eth0", Ok), (2, 1, "eth1", Ok), (1, 0, "eth0", Warning), (0, 1, "eth1", Error)]
         {
             for mode in [Forwarding::Ipip, Forwarding::L2dsr, Forwarding::Nat] {
                 let finding = found(CHECK, mode, |facts| {
                     facts.interface.rp_filter = Setting { all, own };
-                    way.clone_into(&mut facts.ways[0].interface);
+                    route.clone_into(&mut facts.routes[0].interface);
                 });
                 assert_eq!(finding.severity, severity, "{mode}: {finding:?}");
                 if severity != Ok {

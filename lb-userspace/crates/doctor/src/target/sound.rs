@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use lb_config::ListeningSocket;
 
-use super::{LocalAddress, TargetFacts, WayToClients, target_findings};
+use super::{LocalAddress, RouteToClients, TargetFacts, target_findings};
 use crate::{Finding, Forwarding, InterfaceFacts, Setting, Severity, XdpFacts};
 
 pub(super) const VIP_V4: &str = "203.0.113.10";
@@ -24,9 +24,9 @@ pub(super) fn local(text: &str, interface: &str) -> LocalAddress {
     }
 }
 
-/// The facts of a target that is reached in some way, with a VIP of each family.
+/// The facts of a target with some forwarding mode, with a VIP of each family.
 pub(super) fn facts(forwarding: Forwarding) -> TargetFacts {
-    let way = |ipv6, gateway: &str| WayToClients {
+    let route = |ipv6, gateway: &str| RouteToClients {
         ipv6,
         interface: "eth0".to_owned(),
         gateway: Some(address(gateway)),
@@ -56,7 +56,7 @@ pub(super) fn facts(forwarding: Forwarding) -> TargetFacts {
         ],
         tunnels: Vec::new(),
         listening: vec![ListeningSocket { protocol: "tcp", address: address("::"), port: 80 }],
-        ways: vec![way(false, "10.0.0.1"), way(true, "fd00::1")],
+        routes: vec![route(false, "10.0.0.1"), route(true, "fd00::1")],
     }
 }
 
@@ -85,7 +85,7 @@ pub(super) fn found(
 }
 
 #[test]
-fn a_sound_target_has_no_trouble() {
+fn a_healthy_target_has_no_findings() {
     let dsr = ["link", "vip_local", "vip_local"];
     for (mode, own) in [
         (Forwarding::Ipip, &["decapsulator", "rp_filter"][..]),

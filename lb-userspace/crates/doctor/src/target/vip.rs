@@ -17,13 +17,14 @@ pub(super) fn check(vip: IpAddr, facts: &TargetFacts) -> Finding {
     let interface = holders.first().map_or("lo", |local| local.interface.as_str());
     let again = format!(
         "ip -6 address delete {vip}/{length} dev {interface}, then ip -6 address add \
-         {vip}/{length} dev lo nodad: every target has the VIP, so nobody may look for duplicates"
+         {vip}/{length} dev lo nodad: every target has the VIP, so duplicate address detection \
+         must be off"
     );
     match holders.first() {
         None => Finding::error(
             CHECK,
             subject,
-            "no interface has it: this host does not take packets for it",
+            "no interface has it: this host does not accept packets for it",
             format!(
                 "ip address add {vip}/{length} dev lo{}",
                 if length == 128 { " nodad" } else { "" }
@@ -41,7 +42,8 @@ pub(super) fn check(vip: IpAddr, facts: &TargetFacts) -> Finding {
             CHECK,
             subject,
             format!(
-                "on {interface}, and not usable yet: duplicate address detection runs (tentative)"
+                "on {interface}, but not usable yet: duplicate address detection is running \
+                 (tentative)"
             ),
             again,
         ),

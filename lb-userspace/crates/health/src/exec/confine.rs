@@ -1,5 +1,5 @@
-//! What a process gives up between fork and exec, before it becomes the program of a check: system calls
-//! only, since nothing else is safe there.
+//! Privileges that a process drops between fork and exec, before it becomes the program of a check:
+//! system calls only, since nothing else is safe there.
 
 use std::{fs, io, sync::LazyLock};
 
@@ -21,7 +21,7 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 /// Files that it may have open; the agent's own limit is far higher.
 const OPEN_FILES_MAX: u64 = 1024;
 
-/// CAP_KILL, CAP_SETGID and CAP_SETUID: what it takes to run a program as somebody else, and to end it.
+/// CAP_KILL, CAP_SETGID and CAP_SETUID: needed to run a program as another user, and to end it.
 const NEEDED: u64 = 1 << 5 | 1 << 6 | 1 << 7;
 
 /// `struct __user_cap_header_struct` of linux/capability.h, version 3.
@@ -43,8 +43,9 @@ pub(super) fn can_switch_user() -> bool {
     *EFFECTIVE & NEEDED == NEEDED
 }
 
-/// Becomes a session of its own, of this user, without capabilities and without a way to them, with no
-/// open files but the first three, within bounds, and dies with the thread that has started it.
+/// Becomes a session of its own, of this user, without capabilities and without means to get them,
+/// with only the first three files open, with resource limits, and is killed with the thread that
+/// has started it.
 pub(super) fn confine(user: &ExecUser, cpu_seconds: u64) -> io::Result<()> {
     setsid()?;
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
@@ -66,7 +67,8 @@ pub(super) fn confine(user: &ExecUser, cpu_seconds: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Marks all descriptors but the first three: whoever has opened them may not have thought of exec.
+/// Marks all descriptors except the first three, since they may have been opened without
+/// close-on-exec.
 fn close_on_exec() -> io::Result<()> {
     const FIRST: libc::c_uint = 3;
     // SAFETY: the call takes three numbers and touches no memory.

@@ -1,5 +1,5 @@
-//! Which programs health checks may run, and as which user. What such a program is given, and what its
-//! end means, is not decided here.
+//! Which programs health checks may run, and as which user. The arguments of such a program, and
+//! the meaning of its exit code, are not decided here.
 
 use std::{
     ffi::CString,
@@ -22,7 +22,7 @@ const STICKY: u32 = 0o1000;
 /// What health checks may run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExecPolicy {
-    /// Where their programs may lie.
+    /// Where their programs may be.
     pub programs: Programs,
     /// Who runs them.
     pub user: ExecUser,
@@ -35,7 +35,7 @@ impl Default for ExecPolicy {
     }
 }
 
-/// Where programs of health checks may lie.
+/// Where programs of health checks may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Programs {
     /// No check may run a program.
@@ -72,10 +72,10 @@ pub enum ProgramError {
     /// It is no program.
     #[error("{0} is not a program that can be executed")]
     NotExecutable(String),
-    /// It lies somewhere else.
+    /// It is in another directory.
     #[error(
-        "{program} is not in {folder}, the directory that checks may run programs from: put it there, or \
-         name its directory (`--exec-checks DIR` of `xelb agent`)"
+        "{program} is not in {folder}, the directory that checks may run programs from: put it \
+         there, or set its directory (`--exec-checks DIR` of `xelb agent`)"
     )]
     Outside {
         /// The program, and where its symbolic links lead.
@@ -84,7 +84,10 @@ pub enum ProgramError {
         folder: String,
     },
     /// Somebody else owns it, or a directory above it.
-    #[error("{path} belongs to uid {uid}, who could replace what checks run: `chown root {path}`")]
+    #[error(
+        "{path} is owned by uid {uid}, who could replace programs of checks: `chown root \
+             {path}`"
+    )]
     Owner {
         /// The file or directory.
         path: String,
@@ -93,7 +96,8 @@ pub enum ProgramError {
     },
     /// Somebody else can write it, or a directory above it.
     #[error(
-        "{path} has mode {mode:04o}, so that others could replace what checks run: `chmod go-w {path}`"
+        "{path} has mode {mode:04o}, so that others could replace programs of checks: `chmod go-w \
+         {path}`"
     )]
     Writable {
         /// The file or directory.
@@ -116,7 +120,8 @@ impl ProgramError {
                 "its program is not in the directory of --exec-checks".to_owned()
             }
             Self::Owner { .. } | Self::Writable { .. } => {
-                "others than root could replace its program; `xelb validate` says what to change"
+                "other users than root could replace its program; `xelb validate` says what to \
+                 change"
                     .to_owned()
             }
             Self::Off => self.to_string(),
@@ -133,7 +138,7 @@ impl Programs {
             Self::Off => return Err(ProgramError::Off),
             Self::Anywhere => {}
             Self::In(folder) => {
-                // Nothing lies in a directory that is not there.
+                // The directory does not exist.
                 let real_folder = match canonical(folder) {
                     Err(ProgramError::Io { error, .. })
                         if error.kind() == io::ErrorKind::NotFound =>
@@ -163,7 +168,7 @@ impl Programs {
     }
 }
 
-/// Whether nobody but root and this user can change a file, or what a directory holds of theirs.
+/// Whether only root and this user can change a file, or their entries of a directory.
 fn unchangeable(path: &Path) -> Result<(), ProgramError> {
     let data = metadata(path)?;
     let (uid, mode) = (data.uid(), data.mode() & 0o7777);
@@ -218,7 +223,7 @@ impl ExecUser {
             Err(_) => User::from_name(name),
         };
         let user = found
-            .map_err(|error| format!("cannot look for the user `{name}`: {}", error.desc()))?
+            .map_err(|error| format!("cannot look up the user `{name}`: {}", error.desc()))?
             .ok_or_else(|| format!("there is no user `{name}`"))?;
         let groups = CString::new(user.name.as_str())
             .ok()
@@ -227,7 +232,7 @@ impl ExecUser {
         Ok(Self { name: user.name, uid: user.uid, gid: user.gid, groups })
     }
 
-    /// Whether it is who runs this process.
+    /// Whether it is the user of this process.
     pub(super) fn is_self(&self) -> bool {
         self.uid == geteuid()
     }
@@ -277,24 +282,25 @@ mod tests {
         symlink(root.join("outside"), folder.join("escape")).unwrap();
         symlink(&folder, root.join("checks-too")).unwrap();
         let programs = Programs::In(folder.clone());
-        let told = |path: &Path| programs.find(path).map_err(|error| error.to_string());
+        let message_of = |path: &Path| programs.find(path).map_err(|error| error.to_string());
         for path in [good.clone(), folder.join("link"), root.join("checks-too/good")] {
-            assert_eq!(told(&path), Ok(good.clone()), "{}", path.display());
+            assert_eq!(message_of(&path), Ok(good.clone()), "{}", path.display());
         }
         let at = |name: &str| folder.join(name).display().to_string();
         let outside = format!(
-            "is not in {}, the directory that checks may run programs from: put it there, or name its \
-             directory (`--exec-checks DIR` of `xelb agent`)",
+            "is not in {}, the directory that checks may run programs from: put it there, or set \
+             its directory (`--exec-checks DIR` of `xelb agent`)",
             folder.display()
         );
-        let replaced = "so that others could replace what checks run: `chmod go-w";
+        let replaced = "so that others could replace programs of checks: `chmod go-w";
         for (path, expected) in [
             (folder.join("group"), format!("{0} has mode 0775, {replaced} {0}`", at("group"))),
             (folder.join("others"), format!("{0} has mode 0757, {replaced} {0}`", at("others"))),
             (
                 folder.join("foreign"),
                 format!(
-                    "{0} belongs to uid 65534, who could replace what checks run: `chown root {0}`",
+                    "{0} is owned by uid 65534, who could replace programs of checks: `chown root \
+                     {0}`",
                     at("foreign")
                 ),
             ),
@@ -321,13 +327,13 @@ mod tests {
                 ),
             ),
         ] {
-            assert_eq!(told(&path), Err(expected), "{}", path.display());
+            assert_eq!(message_of(&path), Err(expected), "{}", path.display());
         }
         assert!(matches!(Programs::Off.find(&good), Err(ProgramError::Off)));
         assert_eq!(Programs::Anywhere.find(&folder.join("others")).unwrap(), folder.join("others"));
     }
 
-    /// Who can write the directory, or one above it, can replace the program.
+    /// A user with write access to the directory, or a parent, can replace the program.
     #[test]
     fn the_directories_above_count_too() {
         let root = tempfile::tempdir().unwrap();
@@ -341,7 +347,8 @@ mod tests {
             fs::set_permissions(loose, Permissions::from_mode(0o777)).unwrap();
             let shown = loose.display();
             let expected = format!(
-                "{shown} has mode 0777, so that others could replace what checks run: `chmod go-w {shown}`"
+                "{shown} has mode 0777, so that others could replace programs of checks: `chmod \
+                 go-w {shown}`"
             );
             assert_eq!(programs.find(&good).unwrap_err().to_string(), expected);
             fs::set_permissions(loose, Permissions::from_mode(0o1777)).unwrap();
@@ -361,8 +368,8 @@ mod tests {
             ProgramError::Writable { path: path(), mode: 0o777 },
             ProgramError::Off,
         ] {
-            let told = error.without_paths();
-            assert!(!told.is_empty() && !told.contains("/secret"), "{told}");
+            let message_of = error.without_paths();
+            assert!(!message_of.is_empty() && !message_of.contains("/secret"), "{message_of}");
         }
     }
 

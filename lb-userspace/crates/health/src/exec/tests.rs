@@ -11,7 +11,7 @@ const TIMEOUT: Duration = Duration::from_millis(700);
 /// For what ends by itself, on a machine that is as busy as it likes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A shell script, in a folder of its own.
+/// A shell script, in a separate folder.
 fn script(text: &str) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("check");
@@ -22,7 +22,7 @@ fn script(text: &str) -> (tempfile::TempDir, PathBuf) {
     (folder, path)
 }
 
-/// What lies in this folder, as this user.
+/// Programs of this folder, as this user.
 fn policy(folder: &Path, user: &str) -> Arc<ExecPolicy> {
     let programs = Programs::In(folder.to_owned());
     Arc::new(ExecPolicy { programs, user: ExecUser::find(user).unwrap() })
@@ -59,7 +59,7 @@ async fn the_exit_code_decides_and_the_last_line_says_why() {
 }
 
 #[tokio::test]
-async fn it_is_told_the_target_and_nothing_else() {
+async fn the_program_gets_only_the_targets_environment() {
     let seen =
         run("echo $XELB_TARGET_GROUP $XELB_TARGET_ADDRESS $XELB_TARGET_PORT $1 $HOME; pwd >&2; \
                     exec 2>&1; exit 1")
@@ -82,7 +82,7 @@ fn running(word: &str) -> usize {
 }
 
 #[tokio::test]
-async fn what_hangs_or_forks_is_killed_as_a_whole() {
+async fn hanging_and_forking_programs_are_killed_as_a_group() {
     let late = Outcome::timeout("the check has not ended within 700ms; killed");
     for (word, text) in [
         ("71.25", "sleep 71.25"),
@@ -138,7 +138,7 @@ echo "zero:$(ls -l /proc/$$/fd | grep -c /dev/zero) files:$(ulimit -n)"
 exit 1"#;
 
 #[tokio::test]
-async fn it_has_no_rights_whoever_runs_it() {
+async fn programs_have_no_privileges_for_any_user() {
     // Somebody has left a descriptor open for all.
     let left = fs::File::open("/dev/zero").unwrap();
     nix::fcntl::fcntl(&left, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::empty())).unwrap();
@@ -161,7 +161,7 @@ async fn it_has_no_rights_whoever_runs_it() {
 }
 
 #[tokio::test]
-async fn it_dies_with_its_time_though_it_is_somebody_elses() {
+async fn programs_of_another_user_are_killed_at_the_timeout() {
     let late = Outcome::timeout("the check has not ended within 700ms; killed");
     assert_eq!(run_within("sleep 75.25 & sleep 75.25", TIMEOUT).await, late);
     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -169,7 +169,7 @@ async fn it_dies_with_its_time_though_it_is_somebody_elses() {
 }
 
 #[tokio::test]
-async fn what_may_not_be_run_is_not_and_says_why_without_its_path() {
+async fn forbidden_programs_are_not_run_and_the_reason_hides_the_path() {
     let (folder, path) = script("exit 0");
     let probe = probe_of(([127, 0, 0, 1], 8080).into());
     let check = ExecCheck { command: vec![path.display().to_string()] };
@@ -192,7 +192,8 @@ async fn what_may_not_be_run_is_not_and_says_why_without_its_path() {
     assert_eq!(run(elsewhere).await, inconclusive(why));
     // It is changed while the agent runs.
     fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
-    let why = "others than root could replace its program; `xelb validate` says what to change";
+    let why = "other users than root could replace its program; `xelb validate` says what to \
+               change";
     assert_eq!(run(good.clone()).await, inconclusive(why));
     // Root may run it, and the user may not.
     fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();

@@ -1,5 +1,5 @@
-//! PURE: what is wrong with an answer that is not HTTP/1, or not such as the engine takes. The engine
-//! itself says less than people need.
+//! PURE: the error of an answer that is not HTTP/1, or that the engine refuses. The engine itself
+//! says less than people need.
 
 /// Bytes of a line that are shown.
 const SHOWN: usize = 60;
@@ -19,7 +19,7 @@ pub(super) fn describe(seen: &[u8], too_large: bool, bytes_max: usize) -> Option
     }
     if !is_status_line(status) {
         return Some(format!(
-            "the answer's first line is no status line of HTTP/1: {}",
+            "the answer's first line is not a status line of HTTP/1: {}",
             start(status, SHOWN)
         ));
     }
@@ -33,7 +33,7 @@ pub(super) fn describe(seen: &[u8], too_large: bool, bytes_max: usize) -> Option
         **length != lengths[0] || length.is_empty() || !length.iter().all(u8::is_ascii_digit)
     });
     if let Some(wrong) = wrong {
-        let why = if lengths.len() > 1 { "contradicts another" } else { "is no number" };
+        let why = if lengths.len() > 1 { "contradicts another one" } else { "is not a number" };
         return Some(format!("the answer's header content-length {why}: {}", start(wrong, SHOWN)));
     }
     let encoding = fields.iter().find_map(|field| value(field, b"transfer-encoding"))?;
@@ -87,8 +87,8 @@ fn is_status_line(line: &[u8]) -> bool {
     }
 }
 
-/// A name of token characters, a colon, no control characters (RFC 9112, section 5); or a line that
-/// goes on.
+/// A name of token characters, a colon, no control characters (RFC 9112, section 5); or a continued
+/// line.
 fn is_field(line: &[u8]) -> bool {
     if matches!(line.first(), Some(b' ' | b'\t')) {
         return true;
@@ -132,15 +132,15 @@ mod tests {
             ),
             (
                 b"HTTP/2.0 200\r\n\r\n",
-                "the answer's first line is no status line of HTTP/1: \"HTTP/2.0 200\"",
+                "the answer's first line is not a status line of HTTP/1: \"HTTP/2.0 200\"",
             ),
             (
                 b"HTTP/1.1 OK\r\n\r\n",
-                "the answer's first line is no status line of HTTP/1: \"HTTP/1.1 OK\"",
+                "the answer's first line is not a status line of HTTP/1: \"HTTP/1.1 OK\"",
             ),
             (
                 b"HTTP/1.1 2000 OK\r\n\r\n",
-                "the answer's first line is no status line of HTTP/1: \"HTTP/1.1 2000 OK\"",
+                "the answer's first line is not a status line of HTTP/1: \"HTTP/1.1 2000 OK\"",
             ),
             (
                 b"HTTP/1.1 200 OK\r\nno field\r\n\r\n",
@@ -153,11 +153,11 @@ mod tests {
             ),
             (
                 b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\ncontent-length: 2\r\n\r\n",
-                "the answer's header content-length contradicts another: \"2\"",
+                "the answer's header content-length contradicts another one: \"2\"",
             ),
             (
                 b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
-                "the answer's header content-length is no number: \"-1\"",
+                "the answer's header content-length is not a number: \"-1\"",
             ),
             (
                 b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, what\r\n\r\n",

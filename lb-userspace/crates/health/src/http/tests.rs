@@ -139,12 +139,13 @@ servers! {
     another_protocol: Server::Answers("SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n")
         => Outcome::failed("the answer is not HTTP/1: it begins \"SSH-2.0-OpenSSH_9.2p1 Debian-2\"");
     two_lengths: Server::Answers("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n")
-        => Outcome::failed("the answer's header content-length contradicts another: \"2\"");
+        => Outcome::failed("the answer's header content-length contradicts another one: \"2\"");
     malformed_fields_are_passed_over: Server::Answers(
         "HTTP/1.1 200 OK\r\nServer : x\r\nX: a\r\n b\r\nno field\r\nY: \u{1}\r\nContent-Length: 0\r\n\r\n"
     ) => Outcome::Success;
     status_is_no_number: Server::Answers("HTTP/1.1 OK\r\n\r\n")
-        => Outcome::failed("the answer's first line is no status line of HTTP/1: \"HTTP/1.1 OK\"");
+        => Outcome::failed("the answer's first line is not a status line of HTTP/1: \"HTTP/1.1 \
+                            OK\"");
     nothing_is_sent: Server::Holds("") => Outcome::timeout(SILENT);
     head_stops: Server::Holds("HTTP/1.1 200 OK\r\nServer: x\r\n") => Outcome::timeout(SILENT);
     head_drips: Server::Drips("HTTP/1.1 200 OK\r\n", "X: y\r\n") => Outcome::timeout(SILENT);
@@ -181,7 +182,7 @@ async fn refused() {
 }
 
 #[tokio::test]
-async fn the_request_is_what_servers_expect() {
+async fn the_request_has_the_documented_form() {
     for (ip, host) in [(V4, "127.0.0.1"), (V6, "[::1]")] {
         let listener = TcpListener::bind((ip, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -212,20 +213,20 @@ async fn a_body_without_the_text_is_shown_with_how_it_ended() {
         (
             Server::Holds("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nrea"),
             late(
-                "status 200, but the body has not ended within 1s, and \"ready\" has not come; \
+                "status 200, but the body has not ended within 1s, and \"ready\" has not arrived; \
                  the body begins \"rea\"",
             ),
         ),
         (
             Server::Holds(head),
             late(
-                "status 200, but the body has not ended within 1s, and \"ready\" has not come; \
-                 nothing of the body has come",
+                "status 200, but the body has not ended within 1s, and \"ready\" has not arrived; \
+                 no part of the body has arrived",
             ),
         ),
         (
             Server::Answers("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok"),
-            wrong("status 200, but the body breaks off before \"ready\"; the body begins \"ok\""),
+            wrong("status 200, but the body ends early before \"ready\"; the body begins \"ok\""),
         ),
         (
             Server::Answers("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"),
@@ -280,7 +281,7 @@ async fn the_outcome_names_what_was_expected() {
 }
 
 #[tokio::test]
-async fn a_path_that_is_none_says_so() {
+async fn an_invalid_path_is_reported() {
     let probe = probe_of(SocketAddr::new(V4, 1));
     let check = HttpCheck { path: "no path".to_owned(), ..check() };
     let seen = super::probe(&probe, &check, Instant::now()).await;
@@ -288,5 +289,5 @@ async fn a_path_that_is_none_says_so() {
         panic!("{seen:?}");
     };
     assert_eq!(reason, Reason::FailedHealthChecks);
-    assert!(detail.starts_with("cannot ask for \"no path\": "), "{detail}");
+    assert!(detail.starts_with("cannot request \"no path\": "), "{detail}");
 }

@@ -201,7 +201,7 @@ fn a_target_that_cannot_be_checked_is_named_and_given_up_in_the_end() {
 }
 
 #[test]
-fn what_kept_a_probe_from_being_made_is_shown() {
+fn the_cause_of_an_inconclusive_probe_is_shown() {
     let mut machine = Machine::new(&check(3, 3), None);
     machine.observe(&outcome('?'), Instant::now());
     assert_eq!(machine.health().detail, "could not be probed yet: no file descriptors");

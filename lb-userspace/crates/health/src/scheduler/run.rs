@@ -1,4 +1,4 @@
-//! The task of one target: wait, probe, report, for ever. It decides nothing itself.
+//! The task of one target: wait, probe and report in a loop. It decides nothing itself.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -32,8 +32,8 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// Probes until the task is aborted, replaced, or nobody listens any more. One probe at a
-    /// time: one that is due while its predecessor is under way starts when that has ended.
+    /// Probes until the task is aborted or replaced, or the receiver is dropped. One probe at a
+    /// time: one that is due during the previous one starts when that has ended.
     pub(super) async fn forever(mut self) {
         let mut ready = self.schedule.due();
         loop {
@@ -91,23 +91,23 @@ impl Run {
                 tracing::debug!(target_key = %self.target, %reason, detail, "probe failed");
             }
             Outcome::Inconclusive { detail } => {
-                // The cause lies here and strikes many targets at once: the log gets the 1st, 2nd,
-                // 4th, 8th, ... of them, not thousands a second.
+                // The cause is on this host and affects many targets at once: the log gets the 1st,
+                // 2nd, 4th, 8th, ... of them, not thousands a second.
                 let count = self.stats.count_inconclusive();
                 if count.is_power_of_two() {
                     tracing::warn!(
                         target_key = %self.target,
                         count,
                         detail,
-                        "this host could not make a probe; the target keeps its state"
+                        "this host could not probe the target, which keeps its state"
                     );
                 }
             }
         }
     }
 
-    /// Returns whether to go on. The event is sent under the lock: once the scheduler has changed
-    /// the generation, which takes the lock too, nothing more can be sent.
+    /// Returns whether to continue. The event is sent under the lock: once the scheduler has
+    /// changed the generation, which takes the lock too, nothing more can be sent.
     fn report(&self, outcome: &Outcome, ended: Instant) -> bool {
         let mut life = lock(&self.life);
         if life.generation != self.generation {

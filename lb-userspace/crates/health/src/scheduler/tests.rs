@@ -28,7 +28,7 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 /// Time for the first probe of each target and no second one.
 const FIRST_ONLY: Duration = Duration::from_secs(4);
 
-/// Answers the n-th probe (from 0) of an address as told, and remembers when each came.
+/// Answers the n-th probe (from 0) of an address as configured, and records the time of each.
 struct Fake<F> {
     script: F,
     calls: Mutex<BTreeMap<SocketAddr, Vec<Instant>>>,
@@ -205,7 +205,7 @@ async fn a_slow_probe_is_cut_off_and_never_doubled() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_changed_check_goes_on_without_a_flap() {
+async fn a_changed_check_continues_without_a_flap() {
     let fake = Fake::new(script("s"));
     let (mut scheduler, mut events) = scheduler(fake.clone());
     scheduler.set(specs(1..3));
@@ -269,7 +269,7 @@ async fn a_missing_target_stops() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn old_events_are_told_from_current_ones() {
+async fn old_events_are_distinguished_from_current_ones() {
     let (mut scheduler, mut events) = scheduler(Fake::new(script("s")));
     scheduler.set(specs(1..2));
     sleep(FIRST_ONLY).await;
@@ -317,7 +317,7 @@ async fn a_death_is_detected_as_fast_as_the_documentation_says() {
     }
 }
 
-/// Stands still inside a poll, where an abort cannot reach, until told to go on.
+/// Blocks inside a poll, where an abort has no effect, until it is released.
 struct Stuck {
     entered: blocking::SyncSender<()>,
     release: Mutex<blocking::Receiver<()>>,

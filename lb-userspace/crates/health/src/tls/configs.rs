@@ -1,6 +1,6 @@
-//! What TLS clients of checks are made of: built once for all checks that are alike, and again when a file
-//! of CA certificates has changed. Files are read beside the probes: one that does not answer delays no
-//! probe that has read it before, and only those that need it.
+//! What TLS clients of checks are made of: built once for all checks that are alike, and again when
+//! a file of CA certificates has changed. Files are read outside of the probes: a file that does
+//! not answer delays only probes that need it and have not read it before.
 
 use std::{
     collections::HashMap,
@@ -29,9 +29,9 @@ const READS_MAX: usize = 16;
 static READS: Semaphore = Semaphore::const_new(READS_MAX);
 
 /// Those of all probes.
-pub(super) static CONFIGS: LazyLock<Configs> = LazyLock::new(|| Configs::new(look));
+pub(super) static CONFIGS: LazyLock<Configs> = LazyLock::new(|| Configs::new(check_file));
 
-/// What makes one client differ from another.
+/// The key of a client.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     authorities: Authorities,
@@ -57,7 +57,7 @@ impl Key {
     }
 }
 
-/// What was seen at the last look.
+/// The result of the last check.
 #[derive(Clone, Debug, Default)]
 struct Seen {
     /// How many looks have ended.
@@ -68,23 +68,23 @@ struct Seen {
 }
 
 /// Looks at the files of a client, and builds it unless it is there and they have not changed.
-type Look = fn(&Key, &Seen) -> Seen;
+type CheckFile = fn(&Key, &Seen) -> Seen;
 
 #[derive(Debug)]
 pub(super) struct Configs {
-    look: Look,
+    check_file: CheckFile,
     known: Mutex<HashMap<Key, Arc<Entry>>>,
 }
 
 #[derive(Debug)]
 struct Entry {
     key: Key,
-    /// When the look began that is under way.
+    /// Start of the check in progress.
     looking: Mutex<Option<Instant>>,
     seen: watch::Sender<Seen>,
 }
 
-/// A look that is under way, until it is dropped.
+/// A check in progress, until it is dropped.
 struct Looking(Arc<Entry>);
 
 impl Drop for Looking {
@@ -100,8 +100,8 @@ impl Entry {
 }
 
 impl Configs {
-    fn new(look: Look) -> Self {
-        Self { look, known: Mutex::default() }
+    fn new(check_file: CheckFile) -> Self {
+        Self { check_file, known: Mutex::default() }
     }
 
     /// The client for a probe that ends at `deadline`; an error says what is wrong, for people.
@@ -128,7 +128,8 @@ impl Configs {
         drop(late);
         let now = entry.seen.borrow().config.clone();
         now.unwrap_or_else(|| {
-            Err("the CA certificates of `verify` cannot be read in time: does their file system answer?"
+            Err("reading the CA certificates of `verify` takes too long: does their file system \
+                 answer?"
                 .to_owned())
         })
     }
@@ -142,7 +143,7 @@ impl Configs {
         Arc::clone(entry)
     }
 
-    /// Begins a look unless one is under way; gives the time when that began.
+    /// Begins a check unless one is in progress; returns its start.
     fn begin(&self, entry: &Arc<Entry>) -> Instant {
         let mut looking = entry.looking();
         if let Some(began) = *looking {
@@ -150,12 +151,12 @@ impl Configs {
         }
         let now = Instant::now();
         *looking = Some(now);
-        let (look, under_way) = (self.look, Looking(Arc::clone(entry)));
+        let (check_file, under_way) = (self.check_file, Looking(Arc::clone(entry)));
         tokio::spawn(async move {
             let place = READS.acquire().await;
             spawn_blocking(move || {
                 let entry = Arc::clone(&under_way.0);
-                let mut seen = look(&entry.key, &entry.seen.borrow().clone());
+                let mut seen = check_file(&entry.key, &entry.seen.borrow().clone());
                 seen.looks += 1;
                 // Whoever hears of this one may begin the next.
                 drop(under_way);
@@ -167,7 +168,7 @@ impl Configs {
     }
 }
 
-fn look(key: &Key, last: &Seen) -> Seen {
+fn check_file(key: &Key, last: &Seen) -> Seen {
     let changed = match &key.authorities {
         Authorities::File(path) => fs::metadata(path).and_then(|data| data.modified()).ok(),
         _ => None,
@@ -219,7 +220,7 @@ mod tests {
             thread::sleep(Duration::from_millis(5));
         }
         let key = Key { authorities: Authorities::AnyCertificate, http2: key.http2 };
-        look(&key, last)
+        check_file(&key, last)
     }
 
     #[tokio::test]
@@ -237,7 +238,7 @@ mod tests {
         }
         assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
         let error = configs.get(key("/new.pem"), soon(50)).await.unwrap_err();
-        assert!(error.contains("cannot be read in time"), "{error}");
+        assert!(error.contains("takes too long"), "{error}");
         HANGS.store(false, SeqCst);
         configs.get(key("/new.pem"), soon(20_000)).await.unwrap();
     }

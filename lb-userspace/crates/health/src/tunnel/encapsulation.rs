@@ -78,7 +78,7 @@ pub(super) fn encapsulate(
 }
 
 /// One listener on the VIP, whose ring is all the target's. The target is in service there,
-/// whatever the health checks say: they are what asks.
+/// regardless of its health: the health checks themselves use it.
 fn tables(vip: SocketAddr, target: &Target, hash_seed: [u64; 2]) -> MemoryTables {
     let key = |protocol| {
         let address = vip.ip();
@@ -89,7 +89,7 @@ fn tables(vip: SocketAddr, target: &Target, hash_seed: [u64; 2]) -> MemoryTables
     target.flags |= Target::ROUTABLE | Target::ACCEPTING;
     MemoryTables {
         listeners: [(key(TCP), listener), (key(UDP), listener)].into(),
-        // The shortest ring that is told from none: two slots.
+        // The shortest ring that differs from none: two slots.
         rings: [(ID, RingRef::new(0, 1))].into(),
         slots: [(0, Slot::unarmed(ID)), (1, Slot::unarmed(ID))].into_iter().collect(),
         targets: [(ID, target)].into(),

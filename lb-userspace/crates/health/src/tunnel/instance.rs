@@ -1,6 +1,6 @@
-//! PURE: names and numbers of one agent's way. Several agents may run in one network namespace, on
-//! interfaces of their own: each takes the first lane whose device it can make, which nobody else
-//! can make meanwhile.
+//! PURE: names and numbers of one agent's tunnel for probes. Several agents may run in one network
+//! namespace, on interfaces of their own: each takes the first instance number whose device it can
+//! create, since no other agent can create the same device.
 
 /// Agents in one network namespace that can probe so, at most.
 const COUNT: u8 = 8;
@@ -12,7 +12,7 @@ const MARK: u8 = 0xe0;
 /// The lanes' routing tables: this and the next ones, above all that people number by hand.
 const TABLE: u32 = 0x7865_6c60;
 
-/// One way for probes: a device, a mark, a routing table.
+/// One tunnel for probes: a device, a mark, a routing table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Instance(u8);
 
@@ -44,10 +44,10 @@ mod tests {
 
     #[test]
     fn lanes_share_nothing() {
-        let lanes: Vec<Instance> = Instance::all().collect();
+        let instances: Vec<Instance> = Instance::all().collect();
         let shown = |instance: &Instance| (instance.device(), instance.mark(), instance.table());
-        assert_eq!(shown(&lanes[0]), ("xelb-probe0".to_owned(), 0xe0, 2_019_912_800));
-        assert_eq!(shown(&lanes[7]), ("xelb-probe7".to_owned(), 0xe7, 2_019_912_807));
-        assert_eq!(lanes.len(), 8);
+        assert_eq!(shown(&instances[0]), ("xelb-probe0".to_owned(), 0xe0, 2_019_912_800));
+        assert_eq!(shown(&instances[7]), ("xelb-probe7".to_owned(), 0xe7, 2_019_912_807));
+        assert_eq!(instances.len(), 8);
     }
 }

@@ -1,6 +1,6 @@
-//! Probes that take the data path's way (`via: tunnel`): what reaches a target is what a client's
-//! packet would be, same encapsulation, the VIP inside. A target without a decapsulator or
-//! without the VIP then fails its checks, instead of being a black hole.
+//! Probes through the tunnel (`via: tunnel`): targets get the same packets as from clients, with
+//! the same encapsulation and the VIP inside. A target without a decapsulator or without the VIP
+//! then fails its checks, instead of being a black hole.
 //!
 //! Probers use the kernel's sockets as ever, so that every protocol over them works unchanged:
 //!
@@ -37,25 +37,25 @@ pub use tunnel_probe::TunnelProbe;
 
 use std::io;
 
-/// Why probes cannot take the data path's way.
+/// Why probes cannot use the tunnel.
 #[derive(Debug, thiserror::Error)]
 enum TunnelError {
     #[error(
-        "cannot open /dev/net/tun ({0}): load the module tun, and let the agent have the device \
-         (containers: --device /dev/net/tun; systemd: PrivateDevices=no, DeviceAllow)"
+        "cannot open /dev/net/tun ({0}): load the module tun, and give the agent access to the \
+         device (containers: --device /dev/net/tun; systemd: PrivateDevices=no, DeviceAllow)"
     )]
     Open(io::Error),
     #[error(
-        "there are interfaces xelb-probe0 to xelb-probe7 already: so many agents run in this network \
-         namespace, or somebody else made them (`ip link del` removes them)"
+        "the interfaces xelb-probe0 to xelb-probe7 exist already: too many agents run in this \
+         network namespace, or another program has created them (`ip link del` removes them)"
     )]
     Taken,
-    #[error("cannot make the interface {device} ({error}): the agent needs CAP_NET_ADMIN")]
+    #[error("cannot create the interface {device} ({error}): the agent needs CAP_NET_ADMIN")]
     Make { device: String, error: io::Error },
     #[error("cannot open a packet socket ({0}): the agent needs CAP_NET_RAW")]
     PacketSocket(io::Error),
     #[error("cannot {what} ({error})")]
     Netlink { what: String, error: io::Error },
-    #[error("the interface of probes is gone ({0})")]
+    #[error("the interface of probes was removed ({0})")]
     Gone(io::Error),
 }

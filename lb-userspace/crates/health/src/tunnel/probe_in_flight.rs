@@ -20,12 +20,12 @@ pub(super) struct ProbeInFlight {
     pub(super) hash_seed: [u64; 2],
     pub(super) sent: AtomicU32,
     /// What was last wrong with a packet that could not be sent.
-    pub(super) trouble: Mutex<Option<String>>,
+    pub(super) send_error: Mutex<Option<String>>,
 }
 
 impl ProbeInFlight {
     pub(super) const fn new(vip: SocketAddr, target: Target, hash_seed: [u64; 2]) -> Self {
-        Self { vip, target, hash_seed, sent: AtomicU32::new(0), trouble: Mutex::new(None) }
+        Self { vip, target, hash_seed, sent: AtomicU32::new(0), send_error: Mutex::new(None) }
     }
 
     /// A packet has left.
@@ -34,7 +34,7 @@ impl ProbeInFlight {
     }
 
     /// A packet could not be sent.
-    pub(super) fn fail(&self, trouble: String) {
-        *lock(&self.trouble) = Some(trouble);
+    pub(super) fn fail(&self, send_error: String) {
+        *lock(&self.send_error) = Some(send_error);
     }
 }

@@ -30,7 +30,7 @@ pub struct ProbePath {
     pub route: ProbeRoute,
 }
 
-/// Where all probes go that take the data path's way.
+/// The probe paths of all checks with `via: tunnel`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ProbePaths {
     /// By target.

@@ -1,4 +1,4 @@
-//! The prober in front of the others: finds out which way a probe goes.
+//! The prober in front of the others: chooses the path of a probe.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -14,7 +14,7 @@ use super::{
     source_address,
     tunnel_probe::TunnelProbe,
 };
-use crate::{Outcome, Probe, ProbeFuture, Prober, Way};
+use crate::{Outcome, Probe, ProbeFuture, ProbeVia, Prober};
 
 /// Lets another prober probe, through the tunnel where the check says so.
 pub struct TunnelProber {
@@ -23,18 +23,18 @@ pub struct TunnelProber {
 }
 
 impl TunnelProber {
-    /// In front of `inner`, on the way that the keeper keeps open.
+    /// In front of `inner`, with the tunnel of the setup.
     #[must_use]
-    pub fn new(inner: Arc<dyn Prober>, keeper: &TunnelSetup) -> Self {
-        Self { inner, shared: Arc::clone(keeper.shared()) }
+    pub fn new(inner: Arc<dyn Prober>, setup: &TunnelSetup) -> Self {
+        Self { inner, shared: Arc::clone(setup.shared()) }
     }
 
     async fn through(&self, probe: &Probe, target: &TargetKey, deadline: Instant) -> Outcome {
         let outcome = match self.tunnel_probe(target) {
             Ok(tunnel_probe) => {
                 let tunnel_probe = Arc::new(tunnel_probe);
-                let way = Way::TunnelProbe(Arc::clone(&tunnel_probe));
-                let probe = Probe { address: tunnel_probe.vip(), way, ..probe.clone() };
+                let via = ProbeVia::TunnelProbe(Arc::clone(&tunnel_probe));
+                let probe = Probe { address: tunnel_probe.vip(), via, ..probe.clone() };
                 tunnel_probe.judge(self.inner.probe(&probe, deadline).await)
             }
             Err(outcome) => outcome,
@@ -43,12 +43,12 @@ impl TunnelProber {
         outcome
     }
 
-    /// The way to a target as it is now.
+    /// The present path to a target.
     fn tunnel_probe(&self, target: &TargetKey) -> Result<TunnelProbe, Outcome> {
         let inconclusive = |detail| Outcome::Inconclusive { detail };
         let table = self.shared.table();
         let Some(ProbePath { vip, route }) = table.probe_paths.get(target) else {
-            return Err(inconclusive("the agent has not planned for this target yet".to_owned()));
+            return Err(inconclusive("the agent has no plan for this target yet".to_owned()));
         };
         let entry = match route {
             ProbeRoute::Entry(entry) => entry,
@@ -63,7 +63,7 @@ impl TunnelProber {
         }
         if source_address::is_local(vip.ip()) {
             return Err(inconclusive(format!(
-                "the VIP {} is an address of this host, so that its packets never leave: remove the \
+                "the VIP {} is an address of this host, so its packets never leave: remove the \
                  address, or use `via: address`",
                 vip.ip()
             )));
@@ -77,9 +77,9 @@ impl TunnelProber {
 
 impl Prober for TunnelProber {
     fn probe<'a>(&'a self, probe: &'a Probe, deadline: Instant) -> ProbeFuture<'a> {
-        match &probe.way {
-            Way::Tunnel(target) => Box::pin(self.through(probe, target, deadline)),
-            Way::Address | Way::TunnelProbe(_) => self.inner.probe(probe, deadline),
+        match &probe.via {
+            ProbeVia::Tunnel(target) => Box::pin(self.through(probe, target, deadline)),
+            ProbeVia::Address | ProbeVia::TunnelProbe(_) => self.inner.probe(probe, deadline),
         }
     }
 }

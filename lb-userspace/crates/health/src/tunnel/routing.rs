@@ -1,9 +1,9 @@
-//! The way of marked packets to the TUN device: a routing table of its own with a default route,
-//! and a rule that sends marked packets there. Nothing else on the host has the mark, and nothing
-//! else looks into the table: unmarked traffic does not notice.
+//! Routing of marked packets to the TUN device: a separate routing table with a default route, and
+//! a rule that sends marked packets there. Nothing else on the host has the mark, and nothing else
+//! looks into the table: unmarked traffic does not notice.
 //!
 //! The route goes with the device. The rule stays when the agent is killed: [`remove`] finds it by
-//! mark and table, whoever made it.
+//! mark and table, regardless of who created it.
 
 use std::{io, net::IpAddr, time::Duration};
 
@@ -28,7 +28,7 @@ use super::{TunnelError, instance::Instance, tun_device};
 /// Behind the table `local` only, whose rule has priority 0.
 const PRIORITY: u32 = 10;
 
-/// What made rule and route, for `ip rule` and `ip route`; a number that nobody else has.
+/// The protocol number of rule and route in `ip rule` and `ip route`; no other program uses it.
 const PROTOCOL: RouteProtocol = RouteProtocol::Other(0xe0);
 
 /// Rules of crashed agents, of one family, at most: each start removes what it finds.
@@ -37,7 +37,7 @@ const STALE_MAX: usize = 16;
 /// The kernel answers at once.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Families whose probes take the way.
+/// Address families of probes through the tunnel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Families {
     pub(super) v4: bool,
@@ -62,8 +62,8 @@ impl Families {
     }
 }
 
-/// Turns the device on and leads marked packets of these families to it. What is there already
-/// stays, so that probes under way do not notice.
+/// Turns the device on and leads marked packets of these families to it. Existing entries stay, so
+/// that probes in progress are not affected.
 pub(super) fn install(
     instance: Instance,
     index: u32,

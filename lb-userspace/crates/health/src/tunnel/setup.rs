@@ -1,5 +1,5 @@
-//! The agent's side: makes device, route and rule when some check wants them, mends them, and takes
-//! them away in the end.
+//! The agent's side: creates device, route and rule if a check needs them, repairs them, and
+//! removes them at the end.
 
 use std::{
     io,
@@ -23,10 +23,10 @@ use super::{
     tun_reader,
 };
 
-/// Between two attempts to make or mend what is missing.
+/// Time between two attempts to create or repair what is missing.
 const RETRY: Duration = Duration::from_secs(2);
 
-/// Keeps the data path's way open for probes. Dropping it closes the way.
+/// Keeps the tunnel for probes open. Dropping it closes the tunnel.
 #[derive(Debug)]
 pub struct TunnelSetup {
     shared: Arc<Shared>,
@@ -62,7 +62,7 @@ impl TunnelSetup {
         let free = |instance: &Instance| if_nametoindex(instance.device().as_str()).is_err();
         for instance in Instance::all().filter(free) {
             if let Err(error) = routing::remove(instance) {
-                tracing::debug!(%error, "no look for routing rules of a former agent");
+                tracing::debug!(%error, "cannot check for routing rules of a previous agent");
             }
         }
         Self {
@@ -78,25 +78,25 @@ impl TunnelSetup {
         &self.shared
     }
 
-    /// Where probes go from now on. Makes the way when there are the first ones, closes it after
-    /// the last. Needs a tokio runtime.
+    /// Sets the probe paths. Opens the tunnel for the first ones, and closes it after the last. Needs
+    /// a tokio runtime.
     pub fn update(&mut self, table: ProbePaths) {
         if *self.shared.table() == table {
             return;
         }
         self.wanted = Families::of(table.probe_paths.values().map(|path| path.vip.ip()));
         self.shared.set_table(table);
-        self.tend(Instant::now());
+        self.repair(Instant::now());
     }
 
-    /// Makes and mends what is missing; to be called every second or so.
-    pub fn tend(&mut self, now: Instant) {
+    /// Creates and repairs what is missing; to be called about every second.
+    pub fn repair(&mut self, now: Instant) {
         if self.wanted.is_empty() {
             self.close();
             self.retry_at = None;
             return;
         }
-        self.bury();
+        self.drop_ended_reader();
         let wanted = self.wanted;
         let whole =
             self.tun_reader.as_ref().is_some_and(|tun_reader| tun_reader.installed == wanted);
@@ -110,15 +110,15 @@ impl TunnelSetup {
         match self.open() {
             Ok(()) => {
                 if self.shared.fault().is_some() {
-                    tracing::info!("health checks via tunnel: the way is open");
+                    tracing::info!("health checks via tunnel: the probe path works");
                 }
                 self.shared.set_fault(None);
                 self.retry_at = whole.then(|| now + RETRY);
             }
             Err(error) => {
                 self.complain(&error);
-                // What cannot be mended is made anew: the device may have been deleted, of which
-                // nobody tells.
+                // What cannot be repaired is created again: the device may have been deleted, and
+                // there is no event for that.
                 self.retry_at = match self.tun_reader.take() {
                     Some(tun_reader) => {
                         tun_reader.task.abort();
@@ -130,14 +130,14 @@ impl TunnelSetup {
         }
     }
 
-    /// What people must be told.
+    /// Warnings.
     #[must_use]
     pub fn warnings(&self) -> Vec<Warning> {
         self.shared.warnings()
     }
 
-    /// Lets go of a carrier that has ended: the device is gone.
-    fn bury(&mut self) {
+    /// Drops a carrier that has ended: the device was removed.
+    fn drop_ended_reader(&mut self) {
         let Some(tun_reader) = self.tun_reader.take_if(|tun_reader| tun_reader.task.is_finished())
         else {
             return;

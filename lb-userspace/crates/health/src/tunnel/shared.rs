@@ -22,7 +22,7 @@ use crate::Outcome;
 const WARNINGS_MAX: usize = 3;
 
 /// The fault before the first attempt to make the device.
-pub(super) const NOT_MADE: &str = "the interface of probes is not made yet";
+pub(super) const NOT_MADE: &str = "the interface of probes does not exist yet";
 
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -110,7 +110,7 @@ impl Shared {
         }
     }
 
-    /// What people must be told, when there are probes that take this way.
+    /// Warnings, if there are probes on this path.
     pub(super) fn warnings(&self) -> Vec<Warning> {
         let checked = self.table().probe_paths.len();
         if checked == 0 {
@@ -120,8 +120,8 @@ impl Shared {
             let text = format!(
                 "health checks via tunnel: {fault}; {}",
                 match checked {
-                    1 => "the only target that is checked so keeps its state".to_owned(),
-                    many => format!("the {many} targets that are checked so keep their states"),
+                    1 => "the only target with such checks keeps its state".to_owned(),
+                    many => format!("the {many} targets with such checks keep their states"),
                 }
             );
             return vec![Warning::new(ProbePath, "", text)];
@@ -138,7 +138,10 @@ impl Shared {
             .collect();
         if doubts.len() > WARNINGS_MAX {
             let more = doubts.len() - WARNINGS_MAX;
-            let text = format!("health checks via tunnel: so do {more} more targets");
+            let text = format!(
+                "health checks via tunnel: {more} more targets also keep their \
+                                states"
+            );
             warnings.push(Warning::new(ProbePath, "more targets", text));
         }
         warnings

@@ -10,7 +10,7 @@ use std::{
 /// How long packets of a probe may come after its end: the reset that closes its connection.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Probes under way, and those that have just ended, by their local address and port. There are
+/// Probes in progress, and those that have just ended, by their local address and port. There are
 /// never more entries than local ports.
 #[derive(Debug)]
 pub(super) struct Registry<T> {
@@ -30,8 +30,8 @@ impl<T> Registry<T> {
         Self { entries: HashMap::new(), swept: now }
     }
 
-    /// From now on `local` is the owner's. The kernel gives a port to one socket at a time, so a
-    /// former owner has ended.
+    /// From now on `local` is the owner's. The kernel gives a port to one socket at a time, so the
+    /// previous owner has closed it.
     pub(super) fn join(&mut self, local: SocketAddr, owner: Arc<T>, now: Instant) {
         if now.saturating_duration_since(self.swept) >= LINGER {
             self.swept = now;
@@ -90,7 +90,7 @@ mod tests {
         registry.join(local(1), Arc::clone(&one), start);
         registry.leave(local(1), &one, start);
         registry.join(local(1), Arc::clone(&other), start);
-        // Late news of the former owner.
+        // A late event of the previous owner.
         registry.leave(local(1), &one, start);
         assert_eq!(registry.find(local(1), start + LINGER * 2), Some(&other));
     }

@@ -48,7 +48,7 @@ pub(super) fn of_probe(vip: IpAddr, target: IpAddr, interface: u32) -> Result<Ip
         .or_else(|| all.iter().map(|(_, address)| *address).find(usable))
         .ok_or_else(|| {
             let family = if vip.is_ipv4() { "IPv4" } else { "IPv6" };
-            format!("this host has no {family} address that answers to {vip} could come to")
+            format!("this host has no {family} address as source of packets to {vip}")
         })
 }
 
@@ -87,8 +87,8 @@ pub(super) fn strict_source_check(vip: SocketAddr, interface: u32) -> Option<Str
     let strict = read("all").max(read(&name)) == Some(1);
     strict.then(|| {
         format!(
-            "or this host drops its answers: rp_filter of {name} is 1 (strict), and they come from \
-             {}; 2 (loose) lets them in",
+            "or this host drops its answers: rp_filter of {name} is 1 (strict), and they come \
+             from {}; set it to 2 (loose)",
             vip.ip()
         )
     })

@@ -1,5 +1,5 @@
-//! The TUN device that probes leave by: the kernel gives their IP packets to whoever reads it. It
-//! is gone as soon as nobody has it open.
+//! The TUN device that probes leave by: its reader gets their IP packets from the kernel. The
+//! kernel removes it when no process has it open.
 
 use std::{
     fs::{File, OpenOptions},
@@ -13,10 +13,10 @@ use tokio::io::unix::AsyncFd;
 use super::{TunnelError, instance::Instance};
 
 /// Its MTU: the least that IPv6 allows. It makes the segments of both sides small enough for any
-/// way, an outer header included.
+/// path MTU, including an outer header.
 pub(super) const MTU: u16 = 1280;
 
-/// Room for one packet. A longer one, should somebody raise the MTU, is cut off and not parsed.
+/// Room for one packet. A longer one, after a change of the MTU, is truncated and not parsed.
 const PACKET_BYTES_MAX: usize = 2048;
 
 #[derive(Debug)]
@@ -74,7 +74,7 @@ impl Device {
     }
 }
 
-/// Makes the open file an interface of its own.
+/// Attaches the open file to a new interface.
 fn name(file: &File, name: &str) -> io::Result<()> {
     let mut request = libc::ifreq {
         ifr_name: [0; libc::IFNAMSIZ],
@@ -83,7 +83,7 @@ fn name(file: &File, name: &str) -> io::Result<()> {
     for (room, byte) in request.ifr_name.iter_mut().zip(name.bytes()) {
         *room = byte.cast_signed();
     }
-    // Without TUN_EXCL an interface that somebody else has made would be taken over.
+    // Without TUN_EXCL, an interface of another process would be taken over.
     let flags = libc::IFF_TUN | libc::IFF_NO_PI | libc::IFF_TUN_EXCL;
     // The field is short and the flag its highest bit: the number may be negative.
     let [low, high, ..] = flags.to_le_bytes();

@@ -1,5 +1,4 @@
-//! One probe that takes the data path's way: from the socket that it puts on the way to what its
-//! outcome means.
+//! One probe through the tunnel: from its socket to the meaning of its outcome.
 
 use std::{
     fmt, io,
@@ -20,7 +19,7 @@ use crate::Outcome;
 /// to some other target that answers in its place.
 const TTL: u32 = 1;
 
-/// A probe on the data path's way. Dropping it ends it.
+/// A probe through the tunnel. Dropping it ends it.
 pub struct TunnelProbe {
     shared: Arc<Shared>,
     in_flight: Arc<ProbeInFlight>,
@@ -45,8 +44,8 @@ impl TunnelProbe {
         &self.in_flight
     }
 
-    /// Puts a socket on the way, before it is connected.
-    pub fn board(&self, socket: &impl AsFd) -> io::Result<()> {
+    /// Routes a socket through the tunnel, before it is connected.
+    pub fn attach_socket(&self, socket: &impl AsFd) -> io::Result<()> {
         let socket = SockRef::from(socket);
         socket.set_mark(self.shared.mark().into())?;
         match self.in_flight.vip {
@@ -61,25 +60,26 @@ impl TunnelProbe {
         Ok(())
     }
 
-    /// What an outcome means, given what was seen of the probe on its way.
+    /// The meaning of an outcome, given which packets of the probe were seen.
     pub(super) fn judge(&self, outcome: Outcome) -> Outcome {
         if matches!(outcome, Outcome::Inconclusive { .. } | Outcome::NoDescriptor(_)) {
             return outcome;
         }
-        let trouble = lock(&self.in_flight.trouble).clone();
+        let send_error = lock(&self.in_flight.send_error).clone();
         if self.in_flight.sent.load(Relaxed) == 0 {
             // Whatever answered, the target it was not.
-            let detail = trouble.unwrap_or_else(|| {
+            let detail = send_error.unwrap_or_else(|| {
                 self.shared.report_astray();
                 format!(
-                    "the probe was not seen on its way; is its routing rule gone (`ip rule`), or does a \
-                     firewall of this host drop packets with mark {:#x}?",
+                    "the probe did not reach the interface of probes; was its routing rule \
+                     removed (`ip rule`), or does a firewall of this host drop packets with mark \
+                     {:#x}?",
                     self.shared.mark()
                 )
             });
             return Outcome::Inconclusive { detail };
         }
-        match (outcome, trouble) {
+        match (outcome, send_error) {
             (Outcome::Failure { .. }, Some(detail)) => Outcome::Inconclusive { detail },
             (Outcome::Failure { reason, detail }, None) => {
                 Outcome::Failure { reason, detail: self.explain(reason, &detail) }
@@ -96,7 +96,7 @@ impl TunnelProbe {
         if reason == Reason::Timeout {
             let needs = match Mode::try_from(target.mode) {
                 Ok(Mode::L2dsr) => "does it have the VIP?",
-                _ => "does it unwrap, and have the VIP?",
+                _ => "does it unwrap packets, and does it have the VIP?",
             };
             detail = format!("{detail}: {needs}");
             if let Some(hint) = source_address::strict_source_check(*vip, target.interface) {
@@ -121,7 +121,7 @@ impl fmt::Debug for TunnelProbe {
     }
 }
 
-/// A ride is one only with itself.
+/// A probe equals only itself.
 impl PartialEq for TunnelProbe {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.in_flight, &other.in_flight)

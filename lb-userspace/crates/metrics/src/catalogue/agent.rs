@@ -9,7 +9,7 @@ use crate::family::{
     Kind::{Counter, Gauge, Info},
 };
 
-/// The ways to attach a program.
+/// The modes of attaching a program.
 const MODES: [&str; 2] = ["native", "generic"];
 
 fn seconds(us: u64) -> f64 {
@@ -37,14 +37,14 @@ pub(super) const FAMILIES: &[Family] = &[
         name: "xelb_agent_cpu_seconds_total",
         kind: Counter,
         labels: &[],
-        help: "CPU time of the agent; packets are not in it, they are handled in the kernel.",
+        help: "CPU time of the agent, without packets, which the kernel handles.",
         samples: |seen, out| seen.process.cpu.map_or(Ok(()), |cpu| out.add(&[], cpu.as_secs_f64())),
     },
     Family {
         name: "xelb_agent_resident_memory_bytes",
         kind: Gauge,
         labels: &[],
-        help: "Memory that the agent holds in RAM, with the parts of the kernel's maps that it has mapped.",
+        help: "Resident memory of the agent, including mapped parts of the kernel's maps.",
         samples: |seen, out| {
             seen.process.resident_bytes.map_or(Ok(()), |bytes| out.add(&[], bytes))
         },
@@ -53,7 +53,7 @@ pub(super) const FAMILIES: &[Family] = &[
         name: "xelb_agent_own_memory_bytes",
         kind: Gauge,
         labels: &[],
-        help: "The part of it that is the agent's alone: neither maps of the kernel nor files.",
+        help: "Resident memory of the agent without maps of the kernel and files.",
         samples: |seen, out| seen.process.own_bytes.map_or(Ok(()), |bytes| out.add(&[], bytes)),
     },
     Family {
@@ -86,7 +86,7 @@ pub(super) const FAMILIES: &[Family] = &[
         name: "xelb_log_lines_lost_total",
         kind: Counter,
         labels: &[],
-        help: "Lines of the agent's log that were lost, since nobody read its standard error.",
+        help: "Lost lines of the agent's log, since its standard error was not read.",
         samples: |seen, out| out.add(&[], seen.snapshot.log_lines_lost),
     },
     Family {
@@ -106,7 +106,7 @@ pub(super) const FAMILIES: &[Family] = &[
         name: "xelb_interface_reattached_total",
         kind: Counter,
         labels: &["interface"],
-        help: "How often the program was gone from an interface and was attached again.",
+        help: "How often the agent has attached the program to an interface again.",
         samples: |seen, out| {
             seen.snapshot
                 .interfaces
@@ -139,7 +139,7 @@ pub(super) const FAMILIES: &[Family] = &[
         name: "xelb_probes_inconclusive_total",
         kind: Counter,
         labels: &[],
-        help: "Probes that this host could not make; they say nothing about targets.",
+        help: "Probes that this host could not make. They say nothing about targets.",
         samples: |seen, out| out.add(&[], seen.snapshot.health.probes_inconclusive),
     },
     Family {
@@ -153,14 +153,14 @@ pub(super) const FAMILIES: &[Family] = &[
         name: "xelb_probe_lateness_p50_seconds",
         kind: Gauge,
         labels: &[],
-        help: "Delay that half of the probes since the agent started do not exceed.",
+        help: "Median delay of probes since the agent started.",
         samples: |seen, out| out.add(&[], seconds(seen.snapshot.health.lateness_us_p50)),
     },
     Family {
         name: "xelb_probe_lateness_p99_seconds",
         kind: Gauge,
         labels: &[],
-        help: "Delay that 99 of 100 probes since the agent started do not exceed.",
+        help: "99th percentile of the delay of probes since the agent started.",
         samples: |seen, out| out.add(&[], seconds(seen.snapshot.health.lateness_us_p99)),
     },
     Family {
@@ -176,7 +176,8 @@ pub(super) const FAMILIES: &[Family] = &[
         name: "xelb_last_reaction_seconds",
         kind: Gauge,
         labels: &[],
-        help: "From the end of the probe that decided the last change to its ring in the kernel.",
+        help: "Time from the end of the probe that decided the last change to the update of the \
+               ring in the kernel.",
         samples: |seen, out| out.add(&[], seconds(seen.snapshot.health.last_reaction_us)),
     },
 ];

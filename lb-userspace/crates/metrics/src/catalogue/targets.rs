@@ -130,7 +130,7 @@ pub(super) const FAMILIES: &[Family] = &[
         name: "xelb_target_drained",
         kind: Gauge,
         labels: &["group", "target"],
-        help: "1 for a target that `xelb target drain` drains; absent for others.",
+        help: "1 for a target that is drained by `xelb target drain`; absent for others.",
         samples: |seen, out| {
             labelled(seen)
                 .filter(|(target, _)| target.drained)
@@ -152,7 +152,8 @@ pub(super) const FAMILIES: &[Family] = &[
         name: "xelb_target_keeps_flows_seconds",
         kind: Gauge,
         labels: &["group", "target"],
-        help: "Time for which a target without new flows still keeps its old ones; absent for others.",
+        help: "Remaining time for which a target without new flows keeps its flows; absent for \
+               others.",
         samples: |seen, out| {
             labelled(seen).try_for_each(|(target, label)| {
                 let left = target.keeps_flows_for;

@@ -56,7 +56,8 @@ pub(super) const FAMILIES: &[Family] = &[
         name: "xelb_data_path_readable",
         kind: Gauge,
         labels: &[],
-        help: "1 when the counters of the data path could be read; 0 also before there is one.",
+        help: "1 if the counters of the data path could be read; 0 also before the first \
+               configuration.",
         samples: |seen, out| out.add(&[], seen.traffic.is_some()),
     },
     Family {
@@ -113,7 +114,7 @@ pub(super) const FAMILIES: &[Family] = &[
         name: "xelb_datapath_events_total",
         kind: Counter,
         labels: &["event"],
-        help: "What the data path counts beside drops.",
+        help: "Counters of the data path other than drops.",
         samples: |seen, out| {
             let mut counters = seen.traffic.iter().flat_map(|traffic| &traffic.counters);
             counters.try_for_each(|counter| out.add(&[&counter.name], counter.value))
@@ -123,14 +124,14 @@ pub(super) const FAMILIES: &[Family] = &[
         name: "xelb_remembered_flows",
         kind: Gauge,
         labels: &[],
-        help: "Flows that are remembered now.",
+        help: "Remembered flows now.",
         samples: |seen, out| once(seen, out, |traffic| traffic.remembered_flows),
     },
     Family {
         name: "xelb_remembered_flows_max",
         kind: Gauge,
         labels: &[],
-        help: "Flows that can be remembered at a time.",
+        help: "Maximum number of remembered flows.",
         samples: |seen, out| once(seen, out, |traffic| traffic.remembered_flows_max),
     },
     Family {
@@ -144,7 +145,7 @@ pub(super) const FAMILIES: &[Family] = &[
         name: "xelb_translated_flows_max",
         kind: Gauge,
         labels: &[],
-        help: "Flows of modes nat and fullnat that there can be at a time.",
+        help: "Maximum number of flows of modes nat and fullnat.",
         samples: |seen, out| once(seen, out, |traffic| traffic.translated_flows_max),
     },
     Family {
@@ -158,7 +159,7 @@ pub(super) const FAMILIES: &[Family] = &[
         name: "xelb_map_entries",
         kind: Gauge,
         labels: &["map"],
-        help: "Entries of the maps that can be full.",
+        help: "Used entries of maps of limited size.",
         samples: |seen, out| {
             maps(seen).into_iter().try_for_each(|(name, (entries, _))| out.add(&[name], entries))
         },
@@ -167,7 +168,7 @@ pub(super) const FAMILIES: &[Family] = &[
         name: "xelb_map_capacity",
         kind: Gauge,
         labels: &["map"],
-        help: "Entries that fit, or that options of the agent allow.",
+        help: "Maximum number of entries: the size of the map, or an option of the agent.",
         samples: |seen, out| {
             maps(seen).into_iter().try_for_each(|(name, (_, capacity))| out.add(&[name], capacity))
         },

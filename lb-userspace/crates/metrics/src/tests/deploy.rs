@@ -49,7 +49,7 @@ struct Annotations {
 }
 
 #[test]
-fn alerts_are_sound() {
+fn alerts_are_valid() {
     let rules: Rules = serde_saphyr::from_str(&read(RULES)).unwrap();
     let mut names = BTreeSet::new();
     let mut severities = BTreeSet::new();
@@ -92,7 +92,7 @@ fn texts_of_alerts_name_labels_of_their_metrics() {
 }
 
 #[test]
-fn the_dashboard_is_sound() {
+fn the_dashboard_is_valid() {
     let dashboard: Value = serde_json::from_str(&read(DASHBOARD)).unwrap();
     assert!(dashboard["schemaVersion"].as_u64() >= Some(39));
     assert!(dashboard["title"].is_string() && dashboard["uid"].is_string());
@@ -133,7 +133,7 @@ fn the_dashboard_is_sound() {
     assert!(used.len() > 20, "{used:?}");
 }
 
-/// Grafana's grid is 24 wide; no two panels lie on each other.
+/// Grafana's grid is 24 wide; no two panels overlap.
 fn occupy(panel: &Value, cells: &mut BTreeSet<(u64, u64)>) {
     let [x, y, w, h] = ["x", "y", "w", "h"].map(|key| panel["gridPos"][key].as_u64().unwrap());
     assert!(x + w <= 24 && w > 0 && h > 0, "{}", panel["title"]);

@@ -94,7 +94,7 @@ fn metrics_of_elb_are_either_there_or_not() {
 
 /// Expressions of the page use metrics and labels that are exported.
 #[test]
-fn expressions_are_sound() {
+fn expressions_use_exported_metrics() {
     let page = read(PAGE);
     let code = page.split('`').skip(1).step_by(2);
     let expressions: Vec<&str> = code.filter(|code| code.contains("(xelb_")).collect();

@@ -197,7 +197,7 @@ fn units_are_declared() {
 }
 
 #[test]
-fn what_is_not_known_is_left_out() {
+fn unknown_values_are_omitted() {
     // Before the first configuration.
     let text = Observation::new(Arc::default(), None, Process::default()).into_text().unwrap();
     assert_eq!(of(&text, "xelb_data_path_readable"), [" 0"]);
@@ -214,7 +214,7 @@ fn what_is_not_known_is_left_out() {
     ] {
         assert_eq!(of(&text, name), [""; 0], "{name}");
     }
-    // When the maps cannot be read, the targets' states are shown all the same.
+    // If the maps cannot be read, the targets' states are still shown.
     let text = Observation::new(Arc::new(snapshot()), None, process()).into_text().unwrap();
     assert_eq!(of(&text, "xelb_data_path_readable"), [" 0"]);
     assert_eq!(of(&text, "xelb_target_packets_total"), [""; 0]);
@@ -222,7 +222,7 @@ fn what_is_not_known_is_left_out() {
 }
 
 #[test]
-fn a_quiet_balancer_shows_zeros() {
+fn an_idle_balancer_shows_zeros() {
     let quiet = Snapshot {
         last_error: String::new(),
         warnings: Vec::new(),
@@ -237,7 +237,7 @@ fn a_quiet_balancer_shows_zeros() {
 }
 
 #[test]
-fn no_series_stands_there_twice() {
+fn no_series_occurs_twice() {
     let text = full().into_text().unwrap();
     let mut series = BTreeSet::new();
     for line in text.lines().filter(|line| !line.starts_with('#')) {

@@ -1,4 +1,4 @@
-//! Clients that stall, flood or send nonsense lock nobody out.
+//! Clients that stall, flood or send garbage lock out no other client.
 
 use std::time::Instant;
 
@@ -33,7 +33,7 @@ async fn heads_that_do_not_come_are_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_thousand_silent_connections_lock_nobody_out() {
+async fn a_thousand_silent_connections_lock_no_client_out() {
     let fake = Fake::start(ROOMY, "127.0.0.1:0");
     let mut silent = Vec::new();
     for number in 0..1000 {
@@ -48,12 +48,12 @@ async fn a_thousand_silent_connections_lock_nobody_out() {
     let answer = fake.scrape().await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(since.elapsed() < PATIENCE / 4, "it took {:?}", since.elapsed());
-    // The first ones made room.
+    // The first ones were closed.
     assert!(closed_after(&mut silent[0]).await < PATIENCE / 4);
 }
 
 #[tokio::test]
-async fn one_who_does_not_read_is_not_waited_for() {
+async fn a_client_that_does_not_read_delays_no_other() {
     let limits = Limits { connections_max: 2, connection_timeout: SOON, ..ROOMY };
     let fake = Fake::start(limits, "127.0.0.1:0");
     let mut deaf = Vec::new();

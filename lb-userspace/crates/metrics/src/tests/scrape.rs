@@ -125,7 +125,7 @@ async fn only_scrapes_are_answered() {
 }
 
 #[tokio::test]
-async fn one_scrape_serves_all_who_ask_within_a_second() {
+async fn one_scrape_serves_all_requests_within_a_second() {
     let fake = Fake::start(ROOMY, "127.0.0.1:0");
     let is_new = |answer: &str| answer.contains("xelb_configurations_applied_total 5\n");
     assert!(!is_new(&fake.scrape().await));
@@ -136,7 +136,7 @@ async fn one_scrape_serves_all_who_ask_within_a_second() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_taken_is_named() {
+async fn an_address_in_use_is_named() {
     let fake = Fake::start(ROOMY, "127.0.0.1:0");
     let error = anyhow::Error::new(bind(fake.address).unwrap_err());
     let said = format!("{error:#}");

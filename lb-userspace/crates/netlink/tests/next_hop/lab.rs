@@ -1,5 +1,5 @@
-//! Two hosts joined by cables, in network namespaces of their own, and a way to watch a resolver
-//! from inside one of them. It holds no expectations.
+//! Two hosts connected by veth pairs, in their own network namespaces, and an observer of a
+//! resolver inside one of them. It holds no expectations.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -94,7 +94,7 @@ impl Lab {
         interface(&self.peer(&format!("-o link show {name}"))).1
     }
 
-    /// Runs a test on the host: on a thread of its own that lives in its namespace.
+    /// Runs a test on the host: on a separate thread that lives in its namespace.
     pub(crate) fn run<F: Future<Output = ()>>(&self, test: impl FnOnce(Observer) -> F + Send) {
         let path = format!("/run/netns/{}", self.host);
         let thread = || {

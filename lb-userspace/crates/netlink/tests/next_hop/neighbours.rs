@@ -1,4 +1,4 @@
-//! What the resolver does to the kernel's neighbour table, what it tells, and when it stays quiet.
+//! Effects of the resolver on the kernel's neighbour table, and when it sends updates.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -20,7 +20,7 @@ async fn until_entry(lab: &Lab, address: &str, wanted: impl Fn(&str) -> bool) {
 #[test]
 fn neighbours_are_managed_while_they_are_watched() {
     let lab = Lab::new();
-    // The mark of somebody else stays.
+    // The mark of another process stays.
     lab.host("neigh add fd09::2 dev v0 managed");
     let managed = |entry: &str| entry.contains("managed");
     let unmanaged = |entry: &str| !entry.is_empty() && !entry.contains("managed");
@@ -78,10 +78,10 @@ fn permanent_neighbours_are_used_and_left_alone() {
 }
 
 #[test]
-fn nothing_is_told_when_nothing_is_different() {
+fn no_update_is_sent_without_a_difference() {
     let lab = Lab::new();
     lab.run(async |mut observer| {
-        // Nothing is watched, nothing is told.
+        // Nothing is watched, so no update is sent.
         lab.host("addr add 10.40.0.1/16 dev v0");
         let quiet = Duration::from_millis(200);
         assert!(tokio::time::timeout(quiet, observer.updates.recv()).await.is_err());
@@ -136,8 +136,8 @@ fn lost_events_are_made_up_for() {
     lab.run(async |mut observer| {
         observer.watch(&["10.9.0.2"]);
         observer.until_resolved("10.9.0.2", SOON).await;
-        // This thread is the only one of its runtime: nobody reads events meanwhile. What does
-        // not fit the socket's buffer is lost: early changes wait there, the last one is gone.
+        // This thread is the only one of its runtime: no events are read meanwhile. What does not
+        // fit the socket's buffer is lost: early changes wait there, the last one is gone.
         lab.host_batch(&flood.join("\n"));
         lab.host("neigh replace 10.9.0.2 dev v0 lladdr 02:00:00:00:00:88 nud permanent");
         let mac = [2, 0, 0, 0, 0, 0x88];

@@ -1,14 +1,14 @@
-//! What packets in flight may still be using, and which operations would pull it from under them.
+//! Objects that packets in flight may still use, and operations that would remove them too early.
 //!
-//! A packet that has looked up a listener may still read its former group, one that has a group
-//! its former ring, one that has a slot its former target: until the next [`MapOp::Quiesce`].
+//! Until the next [`MapOp::Quiesce`], a packet that has looked up a listener may still read its old
+//! group, one that has a group its old ring, and one that has a slot its old target.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{MapModel, MapOp, SlotWrites};
 use lb_common::{Listener, ListenerKey, RingRef, Target};
 
-/// What was pointed at since the last grace period, and is no more.
+/// Objects that were referenced since the last grace period, and are not any more.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Grace {
     listeners: BTreeSet<u16>,
@@ -145,12 +145,12 @@ impl Grace {
         self.groups.contains(&id) || model.listeners.values().any(|listener| listener.group == id)
     }
 
-    /// Whether a packet may be on its way to a target that no current slot names. (That a current
-    /// one does is a fault of the tables, and theirs to find.)
+    /// Whether a packet in flight may use a target that no current slot names. (That a current one
+    /// does is a fault of the tables, and theirs to find.)
     fn reaches_target(&self, model: &MapModel, id: u16) -> bool {
-        let former = self.groups.iter().filter_map(|group| model.groups.get(group));
+        let previous = self.groups.iter().filter_map(|group| model.groups.get(group));
         self.targets.contains(&id)
-            || former
+            || previous
                 .flat_map(|(_, ring)| model.ring(*ring).to_vec())
                 .any(|slot| slot.current == id)
     }

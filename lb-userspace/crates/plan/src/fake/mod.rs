@@ -41,11 +41,11 @@ pub enum Moment {
     Before,
     /// Half of the slots that it writes are written; without effect when it writes none.
     Midway,
-    /// It has had its effect, but nobody learns of it.
+    /// It has had its effect, but reports an error.
     After,
 }
 
-/// A failure that was asked for.
+/// A requested failure.
 #[derive(Debug, thiserror::Error)]
 pub enum FakeError {
     /// By [`FakeMaps::fail_at`].
@@ -65,7 +65,7 @@ impl FakeMaps {
         maps
     }
 
-    /// Maps with the content of these, changed by nobody else.
+    /// An independent copy of these maps.
     #[must_use]
     pub fn copy(&self) -> Self {
         let state = self.lock();
@@ -125,7 +125,7 @@ impl FakeMaps {
         self.lock().hazards.clone()
     }
 
-    /// A test that panicked with the lock in its hand leaves maps that can still be looked at.
+    /// The maps can still be read after a test panicked while it held the lock.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -154,13 +154,13 @@ impl MapStore for FakeStore {
     }
 
     /// As if the listeners that are there had been put in the order of their keys.
-    fn crowded<'keys>(&self, new: &'keys [ListenerKey]) -> Option<&'keys ListenerKey> {
+    fn first_overflow<'keys>(&self, new: &'keys [ListenerKey]) -> Option<&'keys ListenerKey> {
         let state = self.maps.lock();
         let there: Vec<ListenerKey> = state.model.listeners.keys().copied().collect();
         let mut all: Vec<&ListenerKey> = there.iter().collect();
         all.extend(new);
-        let crowded = *listener_table::crowded_alone(all)?;
-        new.iter().find(|key| **key == crowded)
+        let first_overflow = *listener_table::first_overflow_alone(all)?;
+        new.iter().find(|key| **key == first_overflow)
     }
 
     fn apply(&mut self, operation: &MapOp) -> Result<(), FakeError> {

@@ -1,4 +1,4 @@
-//! What is known of the health of targets: what a plan is made from. How it is found out is not decided here.
+//! Health of targets, an input of the plan. How it is found out is not decided here.
 
 mod reason;
 mod table;

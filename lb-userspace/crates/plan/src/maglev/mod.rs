@@ -1,7 +1,7 @@
 //! PURE: the weighted Maglev ring of a target group (docs/ring.md says why it is built this way).
 //!
-//! It knows members and slots. It deliberately knows nothing of health, of where a ring lies in the
-//! maps, or of what a slot remembers.
+//! It knows members and slots. It deliberately knows nothing of health, of the position of a ring
+//! in the maps, or of the state of slots.
 
 mod quota;
 mod turns;
@@ -37,8 +37,8 @@ pub struct Member {
     pub weight: u32,
 }
 
-/// What stands for a target in the ring: SipHash-2-4 (Aumasson and Bernstein, 2012) of the bytes
-/// of its address and of its port, both in network byte order.
+/// The identity of a target in the ring: SipHash-2-4 (Aumasson and Bernstein, 2012) of the bytes of
+/// its address and of its port, both in network byte order.
 #[must_use]
 pub fn identity(address: IpAddr, port: u16) -> u64 {
     let mut bytes = [0_u8; 18];

@@ -81,7 +81,7 @@ mod tests {
     use super::quotas;
 
     #[test]
-    fn quotas_are_what_webster_gives() {
+    fn quotas_equal_websters_method() {
         let cases: &[(&[u32], usize, &[u32])] = &[
             (&[], 16, &[]),
             (&[7], 16, &[16]),

@@ -1,7 +1,7 @@
 //! In which order members take slots: by virtual time, in exact integers.
 //!
 //! A member of the largest weight has a turn in every round, one of a third of it in every third.
-//! Everyone has a turn in the first round. Who has taken its quota has no more turns.
+//! Everyone has a turn in the first round. A member that has its quota has no more turns.
 
 /// Rounds that the wheel looks ahead: more than `WEIGHT_MAX`, the longest time between two turns.
 const WHEEL: usize = 1024;

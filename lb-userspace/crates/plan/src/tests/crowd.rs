@@ -1,4 +1,4 @@
-//! Listeners that find no place beside those that are there: refused before anything changes.
+//! Listeners that do not fit the table with the existing ones are refused before anything changes.
 
 use lb_common::{Family, ListenerKey, limits::WIDE_LISTENERS_MAX};
 use lb_config::listener_table::colliding;
@@ -30,11 +30,11 @@ fn listeners_that_hash_to_one_place_are_refused_before_anything_changes() {
     change(one).unwrap();
     let before = maps.tables();
     let _operations = maps.take_operations();
-    let told = change(other).unwrap_err().to_string();
-    assert!(told.starts_with("the listener on 203.0.113."), "{told}");
+    let messages = change(other).unwrap_err().to_string();
+    assert!(messages.starts_with("the listener on 203.0.113."), "{messages}");
     assert!(
-        told.contains("/tcp finds no place in the table of listeners: too many others"),
-        "{told}"
+        messages.contains("/tcp does not fit the table of listeners: too many others"),
+        "{messages}"
     );
     assert!(maps.take_operations().is_empty());
     assert_eq!(maps.tables(), before);

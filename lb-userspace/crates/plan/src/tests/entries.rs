@@ -6,7 +6,7 @@ use super::*;
 
 const HOP: NextHop = hop(7, true);
 
-/// A reachable target, but for what the way to it says.
+/// A reachable target, except for fields of its next hop.
 fn reachable() -> Target {
     Target {
         flags: Target::VALID | Target::RESOLVED | Target::ROUTABLE | Target::ACCEPTING,
@@ -20,7 +20,7 @@ fn reachable() -> Target {
     }
 }
 
-/// The way to it.
+/// Its next hop.
 fn way(mode: Mode, address: &str) -> Way {
     let v4 = Address::v4([172, 18, 0, 0]);
     let v6 = Address::v6([0xfd, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
@@ -51,7 +51,7 @@ fn check(mode: Mode, address: &str, next_hop: NextHopState, expected: &Target) {
 }
 
 #[test]
-fn entries_hold_what_packets_need() {
+fn target_entries_have_the_exact_bytes() {
     let resolved = || NextHopState::Resolved(HOP);
     for mode in [Mode::Ipip, Mode::Gue, Mode::L2dsr] {
         for address in ["10.0.0.1", "2001:db8::1"] {

@@ -7,7 +7,7 @@ use lb_common::{
 
 use super::*;
 
-/// Plans that follow each other, as one agent makes them, or as one does that starts anew each time.
+/// Successive plans, of one agent, or of an agent that restarts each time.
 struct Story {
     world: World,
     plan: Plan,
@@ -71,7 +71,7 @@ fn a_drained_target_keeps_its_flows_until_its_delay_is_over() {
     story.world.drained.insert(key.clone());
     assert_eq!(story.after(10).next_change, Some(1310));
     assert_eq!(story.shown(1), Some((Draining, true, false)));
-    // Changing the delay does not change a drain that is under way.
+    // Changing the delay does not change a drain in progress.
     story.life(|life| life.deregistration_delay = Duration::from_secs(5));
     story.after(299);
     assert_eq!(story.shown(1), Some((Draining, true, false)));
@@ -84,7 +84,7 @@ fn a_drained_target_keeps_its_flows_until_its_delay_is_over() {
     story.world.drained.clear();
     story.after(1);
     assert_eq!(story.shown(1), Some((Healthy, true, true)));
-    // The next drain has a delay of its own.
+    // The next drain has its own delay.
     story.world.drained.insert(key);
     assert_eq!(story.after(1).next_change, Some(1317));
     // One that is unhealthy keeps nothing.
@@ -114,7 +114,7 @@ fn a_removed_target_finishes_its_flows_and_is_gone() {
     assert_eq!(story.shown(2), None);
     assert!(!story.plan.tables.targets.contains_key(&id));
     assert!(story.plan.tables.resting.contains_key(&id), "flows may still name it");
-    // Its id is nobody's for a while.
+    // Its id is not reused for a while.
     story.world.target(v4(9), 100, HEALTHY);
     story.after(1);
     assert_ne!(story.report(9).unwrap().id, id);
@@ -154,7 +154,7 @@ fn a_removed_target_goes_at_once_when_nothing_keeps_it() {
     story.remove(2);
     story.after(1);
     assert_eq!(story.shown(2), None);
-    // It finishes its flows also when nobody uses its group any more.
+    // It finishes its flows even if no listener uses its group any more.
     let mut story = Story::new(&[HEALTHY; 2]);
     story.remove(2);
     story.world.config.listeners.clear();
@@ -280,7 +280,7 @@ fn weight_zero_keeps_flows_and_takes_none() {
 }
 
 #[test]
-fn slots_disarm_when_they_have_been_quiet() {
+fn slots_disarm_when_they_are_idle() {
     let mut story = Story::new(&[HEALTHY; 2]);
     story.world.first_group().targets[0].weight = 0;
     story.after(1);

@@ -193,9 +193,9 @@ fn check_ids(before: &Plan, after: &Plan) {
     }
 }
 
-/// Tables without where rings lie: after a failure in the middle, a ring that had not moved yet
-/// may find its place elsewhere. Nor have they the rings of listeners on their way: one that had not
-/// left its former group yet takes along what that has become.
+/// Tables without where rings lie: after a failure in the middle, a ring that had not moved yet may
+/// find its place elsewhere. Nor have they the rings of listeners in transition: a listener that
+/// had not left its previous group yet takes the present ring of that group.
 fn unplaced(tables: &Tables) -> Tables {
     let mut tables = tables.clone();
     tables.groups.retain(|_, group| !is_transition(&group.name));
@@ -230,7 +230,7 @@ proptest! {
         let maps = FakeMaps::default();
         let mut last: Option<Plan> = None;
         for (number, world) in worlds.iter().enumerate() {
-            // An agent that stays compares with what it planned, a new one with what it reads.
+            // A running agent compares with its last plan, a new one with the maps.
             let read = maps.tables();
             let previous = match &last {
                 Some(last) if number % 2 == 0 => &last.tables,
@@ -284,7 +284,7 @@ proptest! {
                     let key = lb_config::listener_key(listener).unwrap();
                     let mut groups = plan.tables.groups.values();
                     let group = groups.find(|group| *group.name == *listener.target_group).unwrap();
-                    // It waits with what its former group has.
+                    // It waits with the slots of its previous group.
                     if group.slots.first().is_none_or(|slot| slot.current == 0) {
                         continue;
                     }

@@ -1,4 +1,4 @@
-//! Who takes traffic, what state targets are shown in, and what people are told.
+//! Which targets take traffic, their reported states, and the warnings.
 
 use lb_common::{
     Mode, RingRef, Slot,
@@ -177,9 +177,9 @@ const CASES: &[Case] = &[
             &[Given { hop: Some(Hop::Behind), ..HEALTHY }, HEALTHY],
             &[(Healthy, UNUSABLE, false), (Healthy, None, true)],
             &["target group web: 1 of 2 targets have no usable next hop and take no traffic \
-                   (10.0.0.1: 10.0.0.1 is behind a router, and l2dsr reaches only targets on the \
-                   same layer 2: use forwarding ipip, or connect this host to the network of the \
-                   target)"],
+               (10.0.0.1: 10.0.0.1 is behind a router, and l2dsr reaches only targets on the same \
+               layer 2 network: use forwarding ipip, or connect this host to the network of the \
+               target)"],
         )
     },
     used(

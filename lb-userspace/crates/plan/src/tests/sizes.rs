@@ -23,7 +23,7 @@ fn number(count: usize) -> u16 {
 }
 
 #[test]
-fn what_does_not_fit_is_refused() {
+fn configurations_that_do_not_fit_the_maps_are_refused() {
     let mut listeners = of_targets(1..2);
     for last in 0..number(LISTENERS_MAX) {
         let [high, low] = last.to_be_bytes();

@@ -1,5 +1,5 @@
-//! Groups that stand: one change after the other gives the plan that it would give to an agent that
-//! remembers nothing, and leaves the other groups alone.
+//! Cached plans: successive changes give the same plan as for an agent without a cache, and do not
+//! touch other groups.
 
 use lb_common::{
     Mode,
@@ -136,7 +136,7 @@ proptest! {
     })]
 
     #[test]
-    fn what_is_remembered_changes_nothing(
+    fn cached_plans_equal_new_ones(
         steps in prop::collection::vec((step(), 0..GROUPS, 0..TARGETS + 1), 1..40),
     ) {
         let mut world = world();

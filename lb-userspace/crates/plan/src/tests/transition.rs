@@ -1,5 +1,5 @@
-//! Listeners that are led to another group, groups that get another name or are deleted, plan after
-//! plan. That connections stay is shown by the simulation; here is what it does not see.
+//! Listeners that switch to another group, and groups that are renamed or deleted, plan after plan.
+//! The simulation shows that connections keep their targets; these tests cover the rest.
 
 use lb_common::{
     Slot,
@@ -10,7 +10,7 @@ use super::*;
 
 const HEALTHY: Option<TargetState> = Some(Healthy);
 
-/// Blue has targets 1 and 2, green 3 and 4; one listener is led to blue.
+/// Blue has targets 1 and 2, green 3 and 4; one listener forwards to blue.
 pub(super) fn world() -> World {
     let mut world = World::new();
     for (name, numbers) in [("blue", [1, 2]), ("green", [3, 4])] {
@@ -42,13 +42,13 @@ fn states(plan: &Plan) -> Vec<(TargetState, bool)> {
     plan.targets.iter().map(|report| (report.state, routable(report.id))).collect()
 }
 
-/// Groups in the maps that are rings of listeners on their way.
+/// Groups in the maps that are rings of listeners in transition.
 fn on_their_way(plan: &Plan) -> usize {
     plan.tables.groups.values().filter(|group| is_transition(&group.name)).count()
 }
 
 #[test]
-fn a_group_that_nobody_uses_is_checked_and_gets_nothing() {
+fn an_unused_group_is_checked_and_gets_no_packets() {
     let mut world = world();
     let plan = world.first_plan().unwrap();
     let none = (Healthy, false);
@@ -72,11 +72,11 @@ fn a_listener_takes_its_ring_along_and_gives_it_back() {
     assert_eq!(led.cache.armed(), ring.slots.len());
     let draining = (Draining, true);
     assert_eq!(states(&led), [draining, draining, (Healthy, true), (Healthy, true)]);
-    // A new agent must not take them for drained by somebody.
+    // A new agent must not restore them as drained by a command.
     let flags = led.tables.targets.values().map(|target| target.flags & lb_common::Target::LEAVING);
     assert_eq!(flags.filter(|flag| *flag != 0).count(), 2);
 
-    // On the way back nothing is disarmed.
+    // On the switch back nothing is disarmed.
     world.last_listener().target_group = "blue".to_owned();
     let back = next(&world, &led);
     assert!(group_of(&back).slots.iter().all(|slot| slot.is_armed()));
@@ -103,7 +103,7 @@ fn its_ring_stays_its_own_while_the_group_has_armed_slots() {
 }
 
 #[test]
-fn listeners_that_go_the_same_way_share_a_ring_and_others_do_not() {
+fn listeners_with_the_same_switch_share_a_ring_and_others_do_not() {
     let mut world = world();
     world.listener("203.0.113.2", "blue");
     world.listener("203.0.113.3", "blue");
@@ -140,7 +140,8 @@ fn a_listener_waits_for_a_group_without_verdicts() {
     let waits = next(&world, &first);
     let before: Vec<Slot> = group_of(&first).slots.to_vec();
     assert_eq!(group_of(&waits).slots.to_vec(), before);
-    assert!(waits.warnings.iter().any(|warning| warning.text.contains("stay with the targets")));
+    let keeps = "keep their previous targets";
+    assert!(waits.warnings.iter().any(|warning| warning.text.contains(keeps)));
     let key = TargetKey { group: "green".into(), address: v4(3), port: 80 };
     world.health.insert(key, verdict(Healthy));
     let led = next(&world, &waits);

@@ -1,5 +1,5 @@
-//! Listeners that are led to a group that has no target in service: they wait, and who changes the
-//! configuration is told.
+//! Listeners that switch to a group without a target in service wait, and the answer to the change
+//! says so.
 
 use lb_common::target::TargetState::{Draining, Healthy, Initial, Unhealthy};
 
@@ -25,7 +25,7 @@ fn kinds(plan: &Plan) -> Vec<WarningKind> {
     plan.warnings.iter().map(|warning| warning.kind).collect()
 }
 
-/// The listener is led to green, whose targets are in these states.
+/// The listener switches to green, whose targets are in these states.
 fn led(states: [TargetState; 2]) -> (World, Plan) {
     let mut world = world();
     let first = world.first_plan().unwrap();
@@ -62,7 +62,7 @@ fn another_listener_of_the_group_is_warned_of() {
 }
 
 #[test]
-fn who_waits_gets_what_a_dead_target_had_shared_out() {
+fn a_waiting_listener_spreads_the_slots_of_a_dead_target() {
     let (mut world, waits) = led([Initial, Initial]);
     let dead = TargetKey { group: "blue".into(), address: v4(1), port: 80 };
     world.health.insert(dead, verdict(Unhealthy));
@@ -85,7 +85,7 @@ fn a_change_is_refused_only_when_waiting_is_in_vain() {
         let unserved = unserved((&before.config, &first.targets), (&world.config, &plan));
         (unserved.left.join("\n"), unserved.waiting.join("\n"))
     };
-    let waits = "listener 203.0.113.1-blue: no target of green has been checked yet; it stays with the \
+    let waits = "listener 203.0.113.1-blue: no target of green has been checked yet; it keeps the \
                  targets of blue until one is healthy";
     for states in [[Initial, Initial], [Unhealthy, Initial]] {
         assert_eq!(judged(states), (String::new(), waits.to_owned()), "{states:?}");
@@ -94,7 +94,7 @@ fn a_change_is_refused_only_when_waiting_is_in_vain() {
     let (left, waiting) = judged([Unhealthy, Unhealthy]);
     assert!(left.starts_with(dead) && waiting.is_empty(), "{left} {waiting}");
     assert_eq!(judged([Healthy, Unhealthy]), <(String, String)>::default());
-    // One that is found in another way does not wait.
+    // A listener whose flows are looked up differently does not wait.
     let (mut world, _) = led([Initial, Initial]);
     Arc::make_mut(&mut world.config.target_groups[1]).forwarding = Mode::Nat;
     let plan = next(&world, &first);

@@ -92,9 +92,9 @@ fn every_mode_carries_the_packet_as_it_is() {
     }
 }
 
-/// The way is the target's, whatever its state: an unhealthy one is probed like any other.
+/// The path does not depend on the target's state: an unhealthy one is probed like any other.
 #[test]
-fn what_cannot_go_is_refused_with_the_reason() {
+fn packets_that_cannot_be_sent_are_refused_with_the_reason() {
     let http = vip("203.0.113.10:80");
     let good = target(Mode::Ipip, "10.0.0.11");
     let unresolved = Target { flags: Target::VALID, ..good };
@@ -116,7 +116,7 @@ fn what_cannot_go_is_refused_with_the_reason() {
 }
 
 #[test]
-fn the_source_says_whose_packet_it_is() {
+fn the_source_identifies_the_probe() {
     for (to, source) in [("203.0.113.10:80", "10.0.0.2"), ("[2001:db8::10]:80", "fd00::2")] {
         let source = SocketAddr::new(source.parse().unwrap(), SOURCE_PORT);
         assert_eq!(source_of(&syn(vip(to), &[])), Some(source));

@@ -1,4 +1,4 @@
-//! The prober and what it believes, with a fake in place of the network.
+//! The prober and its conclusions, with a fake instead of the network.
 
 use std::{
     sync::atomic::{AtomicU32, Ordering::Relaxed},
@@ -32,7 +32,7 @@ fn entry() -> ProbeRoute {
     ProbeRoute::Entry(Box::new(Target { flags, mode: Mode::Ipip as u8, ..Target::default() }))
 }
 
-/// Ends as told, and counts; on the way it does what the carrier would.
+/// Ends as configured, and counts; it also does what the carrier would.
 struct Fake {
     outcome: Outcome,
     carries: fn(&ProbeInFlight),
@@ -42,7 +42,7 @@ struct Fake {
 impl Prober for Fake {
     fn probe<'a>(&'a self, probe: &'a Probe, _deadline: Instant) -> ProbeFuture<'a> {
         self.probes.fetch_add(1, Relaxed);
-        if let Way::TunnelProbe(tunnel_probe) = &probe.way {
+        if let ProbeVia::TunnelProbe(tunnel_probe) = &probe.via {
             assert_eq!(probe.address, VIP.parse().unwrap());
             (self.carries)(tunnel_probe.in_flight());
         }
@@ -50,13 +50,13 @@ impl Prober for Fake {
     }
 }
 
-async fn outcome(shared: &Arc<Shared>, fake: &Arc<Fake>, way: Way) -> Outcome {
+async fn outcome(shared: &Arc<Shared>, fake: &Arc<Fake>, via: ProbeVia) -> Outcome {
     let inner = Arc::clone(fake) as Arc<dyn Prober>;
     let prober = TunnelProber { inner, shared: Arc::clone(shared) };
     let probe = Probe {
         group: "web".to_owned(),
         address: (key(1).address, 80).into(),
-        way,
+        via,
         protocol: HealthProtocol::Tcp,
         timeout: Duration::from_secs(1),
     };
@@ -68,7 +68,7 @@ fn fake(outcome: Outcome, carries: fn(&ProbeInFlight)) -> Arc<Fake> {
 }
 
 #[tokio::test]
-async fn without_a_way_nothing_is_probed() {
+async fn without_a_probe_path_probes_are_inconclusive() {
     let shared = shared([
         ProbeRoute::Pending("who has it?".to_owned()),
         ProbeRoute::Nowhere("no route".to_owned()),
@@ -81,19 +81,19 @@ async fn without_a_way_nothing_is_probed() {
         (1, inconclusive("who has it?")),
         (2, unusable),
         (3, inconclusive(super::super::shared::NOT_MADE)),
-        (4, inconclusive("the agent has not planned for this target yet")),
+        (4, inconclusive("the agent has no plan for this target yet")),
     ] {
-        let seen = outcome(&shared, &fake, Way::Tunnel(key(number))).await;
+        let seen = outcome(&shared, &fake, ProbeVia::Tunnel(key(number))).await;
         assert_eq!(seen, expected, "{number}");
     }
     assert_eq!(fake.probes.load(Relaxed), 0);
     // Other checks do not care.
-    assert_eq!(outcome(&shared, &fake, Way::Address).await, Outcome::Success);
+    assert_eq!(outcome(&shared, &fake, ProbeVia::Address).await, Outcome::Success);
 }
 
-/// What the prober says is believed only of a probe that was seen on its way.
+/// The result of the prober counts only for a probe that reached the interface of probes.
 #[tokio::test]
-async fn outcomes_mean_what_was_seen_of_the_probe() {
+async fn outcomes_count_only_for_probes_that_reached_the_device() {
     let shared = shared([entry()]);
     shared.set_fault(None);
     let refused = || Outcome::failed("connection refused");
@@ -104,7 +104,7 @@ async fn outcomes_mean_what_was_seen_of_the_probe() {
         in_flight.fail("no buffers".to_owned());
     };
     let judged = async |outcome_of: Outcome, carries| {
-        outcome(&shared, &fake(outcome_of, carries), Way::Tunnel(key(1))).await
+        outcome(&shared, &fake(outcome_of, carries), ProbeVia::Tunnel(key(1))).await
     };
     let sent: fn(&ProbeInFlight) = ProbeInFlight::count_sent;
     assert_eq!(judged(Outcome::Success, sent).await, Outcome::Success);
@@ -113,8 +113,8 @@ async fn outcomes_mean_what_was_seen_of_the_probe() {
     let expected = format!("connection refused (sent by ipip to VIP {VIP})");
     assert_eq!(judged(refused(), sent).await, Outcome::failed(expected));
     for (outcome, carries, part) in [
-        (Outcome::Success, unseen, "was not seen on its way"),
-        (refused(), unseen, "was not seen on its way"),
+        (Outcome::Success, unseen, "did not reach the interface of probes"),
+        (refused(), unseen, "did not reach the interface of probes"),
         (Outcome::Success, broken, "network is down"),
         (refused(), half, "no buffers"),
     ] {
@@ -137,7 +137,7 @@ async fn a_vip_of_this_host_cannot_be_probed() {
     let path = ProbePath { vip: "127.0.0.1:80".parse().unwrap(), route: entry() };
     shared.set_table(ProbePaths { probe_paths: [(key(1), path)].into(), hash_seed: [1, 2] });
     let fake = fake(Outcome::Success, ProbeInFlight::count_sent);
-    let seen = outcome(&shared, &fake, Way::Tunnel(key(1))).await;
+    let seen = outcome(&shared, &fake, ProbeVia::Tunnel(key(1))).await;
     let Outcome::Inconclusive { detail } = seen else {
         panic!("{seen:?}");
     };
@@ -156,7 +156,7 @@ fn many_doubts_are_a_few_warnings() {
     shared.note(&key(99), &Outcome::Inconclusive { detail: String::new() });
     let warnings = shared.warnings();
     assert_eq!(warnings.len(), 4, "{warnings:?}");
-    assert!(warnings[3].text.ends_with("7 more targets"), "{warnings:?}");
+    assert!(warnings[3].text.contains("7 more targets also keep"), "{warnings:?}");
     shared.set_table(ProbePaths::default());
     assert_eq!(shared.warnings(), [""; 0]);
 }

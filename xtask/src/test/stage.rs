@@ -54,6 +54,9 @@ const COMPUTING_TESTS: usize = 2;
 const CLI_TESTS: &[&str] =
     &["access", "bad_files", "cli", "control", "deploy", "exit_codes", "log"];
 
+/// Test programs that live through random sequences: of connections, and of load on target groups that scale.
+const SIMULATION_TESTS: &[&str] = &["comparison", "properties", "simulation"];
+
 /// Test programs with hosts in network namespaces.
 const NETWORK_TESTS: &[&str] = &["next_hop", "network"];
 
@@ -156,11 +159,11 @@ pub(super) const STAGES: &[Stage] = &[
     },
     Stage {
         name: "simulation",
-        purpose: "random lives of a target group: no connection breaks",
+        purpose: "random lives of target groups: no connection breaks, capacity follows load",
         privileged: false,
         quick: false,
         needs: setup::BPF_NEEDS,
-        action: |on| on.tests(&["--test", "simulation"]),
+        action: |on| on.tests(&selection(SIMULATION_TESTS)),
     },
     Stage {
         name: "package",
@@ -295,7 +298,7 @@ mod tests {
             tests.map(|target| target["name"].as_str().unwrap().to_owned()).collect();
         tests.sort();
         let mut known =
-            [CLI_TESTS, NETWORK_TESTS, &["abi", "agent", "datapath", "simulation"]].concat();
+            [CLI_TESTS, NETWORK_TESTS, SIMULATION_TESTS, &["abi", "agent", "datapath"]].concat();
         known.sort_unstable();
         assert_eq!(tests, known);
     }

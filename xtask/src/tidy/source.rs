@@ -49,6 +49,7 @@ const PRINTING_PLACES: &[&str] = &[
     "lb-userspace/src/main.rs",
     "lb-userspace/crates/plan/src/tests/",
     "lb-userspace/crates/netlink/tests/",
+    "lb-userspace/crates/scale/tests/",
     "lb-userspace/tests/",
     "tests/",
     "xtask/",

@@ -1,0 +1,105 @@
+//! PURE: the checked rules of a listener, in the order in which they are tried.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::{
+    action::Action,
+    check,
+    error::{Problem, RuleError},
+    limits,
+    matcher::Matcher,
+    rule::{ListenerEnd, Rule},
+};
+
+/// The checked rules of a listener and its default action.
+#[derive(Clone, Debug)]
+pub struct RuleSet {
+    rules: Vec<CheckedRule>,
+    default_action: Action,
+    listener: ListenerEnd,
+}
+
+/// A rule without fault, with its conditions ready to be tried.
+#[derive(Clone, Debug)]
+pub(crate) struct CheckedRule {
+    pub(crate) rule: Rule,
+    pub(crate) matchers: Vec<Matcher>,
+}
+
+impl RuleSet {
+    /// Checks all rules. Their order in `rules` has no meaning: the lowest priority is tried first.
+    ///
+    /// # Errors
+    ///
+    /// Every fault of every rule.
+    pub fn new(
+        rules: Vec<Rule>,
+        default_action: Action,
+        listener: ListenerEnd,
+    ) -> Result<Self, Vec<RuleError>> {
+        let mut errors = Vec::new();
+        let mut fault = |rule: &str, problem| {
+            errors.push(RuleError { rule: rule.to_owned(), problem });
+        };
+        for problem in check::default_action(&default_action, listener) {
+            fault("default", problem);
+        }
+        if rules.len() > limits::RULES_MAX {
+            fault("default", Problem::TooManyRules(rules.len()));
+        }
+        let mut names: HashSet<&str> = HashSet::new();
+        let mut priorities: HashMap<u32, &str> = HashMap::new();
+        for rule in &rules {
+            for problem in check::rule(rule, listener) {
+                fault(&rule.name, problem);
+            }
+            if !names.insert(&rule.name) {
+                fault(&rule.name, Problem::DuplicateName);
+            }
+            if let Some(other) = priorities.insert(rule.priority, &rule.name) {
+                let (priority, other) = (rule.priority, other.to_owned());
+                fault(&rule.name, Problem::DuplicatePriority { priority, other });
+            }
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let mut checked = Vec::with_capacity(rules.len());
+        for rule in rules {
+            let matchers: Result<_, _> = rule.conditions.iter().map(Matcher::new).collect();
+            // Escapes were checked above: no rule is left out here.
+            let Ok(matchers) = matchers else { continue };
+            checked.push(CheckedRule { rule, matchers });
+        }
+        checked.sort_by_key(|checked| checked.rule.priority);
+        Ok(Self { rules: checked, default_action, listener })
+    }
+
+    /// The rules, lowest priority first.
+    #[must_use]
+    pub fn rules(&self) -> impl ExactSizeIterator<Item = &Rule> {
+        self.rules.iter().map(|checked| &checked.rule)
+    }
+
+    /// The rule at a place of this order.
+    #[must_use]
+    pub fn rule(&self, place: usize) -> Option<&Rule> {
+        self.rules.get(place).map(|checked| &checked.rule)
+    }
+
+    /// What is done with requests that no rule matches.
+    #[must_use]
+    pub fn default_action(&self) -> &Action {
+        &self.default_action
+    }
+
+    /// The listener that the rules were checked for.
+    #[must_use]
+    pub fn listener(&self) -> ListenerEnd {
+        self.listener
+    }
+
+    pub(crate) fn checked(&self) -> &[CheckedRule] {
+        &self.rules
+    }
+}

@@ -79,7 +79,7 @@ fn wrong_access_is_wrong_usage() {
         ("agent --read-group root".to_owned(), "--read-socket <PATH>"),
         (
             "agent --read-socket read.sock --read-group no-such-group".to_owned(),
-            "--read-group: there is no group `no-such-group`; `groupadd --system no-such-group`",
+            "no group `no-such-group`; create it with `groupadd --system no-such-group`",
         ),
         (
             "agent --socket-group no-such-group".to_owned(),

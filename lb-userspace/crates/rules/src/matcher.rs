@@ -19,7 +19,18 @@ pub(crate) enum Matcher {
     Header { name: String, values: Vec<Pattern> },
     Query(Vec<(Option<Pattern>, Pattern)>),
     SourceIp(Vec<IpNet>),
-    Regex { subject: Subject, values: Vec<String> },
+    Regex(RegexCondition),
+}
+
+/// Regular expressions of a condition, with their numbers in the rule set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RegexCondition {
+    pub(crate) subject: Subject,
+    pub(crate) values: Vec<String>,
+    /// Number of the subject; expressions of one subject are evaluated together.
+    pub(crate) set: usize,
+    /// Number of each expression in its set.
+    pub(crate) places: Vec<usize>,
 }
 
 /// What regular expressions are applied to.
@@ -41,8 +52,8 @@ pub(crate) struct Subjects<'a> {
 
 /// Answers whether one of several regular expressions matches.
 pub(crate) trait RegexAnswers {
-    /// Whether one of `values` matches the subject; for a header, one of its lines.
-    fn any(&mut self, subject: &Subject, values: &[String], subjects: &Subjects<'_>) -> bool;
+    /// Whether one of the expressions matches the subject; for a header, one of its lines.
+    fn any(&mut self, condition: &RegexCondition, subjects: &Subjects<'_>) -> bool;
 }
 
 impl<'a> Subjects<'a> {
@@ -56,7 +67,11 @@ impl Matcher {
         let patterns = |values: &[String], case| -> Result<Vec<Pattern>, BadEscape> {
             values.iter().map(|value| Pattern::new(value, Escapes::No, case)).collect()
         };
-        let regex = |subject, values: &[String]| Self::Regex { subject, values: values.to_vec() };
+        // `number` gives the numbers when all rules are there.
+        let regex = |subject, values: &[String]| {
+            let (values, places) = (values.to_vec(), Vec::new());
+            Self::Regex(RegexCondition { subject, values, set: 0, places })
+        };
         Ok(match condition {
             // Hosts of requests are in lower case already, so patterns are, too.
             Condition::Host(values) => {
@@ -100,7 +115,7 @@ impl Matcher {
             Self::SourceIp(networks) => {
                 networks.iter().any(|network| network.contains(&subjects.peer))
             }
-            Self::Regex { subject, values } => regexes.any(subject, values, subjects),
+            Self::Regex(condition) => regexes.any(condition, subjects),
         }
     }
 }

@@ -1,17 +1,20 @@
 //! PURE: regular expressions of conditions: how they are compiled, and tried one by one.
 
+use std::collections::HashMap;
+
 use regex::bytes::{Regex, RegexBuilder};
 
 use crate::{
     limits,
-    matcher::{RegexAnswers, Subject, Subjects},
+    matcher::{Matcher, RegexAnswers, RegexCondition, Subject, Subjects},
 };
 
 /// Compiles each expression when it is asked for: the plain way, for explanations and tests.
 pub(crate) struct OneByOne;
 
 impl RegexAnswers for OneByOne {
-    fn any(&mut self, subject: &Subject, values: &[String], subjects: &Subjects<'_>) -> bool {
+    fn any(&mut self, condition: &RegexCondition, subjects: &Subjects<'_>) -> bool {
+        let RegexCondition { subject, values, .. } = condition;
         let mut compiled = values.iter().filter_map(|value| compile(subject, value).ok());
         let matches = |regex: Regex| match subject {
             Subject::Host => regex.is_match(subjects.host.as_bytes()),
@@ -32,4 +35,20 @@ pub(crate) fn compile(subject: &Subject, value: &str) -> Result<Regex, regex::Er
     let mut builder = RegexBuilder::new(value);
     builder.case_insensitive(ignores_case(subject)).size_limit(limits::REGEX_MEMORY_MAX);
     builder.build()
+}
+
+/// Gives each subject and each different expression of it a number, from 0.
+pub(crate) fn number(matchers: Vec<&mut Matcher>) {
+    let mut sets: HashMap<Subject, (usize, HashMap<String, usize>)> = HashMap::new();
+    for matcher in matchers {
+        let Matcher::Regex(condition) = matcher else { continue };
+        let next = sets.len();
+        let (set, places) = sets.entry(condition.subject.clone()).or_insert((next, HashMap::new()));
+        condition.set = *set;
+        let place = |value: &String| {
+            let next = places.len();
+            *places.entry(value.clone()).or_insert(next)
+        };
+        condition.places = condition.values.iter().map(place).collect();
+    }
 }

@@ -8,6 +8,7 @@ use crate::{
     error::{Problem, RuleError},
     limits,
     matcher::Matcher,
+    regexes,
     rule::{ListenerEnd, Rule},
 };
 
@@ -72,6 +73,7 @@ impl RuleSet {
             checked.push(CheckedRule { rule, matchers });
         }
         checked.sort_by_key(|checked| checked.rule.priority);
+        regexes::number(checked.iter_mut().flat_map(|rule| &mut rule.matchers).collect());
         Ok(Self { rules: checked, default_action, listener })
     }
 

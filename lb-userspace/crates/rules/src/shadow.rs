@@ -59,10 +59,10 @@ fn covers(general: &Matcher, special: &Matcher) -> bool {
         (Matcher::SourceIp(general), Matcher::SourceIp(special)) => {
             each(special, general, |general: &IpNet, special| general.contains(special))
         }
-        (
-            Matcher::Regex { subject: general_subject, values: general },
-            Matcher::Regex { subject, values: special },
-        ) => general_subject == subject && each(special, general, PartialEq::eq),
+        (Matcher::Regex(general), Matcher::Regex(special)) => {
+            general.subject == special.subject
+                && each(&special.values, &general.values, PartialEq::eq)
+        }
         _ => false,
     }
 }

@@ -13,6 +13,7 @@ mod simple;
 mod step;
 mod tracking;
 mod vote;
+mod votes;
 
 pub use breakers::GROWTH_DEADLINE_MIN;
 pub use schedule::SCHEDULE_LATE_MAX;
@@ -60,7 +61,7 @@ pub fn decide(state: &State, samples: &Samples, now: Moment) -> Decision {
     let votes = if state.is_suspended(Process::AlarmNotification) {
         Vec::new()
     } else {
-        vote::all(state, &memory, samples, now, start)
+        votes::all(state, &memory, samples, now, start)
     };
     scale_in::record(state, &mut memory, &votes, now);
     let alerts = votes.iter().filter_map(failed_input).collect();
@@ -176,7 +177,7 @@ impl Draft<'_> {
             rule,
             inputs: votes.into_iter().map(|vote| vote.input).collect(),
             rejected: self.rejected,
-            replace: replace::sick_members(state, now, launch, &mut self.alerts),
+            replace: replace::unhealthy_members(state, now, launch, &mut self.alerts),
             alerts: self.alerts,
             launch,
             memory: self.memory,

@@ -97,7 +97,7 @@ pub struct Rejected {
 pub enum Because {
     /// It is outside the limits.
     Limits(Limits),
-    /// Another policy asked for more.
+    /// Another policy asked for as many or more.
     Larger(String),
     /// The work is so near to the capacity that nothing changes.
     Tolerance,
@@ -152,7 +152,7 @@ pub enum Alert {
         waited: Duration,
     },
     /// All members fail their health checks at once, so the checks are suspected: none is replaced.
-    AllSick,
+    AllUnhealthy,
     /// The input of a policy failed.
     InputFailed {
         /// The policy.

@@ -84,7 +84,7 @@ impl Display for Because {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Limits(limits) => write!(formatter, "the limits are {limits}"),
-            Self::Larger(policy) => write!(formatter, "{policy} asks for more"),
+            Self::Larger(policy) => write!(formatter, "{policy} asks for as many or more"),
             Self::Tolerance => {
                 write!(formatter, "the work is within the tolerance of the present capacity")
             }
@@ -129,7 +129,7 @@ impl Display for Alert {
                  checks",
                 waited.as_secs()
             ),
-            Self::AllSick => write!(
+            Self::AllUnhealthy => write!(
                 formatter,
                 "all members fail their health checks at once, so none is replaced: check the \
                  probes first"
@@ -137,6 +137,48 @@ impl Display for Alert {
             Self::InputFailed { policy, error } => {
                 write!(formatter, "the input of policy {policy} failed: {error}")
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::limits::Limits;
+
+    #[test]
+    fn reasons_in_words() {
+        let a_minute = Duration::from_mins(1);
+        let load = || "load".to_owned();
+        let cases = [
+            (Because::Limits(Limits { min: 2, max: 9 }), "the limits are 2 to 9"),
+            (Because::Larger(load()), "load asks for as many or more"),
+            (Because::Tolerance, "the work is within the tolerance of the present capacity"),
+            (
+                Because::NeededBefore { by: load(), need: 7.123 },
+                "load needed 7.12 targets within the scale-in window",
+            ),
+            (Because::Failed(load()), "the input of load failed"),
+            (Because::Empty(load()), "the input of load is empty"),
+            (
+                Because::WindowNotFull { left: a_minute },
+                "samples do not cover the scale-in window yet, 60 s are missing",
+            ),
+            (Because::Rate, "the rate of changes is limited"),
+            (Because::Suspended(Process::Launch), "launching is suspended"),
+            (Because::Suspended(Process::Terminate), "terminating is suspended"),
+            (Because::FailsOpen, "the group fails open"),
+            (Because::LaunchesFail { retry_in: a_minute }, "launches fail; the next is in 60 s"),
+            (
+                Because::NotGrowing { waited: a_minute },
+                "no member has come into service for 60 s since more were asked for",
+            ),
+        ];
+        for (because, expected) in cases {
+            let rejected = Rejected { by: load(), capacity: 7, because };
+            assert_eq!(rejected.to_string(), format!("7 by load: {expected}"));
         }
     }
 }

@@ -45,7 +45,7 @@ pub struct Settings {
     /// How fast capacity may shrink; not limited if not set.
     #[serde(default)]
     pub scale_in_rate: Option<Rate>,
-    /// How sick members are replaced.
+    /// How unhealthy members are replaced.
     #[serde(default)]
     pub replacement: Replacement,
 }

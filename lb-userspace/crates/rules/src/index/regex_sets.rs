@@ -1,58 +1,64 @@
-//! PURE: all regular expressions of a listener, tried at once: one set for hosts, one for paths,
-//! and one for each header name.
-
-use std::collections::{BTreeSet, HashMap};
+//! PURE: all regular expressions of a listener, tried at once: one set for hosts, one for paths, and
+//! one for each header name.
 
 use regex::bytes::{RegexSet, RegexSetBuilder};
 
 use crate::{
     limits,
-    matcher::{Matcher, RegexAnswers, Subject, Subjects},
+    matcher::{Matcher, RegexAnswers, RegexCondition, Subject, Subjects},
     regexes,
     rule_set::CheckedRule,
 };
 
-/// The sets of a listener.
+/// The sets of a listener, by the numbers that their conditions have.
 #[derive(Debug, Default)]
 pub(super) struct RegexSets {
-    sets: HashMap<Subject, Set>,
+    sets: Vec<RegexSet>,
 }
 
-#[derive(Debug)]
-struct Set {
-    /// Its place among the answers of a request.
-    place: usize,
-    regexes: RegexSet,
-    /// Place of each expression in the set.
-    places: HashMap<String, usize>,
+/// What a set is made from.
+struct Source<'a> {
+    subject: &'a Subject,
+    values: Vec<&'a str>,
 }
 
 impl RegexSets {
     pub(super) fn new(rules: &[CheckedRule]) -> Result<Self, regex::Error> {
-        let mut sources: HashMap<&Subject, BTreeSet<&String>> = HashMap::new();
+        let mut sources: Vec<Source<'_>> = Vec::new();
         for matcher in rules.iter().flat_map(|rule| &rule.matchers) {
-            if let Matcher::Regex { subject, values } = matcher {
-                sources.entry(subject).or_default().extend(values);
+            let Matcher::Regex(RegexCondition { subject, values, set, places }) = matcher else {
+                continue;
+            };
+            // Numbers were given in this order.
+            if *set == sources.len() {
+                sources.push(Source { subject, values: Vec::new() });
+            }
+            let source = &mut sources[*set];
+            for (value, place) in values.iter().zip(places) {
+                if *place == source.values.len() {
+                    source.values.push(value);
+                }
             }
         }
-        let mut sets = HashMap::new();
-        for (place, (subject, values)) in sources.into_iter().enumerate() {
-            // Each expression keeps the limit, so the set is within the sum.
-            let memory_max = limits::REGEX_MEMORY_MAX.saturating_mul(values.len() + 1);
-            let mut builder = RegexSetBuilder::new(&values);
-            builder.case_insensitive(regexes::ignores_case(subject)).size_limit(memory_max);
-            let regexes = builder.build()?;
-            let places = values.into_iter().cloned().zip(0..).collect();
-            sets.insert(subject.clone(), Set { place, regexes, places });
-        }
+        let sets = sources.iter().map(Source::compile).collect::<Result<_, _>>()?;
         Ok(Self { sets })
+    }
+}
+
+impl Source<'_> {
+    fn compile(&self) -> Result<RegexSet, regex::Error> {
+        // Each expression keeps the limit, so the set is within the sum.
+        let memory_max = limits::REGEX_MEMORY_MAX.saturating_mul(self.values.len() + 1);
+        let mut builder = RegexSetBuilder::new(&self.values);
+        builder.case_insensitive(regexes::ignores_case(self.subject)).size_limit(memory_max);
+        builder.build()
     }
 }
 
 /// The answers for one request: a set is tried when a rule first asks for it.
 pub(super) struct Lazy<'a> {
     sets: &'a RegexSets,
-    /// By place of a set: which of its expressions match. Empty: not tried yet.
+    /// By number of a set: which of its expressions match. Empty: not tried yet.
     answers: Vec<Vec<bool>>,
 }
 
@@ -64,33 +70,30 @@ impl<'a> Lazy<'a> {
 }
 
 impl RegexAnswers for Lazy<'_> {
-    fn any(&mut self, subject: &Subject, values: &[String], subjects: &Subjects<'_>) -> bool {
-        let Some(set) = self.sets.sets.get(subject) else { return false };
+    fn any(&mut self, condition: &RegexCondition, subjects: &Subjects<'_>) -> bool {
         if self.answers.is_empty() {
             self.answers = vec![Vec::new(); self.sets.sets.len()];
         }
-        let answers = &mut self.answers[set.place];
+        let answers = &mut self.answers[condition.set];
         if answers.is_empty() {
-            *answers = set.answers(subject, subjects);
+            *answers = matches(&self.sets.sets[condition.set], &condition.subject, subjects);
         }
-        let place = |value: &String| set.places.get(value).and_then(|place| answers.get(*place));
-        values.iter().filter_map(place).any(|matched| *matched)
+        condition.places.iter().any(|place| answers[*place])
     }
 }
 
-impl Set {
-    fn answers(&self, subject: &Subject, subjects: &Subjects<'_>) -> Vec<bool> {
-        let mut answers = vec![false; self.places.len()];
-        let mut apply = |text: &[u8]| {
-            for place in &self.regexes.matches(text) {
-                answers[place] = true;
-            }
-        };
-        match subject {
-            Subject::Host => apply(subjects.host.as_bytes()),
-            Subject::Path => apply(subjects.request.path.as_bytes()),
-            Subject::Header(name) => subjects.request.header(name).for_each(apply),
+/// Of each expression of a set, whether it matches.
+fn matches(set: &RegexSet, subject: &Subject, subjects: &Subjects<'_>) -> Vec<bool> {
+    let mut answers = vec![false; set.len()];
+    let mut apply = |text: &[u8]| {
+        for place in &set.matches(text) {
+            answers[place] = true;
         }
-        answers
+    };
+    match subject {
+        Subject::Host => apply(subjects.host.as_bytes()),
+        Subject::Path => apply(subjects.request.path.as_bytes()),
+        Subject::Header(name) => subjects.request.header(name).for_each(apply),
     }
+    answers
 }

@@ -3,7 +3,7 @@
 
 use super::{
     tracking::targets,
-    vote::{Inward, Vote},
+    vote::{Floor, Vote},
 };
 use crate::{
     decision::{Because, Rejected, Rule},
@@ -22,14 +22,14 @@ pub(super) fn record(state: &State, memory: &mut Memory, votes: &[Vote], now: Mo
     let window = state.settings.scale_in_window;
     memory.needs.retain(|name, _| votes.iter().any(|vote| vote.input.policy == *name));
     for vote in votes {
-        let need = match vote.inward {
-            Inward::Work(work) => work,
-            Inward::Capacity(capacity) => f64::from(capacity),
-            Inward::Abstain | Inward::Unknown => continue,
+        let need = match vote.floor {
+            Floor::Work(work) => work,
+            Floor::Capacity(capacity) => f64::from(capacity),
+            Floor::Abstain | Floor::Unknown => continue,
         };
         memory.needs.entry(vote.input.policy.clone()).or_default().record(need, now, window);
     }
-    if votes.iter().all(|vote| vote.inward != Inward::Unknown) {
+    if votes.iter().all(|vote| vote.floor != Floor::Unknown) {
         let gap_max = state.settings.sample_interval.saturating_mul(SAMPLES_MISSING_MAX);
         let since = match memory.observed {
             Some(known) if now.since(&known.last) <= gap_max => known.since,
@@ -99,32 +99,27 @@ fn floor(
     };
     let floor = targets(need);
     let mut reject = |capacity, because| {
-        if capacity < start && capacity < floor.max(1) || because == Because::Tolerance {
-            rejected.push(Rejected { by: policy.clone(), capacity, because });
-        }
+        rejected.push(Rejected { by: policy.clone(), capacity, because });
     };
-    match vote.inward {
-        Inward::Work(work) => {
-            let by = policy.clone();
-            reject(targets(work), Because::NeededBefore { by, need });
-            let near = need >= f64::from(start) * (1.0 - state.settings.tolerance);
-            if near && floor < start {
-                reject(floor, Because::Tolerance);
-                return start;
-            }
-        }
-        Inward::Capacity(capacity) => {
-            let by = policy.clone();
-            reject(capacity, Because::NeededBefore { by, need });
-        }
-        Inward::Abstain | Inward::Unknown => {}
+    let asks = match vote.floor {
+        Floor::Work(work) => targets(work),
+        Floor::Capacity(capacity) => capacity,
+        Floor::Abstain | Floor::Unknown => return floor,
+    };
+    if asks < floor.min(start) {
+        reject(asks, Because::NeededBefore { by: policy.clone(), need });
+    }
+    let is_near = need >= f64::from(start) * (1.0 - state.settings.tolerance);
+    if matches!(vote.floor, Floor::Work(_)) && is_near && floor < start {
+        reject(floor, Because::Tolerance);
+        return start;
     }
     floor
 }
 
 /// Everything that forbids scale-in now.
 pub(super) fn obstacles(state: &State, memory: &Memory, votes: &[Vote]) -> Vec<Because> {
-    let unknown = votes.iter().filter(|vote| vote.inward == Inward::Unknown);
+    let unknown = votes.iter().filter(|vote| vote.floor == Floor::Unknown);
     let mut obstacles: Vec<Because> = unknown
         .map(|vote| match vote.input.sample {
             Sample::Empty => Because::Empty(vote.input.policy.clone()),

@@ -3,7 +3,7 @@
 
 use super::{
     step,
-    vote::{Inward, Vote},
+    vote::{Floor, Vote},
 };
 use crate::{
     adjustment::Adjustment,
@@ -29,18 +29,18 @@ pub(super) fn vote(
         Ok(known) => known,
         Err(sample) => return Vote::unknown(policy, metric, sample),
     };
-    let inward = if lowers(scaling) { Inward::Capacity(start) } else { Inward::Abstain };
+    let floor = if lowers(scaling) { Floor::Capacity(start) } else { Floor::Abstain };
     let in_breach = match scaling.breach {
         Breach::Above => value >= scaling.threshold,
         Breach::Below => value <= scaling.threshold,
     };
     if !in_breach {
-        return Vote::no_change(policy, metric, value, Ask::Nothing, inward);
+        return Vote::no_change(policy, metric, value, Ask::Nothing, floor);
     }
     let cools = memory.cooldown.is_some_and(|(since, length)| now.since(&since) < length);
     let waits = cools || !state.is_complete(now) || (saturated && lowers(scaling));
     if waits {
-        return Vote::no_change(policy, metric, value, Ask::Wait, inward);
+        return Vote::no_change(policy, metric, value, Ask::Wait, floor);
     }
     let to = scaling.adjust.apply(start, scaling.min_adjustment);
     // An adjustment that adds never lowers what is desired already.

@@ -4,7 +4,7 @@
 //! lowers what is desired already. So a breach that lasts adds once, and one that grows adds the
 //! rest.
 
-use super::vote::{Inward, Vote};
+use super::vote::{Floor, Vote};
 use crate::{
     adjustment::Adjustment,
     decision::Ask,
@@ -31,12 +31,12 @@ pub(super) fn vote(
     let step = matching(scaling, value).filter(|step| !step.adjust.is_neutral());
     let Some(step) = step else {
         let can_lower = scaling.steps.iter().any(lowers);
-        let inward = if can_lower { Inward::Capacity(start) } else { Inward::Abstain };
-        return Vote::no_change(policy, metric, value, Ask::Nothing, inward);
+        let floor = if can_lower { Floor::Capacity(start) } else { Floor::Abstain };
+        return Vote::no_change(policy, metric, value, Ask::Nothing, floor);
     };
     if lowers(step) && (warm < start || saturated) {
-        let inward = Inward::Capacity(start);
-        return Vote::no_change(policy, metric, value, Ask::Wait, inward);
+        let floor = Floor::Capacity(start);
+        return Vote::no_change(policy, metric, value, Ask::Wait, floor);
     }
     let to = step.adjust.apply(warm, scaling.min_adjustment);
     // An adjustment that adds never lowers what was added already.

@@ -144,6 +144,16 @@ fn the_same_breach_adds_once_while_members_are_pending() {
 }
 
 #[test]
+fn from_zero_and_to_zero() {
+    let empty = Settings { policies: vec![tracking("load", METRIC)], ..Settings::new(0, 20) };
+    let mut state = group(empty, 0);
+    assert_eq!(run(&mut state, &total(0.0), 0, 900).desired, 0);
+    assert_eq!(run(&mut state, &total(0.001), 915, 915).desired, 1);
+    assert_eq!(run(&mut state, &total(0.0), 930, 1815).desired, 1);
+    assert_eq!(run(&mut state, &total(0.0), 1830, 1830).desired, 0);
+}
+
+#[test]
 fn the_largest_policy_wins_and_scale_in_needs_all() {
     let mut state = group(settings(vec![tracking("a", "x"), tracking("b", "y")]), 6);
     let samples = |x: f64, y: f64| {

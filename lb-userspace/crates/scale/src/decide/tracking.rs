@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::vote::{Inward, Vote};
+use super::vote::{Floor, Vote};
 use crate::{
     decision::Ask,
     moment::Moment,
@@ -18,7 +18,7 @@ use crate::{
 struct Need {
     sample: Sample,
     out: f64,
-    inward: f64,
+    floor: f64,
 }
 
 pub(super) fn vote(
@@ -43,7 +43,7 @@ pub(super) fn vote(
     Vote {
         input: Vote::input(policy, &tracking.metric, need.sample, Ask::Work(need.out)),
         out: (to > start).then_some(to),
-        inward: Inward::Work(need.inward),
+        floor: Floor::Work(need.floor),
         proposes: !tracking.disable_scale_in,
         cools_down: None,
     }
@@ -68,8 +68,8 @@ fn of_total(sample: &Sample, saturated: bool, value: f64, start: u32) -> Result<
     // Of two finite numbers, the quotient may still be infinite.
     let out = (total / value).min(f64::from(u32::MAX));
     // Saturated targets hide demand: the total is a lower bound, and says nothing about scale-in.
-    let inward = if saturated { out.max(f64::from(start)) } else { out };
-    Ok(Need { sample, out, inward })
+    let floor = if saturated { out.max(f64::from(start)) } else { out };
+    Ok(Need { sample, out, floor })
 }
 
 /// What targets report of themselves. Members that are not warm are left out. One whose report is
@@ -101,7 +101,7 @@ fn of_reports(
     }
     let out = (sum / value).min(f64::from(u32::MAX));
     let average = Sample::Value((sum / f64::from(reporting)).min(f64::MAX));
-    Ok(Need { sample: average, out, inward: out + f64::from(missing) })
+    Ok(Need { sample: average, out, floor: out + f64::from(missing) })
 }
 
 #[cfg(test)]

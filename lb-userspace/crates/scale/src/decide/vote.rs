@@ -1,14 +1,12 @@
-//! PURE: rule 4: what each policy makes of its sample. A value counts; an empty sample and an error
-//! count as unknown, which blocks scale-in and never changes capacity by itself.
+//! PURE: what a policy wants, in each direction. How it comes to that is in `tracking`, `step` and
+//! `simple`.
 
-use super::{simple, step, tracking};
+use std::time::Duration;
+
 use crate::{
     decision::{Ask, Input},
-    memory::Memory,
-    moment::Moment,
-    policy::{Policy, PolicyKind},
-    sample::{Sample, Samples},
-    state::State,
+    policy::Policy,
+    sample::Sample,
 };
 
 /// What a policy wants.
@@ -18,16 +16,16 @@ pub(super) struct Vote {
     /// The capacity that it raises to.
     pub(super) out: Option<u32>,
     /// How far it lets others scale in.
-    pub(super) inward: Inward,
+    pub(super) floor: Floor,
     /// Whether it asks for scale-in by itself.
     pub(super) proposes: bool,
     /// Whether an adjustment starts a cooldown.
-    pub(super) cools_down: Option<std::time::Duration>,
+    pub(super) cools_down: Option<Duration>,
 }
 
 /// How far a policy lets others scale in.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Inward {
+pub(super) enum Floor {
     /// To so many targets' worth of work, outside the dead band.
     Work(f64),
     /// To a capacity.
@@ -38,48 +36,13 @@ pub(super) enum Inward {
     Unknown,
 }
 
-/// The votes of all policies that look at metrics.
-pub(super) fn all(
-    state: &State,
-    memory: &Memory,
-    samples: &Samples,
-    now: Moment,
-    start: u32,
-) -> Vec<Vote> {
-    let count = |policy: &Policy| vote(policy, state, memory, samples, now, start);
-    state.settings.policies.iter().filter_map(count).collect()
-}
-
-fn vote(
-    policy: &Policy,
-    state: &State,
-    memory: &Memory,
-    samples: &Samples,
-    now: Moment,
-    start: u32,
-) -> Option<Vote> {
-    let metric = policy.kind.metric()?;
-    let Some(reading) = samples.get(metric) else {
-        let missing = Sample::Error(format!("no reading of {metric}"));
-        return Some(Vote::unknown(policy, metric, missing));
-    };
-    Some(match &policy.kind {
-        PolicyKind::TargetTracking(kind) => {
-            tracking::vote(policy, kind, reading, state, now, start)
-        }
-        PolicyKind::Step(kind) => step::vote(policy, kind, reading, state, now, start),
-        PolicyKind::Simple(kind) => simple::vote(policy, kind, reading, state, memory, now, start),
-        PolicyKind::Schedule(_) => return None,
-    })
-}
-
 impl Vote {
     /// The vote of a policy whose sample is empty or an error.
     pub(super) fn unknown(policy: &Policy, metric: &str, sample: Sample) -> Self {
         Self {
             input: Self::input(policy, metric, sample, Ask::Unknown),
             out: None,
-            inward: Inward::Unknown,
+            floor: Floor::Unknown,
             proposes: false,
             cools_down: None,
         }
@@ -90,7 +53,7 @@ impl Vote {
         Self {
             input: Self::input(policy, metric, Sample::Value(value), Ask::Capacity(to)),
             out: (to > now).then_some(to),
-            inward: Inward::Capacity(to),
+            floor: Floor::Capacity(to),
             proposes: to < now,
             cools_down: None,
         }
@@ -102,12 +65,12 @@ impl Vote {
         metric: &str,
         value: f64,
         ask: Ask,
-        inward: Inward,
+        floor: Floor,
     ) -> Self {
         Self {
             input: Self::input(policy, metric, Sample::Value(value), ask),
             out: None,
-            inward,
+            floor,
             proposes: false,
             cools_down: None,
         }

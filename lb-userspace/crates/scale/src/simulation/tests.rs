@@ -70,3 +70,70 @@ fn a_quota_bounds_what_exists() {
     assert!(result.member_hours() <= 2.0 * 5.0, "{result:?}");
     assert!(result.violation >= Duration::from_secs(3500), "{result:?}");
 }
+
+#[test]
+fn failed_launches_reach_the_breaker() {
+    let work = step(4000.0, 600, 20_000.0, 3600);
+    for (launch_failures, may_launch) in [(0.0, true), (1.0, false)] {
+        let fleet = FleetConditions { launch_failures, ..FleetConditions::default() };
+        let conditions = Conditions { fleet, ..Conditions::default() };
+        let mut rule = xelb_rule::XelbRule::new(&conditions);
+        let result = run(&mut rule, &work, &conditions);
+        assert_eq!(rule.may_launch(), may_launch, "{result:?}");
+    }
+}
+
+/// A view of a group with so many members, the last of them pending.
+fn ask(rule: &mut dyn ScalingRule, work: f64, in_service: u32, pending: u32, desired: u32) -> u32 {
+    let start = Moment { boot_id: 1, boot: Duration::ZERO, wall: Timestamp::UNIX_EPOCH };
+    let fleet = FleetConditions::default();
+    let mut fleet = Fleet::new(fleet, in_service, start, 1);
+    fleet.advance(in_service + pending, true, start);
+    let members = fleet.members();
+    let launches = Launches::default();
+    rule.desired(&View { now: start, work, in_service, members, launches, desired })
+}
+
+#[test]
+fn hpa_formula() {
+    // (work, ready, pending, desired, result)
+    let cases = [
+        (4000.0, 4, 0, 4, 4),
+        (4399.0, 4, 0, 4, 4),
+        (4401.0, 4, 0, 4, 5),
+        (3601.0, 4, 0, 4, 4),
+        (2000.0, 4, 0, 4, 2),
+        // At most the double, or 4 more.
+        (40_000.0, 2, 0, 2, 6),
+        (40_000.0, 10, 0, 10, 20),
+        // Pods that are not ready count as idle.
+        (8000.0, 4, 4, 8, 8),
+        (9900.0, 4, 4, 8, 10),
+    ];
+    for (work, ready, pending, desired, expected) in cases {
+        let mut rule = hpa_rule::HpaRule::new(1000.0);
+        let result = ask(&mut rule, work, ready, pending, desired);
+        assert_eq!(result, expected, "{work} with {ready} ready and {pending} pending");
+    }
+}
+
+#[test]
+fn aws_formula() {
+    // (work, in service, pending, periods, desired after so many periods)
+    let cases = [
+        (4100.0, 4, 0, 2, 4),
+        (4100.0, 4, 0, 3, 5),
+        (4000.0, 4, 0, 20, 4),
+        (9000.0, 4, 0, 3, 9),
+        (2000.0, 4, 0, 14, 4),
+        (2000.0, 4, 0, 15, 2),
+        (3601.0, 4, 0, 20, 4),
+        (2000.0, 4, 1, 20, 5),
+    ];
+    for (work, in_service, pending, periods, expected) in cases {
+        let mut rule = aws_rule::AwsRule::new(1000.0);
+        let before = in_service + pending;
+        let results = (0..periods).map(|_| ask(&mut rule, work, in_service, pending, before));
+        assert_eq!(results.last(), Some(expected), "{work} for {periods} periods");
+    }
+}

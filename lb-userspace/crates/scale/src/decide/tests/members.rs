@@ -1,4 +1,4 @@
-//! Rule 8: breakers, suspensions, and replacing sick members.
+//! Rule 8: breakers, suspensions, and replacing unhealthy members.
 
 use super::*;
 
@@ -70,8 +70,8 @@ fn failing_open_freezes_scale_in() {
 }
 
 #[test]
-fn sick_members_are_replaced_a_few_at_a_time() {
-    // (members, sick ones, protected of them, terminating sick ones, replaced)
+fn unhealthy_members_are_replaced_a_few_at_a_time() {
+    // (members, unhealthy ones, protected of them, terminating unhealthy ones, replaced)
     let cases: &[(u32, u32, u32, u32, &[&str])] = &[
         (20, 0, 0, 0, &[]),
         (20, 1, 0, 0, &["web-0"]),
@@ -84,18 +84,21 @@ fn sick_members_are_replaced_a_few_at_a_time() {
         (4, 2, 0, 0, &["web-0"]),
         (1, 1, 0, 0, &["web-0"]),
     ];
-    for &(members, sick, protected, terminating, expected) in cases {
+    for &(members, unhealthy, protected, terminating, expected) in cases {
         let mut state = group(Settings::new(1, 20), members);
-        state.members.iter_mut().take(sick as usize).for_each(|member| member.healthy = false);
+        state.members.iter_mut().take(unhealthy as usize).for_each(|member| member.healthy = false);
         state.members.iter_mut().take(protected as usize).for_each(|m| m.protected = true);
         for number in 0..terminating {
             let leaving = member(100 + number, Lifecycle::Terminating);
             state.members.push(Member { healthy: false, ..leaving });
         }
         let decision = decide(&state, &Samples::new(), at(0));
-        assert_eq!(decision.replace, expected, "{sick} of {members} are sick\n{decision}");
-        let all_sick = sick == members && members > 1;
-        assert_eq!(decision.alerts == [Alert::AllSick], all_sick, "{decision}");
+        assert_eq!(
+            decision.replace, expected,
+            "{unhealthy} of {members} are unhealthy\n{decision}"
+        );
+        let all_unhealthy = unhealthy == members && members > 1;
+        assert_eq!(decision.alerts == [Alert::AllUnhealthy], all_unhealthy, "{decision}");
     }
 }
 

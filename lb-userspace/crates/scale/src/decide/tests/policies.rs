@@ -64,6 +64,17 @@ fn a_step_lowers_only_after_a_whole_window_in_breach() {
 }
 
 #[test]
+fn a_step_does_not_lower_saturated_targets() {
+    let scaling = step(40.0, &[(None, Some(0.0), Percent(-10))]);
+    for (saturated, expected) in [(true, 10), (false, 9)] {
+        let reading = Reading::Total { sample: Sample::Value(350.0), saturated };
+        let samples = Samples::from([(METRIC.to_owned(), reading)]);
+        let mut state = group(settings(vec![scaling.clone()]), 10);
+        assert_eq!(run(&mut state, &samples, 0, 900).desired, expected, "{saturated}");
+    }
+}
+
+#[test]
 fn a_step_out_does_not_keep_others_from_scaling_in() {
     let mut state = group(settings(vec![guide(), tracking("load", "y")]), 10);
     let mut samples = total(100.0);

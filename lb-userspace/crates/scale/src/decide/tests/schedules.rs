@@ -76,6 +76,18 @@ fn a_suspended_schedule_is_not_made_up_for() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_makes_up_for_nothing() {
+    let mut state = group(night(), 2);
+    advance(&mut state, &Samples::new(), 0, 285);
+    state.suspended.insert(Process::ScheduledActions);
+    advance(&mut state, &Samples::new(), 300, 300);
+    state.suspended.clear();
+    // 15 s later, the wall clock shows 3 s later.
+    let decision = decide(&state, &Samples::new(), off(315, -12));
+    assert_eq!(decision.desired, 2, "{decision}");
+}
+
+#[test]
 fn clocks_that_are_set() {
     /// Seconds and wall clock offset of each decision, desired after the last, what the case is.
     type Case = (&'static [(u64, i64)], u32, &'static str);

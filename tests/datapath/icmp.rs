@@ -6,7 +6,7 @@ use etherparse::{
     IcmpEchoHeader, Icmpv4Header, Icmpv4Type, Icmpv6Header, Icmpv6Type, IpNumber, Ipv4Header,
     Ipv6Header, icmpv4::DestUnreachableHeader,
 };
-use lb_common::{DropReason, Family, Mode, Switches};
+use lb_common::{Family, Mode, Switches};
 use lb_ebpf::Verdict;
 
 use crate::{
@@ -164,7 +164,7 @@ crate::support::world::in_sandbox! {
         }
     }
 
-    fn errors_with_a_quote_behind_the_ip_packet_are_malformed() {
+    fn errors_with_a_quote_behind_the_ip_packet_are_the_host_s() {
         let mut world = World::new();
         for family in [Family::V4, Family::V6] {
             let header = if family == Family::V4 { 20 } else { 40 };
@@ -174,10 +174,7 @@ crate::support::world::in_sandbox! {
                     // As if the rest of the quote were there.
                     let mut bytes = frame.bytes();
                     bytes.extend(&quote[inside..]);
-                    let name = format!("{kind} {inside}");
-                    let Outcome { verdict, counted, .. } = world.run(&name, &bytes);
-                    assert_eq!(verdict, Verdict::Drop(DropReason::TransportHeaderMalformed), "{name}");
-                    assert_eq!(counted.get("transport_header_malformed"), Some(&1), "{name}");
+                    passes(&mut world, &format!("{kind} {inside}"), &bytes);
                 }
             }
         }

@@ -332,7 +332,8 @@ in_sandbox! {
             world.kernel.run(&frame(number));
         }
         let counted = world.kernel_counters();
-        let refused = counted["flow_not_remembered"];
+        // None, where these packets take seconds: each has a budget of its own.
+        let refused = counted.get("flow_not_remembered").copied().unwrap_or(0);
         println!("{refused} of {} were not remembered", 4 * rate);
         assert_eq!(counted["flow_remembered"] + refused, u64::from(4 * rate));
         assert_eq!(counted.get("target 6 packets").copied().unwrap_or(0), refused);

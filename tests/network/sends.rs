@@ -120,8 +120,7 @@ fn a_veth_without_a_program_at_its_other_end_is_refused_until_there_is_one() -> 
         connect(lab.lb(), "eth1", lab.target(1), "eth1", LAN_MTU)?;
         beside(lab, "eth1")?;
         let _agent = xelb.agent(lab)?;
-        let words =
-            ["the other end of eth1 (veth) has no XDP program", "xelb pass --interface PEER"];
+        let words = ["the peer of eth1 (veth) has no XDP program", "xelb pass --interface PEER"];
         expect(lab, &xelb, &["get", "targets", "-o", "json"], &words)?;
         // The kernel tells of the program, and the target is used at once.
         let mut pass = xelb.pass(lab, lab.target(1), "eth1")?;
@@ -152,7 +151,7 @@ fn an_ingress_veth_without_a_program_is_generic_or_named() -> anyhow::Result<()>
         let status: Value = serde_json::from_str(&text)?;
         let modes: Vec<_> = [0, 1].iter().map(|one| &status["interfaces"][one]["mode"]).collect();
         ensure!(modes == ["native", "generic"], "{text}");
-        ensure!(text.contains("the other end of eth1 (veth) has no XDP program"), "{text}");
+        ensure!(text.contains("the peer of eth1 (veth) has no XDP program"), "{text}");
         let words = ["-c", "1", "-W", "2", "203.0.113.77"];
         lab.target(1).command("ping", &words, NOTICE_LIMIT)?;
         agent.stop(NOTICE_LIMIT)?;

@@ -42,7 +42,7 @@ pub(super) struct Environment<'a> {
 const WAITING_TESTS: usize = 4;
 
 /// Those of the network, while none measures.
-const NETWORK_WAITING_TESTS: usize = 8;
+const NETWORK_WAITING_TESTS: usize = 6;
 
 /// Tests that measure, or look at what the whole machine holds (`tests/network/alone/mod.rs`).
 const ALONE: &str = "alone::";

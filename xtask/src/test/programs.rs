@@ -105,8 +105,9 @@ fn program(message: &str) -> Result<Option<Program>> {
     let name = text(&message["target"]["name"]).ok_or_else(|| anyhow!("a target has no name"))?;
     let manifest = text(&message["manifest_path"]).context("a program has no manifest_path")?;
     let package_dir = Path::new(&manifest).parent().context("a manifest has no folder")?.to_owned();
-    let package = package_dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let package = if package == "tests" { "lb-tests".to_owned() } else { package };
+    let folder = package_dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let id = message["package_id"].as_str().unwrap_or_default();
+    let package = package_name(id).map_or(folder, str::to_owned);
     let kind = message["target"]["kind"][0].as_str().unwrap_or_default();
     let selection = match kind {
         "test" => format!("--package {package} --test {name}"),
@@ -114,6 +115,13 @@ fn program(message: &str) -> Result<Option<Program>> {
         _ => format!("--package {package} --lib"),
     };
     Ok(Some(Program { name, executable: executable.into(), package_dir, selection }))
+}
+
+/// The name in Cargo's identifier of a package: `path+file:///x/crates/health#lb-health@0.1.0`; `None` where the
+/// identifier leaves it out, since the folder has it: `path+file:///x/xtask#0.1.0`.
+fn package_name(id: &str) -> Option<&str> {
+    let (name, _version) = id.rsplit_once('#')?.1.split_once('@')?;
+    Some(name)
 }
 
 fn run_program(
@@ -215,11 +223,13 @@ mod tests {
     #[test]
     fn programs_are_found_among_the_messages() {
         let message = r#"{"reason":"compiler-artifact","manifest_path":"/x/tests/Cargo.toml",
+            "package_id":"path+file:///x/tests#lb-tests@0.1.0",
             "target":{"kind":["test"],"name":"network"},"profile":{"test":true},
             "executable":"/x/target/debug/deps/network-1"}"#;
         let found = program(message).unwrap().unwrap();
         assert_eq!(found.selection, "--package lb-tests --test network");
         assert_eq!(found.package_dir, Path::new("/x/tests"));
+        assert_eq!(package_name("path+file:///x/xtask#0.1.0"), None);
         let other = message.replace("true", "false");
         assert_eq!(program(&other).unwrap(), None, "a program that is no test");
         assert_eq!(program(r#"{"reason":"build-finished","success":true}"#).unwrap(), None);

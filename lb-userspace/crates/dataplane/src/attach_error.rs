@@ -16,8 +16,8 @@ pub enum AttachError {
     },
     /// Another program is attached there.
     #[error(
-        "interface {name} already has an XDP program of another process; `ip link show {name}` \
-         shows it; remove it, or use another interface"
+        "interface {name}, or one on top of it (macvlan, VLAN), already has an XDP program; `ip link` \
+         shows it; remove it, or use one of these interfaces only"
     )]
     Busy {
         /// Its name.

@@ -13,8 +13,8 @@ use lb_tests::{agent::PIN_DIR, wait};
 use nix::sys::signal::Signal;
 
 use crate::{
+    alone::upgrade::{configuration, end, expect_own_pins, pins, spawn_agent},
     scene::{NOTICE_LIMIT, Scene, in_lab},
-    upgrade::{configuration, end, expect_own_pins, pins, spawn_agent},
 };
 
 /// Names in the root of bpffs: the kernel has two of its own there.

@@ -33,7 +33,6 @@ mod traces;
 mod traffic;
 mod transfer;
 mod translated;
-mod upgrade;
 mod via;
 mod warned;
 mod wire;

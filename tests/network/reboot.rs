@@ -19,8 +19,10 @@ use lb_tests::{
 use nix::sys::signal::Signal;
 
 use crate::{
+    alone::upgrade::{
+        CONNECTIONS, FLOOD_PORT, FLOWS, INTERVAL, PAUSE, TALK_PORT, configuration, ids, to,
+    },
     scene::{NOTICE_LIMIT, in_lab},
-    upgrade::{CONNECTIONS, FLOOD_PORT, FLOWS, INTERVAL, PAUSE, TALK_PORT, configuration, ids, to},
 };
 
 /// The target that is dead all the time, and must not get anything.

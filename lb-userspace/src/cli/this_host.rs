@@ -28,7 +28,7 @@ struct Host {
 /// Looks at this host. Without netlink, only its addresses are checked.
 pub(super) fn warnings(config: &Config) -> Vec<Warning> {
     let addresses = agent::host_addresses().unwrap_or_default();
-    let own = agent::own_addresses(config).unwrap_or_default();
+    let own = agent::own_addresses(config, &addresses);
     let host = wait_for(look_up(config)).unwrap_or_default();
     judge(config, &Host { addresses, own, ..host })
 }

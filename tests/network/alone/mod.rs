@@ -7,3 +7,4 @@ mod generator;
 mod generator_frames;
 mod iperf;
 mod leftovers;
+pub(crate) mod upgrade;

@@ -39,14 +39,15 @@ fn ip_of(address: &SockaddrStorage) -> Option<IpAddr> {
 }
 
 /// The host's own addresses and sockets, as far as listeners of this configuration may take them.
-pub fn own_addresses(config: &Config) -> io::Result<HostAddresses> {
-    let addresses = addresses()?.iter().map(IpNet::addr).collect();
+#[must_use]
+pub fn own_addresses(config: &Config, addresses: &[IpNet]) -> HostAddresses {
+    let addresses = addresses.iter().map(IpNet::addr).collect();
     let mut host = HostAddresses { addresses, listening: Vec::new() };
     let mut exact = config.listeners.iter().filter_map(|listener| listener.exact());
     if exact.any(|socket| host.addresses.contains(&socket.ip())) {
         host.listening = listening_sockets();
     }
-    Ok(host)
+    host
 }
 
 /// Limited resources of the agent's own process.

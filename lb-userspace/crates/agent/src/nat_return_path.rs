@@ -48,8 +48,11 @@ impl HostWatch {
         if !is_due(self.read_at, now) {
             return;
         }
-        match host::addresses().and_then(|all| Ok((all, host::own_addresses(config)?))) {
-            Ok((addresses, own)) => (self.addresses, self.own) = (addresses, own),
+        match host::addresses() {
+            Ok(addresses) => {
+                self.own = host::own_addresses(config, &addresses);
+                self.addresses = addresses;
+            }
             Err(error) => tracing::debug!(%error, "cannot read the host's addresses"),
         }
         self.read_at = Some(now);

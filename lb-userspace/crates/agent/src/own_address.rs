@@ -22,7 +22,7 @@ pub(super) fn newly_taken_addresses(
     present: Option<&Config>,
     config: &Config,
 ) -> Result<Vec<String>, Refusal> {
-    let own = host::own_addresses(config).map_err(failed)?;
+    let own = host::own_addresses(config, &host::addresses().map_err(failed)?);
     let known: BTreeSet<&str> = present
         .map_or_else(Vec::new, |present| own_address_taken(present, &own))
         .iter()

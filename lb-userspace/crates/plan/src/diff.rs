@@ -6,24 +6,26 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use imbl::ordmap::DiffItem;
-use lb_common::{Target, WideListeners, target::TargetState};
+use lb_common::{Listener, PortRange, Target, WideListeners, target::TargetState};
 
 use super::{GroupTable, MapOp, SlotWrites, Tables, WidePrefix};
 
 /// The operations that turn `current` into `wanted`, to be applied in this order.
 ///
 /// 1. Interfaces, pools and targets that slots will need.
-/// 2. Slots, in place (only those that differ) or a whole ring in free space.
-/// 3. Groups: each flips to its new ring with one store.
-/// 4. VIPs, then listeners that use them; then those that go, in the other order; then groups that
+/// 2. Slots and groups that no packet reads yet, then the listeners that move to these groups: they
+///    leave a group before it loses its targets.
+/// 3. Slots, in place (only those that differ) or a whole ring in free space.
+/// 4. Groups: each flips to its new ring with one store.
+/// 5. VIPs, then listeners that use them; then those that go, in the other order; then groups that
 ///    lose their ring.
-/// 5. Changes of targets that no slot waits for: states, next hops that are lost.
-/// 6. If anything was replaced that a packet may still read: [`MapOp::Quiesce`].
-/// 7. Groups, then targets, pools and interfaces that nothing names any more.
+/// 6. Changes of targets that no slot waits for: states, next hops that are lost.
+/// 7. If anything was replaced that a packet may still read: [`MapOp::Quiesce`].
+/// 8. Groups, then targets, pools and interfaces that nothing names any more.
 ///
 /// Ids and ring space that `wanted` assigns must not be in use in `current` (`compile` sees to
-/// that); what step 6 waited for may be given out by the next plan. After an error, and at start,
-/// it is not known whether step 6 took place: then [`MapOp::Quiesce`] has to come first.
+/// that); what step 7 waited for may be given out by the next plan. After an error, and at start,
+/// it is not known whether step 7 took place: then [`MapOp::Quiesce`] has to come first.
 #[must_use]
 pub fn diff(current: &Tables, wanted: &Tables) -> Vec<MapOp> {
     let mut operations = Vec::new();
@@ -33,10 +35,19 @@ pub fn diff(current: &Tables, wanted: &Tables) -> Vec<MapOp> {
     operations.extend(new_devices.map(|interface| MapOp::PutDevice(*interface)));
     put_pools(current, wanted, &mut operations);
     put_targets(current, wanted, &mut operations, &mut late);
-    write_slots(current, wanted, &mut operations);
-    let ringless = put_groups(current, wanted, &mut operations);
-    put_listeners(current, wanted, &mut operations);
-    put_wide(current, wanted, &mut operations);
+    let read: BTreeSet<u16> = current.all_listeners().map(|listener| listener.group).collect();
+    let is_read = |id: u16| read.contains(&id);
+    let mut ringless = Vec::new();
+    for of_read in [false, true] {
+        let groups = || wanted.groups.iter().filter(|(id, _)| is_read(**id) == of_read);
+        write_slots(current, groups(), &mut operations);
+        put_groups(current, groups(), &mut operations, &mut ringless);
+        if !of_read {
+            move_listeners(current, wanted, &is_read, &mut operations);
+        }
+    }
+    put_listeners(current, wanted, &is_read, &mut operations);
+    put_wide(current, wanted, &is_read, &mut operations);
     let replaces = remove_listeners(current, wanted, &mut operations);
     operations.extend(ringless);
     operations.extend(late);
@@ -94,8 +105,12 @@ fn in_place<'tables>(
         .filter(|before| before.ring == group.ring && before.slots.len() == group.slots.len())
 }
 
-fn write_slots(current: &Tables, wanted: &Tables, operations: &mut Vec<MapOp>) {
-    for (id, group) in &wanted.groups {
+fn write_slots<'tables>(
+    current: &Tables,
+    groups: impl Iterator<Item = (&'tables u16, &'tables GroupTable)>,
+    operations: &mut Vec<MapOp>,
+) {
+    for (id, group) in groups {
         let base = group.ring.base();
         let whole = || SlotWrites::Ring { base, slots: Arc::clone(&group.slots) };
         let slots = match in_place(current, *id, group) {
@@ -118,31 +133,81 @@ fn write_slots(current: &Tables, wanted: &Tables, operations: &mut Vec<MapOp>) {
     }
 }
 
-/// Puts new and changed groups; gives back those that lose their ring, which must wait until no
+/// Puts new and changed groups. Those that lose their ring go to `ringless`: they must wait until no
 /// listener that goes away points at them.
-fn put_groups(current: &Tables, wanted: &Tables, operations: &mut Vec<MapOp>) -> Vec<MapOp> {
-    let mut ringless = Vec::new();
-    for (id, group) in &wanted.groups {
+fn put_groups<'tables>(
+    current: &Tables,
+    groups: impl Iterator<Item = (&'tables u16, &'tables GroupTable)>,
+    operations: &mut Vec<MapOp>,
+    ringless: &mut Vec<MapOp>,
+) {
+    for (id, group) in groups {
         let before = current.groups.get(id);
         if before.is_some_and(|before| before.ring == group.ring && before.name == group.name) {
             continue;
         }
         let put = MapOp::PutGroup { id: *id, name: group.name.clone(), ring: group.ring };
-        if before.is_some() && group.ring.is_none() {
-            ringless.push(put);
+        let list = if before.is_some() && group.ring.is_none() {
+            &mut *ringless
         } else {
-            operations.push(put);
-        }
+            &mut *operations
+        };
+        list.push(put);
     }
-    ringless
 }
 
-fn put_listeners(current: &Tables, wanted: &Tables, operations: &mut Vec<MapOp>) {
+/// Whether a listener with an entry moves to a group that no packet reads yet.
+fn moves(before: &Listener, after: &Listener, is_read: impl Fn(u16) -> bool) -> bool {
+    before.id == after.id && before.group != after.group && !is_read(after.group)
+}
+
+/// The same for the listeners of a prefix: one of them moves, and the others stay as they are.
+fn moves_wide(
+    before: &WideListeners,
+    after: &WideListeners,
+    is_read: impl Fn(u16) -> bool,
+) -> bool {
+    let mut pairs = before.ranges.iter().zip(&after.ranges).filter(|(old, new)| old != new);
+    before != after
+        && pairs.all(|(old, new)| {
+            let rest = |range: &PortRange| PortRange { listener: Listener::default(), ..*range };
+            rest(old) == rest(new) && moves(&old.listener, &new.listener, &is_read)
+        })
+}
+
+/// Puts the listeners that move to a group which no packet reads yet.
+fn move_listeners(
+    current: &Tables,
+    wanted: &Tables,
+    is_read: &dyn Fn(u16) -> bool,
+    operations: &mut Vec<MapOp>,
+) {
+    for (key, listener) in &wanted.listeners {
+        if current.listeners.get(key).is_some_and(|before| moves(before, listener, is_read)) {
+            operations.push(MapOp::PutListener { key: *key, listener: *listener, fresh: false });
+        }
+    }
+    for (prefix, listeners) in &wanted.wide {
+        if current.wide.get(prefix).is_some_and(|before| moves_wide(before, listeners, is_read)) {
+            let (prefix, listeners) = (*prefix, *listeners);
+            operations.push(MapOp::PutWide { prefix, listeners, fresh: Vec::new() });
+        }
+    }
+}
+
+fn put_listeners(
+    current: &Tables,
+    wanted: &Tables,
+    is_read: &dyn Fn(u16) -> bool,
+    operations: &mut Vec<MapOp>,
+) {
     let new_vips = wanted.vips.difference(&current.vips);
     operations.extend(new_vips.map(|vip| MapOp::PutVip(*vip)));
     for (key, listener) in &wanted.listeners {
         let before = current.listeners.get(key);
-        if before != Some(listener) {
+        let is_done =
+            before.is_some_and(|before| before == listener || moves(before, listener, is_read));
+        if !is_done {
             operations.push(MapOp::PutListener {
                 key: *key,
                 listener: *listener,
@@ -153,9 +218,18 @@ fn put_listeners(current: &Tables, wanted: &Tables, operations: &mut Vec<MapOp>)
 }
 
 /// Puts listeners on port ranges and prefixes, then turns on what makes packets ask for them.
-fn put_wide(current: &Tables, wanted: &Tables, operations: &mut Vec<MapOp>) {
+fn put_wide(
+    current: &Tables,
+    wanted: &Tables,
+    is_read: &dyn Fn(u16) -> bool,
+    operations: &mut Vec<MapOp>,
+) {
     for (prefix, listeners) in &wanted.wide {
-        if current.wide.get(prefix) == Some(listeners) {
+        let is_done = current
+            .wide
+            .get(prefix)
+            .is_some_and(|before| before == listeners || moves_wide(before, listeners, is_read));
+        if is_done {
             continue;
         }
         let fresh: BTreeSet<u16> = ids(listeners).filter(|id| !uses(current, *id)).collect();

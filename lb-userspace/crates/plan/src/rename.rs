@@ -2,13 +2,13 @@
 //! and the numbers of its targets, so that no connection moves.
 //!
 //! The configuration does not say that a group was renamed. It is a rename if a group is new,
-//! another one was removed, and both have a common server with the same forwarding; of several, the
-//! one with most common servers.
+//! another one was removed, and both have a common server with the same forwarding; of several pairs,
+//! the one with most common servers.
 
 use std::{
     borrow::Cow,
     cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -16,7 +16,7 @@ use lb_common::{Address, Be16, Family};
 use lb_config::{Config, TargetGroup, TargetKey};
 
 use super::{
-    Tables, is_transition,
+    GroupTable, Tables, is_transition,
     previous_targets::{Place, place_of},
 };
 use crate::HealthTable;
@@ -40,37 +40,41 @@ pub fn renamed(config: &Config, previous: &Tables) -> Vec<Renamed> {
     let new = config.target_groups.iter().filter(|group| !known.contains(&*group.name));
     let new: Vec<&TargetGroup> = new.map(|group| &**group).collect();
     let is_gone = |name: &str| !names.contains(name) && !is_transition(name);
-    let mut gone: BTreeMap<u16, HashSet<(Place, u8)>> = previous
-        .groups
-        .iter()
-        .filter(|(_, group)| !new.is_empty() && is_gone(&group.name))
-        .map(|(id, _)| (*id, HashSet::new()))
-        .collect();
-    if gone.is_empty() {
+    let gone = previous.groups.iter().filter(|(_, group)| is_gone(&group.name));
+    let mut gone: BTreeMap<u16, &GroupTable> = gone.map(|(id, group)| (*id, group)).collect();
+    if new.is_empty() || gone.is_empty() {
         return Vec::new();
     }
-    for target in previous.targets.values() {
-        if let Some(servers) = gone.get_mut(&target.group) {
-            servers.insert((place_of(target), target.mode));
-        }
+    let mut groups_of: HashMap<(Place, u8), BTreeSet<u16>> = HashMap::new();
+    for target in previous.targets.values().filter(|target| gone.contains_key(&target.group)) {
+        groups_of.entry((place_of(target), target.mode)).or_default().insert(target.group);
     }
-    let mut renamed = Vec::new();
-    for group in new {
-        let common = |servers: &HashSet<(Place, u8)>| {
-            servers_of(group).filter(|server| servers.contains(server)).count()
-        };
-        let has_ring = |id: &u16| previous.groups.get(id).is_some_and(|one| !one.ring.is_none());
-        let counts = gone.iter().map(|(id, servers)| (common(servers), *id));
+    let mut pairs = Vec::new();
+    for (number, group) in new.iter().enumerate() {
+        let mut common: BTreeMap<u16, usize> = BTreeMap::new();
+        for id in servers_of(group).filter_map(|server| groups_of.get(&server)).flatten() {
+            *common.entry(*id).or_default() += 1;
+        }
         // Of equals one that is used, then the one with the lowest number.
-        let most = counts.max_by_key(|(count, id)| (*count, has_ring(id), Reverse(*id)));
-        if let Some((1.., id)) = most
-            && let Some(before) = previous.groups.get(&id)
+        let pair = |(id, count)| (Reverse(count), gone[&id].ring.is_none(), id, number);
+        pairs.extend(common.into_iter().map(pair));
+    }
+    // An interrupted change has put targets of the new group under the number: its count is higher
+    // then, and it gets the same number again.
+    pairs.sort_unstable();
+    let mut new: Vec<Option<&TargetGroup>> = new.into_iter().map(Some).collect();
+    let mut renamed: Vec<(usize, Renamed)> = Vec::new();
+    for (.., id, number) in pairs {
+        if new[number].is_some()
+            && let Some(before) = gone.remove(&id)
+            && let Some(group) = new[number].take()
         {
-            gone.remove(&id);
-            renamed.push(Renamed { id, from: before.name.clone(), to: group.name.clone() });
+            let (from, to) = (before.name.clone(), group.name.clone());
+            renamed.push((number, Renamed { id, from, to }));
         }
     }
-    renamed
+    renamed.sort_by_key(|(number, _)| *number);
+    renamed.into_iter().map(|(_, one)| one).collect()
 }
 
 /// What is known of the targets of such groups, under their new names.

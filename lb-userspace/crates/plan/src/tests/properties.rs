@@ -135,13 +135,17 @@ fn check_routes(before: &Tables, now: &Tables, after: &Tables, at: usize) {
         let known = [
             of(before, key),
             of(after, key),
-            // Its former group, which has changed as well; that it has lost its ring must not be
-            // seen.
+            // Its former group, which has changed as well; not if a listener leaves it for a group
+            // that none has used.
             before
                 .listeners
                 .get(key)
                 .filter(|listener| {
-                    after.groups.get(&listener.group).is_some_and(|group| !group.ring.is_none())
+                    let stays = after.listeners.get(key).is_none_or(|after| {
+                        before.listeners.values().any(|other| other.group == after.group)
+                    });
+                    let has_ring = |group: &GroupTable| !group.ring.is_none();
+                    stays && after.groups.get(&listener.group).is_some_and(has_ring)
                 })
                 .map(|listener| routes(after, listener.group)),
             // A group that loses its ring, and does so after listeners have changed.

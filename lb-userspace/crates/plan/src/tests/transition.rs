@@ -148,6 +148,27 @@ fn a_listener_waits_for_a_group_without_verdicts() {
     assert!(group_of(&led).slots.iter().all(|slot| slot.current == 3 && slot.home < 3));
 }
 
+/// Both groups that are new have servers of blue; the order in the file does not matter.
+#[test]
+fn a_renamed_group_is_the_one_with_most_of_its_servers() {
+    let mut world = world();
+    let first = world.first_plan().unwrap();
+    world.config.target_groups.remove(0);
+    for (name, numbers) in [("grey", &[1][..]), ("navy", &[1, 2])] {
+        world.group(name, Mode::Ipip);
+        for number in numbers {
+            world.target(v4(*number), 100, HEALTHY);
+        }
+    }
+    world.last_listener().target_group = "navy".to_owned();
+    for _ in 0..2 {
+        let found = renamed(&world.config, &first.tables);
+        let to: Vec<_> = found.iter().map(|one| (&*one.from, &*one.to)).collect();
+        assert_eq!(to, [("blue", "navy")]);
+        world.config.target_groups.reverse();
+    }
+}
+
 #[test]
 fn a_renamed_group_is_the_same_group() {
     let mut world = world();

@@ -7,7 +7,7 @@ use super::{
     transition::{group_of, next, world},
     *,
 };
-use crate::warning::WarningKind;
+use crate::{fake::FakeMaps, warning::WarningKind};
 
 /// What is known of the targets of green, 3 and 4.
 fn judge(world: &mut World, states: [TargetState; 2]) {
@@ -50,6 +50,27 @@ fn it_waits_for_a_healthy_target_and_nothing_is_dropped() {
         let open = next(&world, &served);
         assert_eq!(owners(&open), [3, 4].into(), "{states:?}");
         assert_eq!(kinds(&open), [WarningKind::FailOpen], "{states:?}");
+    }
+}
+
+/// The same change takes the targets of the previous group away.
+#[test]
+fn it_leaves_its_group_before_that_loses_its_targets() {
+    let mut world = world();
+    let first = world.first_plan().unwrap();
+    judge(&mut world, [Initial, Initial]);
+    world.last_listener().target_group = "green".to_owned();
+    Arc::make_mut(&mut world.config.target_groups[0]).targets.clear();
+    let waits = next(&world, &first);
+    let maps = FakeMaps::holding(&first.tables);
+    let mut store = maps.open();
+    for operation in diff(&first.tables, &waits.tables) {
+        store.apply(&operation).unwrap();
+        let now = maps.tables();
+        let listener = now.all_listeners().next().unwrap();
+        let owners: BTreeSet<u16> =
+            now.groups[&listener.group].slots.iter().map(|slot| slot.current).collect();
+        assert_eq!(owners, [1, 2].into(), "{operation:?}");
     }
 }
 

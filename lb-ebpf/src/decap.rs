@@ -10,7 +10,7 @@ use crate::{
     Packet, Verdict, Wire as _, checksum,
     family::{IpFamily, V4, V6},
     fault::{Fault, FaultKind},
-    header::{Ethernet, Gue, Ipv4, Ipv6, Udp},
+    header::{Ethernet, Gue, Icmp, Ipv4, Ipv6, Udp},
     icmp,
     ip_packet::IpPacket,
     link::{self, Link},
@@ -51,11 +51,11 @@ fn unwrap<P: Packet, T: DecapTables>(packet: &mut P, tables: &T) -> Result<Verdi
     let room = usize::from(tunnel.end).wrapping_sub(tunnel.length);
     match tunnel.family {
         Family::V4 => {
-            check(V4::parse(packet, inner_offset), room, tables)?;
+            check(V4::parse(packet, inner_offset), room, packet, inner_offset, tables)?;
             mark_v4(packet, inner_offset, outer.traffic_class)?;
         }
         Family::V6 => {
-            check(V6::parse(packet, inner_offset), room, tables)?;
+            check(V6::parse(packet, inner_offset), room, packet, inner_offset, tables)?;
             mark_v6(packet, inner_offset, outer.traffic_class)?;
         }
     }
@@ -147,11 +147,13 @@ fn judge<P: Packet, T: DecapTables>(fault: Fault, packet: &P, link: &Link, table
 }
 
 /// Checks that what is inside is a packet that a balancer sends: for a VIP of this host, whole within the
-/// tunnel, and TCP, UDP or ICMP. Whoever can reach the target could else put any packet into it.
+/// tunnel, and TCP, UDP, a ping or an ICMP error. Whoever can reach the target could else put any packet into it.
 #[inline(always)]
-fn check<T: DecapTables>(
+fn check<P: Packet, T: DecapTables>(
     inner: Result<IpPacket, Fault>,
     room: usize,
+    packet: &P,
+    offset: usize,
     tables: &T,
 ) -> Result<(), DropReason> {
     let inner = inner.map_err(|_| DropReason::InnerHeaderMalformed)?;
@@ -161,8 +163,15 @@ fn check<T: DecapTables>(
     if !tables.may_receive(&VipKey::new(inner.family, inner.destination)) {
         return Err(DropReason::InnerDestinationRefused);
     }
-    let carried =
-        matches!(inner.protocol, TCP | UDP) || inner.protocol == icmp::protocol(inner.family);
+    let carried = match inner.protocol {
+        TCP | UDP => true,
+        protocol if protocol != icmp::protocol(inner.family) => false,
+        // Its first fragment has the type.
+        _ if inner.fragment.offset != 0 => true,
+        _ => packet
+            .get::<Icmp>(offset + inner.header_length)
+            .is_some_and(|icmp| icmp::may_enter_tunnel(inner.family, icmp)),
+    };
     if carried { Ok(()) } else { Err(DropReason::InnerProtocolRefused) }
 }
 

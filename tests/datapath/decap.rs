@@ -309,6 +309,28 @@ crate::support::world::in_sandbox! {
         }
     }
 
+    fn of_icmp_only_pings_and_errors_come_out() {
+        let mut world = DecapWorld::new(&addresses());
+        for (family, carried) in
+            [(Family::V4, &[3, 8, 11, 12][..]), (Family::V6, &[1, 2, 3, 4, 128])]
+        {
+            let own = if family == Family::V4 { 1 } else { 58 };
+            for kind in 0..=255 {
+                let mut packet = Packet::new(family, TCP, PORT_TCP).frame();
+                packet.ip[if family == Family::V4 { 9 } else { 6 }] = own;
+                let header = if family == Family::V4 { 20 } else { 40 };
+                packet.ip[header] = kind;
+                packet.ip[header + 1] = 0;
+                let given = wrap(Outer { family, ..PLAIN }, &packet);
+                if carried.contains(&kind) {
+                    unwraps(&mut world, "carried", &given, &packet);
+                } else {
+                    drops(&mut world, "another type", &given, DropReason::InnerProtocolRefused);
+                }
+            }
+        }
+    }
+
     fn only_tcp_udp_and_icmp_come_out() {
         let mut world = DecapWorld::new(&addresses());
         for family in [Family::V4, Family::V6] {
@@ -316,6 +338,11 @@ crate::support::world::in_sandbox! {
             for protocol in 0..=255 {
                 let mut inner = Packet::new(family, TCP, PORT_TCP).frame();
                 inner.ip[if family == Family::V4 { 9 } else { 6 }] = protocol;
+                if protocol == own {
+                    let ping: [u8; 2] = if family == Family::V4 { [8, 0] } else { [128, 0] };
+                    let header = if family == Family::V4 { 20 } else { 40 };
+                    inner.ip[header..][..2].copy_from_slice(&ping);
+                }
                 let given = wrap(Outer { family, ..PLAIN }, &inner);
                 if [TCP, UDP, own].contains(&protocol) {
                     unwraps(&mut world, "carried", &given, &inner);

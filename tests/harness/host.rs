@@ -21,6 +21,7 @@ use nix::{
 use crate::{
     error::{Context as _, Result},
     process::{Finished, Process, Task},
+    requirements::find_program,
     sandbox::{NETNS_DIR, Sandbox},
 };
 
@@ -146,7 +147,9 @@ impl Host {
     /// Runs a program of the lab itself with these words.
     pub fn words(&self, program: &str, words: &str) -> Result<String> {
         let words: Vec<&str> = words.split_whitespace().collect();
-        self.command(program, &words, COMMAND_LIMIT)
+        // Rust uses `vfork` for a program with a path only, when `PATH` is set.
+        let path = find_program(program).unwrap_or_else(|| program.into());
+        self.finish(Task::new(path, &words).brief(), COMMAND_LIMIT)?.success()
     }
 
     /// Writes a value below `/proc/sys`: that of this namespace, since its thread writes it.

@@ -33,6 +33,8 @@ const PAUSE: Duration = Duration::from_millis(2);
 pub struct Task {
     command: Command,
     text: String,
+    /// Whether it ends by itself at once: then it need not die with the lab.
+    is_brief: bool,
 }
 
 impl Task {
@@ -47,7 +49,15 @@ impl Task {
             let _: std::fmt::Result = write!(text, " {}", argument.as_ref());
         }
         command.env("PATH", search_path()).stdin(Stdio::null());
-        Self { command, text }
+        Self { command, text, is_brief: false }
+    }
+
+    /// For a command that ends by itself at once, such as `ip`: it is started without a copy of this
+    /// process's page tables (`vfork`), which is a good part of what a lab costs.
+    #[must_use]
+    pub fn brief(mut self) -> Self {
+        self.is_brief = true;
+        self
     }
 
     /// The command line, for messages.
@@ -89,6 +99,16 @@ impl Task {
         let parent = getpid();
         // A Ctrl-C at the terminal is for the lab, which ends its children in its own order.
         self.command.process_group(0);
+        if !self.is_brief {
+            self.die_with(parent);
+        }
+        let child =
+            self.command.spawn().context(|| format!("starting `{}` on {host}", self.text))?;
+        Ok(Process { child, text: self.text, host: host.to_owned() })
+    }
+
+    /// Makes it die with the calling thread.
+    fn die_with(&mut self, parent: Pid) {
         // SAFETY: the closure runs between fork and exec and makes only async-signal-safe calls
         // (prctl, getppid, pthread_sigmask); it takes no lock and allocates nothing.
         unsafe {
@@ -102,9 +122,6 @@ impl Task {
                 Ok(())
             });
         }
-        let child =
-            self.command.spawn().context(|| format!("starting `{}` on {host}", self.text))?;
-        Ok(Process { child, text: self.text, host: host.to_owned() })
     }
 
     /// Runs it from the calling thread to its end, at most `limit` long.

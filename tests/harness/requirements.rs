@@ -1,6 +1,9 @@
 //! What a lab needs of the machine. It checks and says what is missing; it installs nothing.
 
-use std::{env, path::Path};
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
 
 use crate::error::{Error, Result};
 
@@ -21,8 +24,14 @@ pub fn check(tools: &[&str]) -> Result<()> {
 
 /// Debian keeps administrators' programs in directories that are not in everyone's `PATH`.
 fn is_installed(tool: &str) -> bool {
+    find_program(tool).is_some()
+}
+
+/// Where a program is, in [`search_path`].
+#[must_use]
+pub fn find_program(tool: &str) -> Option<PathBuf> {
     let path = search_path();
-    env::split_paths(&path).any(|directory| directory.join(tool).is_file())
+    env::split_paths(&path).map(|directory| directory.join(tool)).find(|path| path.is_file())
 }
 
 /// `PATH` and the directories of administrators' programs.

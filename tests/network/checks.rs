@@ -191,7 +191,7 @@ fn a_check_that_cannot_run_causes_a_warning_and_times_out() -> anyhow::Result<()
                 if parts.iter().all(|part| text.contains(part)) { Ok(()) } else { Err(text) }
             })
         };
-        let unknown = "target group own: the health of 2 of 2 targets is not known";
+        let unknown = "target group own: this host cannot check 2 of 2 targets";
         shows("status", &[unknown, "cannot run"])?;
         shows("get targets", &["Elb.InternalError", "this host cannot check it: cannot run"])?;
         expect(lab, &xelb, ["healthy", "healthy", "healthy"])?;

@@ -5,7 +5,7 @@ use std::{fs, time::Duration};
 
 use crate::{
     scene::{NOTICE_LIMIT, REQUEST_LIMIT, Scene, in_lab, web_at},
-    warned::status,
+    warned::{self, status},
 };
 use anyhow::{Context as _, ensure};
 use lb_tests::{
@@ -112,6 +112,20 @@ fn removed_links_and_pins_are_restored() -> anyhow::Result<()> {
         rename(lab, "lan0", LB_INTERFACE)?;
         expect_service(lab, xelb, 3).context("renamed back")?;
 
+        // Another interface takes the name.
+        rename(lab, LB_INTERFACE, "lan0")?;
+        lab.lb().ip("link add eth0 type veth peer name eth0-peer")?;
+        wait::until("the warning names both", NOTICE_LIMIT, || {
+            let kind = ("interface_renamed", LB_INTERFACE);
+            let text = warned::expect(lab, xelb, kind, NOTICE_LIMIT);
+            let text = text.map_err(|error| error.to_string())?;
+            if text.contains("is called lan0") { Ok(()) } else { Err(text) }
+        })?;
+        lab.lb().ip("link del eth0")?;
+        rename(lab, "lan0", LB_INTERFACE)?;
+        warned::expect_end(lab, xelb, "interface_renamed", NOTICE_LIMIT)?;
+        expect_service(lab, xelb, 5).context("its name is its own again")?;
+
         // Gone: a warning, an error of doctor, a metric by kind. Made again: attached again.
         let mac = unplug(lab.lb())?;
         expect_warning(lab, xelb, "program_gone")?;
@@ -120,7 +134,7 @@ fn removed_links_and_pins_are_restored() -> anyhow::Result<()> {
         plug_again(lab, lab.lb(), &mac, &["10.0.0.2/24", "fd00::2/64"])?;
         let _pass = XdpPass::attach(lab.switch(), "lb")?;
         xelb.wait_healthy(lab, configuration.target_count(), NOTICE_LIMIT)?;
-        expect_service(lab, xelb, 4).context("made again")?;
+        expect_service(lab, xelb, 6).context("made again")?;
         let log = fs::read_to_string(lab.log("agent"))?;
         ensure!(log.contains("it is attached again"), "{log}");
         Ok(())

@@ -78,6 +78,13 @@ fn is_echo_request(family: Family, icmp: &Icmp) -> bool {
         }
 }
 
+/// Whether a balancer sends such a message to a target: errors for its flows, and pings that check it. Not
+/// redirects and router advertisements, which would change how the target reaches others.
+#[inline(always)]
+pub(crate) fn may_enter_tunnel(family: Family, icmp: &Icmp) -> bool {
+    is_echo_request(family, icmp) || is_error(family, icmp.kind())
+}
+
 /// Whether a message is about another packet (RFC 792; RFC 4443, section 2.1).
 #[inline(always)]
 const fn is_error(family: Family, kind: u8) -> bool {

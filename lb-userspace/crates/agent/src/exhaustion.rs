@@ -1,19 +1,27 @@
-//! Resource exhaustion of modes nat and fullnat: detected with counters, reported in the log and in
-//! `status`.
+//! Resource exhaustion of the data path: detected with counters, reported in the log and in `status`.
 
 use std::time::{Duration, Instant};
 
-use lb_common::DropReason;
+use lb_common::{Counter, DropReason};
 use lb_dataplane::Stats;
 use lb_plan::warning::{Warning, WarningKind};
 
 /// How long a shortage is shown after it was last seen.
 const SHOWN: Duration = Duration::from_mins(1);
 
+/// What counts new flows that a resource was missing for.
+#[derive(Clone, Copy)]
+enum Missed {
+    /// Their packets were dropped.
+    Dropped(DropReason),
+    /// Their packets went on.
+    Counted(Counter),
+}
+
 /// Exhaustible resources, with their remedies.
-const KINDS: [(DropReason, WarningKind, &str); 3] = [
+const KINDS: [(Missed, WarningKind, &str); 4] = [
     (
-        DropReason::PoolExhausted,
+        Missed::Dropped(DropReason::PoolExhausted),
         WarningKind::PoolExhausted,
         "found no free port or binding, since too many connections are open: start the agent with \
          a larger --nat-bindings (`xelb stats` shows how many are used), or shorten idle_timeout \
@@ -21,16 +29,24 @@ const KINDS: [(DropReason, WarningKind, &str); 3] = [
          ports to source_nat",
     ),
     (
-        DropReason::FlowTableFull,
+        Missed::Dropped(DropReason::FlowTableFull),
         WarningKind::FlowTableFull,
         "found no free entry in the flow table: shorten idle_timeout of the listeners, or \
          distribute the load over more balancers",
     ),
     (
-        DropReason::HairpinRefused,
+        Missed::Dropped(DropReason::HairpinRefused),
         WarningKind::HairpinRefused,
         "of targets to their own listener were refused, since mode nat would send them back to \
          their source: add an address to source_nat, or use fullnat",
+    ),
+    (
+        Missed::Counted(Counter::FlowNotRemembered),
+        WarningKind::FlowMemoryFull,
+        "were not remembered, since the flow memory has no room for them: they are forwarded, but \
+         a change of their target group may move them to another target; start the agent with a \
+         larger --flow-memory (`xelb stats` shows how many flows are remembered), or set \
+         `udp_flows: stateless` on UDP listeners whose flows may move",
     ),
 ];
 
@@ -39,18 +55,14 @@ const KINDS: [(DropReason, WarningKind, &str); 3] = [
 pub(super) struct Exhaustion {
     /// Counters as they were last read, in the order of [`KINDS`].
     known: Option<[u64; KINDS.len()]>,
-    /// New flows refused since the shortage began, and when one was last.
+    /// New flows since the shortage began, and when one was last.
     seen: [Option<(u64, Instant)>; KINDS.len()],
 }
 
 impl Exhaustion {
     /// Compares the counters with their previous values.
     pub(super) fn compare(&mut self, stats: &Stats, now: Instant) {
-        let value = |reason| {
-            let drops = stats.drops.iter().find(|(other, _)| *other == reason);
-            drops.map_or(0, |(_, count)| *count)
-        };
-        let current = KINDS.map(|(reason, ..)| value(reason));
+        let current = KINDS.map(|(missed, ..)| count(stats, missed));
         let known = self.known.replace(current).unwrap_or(current);
         for ((current, known), seen) in current.iter().zip(known).zip(&mut self.seen) {
             // After `xelb detach` they start at zero again.
@@ -71,6 +83,18 @@ impl Exhaustion {
             seen.map(|(count, _)| Warning::new(*kind, "", format!("{} {what}", counted(count))))
         })
     }
+}
+
+fn count(stats: &Stats, missed: Missed) -> u64 {
+    let found = match missed {
+        Missed::Dropped(reason) => {
+            stats.drops.iter().find(|(other, _)| *other == reason).map(|one| one.1)
+        }
+        Missed::Counted(counter) => {
+            stats.counters.iter().find(|(other, _)| *other == counter).map(|one| one.1)
+        }
+    };
+    found.unwrap_or(0)
 }
 
 fn counted(flows: u64) -> String {
@@ -108,5 +132,18 @@ mod tests {
         // The counters have been removed with the data path.
         assert!(at(64, 0).is_empty());
         assert_eq!(at(65, 3), ["3 new flows"]);
+    }
+
+    #[test]
+    fn a_full_flow_memory_is_shown() {
+        let mut exhaustion = Exhaustion::default();
+        for count in [5, 7] {
+            let counters = vec![(Counter::FlowNotRemembered, count)];
+            exhaustion.compare(&Stats { counters, ..Stats::default() }, Instant::now());
+        }
+        let warnings: Vec<Warning> = exhaustion.warnings().collect();
+        assert_eq!(warnings.len(), 1);
+        assert_eq!(warnings[0].kind, WarningKind::FlowMemoryFull);
+        assert!(warnings[0].text.starts_with("2 new flows were not remembered"), "{}", warnings[0]);
     }
 }

@@ -38,7 +38,7 @@ impl Agent {
 
 /// Where the program should run.
 fn attachment(attached: &Attached) -> Vec<Warning> {
-    let Attached { name, native, reason, fault, renamed, .. } = attached;
+    let Attached { name, native, reason, fault, renamed, previous, .. } = attached;
     let mut warnings = Vec::new();
     let mut warn = |kind, text: String| warnings.push(Warning::new(kind, name, text));
     if !fault.is_empty() {
@@ -55,6 +55,14 @@ fn attachment(attached: &Attached) -> Vec<Warning> {
         let text = format!(
             "interface {name} is called {renamed} now; the program runs there until an interface \
              {name} exists: add {renamed} to `interfaces`"
+        );
+        warn(WarningKind::InterfaceRenamed, text);
+    }
+    if !previous.is_empty() {
+        let text = format!(
+            "interface {name} is another one now; the previous one is called {previous}, and the \
+             program does not run there: add {previous} to `interfaces` if packets for listeners \
+             come in by it"
         );
         warn(WarningKind::InterfaceRenamed, text);
     }

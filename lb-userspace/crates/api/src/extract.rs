@@ -47,7 +47,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for InPath<
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
         let wrong = |rejection: PathRejection| {
-            Failure::bad_request(format!("the path is wrong: {}", rejection.body_text()))
+            Failure::bad_request(format!("the path is wrong: {}", plain(&rejection.body_text())))
         };
         Path::from_request_parts(parts, state).await.map(|Path(read)| Self(read)).map_err(wrong)
     }
@@ -61,8 +61,18 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for InQuery<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
         let wrong = |rejection: QueryRejection| {
-            Failure::bad_request(format!("the query is wrong: {}", rejection.body_text()))
+            Failure::bad_request(format!("the query is wrong: {}", plain(&rejection.body_text())))
         };
         Query::from_request_parts(parts, state).await.map(|Query(read)| Self(read)).map_err(wrong)
     }
+}
+
+/// What is wrong, without the words of those who found it.
+fn plain(text: &str) -> String {
+    let text = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(text);
+    let text = text.strip_prefix("Cannot parse ").unwrap_or(text);
+    text.replace(
+        "invalid socket address syntax",
+        "not an address with a port, such as 198.51.100.7:40000 or [2001:db8::7]:40000",
+    )
 }

@@ -71,6 +71,11 @@ fn message(error: &Error) -> String {
         Error::Message { msg, .. } => brief(msg),
         other => {
             let message = DefaultMessageFormatter.format_message(other);
+            // The reader's words would not help a person.
+            let message = message.replace(
+                "recursion limit exceeded",
+                "lists and maps within each other go too deep",
+            );
             format!("is not valid YAML: {}", brief(&message))
         }
     }

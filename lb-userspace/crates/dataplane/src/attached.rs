@@ -43,6 +43,9 @@ pub struct Attached {
     pub fault: String,
     /// The name that the interface has now, when it was renamed; empty otherwise.
     pub renamed: String,
+    /// The name of the interface that had this name before, while it exists without the program; empty
+    /// otherwise.
+    pub previous: String,
     /// How often the program was attached again.
     pub reattached_count: u64,
 }

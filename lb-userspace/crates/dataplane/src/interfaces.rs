@@ -66,6 +66,11 @@ pub(super) fn attach_exactly(
             remove_pin(&format!("number {}", pin.index), pin)?;
         }
     }
+    for one in &mut all {
+        if names.contains(&one.previous) || interface_index(&one.previous).is_err() {
+            one.previous.clear();
+        }
+    }
     Ok(all)
 }
 

@@ -5,7 +5,7 @@ use super::{
     Attached,
     attach::{interface_index, interface_name},
     attach_error::{AttachError, with_source},
-    links::{LinkPin, TAKEN_OVER},
+    links::{LinkPin, taken_over},
 };
 
 /// An interface and the name that it has now, if that is not the configured one.
@@ -46,7 +46,7 @@ pub(super) fn attachments_from_pins(pinned: &[LinkPin], names: &[String]) -> Vec
                 Some((pin, renamed)) => Attached {
                     index: pin.index,
                     native: pin.native,
-                    reason: TAKEN_OVER.to_owned(),
+                    reason: taken_over(pin.native).to_owned(),
                     renamed,
                     ..known
                 },
@@ -61,9 +61,11 @@ pub(super) fn again(known: &Attached, now: Attached, new: bool) -> Attached {
     if !new {
         let (native, reason) = (known.native, known.reason.clone());
         let reattached_count = known.reattached_count;
-        return Attached { native, reason, reattached_count, ..now };
+        let previous = known.previous.clone();
+        return Attached { native, reason, previous, reattached_count, ..now };
     }
     let Attached { name, index, .. } = known;
+    let mut previous = known.previous.clone();
     if *index == 0 {
         tracing::info!(
             interface = name,
@@ -74,7 +76,10 @@ pub(super) fn again(known: &Attached, now: Attached, new: bool) -> Attached {
     }
     let why = match interface_name(*index) {
         _ if now.index == *index => "its link was removed or dead".to_owned(),
-        Some(other) => format!("another interface has this name now; the previous one is {other}"),
+        Some(other) => {
+            previous.clone_from(&other);
+            format!("another interface has this name now; the previous one is {other}")
+        }
         None => "the interface was removed and created again".to_owned(),
     };
     tracing::warn!(
@@ -82,5 +87,5 @@ pub(super) fn again(known: &Attached, now: Attached, new: bool) -> Attached {
         mode = now.mode(),
         "the program was no longer attached to this interface ({why}); it is attached again"
     );
-    Attached { reattached_count: known.reattached_count + 1, ..now }
+    Attached { previous, reattached_count: known.reattached_count + 1, ..now }
 }

@@ -15,7 +15,14 @@ use super::{
 };
 
 /// Why a link of an agent before is in its mode.
-pub(super) const TAKEN_OVER: &str = "taken over from the agent before";
+pub(super) const fn taken_over(native: bool) -> &'static str {
+    if native {
+        "taken over from the agent before"
+    } else {
+        "the agent before attached it in this mode; to try native mode again, stop the agent, run \
+         `xelb detach`, and start it again"
+    }
+}
 
 /// The pinned link of an interface, as its file name tells it.
 pub(super) struct LinkPin {
@@ -61,7 +68,7 @@ pub(super) fn take_over(program: &mut Xdp, name: &str, pin: &LinkPin) -> Option<
                 name: name.to_owned(),
                 index: pin.index,
                 native: pin.native,
-                reason: TAKEN_OVER.to_owned(),
+                reason: taken_over(pin.native).to_owned(),
                 ..Attached::default()
             })
         }

@@ -123,8 +123,8 @@ fn unchecked(group: &TargetGroup, verdicts: &[Verdict<'_>]) -> Option<Warning> {
     let (count, named) = named(group, verdicts, is_unchecked)?;
     let (name, all) = (&group.name, verdicts.len());
     let text = format!(
-        "target group {name}: the health of {count} of {all} targets is not known, regardless of \
-         their state ({named})"
+        "target group {name}: this host cannot check {count} of {all} targets, so that their states \
+         may be wrong ({named})"
     );
     Some(Warning::new(WarningKind::HealthUnknown, &**name, text))
 }

@@ -100,6 +100,10 @@ kinds! {
     HairpinRefused, "hairpin_refused", Loss,
         "add an address to source_nat, so that a target can connect to its own listener, or use \
          fullnat";
+    /// New flows find no room in the flow memory.
+    FlowMemoryFull, "flow_memory_full", Risk,
+        "start the agent with a larger --flow-memory, or set `udp_flows: stateless` on UDP \
+         listeners whose flows may move";
     /// Unhealthy targets are used because none, or too few, are healthy.
     FailOpen, "fail_open", Risk,
         "`xelb get targets` says why its targets are unhealthy";
@@ -113,7 +117,7 @@ kinds! {
     /// Maps and links cannot be pinned.
     PinsMissing, "pins_missing", Risk,
         "mount the bpffs again (`mount -t bpf bpf /sys/fs/bpf`); the agent pins them again";
-    /// An interface has another name now.
+    /// An interface has another name now, or its name belongs to another one.
     InterfaceRenamed, "interface_renamed", Risk,
         "give the interface its old name, or add the new name to `interfaces`";
     /// XDP runs in generic mode.

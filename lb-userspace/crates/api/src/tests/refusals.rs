@@ -25,6 +25,13 @@ async fn errors_are_json() {
         ("POST", "/v1/config/preview", "[", 400, "the body is wrong"),
         ("GET", "/v1/revisions?limit=-1", "", 400, "the query is wrong"),
         ("GET", "/v1/revisions/one", "", 400, "the path is wrong"),
+        (
+            "GET",
+            "/v1/explain?from=1.2.3.4&to=x",
+            "",
+            400,
+            "from: not an address with a port, such as",
+        ),
         ("GET", "/v1/revisions/1/differences", "", 400, "missing field `to`"),
         ("GET", "/v1/revisions/1/rollback", "", 405, "GET is not possible"),
         ("POST", "/v1/revisions/-1/rollback", "", 400, "the path is wrong"),

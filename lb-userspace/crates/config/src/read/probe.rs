@@ -68,7 +68,11 @@ fn belong(section: &Section<'_>, kind: ProbeKind) {
             continue;
         };
         let owners: Vec<String> = kinds.iter().map(|kind| format!("`{}`", kind.name())).collect();
-        let owners = owners.join(" or ");
+        let owners = match owners.split_last() {
+            Some((last, [])) => last.clone(),
+            Some((last, others)) => format!("{} or {last}", others.join(", ")),
+            None => String::new(),
+        };
         let message = match (*key, kind) {
             ("path", ProbeKind::Grpc) => {
                 "belongs to `http` or `https`; a grpc check calls the health service; set \

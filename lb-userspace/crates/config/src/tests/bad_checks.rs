@@ -6,7 +6,7 @@ const CHANGED: &[(&str, &str, &str)] = &[
         "protocol: http",
         "protocol: tcp",
         "~:12:13: target_groups[0].health_check.path: belongs to checks of `http` or `https`; this one is tcp\n\
-             ~:18:16: target_groups[0].health_check.matcher: belongs to checks of `http` or `https` or `grpc`; this one is tcp",
+             ~:18:16: target_groups[0].health_check.matcher: belongs to checks of `http`, `https` or `grpc`; this one is tcp",
     ),
     (
         "protocol: http",

@@ -118,7 +118,11 @@ fn a_hostile_text_ends_soon() {
             "6:8: is too large: more than 600000 values, or too many through aliases",
         ),
         ("deep sections", steps, "33:33: is nested deeper than 32 levels"),
-        ("deep lists", "[".repeat(100_000), "1:256: is not valid YAML: recursion limit exceeded"),
+        (
+            "deep lists",
+            "[".repeat(100_000),
+            "1:256: is not valid YAML: lists and maps within each other go too deep",
+        ),
         ("deep JSON", json, "1:38: is nested deeper than 32 levels"),
         (
             "many values",

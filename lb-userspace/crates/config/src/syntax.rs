@@ -71,11 +71,9 @@ fn message(error: &Error) -> String {
         Error::Message { msg, .. } => brief(msg),
         other => {
             let message = DefaultMessageFormatter.format_message(other);
-            // The reader's words would not help a person.
-            let message = message.replace(
-                "recursion limit exceeded",
-                "lists and maps within each other go too deep",
-            );
+            if message.contains("recursion limit exceeded") {
+                return "is nested too deeply".to_owned();
+            }
             format!("is not valid YAML: {}", brief(&message))
         }
     }

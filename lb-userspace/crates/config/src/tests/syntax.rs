@@ -121,7 +121,7 @@ fn a_hostile_text_ends_soon() {
         (
             "deep lists",
             "[".repeat(100_000),
-            "1:256: is not valid YAML: lists and maps within each other go too deep",
+            "1:256: is nested too deeply",
         ),
         ("deep JSON", json, "1:38: is nested deeper than 32 levels"),
         (

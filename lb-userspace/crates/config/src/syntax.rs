@@ -37,6 +37,8 @@ pub(super) fn document(text: &str) -> Result<Document, (Position, String)> {
         // `on`, `no` and `y` are names here, as they are in JSON.
         strict_booleans: true,
         with_snippet: false,
+        // Otherwise more than 32 lines of comments before an item are refused.
+        emit_comments: false,
     };
     let root = serde_saphyr::from_str_with_options::<Option<Located>>(text, options)
         .map_err(|error| explained(&error))?;

@@ -15,7 +15,8 @@ pub(crate) fn common_check(checks: Vec<Check>, ledger: &mut Ledger) -> Option<Ch
                 "another check than that of line {first}: a target group has one; put these servers \
                  into a group of their own, or let all have one check"
             );
-            ledger.remark(Kind::Hand, check.lines, message);
+            let own = check.lines.into_iter().filter(|line| !common.lines.contains(line));
+            ledger.remark(Kind::Hand, own.collect::<Vec<_>>(), message);
         }
     }
     Some(common)

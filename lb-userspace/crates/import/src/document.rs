@@ -29,6 +29,7 @@ pub(crate) struct Group {
     pub(crate) check: Option<Check>,
     /// Keys of `attributes`, with values as YAML.
     pub(crate) attributes: Vec<(&'static str, String)>,
+    pub(crate) span: (usize, usize),
     pub(crate) lines: Vec<usize>,
 }
 
@@ -50,6 +51,7 @@ pub(crate) struct Listener {
     pub(crate) protocol: Protocol,
     pub(crate) group: String,
     pub(crate) attributes: Vec<(&'static str, String)>,
+    pub(crate) span: (usize, usize),
     pub(crate) lines: Vec<usize>,
 }
 

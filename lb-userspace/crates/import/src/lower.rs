@@ -169,6 +169,23 @@ fn group(
             ledger.remark(Kind::Dropped, server.lines.iter().copied(), message);
         }
     }
+    keys.retain(|key| {
+        let has_server = service
+            .servers
+            .iter()
+            .any(|one| key.0.is_none_or(|ipv6| one.address.is_ipv6() == ipv6));
+        if !has_server && !service.servers.is_empty() {
+            let endpoints = service.endpoints.iter().filter(|one| self::key(service, one) == *key);
+            let message = format!(
+                "no server has the address family of this listener: mode {} does not translate \
+                 between IPv4 and IPv6; give the servers addresses of both, or use ipip",
+                service.forwarding.name()
+            );
+            let lines = endpoints.filter_map(|endpoint| endpoint.lines.first().copied());
+            ledger.remark(Kind::Hand, lines, message);
+        }
+        has_server || service.servers.is_empty()
+    });
     let is_split = keys.len() > 1;
     for key in keys {
         let suffix = match key {
@@ -231,6 +248,7 @@ fn one_group(service: &Service, key: Key, name: String, ledger: &mut Ledger) -> 
         targets: servers.iter().zip(weights).map(target).collect(),
         check: check(service, &name, ledger),
         attributes: attributes(service, ledger),
+        span: service.span,
         lines: service.lines.clone(),
         name,
     })
@@ -342,7 +360,7 @@ fn listener(
                 )
             };
             let kind = if is_given { Kind::Changed } else { Kind::Hand };
-            ledger.remark(kind, endpoint.lines.iter().copied(), message);
+            ledger.remark(kind, endpoint.lines.first().copied(), message);
             address
         }
     };
@@ -367,6 +385,7 @@ fn listener(
         protocol: service.protocol,
         group: group.to_owned(),
         attributes,
+        span: endpoint.span,
         lines: endpoint.lines.clone(),
     }
 }

@@ -1,7 +1,9 @@
 //! The result is checked as every configuration is. What is refused is taken out, with the reason as a
 //! remark, until the rest is valid.
 
-use lb_config::{ConfigErrors, Protocol};
+use std::collections::HashSet;
+
+use lb_config::{ConfigErrors, Limits, Protocol};
 
 use crate::{
     Format,
@@ -42,10 +44,15 @@ enum Part {
     Group(usize),
     Check(usize),
     Target(usize, usize),
+    /// More than xelb supports, of listeners or of groups and targets.
+    Beyond,
 }
 
 /// The part with a path such as `target_groups[0].targets[2].port`.
 fn part(path: &str) -> Option<Part> {
+    if matches!(path, "listeners" | "target_groups") {
+        return Some(Part::Beyond);
+    }
     let (list, rest) = path.split_once('[')?;
     let (index, rest) = rest.split_once(']')?;
     let index = index.parse().ok()?;
@@ -105,19 +112,46 @@ fn remove(part: Part, message: &str, document: &mut Document, ledger: &mut Ledge
         }
         Part::Group(index) if index < document.groups.len() => {
             let group = document.groups.remove(index);
-            let (lines, name) = (group.all_lines(), group.name);
-            let message = format!("group {name}: xelb refuses it: {message}");
-            ledger.remark(Kind::Dropped, lines, message);
-            let message = format!("its group {name} is not imported");
-            document.listeners.retain(|listener| {
-                let is_kept = listener.group != name;
-                if !is_kept {
-                    ledger.remark(Kind::Dropped, listener.lines.iter().copied(), message.clone());
-                }
-                is_kept
-            });
+            let said = format!("group {}: xelb refuses it: {message}", group.name);
+            ledger.remark(Kind::Dropped, group.all_lines(), said);
+            without_groups(document, ledger);
         }
+        Part::Beyond => return shrink(message, document, ledger),
         Part::Listener(_) | Part::Group(_) => return false,
     }
     true
+}
+
+/// Takes out the listeners whose group is gone.
+fn without_groups(document: &mut Document, ledger: &mut Ledger) {
+    let names: HashSet<&str> = document.groups.iter().map(|group| group.name.as_str()).collect();
+    document.listeners.retain(|listener| {
+        let is_kept = names.contains(listener.group.as_str());
+        if !is_kept {
+            let message = "its target group is not imported";
+            ledger.remark(Kind::Dropped, listener.lines.iter().copied(), message);
+        }
+        is_kept
+    });
+}
+
+/// Takes out the last listeners and groups of a document that is too large; false when nothing is left.
+fn shrink(message: &str, document: &mut Document, ledger: &mut Ledger) -> bool {
+    let most = Limits::MOST;
+    let said = format!("the last of the input is left out: {message}");
+    if document.listeners.len() > most.listeners {
+        for listener in document.listeners.drain(most.listeners..) {
+            ledger.remark(Kind::Dropped, listener.lines, said.clone());
+        }
+        return true;
+    }
+    // Of targets and rings it is not known which group has too many: a tenth of the groups goes.
+    let count = document.groups.len();
+    let kept =
+        if count > most.target_groups { most.target_groups } else { count - count.div_ceil(10) };
+    for group in document.groups.drain(kept..) {
+        ledger.remark(Kind::Dropped, group.all_lines(), said.clone());
+    }
+    without_groups(document, ledger);
+    kept < count
 }

@@ -29,6 +29,8 @@ pub(crate) struct Service {
     pub(crate) is_stateless: bool,
     pub(crate) slow_start_s: Option<u64>,
     pub(crate) gue_port: Option<u16>,
+    /// First and last line of its section, where its remarks belong.
+    pub(crate) span: (usize, usize),
     /// Lines that the group as a whole comes from.
     pub(crate) lines: Vec<usize>,
 }
@@ -46,6 +48,7 @@ impl Service {
             is_stateless: false,
             slow_start_s: None,
             gue_port: None,
+            span: (line, line),
             lines: vec![line],
         }
     }
@@ -61,6 +64,8 @@ pub(crate) struct Endpoint {
     pub(crate) last_port: u16,
     /// How long a silent flow lives, when longer than usual.
     pub(crate) idle_s: Option<u64>,
+    /// First and last line of its section.
+    pub(crate) span: (usize, usize),
     pub(crate) lines: Vec<usize>,
 }
 

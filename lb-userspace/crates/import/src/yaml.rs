@@ -16,18 +16,18 @@ const WIDTH: usize = 100;
 /// Writes a document. Remarks whose lines are all of one group or listener are written above it.
 pub(crate) fn write(format: Format, document: &Document, remarks: &[Remark]) -> String {
     let mut above: Vec<Vec<&Remark>> = Vec::new();
-    let spans: Vec<_> = document
+    let spans: Vec<(usize, usize)> = document
         .groups
         .iter()
-        .map(Group::all_lines)
-        .chain(document.listeners.iter().map(|one| one.lines.iter().copied().collect()))
+        .map(|group| group.span)
+        .chain(document.listeners.iter().map(|listener| listener.span))
         .collect();
     above.resize_with(spans.len(), Vec::new);
     let mut top = Vec::new();
     for remark in remarks {
-        let is_about = |span: &std::collections::BTreeSet<usize>| {
-            let within = |line: &usize| span.first() <= Some(line) && Some(line) <= span.last();
-            !remark.lines.is_empty() && remark.lines.iter().all(within)
+        let is_about = |(first, last): &(usize, usize)| {
+            !remark.lines.is_empty()
+                && remark.lines.iter().all(|line| (first..=last).contains(&line))
         };
         match spans.iter().position(is_about).and_then(|index| above.get_mut(index)) {
             Some(list) => list.push(remark),

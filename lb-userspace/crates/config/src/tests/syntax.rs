@@ -149,3 +149,14 @@ fn a_hostile_text_ends_soon() {
         assert!(elapsed < Duration::from_secs(10), "{name} took {elapsed:?}");
     }
 }
+
+#[test]
+fn a_document_may_have_any_number_of_comments_before_an_item() {
+    let comments = "  # a remark\n".repeat(5000);
+    let text = format!(
+        "{comments}interfaces: [eth0]\ntarget_groups:\n{comments}  - name: web\n{comments}    \
+         protocol: tcp\n    port: 80\n    forwarding: ipip\n    targets:\n{comments}      - address: \
+         10.0.1.11\n{comments}"
+    );
+    assert_eq!(crate::parse(&text, "x.yaml").unwrap().1.target_groups.len(), 1);
+}

@@ -56,6 +56,7 @@ impl Frontend {
             first_port: first,
             last_port: last,
             idle_s: None,
+            span: (self.line, self.lines.iter().copied().max().unwrap_or(self.line)),
             lines: vec![line],
         }
     }

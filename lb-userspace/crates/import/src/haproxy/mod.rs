@@ -20,7 +20,7 @@ use crate::{
     service::{Found, Server, Service},
 };
 use frontend::Frontend;
-use sections::Section;
+use sections::{Section, Statement};
 use settings::Settings;
 
 /// Reads a file.
@@ -60,7 +60,7 @@ pub(crate) fn read(text: &str, ledger: &mut Ledger) -> Result<Found, ImportError
     frontend::join(frontends, &mut found, ledger);
     for service in found.services.iter().filter(|service| service.endpoints.is_empty()) {
         let message = format!("backend {}: no imported frontend leads to it", brief(&service.name));
-        ledger.remark(Kind::Hand, service.lines.iter().copied(), message);
+        ledger.hand(service.span.0, message);
     }
     Ok(found)
 }
@@ -116,21 +116,12 @@ fn proxy(
     let own = section.last("mode").map(|statement| statement.word(1).to_owned());
     let mode = own.or_else(|| settings.mode.clone()).unwrap_or_else(|| "tcp".to_owned());
     if mode != "tcp" {
-        let lines = section.statements.len() + 1;
-        let message = if mode == "http" {
-            format!(
-                "{kind} {}, mode http, {lines} lines: xelb serves no HTTP yet; keep HAProxy for it, \
-                 with a TCP listener of xelb in front of the HAProxy hosts",
-                brief(name)
-            )
-        } else {
-            format!("{kind} {}, mode {}, {lines} lines: not TCP", brief(name), brief(&mode))
-        };
-        ledger.remark(Kind::Dropped, section.lines(), message);
+        not_tcp(section, &mode, ledger);
         return;
     }
     let mut front = Frontend::new(section);
     let mut service = Service::new(name, Mode::Fullnat, section.line);
+    service.span = (section.line, section.lines().max().unwrap_or(section.line));
     let mut servers = Vec::new();
     for statement in &section.statements {
         match statement.word(0) {
@@ -162,25 +153,13 @@ fn proxy(
         return;
     }
     if kind != "frontend" {
-        let mut checks = Vec::new();
-        for statement in servers {
-            let Some(read) = server::read(statement, &settings, ledger) else { continue };
-            service.slow_start_s = service.slow_start_s.max(read.slow_start_s);
-            service.servers.push(read.server);
-            checks.extend(read.check);
-        }
-        service.check = common_check(checks, ledger);
-        service.is_sticky = settings.is_sticky;
-        if settings.is_transparent {
-            service.forwarding = Mode::Nat;
-        }
-        service.lines.extend(&settings.lines);
+        pool(&mut service, &servers, &settings, ledger);
         found.sources.extend(&settings.sources);
-        let serves = !service.servers.is_empty();
-        if kind == "listen" && front.default_backend.is_none() && serves {
+        let is_pool = !service.servers.is_empty();
+        if kind == "listen" && front.default_backend.is_none() && is_pool {
             front.default_backend = Some((name.to_owned(), section.line));
         }
-        if serves || kind == "backend" {
+        if is_pool || kind == "backend" {
             found.services.push(service);
         }
     }
@@ -188,4 +167,36 @@ fn proxy(
         front.settings(&settings);
         frontends.push(front);
     }
+}
+
+/// The servers of a backend, and what its settings mean for them.
+fn pool(service: &mut Service, servers: &[&Statement], settings: &Settings, ledger: &mut Ledger) {
+    let mut checks = Vec::new();
+    for statement in servers {
+        let Some(read) = server::read(statement, settings, ledger) else { continue };
+        service.slow_start_s = service.slow_start_s.max(read.slow_start_s);
+        service.servers.push(read.server);
+        checks.extend(read.check);
+    }
+    service.check = common_check(checks, ledger);
+    service.is_sticky = settings.is_sticky;
+    if settings.is_transparent {
+        service.forwarding = Mode::Nat;
+    }
+    service.lines.extend(&settings.lines);
+}
+
+/// A proxy of another mode, such as http.
+fn not_tcp(section: &Section, mode: &str, ledger: &mut Ledger) {
+    let (kind, name) = (section.word(0), brief(section.word(1)));
+    let lines = section.statements.len() + 1;
+    let message = if mode == "http" {
+        format!(
+            "{kind} {name}, mode http, {lines} lines: xelb serves no HTTP yet; keep HAProxy for it, \
+             with a TCP listener of xelb in front of the HAProxy hosts"
+        )
+    } else {
+        format!("{kind} {name}, mode {}, {lines} lines: not TCP", brief(mode))
+    };
+    ledger.remark(Kind::Dropped, section.lines(), message);
 }

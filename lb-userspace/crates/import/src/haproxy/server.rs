@@ -1,6 +1,13 @@
 //! `server` lines: address, weight, check, and what has no counterpart.
 
-use super::{place, sections::Statement, settings::Settings, tables};
+use std::collections::BTreeSet;
+
+use super::{
+    place,
+    sections::Statement,
+    settings::{Request, Settings},
+    tables,
+};
 use crate::{
     address, duration,
     ledger::Ledger,
@@ -8,21 +15,27 @@ use crate::{
     service::{Check, Probe, Server},
 };
 
+/// Words without a value.
+const FLAGS: [&str; 5] = ["check", "backup", "disabled", "ssl", "check-ssl"];
+
 /// What the words of a server say; those of `default-server` first.
 #[derive(Debug, Default)]
 struct Options {
-    is_checked: bool,
+    /// Those of [`FLAGS`] that it has.
+    flags: BTreeSet<&'static str>,
     inter_ms: Option<u64>,
     fall: Option<u64>,
     rise: Option<u64>,
     weight: Option<u32>,
     port: Option<u16>,
-    is_backup: bool,
-    is_disabled: bool,
-    is_tls: bool,
-    is_check_tls: bool,
     check_sni: Option<String>,
     slow_start_s: Option<u64>,
+}
+
+impl Options {
+    fn has(&self, flag: &str) -> bool {
+        self.flags.contains(flag)
+    }
 }
 
 /// A server as it is imported.
@@ -44,7 +57,7 @@ pub(super) fn read(
     // What has no counterpart in `default-server` is told for its own line.
     words(&settings.default_server, &mut options, None, ledger);
     words(statement.words.get(3..).unwrap_or_default(), &mut options, Some(line), ledger);
-    if options.is_backup {
+    if options.has("backup") {
         ledger.hand(
             line,
             "a backup server: xelb uses all targets at once; keep it in a group of its own, and \
@@ -52,7 +65,7 @@ pub(super) fn read(
         );
         return None;
     }
-    if options.is_tls {
+    if options.has("ssl") {
         ledger.hand(
             line,
             "ssl: HAProxy encrypts to this server; xelb passes on what clients send, so that clients \
@@ -68,13 +81,13 @@ pub(super) fn read(
         }
     };
     let mut weight = options.weight.unwrap_or(1);
-    if options.is_disabled {
+    if options.has("disabled") {
         weight = 0;
         ledger.changed(line, "disabled becomes weight 0: the target takes no new flows");
     } else if weight == 0 {
         ledger.changed(line, "weight 0: the target takes no new flows");
     }
-    let check = options.is_checked.then(|| check(&options, settings, line));
+    let check = options.has("check").then(|| check(&options, settings, line));
     if check.is_none() {
         ledger.changed(
             line,
@@ -99,13 +112,14 @@ fn words(words: &[String], options: &mut Options, line: Option<usize>, ledger: &
                 ledger.dropped(line, format!("`{}` of a server: {message}", brief(word)));
             }
         };
+        if let Some(flag) = FLAGS.iter().find(|flag| **flag == word) {
+            options.flags.insert(flag);
+            continue;
+        }
         match word {
-            "check" => options.is_checked = true,
-            "no-check" => options.is_checked = false,
-            "backup" => options.is_backup = true,
-            "disabled" => options.is_disabled = true,
-            "ssl" => options.is_tls = true,
-            "check-ssl" => options.is_check_tls = true,
+            "no-check" => {
+                options.flags.remove("check");
+            }
             "check-sni" => options.check_sni = words.next().map(str::to_owned),
             "verify" => {
                 if words.next() != Some("none") {
@@ -159,10 +173,10 @@ fn check(options: &Options, settings: &Settings, line: usize) -> Check {
     let connect_ms = settings.connect_ms.unwrap_or(interval_ms);
     let mut lines = vec![line];
     lines.extend(&settings.check_lines);
-    let probe = if settings.is_http_check {
+    let probe = if settings.request == Request::Http {
         lines.extend(&settings.http_lines);
         let mut http = settings.http.clone();
-        http.tls = options.is_check_tls;
+        http.tls = options.has("check-ssl");
         http.server_name = options.check_sni.clone().filter(|_| http.tls);
         Probe::Http(http)
     } else {

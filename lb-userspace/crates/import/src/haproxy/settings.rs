@@ -5,6 +5,16 @@ use std::net::IpAddr;
 use super::{sections::Statement, tables};
 use crate::{duration, ledger::Ledger, remark::brief, service::HttpProbe};
 
+/// What a health check sends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Request {
+    /// Nothing: it opens a connection.
+    #[default]
+    None,
+    /// An HTTP request (`option httpchk`).
+    Http,
+}
+
 /// Settings of a proxy of mode tcp.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Settings {
@@ -18,7 +28,7 @@ pub(super) struct Settings {
     pub(super) idle_ms: Option<u64>,
     pub(super) connect_ms: Option<u64>,
     pub(super) check_ms: Option<u64>,
-    pub(super) is_http_check: bool,
+    pub(super) request: Request,
     pub(super) http: HttpProbe,
     pub(super) default_server: Vec<String>,
     /// Lines that the result comes from.
@@ -161,15 +171,15 @@ impl Settings {
     fn option(&mut self, statement: &Statement, ledger: &mut Ledger) {
         let (name, line) = (statement.word(1), statement.line);
         match name {
-            "httpchk" if statement.is_negated => self.is_http_check = false,
+            "httpchk" if statement.is_negated => self.request = Request::None,
             "httpchk" => {
-                self.is_http_check = true;
+                self.request = Request::Http;
                 self.http_lines.push(line);
                 let rest: Vec<&str> = statement.words.iter().skip(2).map(String::as_str).collect();
                 self.request(&rest, line, ledger);
             }
             "tcp-check" => {
-                self.is_http_check = false;
+                self.request = Request::None;
                 self.check_lines.push(line);
             }
             "mysql-check" | "pgsql-check" | "redis-check" | "smtpchk" | "ldap-check"

@@ -219,6 +219,7 @@ impl Rules {
             first_port: port.max(1),
             last_port: if port == 0 { u16::MAX } else { port },
             idle_s: None,
+            span: (line, line),
             lines: vec![line],
         });
         self.known.insert((protocol, place.to_owned()), self.services.len());
@@ -298,6 +299,7 @@ impl Rules {
         if weight == 0 {
             ledger.changed(line, "weight 0: the target takes no new flows");
         }
+        service.span.1 = line;
         service.servers.push(Server { address, port, weight, lines: vec![line] });
     }
 
@@ -317,23 +319,23 @@ impl Rules {
 
 fn endpoint(place: &str) -> Result<(std::net::IpAddr, u16), String> {
     let (host, port) = address::split_port(place);
-    let vip = address::address(host).map_err(numeric)?;
+    let vip = address::address(host).map_err(|message| numeric(&message))?;
     match port {
         None | Some("0") => Ok((vip, 0)),
-        Some(port) => Ok((vip, address::port(port).map_err(numeric)?)),
+        Some(port) => Ok((vip, address::port(port).map_err(|message| numeric(&message))?)),
     }
 }
 
 fn server_place(place: &str) -> Result<(std::net::IpAddr, Option<u16>), String> {
     let (host, port) = address::split_port(place);
-    let server = address::address(host).map_err(numeric)?;
+    let server = address::address(host).map_err(|message| numeric(&message))?;
     match port {
         None | Some("0") => Ok((server, None)),
-        Some(port) => Ok((server, Some(address::port(port).map_err(numeric)?))),
+        Some(port) => Ok((server, Some(address::port(port).map_err(|message| numeric(&message))?))),
     }
 }
 
 /// Names of hosts and ports come from a missing `-n`.
-fn numeric(message: String) -> String {
+fn numeric(message: &str) -> String {
     format!("{message}; give the output of `ipvsadm -S -n`, with numbers")
 }

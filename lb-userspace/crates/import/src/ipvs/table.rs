@@ -33,10 +33,10 @@ pub(super) fn line(
             ledger.dropped(number, "a heading of the table");
         }
         ["TCP", vip, rest @ ..] => {
-            service(number, Some(Protocol::Tcp), vip, rest, place, rules, ledger)
+            service(number, Some(Protocol::Tcp), vip, rest, place, rules, ledger);
         }
         ["UDP", vip, rest @ ..] => {
-            service(number, Some(Protocol::Udp), vip, rest, place, rules, ledger)
+            service(number, Some(Protocol::Udp), vip, rest, place, rules, ledger);
         }
         ["SCTP" | "FWM", vip, rest @ ..] => service(number, None, vip, rest, place, rules, ledger),
         ["->", server, method, weight, ..] => match *place {
@@ -104,7 +104,7 @@ fn service(
                 );
             }
             other => {
-                ledger.dropped(number, format!("`{}` of the service: not known", brief(other)))
+                ledger.dropped(number, format!("`{}` of the service: not known", brief(other)));
             }
         }
     }

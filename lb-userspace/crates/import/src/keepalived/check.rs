@@ -48,13 +48,13 @@ impl Times {
             "connect_timeout" | "misc_timeout" | "timeout" => {
                 set(&mut self.connect_timeout_ms, seconds(node, ledger));
             }
-            "retry" | "nb_get_retry" => match node.word(1).parse() {
-                Ok(retries) => self.retry = Some(retries),
-                Err(_) => {
+            "retry" | "nb_get_retry" => {
+                self.retry = node.word(1).parse().ok();
+                if self.retry.is_none() {
                     let message = format!("`{}` is not a number of retries", brief(node.word(1)));
                     ledger.hand(node.line, message);
                 }
-            },
+            }
             "delay_before_retry" => {
                 ledger.changed(
                     node.line,
@@ -123,7 +123,7 @@ pub(super) fn read(
                 Err(message) => ledger.hand(child.line, message),
             },
             "connect_ip" => {
-                ledger.hand(child.line, "connect_ip: checks go to the target's own address")
+                ledger.hand(child.line, "connect_ip: checks go to the target's own address");
             }
             "bindto" | "bind_to" | "bind_if" | "bind_port" | "fwmark" => ledger.dropped(
                 child.line,
@@ -148,7 +148,7 @@ pub(super) fn read(
             let probe = datagram::dns(&mut others, &mut times.lines, ledger);
             times.check(probe, RETRIES_OF_REQUESTS, node)
         }
-        name => return without_counterpart(name, node, &others, protocol, times, ledger),
+        name => return without_counterpart(name, node, &others, protocol, &times, ledger),
     };
     check.port = port;
     for other in others {
@@ -164,7 +164,7 @@ fn without_counterpart(
     node: &Node,
     others: &[&Node],
     protocol: Protocol,
-    times: Times,
+    times: &Times,
     ledger: &mut Ledger,
 ) -> Option<Check> {
     let instead = if protocol == Protocol::Tcp { "a TCP connection" } else { "a ping" };

@@ -53,16 +53,15 @@ pub(super) fn read(
             continue;
         }
         match child.word(0) {
-            "weight" => match child.word(1).parse() {
-                Ok(weight) => {
+            "weight" => {
+                if let Ok(weight) = child.word(1).parse() {
                     server.weight = weight;
                     server.lines.push(child.line);
-                }
-                Err(_) => {
+                } else {
                     let message = format!("`{}` is not a weight", brief(child.word(1)));
                     ledger.hand(child.line, message);
                 }
-            },
+            }
             "inhibit_on_failure" => ledger.changed(child.line, INHIBIT),
             "lvs_method" | "lb_kind" => ledger.hand(
                 child.line,

@@ -123,6 +123,7 @@ fn endpoint(address: IpAddr, port: u16, node: &Node, ledger: &mut Ledger) -> End
         first_port: port.max(1),
         last_port: if port == 0 { u16::MAX } else { port },
         idle_s: None,
+        span: (node.line, node.last),
         lines: vec![node.line],
     }
 }

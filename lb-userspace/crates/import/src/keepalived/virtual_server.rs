@@ -70,6 +70,7 @@ pub(super) fn read(
     let mut service = Service::new(name, Mode::L2dsr, node.line);
     service.protocol = protocol;
     service.endpoints = endpoints;
+    service.span = (node.line, node.last);
     service.lines = node.frame().to_vec();
     let mut defaults = Defaults { weight: 1, mode: Mode::Nat, times: Times::default() };
     let mut servers = Vec::new();
@@ -147,14 +148,11 @@ fn keyword(node: &Node, service: &mut Service, defaults: &mut Defaults, ledger: 
         word if word.starts_with("flag-") || word.ends_with("-port") || word == "mh-fallback" => {
             ledger.dropped(line, "a flag of the scheduler");
         }
-        _ => match NO_COUNTERPART.iter().find(|(known, _)| *known == word) {
-            Some((word, reason)) => {
-                ledger.remark(Kind::Dropped, node.lines(), format!("{word}: {reason}"));
-            }
-            None => {
-                let message = format!("`{}` is not known in a virtual_server", brief(word));
-                ledger.remark(Kind::Dropped, node.lines(), message);
-            }
+        _ => if let Some((word, reason)) = NO_COUNTERPART.iter().find(|(known, _)| *known == word) {
+            ledger.remark(Kind::Dropped, node.lines(), format!("{word}: {reason}"));
+        } else {
+            let message = format!("`{}` is not known in a virtual_server", brief(word));
+            ledger.remark(Kind::Dropped, node.lines(), message);
         },
     }
 }

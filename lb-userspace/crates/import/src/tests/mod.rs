@@ -1,6 +1,5 @@
 //! Whole inputs and results, the traps of each format, and inputs that are wrong.
 
-#[allow(dead_code)]
 mod account;
 mod golden;
 mod traps;

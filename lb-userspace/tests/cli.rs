@@ -53,6 +53,11 @@ fn exit_codes_are_as_documented() {
         (&["validate", "-f", "missing.yaml"], 2, "missing.yaml: cannot read the file: No such"),
         (&["validate", "-f", "."], 2, ".: is a directory; name a file in it"),
         (&["validate"], 2, "--file <FILE>"),
+        (&["import"], 2, "<FORMAT>"),
+        (&["import", "ipvs", "missing.txt"], 2, "missing.txt: cannot read the file: No such"),
+        (&["import", "keepalived", "."], 2, ".: is a directory; name a file in it"),
+        (&["import", "keepalived", "valid.yaml"], 2, "valid.yaml: there is no block of keepalived"),
+        (&["import", "ipvs", "-"], 2, "-: there is no rule"),
         (&["schema"], 0, ""),
         (&["apply", "-f", "missing.yaml"], 2, "missing.yaml"),
         (&["apply", "-f", "valid.yaml"], 1, "error: no agent answers at nobody.sock;"),
@@ -174,4 +179,23 @@ fn a_log_that_is_no_terminal_has_no_colours() {
         .output()
         .unwrap();
     assert!(!output.stderr.contains(&0x1b), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn import_prints_a_configuration_and_counts_remarks() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = "-A -t 203.0.113.10:80 -s rr\n-a -t 203.0.113.10:80 -r 10.0.1.11:80 -g -w 1\n";
+    fs::write(folder.path().join("rules"), rules).unwrap();
+    let output = xelb(folder.path(), &["import", "ipvs", "rules", "--interface", "lo"]);
+    let said = |bytes| String::from_utf8(bytes).unwrap();
+    let stderr = said(output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    assert!(stderr.starts_with("rules: 2 remarks in the result: 0 need a hand, 2 say"), "{stderr}");
+    fs::write(folder.path().join("made.yaml"), &output.stdout).unwrap();
+    let output = xelb(folder.path(), &["validate", "-f", "made.yaml"]);
+    assert_eq!(said(output.stdout), "made.yaml is valid: 1 listener, 1 target group, 1 target\n");
+    // What the user gives is an error, not a remark.
+    let output = xelb(folder.path(), &["import", "ipvs", "rules", "--interface", "a/b"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said(output.stderr).contains("interfaces[0]"));
 }

@@ -48,6 +48,9 @@ const CASES: &[Case] = &[
     ("validate", "-f valid.yaml > full", 1, FULL_SAYS),
     ("validate", "-f invalid.yaml", 2, "lisseners: unknown key"),
     ("validate", "-f .", 2, "is a directory"),
+    ("import", "ipvs rules > full", 1, FULL_SAYS),
+    ("import", "haproxy rules", 2, "stands before the first section"),
+    ("import", "nginx rules", 2, "invalid value 'nginx'"),
     ("get", "targets", 1, NOBODY),
     ("get", "config --watch", 1, NOBODY),
     ("get", "targets --server https://127.0.0.1:1", 1, "no agent answers at https://127.0.0.1:1"),
@@ -154,6 +157,7 @@ fn every_command_fails_with_the_documented_code() {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in [
         ("file", ""),
+        ("rules", "-A -t 203.0.113.10:80 -s rr\n"),
         ("valid.yaml", "interfaces: [eth0]\n"),
         ("invalid.yaml", "interfaces: [eth0]\nlisseners: []\n"),
     ] {

@@ -15,6 +15,7 @@ mod explain;
 mod get;
 #[cfg(test)]
 mod help_tests;
+mod import;
 mod limits;
 mod man;
 mod output;
@@ -70,6 +71,7 @@ enum Command {
     Rollback(rollback::Rollback),
     Diff(diff::Diff),
     Validate(validate::Validate),
+    Import(import::Import),
     Get(get::Get),
     #[command(subcommand)]
     Target(target::Target),
@@ -196,6 +198,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Pass(command) => command.run(),
         Command::Detach(command) => command.run(),
         Command::Token(command) => command.run(),
+        Command::Import(command) => command.run(),
         Command::Schema(command) => command.run(),
         Command::Completions(command) => command.run(),
         Command::Man(command) => command.run(),

@@ -3,9 +3,13 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::{
-    Format,
+    format::Format,
     remark::{Fate, Kind, Remark},
 };
+
+/// What is said of a line that nobody has mentioned.
+const LOST: &str = "nothing in the result comes from this: what it belongs to is not imported, or \
+                    makes no use of it";
 
 /// What is known of the lines so far.
 #[derive(Debug)]
@@ -75,7 +79,7 @@ impl Ledger {
             .collect();
         if !lost.is_empty() {
             remarked.extend(&lost);
-            self.remark(Kind::Dropped, lost, "nothing in the result comes from this");
+            self.remark(Kind::Dropped, lost, LOST);
         }
         for remark in &mut self.remarks {
             remark.lines.sort_unstable();

@@ -1,19 +1,17 @@
 //! From services to groups and listeners: what the modes of xelb allow, and what has to be said.
 
-use std::net::IpAddr;
-
 use lb_common::target::Mode;
 use lb_config::Protocol;
 
 use crate::{
-    Settings,
     document::{Document, Group, Listener, Target},
-    duration,
+    duration, host,
     ledger::Ledger,
     names::Names,
     placeholders::Placeholders,
-    remark::{Kind, brief},
+    remark::Kind,
     service::{Check, Endpoint, Found, Probe, Server, Service, Vip},
+    settings::Settings,
     weights,
 };
 
@@ -22,103 +20,17 @@ const IDLE_USUAL_S: u64 = 350;
 const IDLE_MAX_S: u64 = 6000;
 
 /// Makes the document.
-pub(crate) fn lower(found: Found, settings: &Settings, ledger: &mut Ledger) -> Document {
+pub(crate) fn lower(found: &Found, settings: &Settings, ledger: &mut Ledger) -> Document {
     let mut document = Document::default();
-    interfaces(&found, settings, &mut document, ledger);
+    host::interfaces(found, settings, &mut document, ledger);
     let mut names = (Names::default(), Names::default());
-    let mut placeholders = Placeholders::new(&found, settings);
+    let mut placeholders = Placeholders::new(found, settings);
     for service in &found.services {
         group(service, &mut document, &mut names, &mut placeholders, ledger);
     }
-    sources(&found, settings, &mut document, &mut placeholders, ledger);
+    host::sources(found, settings, &mut document, &mut placeholders, ledger);
+    host::answers(&document, ledger);
     document
-}
-
-fn interfaces(found: &Found, settings: &Settings, document: &mut Document, ledger: &mut Ledger) {
-    if !settings.interfaces.is_empty() {
-        for name in &settings.interfaces {
-            if !document.interfaces.contains(name) {
-                document.interfaces.push(name.clone());
-            }
-        }
-        return;
-    }
-    for (name, line) in &found.interfaces {
-        if name.is_empty()
-            || name.len() > 15
-            || name.contains(|c: char| !c.is_ascii_graphic() || "/:".contains(c))
-        {
-            ledger.hand(*line, format!("`{}` is no name of an interface", brief(name)));
-            continue;
-        }
-        document.lines.push(*line);
-        if !document.interfaces.contains(name) {
-            document.interfaces.push(name.clone());
-        }
-    }
-    if document.interfaces.is_empty() {
-        document.interfaces.push("eth0".to_owned());
-        ledger.remark(
-            Kind::Hand,
-            [],
-            "interfaces: eth0 is a placeholder, since the input names no interface where clients' \
-             packets arrive; give --interface, or correct it",
-        );
-    }
-}
-
-/// The addresses of `source_nat`, when a group needs them.
-fn sources(
-    found: &Found,
-    settings: &Settings,
-    document: &mut Document,
-    placeholders: &mut Placeholders,
-    ledger: &mut Ledger,
-) {
-    let fullnat = document.groups.iter().filter(|group| group.forwarding == Mode::Fullnat);
-    let targets: Vec<IpAddr> =
-        fullnat.flat_map(|group| group.targets.iter().map(|target| target.address)).collect();
-    let has_fullnat = document.groups.iter().any(|group| group.forwarding == Mode::Fullnat);
-    if !has_fullnat {
-        return;
-    }
-    document.sources.clone_from(&settings.source_addresses);
-    if document.sources.is_empty() {
-        let vips: Vec<IpAddr> = document.listeners.iter().map(|one| one.address).collect();
-        for (address, line) in &found.sources {
-            let is_special =
-                address.is_unspecified() || address.is_loopback() || address.is_multicast();
-            if is_special || vips.contains(address) || targets.contains(address) {
-                let message = format!(
-                    "{address} cannot be an address of `source_nat`: it must belong to the balancer \
-                     alone, and not be that of a listener or target"
-                );
-                ledger.hand(*line, message);
-                continue;
-            }
-            document.lines.push(*line);
-            if !document.sources.contains(address) {
-                document.sources.push(*address);
-            }
-        }
-    }
-    for ipv6 in [false, true] {
-        let is_needed =
-            targets.iter().any(|target| target.is_ipv6() == ipv6) || (!ipv6 && targets.is_empty());
-        if is_needed && !document.sources.iter().any(|source| source.is_ipv6() == ipv6) {
-            let address = placeholders.next(ipv6);
-            document.sources.push(address);
-            ledger.remark(
-                Kind::Hand,
-                [],
-                format!(
-                    "source_nat: {address} is a placeholder; mode fullnat needs an address of the \
-                     balancer that nothing else uses, to which targets have a route; give \
-                     --source-address, or correct it"
-                ),
-            );
-        }
-    }
 }
 
 /// What endpoints of one group must have in common: the family and the ports, where the mode needs it.
@@ -159,6 +71,11 @@ fn group(
         keys.push((None, None));
     }
     for server in &service.servers {
+        if server.address.is_loopback() {
+            let message = "a server on the balancer itself (loopback): a target is another host";
+            ledger.remark(Kind::Dropped, server.lines.iter().copied(), message);
+            continue;
+        }
         let ipv6 = server.address.is_ipv6();
         if !keys.iter().any(|key| key.0.is_none_or(|family| family == ipv6)) {
             let mode = service.forwarding.name();
@@ -206,7 +123,8 @@ fn group(
 fn one_group(service: &Service, key: Key, name: String, ledger: &mut Ledger) -> Option<Group> {
     let mut servers: Vec<(&Server, u16)> = Vec::new();
     for server in &service.servers {
-        if key.0.is_some_and(|family| family != server.address.is_ipv6()) {
+        let is_other_family = key.0.is_some_and(|family| family != server.address.is_ipv6());
+        if is_other_family || server.address.is_loopback() {
             continue;
         }
         if let Some(port) = target_port(service, server, key, ledger) {

@@ -7,8 +7,8 @@ use std::{
 };
 
 use crate::{
-    Settings,
     service::{Found, Vip},
+    settings::Settings,
 };
 
 /// The next free ones.

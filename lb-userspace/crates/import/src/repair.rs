@@ -6,8 +6,8 @@ use std::collections::HashSet;
 use lb_config::{ConfigErrors, Limits, Protocol};
 
 use crate::{
-    Format,
     document::Document,
+    format::Format,
     ledger::Ledger,
     remark::Kind,
     result::Imported,

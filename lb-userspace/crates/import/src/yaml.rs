@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use crate::{
-    Format,
     document::{Document, Group, Listener},
     duration,
+    format::Format,
     remark::{Kind, Remark, is_hidden},
     service::{Check, Probe},
 };
@@ -50,14 +50,18 @@ pub(crate) fn write(format: Format, document: &Document, remarks: &[Remark]) -> 
         line(&mut text, "target_groups:");
     }
     for (item, remarks) in document.groups.iter().zip(&mut above) {
-        remarks.iter().for_each(|remark| comment(&mut text, "  ", remark));
+        for remark in remarks {
+            comment(&mut text, "  ", remark);
+        }
         group(&mut text, item);
     }
     if !document.listeners.is_empty() {
         line(&mut text, "listeners:");
     }
     for (item, remarks) in document.listeners.iter().zip(&mut above) {
-        remarks.iter().for_each(|remark| comment(&mut text, "  ", remark));
+        for remark in remarks {
+            comment(&mut text, "  ", remark);
+        }
         listener(&mut text, item);
     }
     text
@@ -140,10 +144,11 @@ fn group(text: &mut String, group: &Group) {
     for target in &group.targets {
         let mut row = format!("      - {{ address: \"{}\"", target.address);
         if target.port != group.port {
-            row.push_str(&format!(", port: {}", target.port));
+            // Writing to a string does not fail.
+            let _written = write!(row, ", port: {}", target.port);
         }
         if let Some(weight) = target.weight {
-            row.push_str(&format!(", weight: {weight}"));
+            let _written = write!(row, ", weight: {weight}");
         }
         line(text, &format!("{row} }}"));
     }

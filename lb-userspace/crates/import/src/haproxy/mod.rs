@@ -13,8 +13,8 @@ use std::collections::HashMap;
 use lb_common::target::Mode;
 
 use crate::{
-    ImportError,
     common_check::common_check,
+    error::ImportError,
     ledger::Ledger,
     remark::{Kind, brief},
     service::{Found, Server, Service},

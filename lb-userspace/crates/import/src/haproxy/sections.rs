@@ -1,6 +1,6 @@
 //! haproxy.cfg as sections of statements, each a line of words.
 
-use crate::ImportError;
+use crate::error::ImportError;
 
 /// Keywords that begin a section.
 const SECTIONS: &[&str] = &[

@@ -5,10 +5,7 @@ use std::collections::HashMap;
 use lb_common::target::Mode;
 use lb_config::Protocol;
 
-use super::{
-    scheduler::{persistence, scheduler},
-    service_name,
-};
+use super::scheduler::{persistence, scheduler};
 use crate::{
     address,
     ledger::Ledger,
@@ -338,4 +335,12 @@ fn server_place(place: &str) -> Result<(std::net::IpAddr, Option<u16>), String> 
 /// Names of hosts and ports come from a missing `-n`.
 fn numeric(message: &str) -> String {
     format!("{message}; give the output of `ipvsadm -S -n`, with numbers")
+}
+
+/// A name that says protocol, address and port.
+fn service_name(protocol: Protocol, address: &str, port: u16) -> String {
+    match port {
+        0 => format!("{protocol}-{address}"),
+        port => format!("{protocol}-{address}-{port}"),
+    }
 }

@@ -4,9 +4,7 @@ mod dump;
 mod scheduler;
 mod table;
 
-use lb_config::Protocol;
-
-use crate::{ImportError, ledger::Ledger, service::Found};
+use crate::{error::ImportError, ledger::Ledger, service::Found};
 use table::Place;
 
 /// Reads rules, listings, and shell scripts with `ipvsadm` commands.
@@ -39,12 +37,4 @@ pub(crate) fn read(text: &str, ledger: &mut Ledger) -> Result<Found, ImportError
         });
     }
     Ok(Found { services: rules.finish(ledger), ..Found::default() })
-}
-
-/// A name that says protocol, address and port.
-fn service_name(protocol: Protocol, address: &str, port: u16) -> String {
-    match port {
-        0 => format!("{protocol}-{address}"),
-        port => format!("{protocol}-{address}-{port}"),
-    }
 }

@@ -10,7 +10,7 @@ mod virtual_server;
 use std::collections::HashMap;
 
 use crate::{
-    ImportError,
+    error::ImportError,
     ledger::Ledger,
     remark::{Kind, brief},
     service::Found,

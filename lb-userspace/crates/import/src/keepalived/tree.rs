@@ -1,6 +1,6 @@
 //! keepalived.conf as a tree of keywords and blocks. Comments begin with `#` or `!`, anywhere in a line.
 
-use crate::{ImportError, duration, ledger::Ledger};
+use crate::{duration, error::ImportError, ledger::Ledger};
 
 /// Deepest nesting; keepalived itself needs five.
 const DEPTH_MAX: usize = 16;

@@ -2,6 +2,7 @@
 
 mod account;
 mod golden;
+mod manual;
 mod traps;
 mod wrong;
 
@@ -34,5 +35,6 @@ fn assert_kept(format: Format, text: &str, imported: &Imported) {
 
 /// All remarks, a line each.
 fn remarks(imported: &Imported) -> String {
-    imported.remarks().iter().map(|remark| format!("{}\n", remark.line())).collect()
+    let lines: Vec<String> = imported.remarks().iter().map(crate::Remark::line).collect();
+    lines.join("\n")
 }

@@ -217,13 +217,15 @@ fn traps_and_forms_of_real_files() {
 #[test]
 fn options_say_what_the_input_does_not() {
     let settings = Settings {
-        interfaces: vec!["bond0".to_owned()],
+        interfaces: vec!["bond0".to_owned(), "eth1".to_owned()],
         addresses: vec!["203.0.113.10".parse().unwrap()],
         source_addresses: vec!["10.0.0.2".parse().unwrap()],
     };
     let text = "listen a\n bind *:80\n server s 10.0.1.11:80 check\n";
     let imported = import_with(HAPROXY, text, &settings).unwrap();
-    for part in ["interfaces: [bond0]", "addresses: [\"10.0.0.2\"]", "address: \"203.0.113.10\""] {
+    for part in
+        ["interfaces: [bond0, eth1]", "addresses: [\"10.0.0.2\"]", "address: \"203.0.113.10\""]
+    {
         assert!(imported.text().contains(part), "{}", imported.text());
     }
     assert_eq!(imported.count(crate::Kind::Hand), 0, "{}", remarks(&imported));

@@ -190,10 +190,19 @@ fn import_prints_a_configuration_and_counts_remarks() {
     let said = |bytes| String::from_utf8(bytes).unwrap();
     let stderr = said(output.stderr);
     assert_eq!(output.status.code(), Some(0), "{stderr}");
-    assert!(stderr.starts_with("rules: 2 remarks in the result: 0 need a hand, 2 say"), "{stderr}");
+    assert!(
+        stderr.starts_with(
+            "rules: 2 remarks in the result: needs a hand 0, differs 2, no counterpart 0"
+        ),
+        "{stderr}"
+    );
     fs::write(folder.path().join("made.yaml"), &output.stdout).unwrap();
     let output = xelb(folder.path(), &["validate", "-f", "made.yaml"]);
     assert_eq!(said(output.stdout), "made.yaml is valid: 1 listener, 1 target group, 1 target\n");
+    let two = ["import", "ipvs", "rules", "--address", "10.0.0.1", "--address", "10.0.0.2"];
+    let output = xelb(folder.path(), &two);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said(output.stderr).starts_with("--address: a listener has one VIP"));
     // What the user gives is an error, not a remark.
     let output = xelb(folder.path(), &["import", "ipvs", "rules", "--interface", "a/b"]);
     assert_eq!(output.status.code(), Some(2));

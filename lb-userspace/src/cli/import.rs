@@ -74,6 +74,13 @@ impl Import {
         let name = self.file.display().to_string();
         let bytes = read(&self.file).map_err(|message| config::unreadable(&name, message))?;
         let text = std::str::from_utf8(&bytes).map_err(|_| config::not_utf8(&name, &bytes))?;
+        for is_ipv6 in [false, true] {
+            let of_family = self.addresses.iter().filter(|one| one.is_ipv6() == is_ipv6);
+            if of_family.count() > 1 {
+                let message = "a listener has one VIP: give one address of each family".to_owned();
+                return Err(config::unreadable("--address", message).into());
+            }
+        }
         let settings = Settings {
             interfaces: self.interfaces,
             addresses: self.addresses,
@@ -116,8 +123,8 @@ fn summary(name: &str, imported: &Imported) -> String {
     let [hand, changed, dropped] =
         [Kind::Hand, Kind::Changed, Kind::Dropped].map(|kind| imported.count(kind));
     format!(
-        "{name}: {} in the result: {hand} need a hand, {changed} say what differs, {dropped} have no \
-         counterpart; read them, then check the result with `xelb validate`",
+        "{name}: {} in the result: needs a hand {hand}, differs {changed}, no counterpart {dropped}; read \
+         them, then check the result with `xelb validate`",
         counted(hand + changed + dropped, "remark")
     )
 }

@@ -71,7 +71,7 @@ fn head(format: Format, remarks: &[Remark]) -> String {
     let count = |kind| remarks.iter().filter(|remark| remark.kind == kind).count();
     format!(
         "# Made by `xelb import {}`. Lines are those of the input.\n\
-         # Remarks: {} need a hand, {} say what differs, {} have no counterpart.\n",
+         # Remarks: needs a hand {}, differs {}, no counterpart {}.\n",
         format.name(),
         count(Kind::Hand),
         count(Kind::Changed),

@@ -37,3 +37,16 @@ fn examples_of_the_manual_are_true() {
         fs::write(&path, blessed).unwrap();
     }
 }
+
+/// All documents that the manual shows are configurations, also those that nobody imports.
+#[test]
+fn documents_of_the_manual_are_valid() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../docs/migrating.md");
+    let manual = fs::read_to_string(path).unwrap();
+    let blocks: Vec<&str> = manual.split("```yaml\n").skip(1).collect();
+    assert_eq!(blocks.len(), 4);
+    for block in blocks {
+        let (document, _) = block.split_once("```").unwrap();
+        lb_config::parse(document, "manual").unwrap_or_else(|errors| panic!("{errors}"));
+    }
+}

@@ -1,6 +1,6 @@
 //! PURE: what is wrong with rules: the rule, the fault and what to do.
 
-use crate::limits;
+use crate::{fault_path::PathStep, limits};
 
 /// A fault of a rule. The rules are refused then.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -8,6 +8,10 @@ use crate::limits;
 pub struct RuleError {
     /// Name of the rule; `default` is the default action.
     pub rule: String,
+    /// Its place among the rules as they were given, from 0; `None` is the default action.
+    pub index: Option<usize>,
+    /// The part of it that is wrong, in keys of the configuration; empty for the whole.
+    pub path: Vec<PathStep>,
     /// What is wrong.
     #[source]
     pub problem: Problem,
@@ -26,10 +30,15 @@ pub enum Problem {
         priority: u32,
         /// The rule that has it.
         other: String,
+        /// Its place among the rules as they were given, from 0.
+        other_index: usize,
     },
     /// Two rules have one name.
     #[error("another rule has the same name: rename one of them")]
-    DuplicateName,
+    DuplicateName {
+        /// Its place among the rules as they were given, from 0.
+        other_index: usize,
+    },
     /// More rules than the limit.
     #[error(
         "the listener has {0} rules, and {max} are the limit: join rules, or use a second listener",
@@ -213,4 +222,15 @@ pub enum Problem {
     /// The same header changed in ways that contradict each other.
     #[error("header {0:?} is set or removed twice: leave one change")]
     DuplicateHeader(String),
+}
+
+impl Problem {
+    /// An expression that does not compile. The crate draws the expression over several lines; the
+    /// last one says what is wrong.
+    pub(crate) fn regex(what: &'static str, regex: &str, error: &regex::Error) -> Self {
+        let text = error.to_string();
+        let last = text.lines().last().unwrap_or_default();
+        let reason = last.strip_prefix("error: ").unwrap_or(last).trim_end_matches('.').to_owned();
+        Self::Regex { what, regex: regex.to_owned(), reason }
+    }
 }

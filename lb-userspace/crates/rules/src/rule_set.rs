@@ -1,11 +1,12 @@
 //! PURE: the checked rules of a listener, in the order in which they are tried.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use crate::{
     action::Action,
     check,
     error::{Problem, RuleError},
+    fault_path::PathStep,
     limits,
     matcher::Matcher,
     regexes,
@@ -39,27 +40,35 @@ impl RuleSet {
         listener: ListenerEnd,
     ) -> Result<Self, Vec<RuleError>> {
         let mut errors = Vec::new();
-        let mut fault = |rule: &str, problem| {
-            errors.push(RuleError { rule: rule.to_owned(), problem });
+        let mut fault = |index: Option<usize>, path, problem| {
+            let name = index.and_then(|index| rules.get(index)).map(|rule| rule.name.as_str());
+            let rule = name.unwrap_or("default").to_owned();
+            errors.push(RuleError { rule, index, path, problem });
         };
-        for problem in check::default_action(&default_action, listener) {
-            fault("default", problem);
+        for (path, problem) in check::default_action(&default_action, listener).into_found() {
+            fault(None, path, problem);
         }
         if rules.len() > limits::RULES_MAX {
-            fault("default", Problem::TooManyRules(rules.len()));
+            fault(None, Vec::new(), Problem::TooManyRules(rules.len()));
         }
-        let mut names: HashSet<&str> = HashSet::new();
-        let mut priorities: HashMap<u32, &str> = HashMap::new();
-        for rule in &rules {
-            for problem in check::rule(rule, listener) {
-                fault(&rule.name, problem);
+        let mut names: HashMap<&str, usize> = HashMap::new();
+        let mut priorities: HashMap<u32, usize> = HashMap::new();
+        for (index, rule) in rules.iter().enumerate() {
+            for (path, problem) in check::rule(rule, listener).into_found() {
+                fault(Some(index), path, problem);
             }
-            if !names.insert(&rule.name) {
-                fault(&rule.name, Problem::DuplicateName);
+            let key = |key: &str| vec![PathStep::Key(key.to_owned())];
+            let first = *names.entry(&rule.name).or_insert(index);
+            if first != index {
+                fault(Some(index), key("name"), Problem::DuplicateName { other_index: first });
             }
-            if let Some(other) = priorities.insert(rule.priority, &rule.name) {
-                let (priority, other) = (rule.priority, other.to_owned());
-                fault(&rule.name, Problem::DuplicatePriority { priority, other });
+            let other_index = *priorities.entry(rule.priority).or_insert(index);
+            if other_index != index
+                && let Some(Rule { name, .. }) = rules.get(other_index)
+            {
+                let (priority, other) = (rule.priority, name.clone());
+                let problem = Problem::DuplicatePriority { priority, other, other_index };
+                fault(Some(index), key("priority"), problem);
             }
         }
         if !errors.is_empty() {

@@ -2,21 +2,28 @@
 
 use super::{redirect, text};
 use crate::{
-    action::{Action, FixedResponse, Forward},
+    action::{Action, FixedResponse, Forward, WeightedGroup},
     error::Problem,
     limits,
+    problems::Problems,
     rule::ListenerEnd,
 };
 
-pub(super) fn check(action: &Action, listener: ListenerEnd, problems: &mut Vec<Problem>) {
+pub(super) fn check(action: &Action, listener: ListenerEnd, problems: &mut Problems) {
     match action {
-        Action::Forward(forward) => check_forward(forward, problems),
-        Action::Redirect(redirect) => redirect::check(redirect, listener, problems),
-        Action::FixedResponse(response) => check_response(response, problems),
+        Action::Forward(forward) => {
+            problems.key("forward", |problems| check_forward(forward, problems));
+        }
+        Action::Redirect(redirect) => {
+            problems.key("redirect", |problems| redirect::check(redirect, listener, problems));
+        }
+        Action::FixedResponse(response) => {
+            problems.key("fixed_response", |problems| check_response(response, problems));
+        }
     }
 }
 
-fn check_forward(forward: &Forward, problems: &mut Vec<Problem>) {
+fn check_forward(forward: &Forward, problems: &mut Problems) {
     let groups = &forward.target_groups;
     if groups.is_empty() {
         problems.push(Problem::NoTargetGroups);
@@ -26,41 +33,57 @@ fn check_forward(forward: &Forward, problems: &mut Vec<Problem>) {
     if groups.len() > limits::TARGET_GROUPS_MAX {
         problems.push(Problem::TooManyTargetGroups(groups.len()));
     }
-    for (place, group) in groups.iter().enumerate() {
-        if group.name.is_empty() {
-            problems.push(Problem::Empty { what: "name of a target group" });
+    problems.key("target_groups", |problems| {
+        // More than the limit are a fault already.
+        for (place, group) in groups.iter().take(limits::TARGET_GROUPS_MAX).enumerate() {
+            problems.item(place, |problems| {
+                check_group(group, problems);
+                if groups[..place].iter().any(|other| other.name == group.name) {
+                    problems.push(Problem::DuplicateTargetGroup(group.name.clone()));
+                }
+            });
         }
-        if !limits::WEIGHTS.contains(&group.weight) {
-            let (group, weight) = (group.name.clone(), group.weight);
-            problems.push(Problem::Weight { group, weight });
-        }
-        if groups[..place].iter().any(|other| other.name == group.name) {
-            problems.push(Problem::DuplicateTargetGroup(group.name.clone()));
-        }
-    }
+    });
     if let Some(stickiness) = forward.stickiness
         && !limits::STICKINESS.contains(&stickiness)
     {
-        problems.push(Problem::Stickiness(stickiness.as_secs()));
+        problems.key("stickiness", |problems| {
+            problems.push(Problem::Stickiness(stickiness.as_secs()));
+        });
     }
 }
 
-fn check_response(response: &FixedResponse, problems: &mut Vec<Problem>) {
+fn check_group(group: &WeightedGroup, problems: &mut Problems) {
+    if group.name.is_empty() {
+        problems.push(Problem::Empty { what: "name of a target group" });
+    }
+    if !limits::WEIGHTS.contains(&group.weight) {
+        let (group, weight) = (group.name.clone(), group.weight);
+        problems.key("weight", |problems| problems.push(Problem::Weight { group, weight }));
+    }
+}
+
+fn check_response(response: &FixedResponse, problems: &mut Problems) {
     let status = response.status;
     if !matches!(status, 200..=299 | 400..=599) {
         let (action, allowed) = ("fixed_response", "200 to 299 and 400 to 599");
-        problems.push(Problem::Status { action, status, allowed });
+        problems.key("status", |problems| {
+            problems.push(Problem::Status { action, status, allowed });
+        });
     }
-    text::length("fixed_response body", &response.body, limits::FIXED_BODY_MAX, problems);
+    problems.key("body", |problems| {
+        text::length("fixed_response body", &response.body, limits::FIXED_BODY_MAX, problems);
+    });
     match &response.content_type {
         Some(kind) if !limits::CONTENT_TYPES.contains(&kind.as_str()) => {
-            problems.push(Problem::ContentType(kind.clone()));
+            let fault = Problem::ContentType(kind.clone());
+            problems.key("content_type", |problems| problems.push(fault));
         }
         None if !response.body.is_empty() => problems.push(Problem::NoContentType),
         _ => {}
     }
     // RFC 9110, sections 15.3.5 and 15.3.6.
     if matches!(status, 204 | 205) && !response.body.is_empty() {
-        problems.push(Problem::BodyWithoutContent(status));
+        problems.key("body", |problems| problems.push(Problem::BodyWithoutContent(status)));
     }
 }

@@ -5,39 +5,49 @@ use crate::{
     action::{Protocol, Redirect},
     error::Problem,
     limits,
+    problems::Problems,
     rule::ListenerEnd,
     template::{self, Part},
 };
 
-pub(super) fn check(redirect: &Redirect, listener: ListenerEnd, problems: &mut Vec<Problem>) {
+pub(super) fn check(redirect: &Redirect, listener: ListenerEnd, problems: &mut Problems) {
     if !limits::REDIRECT_STATUSES.contains(&redirect.status) {
         let (action, status) = ("redirect", redirect.status);
-        problems.push(Problem::Status { action, status, allowed: "301, 302, 303, 307 and 308" });
+        let allowed = "301, 302, 303, 307 and 308";
+        problems.key("status", |problems| {
+            problems.push(Problem::Status { action, status, allowed });
+        });
     }
     if listener.protocol == Protocol::Https && redirect.protocol == Some(Protocol::Http) {
-        problems.push(Problem::RedirectToHttp);
+        problems.key("protocol", |problems| problems.push(Problem::RedirectToHttp));
     }
     if redirect.port == Some(0) {
-        problems.push(Problem::Port);
+        problems.key("port", |problems| problems.push(Problem::Port));
     }
     if let Some(host) = &redirect.host {
         let is_host = |c: char| c.is_ascii_alphanumeric() || "-._[:]".contains(c);
-        part("redirect host", host, "#{host}", is_host, problems);
-        if host.is_empty() {
-            problems.push(Problem::Empty { what: "redirect host" });
-        }
+        problems.key("host", |problems| {
+            part("redirect host", host, "#{host}", is_host, problems);
+            if host.is_empty() {
+                problems.push(Problem::Empty { what: "redirect host" });
+            }
+        });
     }
     if let Some(path) = &redirect.path {
-        if !path.starts_with('/') {
-            problems.push(Problem::RedirectPath(path.clone()));
-        }
         let is_path = |c: char| c.is_ascii_graphic() && !"#?".contains(c);
-        part("redirect path", path, "#{host}, #{port} and #{path}", is_path, problems);
+        problems.key("path", |problems| {
+            if !path.starts_with('/') {
+                problems.push(Problem::RedirectPath(path.clone()));
+            }
+            part("redirect path", path, "#{host}, #{port} and #{path}", is_path, problems);
+        });
     }
     if let Some(query) = &redirect.query {
         let allowed = "#{protocol}, #{host}, #{port}, #{path} and #{query}";
         let is_query = |c: char| c.is_ascii_graphic() && c != '#';
-        part("redirect query", query, allowed, is_query, problems);
+        problems.key("query", |problems| {
+            part("redirect query", query, allowed, is_query, problems);
+        });
     }
     if is_loop(redirect, listener) {
         problems.push(Problem::RedirectLoop);
@@ -49,7 +59,7 @@ fn part(
     value: &str,
     allowed: &'static str,
     is_allowed: impl Fn(char) -> bool,
-    problems: &mut Vec<Problem>,
+    problems: &mut Problems,
 ) {
     text::length(what, value, limits::REDIRECT_PART_MAX, problems);
     for part in template::parts(value) {

@@ -1,6 +1,6 @@
 //! PURE: length and characters of values.
 
-use crate::error::Problem;
+use crate::{error::Problem, problems::Problems};
 
 /// Whether a byte may be in a token: names of headers and methods (RFC 9110, section 5.6.2).
 pub(super) const fn is_token_byte(byte: u8) -> bool {
@@ -25,14 +25,14 @@ pub(super) const fn is_token_byte(byte: u8) -> bool {
 }
 
 /// Not longer than the limit.
-pub(super) fn length(what: &'static str, value: &str, max: usize, problems: &mut Vec<Problem>) {
+pub(super) fn length(what: &'static str, value: &str, max: usize, problems: &mut Problems) {
     if value.len() > max {
         problems.push(Problem::TooLong { what, length: value.len(), max });
     }
 }
 
 /// Not empty, and not longer than the limit.
-pub(super) fn size(what: &'static str, value: &str, max: usize, problems: &mut Vec<Problem>) {
+pub(super) fn size(what: &'static str, value: &str, max: usize, problems: &mut Problems) {
     if value.is_empty() {
         problems.push(Problem::Empty { what });
     }
@@ -44,7 +44,7 @@ pub(super) fn characters(
     what: &'static str,
     value: &str,
     is_allowed: impl Fn(char) -> bool,
-    problems: &mut Vec<Problem>,
+    problems: &mut Problems,
 ) {
     if let Some(character) = value.chars().find(|character| !is_allowed(*character)) {
         problems.push(Problem::Character { what, value: value.to_owned(), character });
@@ -52,7 +52,7 @@ pub(super) fn characters(
 }
 
 /// The name of a header: a token without `*`.
-pub(super) fn header_name(name: &str, max: usize, problems: &mut Vec<Problem>) {
+pub(super) fn header_name(name: &str, max: usize, problems: &mut Problems) {
     let what = "header name";
     size(what, name, max, problems);
     if name.contains(['*', '?']) {

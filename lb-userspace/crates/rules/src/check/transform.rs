@@ -6,34 +6,43 @@ use super::text;
 use crate::{
     error::Problem,
     limits,
+    problems::Problems,
     transform::{Rewrite, Transforms},
 };
 
-pub(super) fn check(transforms: &Transforms, problems: &mut Vec<Problem>) {
-    if let Some(url) = &transforms.url {
-        rewrite("url_rewrite", url, problems);
-    }
-    if let Some(host) = &transforms.host {
-        rewrite("host_rewrite", host, problems);
-    }
+pub(super) fn check(transforms: &Transforms, problems: &mut Problems) {
+    let all = [("url_rewrite", &transforms.url), ("host_rewrite", &transforms.host)];
+    problems.key("transforms", |problems| {
+        for (key, transform) in all {
+            if let Some(transform) = transform {
+                problems.key(key, |problems| rewrite(key, transform, problems));
+            }
+        }
+    });
 }
 
-fn rewrite(what: &'static str, rewrite: &Rewrite, problems: &mut Vec<Problem>) {
-    text::size(what, &rewrite.regex, limits::TRANSFORM_MAX, problems);
-    text::length("replacement", &rewrite.replace, limits::TRANSFORM_MAX, problems);
-    text::characters("replacement", &rewrite.replace, |c| c.is_ascii_graphic(), problems);
-    match RegexBuilder::new(&rewrite.regex).size_limit(limits::REGEX_MEMORY_MAX).build() {
-        Ok(regex) => groups(&regex, rewrite, problems),
-        Err(error) => {
-            let (regex, reason) = (rewrite.regex.clone(), error.to_string());
-            problems.push(Problem::Regex { what, regex, reason });
-        }
+fn rewrite(what: &'static str, rewrite: &Rewrite, problems: &mut Problems) {
+    problems.key("replace", |problems| {
+        text::length("replacement", &rewrite.replace, limits::TRANSFORM_MAX, problems);
+        text::characters("replacement", &rewrite.replace, |c| c.is_ascii_graphic(), problems);
+    });
+    let regex = &rewrite.regex;
+    problems.key("regex", |problems| text::size(what, regex, limits::TRANSFORM_MAX, problems));
+    if regex.len() > limits::TRANSFORM_MAX {
+        // It would take long to compile.
+        return;
+    }
+    match RegexBuilder::new(regex).size_limit(limits::REGEX_MEMORY_MAX).build() {
+        Ok(regex) => problems.key("replace", |problems| groups(&regex, rewrite, problems)),
+        Err(error) => problems.key("regex", |problems| {
+            problems.push(Problem::regex(what, regex, &error));
+        }),
     }
 }
 
 /// Groups of the replacement that the expression does not have: the `regex` crate would replace
 /// them by nothing.
-fn groups(regex: &Regex, rewrite: &Rewrite, problems: &mut Vec<Problem>) {
+fn groups(regex: &Regex, rewrite: &Rewrite, problems: &mut Problems) {
     for group in used_groups(&rewrite.replace) {
         let known = match group.parse::<usize>() {
             Ok(number) => number < regex.captures_len(),

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::rules::{HTTP, HTTPS, host, path, query, rule, strings};
 use crate::{
-    Action, Condition, FixedResponse, Forward, HeaderChange, ListenerEnd, Protocol, Redirect,
-    Rewrite, Rule, RuleSet, WeightedGroup,
+    Action, Condition, FixedResponse, Forward, HeaderChange, ListenerEnd, PathStep, Protocol,
+    Redirect, Rewrite, Rule, RuleSet, WeightedGroup,
 };
 
 fn errors(rules: Vec<Rule>, listener: ListenerEnd) -> Vec<String> {
@@ -259,4 +259,73 @@ fn transforms_need_a_target_and_every_fault_is_found() {
     for expected in ["priority 0", "host \"a b\"", "path \"x\"", "without a forward action"] {
         assert!(found.contains(expected), "{found}");
     }
+}
+
+/// Each fault has the keys that lead to it in a configuration.
+#[test]
+fn faults_have_their_path() {
+    let change = |name: &str, value: &str| HeaderChange::Set {
+        name: name.to_owned(),
+        value: value.to_owned(),
+    };
+    let faulty = Rule {
+        transforms: crate::Transforms {
+            url: Some(Rewrite { regex: "a".to_owned(), replace: "/$7".to_owned() }),
+            host: Some(Rewrite { regex: "(".to_owned(), replace: "b".to_owned() }),
+        },
+        headers: crate::HeaderChanges {
+            request: vec![change("x-a", "\n")],
+            response: vec![
+                HeaderChange::Remove { name: "x-b".to_owned() },
+                HeaderChange::Remove { name: "te".to_owned() },
+            ],
+        },
+        actions: vec![groups(&[("a", 1), ("b", 1000)], None)],
+        ..rule(
+            0,
+            vec![
+                host(&["a.com", "a b"]),
+                query(None, "a\\"),
+                Condition::Header { name: "x".to_owned(), values: strings(&["1", "\n"]) },
+                Condition::PathRegex(strings(&["("])),
+            ],
+        )
+    };
+    let rules = vec![rule(1, vec![path(&["*"])]), faulty];
+    let redirect = Redirect {
+        protocol: None,
+        host: None,
+        port: Some(0),
+        path: None,
+        query: None,
+        status: 301,
+    };
+    let errors = RuleSet::new(rules, Action::Redirect(redirect), HTTPS).unwrap_err();
+    let shown = |step: &PathStep| match step {
+        PathStep::Key(key) => format!(".{key}"),
+        PathStep::Item(place) => format!("[{place}]"),
+    };
+    let found: Vec<String> = errors
+        .iter()
+        .map(|error| {
+            let rule = error.index.map_or_else(|| "default".to_owned(), |index| index.to_string());
+            rule + &error.path.iter().map(shown).collect::<String>()
+        })
+        .collect();
+    let expected = [
+        "default.redirect.port",
+        "1.priority",
+        "1.conditions[0].host[1]",
+        "1.conditions[1].query[0].value",
+        "1.conditions[2].header.values[1]",
+        "1.conditions[3].path_regex[0]",
+        "1.transforms.url_rewrite.replace",
+        "1.transforms.host_rewrite.regex",
+        "1.headers.request.set.x-a",
+        "1.headers.response.remove[1]",
+        "1.action.forward.target_groups[1].weight",
+    ];
+    assert_eq!(found, expected);
+    // The compiler of expressions draws them over several lines.
+    assert!(errors.iter().all(|error| !error.to_string().contains('\n')), "{errors:?}");
 }

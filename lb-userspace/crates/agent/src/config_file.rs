@@ -68,6 +68,8 @@ pub fn hash_seed(config: &Config) -> Result<Option<[u64; 2]>, String> {
 fn usable(file: &NamedFile, programs: &Programs) -> Result<(), String> {
     match file {
         NamedFile::Authorities(path) => tls::authorities(path).map(drop),
+        // Nothing serves them yet: a configuration that names them is refused as a whole.
+        NamedFile::Certificate(_) | NamedFile::Key(_) => Ok(()),
         // Refused by the limits already, without a look at it.
         NamedFile::Program(_) if *programs == Programs::Off => Ok(()),
         NamedFile::Program(path) => {

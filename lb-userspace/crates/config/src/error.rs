@@ -42,13 +42,24 @@ impl At {
         let path = if self.path.is_empty() { key } else { format!("{}.{key}", self.path) };
         Self { path, spot }
     }
+
+    /// The position of an item of a list; that of the list when the item has none.
+    pub(super) fn item(&self, index: usize, spot: Position) -> Self {
+        let spot = if spot.line == 0 { self.spot } else { spot };
+        Self { path: format!("{}[{index}]", self.path), spot }
+    }
 }
 
 /// A foreign text, prepared for a message: on one line, and not too long.
 pub(super) fn brief(text: &str) -> String {
+    brief_to(text, SHOWN_CHARACTERS_MAX)
+}
+
+/// The same, with so many characters at most.
+pub(super) fn brief_to(text: &str, characters_max: usize) -> String {
     let mut characters = text.chars();
     let mut brief = String::new();
-    for character in characters.by_ref().take(SHOWN_CHARACTERS_MAX) {
+    for character in characters.by_ref().take(characters_max) {
         if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') {
             brief.extend(character.escape_default());
         } else {

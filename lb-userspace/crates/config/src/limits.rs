@@ -45,14 +45,22 @@ impl Limits {
             .iter()
             .filter(|group| used.contains(&*group.name) && !group.targets.is_empty())
             .map(|group| 1 << ring_bits(group.targets.len(), None));
+        let http_groups = &config.http_target_groups;
+        let http_targets = http_groups.iter().map(|group| group.targets.len());
+        let checks = groups
+            .iter()
+            .map(|group| &group.health_check)
+            .chain(http_groups.iter().map(|group| &group.health_check));
         Self {
-            listeners: config.listeners.len(),
-            target_groups: groups.len(),
-            targets: groups.iter().map(|group| group.targets.len()).sum(),
+            listeners: config.listeners.len()
+                + config.http_listeners.len()
+                + config.tls_listeners.len(),
+            target_groups: groups.len() + http_groups.len(),
+            targets: groups.iter().map(|group| group.targets.len()).chain(http_targets).sum(),
             ring_slots: rings.sum(),
-            exec_checks: groups
-                .iter()
-                .any(|group| matches!(group.health_check.protocol, HealthProtocol::Exec(_))),
+            exec_checks: checks
+                .map(|check| &check.protocol)
+                .any(|protocol| matches!(protocol, HealthProtocol::Exec(_))),
         }
     }
 

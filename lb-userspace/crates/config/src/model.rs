@@ -3,6 +3,8 @@
 //! It deliberately knows nothing of YAML, defaults or lines.
 
 mod health;
+mod http_group;
+mod http_listener;
 mod life;
 
 use std::{
@@ -18,7 +20,16 @@ use lb_common::target::Mode;
 use serde::{Deserialize, Serialize};
 
 pub use health::{
-    ExecCheck, GrpcCheck, HealthProtocol, HttpCheck, Matcher, TlsCheck, UdpCheck, Verify,
+    ExecCheck, GrpcCheck, HealthCheck, HealthProtocol, HttpCheck, Matcher, TlsCheck, UdpCheck,
+    Verify, Via,
+};
+pub use http_group::{
+    Algorithm, CertificateFiles, CookieStickiness, HttpGroupProtocol, HttpTarget, HttpTargetGroup,
+    HttpVersion, ProxyProtocol, Retries, RetryReason, TargetAddress, TargetTls,
+};
+pub use http_listener::{
+    AccessLog, ClientAuth, DesyncMitigation, HttpAttributes, HttpListener, ListenerTls, LogFormat,
+    TlsListener, TlsPolicy, XffProcessing,
 };
 pub use life::{Life, MinimumHealthy, Stickiness};
 
@@ -37,10 +48,17 @@ pub struct Config {
     pub hash_seed: Option<[u64; 2]>,
     /// A file with that seed instead; see [`super::hash_seed`].
     pub hash_seed_file: Option<PathBuf>,
-    /// Target groups; names are unique.
+    /// Target groups of layer 4; names are unique among all target groups.
     pub target_groups: Vec<Arc<TargetGroup>>,
-    /// Listeners; names and (address, ports, protocol) are unique, each group exists.
+    /// Listeners of layer 4; names and (address, ports, protocol) are unique among all listeners,
+    /// each group exists.
     pub listeners: Vec<Arc<Listener>>,
+    /// Target groups that the proxy reaches.
+    pub http_target_groups: Vec<Arc<HttpTargetGroup>>,
+    /// Listeners of HTTP, which the proxy serves; each group exists.
+    pub http_listeners: Vec<Arc<HttpListener>>,
+    /// Listeners of TLS, which the proxy serves; each group exists.
+    pub tls_listeners: Vec<Arc<TlsListener>>,
 }
 
 /// Outer source addresses of tunnels: the last 16 bits vary with the flow.
@@ -179,37 +197,6 @@ pub struct Target {
     pub port: u16,
     /// 0 to 1000; 0 takes no traffic.
     pub weight: u32,
-}
-
-/// How the health of a group's targets is checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HealthCheck {
-    /// What a probe does.
-    pub protocol: HealthProtocol,
-    /// The port it goes to; `None` is the port of the target (`traffic-port`).
-    pub port: Option<u16>,
-    /// The way it takes there.
-    pub via: Via,
-    /// Time between the starts of two probes of a target.
-    pub interval: Duration,
-    /// Longest time that a probe may take.
-    pub timeout: Duration,
-    /// Consecutive successes that make an unhealthy target healthy.
-    pub healthy_threshold: u32,
-    /// Consecutive failures that make a target unhealthy.
-    pub unhealthy_threshold: u32,
-    /// How long a target that this host cannot check keeps its state; `None` means for ever.
-    pub inconclusive_timeout: Option<Duration>,
-}
-
-/// The path of probes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Via {
-    /// To the target's own address, as any host would reach it.
-    #[default]
-    Address,
-    /// To the VIP, on the path of clients' packets: same encapsulation, the VIP inside.
-    Tunnel,
 }
 
 /// What clients connect to.

@@ -7,6 +7,10 @@ use std::path::PathBuf;
 pub enum NamedFile {
     /// CA certificates to trust.
     Authorities(PathBuf),
+    /// A certificate and its chain.
+    Certificate(PathBuf),
+    /// The private key of a certificate.
+    Key(PathBuf),
     /// The program of a health check.
     Program(PathBuf),
     /// The seed of the flow hash.

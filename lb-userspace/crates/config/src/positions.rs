@@ -20,11 +20,16 @@ pub(super) struct Positions {
     /// The whole list.
     pub(super) all_listeners: At,
     pub(super) listeners: Vec<Arc<ListenerPositions>>,
+    pub(super) http_groups: Vec<Arc<HttpGroupPositions>>,
+    pub(super) http_listeners: Vec<Arc<ProxyListenerPositions>>,
+    pub(super) tls_listeners: Vec<Arc<ProxyListenerPositions>>,
 }
 
 /// Positions of the parts of a listener.
 #[derive(Debug)]
 pub(super) struct ListenerPositions {
+    /// Its place in the list of the document.
+    pub(super) index: usize,
     pub(super) at: At,
     pub(super) target_group: At,
 }
@@ -32,8 +37,36 @@ pub(super) struct ListenerPositions {
 /// Positions of the parts of a target group.
 #[derive(Debug)]
 pub(super) struct GroupPositions {
+    /// Its place in the list of the document.
+    pub(super) index: usize,
     pub(super) at: At,
     pub(super) port: At,
     pub(super) forwarding: At,
     pub(super) targets: Vec<At>,
+}
+
+/// Positions of the parts of a target group that the proxy reaches.
+#[derive(Debug)]
+pub(super) struct HttpGroupPositions {
+    /// Its place in the list of the document.
+    pub(super) index: usize,
+    pub(super) at: At,
+    pub(super) targets: Vec<At>,
+}
+
+/// Positions of the parts of a listener that the proxy serves.
+#[derive(Debug)]
+pub(super) struct ProxyListenerPositions {
+    /// Its place in the list of the document.
+    pub(super) index: usize,
+    pub(super) at: At,
+    /// The target groups that it names.
+    pub(super) references: Vec<GroupReference>,
+}
+
+/// A target group that is named, and where.
+#[derive(Debug)]
+pub(super) struct GroupReference {
+    pub(super) name: String,
+    pub(super) at: At,
 }

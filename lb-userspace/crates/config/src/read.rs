@@ -1,14 +1,22 @@
 //! From the tree to the model: every key, its default and its range. Rules across keys are in
 //! `rules.rs`.
 
+mod action;
+mod certificates;
+mod condition;
 mod group;
 mod health_check;
+mod http_attributes;
+mod http_group;
+mod http_group_attributes;
+mod http_listener;
 mod life;
 mod listener;
+mod lists;
 mod probe;
+mod rule;
+mod rules;
 mod via;
-
-use std::sync::Arc;
 
 use ipnet::{Ipv4Net, Ipv6Net};
 
@@ -18,7 +26,8 @@ use super::{
     limits::Limits,
     model::{Config, Icmp, Ports, SourceNat, Tunnel},
     named_file::NamedFile,
-    positions::{ListenerPositions, Positions},
+    positions::Positions,
+    regex_count::{REGEXES_MAX, regexes},
     section::{Findings, Section},
     tree::Node,
     values,
@@ -46,12 +55,16 @@ pub(super) fn config(
         hash_seed_file: None,
         target_groups: Vec::new(),
         listeners: Vec::new(),
+        http_target_groups: Vec::new(),
+        http_listeners: Vec::new(),
+        tls_listeners: Vec::new(),
     };
     let counted = Limits::counted_in(root);
+    let regexes = regexes(root);
     let Some(root) = Section::new(root, at, findings) else {
         return (config, places);
     };
-    if exceeds(&root, within, counted) {
+    if exceeds(&root, within, counted) | has_too_many(&root, regexes) {
         return (config, places);
     }
     hash_seed(&root, &mut config);
@@ -65,8 +78,8 @@ pub(super) fn config(
     if root.required("interfaces", "interfaces: [eth0]").is_some() {
         interfaces(&root, &mut config, &mut places);
     }
-    target_groups(&root, last, &mut config, &mut places);
-    listeners(&root, last, &mut config, &mut places);
+    lists::target_groups(&root, last, &mut config, &mut places);
+    lists::listeners(&root, last, &mut config, &mut places);
     root.finish();
     (config, places)
 }
@@ -97,6 +110,19 @@ fn exceeds(root: &Section<'_>, within: &Limits, counted: Limits) -> bool {
     exceeds
 }
 
+/// Complains about more regular expressions than are allowed. Says whether there are so many.
+fn has_too_many(root: &Section<'_>, regexes: usize) -> bool {
+    let Some(list) = root.list("listeners").filter(|_| regexes > REGEXES_MAX) else {
+        return false;
+    };
+    let message = format!(
+        "{regexes} regular expressions of rules are more than the {REGEXES_MAX} that this version \
+         supports; use values with `*` and `?` where they can express the same"
+    );
+    root.findings.error(&list.at, message);
+    true
+}
+
 fn interfaces(root: &Section<'_>, config: &mut Config, places: &mut Positions) {
     let Some(list) = root.list("interfaces") else {
         return;
@@ -111,54 +137,6 @@ fn interfaces(root: &Section<'_>, config: &mut Config, places: &mut Positions) {
                 places.interfaces.push(entry.at);
             }
             Err(message) => root.findings.error(&entry.at, message),
-        }
-    }
-}
-
-fn target_groups(
-    root: &Section<'_>,
-    last: Option<&Last>,
-    config: &mut Config,
-    places: &mut Positions,
-) {
-    let Some(sequence) = root.list("target_groups") else {
-        places.group_missing = root.entry("target_groups").is_some();
-        return;
-    };
-    places.all_groups = sequence.at.clone();
-    for (index, node) in sequence.items().enumerate() {
-        let known = last.and_then(|last| last.group(index, node));
-        let read = || Section::new(node, sequence.place(index, node), root.findings);
-        let group = known.or_else(|| {
-            let (group, place) = read().and_then(group::target_group)?;
-            Some((Arc::new(group), Arc::new(place)))
-        });
-        match group {
-            Some((group, place)) => {
-                config.target_groups.push(group);
-                places.groups.push(place);
-            }
-            None => places.group_missing = true,
-        }
-    }
-}
-
-fn listeners(root: &Section<'_>, last: Option<&Last>, config: &mut Config, places: &mut Positions) {
-    let Some(sequence) = root.list("listeners") else {
-        return;
-    };
-    places.all_listeners = sequence.at.clone();
-    for (index, node) in sequence.items().enumerate() {
-        let known = last.and_then(|last| last.listener(index, node));
-        let listener = known.or_else(|| {
-            let at = sequence.place(index, node);
-            let section = Section::new(node, at.clone(), root.findings);
-            let (listener, target_group) = section.and_then(listener::listener)?;
-            Some((Arc::new(listener), Arc::new(ListenerPositions { at, target_group })))
-        });
-        if let Some((listener, place)) = listener {
-            config.listeners.push(listener);
-            places.listeners.push(place);
         }
     }
 }

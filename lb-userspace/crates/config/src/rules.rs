@@ -2,6 +2,10 @@
 
 mod addresses;
 mod cross_checks;
+mod endpoints;
+mod group_names;
+mod http_groups;
+mod http_listeners;
 mod listeners;
 mod source_nat;
 mod wide;
@@ -16,9 +20,13 @@ use super::{Limits, model::Config, positions::Positions, section::Findings};
 pub(super) fn check(config: &Config, places: &Positions, within: &Limits, findings: &Findings) {
     interfaces(config, places, findings);
     groups(config, places, findings);
-    listeners::check(config, places, findings);
+    http_groups::check(config, places, findings);
+    endpoints::check(config, places, findings);
+    let names = group_names::GroupNames::of(config);
+    listeners::check(config, places, &names, findings);
+    http_listeners::check(config, places, &names, findings);
     wide::check(config, places, findings);
-    let vips = addresses::Vips::of(&config.listeners);
+    let vips = addresses::Vips::of(config);
     addresses::check(config, places, &vips, findings);
     source_nat::check(config, places, &vips, findings);
     limits(config, places, within, findings);
@@ -41,9 +49,15 @@ fn interfaces(config: &Config, places: &Positions, findings: &Findings) {
 }
 
 fn groups(config: &Config, places: &Positions, findings: &Findings) {
-    let named = config.target_groups.iter().map(|group| &group.name);
-    doubles(named.zip(&places.groups), |name, group| {
-        findings.error(&group.at, format!("there are two target groups named {name}"));
+    let of_packets = config.target_groups.iter().map(|group| &group.name);
+    let of_packets = of_packets.zip(places.groups.iter().map(|place| (place.index, &place.at)));
+    let of_requests = config.http_target_groups.iter().map(|group| &group.name);
+    let of_requests =
+        of_requests.zip(places.http_groups.iter().map(|place| (place.index, &place.at)));
+    let mut named: Vec<_> = of_packets.chain(of_requests).collect();
+    named.sort_unstable_by_key(|(_, (index, _))| *index);
+    doubles(named.into_iter(), |name, (_, at)| {
+        findings.error(at, format!("there are two target groups named {name}"));
     });
     for (group, place) in config.target_groups.iter().zip(&places.groups) {
         let keys = group.targets.iter().map(|target| SocketAddr::new(target.address, target.port));

@@ -41,7 +41,12 @@ impl Findings {
 
     /// Whether further errors are dropped: a person corrects these first.
     pub(super) fn full(&self) -> bool {
-        self.errors.borrow().len() >= ERRORS_MAX
+        self.count() >= ERRORS_MAX
+    }
+
+    /// Number of errors.
+    pub(super) fn count(&self) -> usize {
+        self.errors.borrow().len()
     }
 
     /// Errors and warnings, in the order in which they were found.
@@ -78,8 +83,7 @@ impl<'a> List<'a> {
 
     /// The position of one of them.
     pub(super) fn place(&self, index: usize, item: &Node) -> At {
-        let spot = if item.spot.line == 0 { self.at.spot } else { item.spot };
-        At { path: format!("{}[{index}]", self.at.path), spot }
+        self.at.item(index, item.spot)
     }
 
     /// Each of them and its position.
@@ -171,6 +175,47 @@ impl<'a> Section<'a> {
             return None;
         };
         Some(List { at, items })
+    }
+
+    /// Complains about a key that belongs elsewhere, if it is there. It is not one of the known keys.
+    pub(super) fn refuse(&self, key: &'static str, message: impl Into<String>) {
+        if self.entries.iter().any(|(name, _)| name.as_text() == Some(key))
+            && let Some(entry) = self.entry(key)
+        {
+            self.findings.error(&entry.at, message);
+        }
+    }
+
+    /// What `read` makes of each value of the section under a key, whose keys may be any.
+    pub(super) fn texts(
+        &self,
+        key: &'static str,
+        read: impl Fn(&Node) -> Result<String, String>,
+    ) -> Vec<(String, String)> {
+        let Some(section) = self.section(key) else {
+            return Vec::new();
+        };
+        let of = |(name_node, node): &(Node, Node)| {
+            let name = name_node.as_text().unwrap_or_default();
+            let same_line = node.spot.line == name_node.spot.line;
+            let spot = if same_line { node.spot } else { name_node.spot };
+            let at = section.at.key(name, spot);
+            match read(node) {
+                Ok(value) => Some((name.to_owned(), value)),
+                Err(message) => {
+                    self.findings.error(&at, message);
+                    None
+                }
+            }
+        };
+        section.entries.iter().filter_map(of).collect()
+    }
+
+    /// Reports keys that were not read; `None` if there are more errors than before.
+    pub(super) fn finish_since(self, errors: usize) -> Option<()> {
+        let findings = self.findings;
+        self.finish();
+        (findings.count() == errors).then_some(())
     }
 
     /// Reports keys that were not read.

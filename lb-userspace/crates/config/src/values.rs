@@ -1,6 +1,7 @@
 //! PURE: single values of the configuration, and what is wrong with them.
 
 mod duration;
+mod http;
 mod network;
 mod probe;
 
@@ -15,6 +16,10 @@ use super::{
 };
 
 pub(super) use duration::{duration, seconds, shown};
+pub(super) use http::{
+    file, header_value, on_off, percentage, redirect_port, redirect_protocol, retry_reason, source,
+    status, target_address, word,
+};
 pub(super) use network::{
     address, listener_address, listener_ports, source_ipv4, source_ipv6, source_ports,
 };
@@ -136,16 +141,41 @@ pub(super) fn mode(node: &Node) -> Read<Mode> {
     }
 }
 
-pub(super) fn protocol(node: &Node) -> Read<Protocol> {
+/// The protocol of a group that the data path reaches.
+pub(super) fn group_protocol(node: &Node) -> Read<Protocol> {
+    match node.as_text() {
+        Some("tls") => Err("tls belongs to listeners; the target group of one is tcp".to_owned()),
+        _ => protocol(node, "a protocol: tcp, udp, quic, http, https or grpc"),
+    }
+}
+
+/// The protocol of a listener that the data path serves.
+pub(super) fn listener_protocol(node: &Node) -> Read<Protocol> {
+    match node.as_text() {
+        Some("grpc") => {
+            Err("grpc belongs to target groups; the listener of one is https".to_owned())
+        }
+        _ => protocol(node, "a protocol: tcp, udp, quic, http, https or tls"),
+    }
+}
+
+fn protocol(node: &Node, wanted: &str) -> Read<Protocol> {
     match node.as_text() {
         Some("tcp") => Ok(Protocol::Tcp),
         Some("udp") => Ok(Protocol::Udp),
         Some("quic") => Ok(Protocol::Quic),
-        Some(name @ ("http" | "https" | "grpc")) => {
-            Err(format!("{name} is not available in this version; use tcp, udp or quic"))
-        }
-        _ => Err(wrong(node, "a protocol: tcp, udp or quic")),
+        _ => Err(wrong(node, wanted)),
     }
+}
+
+/// The address of a target that gets packets.
+pub(super) fn packet_target_address(node: &Node) -> Read<std::net::IpAddr> {
+    address(node).map_err(|message| match node.as_text() {
+        Some(text) if text.contains('.') && http::dns_name(text).is_some() => {
+            format!("{message}; names are for groups of http, https and grpc")
+        }
+        _ => message,
+    })
 }
 
 pub(super) fn http_path(node: &Node) -> Read<String> {

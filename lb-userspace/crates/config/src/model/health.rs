@@ -1,6 +1,37 @@
 //! What a health check does.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
+
+/// How the health of a group's targets is checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// What a probe does.
+    pub protocol: HealthProtocol,
+    /// The port it goes to; `None` is the port of the target (`traffic-port`).
+    pub port: Option<u16>,
+    /// The way it takes there.
+    pub via: Via,
+    /// Time between the starts of two probes of a target.
+    pub interval: Duration,
+    /// Longest time that a probe may take.
+    pub timeout: Duration,
+    /// Consecutive successes that make an unhealthy target healthy.
+    pub healthy_threshold: u32,
+    /// Consecutive failures that make a target unhealthy.
+    pub unhealthy_threshold: u32,
+    /// How long a target that this host cannot check keeps its state; `None` means for ever.
+    pub inconclusive_timeout: Option<Duration>,
+}
+
+/// The path of probes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Via {
+    /// To the target's own address, as any host would reach it.
+    #[default]
+    Address,
+    /// To the VIP, on the path of clients' packets: same encapsulation, the VIP inside.
+    Tunnel,
+}
 
 /// What a probe does.
 #[derive(Clone, Debug, PartialEq, Eq)]

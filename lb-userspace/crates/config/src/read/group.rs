@@ -2,7 +2,11 @@
 
 use lb_common::target::Mode;
 
-use super::{health_check::health_check, life::life};
+use super::{
+    health_check::{Checked, health_check},
+    http_group_attributes,
+    life::life,
+};
 use crate::{
     model::{Gue, Life, Protocol, Target, TargetGroup},
     positions::GroupPositions,
@@ -11,19 +15,30 @@ use crate::{
 };
 
 const WEIGHT: u32 = 100;
+/// Groups that the proxy reaches.
+const OF_REQUESTS: &str = "http, https and grpc";
 /// What every IPv4 host takes (RFC 9293: 576 bytes less two headers).
 const TCP_MSS_MIN: u16 = 536;
 /// Jumbo frames of 9,000 bytes less two headers.
 const TCP_MSS_MAX: u16 = 8960;
 
-pub(super) fn target_group(section: Section<'_>) -> Option<(TargetGroup, GroupPositions)> {
+pub(super) fn target_group(
+    section: Section<'_>,
+    index: usize,
+) -> Option<(TargetGroup, GroupPositions)> {
     let name = section.require("name", "name: web", values::name);
-    let protocol = section.require("protocol", "protocol: tcp", values::protocol);
+    let protocol = section.require("protocol", "protocol: tcp", values::group_protocol);
     let port = section.require("port", "port: 80", values::port);
     let forwarding = section.require("forwarding", "forwarding: ipip", values::mode);
     let forwarding_at = section.entry("forwarding").map(|entry| entry.at);
     let port_at = section.entry("port").map(|entry| entry.at);
     let at = section.at.clone();
+    if let Some(protocol) = protocol {
+        for key in ["protocol_version", "tls"] {
+            section
+                .refuse(key, format!("belongs to groups of {OF_REQUESTS}; this one is {protocol}"));
+        }
+    }
     let mut targets = Vec::new();
     let mut places = Vec::new();
     for entry in section.list("targets").iter().flat_map(List::entries) {
@@ -34,7 +49,7 @@ pub(super) fn target_group(section: Section<'_>) -> Option<(TargetGroup, GroupPo
             places.push(at);
         }
     }
-    let health_check = health_check(&section, protocol);
+    let health_check = health_check(&section, Checked::Packets { protocol, mode: forwarding });
     let attributes =
         section.section("attributes").map(|section| attributes(section, protocol, forwarding));
     section.finish();
@@ -51,12 +66,12 @@ pub(super) fn target_group(section: Section<'_>) -> Option<(TargetGroup, GroupPo
             gue,
             tcp_mss,
         },
-        GroupPositions { at, port: port_at?, forwarding: forwarding_at?, targets: places },
+        GroupPositions { index, at, port: port_at?, forwarding: forwarding_at?, targets: places },
     ))
 }
 
 fn target(section: Section<'_>, group_port: Option<u16>) -> Option<Target> {
-    let address = section.require("address", "address: 10.0.1.11", values::address);
+    let address = section.require("address", "address: 10.0.1.11", values::packet_target_address);
     let port = section.read("port", values::port).or(group_port);
     let weight = section.read("weight", values::weight).unwrap_or(WEIGHT);
     section.finish();
@@ -74,6 +89,12 @@ fn attributes(
     protocol: Option<Protocol>,
     forwarding: Option<Mode>,
 ) -> Attributes {
+    if let Some(protocol) = protocol {
+        for key in http_group_attributes::KEYS {
+            section
+                .refuse(key, format!("belongs to groups of {OF_REQUESTS}; this one is {protocol}"));
+        }
+    }
     let gue = gue(&section, forwarding);
     let tcp_mss = tcp_mss(&section, protocol);
     let life = life(&section, protocol, forwarding);

@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use super::{probe::probe, via::via};
+use lb_common::target::Mode;
+
+use super::{
+    probe::{ProbeDefaults, probe},
+    via::via,
+};
 use crate::{
     model::{HealthCheck, HealthProtocol, Protocol},
     section::Section,
@@ -19,9 +24,21 @@ const UNHEALTHY_THRESHOLD: u32 = 2;
 const INCONCLUSIVE_TIMEOUT: Duration = Duration::from_mins(5);
 const INCONCLUSIVE_TIMEOUT_MAX: Duration = Duration::from_hours(24);
 
-pub(super) fn health_check(group: &Section<'_>, protocol: Option<Protocol>) -> Option<HealthCheck> {
+/// The group whose targets are checked.
+pub(super) enum Checked {
+    /// The data path reaches it, with this protocol and forwarding mode, if both are right.
+    Packets { protocol: Option<Protocol>, mode: Option<Mode> },
+    /// The proxy reaches it. Checks do by default what requests do.
+    Requests(ProbeDefaults),
+}
+
+pub(super) fn health_check(group: &Section<'_>, checked: Checked) -> Option<HealthCheck> {
     let given = group.entry("health_check").is_some();
-    if !given && let Some(protocol @ (Protocol::Udp | Protocol::Quic)) = protocol {
+    if !given
+        && let Checked::Packets {
+            protocol: Some(protocol @ (Protocol::Udp | Protocol::Quic)), ..
+        } = checked
+    {
         let message = format!(
             "a {protocol} group needs a `health_check`: a missing answer on udp says nothing \
              about the target; for example `health_check: {{ protocol: tcp, port: 8080 }}`"
@@ -29,14 +46,19 @@ pub(super) fn health_check(group: &Section<'_>, protocol: Option<Protocol>) -> O
         group.findings.error(&group.at, message);
     }
     let section = group.section("health_check")?;
-    let protocol = probe(&section);
+    let is_proxied = matches!(checked, Checked::Requests(_));
+    let (mode, defaults) = match checked {
+        Checked::Packets { mode, .. } => (mode, ProbeDefaults::TCP),
+        Checked::Requests(defaults) => (None, defaults),
+    };
+    let protocol = probe(&section, &defaults);
     let port = section.read("port", values::check_port).flatten();
     if let (Some(HealthProtocol::Icmp), Some(entry)) = (&protocol, section.entry("port")) {
         section
             .findings
             .error(&entry.at, "does not belong to checks of `icmp`: pings have no port");
     }
-    let via = via(group, &section, protocol.as_ref());
+    let via = via(&section, mode, is_proxied, protocol.as_ref());
     let threshold = |key| section.read(key, |node| values::number(node, 1..=10));
     let healthy_threshold = threshold("healthy_threshold").unwrap_or(HEALTHY_THRESHOLD);
     let unhealthy_threshold = threshold("unhealthy_threshold").unwrap_or(UNHEALTHY_THRESHOLD);

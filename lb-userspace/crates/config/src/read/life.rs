@@ -25,8 +25,7 @@ pub(super) fn life(
     let default = Life::default();
     let seconds = |key, max| section.read(key, |node| values::seconds(node, Duration::ZERO..=max));
     let read = Life {
-        deregistration_delay: seconds("deregistration_delay", DEREGISTRATION_DELAY_MAX)
-            .unwrap_or(default.deregistration_delay),
+        deregistration_delay: deregistration_delay(section),
         slow_start: section.read("slow_start", slow_start).unwrap_or(default.slow_start),
         stickiness: section.read("stickiness", stickiness).unwrap_or(default.stickiness),
         connection_termination: section
@@ -40,7 +39,8 @@ pub(super) fn life(
     read
 }
 
-fn slow_start(node: &Node) -> Result<Duration, String> {
+/// The duration of a slow start, or 0.
+pub(super) fn slow_start(node: &Node) -> Result<Duration, String> {
     let range = Duration::ZERO..=SLOW_START_MAX;
     match values::seconds(node, range)? {
         short if !short.is_zero() && short < SLOW_START_MIN => Err(format!(
@@ -59,7 +59,16 @@ fn stickiness(node: &Node) -> Result<Stickiness, String> {
     }
 }
 
-fn minimum_healthy(attributes: &Section<'_>) -> MinimumHealthy {
+/// How long a target that is removed may go on.
+pub(super) fn deregistration_delay(attributes: &Section<'_>) -> Duration {
+    let range = Duration::ZERO..=DEREGISTRATION_DELAY_MAX;
+    attributes
+        .read("deregistration_delay", |node| values::seconds(node, range))
+        .unwrap_or(Life::default().deregistration_delay)
+}
+
+/// With how many healthy targets a group does not fail open.
+pub(super) fn minimum_healthy(attributes: &Section<'_>) -> MinimumHealthy {
     let default = Life::default().minimum_healthy;
     let Some(section) = attributes.section("minimum_healthy_targets") else {
         return default;

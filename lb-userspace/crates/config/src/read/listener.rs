@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::http_attributes;
 use crate::{
     error::At,
     model::{Listener, Protocol, UdpFlows},
@@ -17,7 +18,14 @@ pub(super) fn listener(section: Section<'_>) -> Option<(Listener, At)> {
     let name = section.require("name", "name: web", values::name);
     let address = section.require("address", "address: 203.0.113.10", values::listener_address);
     let ports = section.require("port", "port: 80", values::listener_ports);
-    let protocol = section.require("protocol", "protocol: tcp", values::protocol);
+    let protocol = section.require("protocol", "protocol: tcp", values::listener_protocol);
+    if let Some(protocol) = protocol {
+        let message = |whose| format!("belongs to listeners of {whose}; this one is {protocol}");
+        section.refuse("rules", message("http and https"));
+        for key in ["certificates", "tls"] {
+            section.refuse(key, message("https and tls"));
+        }
+    }
     let target_group = default_action(&section);
     let attributes = section.section("attributes").map(|section| attributes(section, protocol));
     section.finish();
@@ -47,6 +55,12 @@ struct Attributes {
 }
 
 fn attributes(attributes: Section<'_>, protocol: Option<Protocol>) -> Attributes {
+    if let Some(protocol) = protocol {
+        for key in http_attributes::KEYS {
+            let message = format!("belongs to listeners of http and https; this one is {protocol}");
+            attributes.refuse(key, message);
+        }
+    }
     // While the protocol is wrong, what is right for any is right.
     let min = match protocol {
         Some(Protocol::Tcp) => TCP_IDLE_TIMEOUT_MIN,
@@ -75,7 +89,7 @@ fn attributes(attributes: Section<'_>, protocol: Option<Protocol>) -> Attributes
 }
 
 /// The target group that a listener forwards to, and where it is named.
-fn default_action(listener: &Section<'_>) -> Option<(String, At)> {
+pub(super) fn default_action(listener: &Section<'_>) -> Option<(String, At)> {
     let example = "default_action: { forward: { target_group: web } }";
     listener.required("default_action", example)?;
     let action = listener.section("default_action")?;

@@ -34,7 +34,7 @@ const TEXT_MAX: usize = 1024;
 
 /// What a probe does; `None` when the protocol or a part of it is wrong, since then nothing is known
 /// of the rest.
-pub(super) fn probe(section: &Section<'_>) -> Option<HealthProtocol> {
+pub(super) fn probe(section: &Section<'_>, defaults: &ProbeDefaults) -> Option<HealthProtocol> {
     let given = section.entry("protocol").is_some();
     let kind = match section.read("protocol", values::probe) {
         None if given => {
@@ -44,7 +44,7 @@ pub(super) fn probe(section: &Section<'_>) -> Option<HealthProtocol> {
             }
             return None;
         }
-        kind => kind.unwrap_or(ProbeKind::Tcp),
+        kind => kind.unwrap_or(defaults.kind),
     };
     belong(section, kind);
     match kind {
@@ -52,10 +52,10 @@ pub(super) fn probe(section: &Section<'_>) -> Option<HealthProtocol> {
         ProbeKind::Icmp => Some(HealthProtocol::Icmp),
         ProbeKind::Http => Some(HealthProtocol::Http(http(section, None))),
         ProbeKind::Https => {
-            let tls = tls(section);
+            let tls = tls(section, defaults);
             Some(HealthProtocol::Http(http(section, Some(tls))))
         }
-        ProbeKind::Grpc => Some(HealthProtocol::Grpc(grpc(section))),
+        ProbeKind::Grpc => Some(HealthProtocol::Grpc(grpc(section, defaults))),
         ProbeKind::Udp => Some(HealthProtocol::Udp(udp(section)?)),
         ProbeKind::Exec => Some(HealthProtocol::Exec(exec(section)?)),
     }
@@ -104,17 +104,34 @@ fn without_port(host: &str) -> String {
     host.rsplit_once(':').map_or(host, |(name, _)| name).to_owned()
 }
 
-fn tls(section: &Section<'_>) -> TlsCheck {
-    let server_name = section.read("server_name", values::server_name);
-    let verify = section.read("verify", values::verify).unwrap_or(Verify::None);
-    if let (Verify::File(path), Some(entry)) = (&verify, section.entry("verify")) {
-        section.findings.file(&entry.at, NamedFile::Authorities(path.clone()));
-    }
-    TlsCheck { server_name, verify }
+/// What a probe does that its health check does not say.
+pub(super) struct ProbeDefaults {
+    pub(super) kind: ProbeKind,
+    /// TLS of the group.
+    pub(super) tls: Option<TlsCheck>,
 }
 
-fn grpc(section: &Section<'_>) -> GrpcCheck {
-    let wanted = section.read("tls", values::truth).unwrap_or(false);
+impl ProbeDefaults {
+    /// Of groups that the data path reaches.
+    pub(super) const TCP: Self = Self { kind: ProbeKind::Tcp, tls: None };
+}
+
+fn tls(section: &Section<'_>, defaults: &ProbeDefaults) -> TlsCheck {
+    let server_name = section.read("server_name", values::server_name);
+    let own = section.read("verify", values::verify);
+    if let (Some(Verify::File(path)), Some(entry)) = (&own, section.entry("verify")) {
+        section.findings.file(&entry.at, NamedFile::Authorities(path.clone()));
+    }
+    let of_group = defaults.tls.clone();
+    TlsCheck {
+        server_name: server_name
+            .or_else(|| of_group.as_ref().and_then(|tls| tls.server_name.clone())),
+        verify: own.or_else(|| of_group.map(|tls| tls.verify)).unwrap_or(Verify::None),
+    }
+}
+
+fn grpc(section: &Section<'_>, defaults: &ProbeDefaults) -> GrpcCheck {
+    let wanted = section.read("tls", values::truth).unwrap_or(defaults.tls.is_some());
     if !wanted {
         for key in ["server_name", "verify"] {
             if let Some(entry) = section.entry(key) {
@@ -123,7 +140,7 @@ fn grpc(section: &Section<'_>) -> GrpcCheck {
         }
     }
     GrpcCheck {
-        tls: wanted.then(|| tls(section)),
+        tls: wanted.then(|| tls(section, defaults)),
         service: section
             .read("service", |node| values::short_text(node, TEXT_MAX))
             .unwrap_or_default(),

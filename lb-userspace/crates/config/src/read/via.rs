@@ -8,10 +8,12 @@ use crate::{
     values,
 };
 
-/// Reads `via` of the health check of a target group. `Address` if it is not set, or wrong.
+/// Reads `via` of the health check of a target group. `Address` if it is not set, or wrong. Without a
+/// forwarding mode, that is wrong, or the group `is_proxied`.
 pub(super) fn via(
-    group: &Section<'_>,
     check: &Section<'_>,
+    mode: Option<Mode>,
+    is_proxied: bool,
     protocol: Option<&HealthProtocol>,
 ) -> Via {
     let read = check.read("via", |node| match node.as_text() {
@@ -22,11 +24,14 @@ pub(super) fn via(
     let Some(via) = read else {
         return Via::Address;
     };
-    // A wrong mode is complained about where the group is read.
-    let mode = group.entry("forwarding").and_then(|entry| values::mode(entry.node).ok());
     if via == Via::Tunnel
         && let Some(entry) = check.entry("via")
     {
+        if is_proxied {
+            let message = "`tunnel` belongs to forwarding ipip, gue and l2dsr; requests to this group \
+                           go through the proxy, as probes with `via: address` do";
+            check.findings.error(&entry.at, message);
+        }
         if let Some(why) = mode.and_then(translates) {
             check.findings.error(&entry.at, why);
         }

@@ -9,7 +9,7 @@ use super::{
         Config, Document, Gue, HealthCheck, HealthProtocol, HttpCheck, Icmp, Life, Listener,
         Matcher, Ports, Protocol, Target, TargetGroup, Tunnel, UdpFlows, Via, validate,
     },
-    EXAMPLE, MODES, SMALL, config, parse, with,
+    EXAMPLE, HTTP, MODES, SMALL, config, parse, with,
 };
 
 fn target(address: &str, port: u16, weight: u32) -> Target {
@@ -64,6 +64,9 @@ fn example() -> Config {
             udp_flows: UdpFlows::default(),
             allow_own_address: false,
         })],
+        http_target_groups: Vec::new(),
+        http_listeners: Vec::new(),
+        tls_listeners: Vec::new(),
     }
 }
 
@@ -87,7 +90,7 @@ fn missing_keys_have_their_defaults() {
 /// The same in JSON, and as it is kept in the state directory and sent to the agent.
 #[test]
 fn json_means_the_same() {
-    for text in [EXAMPLE, SMALL, MODES] {
+    for text in [EXAMPLE, SMALL, MODES, HTTP] {
         let (document, config, _) = parse(text, "").unwrap();
         let json = serde_json::to_string_pretty(&document).unwrap();
         let again: Document = serde_json::from_str(&json).unwrap();

@@ -3,13 +3,15 @@
 
 use std::fmt::Write as _;
 
-use super::{super::Document, EXAMPLE, MODES, SMALL, check_changes, config, errors, parse, with};
+use super::{
+    super::Document, EXAMPLE, HTTP, MODES, SMALL, check_changes, config, errors, parse, with,
+};
 
 /// An editor, a full disk or a copy may stop anywhere. A truncated file causes a clear error, or is
 /// a shorter configuration, as YAML cannot detect a missing end.
 #[test]
 fn cut_at_every_byte() {
-    for whole in [EXAMPLE, MODES, SMALL] {
+    for whole in [EXAMPLE, MODES, SMALL, HTTP] {
         let document = parse(whole, "").unwrap().0;
         let json = serde_json::to_string_pretty(&document).unwrap();
         for text in [whole, &json] {

@@ -7,12 +7,17 @@ mod bad_top;
 mod edit;
 mod good;
 mod hostile;
+mod http_bad_groups;
+mod http_bad_listeners;
+mod http_bad_rules;
+mod http_good;
 mod life;
 mod modes;
 mod mutate;
 mod probes;
 mod schema;
 mod schema_bad;
+mod schema_http;
 mod schema_values;
 mod secrets;
 mod source_nat;
@@ -94,6 +99,78 @@ listeners:
     default_action: { forward: { target_group: far } }
     attributes: { idle_timeout: 100m }
 "#;
+
+/// Every protocol that the proxy serves, with rules, TLS and attributes.
+const HTTP: &str = r##"interfaces: [eth0]
+target_groups:
+  - name: order
+    protocol: http
+    port: 8080
+    targets: [{ address: 10.0.1.11 }, { address: order.example.org, port: 8081, weight: 50 }]
+    attributes:
+      algorithm: least_outstanding_requests
+      stickiness: { type: lb_cookie, duration: 1d }
+      retries: { attempts: 2, budget: 10%, on: [connect_failure, 502, "503"] }
+      max_connections: 100
+      proxy_protocol: v2
+  - name: stock
+    protocol: https
+    protocol_version: http2
+    port: 8443
+    targets: [{ address: 127.0.0.1 }]
+    tls: { server_name: stock.example.org, ca: /etc/xelb/ca.pem }
+    attributes: { anomaly_mitigation: on, slow_start: 30s }
+  - name: chat
+    protocol: grpc
+    port: 9000
+    targets: [{ address: "fd00:1::11" }]
+  - { name: mail, protocol: tcp, port: 25, forwarding: ipip, targets: [{ address: 10.0.2.1 }] }
+listeners:
+  - name: shop
+    address: 203.0.113.10
+    port: 443
+    protocol: https
+    certificates: [{ certificate: /etc/xelb/shop.pem, key: /etc/xelb/shop.key }]
+    tls: { policy: modern, client_auth: verify, ca: /etc/xelb/clients.pem }
+    rules:
+      - name: orders
+        priority: 10
+        conditions:
+          - host: ["shop.example.com", "*.shop.example.com"]
+          - path: ["/order/*"]
+          - method: [GET, POST]
+          - header: { name: x-canary, values: ["1"] }
+          - query: [{ key: v, value: "2" }, { value: "3" }]
+          - source_ip: ["10.0.0.0/8", "2001:db8::1"]
+          - header_regex: { name: user-agent, values: ["^curl/"] }
+        transforms: { url_rewrite: { regex: "^/order/(.*)$", replace: "/$1" } }
+        headers:
+          request: { set: { x-shop: "1" }, add: { x-b: b }, remove: [x-c] }
+          response: { remove: [server] }
+        action:
+          forward:
+            target_groups: [{ name: order, weight: 90 }, { name: stock, weight: 10 }]
+            stickiness: 1h
+      - priority: 20
+        conditions: [{ path_regex: ["^/chat/v[0-9]+/"] }]
+        action: { forward: { target_group: chat } }
+      - priority: 30
+        conditions: [{ path: [/down] }]
+        action: { fixed_response: { status: 503, content_type: text/plain, body: later } }
+    default_action: { forward: { target_group: order } }
+    attributes: { idle_timeout: 120s, trusted_proxies: [192.0.2.1] }
+  - name: redirect
+    address: 203.0.113.10
+    port: 80
+    protocol: http
+    default_action: { redirect: { protocol: https, path: "/#{path}", status: 301 } }
+  - name: mail
+    address: 203.0.113.10
+    port: 465
+    protocol: tls
+    certificates: [{ certificate: /etc/xelb/mail.pem, key: /etc/xelb/mail.key }]
+    default_action: { forward: { target_group: mail } }
+"##;
 
 /// The least that is a configuration of one group and one listener.
 const SMALL: &str = "interfaces: [eth0]

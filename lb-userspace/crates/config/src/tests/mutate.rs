@@ -2,7 +2,7 @@
 
 use proptest::{prelude::*, sample::Index};
 
-use super::{EXAMPLE, MODES, SMALL, parse};
+use super::{EXAMPLE, HTTP, MODES, SMALL, parse};
 
 /// What one mutation does at a byte.
 #[derive(Clone, Debug)]
@@ -53,7 +53,7 @@ proptest! {
 
     #[test]
     fn errors_point_into_the_text(
-        text in proptest::sample::select(&[EXAMPLE, MODES, SMALL][..]),
+        text in proptest::sample::select(&[EXAMPLE, MODES, SMALL, HTTP, HTTP][..]),
         mutations in mutations(),
     ) {
         let text = mutate(text, &mutations);

@@ -123,6 +123,22 @@ const TEXTS: &[&str] = &[
     "/é",
     "/bin/true",
     "x/y",
+    "GET",
+    "a@b.example",
+    "/order/*",
+    "a\\*",
+    "a\\",
+    "*.example.com",
+    "x y",
+    "#{host}",
+    "/#{path}",
+    "#{port}",
+    "/#{user}",
+    "1%",
+    "20%",
+    "101%",
+    "502",
+    "(",
     // Enums, and words of others.
     "tcp",
     "TCP",
@@ -269,7 +285,7 @@ pub(super) fn values() -> Vec<Value> {
     let mut all = vec![json!(null), json!(true), json!(false), json!(0.5), json!(-1e300)];
     all.extend(NUMBERS.iter().map(|number| json!(number)));
     all.extend(TEXTS.iter().map(|text| json!(text)));
-    for unit in ["ms", "s", "m", "h"] {
+    for unit in ["ms", "s", "m", "h", "d"] {
         all.extend(DURATIONS.iter().map(|number| json!(format!("{number}{unit}"))));
     }
     for length in [54, 56, 57, 63, 64, 255, 256, 1024, 1025, 1200, 1201, 2400, 2402] {

@@ -53,6 +53,7 @@ fn parse(text: &str) -> Option<Duration> {
         "s" => Some(Duration::from_secs(number)),
         "m" => Some(Duration::from_secs(number.saturating_mul(60))),
         "h" => Some(Duration::from_secs(number.saturating_mul(3600))),
+        "d" => Some(Duration::from_secs(number.saturating_mul(24 * 3600))),
         _ => None,
     }
 }

@@ -36,7 +36,7 @@ pub(crate) fn address(node: &Node) -> Read<IpAddr> {
 }
 
 /// The error of a text that is not an address, with a suggestion.
-fn malformed(node: &Node, text: &str, wanted: &str) -> String {
+pub(super) fn malformed(node: &Node, text: &str, wanted: &str) -> String {
     let message = wrong(node, wanted);
     if let Ok(socket) = text.parse::<SocketAddr>() {
         return format!(
@@ -79,7 +79,7 @@ pub(crate) fn listener_address(node: &Node) -> Read<IpNet> {
     let prefix = prefix(text).ok_or_else(|| wrong(node, wanted))?;
     let right = prefix.trunc();
     if right != prefix {
-        return Err(format!("{prefix} has host bits; the prefix is {right}"));
+        return Err(host_bits(prefix, right));
     }
     match RESERVED.iter().find(|(net, _)| prefix.contains(net) || net.contains(&prefix)) {
         Some((_, what)) => Err(format!("{prefix} contains {what}")),
@@ -87,9 +87,14 @@ pub(crate) fn listener_address(node: &Node) -> Read<IpNet> {
     }
 }
 
+/// The error of a prefix with bits beyond its length.
+pub(super) fn host_bits(prefix: IpNet, right: IpNet) -> String {
+    format!("{prefix} has host bits; the prefix is {right}")
+}
+
 /// An address and a length. Its address is parsed like a single address: ipnet reads 010.0.0.0 as
 /// 10.0.0.0, and others read it as 8.0.0.0.
-fn prefix(text: &str) -> Option<IpNet> {
+pub(super) fn prefix(text: &str) -> Option<IpNet> {
     let (address, length) = text.split_once('/')?;
     let length = length.bytes().all(|byte| byte.is_ascii_digit()).then_some(length)?;
     IpNet::new(address.parse().ok()?, length.parse().ok()?).ok()

@@ -1,0 +1,108 @@
+//! The attributes of a listener of HTTP.
+
+use std::{path::PathBuf, time::Duration};
+
+use lb_rules::Protocol;
+
+use super::condition::all;
+use crate::{
+    model::{AccessLog, DesyncMitigation, HttpAttributes, LogFormat, XffProcessing},
+    section::Section,
+    values,
+};
+
+const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
+const IDLE_TIMEOUT_MAX: Duration = Duration::from_secs(4000);
+const CLIENT_KEEP_ALIVE: Duration = Duration::from_hours(1);
+const CLIENT_KEEP_ALIVE_MIN: Duration = Duration::from_mins(1);
+const TUNNEL_TIMEOUT: Duration = Duration::from_hours(1);
+const DURATION_MIN: Duration = Duration::from_secs(1);
+const WEEK: Duration = Duration::from_hours(7 * 24);
+
+/// Attributes that listeners of other protocols do not have.
+pub(super) const KEYS: [&str; 10] = [
+    "client_keep_alive",
+    "tunnel_timeout",
+    "desync_mitigation",
+    "xff_header_processing",
+    "xff_client_port",
+    "trusted_proxies",
+    "drop_invalid_header_fields",
+    "preserve_host_header",
+    "http2",
+    "access_log",
+];
+
+/// Reads `attributes`. What is wrong has its default.
+pub(super) fn http_attributes(section: Section<'_>, protocol: Protocol) -> HttpAttributes {
+    for key in ["udp_flows", "allow_own_address"] {
+        let message = format!("belongs to listeners of tcp, udp and quic; this one is {protocol}");
+        section.refuse(key, message);
+    }
+    let seconds = |key, default, range| {
+        section.read(key, |node| values::seconds(node, range)).unwrap_or(default)
+    };
+    let truth = |key| section.read(key, values::truth).unwrap_or_default();
+    let attributes = HttpAttributes {
+        idle_timeout: seconds("idle_timeout", IDLE_TIMEOUT, DURATION_MIN..=IDLE_TIMEOUT_MAX),
+        client_keep_alive: seconds(
+            "client_keep_alive",
+            CLIENT_KEEP_ALIVE,
+            CLIENT_KEEP_ALIVE_MIN..=WEEK,
+        ),
+        tunnel_timeout: seconds("tunnel_timeout", TUNNEL_TIMEOUT, DURATION_MIN..=WEEK),
+        desync_mitigation: desync_mitigation(&section),
+        xff_header_processing: xff_header_processing(&section),
+        xff_client_port: truth("xff_client_port"),
+        trusted_proxies: all(&section, "trusted_proxies", values::source).unwrap_or_default(),
+        drop_invalid_header_fields: truth("drop_invalid_header_fields"),
+        preserve_host_header: truth("preserve_host_header"),
+        http2: http2(&section, protocol),
+        access_log: access_log(&section),
+    };
+    section.finish();
+    attributes
+}
+
+fn desync_mitigation(section: &Section<'_>) -> DesyncMitigation {
+    let words = [
+        ("monitor", DesyncMitigation::Monitor),
+        ("defensive", DesyncMitigation::Defensive),
+        ("strictest", DesyncMitigation::Strictest),
+    ];
+    let read = |node: &_| values::word(node, &words, "monitor, defensive or strictest");
+    section.read("desync_mitigation", read).unwrap_or_default()
+}
+
+fn xff_header_processing(section: &Section<'_>) -> XffProcessing {
+    let words = [
+        ("append", XffProcessing::Append),
+        ("preserve", XffProcessing::Preserve),
+        ("remove", XffProcessing::Remove),
+    ];
+    let read = |node: &_| values::word(node, &words, "append, preserve or remove");
+    section.read("xff_header_processing", read).unwrap_or_default()
+}
+
+/// As ELB: clients speak HTTP/2 over TLS alone.
+fn http2(section: &Section<'_>, protocol: Protocol) -> bool {
+    let is_https = protocol == Protocol::Https;
+    let wanted = section.read("http2", values::truth).unwrap_or(is_https);
+    if let (true, false, Some(entry)) = (wanted, is_https, section.entry("http2")) {
+        let message = "belongs to `protocol: https`; this listener is http";
+        section.findings.error(&entry.at, message);
+    }
+    wanted && is_https
+}
+
+fn access_log(attributes: &Section<'_>) -> Option<AccessLog> {
+    attributes.entry("access_log")?;
+    let section = attributes.section("access_log")?;
+    let example = "/var/log/xelb/shop.log";
+    let file: Option<PathBuf> =
+        section.require("file", &format!("file: {example}"), |node| values::file(node, example));
+    let words = [("json", LogFormat::Json), ("alb", LogFormat::Alb)];
+    let format = section.read("format", |node| values::word(node, &words, "json or alb"));
+    section.finish();
+    Some(AccessLog { file: file?, format: format.unwrap_or_default() })
+}

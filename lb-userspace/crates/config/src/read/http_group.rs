@@ -1,0 +1,147 @@
+//! A target group of `http`, `https` or `grpc`.
+
+use super::{
+    certificates::{ca, certificate_files},
+    health_check::{Checked, health_check},
+    http_group_attributes::{Attributes, attributes},
+    probe::ProbeDefaults,
+};
+use crate::{
+    model::{
+        HttpGroupProtocol, HttpTarget, HttpTargetGroup, HttpVersion, TargetTls, TlsCheck, Verify,
+    },
+    positions::HttpGroupPositions,
+    section::{List, Section},
+    values,
+};
+
+const WEIGHT: u32 = 100;
+
+pub(super) fn http_target_group(
+    section: Section<'_>,
+    protocol: HttpGroupProtocol,
+    index: usize,
+) -> Option<(HttpTargetGroup, HttpGroupPositions)> {
+    let at = section.at.clone();
+    // It is known already.
+    let _protocol = section.entry("protocol");
+    let name = section.require("name", "name: order", values::name);
+    let port = section.require("port", "port: 8080", values::port);
+    let message = format!(
+        "belongs to groups of tcp, udp and quic; this one is {protocol}, whose requests go through \
+         the proxy; remove it"
+    );
+    section.refuse("forwarding", message);
+    let version = version(&section, protocol);
+    let tls = tls(&section, protocol);
+    let mut targets = Vec::new();
+    let mut places = Vec::new();
+    for entry in section.list("targets").iter().flat_map(List::entries) {
+        let at = entry.at.clone();
+        let read = Section::new(entry.node, entry.at, section.findings);
+        if let Some(target) = read.and_then(|section| target(section, port)) {
+            targets.push(target);
+            places.push(at);
+        }
+    }
+    let health_check =
+        health_check(&section, Checked::Requests(check_defaults(protocol, tls.as_ref())));
+    let attributes = section.section("attributes").map(|one| attributes(one, protocol, version));
+    section.finish();
+    let Attributes {
+        deregistration_delay,
+        minimum_healthy,
+        algorithm,
+        stickiness,
+        slow_start,
+        anomaly_mitigation,
+        retries,
+        max_connections,
+        proxy_protocol,
+    } = attributes?;
+    let group = HttpTargetGroup {
+        name: name?.into(),
+        protocol,
+        version,
+        tls,
+        port: port?,
+        targets,
+        health_check: health_check?,
+        deregistration_delay,
+        minimum_healthy,
+        algorithm,
+        stickiness,
+        slow_start,
+        anomaly_mitigation,
+        retries,
+        max_connections,
+        proxy_protocol,
+    };
+    Some((group, HttpGroupPositions { index, at, targets: places }))
+}
+
+fn version(section: &Section<'_>, protocol: HttpGroupProtocol) -> HttpVersion {
+    let words = [("http1", HttpVersion::Http1), ("http2", HttpVersion::Http2)];
+    let read =
+        section.read("protocol_version", |node| values::word(node, &words, "http1 or http2"));
+    if protocol != HttpGroupProtocol::Grpc {
+        return read.unwrap_or_default();
+    }
+    if let (Some(HttpVersion::Http1), Some(entry)) = (read, section.entry("protocol_version")) {
+        let message = "contradicts `protocol: grpc`, which needs HTTP/2; remove it";
+        section.findings.error(&entry.at, message);
+    }
+    HttpVersion::Http2
+}
+
+/// TLS towards targets: always with `https`; with `grpc` if the key is there.
+fn tls(group: &Section<'_>, protocol: HttpGroupProtocol) -> Option<TargetTls> {
+    match protocol {
+        HttpGroupProtocol::Http => {
+            group.refuse("tls", "belongs to groups of https and grpc; this one is http");
+            return None;
+        }
+        HttpGroupProtocol::Https => {}
+        HttpGroupProtocol::Grpc => {
+            group.entry("tls")?;
+        }
+    }
+    let section = group.section("tls")?;
+    let server_name = section.read("server_name", values::server_name);
+    let authorities = ca(&section);
+    let words = [("full", true), ("none", false)];
+    let verify = section.read("verify", |node| values::word(node, &words, "full or none"));
+    if let (Some(false), Some(entry)) = (verify, section.entry("ca")) {
+        section.findings.error(&entry.at, "contradicts `verify: none`; remove one of the two");
+    }
+    let client_certificate = certificate_files(&section, false);
+    section.finish();
+    let verify = match (verify, authorities) {
+        (Some(false), _) => Verify::None,
+        (_, Some(file)) => Verify::File(file),
+        (_, None) => Verify::System,
+    };
+    Some(TargetTls { server_name, verify, client_certificate })
+}
+
+/// Checks do what requests do, unless they say otherwise.
+fn check_defaults(protocol: HttpGroupProtocol, tls: Option<&TargetTls>) -> ProbeDefaults {
+    let tls = tls.map(|TargetTls { server_name, verify, .. }| TlsCheck {
+        server_name: server_name.clone(),
+        verify: verify.clone(),
+    });
+    let kind = match protocol {
+        HttpGroupProtocol::Http => values::ProbeKind::Http,
+        HttpGroupProtocol::Https => values::ProbeKind::Https,
+        HttpGroupProtocol::Grpc => values::ProbeKind::Grpc,
+    };
+    ProbeDefaults { kind, tls }
+}
+
+fn target(section: Section<'_>, group_port: Option<u16>) -> Option<HttpTarget> {
+    let address = section.require("address", "address: 10.0.1.11", values::target_address);
+    let port = section.read("port", values::port).or(group_port);
+    let weight = section.read("weight", values::weight).unwrap_or(WEIGHT);
+    section.finish();
+    Some(HttpTarget { address: address?, port: port?, weight })
+}

@@ -1,0 +1,31 @@
+//! Target groups that the proxy reaches, for themselves.
+
+use super::doubles;
+use crate::{model::Config, positions::Positions, section::Findings};
+
+pub(super) fn check(config: &Config, places: &Positions, findings: &Findings) {
+    for (group, place) in config.http_target_groups.iter().zip(&places.http_groups) {
+        let name = &group.name;
+        let keys = group.targets.iter().map(|target| (&target.address, target.port));
+        doubles(keys.zip(group.targets.iter().zip(&place.targets)), |_, (target, at)| {
+            findings.error(at, format!("target {target} is in the group {name} twice"));
+        });
+        let (least, has) = (group.minimum_healthy.count, group.targets.len());
+        if least > 1 && usize::try_from(least).is_ok_and(|least| least > has) {
+            let message = format!(
+                "minimum_healthy_targets of {name} is {least}, and it has {has} targets: unhealthy \
+                 targets are always used"
+            );
+            findings.warn(&place.at, message);
+        }
+        if group.targets.is_empty() {
+            let message =
+                format!("target group {name} has no targets: requests to it get status 503");
+            findings.warn(&place.at, message);
+        } else if group.targets.iter().all(|target| target.weight == 0) {
+            let message =
+                format!("all targets of {name} have weight 0: requests to it get status 503");
+            findings.warn(&place.at, message);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Documents for the parts of the schema that belong to the proxy, and what only the reader, or only
+//! the schema, refuses there.
+
+use serde_json::{Value, json};
+
+/// A valid document of HTTPS in which the key of a path may be.
+pub(super) fn https_document(path: &str) -> Value {
+    let key = path.rsplit('.').next().unwrap_or_default();
+    let default = path.contains("default_action");
+    let (own, chosen) =
+        (action(if default { "" } else { path }), action(if default { path } else { "" }));
+    let mut attributes = json!({ "minimum_healthy_targets": {}, "retries": {} });
+    if path.contains("stickiness.") {
+        attributes["stickiness"] = match key {
+            "name" => json!({ "type": "app_cookie", "name": "sid" }),
+            _ => json!({ "type": "lb_cookie" }),
+        };
+    }
+    let tls = match key {
+        "certificate" | "key" => json!({ "certificate": "/c", "key": "/k" }),
+        _ => json!({}),
+    };
+    let client_tls = match key {
+        "ca" => json!({ "client_auth": "verify", "ca": "/ca" }),
+        _ => json!({}),
+    };
+    let mut listener_attributes = json!({});
+    if path.contains("access_log.") {
+        listener_attributes["access_log"] = json!({ "file": "/log" });
+    }
+    json!({
+        "interfaces": ["eth0"],
+        "target_groups": [{
+            "name": "web", "protocol": "https", "port": 80,
+            "targets": [{ "address": "10.0.1.11" }],
+            "tls": tls, "health_check": check(path), "attributes": attributes,
+        }],
+        "listeners": [{
+            "name": "web", "address": "203.0.113.10", "port": 443, "protocol": "https",
+            "certificates": [{ "certificate": "/c", "key": "/k" }],
+            "tls": client_tls,
+            "rules": [{
+                "priority": 1,
+                "conditions": [condition(path)],
+                "transforms": transforms(path),
+                "headers": { "request": {}, "response": {} },
+                "action": own,
+            }],
+            "default_action": chosen,
+            "attributes": listener_attributes,
+        }],
+    })
+}
+
+/// The same of TLS.
+pub(super) fn tls_document(path: &str) -> Value {
+    let tls = match path.rsplit('.').next().unwrap_or_default() {
+        "ca" => json!({ "client_auth": "verify", "ca": "/ca" }),
+        _ => json!({}),
+    };
+    json!({
+        "interfaces": ["eth0"],
+        "target_groups": [{
+            "name": "web", "protocol": "tcp", "port": 80, "forwarding": "nat",
+            "targets": [{ "address": "10.0.1.11" }],
+        }],
+        "listeners": [{
+            "name": "web", "address": "203.0.113.10", "port": 443, "protocol": "tls",
+            "certificates": [{ "certificate": "/c", "key": "/k" }],
+            "tls": tls,
+            "default_action": { "forward": { "target_group": "web" } },
+            "attributes": {},
+        }],
+    })
+}
+
+fn action(path: &str) -> Value {
+    let key = path.rsplit('.').next().unwrap_or_default();
+    if path.contains("redirect") {
+        json!({ "redirect": { "host": "b.example", "status": 301 } })
+    } else if path.contains("fixed_response") {
+        match key {
+            "body" => json!({ "fixed_response": { "status": 200, "content_type": "text/plain" } }),
+            _ => json!({ "fixed_response": { "status": 200 } }),
+        }
+    } else if path.contains("target_groups") && path.contains("forward") {
+        json!({ "forward": { "target_groups": [{ "name": "web" }] } })
+    } else {
+        json!({ "forward": { "target_group": "web" } })
+    }
+}
+
+fn condition(path: &str) -> Value {
+    let Some((_, rest)) = path.split_once("conditions[0].") else {
+        return json!({ "path": ["/"] });
+    };
+    match rest.split(['.', '[']).next().unwrap_or_default() {
+        "" => json!({ "path": ["/"] }),
+        key @ ("header" | "header_regex") => json!({ key: { "name": "x", "values": ["1"] } }),
+        "query" => json!({ "query": [{ "value": "1" }] }),
+        "source_ip" => json!({ "source_ip": ["10.0.0.0/8"] }),
+        "method" => json!({ "method": ["GET"] }),
+        key @ ("path" | "path_regex") => json!({ key: ["/"] }),
+        key => json!({ key: ["a.example"] }),
+    }
+}
+
+fn transforms(path: &str) -> Value {
+    let rewrite = json!({ "regex": "a", "replace": "/b" });
+    match path.split_once("transforms.").map(|(_, rest)| rest.split('.').next().unwrap_or_default())
+    {
+        Some(key @ ("url_rewrite" | "host_rewrite")) => json!({ key: rewrite }),
+        _ => json!({}),
+    }
+}
+
+fn check(path: &str) -> Value {
+    let key = path.rsplit('.').next().unwrap_or_default();
+    if !path.contains("health_check.") {
+        return json!({});
+    }
+    match key {
+        "timeout" => json!({ "interval": "300s" }),
+        "tls" | "service" => json!({ "protocol": "grpc" }),
+        "payload" | "payload_hex" | "expect" | "expect_hex" => json!({ "protocol": "udp" }),
+        "command" | "command[0]" => json!({ "protocol": "exec", "command": ["/bin/true"] }),
+        _ => json!({ "protocol": "https" }),
+    }
+}
+
+/// What the schema refuses and the reader accepts at this place, since it complains about another: a
+/// path and a value a line.
+pub(super) const TOO_STRICT: &str = r#"
+    target_groups[0].health_check.protocol "exec"
+"#;

@@ -1,5 +1,6 @@
 //! PURE: what differs between two documents, for people: one line for each key that was added,
-//! removed or changed. Items of lists are identified by their name, or by their address and port.
+//! removed or changed. Items of lists are identified by their name, by their address and port, or by
+//! their priority.
 //!
 //! It compares what is written: a default that is written out is a difference here, though it has
 //! no effect.
@@ -152,6 +153,9 @@ fn name(item: &Node) -> Option<String> {
     if let Some(name) = text("name") {
         return Some(name);
     }
+    if let Some(priority) = text("priority") {
+        return Some(priority);
+    }
     let address = text("address")?;
     Some(match text("port") {
         Some(port) if address.contains(':') => format!("[{address}]:{port}"),
@@ -282,6 +286,21 @@ mod tests {
             ["+ interfaces: [eth0]", "+ listeners[a]: { name: a }", "+ listeners[b]: { name: b }"];
         assert_eq!(all, expected);
         assert_eq!(message_of("listeners: [{ name: a }]", "{}"), ["- listeners[a]: { name: a }"]);
+    }
+
+    /// Rules may have no name.
+    #[test]
+    fn rules_are_reported_by_name_or_priority() {
+        let text = "listeners: [{ name: shop, rules: [{ name: a, priority: 1, x: 1 }, { priority: 2, x: 1 \
+                    }] }]";
+        for (from, to, expected) in [
+            ("1, x: 1", "1, x: 2", "~ listeners[shop].rules[a].x: 1 -> 2"),
+            ("2, x: 1", "2, x: 2", "~ listeners[shop].rules[2].x: 1 -> 2"),
+            (", { priority: 2, x: 1 }", "", "- listeners[shop].rules[2]: { priority: 2, x: 1 }"),
+        ] {
+            assert!(text.contains(from), "{from}");
+            assert_eq!(message_of(text, &text.replacen(from, to, 1)), [expected]);
+        }
     }
 
     /// Lists whose items have the same identity are compared as a whole.

@@ -112,8 +112,11 @@ fn exceeds(root: &Section<'_>, within: &Limits, counted: Limits) -> bool {
 
 /// Complains about more regular expressions than are allowed. Says whether there are so many.
 fn has_too_many(root: &Section<'_>, regexes: usize) -> bool {
-    let Some(list) = root.list("listeners").filter(|_| regexes > REGEXES_MAX) else {
+    if regexes <= REGEXES_MAX {
         return false;
+    }
+    let Some(list) = root.list("listeners") else {
+        return true;
     };
     let message = format!(
         "{regexes} regular expressions of rules are more than the {REGEXES_MAX} that this version \

@@ -1,5 +1,5 @@
 //! PURE: a document without what only those may see who may change everything: the seed of the flow
-//! hash, and what health checks run and send.
+//! hash, what health checks run and send, and the headers that rules add to requests.
 
 use std::sync::Arc;
 
@@ -31,7 +31,34 @@ impl Document {
                 hide(check, OF_HEALTH_CHECK);
             }
         }
+        if document.0.items("listeners").iter().any(|one| one.items("rules").iter().any(changes))
+            && let Some(listeners) = document.0.list_mut("listeners")
+        {
+            for listener in listeners.iter_mut().filter(|one| !one.items("rules").is_empty()) {
+                listener.list_mut("rules").into_iter().flatten().for_each(hide_headers);
+            }
+        }
         document
+    }
+}
+
+/// Whether a rule changes headers of requests.
+fn changes(rule: &Node) -> bool {
+    rule.get("headers").and_then(|headers| headers.get("request")).is_some()
+}
+
+/// Hides the values of the headers that a rule adds to requests.
+fn hide_headers(rule: &mut Node) {
+    let Some(request) = rule.get_mut("headers").and_then(|headers| headers.get_mut("request"))
+    else {
+        return;
+    };
+    for key in ["set", "add"] {
+        if let Some(Node { value: Value::Map(headers), .. }) = request.get_mut(key) {
+            for (_, value) in Arc::make_mut(headers) {
+                value.value = Value::Text(HIDDEN.to_owned());
+            }
+        }
     }
 }
 

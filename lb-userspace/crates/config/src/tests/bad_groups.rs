@@ -27,12 +27,12 @@ const CHANGED: &[(&str, &str, &str)] = &[
     (
         "protocol: tcp\n    port: 80\n    forwarding",
         "protocol: TCP\n    port: 80\n    forwarding",
-        "~:4:15: target_groups[0].protocol: `TCP` is not a protocol: tcp, udp or quic",
+        "~:4:15: target_groups[0].protocol: `TCP` is not a protocol: tcp, udp, quic, http, https or grpc",
     ),
     (
         "protocol: tcp\n    port: 80\n    forwarding",
-        "protocol: grpc\n    port: 80\n    forwarding",
-        "~:4:15: target_groups[0].protocol: grpc is not available in this version; use tcp, udp or quic",
+        "protocol: tls\n    port: 80\n    forwarding",
+        "~:4:15: target_groups[0].protocol: tls belongs to listeners; the target group of one is tcp",
     ),
     (
         "    port: 80\n    forwarding",

@@ -64,8 +64,8 @@ const CHANGED: &[(&str, &str, &str)] = &[
     ),
     (
         "protocol: tcp\n    default",
-        "protocol: http\n    default",
-        "~:27:15: listeners[0].protocol: http is not available in this version; use tcp, udp or quic",
+        "protocol: grpc\n    default",
+        "~:27:15: listeners[0].protocol: grpc belongs to target groups; the listener of one is https",
     ),
     (
         "{ forward: { target_group: web } }",

@@ -216,7 +216,11 @@ fn every_key_is_explained_and_documented() {
 /// Keys that may be left out, and whose absence is not the same as any value; or sections and lists.
 const WITHOUT_DEFAULT: &str = "hash_seed hash_seed_file tunnel source_nat icmp target_groups listeners targets \
      health_check attributes port host body server_name service payload payload_hex expect \
-     expect_hex command minimum_healthy_targets percentage tcp_mss";
+     expect_hex command minimum_healthy_targets percentage tcp_mss \
+protocol tls verify ca certificate key retries certificates rules name transforms url_rewrite \
+     host_rewrite headers request response set add remove path method header query source_ip \
+     host_regex path_regex header_regex target_group stickiness redirect fixed_response forward \
+     content_type access_log";
 
 #[test]
 fn defaults_mean_the_same_as_no_key() {

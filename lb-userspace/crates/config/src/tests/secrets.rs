@@ -2,7 +2,7 @@
 
 use super::{
     super::{HIDDEN, validate},
-    SMALL,
+    HTTP, SMALL,
 };
 use crate::Document;
 
@@ -35,6 +35,23 @@ fn seeds_commands_and_payloads_are_hidden() {
         let errors = validate(&hidden).unwrap_err();
         assert_eq!(errors.errors().len(), text.matches(HIDDEN).count(), "{errors}");
     }
+}
+
+/// Such as a password towards targets.
+#[test]
+fn headers_of_requests_are_hidden() {
+    let text = super::with(
+        HTTP,
+        "set: { x-shop: \"1\" }, add: { x-b: b }",
+        "set: { a: s3cret }, add: { b: s3cret2 }",
+    );
+    let document = super::super::syntax::document(&text).unwrap();
+    validate(&document).unwrap();
+    let hidden = document.without_secrets();
+    let text = serde_json::to_string(&hidden).unwrap();
+    assert!(!text.contains("s3cret"), "{text}");
+    assert_eq!(text.matches(HIDDEN).count(), 2, "{text}");
+    assert_eq!(validate(&hidden).unwrap_err().errors().len(), 2);
 }
 
 /// The second occurrence of a key is not seen.

@@ -60,6 +60,8 @@ pub(super) struct Section<'a> {
     pub(super) at: At,
     entries: &'a [(Node, Node)],
     asked: RefCell<Vec<&'static str>>,
+    /// Keys that are there and belong elsewhere.
+    refused: RefCell<Vec<&'static str>>,
     pub(super) findings: &'a Findings,
 }
 
@@ -104,7 +106,7 @@ impl<'a> Section<'a> {
                 return None;
             }
         };
-        Some(Self { at, entries, asked: RefCell::default(), findings })
+        Some(Self { at, entries, asked: RefCell::default(), refused: RefCell::default(), findings })
     }
 
     /// The value of a key, if it is there and not empty.
@@ -112,6 +114,10 @@ impl<'a> Section<'a> {
         if !self.asked.borrow().contains(&key) {
             self.asked.borrow_mut().push(key);
         }
+        self.find(key)
+    }
+
+    fn find(&self, key: &str) -> Option<Entry<'a>> {
         let (name, node) = self.entries.iter().find(|(name, _)| name.as_text() == Some(key))?;
         if node.value == Value::Null {
             return None;
@@ -179,9 +185,8 @@ impl<'a> Section<'a> {
 
     /// Complains about a key that belongs elsewhere, if it is there. It is not one of the known keys.
     pub(super) fn refuse(&self, key: &'static str, message: impl Into<String>) {
-        if self.entries.iter().any(|(name, _)| name.as_text() == Some(key))
-            && let Some(entry) = self.entry(key)
-        {
+        self.refused.borrow_mut().push(key);
+        if let Some(entry) = self.find(key) {
             self.findings.error(&entry.at, message);
         }
     }
@@ -226,7 +231,7 @@ impl<'a> Section<'a> {
                 return;
             }
             let key = name.as_text().unwrap_or_default();
-            if asked.contains(&key) {
+            if asked.contains(&key) || self.refused.borrow().contains(&key) {
                 continue;
             }
             let at = self.at.key(key, name.spot);

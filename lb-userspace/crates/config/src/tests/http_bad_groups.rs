@@ -23,80 +23,80 @@ const CHANGED: &[(&str, &str, &str)] = &[
     (
         "protocol_version: http2",
         "protocol_version: http3",
-        "~:14:23: target_groups[1].protocol_version: `http3` is not http1 or http2",
+        "~:15:23: target_groups[1].protocol_version: `http3` is not http1 or http2",
     ),
     (
         "    port: 9000",
         "    protocol_version: http1\n    port: 9000",
-        "~:21:23: target_groups[2].protocol_version: contradicts `protocol: grpc`, which needs HTTP/2; remove it",
+        "~:22:23: target_groups[2].protocol_version: contradicts `protocol: grpc`, which needs HTTP/2; remove it",
     ),
     (
         "server_name: stock.example.org",
         "server_name: 10.0.0.1",
-        "~:17:25: target_groups[1].tls.server_name: `10.0.0.1` is not a DNS name, such as www.example.org",
+        "~:18:25: target_groups[1].tls.server_name: `10.0.0.1` is not a DNS name, such as www.example.org",
     ),
     (
         "ca: /etc/xelb/ca.pem",
         "ca: ca.pem",
-        "~:17:48: target_groups[1].tls.ca: `ca.pem` is not the absolute path of a file, such as /etc/xelb/ca.pem",
+        "~:18:48: target_groups[1].tls.ca: `ca.pem` is not the absolute path of a file, such as /etc/xelb/ca.pem",
     ),
     (
         "ca: /etc/xelb/ca.pem",
         "ca: /etc/xelb/ca.pem, verify: none",
-        "~:17:48: target_groups[1].tls.ca: contradicts `verify: none`; remove one of the two",
+        "~:18:48: target_groups[1].tls.ca: contradicts `verify: none`; remove one of the two",
     ),
     (
         "ca: /etc/xelb/ca.pem",
         "verify: false",
-        "~:17:52: target_groups[1].tls.verify: false is not full or none",
+        "~:18:52: target_groups[1].tls.verify: false is not full or none",
     ),
     (
         "ca: /etc/xelb/ca.pem",
         "certificate: /c",
-        "~:17:10: target_groups[1].tls: `key` is missing; for example `key: /etc/xelb/shop.key`",
+        "~:18:10: target_groups[1].tls: `key` is missing; for example `key: /etc/xelb/shop.key`",
     ),
     (
         "order.example.org",
         "\"order example\"",
-        "~:6:47: target_groups[0].targets[1].address: `order example` is not an address or a DNS name, such as 10.0.1.11 or order.example.org",
+        "~:6:50: target_groups[0].targets[1].address: `order example` is not an address or a DNS name, such as 10.0.1.11 or order.example.org",
     ),
     (
         "order.example.org, port: 8081",
         "\"10.0.1.11:8081\"",
-        "~:6:47: target_groups[0].targets[1].address: `10.0.1.11:8081` is not an address or a DNS name, such as 10.0.1.11 or order.example.org; write only the address, 10.0.1.11, and the port in `port`",
+        "~:6:50: target_groups[0].targets[1].address: `10.0.1.11:8081` is not an address or a DNS name, such as 10.0.1.11 or order.example.org; write only the address, 10.0.1.11, and the port in `port`",
     ),
     (
         "{ address: order.example.org, port: 8081",
         "{ address: 10.0.1.11",
-        "~:6:36: target_groups[0].targets[1]: target 10.0.1.11:8080 is in the group order twice",
+        "~:6:39: target_groups[0].targets[1]: target 10.0.1.11:8080 is in the group order twice",
     ),
     (
         "order.example.org, port: 8081",
         "224.0.0.1",
-        "~:6:47: target_groups[0].targets[1].address: 224.0.0.1 is a multicast address",
+        "~:6:50: target_groups[0].targets[1].address: 224.0.0.1 is a multicast address",
     ),
     (
         "order.example.org, port: 8081",
         "203.0.113.10",
-        "~:6:36: target_groups[0].targets[1]: 203.0.113.10 is the address of a listener, not of a server",
+        "~:6:39: target_groups[0].targets[1]: 203.0.113.10 is the address of a listener, not of a server",
     ),
     (
         "address: 10.0.2.1 ",
         "address: mail.example.org ",
-        "~:24:90: target_groups[3].targets[0].address: `mail.example.org` is not an IPv4 or IPv6 address, such as 10.0.1.11 or \"2001:db8::11\"; names are for groups of http, https and grpc",
+        "~:24:83: target_groups[3].targets[0].address: `mail.example.org` is not an IPv4 or IPv6 address, such as 10.0.1.11 or \"2001:db8::11\"; names are for groups of http, https and grpc",
     ),
     (
         "forwarding: ipip,",
         "forwarding: ipip, tls: {}, protocol_version: http1, attributes: { algorithm: round_robin },",
-        "~:24:77: target_groups[3].tls: belongs to groups of http, https and grpc; this one is tcp\n\
-         ~:24:99: target_groups[3].protocol_version: belongs to groups of http, https and grpc; this one is tcp\n\
-         ~:24:131: target_groups[3].attributes.algorithm: belongs to groups of http, https and grpc; this one is tcp",
+        "~:24:67: target_groups[3].tls: belongs to groups of http, https and grpc; this one is tcp\n\
+         ~:24:89: target_groups[3].protocol_version: belongs to groups of http, https and grpc; this one is tcp\n\
+         ~:24:121: target_groups[3].attributes.algorithm: belongs to groups of http, https and grpc; this one is tcp",
     ),
     (
-        "name: stock",
-        "name: order",
-        "~:12:5: target_groups[1]: there are two target groups named order\n\
-         ~:46:65: listeners[0].rules[0].action.forward.target_groups[1].name: there is no target group stock; there are chat, mail, order",
+        "- name: stock",
+        "- name: order",
+        "~:13:5: target_groups[1]: there are two target groups named order\n\
+         ~:49:66: listeners[0].rules[0].action.forward.target_groups[1].name: there is no target group stock; there are chat, mail, order",
     ),
     (
         "algorithm: least_outstanding_requests",
@@ -151,15 +151,15 @@ const CHANGED: &[(&str, &str, &str)] = &[
     (
         "anomaly_mitigation: on, slow_start: 30s",
         "anomaly_mitigation: yes, slow_start: 29s, proxy_protocol: v1",
-        "~:18:39: target_groups[1].attributes.anomaly_mitigation: `yes` is not on or off\n\
-         ~:18:56: target_groups[1].attributes.slow_start: 29s is neither 0s nor from 30s to 900s, such as `90s`\n\
-         ~:18:77: target_groups[1].attributes.proxy_protocol: belongs to `protocol_version: http1`: a connection of HTTP/2 carries requests of many clients",
+        "~:19:39: target_groups[1].attributes.anomaly_mitigation: `yes` is not on or off\n\
+         ~:19:56: target_groups[1].attributes.slow_start: 29s is neither 0s nor from 30s to 900s, such as `90s`\n\
+         ~:19:77: target_groups[1].attributes.proxy_protocol: belongs to `protocol_version: http1`: a connection of HTTP/2 carries requests of many clients",
     ),
     (
         "    attributes: { anomaly",
         "    health_check: { via: tunnel, command: [/x] }\n    attributes: { anomaly",
-        "~:18:26: target_groups[1].health_check.via: `tunnel` belongs to forwarding ipip, gue and l2dsr; requests to this group go through the proxy, as probes with `via: address` do\n\
-         ~:18:43: target_groups[1].health_check.command: belongs to checks of `exec`; this one is https",
+        "~:19:26: target_groups[1].health_check.via: `tunnel` belongs to forwarding ipip, gue and l2dsr; requests to this group go through the proxy, as probes with `via: address` do\n\
+         ~:19:43: target_groups[1].health_check.command: belongs to checks of `exec`; this one is https",
     ),
 ];
 

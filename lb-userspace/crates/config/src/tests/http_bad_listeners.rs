@@ -12,20 +12,20 @@ const CHANGED: &[(&str, &str, &str)] = &[
     (
         "[{ certificate: /etc/xelb/mail.pem, key: /etc/xelb/mail.key }]",
         "[]",
-        "~:70:19: listeners[2].certificates: is empty; TLS needs at least one certificate",
+        "~:68:19: listeners[2].certificates: is empty; TLS needs at least one certificate",
     ),
     (
         "certificate: /etc/xelb/mail.pem, key: /etc/xelb/mail.key",
-        "certificate: mail.pem, kye: 1",
-        "~:70:20: listeners[2].certificates[0]: `key` is missing; for example `key: /etc/xelb/shop.key`\n\
-         ~:70:35: listeners[2].certificates[0].certificate: `mail.pem` is not the absolute path of a file, such as /etc/xelb/shop.pem\n\
-         ~:70:45: listeners[2].certificates[0].kye: unknown key; did you mean `key`?",
+        "certificate: mail.pem, keyy: 1",
+        "~:68:20: listeners[2].certificates[0]: `key` is missing; for example `key: /etc/xelb/shop.key`\n\
+         ~:68:35: listeners[2].certificates[0].certificate: `mail.pem` is not the absolute path of a file, such as /etc/xelb/shop.pem\n\
+         ~:68:45: listeners[2].certificates[0].keyy: unknown key; did you mean `key`?",
     ),
     (
         "    protocol: http\n    default_action",
         "    protocol: http\n    certificates: []\n    tls: {}\n    default_action",
-        "~:65:19: listeners[1].certificates: belongs to listeners of https and tls; this one is http\n\
-         ~:66:10: listeners[1].tls: belongs to listeners of https and tls; this one is http",
+        "~:63:19: listeners[1].certificates: belongs to listeners of https and tls; this one is http\n\
+         ~:64:10: listeners[1].tls: belongs to listeners of https and tls; this one is http",
     ),
     (
         "policy: modern",
@@ -50,87 +50,87 @@ const CHANGED: &[(&str, &str, &str)] = &[
     (
         "    protocol: tls\n",
         "    protocol: tls\n    tls: { client_auth: passthrough }\n    rules: []\n",
-        "~:70:25: listeners[2].tls.client_auth: passes certificates in a header, which belongs to `protocol: https`; use off or verify\n\
-         ~:71:12: listeners[2].rules: belongs to listeners of http and https; this one is tls, which sees no requests",
+        "~:68:25: listeners[2].tls.client_auth: passes certificates in a header, which belongs to `protocol: https`; use off or verify\n\
+         ~:69:12: listeners[2].rules: belongs to listeners of http and https; this one is tls, which sees no requests",
     ),
     (
         "    protocol: tls\n",
         "    protocol: tls\n    attributes: { idle_timeout: 59s, http2: true, colour: 1 }\n",
-        "~:70:33: listeners[2].attributes.idle_timeout: `59s` is not a duration of whole seconds from 60s to 6000s, such as `90s` or `2m`\n\
-         ~:70:45: listeners[2].attributes.http2: belongs to listeners of http and https; this one is tls\n\
-         ~:70:51: listeners[2].attributes.colour: unknown key; known are `idle_timeout`",
+        "~:68:33: listeners[2].attributes.idle_timeout: `59s` is not a duration of whole seconds from 60s to 6000s, such as `90s` or `2m`\n\
+         ~:68:45: listeners[2].attributes.http2: belongs to listeners of http and https; this one is tls\n\
+         ~:68:51: listeners[2].attributes.colour: unknown key; known are `idle_timeout`",
     ),
     (
         "{ forward: { target_group: mail } }",
         "{ redirect: { status: 301 } }",
-        "~:71:21: listeners[2].default_action: `forward` is missing; for example `forward: { target_group: web }`\n\
-         ~:71:23: listeners[2].default_action.redirect: unknown key; known are `forward`",
+        "~:69:21: listeners[2].default_action: `forward` is missing; for example `forward: { target_group: web }`\n\
+         ~:69:23: listeners[2].default_action.redirect: unknown key; known are `forward`",
     ),
     (
         "{ target_group: mail }",
         "{ target_group: chat }",
-        "~:71:48: listeners[2].default_action.forward.target_group: listener mail is tls, its target group chat is grpc: requests need a listener of http or https",
+        "~:69:48: listeners[2].default_action.forward.target_group: listener mail is tls, its target group chat is grpc: requests need a listener of http or https",
     ),
     (
         "{ target_group: mail }",
-        "{ target_group: male }",
-        "~:71:48: listeners[2].default_action.forward.target_group: there is no target group male; did you mean mail?",
+        "{ target_group: mails }",
+        "~:69:48: listeners[2].default_action.forward.target_group: there is no target group mails; did you mean mail?",
     ),
     (
         "protocol: tcp, port: 25",
         "protocol: udp, health_check: {}, port: 25",
-        "~:71:48: listeners[2].default_action.forward.target_group: listener mail is tls, its target group mail is udp: what is inside TLS is tcp",
+        "~:69:48: listeners[2].default_action.forward.target_group: listener mail is tls, its target group mail is udp: what is inside TLS is tcp",
     ),
     (
         "address: 203.0.113.10\n    port: 80\n",
         "address: 203.0.113.10\n    port: 80-81\n",
-        "~:63:11: listeners[1].port: `80-81` is not a port from 1 to 65535, such as 80",
+        "~:61:11: listeners[1].port: `80-81` is not a port from 1 to 65535, such as 80",
     ),
     (
         "  - name: redirect\n    address: 203.0.113.10\n    port: 80\n",
         "  - name: shop\n    address: 203.0.113.10\n    port: 443\n",
-        "~:61:5: listeners[1]: there are two listeners named shop\n\
-         ~:61:5: listeners[1]: tcp 203.0.113.10:443 of listener shop is taken already",
+        "~:59:5: listeners[1]: there are two listeners named shop\n\
+         ~:59:5: listeners[1]: tcp 203.0.113.10:443 of listener shop is taken already",
     ),
     (
         "  - name: mail\n    address",
         "  - { name: l4, address: 203.0.113.10, port: 443, protocol: tcp, default_action: { forward: { target_group: mail } } }\n  - name: mail\n    address",
-        "~:24:38: target_groups[3].port: port 25 is not port 443 of listener l4: forwarding ipip cannot translate ports; nat and fullnat can\n\
-         ~:66:5: listeners[2]: tcp 203.0.113.10:443 of listener l4 is taken already",
+        "~:24:40: target_groups[3].port: port 25 is not port 443 of listener l4: forwarding ipip cannot translate ports; nat and fullnat can\n\
+         ~:64:5: listeners[2]: tcp 203.0.113.10:443 of listener l4 is taken already",
     ),
     (
         "  - name: redirect\n    address: 203.0.113.10\n",
         "  - { name: all, address: 203.0.113.0/24, port: all, protocol: tcp, default_action: { forward: { target_group: mail } } }\n  - name: redirect\n    address: 203.0.113.0/28\n",
-        "~:62:5: listeners[2]: tcp 203.0.113.0/28 port 80 of listener redirect overlaps tcp 203.0.113.0/24 all ports of listener all; keep their addresses or ports apart",
+        "~:60:5: listeners[2]: tcp 203.0.113.0/28 port 80 of listener redirect overlaps tcp 203.0.113.0/24 all ports of listener all; keep their addresses or ports apart",
     ),
     (
         "attributes: { idle_timeout: 120s, trusted_proxies: [192.0.2.1] }",
         "attributes: { idle_timeout: 4001s, trusted_proxies: [192.0.2.1/24, x], udp_flows: tracked, desync: 1 }",
-        "~:60:33: listeners[0].attributes.idle_timeout: `4001s` is not a duration of whole seconds from 1s to 4000s, such as `90s` or `2m`\n\
-         ~:60:58: listeners[0].attributes.trusted_proxies[0]: 192.0.2.1/24 has host bits; the prefix is 192.0.2.0/24\n\
-         ~:60:72: listeners[0].attributes.trusted_proxies[1]: `x` is not an address or a prefix, such as 10.0.0.0/8\n\
-         ~:60:87: listeners[0].attributes.udp_flows: belongs to listeners of tcp, udp and quic; this one is https\n\
-         ~:60:96: listeners[0].attributes.desync: unknown key; known are `idle_timeout`, `client_keep_alive`, `tunnel_timeout`, `xff_client_port`, `drop_invalid_header_fields`, `preserve_host_header`, `desync_mitigation`, `xff_header_processing`, `trusted_proxies`, `http2`, `access_log`",
+        "~:58:33: listeners[0].attributes.idle_timeout: `4001s` is not a duration of whole seconds from 1s to 4000s, such as `90s` or `2m`\n\
+         ~:58:58: listeners[0].attributes.trusted_proxies[0]: 192.0.2.1/24 has host bits; the prefix is 192.0.2.0/24\n\
+         ~:58:72: listeners[0].attributes.trusted_proxies[1]: `x` is not an address or a prefix, such as 10.0.0.0/8\n\
+         ~:58:87: listeners[0].attributes.udp_flows: belongs to listeners of tcp, udp and quic; this one is https\n\
+         ~:58:96: listeners[0].attributes.desync: unknown key; known are `idle_timeout`, `client_keep_alive`, `tunnel_timeout`, `desync_mitigation`, `xff_header_processing`, `xff_client_port`, `trusted_proxies`, `drop_invalid_header_fields`, `preserve_host_header`, `http2`, `access_log`",
     ),
     (
         "attributes: { idle_timeout: 120s, trusted_proxies: [192.0.2.1] }",
         "attributes: { desync_mitigation: off, xff_header_processing: add, http2: 1, access_log: { format: x } }",
-        "~:60:38: listeners[0].attributes.desync_mitigation: `off` is not monitor, defensive or strictest\n\
-         ~:60:66: listeners[0].attributes.xff_header_processing: `add` is not append, preserve or remove\n\
-         ~:60:78: listeners[0].attributes.http2: 1 is not true or false\n\
-         ~:60:93: listeners[0].attributes.access_log: `file` is missing; for example `file: /var/log/xelb/shop.log`\n\
-         ~:60:103: listeners[0].attributes.access_log.format: `x` is not json or alb",
+        "~:58:38: listeners[0].attributes.desync_mitigation: `off` is not monitor, defensive or strictest\n\
+         ~:58:66: listeners[0].attributes.xff_header_processing: `add` is not append, preserve or remove\n\
+         ~:58:78: listeners[0].attributes.http2: 1 is not true or false\n\
+         ~:58:93: listeners[0].attributes.access_log: `file` is missing; for example `file: /var/log/xelb/shop.log`\n\
+         ~:58:103: listeners[0].attributes.access_log.format: `x` is not json or alb",
     ),
     (
         "attributes: { idle_timeout: 120s, trusted_proxies: [192.0.2.1] }",
         "attributes: { http2: false }",
-        "~:54:46: listeners[0].rules[1].action.forward.target_group: target group chat is grpc, which needs HTTP/2, and clients cannot use it with listener shop; remove `http2: false`",
+        "~:53:44: listeners[0].rules[1].action.forward.target_group: target group chat is grpc, which needs HTTP/2, and clients cannot use it with listener shop; remove `http2: false`",
     ),
     (
         "    protocol: http\n    default_action: { redirect: { protocol: https, path: \"/#{path}\", status: 301 } }",
         "    protocol: http\n    attributes: { http2: true }\n    default_action: { forward: { target_group: chat } }",
-        "~:65:26: listeners[1].attributes.http2: belongs to `protocol: https`; this listener is http\n\
-         ~:66:48: listeners[1].default_action.forward.target_group: target group chat is grpc, which needs HTTP/2, and clients cannot use it with listener redirect; use `protocol: https`",
+        "~:63:26: listeners[1].attributes.http2: belongs to `protocol: https`; this listener is http\n\
+         ~:64:48: listeners[1].default_action.forward.target_group: target group chat is grpc, which needs HTTP/2, and clients cannot use it with listener redirect; use `protocol: https`",
     ),
 ];
 

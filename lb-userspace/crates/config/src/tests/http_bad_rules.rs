@@ -14,12 +14,12 @@ const CONDITIONS: &[(&str, &str, &str)] = &[
     (
         "[\"/order/*\"]",
         "[order, 5]",
-        "~:37:26: listeners[0].rules[0].conditions[1].path[1]: 5 is not a text; put it in quotes: \"5\"",
+        "~:37:27: listeners[0].rules[0].conditions[1].path[1]: 5 is not a text; put it in quotes: \"5\"",
     ),
     (
         "[\"/order/*\"]",
         "[order]",
-        "~:37:19: listeners[0].rules[0].conditions[1].path[0]: path \"order\" can match no request: begin it with / or a wildcard",
+        "~:37:20: listeners[0].rules[0].conditions[1].path[0]: path \"order\" can match no request: begin it with / or a wildcard",
     ),
     (
         "[\"/order/*\"]",
@@ -27,15 +27,15 @@ const CONDITIONS: &[(&str, &str, &str)] = &[
         "~:37:19: listeners[0].rules[0].conditions[1].path: condition path has no value, and could never hold: add a value, or remove it",
     ),
     (
-        "[\"/order/*\"]",
-        "[\"/a\"], method: [GET]",
+        "path: [\"/order/*\"]",
+        "{ path: [\"/a\"], method: [GET] }",
         "~:37:13: listeners[0].rules[0].conditions[1]: has several conditions, `path`, `method`: make an item of each",
     ),
     (
         "path: [\"/order/*\"]",
-        "paht: [\"/order/*\"]",
+        "pth: [\"/order/*\"]",
         "~:37:13: listeners[0].rules[0].conditions[1]: has no condition: write one, such as `path: [\"/order/*\"]`\n\
-         ~:37:13: listeners[0].rules[0].conditions[1].paht: unknown key; did you mean `path`?",
+         ~:37:13: listeners[0].rules[0].conditions[1].pth: unknown key; did you mean `path`?",
     ),
     (
         "method: [GET, POST]",
@@ -45,8 +45,8 @@ const CONDITIONS: &[(&str, &str, &str)] = &[
     (
         "{ name: x-canary, values: [\"1\"] }",
         "{ name: \"x canary\", values: [1], value: 2 }",
-        "~:39:42: listeners[0].rules[0].conditions[3].header.values[0]: 1 is not a text; put it in quotes: \"1\"\n\
-         ~:39:46: listeners[0].rules[0].conditions[3].header.value: unknown key; did you mean `values`?",
+        "~:39:50: listeners[0].rules[0].conditions[3].header.values[0]: 1 is not a text; put it in quotes: \"1\"\n\
+         ~:39:54: listeners[0].rules[0].conditions[3].header.value: unknown key; did you mean `values`?",
     ),
     (
         "{ name: x-canary, values: [\"1\"] }",
@@ -61,12 +61,12 @@ const CONDITIONS: &[(&str, &str, &str)] = &[
     (
         "{ value: \"3\" }",
         "{ key: a }",
-        "~:40:43: listeners[0].rules[0].conditions[4].query[1]: `value` is missing; for example `value: \"2\"`",
+        "~:40:45: listeners[0].rules[0].conditions[4].query[1]: `value` is missing; for example `value: \"2\"`",
     ),
     (
         "{ value: \"3\" }",
         "{ value: 'a\\b' }",
-        "~:40:52: listeners[0].rules[0].conditions[4].query[1].value: query value \"a\\\\b\" has a backslash that escapes nothing: write \\*, \\? or \\\\",
+        "~:40:54: listeners[0].rules[0].conditions[4].query[1].value: query value \"a\\\\b\" has a backslash that escapes nothing: write \\*, \\? or \\\\",
     ),
     (
         "\"10.0.0.0/8\"",
@@ -82,17 +82,17 @@ const CONDITIONS: &[(&str, &str, &str)] = &[
     (
         "^/chat/v[0-9]+/",
         "(?=x)",
-        "~:53:38: listeners[0].rules[1].conditions[0].path_regex[0]: path_regex \"(?=x)\" is not a regular expression that can be used: look-around, including look-ahead and look-behind, is not supported; look-around and back references are not possible",
+        "~:52:37: listeners[0].rules[1].conditions[0].path_regex[0]: path_regex \"(?=x)\" is not a regular expression that can be used: look-around, including look-ahead and look-behind, is not supported; look-around and back references are not possible",
     ),
     (
         "conditions: [{ path: [/down] }]",
         "conditions: []",
-        "~:56:21: listeners[0].rules[2].conditions: it has no condition, and would match every request: add one, or use default_action",
+        "~:55:21: listeners[0].rules[2].conditions: it has no condition, and would match every request: add one, or use default_action",
     ),
     (
         "        conditions: [{ path: [/down] }]\n",
         "",
-        "~:55:9: listeners[0].rules[2]: `conditions` is missing; for example `conditions: [{ path: [\"/order/*\"] }]`",
+        "~:54:9: listeners[0].rules[2]: `conditions` is missing; for example `conditions: [{ path: [\"/order/*\"] }]`",
     ),
 ];
 
@@ -100,87 +100,87 @@ const RULES: &[(&str, &str, &str)] = &[
     (
         "priority: 20",
         "priority: 10",
-        "~:52:19: listeners[0].rules[1].priority: priority 10 is that of rule orders in line 34, too: give one of them another",
+        "~:51:19: listeners[0].rules[1].priority: priority 10 is that of rule orders in line 34, too: give one of them another",
     ),
     (
         "priority: 20",
         "priority: 20\n        name: orders",
-        "~:53:15: listeners[0].rules[1].name: the name is that of rule orders in line 33, too: rename one of them",
+        "~:52:15: listeners[0].rules[1].name: the name is that of rule orders in line 33, too: rename one of them",
     ),
     (
         "priority: 20",
         "priority: 50001",
-        "~:52:19: listeners[0].rules[1].priority: 50001 is not a whole number from 1 to 50000",
+        "~:51:19: listeners[0].rules[1].priority: 50001 is not a whole number from 1 to 50000",
     ),
     (
         "      - priority: 20\n        conditions",
         "      - conditions",
-        "~:52:9: listeners[0].rules[1]: `priority` is missing; for example `priority: 10`",
+        "~:51:9: listeners[0].rules[1]: `priority` is missing; for example `priority: 10`",
     ),
     (
         "        action: { forward: { target_group: chat } }\n",
         "",
-        "~:52:9: listeners[0].rules[1]: `action` is missing; for example `action: { forward: { target_group: web } }`",
+        "~:51:9: listeners[0].rules[1]: `action` is missing; for example `action: { forward: { target_group: web } }`",
     ),
     (
         "{ forward: { target_group: chat } }",
         "{}",
-        "~:54:17: listeners[0].rules[1].action: has no action: write one of forward, redirect and fixed_response; for example `forward: { target_group: web }`",
+        "~:53:17: listeners[0].rules[1].action: has no action: write one of forward, redirect and fixed_response; for example `forward: { target_group: web }`",
     ),
     (
         "{ forward: { target_group: chat } }",
         "{ forward: { target_group: chat }, redirect: {} }",
-        "~:54:17: listeners[0].rules[1].action: has several actions, forward and redirect: leave one",
+        "~:53:17: listeners[0].rules[1].action: has several actions, forward and redirect: leave one",
     ),
     (
         "{ target_group: chat }",
         "{ target_group: chat, target_groups: [] }",
-        "~:54:59: listeners[0].rules[1].action.forward.target_groups: contradicts `target_group`: set only one of them",
+        "~:53:65: listeners[0].rules[1].action.forward.target_groups: contradicts `target_group`: set only one of them",
     ),
     (
         "{ target_group: chat }",
         "{}",
-        "~:54:28: listeners[0].rules[1].action.forward: `target_group` is missing; for example `target_group: web`",
+        "~:53:28: listeners[0].rules[1].action.forward: `target_group` is missing; for example `target_group: web`",
     ),
     (
         "{ target_group: chat }",
         "{ target_group: chta }",
-        "~:54:44: listeners[0].rules[1].action.forward.target_group: there is no target group chta; there are chat, mail, order, stock",
+        "~:53:44: listeners[0].rules[1].action.forward.target_group: there is no target group chta; there are chat, mail, order, stock",
     ),
     (
         "{ target_group: chat }",
         "{ target_group: mail }",
-        "~:54:44: listeners[0].rules[1].action.forward.target_group: listener shop is https, its target group mail is tcp: requests need a group of http, https or grpc",
+        "~:53:44: listeners[0].rules[1].action.forward.target_group: listener shop is https, its target group mail is tcp: requests need a group of http, https or grpc",
     ),
     (
         "{ name: order, weight: 90 }, { name: stock, weight: 10 }",
         "{ name: order, weight: 0 }, { name: stock, weight: 0 }",
-        "~:46:11: listeners[0].rules[0].action.forward: all weights are 0, so that no target group gets a request: set one above 0",
+        "~:48:11: listeners[0].rules[0].action.forward: all weights are 0, so that no target group gets a request: set one above 0",
     ),
     (
         "{ name: order, weight: 90 }, { name: stock, weight: 10 }",
         "{ name: order }, { name: order, weight: 1000 }",
-        "~:47:62: listeners[0].rules[0].action.forward.target_groups[1].weight: 1000 is not a whole number from 0 to 999",
+        "~:49:69: listeners[0].rules[0].action.forward.target_groups[1].weight: 1000 is not a whole number from 0 to 999",
     ),
     (
         "{ name: order, weight: 90 }, { name: stock, weight: 10 }",
         "{ name: order }, { name: order }",
-        "~:47:46: listeners[0].rules[0].action.forward.target_groups[1]: target group order is named twice: add up the weights",
+        "~:49:46: listeners[0].rules[0].action.forward.target_groups[1]: target group order is named twice: add up the weights",
     ),
     (
         "{ name: order, weight: 90 }, { name: stock, weight: 10 }",
         "",
-        "~:46:11: listeners[0].rules[0].action.forward: its forward action names no target group: add one",
+        "~:48:11: listeners[0].rules[0].action.forward: its forward action names no target group: add one",
     ),
     (
         "stickiness: 1h",
         "stickiness: 8d",
-        "~:48:25: listeners[0].rules[0].action.forward.stickiness: `8d` is not a duration of whole seconds from 1s to 604800s, such as `90s` or `2m`",
+        "~:50:25: listeners[0].rules[0].action.forward.stickiness: `8d` is not a duration of whole seconds from 1s to 604800s, such as `90s` or `2m`",
     ),
     (
         "replace: \"/$1\"",
         "replace: \"/$2\"",
-        "~:43:70: listeners[0].rules[0].transforms.url_rewrite.replace: replacement \"/$2\" uses group 2, which regex \"^/order/(.*)$\" does not have: add the group, or write $$ for a dollar sign",
+        "~:43:71: listeners[0].rules[0].transforms.url_rewrite.replace: replacement \"/$2\" uses group 2, which regex \"^/order/(.*)$\" does not have: add the group, or write $$ for a dollar sign",
     ),
     (
         "{ regex: \"^/order/(.*)$\", replace: \"/$1\" }",
@@ -200,18 +200,18 @@ const RULES: &[(&str, &str, &str)] = &[
     (
         "remove: [server]",
         "remove: [server, \"a b\"]",
-        "~:46:38: listeners[0].rules[0].headers.response.remove[1]: header name \"a b\" has the character ' ', which cannot occur there: remove it",
+        "~:46:40: listeners[0].rules[0].headers.response.remove[1]: header name \"a b\" has the character ' ', which cannot occur there: remove it",
     ),
     (
         "status: 503, content_type: text/plain",
         "status: 301, content_type: image/png",
-        "~:57:45: listeners[0].rules[2].action.fixed_response.status: fixed_response cannot have status 301: use one of 200 to 299 and 400 to 599\n\
-         ~:57:64: listeners[0].rules[2].action.fixed_response.content_type: content type \"image/png\" is not possible: use text/plain, text/css, text/html, application/javascript or application/json",
+        "~:56:45: listeners[0].rules[2].action.fixed_response.status: fixed_response cannot have status 301: use one of 200 to 299 and 400 to 599\n\
+         ~:56:64: listeners[0].rules[2].action.fixed_response.content_type: content type \"image/png\" is not possible: use text/plain, text/css, text/html, application/javascript or application/json",
     ),
     (
         "status: 503, content_type: text/plain",
         "status: 700",
-        "~:57:45: listeners[0].rules[2].action.fixed_response.status: 700 is not a status from 200 to 599",
+        "~:56:45: listeners[0].rules[2].action.fixed_response.status: 700 is not a status from 200 to 599",
     ),
     (
         "    default_action: { forward: { target_group: order } }\n    attributes",
@@ -221,24 +221,24 @@ const RULES: &[(&str, &str, &str)] = &[
     (
         "    default_action: { forward: { target_group: order } }\n    attributes",
         "    default_action: { redirect: { protocol: http, status: 301 } }\n    attributes",
-        "~:58:45: listeners[0].default_action.redirect.protocol: it redirects from HTTPS to HTTP, so that requests lose their protection: use https",
+        "~:57:45: listeners[0].default_action.redirect.protocol: it redirects from HTTPS to HTTP, so that requests lose their protection: use https",
     ),
     (
         "{ protocol: https, path: \"/#{path}\", status: 301 }",
         "{ protocol: http, path: \"/#{path}\", status: 301 }",
-        "~:64:33: listeners[1].default_action.redirect: it redirects every request to its own URL, a loop: change protocol, host, port or path",
+        "~:63:33: listeners[1].default_action.redirect: it redirects every request to its own URL, a loop: change protocol, host, port or path",
     ),
     (
         "{ protocol: https, path: \"/#{path}\", status: 301 }",
         "{ protocol: ftp, port: \"80\", path: \"/#{user}\" }",
-        "~:64:33: listeners[1].default_action.redirect: `status` is missing; for example `status: 301`\n\
-         ~:64:45: listeners[1].default_action.redirect.protocol: `ftp` is not http, https or \"#{protocol}\"\n\
-         ~:64:56: listeners[1].default_action.redirect.port: `80` is not a port from 1 to 65535, or \"#{port}\"",
+        "~:63:33: listeners[1].default_action.redirect: `status` is missing; for example `status: 301`\n\
+         ~:63:45: listeners[1].default_action.redirect.protocol: `ftp` is not http, https or \"#{protocol}\"\n\
+         ~:63:56: listeners[1].default_action.redirect.port: `80` is not a port from 1 to 65535, or \"#{port}\"",
     ),
     (
         "path: \"/#{path}\"",
         "path: \"/#{user}\"",
-        "~:64:58: listeners[1].default_action.redirect.path: redirect path \"/#{user}\" has the placeholder \"#{user}\", and only #{host}, #{port} and #{path} can be used there: correct it",
+        "~:63:58: listeners[1].default_action.redirect.path: redirect path \"/#{user}\" has the placeholder \"#{user}\", and only #{host}, #{port} and #{path} can be used there: correct it",
     ),
 ];
 

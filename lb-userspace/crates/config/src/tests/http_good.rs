@@ -114,7 +114,7 @@ fn named_files_are_asked_for_once() {
         }
     };
     let errors = parse_with_files(HTTP, "x", &Limits::MOST, &check).unwrap_err();
-    assert_eq!(errors.to_string(), "x:28:65: listeners[0].certificates[0].key: is no key");
+    assert_eq!(errors.to_string(), "x:30:60: listeners[0].certificates[0].key: is no key");
     let file = |kind: fn(std::path::PathBuf) -> NamedFile, name: &str| {
         kind(format!("/etc/xelb/{name}").into())
     };
@@ -163,23 +163,23 @@ fn what_works_but_not_as_one_may_think() {
         (
             later,
             shadowed.as_str(),
-            "line 48: listeners[0].rules[1]: rule late never matches: rule all (priority 11) matches all that it would; change their priorities, or remove it\n\
-             line 53: listeners[0].rules[4]: rule rule-30 never matches: rule all (priority 11) matches all that it would; change their priorities, or remove it",
+            "line 51: listeners[0].rules[1]: rule late never matches: rule all (priority 11) matches all that it would; change their priorities, or remove it\n\
+             line 56: listeners[0].rules[4]: rule rule-30 never matches: rule all (priority 11) matches all that it would; change their priorities, or remove it",
         ),
         (
             "    targets: [{ address: 127.0.0.1 }]\n",
             "",
-            "line 12: target_groups[1]: target group stock has no targets: requests to it get status 503",
+            "line 13: target_groups[1]: target group stock has no targets: requests to it get status 503",
         ),
         (
             "{ address: 127.0.0.1 }",
             "{ address: 127.0.0.1, weight: 0 }",
-            "line 12: target_groups[1]: all targets of stock have weight 0: requests to it get status 503",
+            "line 13: target_groups[1]: all targets of stock have weight 0: requests to it get status 503",
         ),
         (
             "slow_start: 30s",
             "minimum_healthy_targets: { count: 2 }",
-            "line 12: target_groups[1]: minimum_healthy_targets of stock is 2, and it has 1 targets: unhealthy targets are always used",
+            "line 13: target_groups[1]: minimum_healthy_targets of stock is 2, and it has 1 targets: unhealthy targets are always used",
         ),
     ] {
         let (.., warnings) =

@@ -169,6 +169,8 @@ fn reader_refuses(part: &Part, document: &Value) -> bool {
             "can be executed",
             "cannot read ",
             "has no certificate",
+            // No schema can tell.
+            "is not a regular expression",
         ];
         here && !elsewhere.iter().any(|part| error.message().contains(part))
             || error.message().starts_with(&missing)
@@ -259,6 +261,7 @@ fn both_take_the_same_values() {
     let values = values();
     let mut unseen = BTreeSet::new();
     let mut too_strict = BTreeSet::new();
+    let mut wrong_examples = BTreeSet::new();
     for part in parts().iter().filter(|part| !part.path.is_empty()) {
         let own = part.get("examples").and_then(Value::as_array).cloned().unwrap_or_default();
         let mut words = part.get("enum").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -274,11 +277,15 @@ fn both_take_the_same_values() {
         }
         for value in own.iter().chain(&words) {
             let document = document_with(part, value.clone());
-            assert!(!reader_refuses(part, &document), "{} {value}", part.path);
+            if reader_refuses(part, &document) {
+                wrong_examples.insert(format!("{} {value}", part.path));
+            }
         }
     }
+    assert_eq!(wrong_examples, BTreeSet::new());
     let of = |list: &str| list.lines().map(|line| line.trim().to_owned()).collect::<BTreeSet<_>>();
-    assert_eq!(unseen, of(UNSEEN.trim()));
+    let expected = of(UNSEEN.trim()).into_iter().chain(of(schema_http::UNSEEN.trim()));
+    assert_eq!(unseen, expected.collect());
     assert_eq!(too_strict, of(schema_http::TOO_STRICT.trim()));
 }
 

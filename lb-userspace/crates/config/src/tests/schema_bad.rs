@@ -1,6 +1,6 @@
 //! Bad configurations that an editor refuses as well, and those that it cannot see.
 
-use super::{EXAMPLE, MODES, errors, schema::complaints, with};
+use super::{EXAMPLE, HTTP, MODES, errors, schema::complaints, with};
 
 /// Whether the schema refuses a text that the reader refuses.
 fn is_seen(text: &str) -> bool {
@@ -70,6 +70,34 @@ const SEEN: &[Change] = &[
     (MODES, "idle_timeout: 100m", "udp_flows: tracked"),
     (MODES, "5000-5999", "0-5999"),
     (MODES, "203.0.113.0/28", "203.0.113.0/33"),
+    (
+        HTTP,
+        "    protocol: http\n    port: 8080",
+        "    protocol: http\n    forwarding: nat\n    port: 8080",
+    ),
+    (HTTP, "order.example.org", "order_.1"),
+    (HTTP, "algorithm: least_outstanding_requests", "tcp_mss: 1400"),
+    (HTTP, "type: lb_cookie", "type: lb_cookie, name: a"),
+    (HTTP, "budget: 10%", "budget: 10"),
+    (HTTP, "ca: /etc/xelb/ca.pem", "ca: /etc/xelb/ca.pem, verify: none"),
+    (HTTP, "anomaly_mitigation: on", "proxy_protocol: v1"),
+    (HTTP, ", key: /etc/xelb/shop.key", ""),
+    (HTTP, "verify, ca: /etc/xelb/clients.pem", "verify"),
+    (HTTP, "client_auth: verify", "client_auth: off"),
+    (HTTP, "priority: 10", "priority: 0"),
+    (HTTP, "\"/order/*\"", "order"),
+    (HTTP, "GET, POST", "get"),
+    (HTTP, "remove: [server]", "remove: [a b]"),
+    (HTTP, "    action: { forward: { target_group: chat } }\n", ""),
+    (HTTP, "weight: 90", "weight: 1000"),
+    (HTTP, "status: 503", "status: 301"),
+    (HTTP, "status: 301", "status: 200"),
+    (
+        HTTP,
+        "    protocol: http\n    default",
+        "    protocol: http\n    attributes: { http2: true }\n    default",
+    ),
+    (HTTP, "    protocol: tls\n", "    protocol: tls\n    rules: []\n"),
 ];
 
 /// Errors between two values, or that need arithmetic.
@@ -84,6 +112,12 @@ const NOT_SEEN: &[Change] = &[
     (MODES, "2000-60000", "2000-2500"),
     (MODES, "addresses: [10.0.0.2, \"fd00::2\"]", "addresses: [\"fd00::2\"]"),
     (MODES, "name: prefix", "name: range"),
+    (HTTP, "priority: 20", "priority: 10"),
+    (HTTP, "^curl/", "(curl"),
+    (HTTP, "replace: \"/$1\"", "replace: \"/$2\""),
+    (HTTP, "{ target_group: chat }", "{ target_group: mail }"),
+    (HTTP, "protocol: https, path", "protocol: http, path"),
+    (HTTP, "set: { x-shop: \"1\" }", "set: { te: \"1\" }"),
 ];
 
 #[test]

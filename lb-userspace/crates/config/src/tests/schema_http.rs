@@ -25,6 +25,14 @@ pub(super) fn https_document(path: &str) -> Value {
         _ => json!({}),
     };
     let mut listener_attributes = json!({});
+    let mut changes = json!({ "request": {}, "response": {} });
+    if path.ends_with("trusted_proxies[0]") {
+        listener_attributes["trusted_proxies"] = json!(["10.0.0.1"]);
+    } else if path.ends_with("on[0]") {
+        attributes["retries"]["on"] = json!(["502"]);
+    } else if path.ends_with("remove[0]") {
+        changes = json!({ "request": { "remove": ["x"] }, "response": { "remove": ["x"] } });
+    }
     if path.contains("access_log.") {
         listener_attributes["access_log"] = json!({ "file": "/log" });
     }
@@ -43,7 +51,7 @@ pub(super) fn https_document(path: &str) -> Value {
                 "priority": 1,
                 "conditions": [condition(path)],
                 "transforms": transforms(path),
-                "headers": { "request": {}, "response": {} },
+                "headers": changes,
                 "action": own,
             }],
             "default_action": chosen,
@@ -106,7 +114,7 @@ fn condition(path: &str) -> Value {
 }
 
 fn transforms(path: &str) -> Value {
-    let rewrite = json!({ "regex": "a", "replace": "/b" });
+    let rewrite = json!({ "regex": "(a)", "replace": "/b" });
     match path.split_once("transforms.").map(|(_, rest)| rest.split('.').next().unwrap_or_default())
     {
         Some(key @ ("url_rewrite" | "host_rewrite")) => json!({ key: rewrite }),
@@ -129,7 +137,47 @@ fn check(path: &str) -> Value {
 }
 
 /// What the schema refuses and the reader accepts at this place, since it complains about another: a
-/// path and a value a line.
+/// path and a value a line. Such are the other keys of another protocol, and a key that a word needs.
 pub(super) const TOO_STRICT: &str = r#"
+    listeners[0].default_action.forward.target_groups []
+    listeners[0].default_action.forward.target_groups null
+    listeners[0].protocol "http"
+    listeners[0].protocol "https"
+    listeners[0].protocol "quic"
+    listeners[0].protocol "tcp"
+    listeners[0].protocol "tls"
+    listeners[0].protocol "udp"
+    listeners[0].rules[0].action.forward.target_groups []
+    listeners[0].rules[0].action.forward.target_groups null
+    listeners[0].rules[0].conditions[0].header.values []
+    listeners[0].rules[0].conditions[0].header_regex.values []
+    listeners[0].tls.client_auth "verify"
     target_groups[0].health_check.protocol "exec"
+    target_groups[0].protocol "grpc"
+    target_groups[0].protocol "http"
+    target_groups[0].protocol "https"
+    target_groups[0].protocol "quic"
+    target_groups[0].protocol "tcp"
+    target_groups[0].protocol "udp"
+"#;
+
+/// What the reader refuses and the schema does not see: a path and a value a line.
+pub(super) const UNSEEN: &str = r#"
+    listeners[0].attributes.trusted_proxies[0] "10.0.0.1/8"
+    listeners[0].attributes.trusted_proxies[0] "10.1.0.0/8"
+    listeners[0].attributes.trusted_proxies[0] "100::1/64"
+    listeners[0].attributes.trusted_proxies[0] "12345::"
+    listeners[0].attributes.trusted_proxies[0] "1:2:3:4:5:6:7:8:9"
+    listeners[0].attributes.trusted_proxies[0] "1::2::3"
+    listeners[0].rules[0].conditions[0].source_ip[0] "10.0.0.1/8"
+    listeners[0].rules[0].conditions[0].source_ip[0] "10.1.0.0/8"
+    listeners[0].rules[0].conditions[0].source_ip[0] "100::1/64"
+    listeners[0].rules[0].conditions[0].source_ip[0] "12345::"
+    listeners[0].rules[0].conditions[0].source_ip[0] "1:2:3:4:5:6:7:8:9"
+    listeners[0].rules[0].conditions[0].source_ip[0] "1::2::3"
+    listeners[0].default_action.redirect.protocol "http"
+    listeners[0].rules[0].action.redirect.protocol "http"
+    target_groups[0].attributes.stickiness.name null
+    target_groups[0].tls.certificate null
+    target_groups[0].tls.key null
 "#;

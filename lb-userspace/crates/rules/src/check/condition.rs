@@ -12,10 +12,10 @@ use crate::{
 };
 
 pub(super) fn check(conditions: &[Condition], problems: &mut Problems) {
-    if conditions.is_empty() {
-        problems.push(Problem::NoConditions);
-    }
     problems.key("conditions", |problems| {
+        if conditions.is_empty() {
+            problems.push(Problem::NoConditions);
+        }
         problems.items(conditions, |condition, problems| {
             problems.key(condition.key(), |problems| {
                 if condition.is_empty() {

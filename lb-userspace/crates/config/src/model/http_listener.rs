@@ -116,6 +116,7 @@ pub enum ClientAuth {
 }
 
 /// Attributes of a listener of HTTP, with the names and defaults of ELB.
+#[expect(clippy::struct_excessive_bools, reason = "each is an attribute of ELB that is on or off")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpAttributes {
     /// How long a connection may be silent; whole seconds.

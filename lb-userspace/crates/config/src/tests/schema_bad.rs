@@ -88,7 +88,7 @@ const SEEN: &[Change] = &[
     (HTTP, "\"/order/*\"", "order"),
     (HTTP, "GET, POST", "get"),
     (HTTP, "remove: [server]", "remove: [a b]"),
-    (HTTP, "    action: { forward: { target_group: chat } }\n", ""),
+    (HTTP, "        action: { forward: { target_group: chat } }\n", ""),
     (HTTP, "weight: 90", "weight: 1000"),
     (HTTP, "status: 503", "status: 301"),
     (HTTP, "status: 301", "status: 200"),

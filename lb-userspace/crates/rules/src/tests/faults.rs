@@ -274,7 +274,7 @@ fn faults_have_their_path() {
             host: Some(Rewrite { regex: "(".to_owned(), replace: "b".to_owned() }),
         },
         headers: crate::HeaderChanges {
-            request: vec![change("x-a", "\n")],
+            request: vec![change("x-a", "a\nb")],
             response: vec![
                 HeaderChange::Remove { name: "x-b".to_owned() },
                 HeaderChange::Remove { name: "te".to_owned() },

@@ -17,6 +17,7 @@ mod named_file;
 mod node_path;
 mod openapi;
 mod own_address;
+mod pem;
 pub mod plural;
 mod positions;
 mod read;
@@ -43,6 +44,7 @@ pub use listener_key::listener_key;
 pub use model::*;
 pub use named_file::NamedFile;
 pub use own_address::{HostAddresses, ListeningSocket, own_address_taken, own_address_text};
+pub use pem::{PemError, certificates_in, check_key};
 pub use secrets::HIDDEN;
 pub use values::{SEED, seed_of};
 

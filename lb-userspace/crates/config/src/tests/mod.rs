@@ -101,7 +101,7 @@ listeners:
 "#;
 
 /// Every protocol that the proxy serves, with rules, TLS and attributes.
-const HTTP: &str = r##"interfaces: [eth0]
+const HTTP: &str = r#"interfaces: [eth0]
 target_groups:
   - name: order
     protocol: http
@@ -170,7 +170,7 @@ listeners:
     protocol: tls
     certificates: [{ certificate: /etc/xelb/mail.pem, key: /etc/xelb/mail.key }]
     default_action: { forward: { target_group: mail } }
-"##;
+"#;
 
 /// The least that is a configuration of one group and one listener.
 const SMALL: &str = "interfaces: [eth0]

@@ -96,16 +96,8 @@ fn bombs() -> Vec<Case> {
             between("interfaces: [", &numbered(400_000, |n| format!("&a{n} x,")), "]"),
             ":1:488912: TOO_LARGE",
         ),
-        (
-            "brackets",
-            much("["),
-            ":1:256: is nested too deeply",
-        ),
-        (
-            "braces",
-            much("{"),
-            ":1:256: is nested too deeply",
-        ),
+        ("brackets", much("["), ":1:256: is nested too deeply"),
+        ("braces", much("{"), ":1:256: is nested too deeply"),
         ("lists in lists", much("- "), ":1:65: is nested deeper than 32 levels"),
         ("keys that are keys", much("? "), ":1:65: is nested deeper than 32 levels"),
         (

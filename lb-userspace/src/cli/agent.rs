@@ -93,7 +93,8 @@ impl Agent {
             state_dir: self.state_dir,
             bpffs: self.bpffs,
             xdp_mode: self.attach.xdp_mode,
-            limits: Limits { exec_checks, ..self.limits.into() },
+            // No process serves them yet.
+            limits: Limits { exec_checks, proxied: false, ..self.limits.into() },
             exec,
             armed_limit: self.armed_limit,
             accepted_macs: self.accepted_macs,

@@ -31,7 +31,7 @@ pub(super) struct LimitArguments {
 impl From<LimitArguments> for Limits {
     fn from(arguments: LimitArguments) -> Self {
         let LimitArguments { listeners, target_groups, targets, ring_slots } = arguments;
-        Self { listeners, target_groups, targets, ring_slots, exec_checks: true }
+        Self { listeners, target_groups, targets, ring_slots, ..Self::MOST }
     }
 }
 

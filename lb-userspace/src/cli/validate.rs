@@ -75,6 +75,7 @@ impl Validate {
         let checked = config_file::load_within(&self.file, &limits, &programs).map(
             |(_, config, mut warnings)| {
                 warnings.extend(this_host::warnings(&config));
+                warnings.extend(not_served(&config));
                 (config, warnings)
             },
         );
@@ -101,6 +102,18 @@ impl Validate {
         };
         end(LogFormat::Text, printed)
     }
+}
+
+/// Says that an agent would refuse what is valid.
+fn not_served(config: &Config) -> Option<Warning> {
+    let parts = config.layer7();
+    let first = parts.first()?;
+    let text = format!(
+        "an agent of this version refuses this configuration: {first} is for the HTTP proxy, which \
+         is not there yet ({} in all)",
+        counted(parts.len(), "such part")
+    );
+    Some(Warning::at("", text))
 }
 
 fn verdict(file: &str, checked: Result<&(Config, Vec<Warning>), &ConfigErrors>) -> Verdict {

@@ -3,8 +3,16 @@
 use super::Finding;
 
 /// Crates that take values and give values.
-pub(super) const PURE_CRATES: &[&str] =
-    &["lb-common", "lb-ebpf", "lb-config", "lb-import", "lb-plan", "lb-http", "lb-rules", "lb-scale"];
+pub(super) const PURE_CRATES: &[&str] = &[
+    "lb-common",
+    "lb-ebpf",
+    "lb-config",
+    "lb-import",
+    "lb-plan",
+    "lb-http",
+    "lb-rules",
+    "lb-scale",
+];
 
 /// What reaches files, the network, the kernel or a clock by itself.
 const IO_CRATES: &[&str] = &[

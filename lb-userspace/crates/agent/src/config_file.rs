@@ -5,7 +5,7 @@ use std::path::Path;
 use lb_config::{self as config, Config, ConfigErrors, Document, Limits, NamedFile, Warning};
 use lb_files::{
     bounded_file::{self, BoundedFileError},
-    private_file::read_private,
+    private_file::{read_private, read_public},
 };
 use lb_health::{Programs, tls};
 
@@ -68,8 +68,16 @@ pub fn hash_seed(config: &Config) -> Result<Option<[u64; 2]>, String> {
 fn usable(file: &NamedFile, programs: &Programs) -> Result<(), String> {
     match file {
         NamedFile::Authorities(path) => tls::authorities(path).map(drop),
-        // Nothing serves them yet: a configuration that names them is refused as a whole.
-        NamedFile::Certificate(_) | NamedFile::Key(_) => Ok(()),
+        NamedFile::Certificate(path) => {
+            let file = read_public(path).map_err(|error| error.to_string())?;
+            let checked = config::certificates_in(file.as_bytes()).map(drop);
+            checked.map_err(|error| format!("{} {error}", path.display()))
+        }
+        NamedFile::Key(path) => {
+            let file = read_private(path).map_err(|error| error.to_string())?;
+            let checked = config::check_key(file.as_bytes());
+            checked.map_err(|error| format!("{} {error}", path.display()))
+        }
         // Refused by the limits already, without a look at it.
         NamedFile::Program(_) if *programs == Programs::Off => Ok(()),
         NamedFile::Program(path) => {

@@ -230,3 +230,41 @@ fn programs_are_refused_with_their_line() {
     assert!(errors.to_string().contains("--exec-checks off"), "{errors}");
     assert!(load_within(&path, &Limits::MOST, &Programs::In("/".into())).is_ok());
 }
+
+#[test]
+fn certificates_and_keys_are_looked_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, kind: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, format!("-----BEGIN {kind}-----\nAAAA\n-----END {kind}-----\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        path
+    };
+    let certificate = file("shop.pem", "CERTIFICATE");
+    let key = file("shop.key", "PRIVATE KEY");
+    let path = folder.path().join("xelb.yaml");
+    let says = |certificate: &Path, key: &Path| {
+        let text = format!(
+            "interfaces: [eth0]\n\
+             target_groups: [{{ name: web, protocol: http, port: 80 }}]\n\
+             listeners:\n\
+             \u{20} - name: shop\n\
+             \u{20}   address: 203.0.113.10\n\
+             \u{20}   port: 443\n\
+             \u{20}   protocol: https\n\
+             \u{20}   certificates: [{{ certificate: {}, key: {} }}]\n\
+             \u{20}   default_action: {{ forward: {{ target_group: web }} }}\n",
+            certificate.display(),
+            key.display()
+        );
+        fs::write(&path, text).unwrap();
+        load(&path).map(drop).map_err(|errors| errors.to_string())
+    };
+    assert_eq!(says(&certificate, &key), Ok(()));
+    let swapped = says(&key, &certificate).unwrap_err();
+    assert!(swapped.contains("has a private key and no certificate: exchange"), "{swapped}");
+    assert!(swapped.contains("has a certificate and no private key: exchange"), "{swapped}");
+    assert!(swapped.contains("xelb.yaml:8:"), "{swapped}");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(says(&certificate, &key).unwrap_err().contains("others may not read it"));
+}

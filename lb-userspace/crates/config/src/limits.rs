@@ -22,6 +22,8 @@ pub struct Limits {
     pub ring_slots: usize,
     /// Whether health checks may run programs, or do.
     pub exec_checks: bool,
+    /// Whether there may be, or are, listeners and target groups that the proxy serves.
+    pub proxied: bool,
 }
 
 impl Limits {
@@ -33,6 +35,7 @@ impl Limits {
         targets: TARGETS_MAX - 1,
         ring_slots: RING_SLOTS_MAX,
         exec_checks: true,
+        proxied: true,
     };
 
     /// What a configuration has. Rings are counted as new ones: one that was larger stays so.
@@ -61,6 +64,7 @@ impl Limits {
             exec_checks: checks
                 .map(|check| &check.protocol)
                 .any(|protocol| matches!(protocol, HealthProtocol::Exec(_))),
+            proxied: !config.layer7().is_empty(),
         }
     }
 
@@ -73,6 +77,7 @@ impl Limits {
             targets: groups.iter().map(|group| group.items("targets").len()).sum(),
             ring_slots: 0,
             exec_checks: false,
+            proxied: false,
         }
     }
 

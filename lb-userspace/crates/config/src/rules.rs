@@ -30,6 +30,25 @@ pub(super) fn check(config: &Config, places: &Positions, within: &Limits, findin
     addresses::check(config, places, &vips, findings);
     source_nat::check(config, places, &vips, findings);
     limits(config, places, within, findings);
+    if !within.proxied {
+        refuse_proxied(places, findings);
+    }
+}
+
+/// Refuses what the proxy would serve.
+fn refuse_proxied(places: &Positions, findings: &Findings) {
+    let http = places.http_listeners.iter().map(|place| &place.at);
+    let tls = places.tls_listeners.iter().map(|place| &place.at);
+    for at in http.chain(tls) {
+        let message = "listeners of http, https and tls are not served by this version; \
+                       `xelb validate` checks them";
+        findings.error(at, message);
+    }
+    for place in &places.http_groups {
+        let message = "target groups of http, https and grpc are not served by this version; \
+                       `xelb validate` checks them";
+        findings.error(&place.at, message);
+    }
 }
 
 /// Complains about the second of two things with the same key.

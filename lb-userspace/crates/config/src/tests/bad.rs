@@ -269,7 +269,7 @@ fn listeners_beyond_the_probe_limit_are_refused() {
 #[test]
 fn limits_of_the_agent_are_enforced() {
     let most =
-        Limits { listeners: 1, target_groups: 2, targets: 3, ring_slots: 4096, exec_checks: true };
+        Limits { listeners: 1, target_groups: 2, targets: 3, ring_slots: 4096, ..Limits::MOST };
     let told_within =
         |text: &str, most: &Limits| match super::super::parse_within(text, "xelb.yaml", most) {
             Ok(_) => String::new(),

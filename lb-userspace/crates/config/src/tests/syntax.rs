@@ -118,11 +118,7 @@ fn a_hostile_text_ends_soon() {
             "6:8: is too large: more than 600000 values, or too many through aliases",
         ),
         ("deep sections", steps, "33:33: is nested deeper than 32 levels"),
-        (
-            "deep lists",
-            "[".repeat(100_000),
-            "1:256: is nested too deeply",
-        ),
+        ("deep lists", "[".repeat(100_000), "1:256: is nested too deeply"),
         ("deep JSON", json, "1:38: is nested deeper than 32 levels"),
         (
             "many values",

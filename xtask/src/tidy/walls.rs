@@ -12,6 +12,7 @@ pub(super) const PURE_CRATES: &[&str] = &[
     "lb-http",
     "lb-rules",
     "lb-scale",
+    "lb-members",
 ];
 
 /// What reaches files, the network, the kernel or a clock by itself.

@@ -1,0 +1,6 @@
+//! Drivers as they are: programs and servers that do what they should, and those that do not.
+
+mod exec;
+mod grades;
+mod life;
+mod webhook;

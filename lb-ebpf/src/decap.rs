@@ -10,7 +10,7 @@ use crate::{
     Packet, Verdict, Wire as _, checksum,
     family::{IpFamily, V4, V6},
     fault::{Fault, FaultKind},
-    header::{Ethernet, Gue, Icmp, Ipv4, Ipv6, Udp},
+    header::{Ethernet, Gue, Ipv4, Ipv6, Udp},
     icmp,
     ip_packet::IpPacket,
     link::{self, Link},
@@ -166,13 +166,31 @@ fn check<P: Packet, T: DecapTables>(
     let carried = match inner.protocol {
         TCP | UDP => true,
         protocol if protocol != icmp::protocol(inner.family) => false,
-        // Its first fragment has the type.
-        _ if inner.fragment.offset != 0 => true,
-        _ => packet
-            .get::<Icmp>(offset + inner.header_length)
-            .is_some_and(|icmp| icmp::may_enter_tunnel(inner.family, icmp)),
+        _ => carries_icmp(inner.family, packet, offset),
     };
     if carried { Ok(()) } else { Err(DropReason::InnerProtocolRefused) }
+}
+
+/// Whether an ICMP message comes out: a ping, an error, or a later fragment, whose first one has the type. Not
+/// behind extension headers. The header is read again: what its parser knows of lengths, the verifier
+/// would have to follow for each of them.
+#[inline(always)]
+fn carries_icmp<P: Packet>(family: Family, packet: &P, offset: usize) -> bool {
+    let payload = match family {
+        Family::V4 => {
+            packet.get::<Ipv4>(offset).map(|ip| (ip.fragment_offset() != 0, ip.header_length()))
+        }
+        Family::V6 => packet
+            .get::<Ipv6>(offset)
+            .filter(|ip| ip.next_header == icmp::protocol(family))
+            .map(|_| (false, Ipv6::LEN)),
+    };
+    payload.is_some_and(|(is_later_fragment, length)| {
+        is_later_fragment
+            || packet
+                .copy_byte(offset + length)
+                .is_some_and(|kind| icmp::may_enter_tunnel(family, kind))
+    })
 }
 
 /// Carries congestion marks over to the inner IPv4 packet.

@@ -61,6 +61,10 @@ pub trait Packet: Words {
     /// The header at `offset`, which is even, to be changed, if the packet is long enough.
     fn get_mut<T: Wire>(&mut self, offset: usize) -> Option<&mut T>;
 
+    /// A copy of the byte at `offset`, if the packet is long enough. It is a call of the kernel's, and the
+    /// verifier has to remember nothing of it: for what is rarely asked, behind headers of any length.
+    fn copy_byte(&self, offset: usize) -> Option<u8>;
+
     /// Replaces its first `old` bytes by the first `new` bytes of words in memory order; both numbers
     /// are even.
     fn replace_head(

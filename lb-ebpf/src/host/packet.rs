@@ -79,6 +79,10 @@ impl Packet for VecPacket {
         bytemuck::try_from_bytes_mut(bytes.get_mut(offset..end)?).ok()
     }
 
+    fn copy_byte(&self, offset: usize) -> Option<u8> {
+        self.bytes().get(offset).copied()
+    }
+
     fn replace_head(
         &mut self,
         old: usize,

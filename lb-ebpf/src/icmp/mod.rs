@@ -81,8 +81,12 @@ fn is_echo_request(family: Family, icmp: &Icmp) -> bool {
 /// Whether a balancer sends such a message to a target: errors for its flows, and pings that check it. Not
 /// redirects and router advertisements, which would change how the target reaches others.
 #[inline(always)]
-pub(crate) fn may_enter_tunnel(family: Family, icmp: &Icmp) -> bool {
-    is_echo_request(family, icmp) || is_error(family, icmp.kind())
+pub(crate) fn may_enter_tunnel(family: Family, kind: u8) -> bool {
+    let ping = match family {
+        Family::V4 => icmp_v4::ECHO_REQUEST,
+        Family::V6 => icmp_v6::ECHO_REQUEST,
+    };
+    u16::from(kind) == ping.get() >> 8 || is_error(family, kind)
 }
 
 /// Whether a message is about another packet (RFC 792; RFC 4443, section 2.1).

@@ -6,6 +6,7 @@ use aya_ebpf::{
     EbpfContext as _,
     helpers::generated::{
         bpf_check_mtu, bpf_xdp_adjust_head, bpf_xdp_adjust_tail, bpf_xdp_get_buff_len,
+        bpf_xdp_load_bytes,
     },
     programs::XdpContext,
 };
@@ -174,6 +175,16 @@ impl Packet for Frame {
     fn get_mut<T: Wire>(&mut self, offset: usize) -> Option<&mut T> {
         // SAFETY: as in `get`; `&mut self` makes the reference the only one.
         self.at::<T>(offset).map(|header| unsafe { &mut *header })
+    }
+
+    #[inline(always)]
+    fn copy_byte(&self, offset: usize) -> Option<u8> {
+        let mut byte = 0_u8;
+        // SAFETY: the context of this run, and one byte on the stack.
+        let result = unsafe {
+            bpf_xdp_load_bytes(self.0.as_ptr().cast(), offset as u32, (&raw mut byte).cast(), 1)
+        };
+        (result == 0).then_some(byte)
     }
 
     #[inline(always)]

@@ -237,7 +237,7 @@ fn certificates_and_keys_are_looked_at() {
     let file = |name: &str, kind: &str| {
         let path = folder.path().join(name);
         fs::write(&path, format!("-----BEGIN {kind}-----\nAAAA\n-----END {kind}-----\n")).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
         path
     };
     let certificate = file("shop.pem", "CERTIFICATE");
@@ -265,6 +265,6 @@ fn certificates_and_keys_are_looked_at() {
     assert!(swapped.contains("has a private key and no certificate: exchange"), "{swapped}");
     assert!(swapped.contains("has a certificate and no private key: exchange"), "{swapped}");
     assert!(swapped.contains("xelb.yaml:8:"), "{swapped}");
-    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::set_permissions(&key, Permissions::from_mode(0o644)).unwrap();
     assert!(says(&certificate, &key).unwrap_err().contains("others may not read it"));
 }

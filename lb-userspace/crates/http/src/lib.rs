@@ -3,7 +3,7 @@
 //!
 //! A message has exactly one reading, or it is refused. The engine owns no socket, no clock and no buffer: the
 //! caller gives the bytes that it has, and keeps those that were not consumed. It deliberately does not choose a
-//! target, and does not speak HTTP/2.
+//! target. Of HTTP/2 it knows heads alone.
 #![forbid(unsafe_code)]
 
 pub mod body;
@@ -17,6 +17,7 @@ pub mod forwarded;
 pub mod framing;
 pub mod head;
 pub mod hop_by_hop;
+pub mod http2;
 pub mod limits;
 mod parse;
 pub mod refusal;

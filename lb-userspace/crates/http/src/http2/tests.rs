@@ -1,0 +1,120 @@
+//! Heads of HTTP/2, and what targets and clients get of them.
+
+use super::*;
+use crate::{desync::Finding, field_edits::FieldEdits};
+
+type Fields<'a> = &'a [(&'a str, &'a str)];
+
+fn read(
+    method: &str,
+    authority: Option<&str>,
+    path: &str,
+    fields: Fields<'_>,
+    is_end: bool,
+) -> Result<Http2Request, Refusal> {
+    let fields: Vec<_> =
+        fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+    let request = Http2Head { method, authority, path, fields: &fields, is_end };
+    Http2Request::read(request, &ServerOptions::default())
+}
+
+fn lines(head: &Head) -> Vec<String> {
+    head.fields().map(|field| String::from_utf8_lossy(field.line).trim().to_owned()).collect()
+}
+
+#[test]
+fn a_request_becomes_one_of_http1() {
+    let fields = [("accept", "*/*"), ("cookie", "a=1"), ("te", "trailers"), ("cookie", "b=2")];
+    let request = read("GET", Some("Shop.example:443"), "/a/../b?c", &fields, true).unwrap();
+    let expected = ["Host: Shop.example:443", "accept: */*", "te: trailers", "Cookie: a=1; b=2"];
+    assert_eq!(lines(&request.head), expected);
+    assert_eq!(request.uri.path_and_query(), "/b?c");
+    assert_eq!(request.uri.host().unwrap().name(), "shop.example");
+    assert_eq!(request.framing.body, BodyLength::None);
+}
+
+#[test]
+fn a_body_without_a_length_is_chunked() {
+    let body = |fields: Fields<'_>, is_end| {
+        read("POST", Some("a"), "/", fields, is_end).unwrap().framing.body
+    };
+    assert_eq!(body(&[], false), BodyLength::Chunked);
+    assert_eq!(body(&[("content-length", "3")], false), BodyLength::Length(3));
+    assert_eq!(body(&[], true), BodyLength::None);
+    let get = read("GET", Some("a"), "/", &[], false).unwrap();
+    assert_eq!(get.framing.body, BodyLength::Chunked);
+    assert!(get.framing.findings.contains(Finding::UndefinedTransferEncodingSemantics));
+}
+
+#[test]
+fn the_authority_wins_over_the_host_field() {
+    let request = read("GET", Some("a"), "/", &[("host", "b")], true).unwrap();
+    assert_eq!(request.uri.host().unwrap().name(), "a");
+    let request = read("GET", None, "/", &[("host", "b")], true).unwrap();
+    assert_eq!(request.uri.host().unwrap().name(), "b");
+}
+
+#[test]
+fn what_would_break_a_head_of_http1_is_refused() {
+    let cases: &[(&str, Option<&str>, &str, Fields<'_>, Refusal)] = &[
+        ("GET", None, "/", &[], Refusal::MissingHost),
+        ("GET", Some("u@a"), "/", &[], Refusal::UserInfo),
+        ("GET", Some("a"), "/a b", &[], Refusal::BadTarget),
+        ("GET", Some("a"), "/ HTTP/1.1\r\nX: y", &[], Refusal::BadTarget),
+        ("GET", Some("a"), "http://b/", &[], Refusal::BadTarget),
+        ("GET", Some("a"), "", &[], Refusal::BadTarget),
+        ("G ET", Some("a"), "/", &[], Refusal::BadTarget),
+        ("CONNECT", Some("a"), "/", &[], Refusal::MethodNotAllowed),
+        ("GET", Some("a\r\nX: y"), "/", &[], Refusal::ControlInValue),
+        ("GET", Some("a"), "/", &[("x", "a\r\nHost: b")], Refusal::ControlInValue),
+        ("GET", Some("a"), "/", &[("x", "a\0")], Refusal::ControlInValue),
+        ("GET", Some("a"), "/", &[("x: y\r\nz", "a")], Refusal::BadFieldName),
+        ("GET", Some("a"), "/", &[("", "a")], Refusal::BadFieldName),
+        ("GET", Some("a"), "/", &[("connection", "close")], Refusal::BadFieldName),
+        ("GET", Some("a"), "/", &[("upgrade", "x")], Refusal::BadFieldName),
+        ("POST", Some("a"), "/", &[("transfer-encoding", "chunked")], Refusal::BadFieldName),
+        ("GET", Some("a"), "/", &[("te", "gzip")], Refusal::BadFieldName),
+        ("POST", Some("a"), "/", &[("content-length", "+1")], Refusal::BadContentLength),
+    ];
+    for (method, authority, path, fields, expected) in cases {
+        let found = read(method, *authority, path, fields, true);
+        assert_eq!(found.err(), Some(*expected), "{method} {authority:?} {path:?} {fields:?}");
+    }
+}
+
+#[test]
+fn blanks_around_a_value_are_removed() {
+    let request = read("GET", Some("a"), "/", &[("x", " b\t")], true).unwrap();
+    assert_eq!(lines(&request.head), ["Host: a", "x: b"]);
+}
+
+#[test]
+fn trailers_keep_what_may_be_one() {
+    let fields = [("grpc-status", "0"), ("content-length", "7"), ("x", "y")];
+    let fields = fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    let head = trailers(fields).unwrap();
+    let mut found = Vec::new();
+    trailer_fields(&head, |name, _| found.push(String::from_utf8_lossy(name).into_owned()));
+    assert_eq!(found, ["grpc-status", "x"]);
+}
+
+#[test]
+fn a_response_loses_the_fields_of_its_hop() {
+    let bytes =
+        b"HTTP/1.1 200 OK\r\nConnection: x-hop\r\nX-Hop: 1\r\nKeep-Alive: 5\r\nServer: a\r\n\
+                  Content-Length: 3\r\n\r\n";
+    let mut head = Head::default();
+    let progress = &mut Progress::default();
+    parse(bytes, Kind::Response, &Limits::RESPONSE, progress, &mut head).unwrap();
+    let framing = framing::response(&head, false, false).unwrap();
+    let mut edits = FieldEdits::default();
+    edits.set("Server", "b").unwrap();
+    edits.add("Set-Cookie", "c=d; Path=/").unwrap();
+    let mut found = Vec::new();
+    let response = ResponseToForward { head: &head, framing: &framing, edits: &edits };
+    response_fields(&response, |name, value| {
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        found.push(format!("{}: {}", text(name), text(value)));
+    });
+    assert_eq!(found, ["Server: b", "Set-Cookie: c=d; Path=/", "content-length: 3"]);
+}

@@ -1,0 +1,212 @@
+//! New connections of clients: accepted, brought through their TLS handshake, and served.
+
+use std::{
+    cell::{Cell, RefCell},
+    future::poll_fn,
+    io,
+    net::SocketAddr,
+    rc::Rc,
+    sync::Arc,
+    task::{Poll, Waker},
+    time::Duration,
+};
+
+use lb_http::forwarded::Source;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::spawn_local,
+    time::{sleep, timeout},
+};
+use tokio_rustls::{TlsAcceptor, TlsStream};
+
+use crate::{
+    access_log::TlsDetails,
+    counters::Counter,
+    http1_server::serve_http1,
+    http2_server::serve_http2,
+    preamble::{begins_http2, read_proxy_header},
+    record::ConnectionInfo,
+    stream::Stream,
+    worker_state::{ListenerView, OpenConnection, Worker},
+};
+
+/// How long accepting pauses when the process has no file descriptors left, or a worker no capacity.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Ends the accept loop of a listener.
+#[derive(Debug, Default)]
+pub(crate) struct AcceptStop {
+    is_set: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl AcceptStop {
+    /// What waits to be accepted is still served.
+    pub(crate) fn set(&self) {
+        self.is_set.set(true);
+        if let Some(waker) = self.waker.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+}
+
+/// Accepts connections until `stop`.
+pub(crate) async fn accept(
+    worker: Rc<Worker>,
+    mut listener: ListenerView,
+    socket: TcpListener,
+    stop: Rc<AcceptStop>,
+) {
+    loop {
+        let accepted = poll_fn(|cx| {
+            let accepted = socket.poll_accept(cx);
+            if accepted.is_pending() && stop.is_set.get() {
+                return Poll::Ready(None);
+            }
+            *stop.waker.borrow_mut() = Some(cx.waker().clone());
+            accepted.map(Some)
+        })
+        .await;
+        match accepted {
+            None => return,
+            Some(Ok((stream, client))) => {
+                // A listener that has left serves those who came before that.
+                if let Some(current) = Worker::listener(&worker.view(), &listener.listener.name) {
+                    listener = current;
+                }
+                start(&worker, listener.clone(), stream, client);
+            }
+            Some(Err(error)) if is_of_one_connection(&error) => {}
+            Some(Err(error)) => {
+                tracing::warn!(listener = %listener.listener.name, %error,
+                    "no connection can be accepted; trying again");
+                sleep(PAUSE).await;
+            }
+        }
+        while !worker.has_capacity() {
+            sleep(PAUSE).await;
+        }
+    }
+}
+
+/// Whether only the connection that was to be accepted failed: accept(2).
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}
+
+fn start(worker: &Rc<Worker>, listener: ListenerView, stream: TcpStream, client: SocketAddr) {
+    let open = worker.open();
+    listener.counters.add(Counter::NewConnections, 1);
+    spawn_local(async move {
+        let counters = Arc::clone(&listener.counters);
+        if let Err(error) = serve(&open, listener, stream, client).await {
+            tracing::debug!(%client, %error, "a connection ended before its first request");
+        }
+        counters.add(Counter::ClosedConnections, 1);
+    });
+}
+
+/// Serves a new connection.
+async fn serve(
+    open: &OpenConnection,
+    listener: ListenerView,
+    mut stream: TcpStream,
+    client: SocketAddr,
+) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let local = stream.local_addr()?;
+    let sources = &listener.listener.config.attributes.proxy_protocol_sources;
+    let (mut client, mut local) = (client, local);
+    if sources.iter().any(|source| source.contains(&client.ip().to_canonical()))
+        && let Some(addresses) = read_proxy_header(open, &listener, &mut stream).await?
+    {
+        (client, local) = addresses;
+    }
+    let speaks_http2 = listener.listener.config.attributes.http2;
+    let mut is_http2 = false;
+    if speaks_http2 && listener.listener.config.tls.is_none() {
+        is_http2 = begins_http2(open, &listener, &stream).await?;
+    }
+    let (stream, tls) = encrypt(open, &listener, stream).await?;
+    if let Stream::Tls(stream) = &stream {
+        is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    }
+    let scheme = listener.listener.scheme;
+    let connection = ConnectionInfo {
+        client,
+        local,
+        default_host: local.to_string(),
+        source: Source::new(client, scheme, local.port()),
+        tls,
+    };
+    if is_http2 {
+        serve_http2(open, listener, Rc::new(connection), stream).await;
+    } else {
+        serve_http1(open, listener, &connection, stream).await;
+    }
+    Ok(())
+}
+
+/// Brings a connection through its TLS handshake, where the listener has TLS.
+async fn encrypt(
+    open: &OpenConnection,
+    listener: &ListenerView,
+    stream: TcpStream,
+) -> io::Result<(Stream, Option<TlsDetails>)> {
+    let Some(config) = &listener.listener.config.tls else {
+        return Ok((Stream::Plain(stream), None));
+    };
+    let limit = listener.listener.config.attributes.timeouts.handshake;
+    let acceptor = TlsAcceptor::from(Arc::clone(config));
+    let handshake = async {
+        let handshake = Handshake::begin(&open.worker).await;
+        let stream = acceptor.accept(stream).await;
+        drop(handshake);
+        stream
+    };
+    let result = timeout(limit, handshake).await.unwrap_or_else(|_| {
+        Err(io::Error::new(io::ErrorKind::TimedOut, "no TLS handshake within its time"))
+    });
+    let stream = result.inspect_err(|_| {
+        listener.counters.add(Counter::ClientTlsErrors, 1);
+        open.worker.counters.total.add(Counter::ClientTlsErrors, 1);
+    })?;
+    let (_, session) = stream.get_ref();
+    let details = TlsDetails {
+        cipher: session
+            .negotiated_cipher_suite()
+            .and_then(|suite| suite.suite().as_str())
+            .unwrap_or("-"),
+        protocol: match session.protocol_version() {
+            Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
+            Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
+            _ => "-",
+        },
+        server_name: session.server_name().map(str::to_owned),
+    };
+    Ok((Stream::Tls(Box::new(TlsStream::Server(stream))), Some(details)))
+}
+
+/// One of the handshakes that a worker makes at a time.
+struct Handshake(Rc<Worker>);
+
+impl Handshake {
+    async fn begin(worker: &Rc<Worker>) -> Self {
+        while !worker.begin_handshake() {
+            sleep(PAUSE).await;
+        }
+        Self(Rc::clone(worker))
+    }
+}
+
+impl Drop for Handshake {
+    fn drop(&mut self) {
+        self.0.end_handshake();
+    }
+}

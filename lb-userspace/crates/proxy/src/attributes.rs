@@ -1,0 +1,132 @@
+//! PURE: attributes of listeners and target groups, with their defaults. Names and defaults are ELB's where
+//! it has them.
+
+use std::time::Duration;
+
+use ipnet::IpNet;
+use lb_http::{connection::ServerOptions, forwarded::ForwardedPolicy};
+
+/// Attributes of a listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one attribute of ELB's")]
+pub struct ListenerAttributes {
+    /// Bounds of requests, `desync_mitigation`, and what becomes of unusual paths.
+    pub http: ServerOptions,
+    /// Who has asked: `xff_header_processing`, `xff_client_port`, `Forwarded`.
+    pub forwarded: ForwardedPolicy,
+    /// `drop_invalid_header_fields`.
+    pub drop_invalid_header_fields: bool,
+    /// Whether targets get a trace identifier.
+    pub trace_id: bool,
+    /// Whether HTTP/2 is served: by ALPN with TLS, by its preface in clear.
+    pub http2: bool,
+    /// Whether requests are logged.
+    pub access_log: bool,
+    /// Sources whose connections begin with a PROXY protocol header. It is believed from nobody else.
+    pub proxy_protocol_sources: Vec<IpNet>,
+    /// Timeouts.
+    pub timeouts: ClientTimeouts,
+}
+
+impl Default for ListenerAttributes {
+    fn default() -> Self {
+        Self {
+            http: ServerOptions::default(),
+            forwarded: ForwardedPolicy::default(),
+            drop_invalid_header_fields: false,
+            trace_id: true,
+            http2: true,
+            access_log: true,
+            proxy_protocol_sources: Vec::new(),
+            timeouts: ClientTimeouts::default(),
+        }
+    }
+}
+
+/// Timeouts towards clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientTimeouts {
+    /// The TLS handshake, and a PROXY protocol header.
+    pub handshake: Duration,
+    /// A whole request head, from its first byte.
+    pub head: Duration,
+    /// No byte in either direction, within a request or between two.
+    pub idle: Duration,
+    /// Age of a connection: its next response is the last one (`client_keep_alive`).
+    pub keep_alive: Duration,
+    /// A whole request with its response; `None`: no limit.
+    pub total: Option<Duration>,
+    /// No byte in either direction of a tunnel.
+    pub tunnel: Duration,
+    /// How long the rest of an unread request is read and dropped before a connection is closed.
+    pub linger: Duration,
+}
+
+impl Default for ClientTimeouts {
+    fn default() -> Self {
+        Self {
+            handshake: Duration::from_secs(10),
+            head: Duration::from_secs(10),
+            idle: Duration::from_mins(1),
+            keep_alive: Duration::from_hours(1),
+            total: None,
+            tunnel: Duration::from_hours(1),
+            linger: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Attributes of a target group, beside those of the choice of a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupAttributes {
+    /// The TCP connection and, with TLS, its handshake.
+    pub connect_timeout: Duration,
+    /// The head of the response, from the end of the request; `None`: the idle timeout of the listener.
+    pub response_timeout: Option<Duration>,
+    /// Idle connections to one target, for each worker.
+    pub idle_connections_max: usize,
+    /// How long a connection may be idle before it is closed.
+    pub idle_connection_timeout: Duration,
+    /// Other targets that are tried after a failed connection.
+    pub connect_retries: u32,
+    /// Whether requests that are not idempotent, such as POST, are sent again when a connection that had served
+    /// requests is closed before a response (RFC 9110, section 9.2.2).
+    pub replay_non_idempotent: bool,
+    /// PROXY protocol header at the start of connections, which then serve one client connection each.
+    pub proxy_protocol: ProxyProtocol,
+}
+
+impl Default for GroupAttributes {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(5),
+            response_timeout: None,
+            idle_connections_max: 64,
+            idle_connection_timeout: Duration::from_secs(30),
+            connect_retries: 1,
+            replay_non_idempotent: false,
+            proxy_protocol: ProxyProtocol::None,
+        }
+    }
+}
+
+/// Which PROXY protocol header a target gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ProxyProtocol {
+    /// None.
+    #[default]
+    None,
+    /// Text.
+    Version1,
+    /// Binary.
+    Version2,
+}
+
+/// How a client stays with its target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetStickiness {
+    /// From the last response that set the cookie.
+    pub duration: Duration,
+    /// Name of the application's cookie; `None`: the balancer's cookie alone decides (`lb_cookie`).
+    pub app_cookie: Option<String>,
+}

@@ -1,0 +1,285 @@
+//! A request of a client that speaks HTTP/2: one stream.
+
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf as _, Bytes};
+use h2::{Reason, RecvStream, SendStream, server::SendResponse};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use lb_http::{
+    body::{BodyEncoder, WriteError},
+    connection::ServerOptions,
+    encode::{LocalResponse, ResponseToForward},
+    framing::RequestFraming,
+    head::Head,
+    http2::{self, Http2Head, Http2Request},
+    refusal::Refusal,
+    uri::Uri,
+};
+
+use crate::{
+    buffer::BUFFER_SIZE,
+    client_side::{BodyEvent, ClientSide},
+    failure::Failure,
+    wire::Wire,
+};
+
+/// A stream.
+#[derive(Debug)]
+pub(crate) struct Http2Client {
+    request: Http2Request,
+    body: RecvStream,
+    /// Content that was not consumed yet.
+    content: Bytes,
+    trailers: Option<Head>,
+    respond: SendResponse<Bytes>,
+    send: Option<SendStream<Bytes>>,
+    /// Compares the content of the response with its length.
+    encoder: BodyEncoder,
+    /// Whether the end of the response was written.
+    is_ended: bool,
+    received: u64,
+    sent: u64,
+}
+
+impl Http2Client {
+    /// Takes a stream over. A request that is refused has an empty head.
+    pub(crate) fn new(
+        request: Request<RecvStream>,
+        respond: SendResponse<Bytes>,
+        options: &ServerOptions,
+    ) -> (Self, Option<Refusal>) {
+        let (parts, body) = request.into_parts();
+        let fields: Vec<(&[u8], &[u8])> = parts
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()))
+            .collect();
+        let path = parts.uri.path_and_query().map_or("*", |path| path.as_str());
+        let head = Http2Head {
+            method: parts.method.as_str(),
+            authority: parts.uri.authority().map(http::uri::Authority::as_str),
+            path,
+            fields: &fields,
+            is_end: body.is_end_stream(),
+        };
+        let received: usize = fields.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let (request, refusal) = match Http2Request::read(head, options) {
+            Ok(request) => (request, None),
+            Err(refusal) => (Http2Request::default(), Some(refusal)),
+        };
+        let client = Self {
+            request,
+            body,
+            content: Bytes::new(),
+            trailers: None,
+            respond,
+            send: None,
+            encoder: BodyEncoder::default(),
+            is_ended: false,
+            received: (received + path.len()) as u64,
+            sent: 0,
+        };
+        (client, refusal)
+    }
+
+    /// A response was cut.
+    pub(crate) fn cut(&mut self) {
+        match &mut self.send {
+            Some(send) => send.send_reset(Reason::INTERNAL_ERROR),
+            None => self.respond.send_reset(Reason::INTERNAL_ERROR),
+        }
+    }
+
+    fn start(&mut self, status: u16, fields: HeaderMap, is_end: bool) -> Result<(), WriteError> {
+        if self.send.is_some() {
+            return Err(WriteError::OutOfOrder);
+        }
+        let mut response = Response::new(());
+        *response.status_mut() =
+            StatusCode::from_u16(status).map_err(|_| WriteError::OutOfOrder)?;
+        for (name, value) in &fields {
+            self.sent += (name.as_str().len() + value.len()) as u64;
+        }
+        *response.headers_mut() = fields;
+        let send = self.respond.send_response(response, is_end);
+        // A client that has left is seen when its response is sent.
+        self.send = Some(send.map_err(|_| WriteError::OutOfOrder)?);
+        self.is_ended = is_end;
+        Ok(())
+    }
+}
+
+/// Adds a field; what cannot be one is left out.
+fn add_field(fields: &mut HeaderMap, name: &[u8], value: &[u8]) {
+    if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
+        fields.append(name, value);
+    }
+}
+
+impl ClientSide for Http2Client {
+    fn head(&self) -> &Head {
+        &self.request.head
+    }
+
+    fn framing(&self) -> &RequestFraming {
+        &self.request.framing
+    }
+
+    fn uri(&self) -> &Uri {
+        &self.request.uri
+    }
+
+    fn uri_mut(&mut self) -> &mut Uri {
+        &mut self.request.uri
+    }
+
+    fn version(&self) -> &'static str {
+        "HTTP/2.0"
+    }
+
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<BodyEvent, Failure>> {
+        loop {
+            if !self.content.is_empty() {
+                return Poll::Ready(Ok(BodyEvent::Content));
+            }
+            match ready!(self.body.poll_data(cx)) {
+                Some(Ok(content)) => {
+                    self.received += content.len() as u64;
+                    self.content = content;
+                }
+                Some(Err(_)) => return Poll::Ready(Err(Failure::ClientClosed)),
+                None => break,
+            }
+        }
+        match ready!(self.body.poll_trailers(cx)) {
+            Ok(Some(fields)) => {
+                let fields = fields.iter().map(|(name, value)| {
+                    let name: &[u8] = name.as_str().as_bytes();
+                    (name, value.as_bytes())
+                });
+                self.trailers = Some(http2::trailers(fields).map_err(Failure::Request)?);
+            }
+            Ok(None) => {}
+            Err(_) => return Poll::Ready(Err(Failure::ClientClosed)),
+        }
+        Poll::Ready(Ok(BodyEvent::End))
+    }
+
+    fn content(&self) -> &[u8] {
+        &self.content
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.content.advance(count);
+        // It fails only for more than has arrived.
+        drop(self.body.flow_control().release_capacity(count));
+    }
+
+    fn trailers(&self) -> Option<&Head> {
+        self.trailers.as_ref()
+    }
+
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.send {
+            Some(send) => send.poll_reset(cx).map(|_| ()),
+            None => self.respond.poll_reset(cx).map(|_| ()),
+        }
+    }
+
+    fn write_interim(&mut self, head: &Head) -> Result<(), WriteError> {
+        let mut fields = HeaderMap::new();
+        http2::interim_fields(head, |name, value| add_field(&mut fields, name, value));
+        let mut response = Response::new(());
+        *response.status_mut() =
+            StatusCode::from_u16(head.status()).map_err(|_| WriteError::OutOfOrder)?;
+        *response.headers_mut() = fields;
+        self.respond.send_informational(response).map_err(|_| WriteError::OutOfOrder)
+    }
+
+    fn write_response(&mut self, response: &ResponseToForward<'_>) -> Result<(), WriteError> {
+        let mut fields = HeaderMap::new();
+        http2::response_fields(response, |name, value| add_field(&mut fields, name, value));
+        let body = response.framing.body;
+        self.encoder = BodyEncoder::new(body);
+        self.start(response.head.status(), fields, body.is_empty())
+    }
+
+    fn write_local(&mut self, response: &LocalResponse<'_>) -> Result<(), WriteError> {
+        let mut fields = HeaderMap::new();
+        for (name, value) in response.fields {
+            add_field(&mut fields, name.as_bytes(), value.as_bytes());
+        }
+        let has_body = !response.body.is_empty()
+            && !matches!(response.status, 204 | 304)
+            && self.request.head.method() != b"HEAD";
+        if !matches!(response.status, 204 | 304) {
+            let length = response.body.len().to_string();
+            add_field(&mut fields, b"content-length", length.as_bytes());
+        }
+        self.start(response.status, fields, !has_body)?;
+        if let Some(send) = self.send.as_mut().filter(|_| has_body) {
+            // A fixed response is at most 8 KiB; h2 keeps it until the client takes it.
+            let body = Bytes::copy_from_slice(response.body);
+            self.sent += body.len() as u64;
+            send.send_data(body, true).map_err(|_| WriteError::OutOfOrder)?;
+            self.is_ended = true;
+        }
+        Ok(())
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>, content: &[u8]) -> Poll<Result<usize, Failure>> {
+        let Some(send) = &mut self.send else { return Poll::Ready(Err(Failure::Internal)) };
+        let wanted = content.len().min(BUFFER_SIZE);
+        send.reserve_capacity(wanted);
+        let mut capacity = send.capacity();
+        while capacity == 0 {
+            match ready!(send.poll_capacity(cx)) {
+                Some(Ok(count)) => capacity = count,
+                _ => return Poll::Ready(Err(Failure::ClientClosed)),
+            }
+        }
+        let count = wanted.min(capacity);
+        self.encoder.frame(count).map_err(|_| Failure::Internal)?;
+        let result = send.send_data(Bytes::copy_from_slice(&content[..count]), false);
+        self.sent += count as u64;
+        Poll::Ready(result.map(|()| count).map_err(|_| Failure::ClientClosed))
+    }
+
+    fn write_end(&mut self, trailers: Option<&Head>) -> Result<(), WriteError> {
+        // For the comparison with the length alone.
+        self.encoder.end(b"", &mut Vec::new())?;
+        if self.is_ended {
+            return Ok(());
+        }
+        let Some(send) = &mut self.send else { return Err(WriteError::OutOfOrder) };
+        let mut fields = HeaderMap::new();
+        if let Some(trailers) = trailers {
+            http2::trailer_fields(trailers, |name, value| add_field(&mut fields, name, value));
+        }
+        // The client may have left; that is seen when the stream is polled.
+        if fields.is_empty() {
+            drop(send.send_data(Bytes::new(), true));
+        } else {
+            drop(send.send_trailers(fields));
+        }
+        self.is_ended = true;
+        Ok(())
+    }
+
+    fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        // The task of the connection sends.
+        Poll::Ready(Ok(()))
+    }
+
+    fn received(&self) -> u64 {
+        self.received
+    }
+
+    fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    fn tunnel(&mut self) -> Option<&mut Wire> {
+        None
+    }
+}

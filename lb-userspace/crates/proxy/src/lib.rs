@@ -1,0 +1,57 @@
+//! The runtime of the HTTP proxy: workers, connections of clients and targets, pools, logs and metrics.
+//!
+//! It takes a [`Snapshot`] and serves it until the next one. It reads no configuration, checks no target and
+//! writes no file: what it needs comes in as values, and what it sees goes out as values.
+#![forbid(unsafe_code)]
+
+mod accept;
+mod access_log;
+mod attributes;
+mod buffer;
+mod client_side;
+mod compiled;
+mod connect;
+mod counters;
+mod exchange;
+mod failure;
+mod forward;
+mod group;
+mod http1_client;
+mod http1_server;
+mod http2_client;
+mod http2_server;
+mod listening;
+mod pool;
+mod preamble;
+mod proxy;
+mod proxy_protocol;
+mod record;
+mod request;
+mod request_context;
+mod request_timeouts;
+mod reset_budget;
+mod server_names;
+mod snapshot;
+mod stickiness;
+mod stream;
+mod target_connection;
+mod timer;
+mod tunnel;
+mod wire;
+mod worker;
+mod worker_state;
+
+pub use access_log::{
+    AccessEvent, ActionKind, MatchedRule, RequestKind, StageTimes, TlsDetails, alb_line, json_line,
+};
+pub use attributes::{
+    ClientTimeouts, GroupAttributes, ListenerAttributes, ProxyProtocol, TargetStickiness,
+};
+pub use compiled::SnapshotError;
+pub use counters::{BUCKETS, Counter, Metrics, Sums};
+pub use failure::Failure;
+pub use lb_rules::choice;
+pub use proxy::{Proxy, ProxyError, ProxyOptions};
+pub use server_names::{CertificateSet, server_config};
+pub use snapshot::{Group, Listener, Snapshot, Target, TargetTls};
+pub use worker::StopReport;

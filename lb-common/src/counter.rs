@@ -108,7 +108,7 @@ numbered! {
         InnerDestinationRefused = 27, "inner_destination_refused",
             "decapsulation: what is inside is for an address that is no VIP of this host";
         InnerProtocolRefused = 28, "inner_protocol_refused",
-            "decapsulation: what is inside is neither TCP, UDP nor ICMP";
+            "decapsulation: what is inside is neither TCP, UDP, a ping nor an ICMP error";
         HairpinRefused = 29, "hairpin_refused",
             "nat: a target asked its own listener and was led to itself, and source_nat has no free port";
     }

@@ -157,7 +157,7 @@ fn put_groups<'tables>(
 }
 
 /// Whether a listener with an entry moves to a group that no packet reads yet.
-fn moves(before: &Listener, after: &Listener, is_read: impl Fn(u16) -> bool) -> bool {
+fn moves(before: Listener, after: Listener, is_read: impl Fn(u16) -> bool) -> bool {
     before.id == after.id && before.group != after.group && !is_read(after.group)
 }
 
@@ -171,7 +171,7 @@ fn moves_wide(
     before != after
         && pairs.all(|(old, new)| {
             let rest = |range: &PortRange| PortRange { listener: Listener::default(), ..*range };
-            rest(old) == rest(new) && moves(&old.listener, &new.listener, &is_read)
+            rest(old) == rest(new) && moves(old.listener, new.listener, &is_read)
         })
 }
 
@@ -183,7 +183,7 @@ fn move_listeners(
     operations: &mut Vec<MapOp>,
 ) {
     for (key, listener) in &wanted.listeners {
-        if current.listeners.get(key).is_some_and(|before| moves(before, listener, is_read)) {
+        if current.listeners.get(key).is_some_and(|before| moves(*before, *listener, is_read)) {
             operations.push(MapOp::PutListener { key: *key, listener: *listener, fresh: false });
         }
     }
@@ -206,7 +206,7 @@ fn put_listeners(
     for (key, listener) in &wanted.listeners {
         let before = current.listeners.get(key);
         let is_done =
-            before.is_some_and(|before| before == listener || moves(before, listener, is_read));
+            before.is_some_and(|before| before == listener || moves(*before, *listener, is_read));
         if !is_done {
             operations.push(MapOp::PutListener {
                 key: *key,

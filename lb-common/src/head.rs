@@ -27,7 +27,7 @@ pub const OUTER_TTL: u8 = 64;
 
 /// How packets get to a target: what its head is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Way {
+pub struct HeadFields {
     /// How they are forwarded.
     pub mode: Mode,
     /// The target's address; in the tunnel modes the outer destination.
@@ -66,37 +66,37 @@ impl Writer {
 impl Target {
     /// The target with this next hop, which accepts packets of [`Target::mtu`] bytes.
     #[must_use]
-    pub fn by(self, way: &Way) -> Self {
+    pub fn by(self, fields: &HeadFields) -> Self {
         let mut writer = Writer { bytes: [0; HEAD_WORDS * 8], length: 0 };
-        let family = Family::from(&way.address);
-        link(&mut writer, way, family);
+        let family = Family::from(&fields.address);
+        link(&mut writer, fields, family);
         let link = writer.length;
-        let address = Address::from(way.address);
+        let address = Address::from(fields.address);
         let mut outer_checksum = 0;
-        if matches!(way.mode, Mode::Ipip | Mode::Gue) {
+        if matches!(fields.mode, Mode::Ipip | Mode::Gue) {
             match family {
-                Family::V4 => outer_checksum = ipv4(&mut writer, way, address),
-                Family::V6 => ipv6(&mut writer, way, address),
+                Family::V4 => outer_checksum = ipv4(&mut writer, fields, address),
+                Family::V6 => ipv6(&mut writer, fields, address),
             }
         }
-        if way.mode == Mode::Gue {
+        if fields.mode == Mode::Gue {
             // Source port and length are the packet's, and the protocol in the GUE header; there is no
             // checksum (RFC 768, RFC 6935).
-            writer.put(&[0; 2]).put(&port(way.gue_port)).put(&[0; 4]);
-            if way.gue_variant == 0 {
+            writer.put(&[0; 2]).put(&port(fields.gue_port)).put(&[0; 4]);
+            if fields.gue_variant == 0 {
                 writer.put(&[0; GUE]);
             }
         }
         let overhead = u16::try_from(writer.length - link).unwrap_or(u16::MAX);
-        let tagged = if way.vlan.raw == 0 { 0 } else { Self::TAGGED };
+        let tagged = if fields.vlan.raw == 0 { 0 } else { Self::TAGGED };
         Self {
             flags: self.flags & !Self::TAGGED | tagged,
-            mode: way.mode as u8,
+            mode: fields.mode as u8,
             family: family as u8,
             address,
-            vlan: way.vlan,
+            vlan: fields.vlan,
             room: self.mtu.saturating_sub(overhead),
-            shape: shape(way, family),
+            shape: shape(fields, family),
             outer_checksum: Be16::new(outer_checksum),
             head: bytemuck::cast(writer.bytes),
             ..self
@@ -123,8 +123,8 @@ impl Target {
     }
 }
 
-fn shape(way: &Way, family: Family) -> u8 {
-    let shape = match (way.mode, family, way.gue_variant) {
+fn shape(fields: &HeadFields, family: Family) -> u8 {
+    let shape = match (fields.mode, family, fields.gue_variant) {
         (Mode::Nat | Mode::Fullnat, ..) => return Shape::NONE,
         (Mode::L2dsr, ..) => Shape::Link,
         (Mode::Ipip, Family::V4, _) => Shape::Ipv4,
@@ -137,12 +137,12 @@ fn shape(way: &Way, family: Family) -> u8 {
     shape as u8
 }
 
-fn link(writer: &mut Writer, way: &Way, family: Family) {
-    writer.put(&way.destination_mac.octets()).put(&way.source_mac.octets());
-    if way.vlan.raw != 0 {
-        writer.put(&[0x81, 0]).put(&port(way.vlan));
+fn link(writer: &mut Writer, fields: &HeadFields, family: Family) {
+    writer.put(&fields.destination_mac.octets()).put(&fields.source_mac.octets());
+    if fields.vlan.raw != 0 {
+        writer.put(&[0x81, 0]).put(&port(fields.vlan));
     }
-    writer.put(match (way.mode, family) {
+    writer.put(match (fields.mode, family) {
         (Mode::Ipip | Mode::Gue, Family::V4) => &[0x08, 0x00],
         (Mode::Ipip | Mode::Gue, Family::V6) => &[0x86, 0xdd],
         // What the packet is.
@@ -152,10 +152,10 @@ fn link(writer: &mut Writer, way: &Way, family: Family) {
 
 /// Without total length, DSCP and ECN, checksum, flow bits, and the protocol in mode ipip. Gives the
 /// ones' complement sum (RFC 1071) of the rest, not inverted.
-fn ipv4(writer: &mut Writer, way: &Way, destination: Address) -> u16 {
-    let [s0, s1, ..] = way.outer_source.first_four();
+fn ipv4(writer: &mut Writer, fields: &HeadFields, destination: Address) -> u16 {
+    let [s0, s1, ..] = fields.outer_source.first_four();
     let [d0, d1, d2, d3] = destination.first_four();
-    let protocol = payload(way);
+    let protocol = payload(fields);
     let dont_fragment = 0x40;
     let header: [u8; IPV4] = [
         0x45,
@@ -191,17 +191,17 @@ fn ipv4(writer: &mut Writer, way: &Way, destination: Address) -> u16 {
 }
 
 /// Without traffic class, flow label, payload length, flow bits, and the next header in mode ipip.
-fn ipv6(writer: &mut Writer, way: &Way, destination: Address) {
-    let mut source = way.outer_source.octets();
+fn ipv6(writer: &mut Writer, fields: &HeadFields, destination: Address) {
+    let mut source = fields.outer_source.octets();
     let [.., high, low] = &mut source;
     (*high, *low) = (0, 0);
-    writer.put(&[0x60, 0, 0, 0, 0, 0, payload(way), OUTER_TTL]);
+    writer.put(&[0x60, 0, 0, 0, 0, 0, payload(fields), OUTER_TTL]);
     writer.put(&source).put(&destination.octets());
 }
 
 /// In mode ipip it is the number of what is inside.
-fn payload(way: &Way) -> u8 {
-    if way.mode == Mode::Gue { protocol::UDP } else { 0 }
+fn payload(fields: &HeadFields) -> u8 {
+    if fields.mode == Mode::Gue { protocol::UDP } else { 0 }
 }
 
 fn port(port: Be16) -> [u8; 2] {
@@ -212,8 +212,8 @@ fn port(port: Be16) -> [u8; 2] {
 mod tests {
     use super::*;
 
-    fn way(mode: Mode, address: &str, outer_source: Address) -> Way {
-        Way {
+    fn fields(mode: Mode, address: &str, outer_source: Address) -> HeadFields {
+        HeadFields {
             mode,
             address: address.parse().unwrap(),
             destination_mac: Mac::new([2, 0, 0, 0, 0, 9]),
@@ -243,9 +243,9 @@ mod tests {
 
     #[test]
     fn ipv4_behind_a_tag() {
-        let tagged = Way {
+        let tagged = HeadFields {
             vlan: Be16::new(0x6064),
-            ..way(Mode::Ipip, "10.0.0.1", Address::v4([172, 18, 7, 7]))
+            ..fields(Mode::Ipip, "10.0.0.1", Address::v4([172, 18, 7, 7]))
         };
         let target = Target { mtu: 1500, ..Target::default() }.by(&tagged);
         assert_eq!(target.room, 1480);
@@ -258,11 +258,11 @@ mod tests {
     #[test]
     fn ipv6_and_gue() {
         let mut source = [0x11; 16];
-        let way = way(Mode::Gue, "fd00::b", Address::v6(source));
-        let target = Target { mtu: 1500, ..Target::default() }.by(&way);
+        let fields = fields(Mode::Gue, "fd00::b", Address::v6(source));
+        let target = Target { mtu: 1500, ..Target::default() }.by(&fields);
         assert_eq!(target.room, 1500 - 40 - 8 - 4);
-        assert_eq!(target.by(&Way { gue_variant: 1, ..way }).room, 1500 - 40 - 8);
-        assert_eq!(Target { mtu: 50, ..target }.by(&way).room, 0);
+        assert_eq!(target.by(&HeadFields { gue_variant: 1, ..fields }).room, 1500 - 40 - 8);
+        assert_eq!(Target { mtu: 50, ..target }.by(&fields).room, 0);
         source[14..].fill(0);
         let destination = [0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xb];
         let first = [0x60, 0, 0, 0, 0, 0, 17, 64];
@@ -274,10 +274,10 @@ mod tests {
 
     #[test]
     fn translated_packets_have_a_link_layer_only() {
-        let nat = way(Mode::Nat, "10.0.0.1", Address::default());
+        let nat = fields(Mode::Nat, "10.0.0.1", Address::default());
         let target = Target::default().by(&nat);
         assert_eq!((target.shape, target.mode), (Shape::NONE, Mode::Nat as u8));
-        let l2dsr = Target::default().by(&Way { mode: Mode::L2dsr, ..nat });
+        let l2dsr = Target::default().by(&HeadFields { mode: Mode::L2dsr, ..nat });
         check(&l2dsr, Shape::Link, &[MACS]);
         assert_eq!(l2dsr.address, Address::v4([10, 0, 0, 1]));
     }

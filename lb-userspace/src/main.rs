@@ -2,12 +2,11 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use lb_log as log;
 use lb_userspace::cli;
 
 fn main() -> ExitCode {
-    let arguments = cli::Arguments::parse();
+    let arguments = cli::Arguments::read();
     let flush_timeout = arguments.log_flush_timeout();
     if log::start(arguments.log_format()).is_err() {
         // There is nothing left to say it with.

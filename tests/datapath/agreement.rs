@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use lb_common::{Be16, DropReason, Family, Mode, Target, head::Way};
+use lb_common::{Be16, DropReason, Family, Mode, Target, head::HeadFields};
 use lb_ebpf::{Step, Verdict, host::VecPacket, stage};
 
 use crate::{
@@ -15,8 +15,8 @@ use crate::{
         random::{Random, frame},
         world::{
             DecapWorld, INGRESS, PORT_BAD_MODE, PORT_NO_OWNER, PORT_NO_RING, PORT_NO_TARGET,
-            PORT_TCP, PORT_UNRESOLVED, Sides as _, TARGET, World, agree, difference, target_by,
-            way,
+            PORT_TCP, PORT_UNRESOLVED, Sides as _, TARGET, World, agree, difference, fields,
+            target_by,
         },
     },
 };
@@ -86,9 +86,9 @@ fn targets() -> Vec<Target> {
         (Mode::Gue, "fd00::11"),
         (Mode::L2dsr, "10.0.0.11"),
     ] {
-        let plain = way(mode, address.parse().unwrap());
+        let plain = fields(mode, address.parse().unwrap());
         all.push(target_by(&plain));
-        let tagged = target_by(&Way { vlan: Be16::new(5), gue_variant: 1, ..plain });
+        let tagged = target_by(&HeadFields { vlan: Be16::new(5), gue_variant: 1, ..plain });
         all.push(Target { mss: 1000, ..tagged });
     }
     all

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, hash::Hasher as _, net::IpAddr};
 
 use etherparse::{IpNumber, Ipv4Header, Ipv6Header, UdpHeader};
-use lb_common::{Be16, Family, Mode, Target, head::Way};
+use lb_common::{Be16, Family, Mode, Target, head::HeadFields};
 use lb_ebpf::Verdict;
 use siphasher::sip::SipHasher13;
 
@@ -13,7 +13,7 @@ use crate::support::{
         shown,
     },
     kernel::SEED,
-    world::{INGRESS, PORT_TCP, PORT_UDP, Sides as _, TARGET, World, target, target_by, way},
+    world::{INGRESS, PORT_TCP, PORT_UDP, Sides as _, TARGET, World, fields, target, target_by},
 };
 
 /// The flow hash as its paper has it, in numbers that do not overflow; its key by the crate siphasher.
@@ -226,8 +226,8 @@ crate::support::world::in_sandbox! {
         {
             let address: IpAddr = address.parse().unwrap();
             let (gue_port, gue_variant) = (Be16::new(6080 + 7), variant);
-            let way = Way { gue_port, gue_variant, ..way(Mode::Gue, address) };
-            world.set_target(TARGET, target_by(&way));
+            let fields = HeadFields { gue_port, gue_variant, ..fields(Mode::Gue, address) };
+            world.set_target(TARGET, target_by(&fields));
             every_kind(|name, packet, frame| {
                 let wrap = Wrap::Gue(6080 + 7, variant);
                 let expected = tunnelled(packet, frame, address, wrap, None);
@@ -244,7 +244,7 @@ crate::support::world::in_sandbox! {
             [(Mode::Ipip, "10.0.0.11"), (Mode::Ipip, "fd00::11"), (Mode::L2dsr, "10.0.0.11")]
         {
             let address: IpAddr = address.parse().unwrap();
-            let tagged = Way { vlan: Be16::new(vlan), ..way(mode, address) };
+            let tagged = HeadFields { vlan: Be16::new(vlan), ..fields(mode, address) };
             world.set_target(TARGET, target_by(&tagged));
             every_kind(|name, packet, frame| {
                 let expected = match mode {
@@ -346,8 +346,8 @@ crate::support::world::in_sandbox! {
             (Mode::Gue, "fd00::11", 1, 48),
             (Mode::L2dsr, "10.0.0.11", 0, 0),
         ] {
-            let way = Way { gue_variant, ..way(mode, address.parse().unwrap()) };
-            world.set_target(TARGET, target_by(&way));
+            let fields = HeadFields { gue_variant, ..fields(mode, address.parse().unwrap()) };
+            world.set_target(TARGET, target_by(&fields));
             let room = 1500 - overhead - 40;
             let sized = |payload| Packet { payload, ..Packet::new(Family::V4, TCP, PORT_TCP) };
             let fits = world.run("fits", &sized(room).frame().bytes());

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lb_common::{
     Address, Be16, Counter, DropReason, Family, Listener, ListenerKey, Mode, Pool, RingRef, Slot,
-    Switches, Target, head::Way, listener::protocol,
+    Switches, Target, head::HeadFields, listener::protocol,
 };
 use lb_ebpf::{
     Verdict,
@@ -17,7 +17,7 @@ use crate::{
     support::{
         frames::{Packet, TCP, UDP, VIP_V4, VIP_V6},
         random::Random,
-        world::{PORT_TCP, PORT_UDP, way},
+        world::{PORT_TCP, PORT_UDP, fields},
     },
 };
 
@@ -293,9 +293,9 @@ fn a_target_that_is_gone_gets_nothing() {
         send(&tables, &with_flags(&flow, 0), plan.family).unwrap();
         let gone = Target { flags: Target::VALID | Target::RESOLVED, ..entry(&plan) };
         tables.targets.insert(GROUP, gone);
-        let way = way(plan.mode, plan.target);
-        let way = Way { destination_mac: [2, 0, 0, 0, 0, 9].into(), ..way };
-        let other = entry(&plan).by(&way);
+        let fields = fields(plan.mode, plan.target);
+        let fields = HeadFields { destination_mac: [2, 0, 0, 0, 0, 9].into(), ..fields };
+        let other = entry(&plan).by(&fields);
         tables.targets.insert(9, other);
         own(&mut tables, 9);
         let mut packet = VecPacket::new(&with_flags(&flow, 0), 1);

@@ -28,7 +28,7 @@ pub const PIN_DIR: &str = "/sys/fs/bpf/xelb";
 pub const SOCKET: &str = "/run/xelb/xelb.sock";
 
 const START_LIMIT: Duration = Duration::from_secs(20);
-const COMMAND_LIMIT: Duration = Duration::from_secs(10);
+const COMMAND_LIMIT: Duration = Duration::from_secs(30);
 
 /// The binary under test.
 #[derive(Clone, Debug)]

@@ -17,12 +17,12 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 /// What the doctor said: severity, check, subject, remedy.
 #[derive(Debug)]
-struct Said {
+struct Report {
     code: Option<i32>,
     findings: Vec<[String; 4]>,
 }
 
-impl Said {
+impl Report {
     fn read(finished: &Finished) -> anyhow::Result<Self> {
         let Finished { status, stdout, stderr, .. } = finished;
         let findings: Vec<Value> =
@@ -58,17 +58,17 @@ impl Said {
 }
 
 /// Runs `xelb doctor target` with these words.
-fn on_target(xelb: &Xelb, target: &Host, words: &str) -> anyhow::Result<Said> {
+fn on_target(xelb: &Xelb, target: &Host, words: &str) -> anyhow::Result<Report> {
     let all = format!("doctor target -o json {words}");
     let words: Vec<&str> = all.split_whitespace().collect();
-    Said::read(&target.finish(Task::new(xelb.program(), &words), LIMIT)?)
+    Report::read(&target.finish(Task::new(xelb.program(), &words), LIMIT)?)
 }
 
 /// Runs `xelb doctor` on the balancer with these words.
-fn on_balancer(lab: &Lab, xelb: &Xelb, words: &str) -> anyhow::Result<Said> {
+fn on_balancer(lab: &Lab, xelb: &Xelb, words: &str) -> anyhow::Result<Report> {
     let all = format!("doctor -o json {words}");
     let words: Vec<&str> = all.split_whitespace().collect();
-    Said::read(&xelb.command(lab, &words)?)
+    Report::read(&xelb.command(lab, &words)?)
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn doctor_finds_filters_and_small_mtus_on_a_target() -> anyhow::Result<()> {
 
         target.ip("route delete default")?;
         let remedy = "ip route add default via ROUTER";
-        look()?.expect(["error", "way_back", "IPv4"], remedy)?;
+        look()?.expect(["error", "return_route", "IPv4"], remedy)?;
         drop(decap);
         Ok(())
     })
@@ -210,7 +210,7 @@ fn doctor_looks_at_a_balancer_and_its_targets() -> anyhow::Result<()> {
         // without a program.
         let words = ["doctor", "--interface", "eth0", "--socket", "nobody.sock", "-o", "json"];
         let task = Task::new(xelb.program(), &words);
-        let misused = Said::read(&lab.target(1).finish(task, LIMIT)?)?;
+        let misused = Report::read(&lab.target(1).finish(task, LIMIT)?)?;
         misused.expect(["error", "xdp_mode", "eth0"], "stop the process that loaded it")?;
         misused.expect(["error", "xdp_driver", "eth0"], "xelb pass --interface PEER")
     })

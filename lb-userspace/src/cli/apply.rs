@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use lb_agent::config_file;
 
 use super::{
-    Socket,
+    Socket, input,
     output::{self, Format},
     preview::{self, Conditions},
 };
@@ -19,9 +18,11 @@ use super::{
 /// Example: xelb apply -f xelb.yaml
 ///
 /// Example: xelb apply -f xelb.yaml --dry-run
+///
+/// Example: generate-configuration | xelb apply -f -
 #[derive(Debug, Args)]
 pub(super) struct Apply {
-    /// Configuration file, YAML or JSON
+    /// Configuration file, YAML or JSON; - is the standard input
     #[arg(short, long, value_name = "FILE")]
     file: PathBuf,
     #[command(flatten)]
@@ -34,7 +35,7 @@ pub(super) struct Apply {
 
 impl Apply {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let (document, _, warnings) = config_file::load(&self.file)?;
+        let (document, _, warnings) = input::configuration(&self.file)?;
         let client = self.socket.client();
         if self.conditions.dry_run {
             // The agent's answer has the warnings, too.

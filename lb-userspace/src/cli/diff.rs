@@ -1,25 +1,33 @@
 //! `xelb diff`.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, path::PathBuf};
 
 use clap::Args;
 use lb_config::Difference;
 
-use super::{Socket, output::Format};
+use super::{Socket, input, output::Format};
 
-/// Show what differs between two revisions of the configuration
+/// Show what differs between two revisions of the configuration, or between the present one and a file
 ///
-/// A line begins with + for what was added, - for what was removed, ~ for what was changed.
+/// A line begins with + for what was added, - for what was removed, ~ for what was changed. With a
+/// file, these are the changes that `xelb apply` of this file would make; `xelb apply --dry-run` also
+/// shows what they would do to flows.
 ///
 /// Example: xelb diff 11 12
+///
+/// Example: xelb diff -f xelb.yaml
 #[derive(Debug, Args)]
 pub(super) struct Diff {
     /// Number of the earlier revision
-    #[arg(value_name = "FROM")]
-    from: u64,
+    #[arg(value_name = "FROM", required_unless_present = "file", requires = "to")]
+    from: Option<u64>,
     /// Number of the later one
     #[arg(value_name = "TO")]
-    to: u64,
+    to: Option<u64>,
+    /// Configuration file, YAML or JSON, to compare with the present configuration; - is the standard
+    /// input
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["from", "to"])]
+    file: Option<PathBuf>,
     #[command(flatten)]
     format: Format,
     #[command(flatten)]
@@ -28,7 +36,15 @@ pub(super) struct Diff {
 
 impl Diff {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let differences = self.socket.client().differences(self.from, self.to).await?;
+        let client = self.socket.client();
+        let differences = match &self.file {
+            Some(file) => {
+                let (document, ..) = input::configuration(file)?;
+                client.configuration().await?.document.differences(&document)
+            }
+            // The command line has both where it has no file.
+            None => client.differences(self.from.unwrap_or(0), self.to.unwrap_or(0)).await?,
+        };
         self.format.print(&differences, |differences| lines(differences, ""))
     }
 }

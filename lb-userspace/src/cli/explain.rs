@@ -20,10 +20,10 @@ use super::{Socket, output::Format};
 #[derive(Debug, Args)]
 pub(super) struct Explain {
     /// Source of the packet
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = parse_end)]
     from: SocketAddr,
     /// Destination of the packet
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = parse_end)]
     to: SocketAddr,
     /// `tcp` (a SYN), `udp` or `quic` (an Initial)
     #[arg(long, value_name = "PROTOCOL", default_value = "tcp", value_parser = protocol)]
@@ -44,6 +44,12 @@ fn protocol(text: &str) -> Result<Protocol, String> {
         "quic" => Ok(Protocol::Quic),
         _ => Err("expected tcp, udp or quic".to_owned()),
     }
+}
+
+fn parse_end(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "not ADDRESS:PORT; for example 198.51.100.7:40000 or [2001:db8::7]:40000".to_owned()
+    })
 }
 
 impl Explain {

@@ -3,8 +3,8 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use clap::{Args, ValueEnum};
-use lb_agent::{ListenerView, TargetGroupView, TargetView};
-use lb_api::Client;
+use lb_agent::{ListenerView, Snapshot, TargetGroupView, TargetView};
+use lb_api::{Client, ClientError};
 use lb_config::Document;
 use lb_store::RevisionHead;
 
@@ -21,6 +21,8 @@ const REVISIONS_SHOWN: usize = 1000;
 ///
 /// Example: xelb get targets
 ///
+/// Example: xelb get targets web --state unhealthy
+///
 /// Example: xelb get targets --watch
 ///
 /// Example: xelb get config -o yaml > xelb.yaml
@@ -28,9 +30,16 @@ const REVISIONS_SHOWN: usize = 1000;
 /// Example: xelb get targets -o json
 #[derive(Debug, Args)]
 pub(super) struct Get {
-    /// What to show
+    /// What to show; short names are `lb`, `tg` and `t`, and the singular is understood
     #[arg(value_enum)]
     what: What,
+    /// Only the listeners of this target group, the group itself, or its targets
+    #[arg(value_name = "GROUP")]
+    group: Option<String>,
+    /// Only targets in this state
+    #[arg(long, value_name = "STATE",
+        value_parser = ["initial", "healthy", "unhealthy", "draining", "unused"])]
+    state: Option<String>,
     /// Continue, and print it again after each change, until interrupted
     #[arg(long, short)]
     watch: bool,
@@ -42,15 +51,21 @@ pub(super) struct Get {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum What {
+    #[value(aliases = ["listener", "lb", "l"])]
     Listeners,
+    #[value(aliases = ["target-group", "groups", "group", "tg"])]
     TargetGroups,
+    #[value(aliases = ["target", "t"])]
     Targets,
+    #[value(aliases = ["revision", "rev"])]
     Revisions,
+    #[value(aliases = ["configuration"])]
     Config,
 }
 
 impl Get {
     pub(super) async fn run(self) -> anyhow::Result<()> {
+        self.check()?;
         let client = self.socket.client();
         let mut shown = self.text(&client).await?;
         output::print(&shown)?;
@@ -83,12 +98,56 @@ impl Get {
                     diff::lines(&Document::default().differences(document), "")
                 })
             }
-            What::Listeners => format.text(&client.status().await?.listeners, |all| listeners(all)),
-            What::TargetGroups => {
-                format.text(&client.status().await?.target_groups, |all| groups(all))
+            What::Listeners => {
+                let mut all = self.status(client).await?.listeners;
+                all.retain(|listener| self.is_wanted(&listener.target_group));
+                format.text(&all, |all| listeners(all))
             }
-            What::Targets => format.text(&client.status().await?.targets, |all| targets(all)),
+            What::TargetGroups => {
+                let mut all = self.status(client).await?.target_groups;
+                all.retain(|group| self.is_wanted(&group.name));
+                format.text(&all, |all| groups(all))
+            }
+            What::Targets => {
+                let mut all = self.status(client).await?.targets;
+                let in_state = |target: &TargetView| {
+                    self.state.as_ref().is_none_or(|state| *state == target.state)
+                };
+                all.retain(|target| self.is_wanted(&target.group) && in_state(target));
+                format.text(&all, |all| targets(all))
+            }
         }
+    }
+
+    /// Refuses filters that do not fit.
+    fn check(&self) -> Result<(), ClientError> {
+        let wrong = match self.what {
+            What::Revisions | What::Config if self.group.is_some() => {
+                "revisions and the configuration are of no target group: leave GROUP out"
+            }
+            What::Targets => return Ok(()),
+            _ if self.state.is_some() => "only targets have a state: leave --state out",
+            _ => return Ok(()),
+        };
+        Err(ClientError::Invalid(wrong.to_owned()))
+    }
+
+    /// The present state, which has the wanted group. A group that is gone may still have targets that
+    /// drain.
+    async fn status(&self, client: &Client) -> Result<Snapshot, ClientError> {
+        let status = client.status().await?;
+        let is_there = status.target_groups.iter().any(|group| self.is_wanted(&group.name))
+            || status.targets.iter().any(|target| self.is_wanted(&target.group));
+        match &self.group {
+            Some(name) if !is_there => Err(ClientError::Invalid(format!(
+                "there is no target group {name}; `xelb get target-groups` lists all"
+            ))),
+            _ => Ok(status),
+        }
+    }
+
+    fn is_wanted(&self, group: &str) -> bool {
+        self.group.as_ref().is_none_or(|wanted| wanted == group)
     }
 }
 

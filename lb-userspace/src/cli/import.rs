@@ -1,17 +1,12 @@
 //! `xelb import`: the configuration of another balancer, as one of xelb. It asks no agent.
 
-use std::{
-    io::{self, Read as _},
-    net::IpAddr,
-    path::{Path, PathBuf},
-};
+use std::{net::IpAddr, path::PathBuf};
 
 use clap::{Args, ValueEnum};
 use lb_config::{self as config, plural::counted};
-use lb_files::bounded_file::{self, BoundedFileError};
 use lb_import::{Imported, Kind, Settings};
 
-use super::output;
+use super::{input, output};
 
 /// Largest input; that of configurations, too.
 const BYTES_MAX: u64 = 4 << 20;
@@ -71,8 +66,9 @@ impl From<Format> for lb_import::Format {
 
 impl Import {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let name = self.file.display().to_string();
-        let bytes = read(&self.file).map_err(|message| config::unreadable(&name, message))?;
+        let name = input::shown(&self.file);
+        let bytes = input::bytes(&self.file, BYTES_MAX)
+            .map_err(|message| config::unreadable(&name, message))?;
         let text = std::str::from_utf8(&bytes).map_err(|_| config::not_utf8(&name, &bytes))?;
         for is_ipv6 in [false, true] {
             let of_family = self.addresses.iter().filter(|one| one.is_ipv6() == is_ipv6);
@@ -95,27 +91,6 @@ impl Import {
             None => Ok(()),
         }
     }
-}
-
-/// The bytes of a file, or why not.
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    if path != Path::new("-") {
-        return bounded_file::read(path, BYTES_MAX).map(|(bytes, _)| bytes).map_err(|error| {
-            match error {
-                BoundedFileError::Io(error) => format!("cannot read the file: {error}"),
-                other => other.to_string(),
-            }
-        });
-    }
-    let mut bytes = Vec::new();
-    io::stdin()
-        .take(BYTES_MAX + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| format!("cannot read the standard input: {error}"))?;
-    if bytes.len() as u64 > BYTES_MAX {
-        return Err(BoundedFileError::TooLarge { bytes_max: BYTES_MAX }.to_string());
-    }
-    Ok(bytes)
 }
 
 /// How many remarks there are.

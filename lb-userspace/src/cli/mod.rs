@@ -16,6 +16,7 @@ mod get;
 #[cfg(test)]
 mod help_tests;
 mod import;
+mod input;
 mod limits;
 mod man;
 mod output;
@@ -28,6 +29,7 @@ mod stats;
 mod status;
 mod table;
 mod target;
+mod target_name;
 mod terminal;
 mod this_host;
 mod token;
@@ -92,6 +94,12 @@ enum Command {
 }
 
 impl Arguments {
+    /// The command line of this process. It does not return if that is wrong.
+    #[must_use]
+    pub fn read() -> Self {
+        Self::parse_from(target_name::split(std::env::args_os()))
+    }
+
     /// How what the command logs is written.
     #[must_use]
     pub const fn log_format(&self) -> LogFormat {

@@ -12,7 +12,11 @@ use super::{Socket, output};
 /// `add`, `remove` and `weight` change the configuration of an agent that runs without --config. If
 /// it runs with --config, change the file instead. `drain` and `undrain` work with every agent.
 ///
+/// A target is named GROUP ADDRESS or GROUP/ADDRESS.
+///
 /// Example: xelb target add web 10.0.1.13
+///
+/// Example: xelb target drain web/10.0.1.13:80
 #[derive(Debug, Subcommand)]
 pub(super) enum Target {
     /// Register a target, which gets traffic after its first successful health check

@@ -3,7 +3,6 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
-use lb_agent::config_file;
 use lb_config::{Config, ConfigError, ConfigErrors, Limits, Warning, plural::counted};
 use lb_health::Programs;
 use lb_log::LogFormat;
@@ -12,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     end,
     exec_checks::ExecChecks,
+    input,
     limits::LimitArguments,
     output::{self, Format},
     this_host,
@@ -28,7 +28,7 @@ use super::{
 /// Example: xelb validate -f xelb.yaml -o json
 #[derive(Debug, Args)]
 pub(super) struct Validate {
-    /// Configuration file, YAML or JSON
+    /// Configuration file, YAML or JSON; - is the standard input
     #[arg(short, long, value_name = "FILE")]
     file: PathBuf,
     /// Also exit with 2 if there are warnings, about the file or about this host (missing
@@ -68,11 +68,11 @@ struct Remark {
 impl Validate {
     /// 0 when the file is valid, 2 when it is not; with --strict, 2 when there are warnings.
     pub(super) fn run(self) -> ExitCode {
-        let file = self.file.display().to_string();
+        let file = input::shown(&self.file);
         let programs = Programs::from(self.exec);
         let exec_checks = programs != Programs::Off;
         let limits = Limits { exec_checks, ..self.limits.into() };
-        let checked = config_file::load_within(&self.file, &limits, &programs).map(
+        let checked = input::configuration_within(&self.file, &limits, &programs).map(
             |(_, config, mut warnings)| {
                 warnings.extend(this_host::warnings(&config));
                 warnings.extend(not_served(&config));

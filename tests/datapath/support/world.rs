@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use lb_common::{
     Address, Be16, Counter, DropReason, Family, Listener, ListenerKey, Mac, Mode, Pool, RingRef,
-    Slot, Switches, Target, Traffic, VipKey, WideKey, WideListeners, head::Way, listener::protocol,
+    Slot, Switches, Target, Traffic, VipKey, WideKey, WideListeners, head::HeadFields,
+    listener::protocol,
 };
 use lb_dataplane::StatsSource;
 use lb_ebpf::{
@@ -43,12 +44,12 @@ const MTU: u16 = 1500;
 
 /// The target, untagged; in mode gue with the header, at port 0.
 pub(crate) fn target(mode: Mode, address: IpAddr) -> Target {
-    target_by(&way(mode, address))
+    target_by(&fields(mode, address))
 }
 
 /// How the target is reached.
-pub(crate) fn way(mode: Mode, address: IpAddr) -> Way {
-    Way {
+pub(crate) fn fields(mode: Mode, address: IpAddr) -> HeadFields {
+    HeadFields {
         mode,
         address,
         destination_mac: Mac::new(TARGET_MAC),
@@ -64,7 +65,7 @@ pub(crate) fn way(mode: Mode, address: IpAddr) -> Way {
 }
 
 /// The target, reached this way.
-pub(crate) fn target_by(way: &Way) -> Target {
+pub(crate) fn target_by(fields: &HeadFields) -> Target {
     let target = Target {
         flags: Target::VALID | Target::RESOLVED,
         group: TARGET,
@@ -73,7 +74,7 @@ pub(crate) fn target_by(way: &Way) -> Target {
         interface: INGRESS,
         ..Target::default()
     };
-    target.by(way)
+    target.by(fields)
 }
 
 /// What happened to a frame, on both sides.

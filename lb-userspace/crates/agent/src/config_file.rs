@@ -25,7 +25,17 @@ pub fn load_within(
     programs: &Programs,
 ) -> Result<(Document, Config, Vec<Warning>), ConfigErrors> {
     let (name, text) = read(path)?;
-    config::parse_with_files(&text, &name, within, &|file| usable(file, programs))
+    check_text(&text, &name, within, programs)
+}
+
+/// The same for a text, and a name for messages.
+pub fn check_text(
+    text: &str,
+    name: &str,
+    within: &Limits,
+    programs: &Programs,
+) -> Result<(Document, Config, Vec<Warning>), ConfigErrors> {
+    config::parse_with_files(text, name, within, &|file| usable(file, programs))
 }
 
 /// The same for a host that is not the balancer: the files that it names are not touched.

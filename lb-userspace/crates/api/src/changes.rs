@@ -5,7 +5,7 @@ use lb_agent::{Action, Answer, Question, Request};
 use lb_config::{Document, Edit};
 
 use super::{
-    Said, TargetAdd, TargetPatch,
+    Message, TargetAdd, TargetPatch,
     access::{Caller, Role},
     context::Context,
     error_responses::{Conflict, NotFound, Outdated, TooLarge, Unavailable, Wrong},
@@ -14,11 +14,11 @@ use super::{
     parameters::{Base, Changed, Forced, OfGroup, OfRevision, OfTarget, Removed},
 };
 
-type Done = Result<Json<Said>, Failure>;
+type Done = Result<Json<Message>, Failure>;
 
 async fn ask(context: &Context, who: Caller, base: Base, force: bool, action: Action) -> Done {
     let request = Request { who: who.name, base: base.0, force, action };
-    Ok(Json(Said { message: context.agent.ask(request).await? }))
+    Ok(Json(Message { message: context.agent.ask(request).await? }))
 }
 
 /// Replaces the configuration.
@@ -29,7 +29,7 @@ async fn ask(context: &Context, who: Caller, base: Base, force: bool, action: Ac
     params(Base, Forced),
     request_body = Document,
     responses(
-        (status = 200, body = Said, description = "Done; a line for people"),
+        (status = 200, body = Message, description = "Done; a line for people"),
         (status = 400, response = Wrong),
         (status = 409, response = Conflict),
         (status = 412, response = Outdated),
@@ -55,7 +55,7 @@ pub(super) async fn apply(
     tag = "history",
     params(Base, Forced, OfRevision),
     responses(
-        (status = 200, body = Said, description = "Done; a line for people"),
+        (status = 200, body = Message, description = "Done; a line for people"),
         (status = 400, response = Wrong),
         (status = 404, response = NotFound),
         (status = 409, response = Conflict),
@@ -86,7 +86,7 @@ pub(super) async fn rollback(
     params(Base, OfGroup),
     request_body = TargetAdd,
     responses(
-        (status = 200, body = Said, description = "Done; a line for people"),
+        (status = 200, body = Message, description = "Done; a line for people"),
         (status = 400, response = Wrong),
         (status = 409, response = Conflict),
         (status = 412, response = Outdated),
@@ -112,7 +112,7 @@ pub(super) async fn target_add(
     tag = "targets",
     params(Base, OfTarget, Removed),
     responses(
-        (status = 200, body = Said, description = "Done; a line for people"),
+        (status = 200, body = Message, description = "Done; a line for people"),
         (status = 400, response = Wrong),
         (status = 409, response = Conflict),
         (status = 412, response = Outdated),
@@ -137,7 +137,7 @@ pub(super) async fn target_remove(
     params(Base, OfTarget, Changed),
     request_body = TargetPatch,
     responses(
-        (status = 200, body = Said, description = "Done; a line for people"),
+        (status = 200, body = Message, description = "Done; a line for people"),
         (status = 400, response = Wrong),
         (status = 409, response = Conflict),
         (status = 412, response = Outdated),

@@ -22,7 +22,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::timeout;
 
 use super::{
-    ConfigurationView, ErrorBody, ExplainView, PreviewView, RevisionView, RevisionsView, Said,
+    ConfigurationView, ErrorBody, ExplainView, Message, PreviewView, RevisionView, RevisionsView,
     StatsView, TargetAdd, TargetPatch, Transport,
 };
 
@@ -269,7 +269,7 @@ impl Client {
         path: &str,
         body: Option<&impl Serialize>,
     ) -> Result<String, ClientError> {
-        let Said { message } = self.ask_from(base, method, path, body).await?;
+        let Message { message } = self.ask_from(base, method, path, body).await?;
         Ok(message)
     }
 

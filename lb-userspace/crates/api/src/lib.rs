@@ -34,8 +34,8 @@ pub use client::{Changes, Client, ClientError, Terms};
 pub use explain::ExplainView;
 pub use listener_sockets::ListenerSockets;
 pub use model::{
-    ConfigurationView, CounterView, DropView, ErrorBody, ListenerTraffic, PreviewView,
-    RevisionView, RevisionsView, Said, StatsView, TargetAdd, TargetPatch, TargetTraffic,
+    ConfigurationView, CounterView, DropView, ErrorBody, ListenerTraffic, Message, PreviewView,
+    RevisionView, RevisionsView, StatsView, TargetAdd, TargetPatch, TargetTraffic,
 };
 pub use openapi::document as openapi_document;
 pub use socket::{BindError, SocketFile};

@@ -101,7 +101,7 @@ pub struct RevisionView {
 
 /// What was done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Said {
+pub struct Message {
     /// A line for people, and a line for each warning.
     pub message: String,
 }

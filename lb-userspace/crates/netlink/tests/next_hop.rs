@@ -12,7 +12,7 @@ use lb_plan::{NextHop, NextHopState};
 
 /// For what should be immediate; generous, because the machine may be busy.
 const SOON: Duration = Duration::from_secs(1);
-/// For what waits for the next request to a silent neighbour.
+/// For what waits for the next request to a neighbour: one that is silent, or whose first answer was lost.
 const RETRIED: Duration = Duration::from_secs(4);
 
 #[test]
@@ -30,7 +30,7 @@ fn on_link_targets_resolve() {
     lab.run(async |mut observer| {
         observer.watch(&["10.9.0.2", "fd09::2"]);
         for target in ["10.9.0.2", "fd09::2"] {
-            assert_eq!(observer.until_resolved(target, SOON).await, wanted);
+            assert_eq!(observer.until_resolved(target, RETRIED).await, wanted);
         }
         // The interface's MTU and MAC are followed.
         lab.host("link set v0 mtu 1400");
@@ -62,7 +62,7 @@ fn targets_behind_gateways_resolve() {
         let cases = [("10.20.0.5", 1450), ("fd20::5", 1500), ("10.21.0.5", 1500)];
         observer.watch(&cases.map(|(target, _)| target));
         for (target, mtu) in cases {
-            let hop = observer.until_resolved(target, SOON).await;
+            let hop = observer.until_resolved(target, RETRIED).await;
             assert_eq!((hop.destination_mac, hop.mtu, hop.on_link), (mac, mtu, false), "{target}");
         }
     });
@@ -97,8 +97,8 @@ fn a_cable_that_is_pulled_and_plugged_is_followed() {
     let lab = Lab::new();
     lab.run(async |mut observer| {
         observer.watch(&["10.9.0.2", "fd09::2"]);
-        observer.until_resolved("10.9.0.2", SOON).await;
-        observer.until_resolved("fd09::2", SOON).await;
+        observer.until_resolved("10.9.0.2", RETRIED).await;
+        observer.until_resolved("fd09::2", RETRIED).await;
         lab.peer("link set v1 down");
         for target in ["10.9.0.2", "fd09::2"] {
             // The kernel reports carriers once a second (net/core/link_watch.c).
@@ -123,8 +123,8 @@ fn a_new_mac_of_the_peer_is_followed_within_a_second() {
     lab.peer_sysctl("net.ipv6.conf.v1.ndisc_notify=1");
     lab.run(async |mut observer| {
         observer.watch(&["10.9.0.2", "fd09::2"]);
-        observer.until_resolved("10.9.0.2", SOON).await;
-        observer.until_resolved("fd09::2", SOON).await;
+        observer.until_resolved("10.9.0.2", RETRIED).await;
+        observer.until_resolved("fd09::2", RETRIED).await;
         lab.peer("link set v1 address 02:00:00:00:00:77");
         let mac = [2, 0, 0, 0, 0, 0x77];
         let ipv4 = observer.until_mac("10.9.0.2", mac, SOON).await;
@@ -138,7 +138,7 @@ fn a_new_neighbour_entry_is_sent_in_milliseconds() {
     let lab = Lab::new();
     lab.run(async |mut observer| {
         observer.watch(&["10.9.0.2"]);
-        observer.until_resolved("10.9.0.2", SOON).await;
+        observer.until_resolved("10.9.0.2", RETRIED).await;
         let mut times = Vec::new();
         for last in 1..=9 {
             lab.host(&format!(
@@ -199,7 +199,7 @@ fn an_interface_that_goes_down_takes_its_routes_along() {
     lab.host("addr del fd09::1/64 dev v0");
     lab.run(async |mut observer| {
         observer.watch(&["10.9.0.2"]);
-        observer.until_resolved("10.9.0.2", SOON).await;
+        observer.until_resolved("10.9.0.2", RETRIED).await;
         lab.host("link set v0 down");
         let reason = "no route to 10.9.0.2";
         observer.until_reason("10.9.0.2", reason, SOON).await;
@@ -213,8 +213,8 @@ fn an_interface_that_is_removed_is_followed() {
     let lab = Lab::new();
     lab.run(async |mut observer| {
         observer.watch(&["10.9.0.2", "fd09::2"]);
-        observer.until_resolved("10.9.0.2", SOON).await;
-        observer.until_resolved("fd09::2", SOON).await;
+        observer.until_resolved("10.9.0.2", RETRIED).await;
+        observer.until_resolved("fd09::2", RETRIED).await;
         lab.host("link del v0");
         for target in ["10.9.0.2", "fd09::2"] {
             let reason = format!("no route to {target}");

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use lb_common::{
-    Address, Be16, Family, ListenerKey, Mac, Target, head::Way, listener::protocol::UDP,
+    Address, Be16, Family, ListenerKey, Mac, Target, head::HeadFields, listener::protocol::UDP,
     target::TargetState,
 };
 use lb_config::{self as config, TargetGroup, Tunnel};
@@ -27,7 +27,7 @@ pub(super) fn target(
         state: state as u8,
         ..Target::default()
     };
-    let mut way = Way {
+    let mut fields = HeadFields {
         mode: group.forwarding,
         address: config.address,
         destination_mac: Mac::default(),
@@ -41,11 +41,11 @@ pub(super) fn target(
         entry.flags |= Target::RESOLVED;
         entry.mtu = next_hop.mtu;
         entry.interface = next_hop.interface;
-        way.vlan = Be16::new(next_hop.vlan);
-        way.destination_mac = next_hop.destination_mac.into();
-        way.source_mac = next_hop.source_mac.into();
+        fields.vlan = Be16::new(next_hop.vlan);
+        fields.destination_mac = next_hop.destination_mac.into();
+        fields.source_mac = next_hop.source_mac.into();
     }
-    entry.by(&way)
+    entry.by(&fields)
 }
 
 /// The outer source towards a target, the 16 bits that vary with the flow zero.

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::fake::{Answer, Fake};
 use crate::{
-    ErrorBody, ExplainView, PreviewView, Said, StateView, StatsView, TargetAdd, TargetPatch,
+    ErrorBody, ExplainView, Message, PreviewView, StateView, StatsView, TargetAdd, TargetPatch,
 };
 
 fn read(name: &str) -> String {
@@ -55,7 +55,7 @@ fn json_of_the_command_line_is_as_documented() {
 fn answers_of_the_api_are_as_documented() {
     let text = read("api.md");
     let blocks = checked(&text);
-    complete::<Said>("message", blocks["message"]);
+    complete::<Message>("message", blocks["message"]);
     complete::<ErrorBody>("error", blocks["error"]);
     complete::<StateView>("state", blocks["state"]);
 }

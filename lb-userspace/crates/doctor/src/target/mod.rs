@@ -5,11 +5,11 @@ mod decapsulator;
 mod facts;
 mod listening;
 mod mtu;
+mod return_route;
 mod rp_filter;
 #[cfg(test)]
 mod sound;
 mod vip;
-mod way_back;
 
 pub use facts::{LocalAddress, RouteToClients, TargetFacts, TunnelDevice};
 
@@ -31,7 +31,7 @@ pub fn target_findings(facts: &TargetFacts) -> Vec<Finding> {
     }
     if mode != Forwarding::Fullnat {
         findings.extend(rp_filter::check(facts));
-        findings.extend(way_back::check(facts));
+        findings.extend(return_route::check(facts));
     }
     findings.extend(mtu::check(facts));
     findings.extend(listening::check(facts));

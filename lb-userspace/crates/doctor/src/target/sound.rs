@@ -100,7 +100,8 @@ fn a_healthy_target_has_no_findings() {
             assert_eq!(finding.remedy, None, "{mode}: {finding:?}");
         }
         let head = if mode.keeps_vip() { &dsr[..] } else { &dsr[..1] };
-        let back = if mode == Forwarding::Fullnat { &[][..] } else { &["way_back", "way_back"] };
+        let back =
+            if mode == Forwarding::Fullnat { &[][..] } else { &["return_route", "return_route"] };
         let tail = if mode.keeps_vip() {
             &["mtu", "listening", "listening"][..]
         } else {

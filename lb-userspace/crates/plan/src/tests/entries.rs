@@ -1,6 +1,6 @@
 //! What the map entries of targets hold, byte for byte.
 
-use lb_common::{Address, Be16, Mac, Mode, Target, head::Way, target::TargetState::Healthy};
+use lb_common::{Address, Be16, Mac, Mode, Target, head::HeadFields, target::TargetState::Healthy};
 
 use super::*;
 
@@ -21,11 +21,11 @@ fn reachable() -> Target {
 }
 
 /// Its next hop.
-fn way(mode: Mode, address: &str) -> Way {
+fn fields(mode: Mode, address: &str) -> HeadFields {
     let v4 = Address::v4([172, 18, 0, 0]);
     let v6 = Address::v6([0xfd, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     let address: IpAddr = address.parse().unwrap();
-    Way {
+    HeadFields {
         mode,
         address,
         destination_mac: Mac::new(HOP.destination_mac),
@@ -55,13 +55,13 @@ fn target_entries_have_the_exact_bytes() {
     let resolved = || NextHopState::Resolved(HOP);
     for mode in [Mode::Ipip, Mode::Gue, Mode::L2dsr] {
         for address in ["10.0.0.1", "2001:db8::1"] {
-            check(mode, address, resolved(), &reachable().by(&way(mode, address)));
+            check(mode, address, resolved(), &reachable().by(&fields(mode, address)));
         }
     }
-    let nowhere = Way {
+    let nowhere = HeadFields {
         destination_mac: Mac::default(),
         source_mac: Mac::default(),
-        ..way(Mode::L2dsr, "2001:db8::1")
+        ..fields(Mode::L2dsr, "2001:db8::1")
     };
     let expected = Target {
         flags: Target::VALID | Target::ROUTABLE,

@@ -1,6 +1,5 @@
 //! What the tests of plans share: a small world that is quickly described.
 
-mod crowd;
 mod entries;
 mod life;
 mod properties;
@@ -8,6 +7,7 @@ mod rules;
 mod sizes;
 mod speed;
 mod standing;
+mod table_collisions;
 mod transition;
 mod waiting;
 

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use etherparse::{LinkSlice, PacketBuilder};
-use lb_common::{Address, Mode, head::Way};
+use lb_common::{Address, Mode, head::HeadFields};
 use proptest::prelude::*;
 
 use super::*;
@@ -20,7 +20,7 @@ fn target(mode: Mode, address: &str) -> Target {
         IpAddr::V4(_) => Address::v4([172, 16, 0, 0]),
         IpAddr::V6(_) => Address::v6(Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 0).octets()),
     };
-    let way = Way {
+    let fields = HeadFields {
         mode,
         address,
         destination_mac: TARGET_MAC.into(),
@@ -31,7 +31,7 @@ fn target(mode: Mode, address: &str) -> Target {
         gue_variant: 1,
     };
     let flags = Target::VALID | Target::RESOLVED;
-    Target { flags, mtu: 1500, interface: INTERFACE, ..Target::default() }.by(&way)
+    Target { flags, mtu: 1500, interface: INTERFACE, ..Target::default() }.by(&fields)
 }
 
 /// What the kernel sends into the device: a SYN of this host to the VIP.

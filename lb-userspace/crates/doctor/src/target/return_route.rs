@@ -3,7 +3,7 @@
 use super::{RouteToClients, TargetFacts, facts::family_name};
 use crate::{Finding, Forwarding};
 
-const CHECK: &str = "way_back";
+const CHECK: &str = "return_route";
 
 pub(super) fn check(facts: &TargetFacts) -> Vec<Finding> {
     facts.families().map(|ipv6| of_family(ipv6, facts)).collect()

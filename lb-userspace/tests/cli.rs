@@ -57,7 +57,7 @@ fn exit_codes_are_as_documented() {
         (&["import", "ipvs", "missing.txt"], 2, "missing.txt: cannot read the file: No such"),
         (&["import", "keepalived", "."], 2, ".: is a directory; name a file in it"),
         (&["import", "keepalived", "valid.yaml"], 2, "valid.yaml: there is no block of keepalived"),
-        (&["import", "ipvs", "-"], 2, "-: there is no rule"),
+        (&["import", "ipvs", "-"], 2, "(standard input): there is no rule"),
         (&["schema"], 0, ""),
         (&["apply", "-f", "missing.yaml"], 2, "missing.yaml"),
         (&["apply", "-f", "valid.yaml"], 1, "error: no agent answers at nobody.sock;"),

@@ -18,6 +18,16 @@ const FULL: &str = "/dev/full";
 /// A command, the rest of its line, the exit code, and a part of what it says.
 type Case = (&'static str, &'static str, i32, &'static str);
 
+/// A configuration of the proxy, with an address that no host has (RFC 5737).
+const PROXY: &str = "interfaces: [eth0]
+listeners:
+  - name: web
+    address: 203.0.113.10
+    port: 8080
+    protocol: http
+    default_action: { fixed_response: { status: 200 } }
+";
+
 const NOBODY: &str = "no agent answers at nobody.sock";
 const FULL_SAYS: &str = "No space left on device";
 
@@ -102,6 +112,18 @@ const CASES: &[Case] = &[
     ("decap", "--interface no-such-if", 2, "interface no-such-if does not exist"),
     ("decap", "", 2, "--interface <IFACE>"),
     ("decap", "--interface lo --allow ten", 2, "expected an address or a prefix"),
+    (
+        "proxy",
+        "--config proxy.yaml --access-log file/x.log",
+        1,
+        "cannot open the access log file/x.log",
+    ),
+    ("proxy", "--config proxy.yaml", 1, "listener web: this host has no address 203.0.113.10"),
+    ("proxy", "", 2, "--config <FILE>"),
+    ("proxy", "--config missing.yaml", 2, "missing.yaml: cannot read the file"),
+    ("proxy", "--config invalid.yaml", 2, "invalid.yaml:2:1: lisseners: unknown key"),
+    ("proxy", "--config valid.yaml", 2, "valid.yaml: there is no listener of http or https"),
+    ("proxy", "--config proxy.yaml --drain-timeout 5", 2, "time unit needed"),
     ("pass", "--interface lo", 1, "cannot run XDP in native mode"),
     ("pass", "--interface no-such-if", 2, "interface no-such-if does not exist"),
     ("pass", "", 2, "--interface <IFACE>"),
@@ -172,6 +194,7 @@ fn every_command_fails_with_the_documented_code() {
         ("rules", "-A -t 203.0.113.10:80 -s rr\n"),
         ("valid.yaml", "interfaces: [eth0]\n"),
         ("invalid.yaml", "interfaces: [eth0]\nlisseners: []\n"),
+        ("proxy.yaml", PROXY),
     ] {
         fs::write(folder.path().join(name), text).unwrap();
     }

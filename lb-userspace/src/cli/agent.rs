@@ -93,7 +93,7 @@ impl Agent {
             state_dir: self.state_dir,
             bpffs: self.bpffs,
             xdp_mode: self.attach.xdp_mode,
-            // No process serves them yet.
+            // `xelb proxy` serves them, with a file of its own.
             limits: Limits { exec_checks, proxied: false, ..self.limits.into() },
             exec,
             armed_limit: self.armed_limit,

@@ -22,6 +22,7 @@ mod man;
 mod output;
 mod pass;
 mod preview;
+mod proxy;
 mod remote;
 mod rollback;
 mod schema;
@@ -44,13 +45,15 @@ use lb_config::ConfigErrors;
 use lb_dataplane::{PassError, XdpMode, decap::DecapError};
 use lb_doctor::gather::GatherError;
 use lb_log::{self as log, LogFormat};
+use lb_proxy_control::ServiceError;
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done; 1 failed at run time; 2 wrong usage or invalid configuration (nothing was
 changed).
 
 Environment: XELB_SOCKET is the default of --socket. XELB_TOKEN is the token for --server.
-XELB_LOG is the log level of agent and decap (error, warn, info, debug or trace; default info).
+XELB_LOG is the log level of agent, decap and proxy (error, warn, info, debug or trace; default
+info).
 XELB_LOG_FORMAT is the format of their log (text or json).";
 
 /// xelb, an elastic load balancer: an XDP program spreads flows over targets, an agent checks the
@@ -85,6 +88,7 @@ enum Command {
     #[command(subcommand)]
     Bench(bench::Bench),
     Decap(decap::Decap),
+    Proxy(proxy::Proxy),
     Pass(pass::PassCommand),
     Detach(detach::Detach),
     Token(token::TokenCommand),
@@ -106,6 +110,7 @@ impl Arguments {
         match &self.command {
             Command::Agent(command) => command.log_format(),
             Command::Decap(command) => command.log_format(),
+            Command::Proxy(command) => command.log_format(),
             _ => LogFormat::Text,
         }
     }
@@ -115,7 +120,7 @@ impl Arguments {
     #[must_use]
     pub const fn log_flush_timeout(&self) -> Duration {
         match self.command {
-            Command::Agent(_) | Command::Decap(_) => Duration::from_secs(1),
+            Command::Agent(_) | Command::Decap(_) | Command::Proxy(_) => Duration::from_secs(1),
             _ => Duration::MAX,
         }
     }
@@ -203,6 +208,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Explain(command) => wait_for(command.run()),
         Command::Bench(command) => command.run(),
         Command::Decap(command) => command.run(),
+        Command::Proxy(command) => command.run(),
         Command::Pass(command) => command.run(),
         Command::Detach(command) => command.run(),
         Command::Token(command) => command.run(),
@@ -241,6 +247,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         || error.downcast_ref().is_some_and(BenchError::is_usage)
         || matches!(error.downcast_ref(), Some(ClientError::Invalid(_)))
         || error.is::<decap::BalancerError>()
+        || error.downcast_ref().is_some_and(ServiceError::is_usage)
         || error.downcast_ref().is_some_and(DecapError::is_usage)
         || error.downcast_ref().is_some_and(PassError::is_usage)
         || error.downcast_ref().is_some_and(GatherError::is_usage)

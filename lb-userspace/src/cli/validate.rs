@@ -109,8 +109,8 @@ fn not_served(config: &Config) -> Option<Warning> {
     let parts = config.layer7();
     let first = parts.first()?;
     let text = format!(
-        "an agent of this version refuses this configuration: {first} is for the HTTP proxy, which \
-         is not there yet ({} in all)",
+        "an agent of this version refuses this configuration: {first} is for `xelb proxy`, which has \
+         a file of its own ({} in all)",
         counted(parts.len(), "such part")
     );
     Some(Warning::at("", text))

@@ -13,6 +13,7 @@ use crate::workspace::{Workspace, output, run};
 const FILES: &[(&str, &str, u32)] = &[
     ("deploy/systemd/xelb-agent.service", "usr/lib/systemd/system/xelb-agent.service", 0o644),
     ("deploy/systemd/xelb-decap@.service", "usr/lib/systemd/system/xelb-decap@.service", 0o644),
+    ("deploy/systemd/xelb-proxy.service", "usr/lib/systemd/system/xelb-proxy.service", 0o644),
     ("deploy/systemd/xelb.preset", "usr/lib/systemd/system-preset/50-xelb.preset", 0o644),
     ("deploy/default", "etc/default/xelb", 0o644),
     // Targets and the seed of the hash are confidential.

@@ -32,6 +32,7 @@ const INSTALLED: &[&str] = &[
     "f 755 root root ./usr/bin/xelb",
     "f 644 root root ./usr/lib/systemd/system/xelb-agent.service",
     "f 644 root root ./usr/lib/systemd/system/xelb-decap@.service",
+    "f 644 root root ./usr/lib/systemd/system/xelb-proxy.service",
     "f 644 root root ./usr/lib/systemd/system-preset/50-xelb.preset",
     "f 644 root root ./usr/share/bash-completion/completions/xelb",
     "f 644 root root ./usr/share/doc/xelb/copyright",
@@ -132,7 +133,7 @@ fn programs(root: &CleanRoot) -> Result<()> {
 }
 
 fn units(workspace: &Workspace, root: &CleanRoot) -> Result<()> {
-    let names = ["xelb-agent.service", "xelb-decap@eth0.service"];
+    let names = ["xelb-agent.service", "xelb-decap@eth0.service", "xelb-proxy.service"];
     let mut verify = workspace.program("systemd-analyze");
     verify.args(["verify", "--man=no", "--root"]).arg(root.path()).args(names);
     // It succeeds when it says that a key is unknown.
@@ -141,7 +142,8 @@ fn units(workspace: &Workspace, root: &CleanRoot) -> Result<()> {
     ensure!(result.status.success() && said.is_empty(), "systemd-analyze verify: {said}");
     // In tenths; a service without any of this has 96. The agent may become another user, so that programs of
     // checks have fewer privileges than it has itself.
-    for (name, threshold) in names.into_iter().zip(["--threshold=33", "--threshold=30"]) {
+    let thresholds = ["--threshold=33", "--threshold=30", "--threshold=30"];
+    for (name, threshold) in names.into_iter().zip(thresholds) {
         let mut security = workspace.program("systemd-analyze");
         security.args(["security", "--offline=yes", "--no-pager", threshold, "--root"]);
         output(security.arg(root.path()).arg(name))

@@ -1,21 +1,14 @@
 //! Where the desired state comes from: a file that is watched, or the state directory. Never both.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use lb_config::{self as config, Checked, Checker, Config, ConfigErrors, Document, Limits};
+pub(super) use lb_files::file_watch::{SETTLE, watch};
 use lb_health::Programs;
 use lb_store::{Commit, Embedded, Runtime, Store, StoreError};
-use notify::{RecursiveMode, Watcher as _};
-use tokio::sync::mpsc;
 
 use super::{AgentOptions, Refusal, config_file};
-
-/// Editors write a file in several steps; a change is read when nothing has happened for this long.
-pub(super) const SETTLE: Duration = Duration::from_millis(50);
 
 /// Warnings of a file that are logged at a time.
 const WARNINGS_MAX: usize = 20;
@@ -171,28 +164,4 @@ pub(super) fn read_file(
         tracing::warn!("{more} more warnings about this file; `xelb validate` shows all");
     }
     Ok((document, config))
-}
-
-/// Watches the folder of a file (editors replace files) and says when something happened to it.
-pub(super) fn watch(
-    path: &Path,
-) -> notify::Result<(notify::RecommendedWatcher, mpsc::Receiver<()>)> {
-    let (sender, changes) = mpsc::channel(1);
-    let name = path.file_name().map(std::ffi::OsStr::to_os_string);
-    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        let concerned = event.is_ok_and(|event| {
-            !event.kind.is_access()
-                && event.paths.iter().any(|path| path.file_name() == name.as_deref())
-        });
-        if concerned {
-            // Full means that a change is already waiting.
-            let _waiting = sender.try_send(());
-        }
-    })?;
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    watcher.watch(folder, RecursiveMode::NonRecursive)?;
-    Ok((watcher, changes))
 }

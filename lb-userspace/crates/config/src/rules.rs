@@ -40,13 +40,13 @@ fn refuse_proxied(places: &Positions, findings: &Findings) {
     let http = places.http_listeners.iter().map(|place| &place.at);
     let tls = places.tls_listeners.iter().map(|place| &place.at);
     for at in http.chain(tls) {
-        let message = "listeners of http, https and tls are not served by this version; \
-                       `xelb validate` checks them";
+        let message = "listeners of http, https and tls are for `xelb proxy`, which has a file \
+                       of its own: move this one there";
         findings.error(at, message);
     }
     for place in &places.http_groups {
-        let message = "target groups of http, https and grpc are not served by this version; \
-                       `xelb validate` checks them";
+        let message = "target groups of http, https and grpc are for `xelb proxy`, which has a \
+                       file of its own: move this one there";
         findings.error(&place.at, message);
     }
 }

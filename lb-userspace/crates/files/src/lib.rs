@@ -3,4 +3,5 @@
 pub mod bounded_file;
 pub mod descriptor_reserve;
 pub mod file_reader;
+pub mod file_watch;
 pub mod private_file;

@@ -6,13 +6,19 @@ use std::{
     io::{self, ErrorKind},
     net::IpAddr,
     path::Path,
+    sync::Arc,
 };
 
-use lb_config::TlsCheck;
+use lb_config::{TlsCheck, Verify};
 use lb_files::bounded_file::{self, BoundedFileError};
 use rustls::{
-    CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, RootCertStore,
+    SignatureScheme,
+    client::{
+        WantsClientCert,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
+    crypto::aws_lc_rs,
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject as _},
 };
 use tokio::{
@@ -82,6 +88,25 @@ pub fn system_authorities() -> Result<RootCertStore, String> {
         );
     }
     Ok(store)
+}
+
+/// A client that trusts these certificates; an error says what is wrong, for people.
+pub fn client_builder(
+    verify: &Verify,
+) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, String> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?;
+    let roots = match verify {
+        Verify::None => {
+            let verifier = Arc::new(AnyCertificate);
+            return Ok(builder.dangerous().with_custom_certificate_verifier(verifier));
+        }
+        Verify::System => system_authorities()?,
+        Verify::File(path) => authorities(path)?,
+    };
+    Ok(builder.with_root_certificates(roots))
 }
 
 /// Believes everybody. The certificate is not parsed: checking the signature of the handshake would

@@ -52,6 +52,6 @@ pub use counters::{BUCKETS, Counter, Metrics, Sums};
 pub use failure::Failure;
 pub use lb_rules::choice;
 pub use proxy::{Proxy, ProxyError, ProxyOptions};
-pub use server_names::{CertificateSet, server_config};
+pub use server_names::{CertificateSet, server_config, server_config_of};
 pub use snapshot::{Group, Listener, Snapshot, Target, TargetTls};
 pub use worker::StopReport;

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use rustls::{
-    ServerConfig,
+    ALL_VERSIONS, ServerConfig, SupportedProtocolVersion,
     crypto::aws_lc_rs,
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
@@ -57,9 +57,17 @@ pub fn server_config(
     certificates: CertificateSet,
     http2: bool,
 ) -> Result<ServerConfig, rustls::Error> {
+    server_config_of(certificates, http2, ALL_VERSIONS)
+}
+
+/// The same with these versions of TLS.
+pub fn server_config_of(
+    certificates: CertificateSet,
+    http2: bool,
+    versions: &[&'static SupportedProtocolVersion],
+) -> Result<ServerConfig, rustls::Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let builder =
-        ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(versions)?;
     let mut config = builder.with_no_client_auth().with_cert_resolver(Arc::new(certificates));
     if http2 {
         config.alpn_protocols.push(b"h2".to_vec());

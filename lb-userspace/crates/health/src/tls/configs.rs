@@ -11,14 +11,14 @@ use std::{
 };
 
 use lb_config::Verify;
-use rustls::{ClientConfig, crypto::aws_lc_rs};
+use rustls::ClientConfig;
 use tokio::{
     sync::{Semaphore, watch},
     task::spawn_blocking,
     time::{Instant, timeout_at},
 };
 
-use super::{AnyCertificate, authorities, system_authorities};
+use super::client_builder;
 
 /// How long a probe waits to learn whether a file that it has read before has changed.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -181,22 +181,12 @@ fn check_file(key: &Key, last: &Seen) -> Seen {
 }
 
 fn build(key: &Key) -> Result<ClientConfig, String> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?;
-    let roots = match &key.authorities {
-        Authorities::AnyCertificate => None,
-        Authorities::System => Some(system_authorities()?),
-        Authorities::File(path) => Some(authorities(path)?),
+    let builder = match &key.authorities {
+        Authorities::AnyCertificate => client_builder(&Verify::None),
+        Authorities::System => client_builder(&Verify::System),
+        Authorities::File(path) => client_builder(&Verify::File(path.clone())),
     };
-    let mut config = match roots {
-        None => builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(AnyCertificate))
-            .with_no_client_auth(),
-        Some(roots) => builder.with_root_certificates(roots).with_no_client_auth(),
-    };
+    let mut config = builder?.with_no_client_auth();
     config.alpn_protocols = vec![if key.http2 { b"h2".to_vec() } else { b"http/1.1".to_vec() }];
     // A probe is there to see a whole handshake.
     config.resumption = rustls::client::Resumption::disabled();

@@ -1,0 +1,145 @@
+//! From a configuration and the health of its targets to a snapshot of the proxy. Files of certificates are
+//! read when a configuration is prepared, and not for each snapshot.
+
+use std::collections::HashMap;
+
+use lb_common::target::TargetState;
+use lb_config::{Config, TargetKey};
+use lb_health::CheckSpec;
+use lb_proxy::{Group, Listener, Snapshot, choice::Health};
+use lb_rules::sticky::Keys;
+
+use crate::{
+    access_log::{Destinations, LogDestination, LogFile},
+    groups::{self, PreparedGroup},
+    listeners,
+    unservable::Unservable,
+};
+
+/// A configuration that can be served, with its certificates and compiled rules.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    listeners: Vec<Listener>,
+    groups: Vec<PreparedGroup>,
+    logs: Destinations,
+}
+
+impl Prepared {
+    /// Reads certificates and compiles rules. `access_log` is for listeners without a log of their own. The
+    /// error has everything that this version cannot serve.
+    pub fn new(
+        config: &Config,
+        workers: usize,
+        access_log: Option<&LogDestination>,
+    ) -> Result<Self, Vec<Unservable>> {
+        let mut faults = foreign_parts(config);
+        let mut served = Vec::new();
+        let mut of_listeners = HashMap::new();
+        for listener in &config.http_listeners {
+            let own = listener.attributes.access_log.as_ref();
+            if let Some(log) = own {
+                let destination =
+                    LogDestination { file: LogFile::Path(log.file.clone()), format: log.format };
+                of_listeners.insert(listener.name.as_str().into(), destination);
+            }
+            match listeners::prepare(listener, own.is_some() || access_log.is_some()) {
+                Ok(listener) => served.push(listener),
+                Err(reasons) => faults.extend(reasons),
+            }
+        }
+        let mut prepared = Vec::new();
+        for group in &config.http_target_groups {
+            match groups::prepare(group, workers) {
+                Ok(group) => prepared.push(group),
+                Err(reasons) => faults.extend(reasons),
+            }
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let logs = Destinations { default: access_log.cloned(), of_listeners };
+        Ok(Self { listeners: served, groups: prepared, logs })
+    }
+
+    /// What the proxy serves, by the health of targets; `None` is a target that is not checked yet.
+    #[must_use]
+    pub fn snapshot(
+        &self,
+        revision: u64,
+        sticky_keys: &Keys,
+        state: impl Fn(&TargetKey) -> Option<TargetState>,
+    ) -> Snapshot {
+        let groups = self.groups.iter().map(|PreparedGroup { group, checks }| {
+            let mut group: Group = group.clone();
+            for (target, check) in group.targets.iter_mut().zip(checks) {
+                target.health = health(state(&check.target));
+            }
+            group
+        });
+        Snapshot {
+            revision,
+            listeners: self.listeners.clone(),
+            groups: groups.collect(),
+            sticky_keys: sticky_keys.clone(),
+        }
+    }
+
+    /// How all targets are checked.
+    #[must_use]
+    pub fn checks(&self) -> Vec<CheckSpec> {
+        self.groups.iter().flat_map(|group| group.checks.iter().cloned()).collect()
+    }
+
+    /// Listeners, in the order of the configuration.
+    #[must_use]
+    pub fn listeners(&self) -> &[Listener] {
+        &self.listeners
+    }
+
+    /// Target groups, in the order of the configuration. Their targets have no health.
+    pub fn groups(&self) -> impl Iterator<Item = &Group> {
+        self.groups.iter().map(|prepared| &prepared.group)
+    }
+
+    pub(crate) fn logs(&self) -> &Destinations {
+        &self.logs
+    }
+}
+
+/// A target that is not checked yet is used only when its group fails open.
+fn health(state: Option<TargetState>) -> Health {
+    match state {
+        Some(TargetState::Healthy) => Health::Healthy,
+        Some(TargetState::Draining) => Health::Draining,
+        Some(TargetState::Initial | TargetState::Unhealthy | TargetState::Unused) | None => {
+            Health::Unhealthy
+        }
+    }
+}
+
+/// Parts that another process serves, or none does yet.
+fn foreign_parts(config: &Config) -> Vec<Unservable> {
+    let of_packets = "packets are forwarded by `xelb agent`: move it to the agent's file";
+    let listeners = config.listeners.iter().map(|listener| Unservable::Listener {
+        name: listener.name.clone(),
+        reason: of_packets.to_owned(),
+    });
+    let groups = config.target_groups.iter().map(|group| Unservable::Group {
+        name: group.name.to_string(),
+        reason: of_packets.to_owned(),
+    });
+    let tls = config.tls_listeners.iter().map(|listener| Unservable::Listener {
+        name: listener.name.clone(),
+        reason:
+            "this version serves no listeners of tls: use `protocol: https`, or let the targets \
+                 end TLS behind a listener of tcp"
+                .to_owned(),
+    });
+    let mut parts: Vec<Unservable> = tls.chain(listeners).chain(groups).collect();
+    if config.http_listeners.is_empty() {
+        parts.push(Unservable::Whole(
+            "there is no listener of http or https: add one under `listeners`".to_owned(),
+        ));
+    }
+    parts
+}

@@ -1,0 +1,82 @@
+//! What this version cannot do is refused with a name and a remedy.
+
+use crate::{
+    serving::with_tls,
+    support::{ConfigFile, free_port, local, two_groups},
+};
+
+/// The configuration of two groups with a part replaced.
+fn changed(from: &str, to: &str) -> String {
+    let text = two_groups(8080, local(8081), local(8082));
+    assert!(text.contains(from), "{from}");
+    text.replacen(from, to, 1)
+}
+
+#[test]
+fn what_is_not_there_yet_is_refused() {
+    let group = "    targets: [{ address: 127.0.0.1 }]\n";
+    let with = |rest: &str| changed(group, &format!("{group}    {rest}\n"));
+    let listener = |rest: &str| {
+        changed("    default_action", &format!("    attributes: {{ {rest} }}\n    default_action"))
+    };
+    for (text, says) in [
+        (with("protocol_version: http2"), "target group web: this version speaks HTTP/1.1"),
+        (with("attributes: { retries: { budget: 30% } }"), "web: this version has no budget"),
+        (with("attributes: { retries: { on: [\"502\"] } }"), "remove 502 from `retries.on`"),
+        (with("attributes: { retries: { attempts: 0 } }"), "web: this version always sends"),
+        (with("attributes: { max_connections: 1 }"), "max_connections is 1, and each of 2 workers"),
+        (changed("127.0.0.1 }", "web.example.org }"), "write the address of web.example.org"),
+        (listener("preserve_host_header: true"), "listener shop: this version normalises the Host"),
+        (changed("203.0.113.10", "203.0.113.0/24"), "203.0.113.0/24 is a prefix"),
+    ] {
+        let error = ConfigFile::new(&text).refusal();
+        assert!(error.to_string().contains(says), "{error}\n{text}");
+        assert!(error.is_usage(), "{error}");
+    }
+}
+
+#[test]
+fn layer_4_and_no_listener_at_all_are_refused() {
+    let packets = "interfaces: [eth0]
+target_groups:
+  - { name: dns, protocol: tcp, port: 53, forwarding: ipip, targets: [{ address: 10.0.1.11 }] }
+listeners:
+  - name: dns
+    address: 203.0.113.10
+    port: 53
+    protocol: tcp
+    default_action: { forward: { target_group: dns } }
+";
+    let error = ConfigFile::new(packets).refusal().to_string();
+    for says in [
+        "xelb.yaml: listener dns: packets are forwarded by `xelb agent`",
+        "xelb.yaml: target group dns: packets are forwarded by `xelb agent`",
+        "xelb.yaml: there is no listener of http or https",
+    ] {
+        assert!(error.contains(says), "{error}");
+    }
+}
+
+#[test]
+fn a_key_of_another_certificate_is_refused_with_both_files() {
+    let file = ConfigFile::new("");
+    file.certificate("shop", "shop.example");
+    file.certificate("wild", "*.wild.example");
+    std::fs::copy(file.path("wild.key"), file.path("shop.key")).unwrap();
+    file.write(&with_tls(&two_groups(free_port(), local(1), local(2))));
+    let error = file.refusal().to_string();
+    let (certificate, key) = (file.path("shop.pem"), file.path("shop.key"));
+    let says = format!(
+        "listener shop: the key {} does not belong to the certificate {}",
+        key.display(),
+        certificate.display()
+    );
+    assert!(error.contains(&says), "{error}");
+}
+
+#[test]
+fn faults_of_a_file_have_their_line() {
+    let error = ConfigFile::new("interfaces: [eth0]\nlisseners: []\n").refusal();
+    assert!(error.is_usage());
+    assert!(error.to_string().contains("xelb.yaml:2:1: lisseners: unknown key"), "{error}");
+}

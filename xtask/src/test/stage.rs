@@ -51,8 +51,18 @@ const ALONE: &str = "alone::";
 const COMPUTING_TESTS: usize = 2;
 
 /// Test programs of the command line: they run `xelb` without privileges, or parts of it without a kernel.
-const CLI_TESTS: &[&str] =
-    &["access", "bad_files", "cli", "control", "deploy", "drivers", "exit_codes", "log", "proxy"];
+const CLI_TESTS: &[&str] = &[
+    "access",
+    "bad_files",
+    "cli",
+    "control",
+    "deploy",
+    "drivers",
+    "exit_codes",
+    "log",
+    "proxy",
+    "service",
+];
 
 /// Test programs that live through random sequences: of connections, and of load on target groups that scale.
 const SIMULATION_TESTS: &[&str] = &["comparison", "members", "properties", "simulation"];

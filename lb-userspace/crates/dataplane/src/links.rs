@@ -19,8 +19,8 @@ pub(super) const fn taken_over(native: bool) -> &'static str {
     if native {
         "taken over from the agent before"
     } else {
-        "the agent before attached it in this mode; to try native mode again, stop the agent, run \
-         `xelb detach`, and start it again"
+        "taken over from the agent before, in this mode; to try native mode again, stop the agent, \
+         run `xelb detach`, and start it again"
     }
 }
 

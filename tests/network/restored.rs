@@ -116,10 +116,10 @@ fn removed_links_and_pins_are_restored() -> anyhow::Result<()> {
         rename(lab, LB_INTERFACE, "lan0")?;
         lab.lb().ip("link add eth0 type veth peer name eth0-peer")?;
         wait::until("the warning names both", NOTICE_LIMIT, || {
-            let kind = ("interface_renamed", LB_INTERFACE);
-            let text = warned::expect(lab, xelb, kind, NOTICE_LIMIT);
-            let text = text.map_err(|error| error.to_string())?;
-            if text.contains("is called lan0") { Ok(()) } else { Err(text) }
+            let status = status(lab, xelb).map_err(|error| error.to_string())?;
+            let details = status["warning_details"].to_string();
+            let named = details.contains("interface_renamed") && details.contains("is called lan0");
+            if named { Ok(()) } else { Err(details) }
         })?;
         lab.lb().ip("link del eth0")?;
         rename(lab, "lan0", LB_INTERFACE)?;

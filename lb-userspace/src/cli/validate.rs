@@ -119,13 +119,16 @@ fn not_served(config: &Config) -> Option<Warning> {
 fn verdict(file: &str, checked: Result<&(Config, Vec<Warning>), &ConfigErrors>) -> Verdict {
     let config = checked.ok().map(|(config, _)| config);
     let warnings = checked.map_or(&[][..], |(_, warnings)| warnings.as_slice());
-    let groups = config.map_or(&[][..], |config| &config.target_groups);
+    let (listeners, target_groups, targets) = config.map_or((0, 0, 0), |config| {
+        let used = Limits::use_of(config);
+        (used.listeners, used.target_groups, used.targets)
+    });
     Verdict {
         file: file.to_owned(),
         valid: checked.is_ok(),
-        listeners: config.map_or(0, |config| config.listeners.len()),
-        target_groups: groups.len(),
-        targets: groups.iter().map(|group| group.targets.len()).sum(),
+        listeners,
+        target_groups,
+        targets,
         errors: checked.err().map_or(&[][..], ConfigErrors::errors).iter().map(remark).collect(),
         warnings: warnings.iter().map(|warning| remark(warning.remark())).collect(),
     }

@@ -96,12 +96,12 @@ pub(super) struct Which {
 
 /// An address, and a port if one is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
+pub(super) struct Place {
     address: IpAddr,
     port: Option<u16>,
 }
 
-fn parse_place(text: &str) -> Result<Place, String> {
+pub(super) fn parse_place(text: &str) -> Result<Place, String> {
     if let Ok(socket) = text.parse::<SocketAddr>() {
         return Ok(Place { address: socket.ip(), port: Some(socket.port()) });
     }

@@ -2,29 +2,28 @@
 
 use std::ffi::OsString;
 
-/// The words of a command line, with each such name of a target in two.
+use super::target::parse_place;
+
+/// The verbs of `xelb target`.
+const VERBS: [&str; 5] = ["add", "remove", "weight", "drain", "undrain"];
+
+/// The words of a command line, with such a name of a target in two.
 pub(super) fn split(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
-    let words: Vec<OsString> = words.into_iter().collect();
-    // The verb of `xelb target` is followed by the name of the target; options may stand before it.
-    let Some(verb) = words.iter().position(|word| word == "target") else {
+    let mut words: Vec<OsString> = words.into_iter().collect();
+    let is_verb = |pair: &[OsString]| matches!(pair, [target, verb] if target == "target" && VERBS.iter().any(|one| verb == one));
+    let Some(target) = words.windows(2).position(is_verb) else {
         return words;
     };
     let named = |(number, word): (usize, &OsString)| {
         let (group, place) = word.to_str()?.split_once('/')?;
-        let is_name = !group.is_empty() && !place.is_empty() && !word.to_str()?.starts_with('-');
-        let is_value = words.get(number - 1)?.to_str()?.starts_with("--");
-        (is_name && !is_value && !place.contains('/')).then(|| (number, group.into(), place.into()))
+        let is_name = !group.is_empty() && parse_place(place).is_ok();
+        is_name.then(|| (number, [OsString::from(group), OsString::from(place)]))
     };
-    let found: Option<(usize, OsString, OsString)> =
-        words.iter().enumerate().skip(verb + 2).find_map(named);
-    match found {
-        Some((number, group, place)) => {
-            let mut split = words;
-            split.splice(number..=number, [group, place]);
-            split
-        }
-        None => words,
+    let found = words.iter().enumerate().skip(target + 2).find_map(named);
+    if let Some((number, name)) = found {
+        words.splice(number..=number, name);
     }
+    words
 }
 
 #[cfg(test)]
@@ -68,6 +67,7 @@ mod tests {
             "xelb target drain --socket run/xelb web 10.0.1.13",
             "xelb target drain /web",
             "xelb target drain web/",
+            "xelb doctor target --vip 203.0.113.0/28",
             "xelb --socket a/b target drain web 10.0.1.13",
             "xelb apply -f a/b",
         ] {

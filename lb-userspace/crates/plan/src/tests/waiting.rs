@@ -53,21 +53,26 @@ fn it_waits_for_a_healthy_target_and_nothing_is_dropped() {
     }
 }
 
-/// The same change takes the targets of the previous group away.
+/// The same change drains the targets of the previous group, which another listener has.
 #[test]
 fn it_leaves_its_group_before_that_loses_its_targets() {
     let mut world = world();
+    world.listener("203.0.113.2", "blue");
     let first = world.first_plan().unwrap();
     judge(&mut world, [Initial, Initial]);
-    world.last_listener().target_group = "green".to_owned();
-    Arc::make_mut(&mut world.config.target_groups[0]).targets.clear();
+    Arc::make_mut(&mut world.config.listeners[0]).target_group = "green".to_owned();
+    for number in [1, 2] {
+        world.drained.insert(TargetKey { group: "blue".into(), address: v4(number), port: 80 });
+    }
     let waits = next(&world, &first);
+    assert_eq!(waits.waiting.len(), 1);
     let maps = FakeMaps::holding(&first.tables);
     let mut store = maps.open();
     for operation in diff(&first.tables, &waits.tables) {
         store.apply(&operation).unwrap();
         let now = maps.tables();
-        let listener = now.all_listeners().next().unwrap();
+        let mut listeners = now.all_listeners();
+        let listener = listeners.find(|listener| waits.waiting.contains(&listener.id)).unwrap();
         let owners: BTreeSet<u16> =
             now.groups[&listener.group].slots.iter().map(|slot| slot.current).collect();
         assert_eq!(owners, [1, 2].into(), "{operation:?}");

@@ -60,7 +60,7 @@ numbered! {
         ExtensionHeadersTooMany = 3, "extension_headers_too_many",
             "a packet for a VIP has more than 7 IPv6 extension headers";
         TransportHeaderMalformed = 4, "transport_header_malformed",
-            "TCP or UDP header of a packet for a VIP is truncated or contradicts itself";
+            "TCP, UDP or ICMP header of a packet for a VIP is truncated or contradicts itself";
         RingMissing = 5, "ring_missing",
             "the listener's target group has no ring (it has no targets)";
         NoTarget = 6, "no_target",

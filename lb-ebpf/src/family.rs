@@ -1,11 +1,11 @@
 //! IPv4 and IPv6 as one trait.
 
-use lb_common::{Address, DropReason, Family, VipKey, limits::EXTENSION_HEADERS_MAX};
+use lb_common::{Address, DropReason, Family, VipKey};
 
 use crate::{
     Packet, Wire as _,
     fault::Fault,
-    header::{Extension, Ipv4, Ipv6, next_header},
+    header::{Ipv4, Ipv6, next_header},
     ip_packet::{Fragment, IpPacket},
 };
 
@@ -76,81 +76,25 @@ impl IpFamily for V6 {
             return Err(Fault::malformed(vip, DropReason::Ipv6HeaderMalformed));
         }
         let length = payload_length + 40;
-        let end = walk_extensions(packet, offset, ip.next_header, length.into(), vip)?;
-        if end.header_length > usize::from(length) {
+        let chain = packet
+            .extension_chain(offset, ip.next_header, length.into())
+            .map_err(|reason| Fault::malformed(vip, reason))?;
+        if chain.header_length > length {
             return Err(Fault::malformed(vip, DropReason::ExtensionHeaderMalformed));
         }
         Ok(IpPacket {
             family: Family::V6,
             source: Address::from_v6_words(ip.source),
             destination,
-            protocol: end.protocol,
+            protocol: chain.protocol,
             traffic_class: ip.traffic_class(),
             length,
-            header_length: end.header_length,
-            fragment: end.fragment,
+            header_length: usize::from(chain.header_length),
+            fragment: Fragment {
+                identification: chain.identification,
+                offset: chain.fragment_offset,
+                more: chain.more != 0,
+            },
         })
     }
-}
-
-/// Where a chain of extension headers ends.
-struct ChainEnd {
-    protocol: u8,
-    header_length: usize,
-    fragment: Fragment,
-}
-
-/// Follows the extension headers of the IPv6 packet of `length` bytes at `offset`; in a fragment
-/// that is not the first, as far as the fragment header.
-#[inline(always)]
-fn walk_extensions<P: Packet>(
-    packet: &P,
-    offset: usize,
-    first: u8,
-    length: usize,
-    vip: VipKey,
-) -> Result<ChainEnd, Fault> {
-    let mut end =
-        ChainEnd { protocol: first, header_length: Ipv6::LEN, fragment: Fragment::default() };
-    for _ in 0..EXTENSION_HEADERS_MAX {
-        if !is_extension(end.protocol) {
-            return Ok(end);
-        }
-        // The verifier loses the bound of a sum over loop rounds; the mask gives it back. Seven
-        // headers of at most 2,048 bytes never reach it.
-        let at = offset + (end.header_length & 0x3fff);
-        let extension = packet
-            .get::<Extension>(at)
-            .ok_or(Fault::malformed(vip, DropReason::ExtensionHeaderMalformed))?;
-        // Bytes after the packet are padding, whatever they contain.
-        if end.header_length + Extension::LEN > length {
-            return Err(Fault::malformed(vip, DropReason::ExtensionHeaderMalformed));
-        }
-        end.header_length += extension.length_as(end.protocol);
-        if end.protocol == next_header::FRAGMENT {
-            end.fragment = extension.fragment();
-        }
-        end.protocol = extension.next_header;
-        if end.fragment.offset != 0 {
-            return Ok(end);
-        }
-    }
-    if is_extension(end.protocol) {
-        return Err(Fault::malformed(vip, DropReason::ExtensionHeadersTooMany));
-    }
-    Ok(end)
-}
-
-/// Whether this is the number of an extension header.
-#[inline(always)]
-pub(crate) const fn is_extension(protocol: u8) -> bool {
-    matches!(
-        protocol,
-        next_header::HOP_BY_HOP
-            | next_header::ROUTING
-            | next_header::FRAGMENT
-            | next_header::AUTHENTICATION
-            | next_header::DESTINATION_OPTIONS
-            | next_header::MOBILITY
-    )
 }

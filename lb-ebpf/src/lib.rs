@@ -17,11 +17,13 @@
 #[cfg(not(target_arch = "bpf"))]
 extern crate std;
 
+pub mod chain;
 pub mod checksum;
 mod datagram;
 pub mod decap;
 mod ends;
 mod exception;
+pub mod extensions;
 mod family;
 mod fault;
 pub mod flow_hash;
@@ -38,6 +40,7 @@ mod listener;
 pub mod memory;
 pub mod nat;
 pub mod packet;
+pub mod packet_sum;
 mod parse;
 mod plain;
 pub mod question;

@@ -1,7 +1,9 @@
 //! What the data path may do with a packet.
 
 use bytemuck::Pod;
-use lb_common::target::HEAD_WORDS;
+use lb_common::{DropReason, target::HEAD_WORDS};
+
+use crate::chain::Chain;
 
 /// A header as in a packet: any bytes are valid, at any even address.
 ///
@@ -64,6 +66,13 @@ pub trait Packet: Words {
     /// A copy of the byte at `offset`, if the packet is long enough. It is a call of the kernel's, and the
     /// verifier has to remember nothing of it: for what is rarely asked, behind headers of any length.
     fn copy_byte(&self, offset: usize) -> Option<u8>;
+
+    /// See [`crate::extensions::walk`].
+    fn extension_chain(&self, offset: usize, first: u8, length: usize)
+    -> Result<Chain, DropReason>;
+
+    /// See [`crate::packet_sum::of`].
+    fn sum(&self, offset: usize, length: u16) -> Option<u32>;
 
     /// Replaces its first `old` bytes by the first `new` bytes of words in memory order; both numbers
     /// are even.

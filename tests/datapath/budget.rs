@@ -18,10 +18,10 @@ use crate::support::kernel::SEED;
 const BUDGETS: [(&str, u32, u32); 5] = [
     (program::BALANCE, 17_000, 34_000),
     (program::EXPLAIN, 17_000, 34_000),
-    (program::REST, 410_000, 110_000),
-    (program::TRANSLATE, 340_000, 135_000),
+    (program::REST, 90_000, 100_000),
+    (program::TRANSLATE, 105_000, 130_000),
     // Headers of the outer and of the inner packet, each with its chain of extensions.
-    (program::DECAP, 320_000, 13_000),
+    (program::DECAP, 30_000, 13_000),
 ];
 
 fn measure(ebpf: &mut Ebpf, name: &str) -> (u32, u32) {

@@ -6,7 +6,7 @@ use etherparse::{
     IcmpEchoHeader, Icmpv4Header, Icmpv4Type, Icmpv6Header, Icmpv6Type, IpNumber, Ipv4Header,
     Ipv6Header, icmpv4::DestUnreachableHeader,
 };
-use lb_common::{Family, Mode, Switches};
+use lb_common::{DropReason, Family, Mode, Switches};
 use lb_ebpf::Verdict;
 
 use crate::{
@@ -143,6 +143,28 @@ pub(crate) fn passes(world: &mut World, name: &str, frame: &[u8]) {
     assert!(after == frame, "{name}: changed");
 }
 
+fn malformed(world: &mut World, name: &str, frame: &[u8]) {
+    let Outcome { verdict, frame: after, counted } = world.run(name, frame);
+    let reason = DropReason::TransportHeaderMalformed;
+    assert_eq!(verdict, Verdict::Drop(reason), "{name}: {}", shown(frame));
+    assert_eq!(counted, [(reason.name().to_owned(), 1)].into(), "{name}");
+    assert!(after == frame, "{name}: changed");
+}
+
+/// The same frame for an address that is no VIP.
+fn for_others(family: Family, frame: &[u8]) -> Vec<u8> {
+    let mut frame = frame.to_vec();
+    frame[14 + if family == Family::V4 { 19 } else { 39 }] ^= 0x40;
+    frame
+}
+
+/// The frame with an IP packet that ends one byte earlier; that byte is still there.
+fn shortened(mut frame: Frame) -> Vec<u8> {
+    let at = if frame.family == Family::V4 { 3 } else { 5 };
+    frame.ip[at] -= 1;
+    frame.bytes()
+}
+
 crate::support::world::in_sandbox! {
     fn pings_to_a_vip_are_answered() {
         let mut world = World::new();
@@ -164,18 +186,24 @@ crate::support::world::in_sandbox! {
         }
     }
 
-    fn errors_with_a_quote_behind_the_ip_packet_are_the_host_s() {
+    fn messages_that_are_cut_off_are_malformed() {
         let mut world = World::new();
         for family in [Family::V4, Family::V6] {
             let header = if family == Family::V4 { 20 } else { 40 };
             let quote = answer(&Packet::new(family, TCP, PORT_TCP));
-            for inside in [0, 8, header, header + 3] {
+            for inside in [0, 8, header - 1, header, header + 3] {
                 for (kind, frame) in errors(family, &quote[..inside]) {
+                    let alone = frame.bytes();
                     // As if the rest of the quote were there.
-                    let mut bytes = frame.bytes();
-                    bytes.extend(&quote[inside..]);
-                    passes(&mut world, &format!("{kind} {inside}"), &bytes);
+                    let padded = [&alone, &quote[inside..]].concat();
+                    for bytes in [alone, padded] {
+                        malformed(&mut world, &format!("{kind} {inside}"), &bytes);
+                        passes(&mut world, "for others", &for_others(family, &bytes));
+                    }
                 }
+            }
+            for (kind, frame) in errors(family, &[]) {
+                malformed(&mut world, &format!("{kind}: its own header"), &shortened(frame));
             }
         }
     }
@@ -230,15 +258,11 @@ crate::support::world::in_sandbox! {
     fn errors_about_other_packets_are_the_host_s() {
         let mut world = World::new();
         for family in [Family::V4, Family::V6] {
-            let header = if family == Family::V4 { 20 } else { 40 };
             let quote = |protocol, port| answer(&Packet::new(family, protocol, port));
             let good = quote(TCP, PORT_TCP);
             let mut cases = vec![
                 ("no listener", quote(TCP, 8080)),
-                ("seven bytes of its payload are no ports", good[..header + 3].to_vec()),
-                ("not even its header", good[..header - 1].to_vec()),
                 ("sent by somebody else", Packet::new(family, TCP, PORT_TCP).bytes()),
-                ("empty", Vec::new()),
             ];
             let mut other_protocol = good.clone();
             other_protocol[if family == Family::V4 { 9 } else { 6 }] = 50;

@@ -2,11 +2,14 @@
 
 use std::{vec, vec::Vec};
 
-use lb_common::target::HEAD_WORDS;
+use lb_common::{DropReason, target::HEAD_WORDS};
 
 use crate::{
     Packet, Wire,
+    chain::Chain,
+    extensions,
     packet::{HeadroomExhausted, Words},
+    packet_sum,
 };
 
 /// Room that drivers leave in front of a packet (`XDP_PACKET_HEADROOM`).
@@ -81,6 +84,19 @@ impl Packet for VecPacket {
 
     fn copy_byte(&self, offset: usize) -> Option<u8> {
         self.bytes().get(offset).copied()
+    }
+
+    fn extension_chain(
+        &self,
+        offset: usize,
+        first: u8,
+        length: usize,
+    ) -> Result<Chain, DropReason> {
+        extensions::walk(self, offset, first, length)
+    }
+
+    fn sum(&self, offset: usize, length: u16) -> Option<u32> {
+        packet_sum::of(self, offset, length.into())
     }
 
     fn replace_head(

@@ -4,8 +4,9 @@ pub(crate) mod echo;
 pub(crate) mod quote;
 pub(crate) mod too_big;
 
-use lb_common::{Family, VipKey};
+use lb_common::{DropReason, Family, VipKey};
 
+use self::quote::Unusable;
 use crate::{
     Datagram, Packet, Tables, Wire as _,
     datagram::{Content, Transport},
@@ -27,28 +28,28 @@ pub(crate) fn flow_of<P: Packet, T: Tables>(
     if ip.protocol != protocol(ip.family) {
         return Err(Stop::Pass);
     }
+    let vip = VipKey::new(ip.family, ip.destination);
+    let is_vip = listener::is_vip(&vip, tables);
+    // Bytes after the IP packet are padding, whatever they contain: the message is cut off.
+    let room = usize::from(ip.length).wrapping_sub(ip.header_length);
+    if room < Icmp::LEN {
+        return Err(cut_off(is_vip));
+    }
     let offset = link.ip_offset() + ip.header_length;
     let icmp = *packet.get::<Icmp>(offset).ok_or(Stop::Pass)?;
-    // Not even the header: nothing to answer, and nothing to find a flow by.
-    if ip.header_length + Icmp::LEN > usize::from(ip.length) {
-        return Err(Stop::Pass);
-    }
-    let vip = VipKey::new(ip.family, ip.destination);
-    if is_echo_request(ip.family, &icmp) && listener::is_vip(&vip, tables) {
+    if is_echo_request(ip.family, &icmp) && is_vip {
         return Err(Stop::Echo);
     }
     if !is_error(ip.family, icmp.kind()) {
         return Err(Stop::Pass);
     }
-    let quote = quote::parse(packet, ip.family, offset + Icmp::LEN).ok_or(Stop::Pass)?;
+    let quote = match quote::parse(packet, ip.family, offset + Icmp::LEN, room - Icmp::LEN) {
+        Ok(quote) => quote,
+        Err(Unusable::CutOff) => return Err(cut_off(is_vip)),
+        Err(Unusable::OtherPacket) => return Err(Stop::Pass),
+    };
     // The packet that it is about was sent by a target, from the VIP to a client.
     if quote.source != ip.destination {
-        return Err(Stop::Pass);
-    }
-    // Bytes after the IP packet are padding, whatever they contain: the message is cut off, and the host's own
-    // stack drops it. To count it here as malformed takes another look at whether this is a VIP,
-    // which makes the verifier of Linux 6.1 walk an eighth more instructions.
-    if !quote.fits(usize::from(ip.length).wrapping_sub(ip.header_length + Icmp::LEN)) {
         return Err(Stop::Pass);
     }
     let transport = Transport {
@@ -58,6 +59,12 @@ pub(crate) fn flow_of<P: Packet, T: Tables>(
     };
     let flow = IpPacket { source: quote.destination, ..*ip };
     Ok(Datagram::new(&flow, quote.protocol, transport, Content::IcmpError))
+}
+
+/// What becomes of a message whose header, or whose quote, ends behind its IP packet.
+#[inline(always)]
+fn cut_off(is_vip: bool) -> Stop {
+    if is_vip { DropReason::TransportHeaderMalformed.into() } else { Stop::Pass }
 }
 
 /// The protocol number of a family's ICMP.

@@ -2,14 +2,13 @@
 //! 4443 sends more), which is enough for the ports.
 
 use lb_common::{
-    Address, Be16, Family,
-    limits::EXTENSION_HEADERS_MAX,
+    Address, Be16, DropReason, Family,
     listener::protocol::{TCP, UDP},
 };
 
 use crate::{
-    Packet, Wire as _, family,
-    header::{Extension, Ipv4, Ipv6, Ports, next_header},
+    Packet, Wire as _,
+    header::{Ipv4, Ipv6, Ports},
 };
 
 /// The flow of a quoted packet, and the positions of its parts.
@@ -24,37 +23,53 @@ pub(crate) struct Quote {
     pub(crate) header_length: usize,
 }
 
-impl Quote {
-    /// Whether its ports are within the `room` bytes of the quote; bytes after them are padding.
-    #[inline(always)]
-    pub(crate) const fn fits(&self, room: usize) -> bool {
-        self.header_length + Ports::LEN <= room
-    }
+/// Why a quoted packet has no flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unusable {
+    /// It ends before its ports.
+    CutOff,
+    /// It is not the start of a TCP or UDP packet.
+    OtherPacket,
 }
 
-/// Reads the packet quoted at `offset`; `None` when it is not the start of a TCP or UDP packet.
+/// Reads the packet quoted in the `room` bytes at `offset`; bytes after them are padding.
 #[inline(always)]
-pub(crate) fn parse<P: Packet>(packet: &P, family: Family, offset: usize) -> Option<Quote> {
+pub(crate) fn parse<P: Packet>(
+    packet: &P,
+    family: Family,
+    offset: usize,
+    room: usize,
+) -> Result<Quote, Unusable> {
     // The verifier loses the bound of a sum; a chain of IPv6 headers ends below it.
     let offset = offset & 0x3fff;
     let mut quote = match family {
-        Family::V4 => v4(packet, offset)?,
-        Family::V6 => v6(packet, offset)?,
+        Family::V4 => v4(packet, offset, room)?,
+        Family::V6 => v6(packet, offset, room)?,
     };
     if !matches!(quote.protocol, TCP | UDP) {
-        return None;
+        return Err(Unusable::OtherPacket);
     }
-    let ports = packet.get::<Ports>(offset + (quote.header_length & 0x3fff))?;
+    if quote.header_length + Ports::LEN > room {
+        return Err(Unusable::CutOff);
+    }
+    let ports =
+        packet.get::<Ports>(offset + (quote.header_length & 0x3fff)).ok_or(Unusable::CutOff)?;
     quote.source_port = ports.source;
     quote.destination_port = ports.destination;
-    Some(quote)
+    Ok(quote)
 }
 
 #[inline(always)]
-fn v4<P: Packet>(packet: &P, offset: usize) -> Option<Quote> {
-    let ip = packet.get::<Ipv4>(offset)?;
+fn v4<P: Packet>(packet: &P, offset: usize, room: usize) -> Result<Quote, Unusable> {
+    if room < Ipv4::LEN {
+        return Err(Unusable::CutOff);
+    }
+    let ip = packet.get::<Ipv4>(offset).ok_or(Unusable::CutOff)?;
     let sound = ip.version() == 4 && ip.header_length() >= Ipv4::LEN && ip.fragment_offset() == 0;
-    sound.then_some(Quote {
+    if !sound {
+        return Err(Unusable::OtherPacket);
+    }
+    Ok(Quote {
         source: Address::from_v4_words(ip.source),
         destination: Address::from_v4_words(ip.destination),
         protocol: ip.protocol,
@@ -65,29 +80,33 @@ fn v4<P: Packet>(packet: &P, offset: usize) -> Option<Quote> {
 }
 
 #[inline(always)]
-fn v6<P: Packet>(packet: &P, offset: usize) -> Option<Quote> {
-    let ip = packet.get::<Ipv6>(offset)?;
-    if ip.version() != 6 {
-        return None;
+fn v6<P: Packet>(packet: &P, offset: usize, room: usize) -> Result<Quote, Unusable> {
+    if room < Ipv6::LEN {
+        return Err(Unusable::CutOff);
     }
-    let mut quote = Quote {
+    let ip = packet.get::<Ipv6>(offset).ok_or(Unusable::CutOff)?;
+    if ip.version() != 6 {
+        return Err(Unusable::OtherPacket);
+    }
+    let chain = packet.extension_chain(offset, ip.next_header, room).map_err(unusable)?;
+    if chain.fragment_offset != 0 {
+        return Err(Unusable::OtherPacket);
+    }
+    Ok(Quote {
         source: Address::from_v6_words(ip.source),
         destination: Address::from_v6_words(ip.destination),
-        protocol: ip.next_header,
+        protocol: chain.protocol,
         source_port: Be16::default(),
         destination_port: Be16::default(),
-        header_length: Ipv6::LEN,
-    };
-    for _ in 0..EXTENSION_HEADERS_MAX {
-        if !family::is_extension(quote.protocol) {
-            break;
-        }
-        let extension = packet.get::<Extension>(offset + (quote.header_length & 0x3fff))?;
-        if quote.protocol == next_header::FRAGMENT && extension.fragment().offset != 0 {
-            return None;
-        }
-        quote.header_length += extension.length_as(quote.protocol);
-        quote.protocol = extension.next_header;
+        header_length: usize::from(chain.header_length),
+    })
+}
+
+/// A chain that ends too early is cut off.
+#[inline(always)]
+fn unusable(reason: DropReason) -> Unusable {
+    match reason {
+        DropReason::ExtensionHeaderMalformed => Unusable::CutOff,
+        _ => Unusable::OtherPacket,
     }
-    Some(quote)
 }

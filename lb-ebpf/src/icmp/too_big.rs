@@ -8,7 +8,7 @@ use lb_common::{Address, Be16, Counter, DropReason, Family, Limit};
 
 use crate::{
     Packet, Tables, Verdict, Wire as _, checksum,
-    header::{Byte, Ethernet, Icmp, Ipv4, Ipv6, Words, icmp_v4, icmp_v6},
+    header::{Ethernet, Icmp, Ipv4, Ipv6, icmp_v4, icmp_v6},
     link, sender,
 };
 
@@ -67,43 +67,9 @@ fn message<P: Packet>(packet: &mut P, room: u16) -> Option<()> {
 #[inline(always)]
 fn cut<P: Packet>(packet: &mut P, offset: usize, length: u16, most: u16) -> Option<(u16, u32)> {
     let length = if length < most { length } else { most };
-    let sum = sum_of(packet, offset, usize::from(length))?;
+    let sum = packet.sum(offset, length)?;
     packet.shrink_tail(offset + usize::from(length)).ok()?;
     Some((length, sum))
-}
-
-/// The sum of `length` bytes at `offset`, less than 2,048: a block for each bit of the length. A loop
-/// with a bound that the verifier does not know would be walked once for each.
-#[inline(always)]
-fn sum_of<P: Packet>(packet: &P, offset: usize, length: usize) -> Option<u32> {
-    let mut sum = 0;
-    sum += block::<P, 512>(packet, offset, length)?;
-    sum += block::<P, 256>(packet, offset, length)?;
-    sum += block::<P, 128>(packet, offset, length)?;
-    sum += block::<P, 64>(packet, offset, length)?;
-    sum += block::<P, 32>(packet, offset, length)?;
-    sum += block::<P, 16>(packet, offset, length)?;
-    sum += block::<P, 8>(packet, offset, length)?;
-    sum += block::<P, 4>(packet, offset, length)?;
-    sum += block::<P, 2>(packet, offset, length)?;
-    sum += block::<P, 1>(packet, offset, length)?;
-    if !length.is_multiple_of(2) {
-        let last = packet.get::<Byte>(offset + (length & !1))?;
-        sum += u32::from(last.byte) << 8;
-    }
-    Some(sum)
-}
-
-/// The sum of the block of this many words in `length` bytes at `offset`; larger ones are before
-/// it. 0 if there is none.
-#[inline(always)]
-fn block<P: Packet, const WORDS: usize>(packet: &P, offset: usize, length: usize) -> Option<u32> {
-    let bytes = WORDS * 2;
-    if length & bytes == 0 {
-        return Some(0);
-    }
-    let block = packet.get::<Words<WORDS>>(offset + (length & !(2 * bytes - 1)))?;
-    Some(checksum::sum(&block.words))
 }
 
 #[inline(always)]

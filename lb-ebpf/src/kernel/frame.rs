@@ -4,21 +4,28 @@ use core::{arch::asm, hint::assert_unchecked};
 
 use aya_ebpf::{
     EbpfContext as _,
+    bindings::xdp_md,
     helpers::generated::{
         bpf_check_mtu, bpf_xdp_adjust_head, bpf_xdp_adjust_tail, bpf_xdp_get_buff_len,
         bpf_xdp_load_bytes,
     },
     programs::XdpContext,
 };
-use lb_common::target::HEAD_WORDS;
+use lb_common::{DropReason, target::HEAD_WORDS};
 use lb_ebpf::{
     Packet, Wire,
+    chain::Chain,
+    extensions,
     packet::{HeadroomExhausted, Words},
+    packet_sum,
 };
 
 /// Largest offset that a header is looked for at: the longest chain of IPv6 extension headers ends
 /// before it, and the verifier (which allows 65,535) sees a bound.
 const OFFSET_MAX: usize = 0x7fff;
+
+/// The most that a separate function is told of the length of a packet.
+const LENGTH_MAX: usize = 0xff_ffff;
 
 /// The frame of one run of the program.
 pub(crate) struct Frame(pub(crate) XdpContext);
@@ -147,6 +154,39 @@ impl Words for Frame {
     }
 }
 
+/// See [`extensions::walk`]; `about` has the length of the packet above the number of its first header. Gives
+/// 0 when the chain has been written, 1 when it is too long, 2 when it is malformed.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn xelb_extensions(
+    context: *mut xdp_md,
+    chain: *mut Chain,
+    offset: u32,
+    about: u32,
+) -> u32 {
+    // SAFETY: the verifier gives a separate function only pointers to whole values.
+    let Some(chain) = (unsafe { chain.as_mut() }) else { return 2 };
+    let frame = Frame::new(XdpContext::new(context));
+    let (offset, length) = ((offset & 0x3fff) as usize, (about >> 8) as usize);
+    match extensions::walk(&frame, offset, about as u8, length) {
+        Ok(found) => {
+            *chain = found;
+            0
+        }
+        Err(DropReason::ExtensionHeadersTooMany) => 1,
+        Err(_) => 2,
+    }
+}
+
+/// See [`packet_sum::of`]; all ones when there is none.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn xelb_sum(context: *mut xdp_md, offset: u32, length: u32) -> u64 {
+    let frame = Frame::new(XdpContext::new(context));
+    let (offset, length) = ((offset & 0x3fff) as usize, (length & 0x7ff) as usize);
+    packet_sum::of(&frame, offset, length).map_or(u64::MAX, u64::from)
+}
+
 impl Packet for Frame {
     #[inline(always)]
     fn holds(&self, length: usize) -> bool {
@@ -185,6 +225,31 @@ impl Packet for Frame {
             bpf_xdp_load_bytes(self.0.as_ptr().cast(), offset as u32, (&raw mut byte).cast(), 1)
         };
         (result == 0).then_some(byte)
+    }
+
+    #[inline(always)]
+    fn extension_chain(
+        &self,
+        offset: usize,
+        first: u8,
+        length: usize,
+    ) -> Result<Chain, DropReason> {
+        let mut chain = Chain::none(first);
+        if !extensions::is_extension(first) {
+            return Ok(chain);
+        }
+        let length = if length < LENGTH_MAX { length } else { LENGTH_MAX };
+        let about = u32::from(first) | (length as u32) << 8;
+        match xelb_extensions(self.0.ctx, &raw mut chain, offset as u32, about) {
+            0 => Ok(chain),
+            1 => Err(DropReason::ExtensionHeadersTooMany),
+            _ => Err(DropReason::ExtensionHeaderMalformed),
+        }
+    }
+
+    #[inline(always)]
+    fn sum(&self, offset: usize, length: u16) -> Option<u32> {
+        u32::try_from(xelb_sum(self.0.ctx, offset as u32, u32::from(length))).ok()
     }
 
     #[inline(always)]

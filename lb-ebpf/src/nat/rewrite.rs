@@ -215,7 +215,8 @@ fn error<P: Packet>(
     let at = offset + Icmp::LEN;
     // Before the quote is read: the verifier would walk the addresses once for each chain of headers in it.
     let (addresses, header) = quoted_addresses(packet, at, family, ends)?;
-    let quote = quote::parse(packet, family, at)?;
+    // Its flow has been read, so that it ends within the packet.
+    let quote = quote::parse(packet, family, at, usize::MAX).ok()?;
     let transport = at + (quote.header_length & 0x3fff);
     let ports = quoted_ports(packet, transport, end, &quote, ends, addresses)?;
     let icmp = packet.get_mut::<Icmp>(offset)?;

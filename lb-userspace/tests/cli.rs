@@ -88,7 +88,8 @@ fn exit_codes_are_as_documented() {
 #[test]
 fn validate_reports_counts_or_errors() {
     let folder = tempfile::tempdir().unwrap();
-    let group = "{ name: web, protocol: tcp, port: 80, forwarding: ipip";
+    let group = "{ name: web, protocol: tcp, port: 80, forwarding: ipip, health_check: { via: \
+                 address }";
     for (name, text, code, stdout, stderr) in [
         (
             "two",

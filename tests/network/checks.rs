@@ -197,7 +197,12 @@ fn a_check_that_cannot_run_causes_a_warning_and_times_out() -> anyhow::Result<()
         expect(lab, &xelb, ["healthy", "healthy", "healthy"])?;
         expect(lab, &xelb, ["healthy", "healthy", "unhealthy"])?;
         // Nobody is known to be better: both are used.
-        shows("status", &["target group own: no healthy target; failing open to all 2 targets"])?;
+        shows(
+            "status",
+            &[
+                "target group own: no target is healthy, fewer than minimum_healthy_targets (1); failing open to all 2 targets",
+            ],
+        )?;
         fs::rename(program.with_extension("away"), &program)?;
         expect(lab, &xelb, ["healthy", "healthy", "healthy"])?;
         shows("status", &["warnings        none"])?;

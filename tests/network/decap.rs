@@ -3,10 +3,20 @@
 use std::{fs, net::IpAddr};
 
 use anyhow::{Context as _, ensure};
-use lb_tests::{Configuration, Host, Lab, Xelb, agent::decap_log, topology::VIPS, udp, wait};
-use nix::sys::signal::Signal;
+use lb_tests::{
+    Configuration, Host, Lab, Xelb,
+    agent::decap_log,
+    load::{Load, Pace},
+    process::Task,
+    topology::VIPS,
+    udp, wait,
+};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 
-use crate::scene::{MODES, NOTICE_LIMIT, Scene, in_lab};
+use crate::scene::{MODES, NOTICE_LIMIT, Scene, expect_no_failure, in_lab, web_at};
 
 /// Each is one packet.
 const QUESTIONS: usize = 24;
@@ -154,6 +164,46 @@ fn the_balancers_configuration_names_vips_and_senders() -> anyhow::Result<()> {
             ensure!(ask(lab.client(1), vip, "t1").0 == QUESTIONS, "{vip}: an answer is missing");
         }
         drop(scene);
+        Ok(())
+    })
+}
+
+const DESCRIPTOR_STORE: &str = include_str!("descriptor_store.py");
+
+/// The service manager keeps the link while the unit restarts: the program before unwraps until the next
+/// one takes its place.
+#[test]
+fn a_restart_of_the_service_loses_no_packet() -> anyhow::Result<()> {
+    let mode = MODES[0];
+    in_lab(1, move |lab| {
+        let xelb = Xelb::find(None)?;
+        let target = lab.target(1);
+        let log = decap_log(lab, target, "eth0");
+        let store = lab.directory().join("notify").display().to_string();
+        let program = xelb.program().display().to_string();
+        let arguments = ["-c", DESCRIPTOR_STORE, &store, &program, "decap", "--interface", "eth0"];
+        let service = target.spawn(Task::new("python3", &arguments).log_to(&log)?)?;
+        let told = |text: &str, times: usize| {
+            wait::until(text, NOTICE_LIMIT, || {
+                let log = fs::read_to_string(&log).map_err(|error| error.to_string())?;
+                let found = log.matches(text).count();
+                if found >= times { Ok(()) } else { Err(format!("{found} times")) }
+            })
+        };
+        told("kept xdp-", 1)?;
+        let everything = Configuration::everything(mode.forwarding, mode.crossed, &[1]);
+        let _scene = Scene::start_with(lab, &everything, vec![])?;
+        let load = Load::start(&[(lab.client(1), web_at(VIPS[0]))], Pace::default())?;
+        for restarts in 1..=3 {
+            kill(Pid::from_raw(i32::try_from(service.pid())?), Signal::SIGUSR1)?;
+            told("taken over from the decapsulator before", restarts)?;
+            told("kept xdp-", restarts + 1)?;
+        }
+        let samples = load.finish();
+        expect_no_failure(&samples, 30);
+        // A lost packet would be sent again after 200 ms, a lost SYN after a second.
+        let slowest = samples.0.iter().map(|sample| sample.took).max().unwrap_or_default();
+        ensure!(slowest.as_millis() < 900, "a request took {slowest:?}");
         Ok(())
     })
 }

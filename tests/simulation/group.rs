@@ -26,6 +26,9 @@ listeners:
     default_action: { forward: { target_group: web } }
 ";
 
+/// With fewer targets in service that are no backups, backups take new flows as well.
+const BACKUP_THRESHOLD: usize = 2;
+
 /// Seconds for which a target that is drained or removed keeps its flows.
 pub(crate) const DELAY: u32 = 15;
 
@@ -35,6 +38,8 @@ pub(crate) struct Fate {
     pub(crate) alive: bool,
     pub(crate) phase: Phase,
     pub(crate) weight: u32,
+    /// It takes new flows only while fewer than [`BACKUP_THRESHOLD`] others do.
+    pub(crate) backup: bool,
 }
 
 /// The phase of a target.
@@ -49,8 +54,10 @@ pub(crate) enum Phase {
 }
 
 impl Fate {
-    pub(crate) const NEW: Self = Self { alive: true, phase: Phase::Serving, weight: 100 };
+    pub(crate) const NEW: Self =
+        Self { alive: true, phase: Phase::Serving, weight: 100, backup: false };
 
+    /// Whether it may take new flows; a backup only where it is needed.
     pub(crate) fn takes_new(self) -> bool {
         self.alive && self.phase == Phase::Serving && self.weight > 0
     }
@@ -90,6 +97,8 @@ impl Group {
         let (_, mut config, _) = config::parse(CONFIG, "simulation").expect("it is right");
         Arc::make_mut(&mut config.target_groups[0]).life.deregistration_delay =
             std::time::Duration::from_secs(DELAY.into());
+        Arc::make_mut(&mut config.target_groups[0]).life.backup_threshold =
+            u32::try_from(BACKUP_THRESHOLD).expect("it is small");
         Arc::make_mut(&mut config.listeners[0]).idle_timeout =
             std::time::Duration::from_secs(remembered);
         let targets = (1..=3).map(|number| (number, Fate::NEW)).collect();
@@ -99,6 +108,17 @@ impl Group {
             ages: consistency::Ages::default(),
             targets,
         }
+    }
+
+    /// Whether a target takes new flows now.
+    pub(crate) fn takes_new(&self, number: u16) -> bool {
+        let configured = || self.targets.values().filter(|fate| !fate.is_leaving());
+        let first = || configured().filter(|fate| !fate.backup);
+        // Where all are backups, none is.
+        let backups = first().count() == 0
+            || first().filter(|fate| fate.takes_new()).count() < BACKUP_THRESHOLD;
+        let fate = self.targets.get(&number);
+        fate.is_some_and(|fate| fate.takes_new() && (backups || !fate.backup))
     }
 
     /// An agent that knows nothing but the maps.
@@ -134,6 +154,7 @@ impl Group {
                 address: address(*number),
                 port: 80,
                 weight: fate.weight,
+                backup: fate.backup,
             })
             .collect();
         let health = self.targets.iter();

@@ -111,7 +111,12 @@ impl Groups {
             let mut group = TargetGroup::clone(&template);
             group.name = declared.name.as_str().into();
             group.life.deregistration_delay = std::time::Duration::from_secs(DELAY.into());
-            let target = |number: &u16| Target { address: address(*number), port: 80, weight: 100 };
+            let target = |number: &u16| Target {
+                address: address(*number),
+                port: 80,
+                weight: 100,
+                backup: false,
+            };
             group.targets = declared.servers.iter().map(target).collect();
             Arc::new(group)
         };

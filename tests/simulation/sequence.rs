@@ -36,6 +36,8 @@ pub(crate) struct Sequence {
     former: Vec<u16>,
     next_number: u16,
     watched: Watched,
+    /// Whether some of the targets are backups.
+    has_backups: bool,
     /// Whether an attacker sends forged segments of connections that do not exist.
     attacked: bool,
 }
@@ -56,6 +58,7 @@ impl Sequence {
             former: Vec::new(),
             next_number: 4,
             watched: Watched::default(),
+            has_backups: seed % 4 == 1,
             attacked: seed.is_multiple_of(3),
         }
     }
@@ -209,8 +212,9 @@ impl Sequence {
         let number = back.unwrap_or(self.next_number);
         self.next_number += u16::from(back.is_none());
         self.former.retain(|former| *former != number);
-        self.steps.say(|| format!("add {number}"));
-        self.group.targets.insert(number, Fate::NEW);
+        let backup = self.has_backups && self.steps.random.chance(350);
+        self.steps.say(|| format!("add {}{number}", if backup { "backup " } else { "" }));
+        self.group.targets.insert(number, Fate { backup, ..Fate::NEW });
     }
 
     /// More targets than the ring is made for.
@@ -287,7 +291,7 @@ impl Sequence {
         let budget_full = self.group.agent.host.borrow().budget_full;
         let target = self.deliver(tuple, true)?;
         let fate = self.group.targets.get(&target);
-        if !fate.is_some_and(|fate| fate.takes_new()) && !budget_full {
+        if !self.group.takes_new(target) && !budget_full {
             return Err(format!("a new flow goes to {target}, which takes none: {fate:?}"));
         }
         self.steps.say(|| format!("{:x} begins with {target}", tuple.hash));

@@ -1,18 +1,25 @@
 //! `xelb agent`.
 
-use std::{future::pending, net::SocketAddr, path::PathBuf};
+use std::{
+    future::pending,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
-use lb_agent::{self as agent, AcceptedMac, AgentHandle, AgentOptions, Frontend};
+use lb_agent::{self as agent, AcceptedMac, AgentHandle, AgentOptions, Frontend, config_file};
 use lb_api::ListenerSockets;
-use lb_config::Limits;
+use lb_config::{Limits, alike};
 use lb_dataplane::{MapSizes, StatsSource};
 use lb_health::{ExecPolicy, Programs};
 use lb_log::LogFormat;
 use lb_metrics as metrics;
 use tokio::net::TcpListener;
 
-use super::{Attach, Log, access::Access, exec_checks::ExecArguments, limits::LimitArguments};
+use super::{
+    Attach, Log, access::Access, exec_checks::ExecArguments, limits::LimitArguments, output,
+    validate,
+};
 
 /// Run the agent, which loads the data path, checks targets and writes the maps
 ///
@@ -31,6 +38,10 @@ pub(super) struct Agent {
     /// Configuration file, YAML or JSON
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Only check the configuration file and the files that it names, with these options, and exit:
+    /// with 2 if there are errors. `systemctl reload` does that before it reloads
+    #[arg(long, requires = "config")]
+    check: bool,
     /// State directory. Without --config, it keeps the desired state [default: /var/lib/xelb]. With
     /// --config, it keeps drains and the seed of the flow hash across reboots [default: none]
     #[arg(long, value_name = "DIR")]
@@ -85,16 +96,20 @@ impl Agent {
     }
 
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let access = self.access.options(&self.socket)?;
         let exec = ExecPolicy::from(*self.exec);
         let exec_checks = exec.programs != Programs::Off;
+        // `xelb proxy` serves them, with a file of its own.
+        let limits = Limits { exec_checks, proxied: false, ..self.limits.into() };
+        if let Some(path) = self.config.as_deref().filter(|_| self.check) {
+            return check(path, &limits, &exec.programs);
+        }
+        let access = self.access.options(&self.socket)?;
         let options = AgentOptions {
             config: self.config,
             state_dir: self.state_dir,
             bpffs: self.bpffs,
             xdp_mode: self.attach.xdp_mode,
-            // `xelb proxy` serves them, with a file of its own.
-            limits: Limits { exec_checks, proxied: false, ..self.limits.into() },
+            limits,
             exec,
             armed_limit: self.armed_limit,
             accepted_macs: self.accepted_macs,
@@ -106,6 +121,10 @@ impl Agent {
             let metrics = self.metrics.map(metrics::bind).transpose()?;
             let (sockets, files) = ListenerSockets::open(&self.socket, &access)?;
             socket_files = files;
+            tracing::info!("the API listens at {}", self.socket.display());
+            if let Some(address) = self.metrics {
+                tracing::info!("metrics for Prometheus at http://{address}/metrics");
+            }
             Ok(ApiAndMetrics { sockets, metrics })
         };
         tokio::runtime::Builder::new_multi_thread()
@@ -113,6 +132,15 @@ impl Agent {
             .build()?
             .block_on(agent::run(options, open))
     }
+}
+
+/// Checks a configuration as the agent would read it.
+fn check(path: &Path, limits: &Limits, programs: &Programs) -> anyhow::Result<()> {
+    let (_, _, warnings) = config_file::load_within(path, limits, programs)?;
+    for (warning, more) in alike(&warnings) {
+        output::print_error(&validate::warned(&path.display().to_string(), warning, more));
+    }
+    output::print(&format!("{} is valid\n", path.display()))
 }
 
 /// The frontend of the agent: the one place that connects agent, API and metrics.

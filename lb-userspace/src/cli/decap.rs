@@ -10,10 +10,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use balancer::Balancer;
 pub(super) use balancer::BalancerError;
-use lb_agent::readiness::Readiness;
+use lb_agent::{descriptor_store, readiness::Readiness};
 use lb_dataplane::{
     Attached,
-    decap::{DecapOptions, Decapsulator, REFRESH_INTERVAL},
+    decap::{DecapOptions, Decapsulator, KeptLink, REFRESH_INTERVAL},
 };
 use lb_log::LogFormat;
 use lb_netlink::AddressWatch;
@@ -29,7 +29,9 @@ const LOOK_INTERVAL: Duration = Duration::from_mins(1);
 /// Unwrap tunnel packets on a target, so that it needs no tunnel device
 ///
 /// It is for targets of groups with `forwarding: ipip` or `gue`. It runs in the foreground until
-/// SIGTERM or SIGINT. Then it detaches, and tunnel packets are no longer unwrapped.
+/// SIGTERM or SIGINT. Then it detaches, and tunnel packets are no longer unwrapped. At a restart of
+/// its systemd unit, no packet is lost: systemd keeps the program attached until the next process
+/// takes it over.
 ///
 /// It unwraps tunnel packets to addresses of this host, if they contain TCP, UDP or ICMP for a VIP.
 /// VIPs are the addresses of `lo` (`ip address add VIP/32 dev lo`), the local routes over it (`ip
@@ -146,7 +148,8 @@ impl Decap {
         let options = self.options()?;
         // Before the addresses are read: what changes after that is then seen for sure.
         let mut addresses = AddressWatch::start()?;
-        let mut decapsulator = Decapsulator::start(&options)?;
+        let mut decapsulator = Decapsulator::start(&options, kept_link())?;
+        let mut kept = keep(&decapsulator, None);
         let mut status = status_of(&decapsulator);
         output::print(&format!("{status}\n"))?;
         report_vips(&decapsulator);
@@ -172,7 +175,9 @@ impl Decap {
                     refreshed(&mut decapsulator);
                 }
                 _ = refresh.tick() => {
-                    restore(&mut decapsulator, &mut status);
+                    if restore(&mut decapsulator, &mut status) {
+                        kept = keep(&decapsulator, kept.as_deref());
+                    }
                     refreshed(&mut decapsulator);
                 }
                 _ = look.tick() => report_refused(&decapsulator, &mut refused),
@@ -181,7 +186,9 @@ impl Decap {
         readiness.stopping();
         let counters = decapsulator.counters()?;
         let counted = if counters.is_empty() { "nothing".to_owned() } else { shown(&counters) };
-        output::print(&format!("detached; counted: {counted}\n"))
+        // At a restart, the service manager has the link until the next one takes it over.
+        let ended = if kept.is_some() { "stopped" } else { "detached" };
+        output::print(&format!("{ended}; counted: {counted}\n"))
     }
 }
 
@@ -191,13 +198,41 @@ fn status_of(decapsulator: &Decapsulator) -> String {
     format!("unwrapping tunnel packets at {name} ({}: {reason})", attached.mode())
 }
 
-/// Attaches the program again when it is gone, and says so; what stays wrong is said once.
-fn restore(decapsulator: &mut Decapsulator, status: &mut String) {
+/// The link of the decapsulator before, if the service manager has kept one over a restart.
+fn kept_link() -> Option<KeptLink> {
+    descriptor_store::passed()
+        .into_iter()
+        .filter_map(|(number, name)| KeptLink::passed(number, &name))
+        // Others are closed.
+        .fold(None, |_, link| Some(link))
+}
+
+/// Gives the link to the service manager, which keeps it while this unit restarts, and drops it when
+/// the unit is stopped. `before` is the name of the one that it has, which is dead.
+fn keep(decapsulator: &Decapsulator, before: Option<&str>) -> Option<String> {
+    let (name, link) = decapsulator.link()?;
+    let kept = descriptor_store::forget(before).and_then(|()| descriptor_store::keep(&name, link));
+    match kept {
+        Ok(is_kept) => is_kept.then_some(name),
+        Err(error) => {
+            tracing::warn!(
+                %error,
+                "the service manager does not keep the program attached: a restart loses packets"
+            );
+            None
+        }
+    }
+}
+
+/// Attaches the program again when it is gone, and says so; what stays wrong is said once. Says whether
+/// it was attached.
+fn restore(decapsulator: &mut Decapsulator, status: &mut String) -> bool {
     match decapsulator.restore() {
-        Ok(false) => {}
+        Ok(false) => return false,
         Ok(true) => {
             *status = status_of(decapsulator);
             tracing::warn!("the program was detached, and is attached again: {status}");
+            return true;
         }
         Err(error) => {
             let now = format!("NOT unwrapping tunnel packets: {:#}", anyhow::Error::new(error));
@@ -207,6 +242,7 @@ fn restore(decapsulator: &mut Decapsulator, status: &mut String) {
             }
         }
     }
+    false
 }
 
 /// Takes over what has changed of the host's addresses.

@@ -173,7 +173,14 @@ fn listeners(all: &[ListenerView]) -> String {
             or_dash(&listener.address),
             listener.port.to_string(),
             listener.protocol.clone(),
-            listener.target_group.clone(),
+            if listener.is_sorry() {
+                format!(
+                    "{} (sorry group of {})",
+                    listener.active_target_group, listener.target_group
+                )
+            } else {
+                listener.target_group.clone()
+            },
         ]);
     }
     table.render("no listeners")
@@ -182,14 +189,19 @@ fn listeners(all: &[ListenerView]) -> String {
 fn groups(all: &[TargetGroupView]) -> String {
     let mut table = Table::new(&["NAME", "PROTOCOL", "FORWARDING", "HEALTHY", "RING", "NOTE"]);
     for group in all {
-        let note = if group.fail_open { "FAIL OPEN: no healthy target, all are used" } else { "" };
+        let note = if group.fail_open {
+            let least = group.minimum_healthy;
+            format!("FAIL OPEN: fewer than {least} healthy (minimum_healthy_targets), all are used")
+        } else {
+            String::new()
+        };
         table.row([
             group.name.clone(),
             group.protocol.clone(),
             group.forwarding.clone(),
             format!("{} of {}", group.healthy, group.targets),
             format!("{} slots", group.ring_slots),
-            note.to_owned(),
+            note,
         ]);
     }
     table.render("no target groups")
@@ -254,6 +266,7 @@ mod tests {
             port: PortView::One(80),
             protocol: "tcp".to_owned(),
             target_group: "web".to_owned(),
+            active_target_group: "web".to_owned(),
             id: 1,
         };
         let range = ListenerView {
@@ -269,6 +282,8 @@ mod tests {
              web   203.0.113.0/28  8000-8099  tcp       web\n\
              web   203.0.113.0/28  all        tcp       web\n"
         );
+        let sorry = ListenerView { active_target_group: "sorry".to_owned(), ..range.clone() };
+        assert!(listeners(&[sorry]).contains("  sorry (sorry group of web)\n"));
         // A prefix is not a number, though it begins and ends like one.
         assert_eq!(
             listeners(&[range]),
@@ -283,8 +298,13 @@ mod tests {
             name: "web".to_owned(),
             targets: 3,
             fail_open: true,
+            minimum_healthy: 2,
             ..TargetGroupView::default()
         };
-        assert!(groups(&[group]).contains("FAIL OPEN: no healthy target, all are used"));
+        let text = groups(&[group]);
+        assert!(
+            text.contains("FAIL OPEN: fewer than 2 healthy (minimum_healthy_targets)"),
+            "{text}"
+        );
     }
 }

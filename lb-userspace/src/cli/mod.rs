@@ -22,6 +22,7 @@ mod man;
 mod output;
 mod pass;
 mod preview;
+mod progress;
 mod proxy;
 mod remote;
 mod rollback;
@@ -126,6 +127,22 @@ impl Arguments {
     }
 }
 
+impl Command {
+    /// Whether it is done after a while: others run until they are ended, or have a progress of their
+    /// own.
+    const fn has_an_end(&self) -> bool {
+        !matches!(
+            self,
+            Self::Agent(_)
+                | Self::Bench(_)
+                | Self::Decap(_)
+                | Self::Events(_)
+                | Self::Pass(_)
+                | Self::Proxy(_)
+        )
+    }
+}
+
 /// Which agent, here or elsewhere.
 #[derive(Debug, Args)]
 struct Socket {
@@ -193,6 +210,9 @@ struct Log {
 #[must_use]
 pub fn run(arguments: Arguments) -> ExitCode {
     let format = arguments.log_format();
+    if arguments.command.has_an_end() {
+        progress::working();
+    }
     let result = match arguments.command {
         Command::Doctor(command) => return end(format, wait_for(command.run())),
         Command::Validate(command) => return command.run(),
@@ -222,6 +242,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
 
 /// The exit code; `false` means that the command succeeded and found an error.
 fn end(format: LogFormat, result: anyhow::Result<bool>) -> ExitCode {
+    progress::end();
     match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

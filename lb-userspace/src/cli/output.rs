@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Write as _};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::terminal;
+use super::{progress, terminal};
 
 /// How the answer is printed.
 #[derive(Debug, Args)]
@@ -81,6 +81,7 @@ impl Format {
 
 /// Prints a text, without what a terminal would obey. A reader that has gone away, as in `xelb stats | head`, is no error.
 pub(super) fn print(text: &str) -> anyhow::Result<()> {
+    progress::end();
     let mut stdout = io::stdout().lock();
     match stdout.write_all(terminal::lines(text).as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
@@ -90,5 +91,6 @@ pub(super) fn print(text: &str) -> anyhow::Result<()> {
 
 /// Prints a line to standard error; a closed standard error is not an error.
 pub(super) fn print_error(line: &str) {
+    progress::end();
     let _unread = writeln!(io::stderr(), "{line}");
 }

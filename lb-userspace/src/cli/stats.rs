@@ -2,6 +2,7 @@
 
 use clap::Args;
 use lb_api::StatsView;
+use lb_config::plural::ago;
 
 use super::{
     Socket,
@@ -46,9 +47,14 @@ fn render(stats: &StatsView, all: bool) -> String {
             bytes(one.bytes),
         ]);
     }
-    let mut drops = Table::new(&["DROPPED FOR", "PACKETS", "WHAT IT MEANS"]);
+    let mut drops = Table::new(&["DROPPED FOR", "PACKETS", "LAST", "WHAT IT MEANS"]);
     for one in stats.drops.iter().filter(|one| all || one.packets > 0) {
-        drops.row([one.reason.clone(), one.packets.to_string(), one.help.clone()]);
+        let last = match one.last_seconds_ago {
+            Some(seconds) => ago(seconds),
+            None if one.packets == 0 => "-".to_owned(),
+            None => "before the agent started".to_owned(),
+        };
+        drops.row([one.reason.clone(), one.packets.to_string(), last, one.help.clone()]);
     }
     let mut others = Table::new(&["COUNTER", "VALUE", "WHAT IT MEANS"]);
     for one in stats.counters.iter().filter(|one| all || one.value > 0) {
@@ -82,6 +88,7 @@ mod tests {
             drops: vec![DropView {
                 reason: "no_target".to_owned(),
                 packets: 0,
+                last_seconds_ago: None,
                 help: "none may take traffic".to_owned(),
             }],
             ..StatsView::default()
@@ -93,6 +100,20 @@ mod tests {
              0 of at most 0 flows are remembered now\n\
              0 of at most 0 flows of modes nat and fullnat have a binding now\n"
         );
-        assert!(render(&stats, true).contains("no_target          0  none may take traffic"));
+        assert!(render(&stats, true).contains("no_target          0  -     none may take traffic"));
+    }
+
+    #[test]
+    fn drops_have_ages() {
+        let drop = |reason: &str, last_seconds_ago| DropView {
+            reason: reason.to_owned(),
+            packets: 7,
+            last_seconds_ago,
+            help: "why".to_owned(),
+        };
+        let drops = vec![drop("no_target", Some(300)), drop("ring_missing", None)];
+        let text = render(&StatsView { drops, ..StatsView::default() }, false);
+        assert!(text.contains("no_target           7  5 min ago                 why\n"), "{text}");
+        assert!(text.contains("ring_missing        7  before the agent started  why\n"), "{text}");
     }
 }

@@ -13,8 +13,14 @@ use super::{Socket, output::Format};
 /// Warnings are at the end. They do not change the exit code.
 ///
 /// Example: xelb status
+///
+/// Example: xelb status --check
 #[derive(Debug, Args)]
 pub(super) struct Status {
+    /// Only say whether this balancer can serve: exit with 1 if its program is not attached, or if
+    /// no target is healthy. It is for check scripts such as those of keepalived
+    #[arg(long)]
+    check: bool,
     #[command(flatten)]
     format: Format,
     #[command(flatten)]
@@ -24,8 +30,36 @@ pub(super) struct Status {
 impl Status {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let snapshot = self.socket.client().status().await?;
+        if self.check {
+            return match inability(&snapshot) {
+                Some(why) => Err(anyhow::anyhow!("this balancer cannot serve: {why}")),
+                None => Ok(()),
+            };
+        }
         self.format.print(&snapshot, render)
     }
+}
+
+/// Why a balancer cannot serve anybody, where another one may; what is wrong with the service itself
+/// is no reason.
+fn inability(status: &Snapshot) -> Option<String> {
+    if status.interfaces.is_empty() {
+        return Some("it has no configuration yet".to_owned());
+    }
+    let detached: Vec<&str> = status
+        .interfaces
+        .iter()
+        .filter(|interface| interface.mode == "detached")
+        .map(|interface| interface.name.as_str())
+        .collect();
+    if !detached.is_empty() {
+        return Some(format!("the program is not attached to {}", detached.join(", ")));
+    }
+    let targets = &status.targets;
+    if targets.is_empty() || targets.iter().any(|target| target.state == "healthy") {
+        return None;
+    }
+    Some(format!("none of its {} is healthy", counted(targets.len(), "target")))
 }
 
 fn render(status: &Snapshot) -> String {
@@ -129,6 +163,26 @@ mod tests {
     use lb_agent::Process;
 
     use super::*;
+
+    #[test]
+    fn a_balancer_that_cannot_serve_says_why() {
+        use lb_agent::TargetView;
+        let interface = |mode: &str| AttachedInterface {
+            name: "eth0".to_owned(),
+            mode: mode.to_owned(),
+            ..AttachedInterface::default()
+        };
+        let target = |state: &str| TargetView { state: state.to_owned(), ..TargetView::default() };
+        let of = |interfaces: Vec<AttachedInterface>, targets: Vec<TargetView>| {
+            inability(&Snapshot { interfaces, targets, ..Snapshot::default() }).unwrap_or_default()
+        };
+        assert_eq!(of(vec![], vec![]), "it has no configuration yet");
+        assert_eq!(of(vec![interface("detached")], vec![]), "the program is not attached to eth0");
+        let native = || vec![interface("native")];
+        assert_eq!(of(native(), vec![target("unhealthy")]), "none of its 1 target is healthy");
+        assert_eq!(of(native(), vec![target("unhealthy"), target("healthy")]), "");
+        assert_eq!(of(native(), vec![]), "");
+    }
 
     #[test]
     fn warnings_and_errors_are_shown_in_capitals() {

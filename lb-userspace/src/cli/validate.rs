@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
-use lb_config::{Config, ConfigError, ConfigErrors, Limits, Warning, plural::counted};
+use lb_config::{Config, ConfigError, ConfigErrors, Limits, Warning, alike, plural::counted};
 use lb_health::Programs;
 use lb_log::LogFormat;
 use serde::{Deserialize, Serialize};
@@ -91,8 +91,8 @@ impl Validate {
         let printed = match checked {
             Err(errors) => Err(errors.into()),
             Ok((_, warnings)) => {
-                for warning in &warnings {
-                    output::print_error(&warned(&file, warning));
+                for (warning, more) in alike(&warnings) {
+                    output::print_error(&warned(&file, warning, more));
                 }
                 match self.format.print(&verdict, summary) {
                     Ok(()) if refused => return ExitCode::from(2),
@@ -143,9 +143,11 @@ fn remark(error: &ConfigError) -> Remark {
     }
 }
 
-fn warned(file: &str, warning: &Warning) -> String {
+/// A warning, and how many more there are like it.
+pub(super) fn warned(file: &str, warning: &Warning, more: usize) -> String {
     let remark = warning.remark();
-    format!("{} warning: {remark}", remark.place(file))
+    let more = if more > 0 { format!(" (and {more} more like it)") } else { String::new() };
+    format!("{} warning: {remark}{more}", remark.place(file))
 }
 
 fn summary(verdict: &Verdict) -> String {

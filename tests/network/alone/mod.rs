@@ -8,3 +8,4 @@ mod generator_frames;
 mod iperf;
 mod leftovers;
 pub(crate) mod upgrade;
+mod vrrp;

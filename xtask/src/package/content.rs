@@ -16,6 +16,9 @@ const FILES: &[(&str, &str, u32)] = &[
     ("deploy/systemd/xelb-proxy.service", "usr/lib/systemd/system/xelb-proxy.service", 0o644),
     ("deploy/systemd/xelb.preset", "usr/lib/systemd/system-preset/50-xelb.preset", 0o644),
     ("deploy/default", "etc/default/xelb", 0o644),
+    ("deploy/keepalived/check-xelb", "usr/share/xelb/keepalived/check-xelb", 0o755),
+    ("deploy/keepalived/notify-xelb", "usr/share/xelb/keepalived/notify-xelb", 0o755),
+    ("deploy/keepalived/keepalived.conf", "usr/share/xelb/keepalived/keepalived.conf", 0o644),
     // Targets and the seed of the hash are confidential.
     ("deploy/xelb.yaml", "etc/xelb/xelb.yaml", 0o640),
     ("README.md", "usr/share/doc/xelb/README.md", 0o644),

@@ -44,6 +44,7 @@ const LAB_LIST: &[Package] = &[
     package("nginx-light", "nginx", "HTTP servers"),
     package("curl", "curl", "HTTP clients"),
     package("iperf3", "iperf3", "throughput"),
+    package("keepalived", "keepalived", "two balancers with VRRP"),
     package("wrk", "wrk", "many connections"),
     package("bpftool", "bpftool", "what the kernel holds"),
     package("python3-minimal", "python3", "small servers"),

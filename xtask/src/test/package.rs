@@ -41,6 +41,8 @@ const INSTALLED: &[&str] = &[
     "f 644 root root ./usr/share/fish/vendor_completions.d/xelb.fish",
     "f 644 root root ./usr/share/man/man1/xelb-target-add.1.gz",
     "f 644 root root ./usr/share/man/man1/xelb.1.gz",
+    "f 755 root root ./usr/share/xelb/keepalived/check-xelb",
+    "f 755 root root ./usr/share/xelb/keepalived/notify-xelb",
     "f 644 root root ./usr/share/zsh/vendor-completions/_xelb",
 ];
 

@@ -33,6 +33,8 @@ use super::{
     probe_paths,
     request::{failed, invalid},
     resume::resume,
+    start_lines,
+    state_name::state_name,
     transitions,
 };
 
@@ -81,7 +83,9 @@ impl Balancer {
             former_seed: runtime.and_then(|runtime| runtime.hash_seed),
         })?;
         let mut reconciler = Reconciler::new(store);
-        let mut resumed = resume(reconciler.current()?);
+        let tables = reconciler.current()?;
+        let mut resumed = resume(tables);
+        start_lines::log_takeover(data_path.maps(), &options.bpffs, tables, &resumed);
         if let Some(Runtime { drained, .. }) = runtime {
             // It is written before the maps are.
             resumed.drained = drained.iter().cloned().collect();
@@ -329,9 +333,9 @@ impl Balancer {
         let HealthEvent { target, health, decided_at } = event;
         tracing::info!(
             %target,
-            state = ?health.state,
-            reason = health.reason.map(tracing::field::debug),
-            detail = health.detail,
+            state = state_name(health.state),
+            reason = health.reason.map(tracing::field::display),
+            detail = Some(&health.detail).filter(|detail| !detail.is_empty()),
             "the health of a target has changed"
         );
         self.health.insert(target, health);

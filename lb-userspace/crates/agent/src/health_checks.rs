@@ -65,5 +65,5 @@ impl Balancer {
 
 /// The groups that listeners forward to; some more than once.
 fn used_groups(config: &Config) -> impl Iterator<Item = &str> {
-    config.listeners.iter().map(|listener| listener.target_group.as_str())
+    config.listeners.iter().flat_map(|listener| listener.target_groups())
 }

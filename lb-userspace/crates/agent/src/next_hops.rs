@@ -50,8 +50,14 @@ impl KeptNextHops {
                 let previous = || (known.clone(), now + ASKING_MAX);
                 self.previous.entry(*address).or_insert_with(previous);
             }
-            if let Some((hop, _)) = self.previous.get(address) {
-                *state = hop.clone();
+            // The kernel asks again from time to time: without an answer, that is no news.
+            let unresolved = self
+                .current
+                .get(address)
+                .filter(|known| matches!(known, NextHopState::Unresolved(_)));
+            let held = self.previous.get(address).map(|(hop, _)| hop);
+            if let Some(known) = held.or(unresolved) {
+                *state = known.clone();
             }
         }
         if *self.current != reported {
@@ -127,8 +133,11 @@ mod tests {
         next_hops.take(reported(asking()), start + ASKING_MAX / 2);
         assert!(next_hops.expire(start + ASKING_MAX));
         assert!(matches!(next_hops.current()[&address()], NextHopState::Unresolved(_)));
+        // It stays so while the kernel asks again, until there is an answer.
         next_hops.take(reported(asking()), start + ASKING_MAX);
-        assert_eq!(next_hops.current()[&address()], asking());
+        assert!(matches!(next_hops.current()[&address()], NextHopState::Unresolved(_)));
+        next_hops.take(reported(resolved(2)), start + ASKING_MAX);
+        assert_eq!(next_hops.current()[&address()], resolved(2));
     }
 
     #[test]

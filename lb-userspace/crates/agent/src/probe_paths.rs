@@ -13,7 +13,7 @@ pub(super) fn probe_paths(
     next_hops: &NextHops,
 ) -> BTreeMap<TargetKey, ProbePath> {
     let used: BTreeSet<&str> =
-        config.listeners.iter().map(|listener| listener.target_group.as_str()).collect();
+        config.listeners.iter().flat_map(|listener| listener.target_groups()).collect();
     let groups: HashMap<&str, &TargetGroup> = config
         .target_groups
         .iter()

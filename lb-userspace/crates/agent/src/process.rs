@@ -1,6 +1,6 @@
 //! Resources of the agent's own process.
 
-use std::{fs, time::Duration};
+use std::{fs, os::unix::fs::MetadataExt as _, time::Duration};
 
 use nix::time::{ClockId, clock_gettime};
 
@@ -27,6 +27,13 @@ impl Process {
             cpu: cpu.ok().map(Duration::from),
         }
     }
+}
+
+/// What tells the network namespace of this process from others: the inode of its file; 0 where the
+/// kernel does not say.
+#[must_use]
+pub fn network_namespace() -> u64 {
+    fs::metadata("/proc/self/ns/net").map_or(0, |file| file.ino())
 }
 
 /// From /proc/PID/status (proc(5)), where sizes are in KiB.

@@ -1,11 +1,15 @@
 //! The agent's state for API and metrics: built for each request, and once a second.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use lb_common::abi::ABI;
 use lb_log as log;
 
-use super::{HealthStats, MemoryView, Process, Snapshot, run::Agent, view};
+use super::{HealthStats, MemoryView, Process, Snapshot, process, run::Agent, view};
 
 impl Agent {
     pub(super) fn publish(&self) {
@@ -19,6 +23,8 @@ impl Agent {
             last_error: self.last_error.clone(),
             health: self.health_stats(),
             memory: self.memory(),
+            network_namespace: process::network_namespace(),
+            drop_ages: self.counter_ages.seconds(Instant::now()),
             ..Snapshot::default()
         };
         if let Some(balancer) = &self.balancer {

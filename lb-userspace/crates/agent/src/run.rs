@@ -24,6 +24,7 @@ use super::{
     balancer::{Balancer, Prepared, Reconciled},
     change_lines::ChangeLines,
     config_file,
+    counter_ages::CounterAges,
     exhaustion::Exhaustion,
     file_reading::FileReading,
     host::{OwnLimits, seconds_since_1970},
@@ -34,6 +35,7 @@ use super::{
     request::failed,
     signals::Signals,
     source::{self, SETTLE, Source},
+    start_lines,
     warning_log::WarningLog,
 };
 
@@ -80,6 +82,7 @@ pub(super) struct Agent {
     pub(super) last_error: String,
     pub(super) stats: StatsSource,
     pub(super) exhaustion: Exhaustion,
+    pub(super) counter_ages: CounterAges,
     pub(super) host_watch: HostWatch,
     pub(super) warning_log: WarningLog,
     pub(super) own_limits: OwnLimits,
@@ -94,6 +97,7 @@ impl Agent {
     fn start<F: Frontend>(options: AgentOptions, open: impl FnOnce() -> Result<F>) -> Result<Self> {
         let own_limits = OwnLimits::new()?;
         let (source, initial) = source::open(&options)?;
+        start_lines::log_version(&source);
         let (health_sender, health_events) = mpsc::unbounded_channel();
         let (hop_sender, next_hops) = mpsc::unbounded_channel();
         let (ask, requests) = mpsc::channel(64);
@@ -123,6 +127,7 @@ impl Agent {
             last_error: String::new(),
             stats: StatsSource::new(&options.bpffs),
             exhaustion: Exhaustion::default(),
+            counter_ages: CounterAges::default(),
             host_watch: HostWatch::default(),
             warning_log: WarningLog::default(),
             own_limits,
@@ -135,7 +140,7 @@ impl Agent {
         if let Some(config) = initial {
             agent.adopt(config).map_err(|refusal| anyhow::anyhow!(refusal.to_string()))?;
         } else {
-            tracing::info!("no configuration yet; run `xelb apply -f FILE`");
+            start_lines::log_without_configuration(&agent.stats, &agent.options.bpffs);
         }
         agent.publish();
         let programs = agent.options.exec.programs.clone();
@@ -258,6 +263,7 @@ impl Agent {
         if let Ok(store) = self.source.editable() {
             balancer.restore_removed_groups(store).map_err(failed)?;
         }
+        start_lines::log_interfaces(balancer.data_path.attached());
         kernel_log::follow(balancer.data_path.ebpf());
         self.balancer = Some(balancer);
         // A failure to save state matters only after a reboot.

@@ -47,6 +47,13 @@ pub struct Snapshot {
     /// Memory of agent and data path.
     #[serde(default)]
     pub memory: MemoryView,
+    /// Inode of the network namespace of the agent; 0 if it is not known.
+    #[serde(default)]
+    pub network_namespace: u64,
+    /// Seconds since the last packet was dropped, by reason; only of reasons that have been counted
+    /// since the agent started.
+    #[serde(default)]
+    pub drop_ages: BTreeMap<String, u64>,
     /// Lost lines of the agent's log, since its standard error was not read.
     #[serde(default)]
     pub log_lines_lost: u64,
@@ -55,7 +62,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// Adds warnings.
     pub fn warn(&mut self, warnings: impl IntoIterator<Item = Warning>) {
-        for Warning { kind, subject, text } in warnings {
+        for Warning { kind, subject, text, .. } in warnings {
             self.warnings.push(text.clone());
             let kind = kind.name().to_owned();
             self.warning_details.push(WarningDetail { kind, subject, text });
@@ -106,8 +113,20 @@ pub struct ListenerView {
     pub protocol: String,
     /// The group that it forwards to.
     pub target_group: String,
+    /// The group that it forwards to now: `target_group`, or its sorry group while that one has too few
+    /// healthy targets.
+    #[serde(default)]
+    pub active_target_group: String,
     /// Index of its traffic counters.
     pub id: u16,
+}
+
+impl ListenerView {
+    /// Whether it forwards to its sorry group.
+    #[must_use]
+    pub fn is_sorry(&self) -> bool {
+        !self.active_target_group.is_empty() && self.active_target_group != self.target_group
+    }
 }
 
 /// Port or ports of a listener: a number for one port, otherwise a text.
@@ -154,8 +173,11 @@ pub struct TargetGroupView {
     pub targets: usize,
     /// Number of healthy targets.
     pub healthy: usize,
-    /// Whether unhealthy targets are used because none is healthy.
+    /// Whether unhealthy targets are used because fewer than `minimum_healthy` are healthy.
     pub fail_open: bool,
+    /// Below so many healthy targets, unhealthy ones are used as well: `minimum_healthy_targets`.
+    #[serde(default)]
+    pub minimum_healthy: usize,
     /// Number of slots of its ring; 0 without a ring.
     pub ring_slots: usize,
     /// Its number in the maps; 0 without one.
@@ -175,6 +197,9 @@ pub struct TargetView {
     pub port: u16,
     /// Its weight.
     pub weight: u32,
+    /// Whether it is a backup: it takes new flows while too few others are healthy.
+    #[serde(default)]
+    pub backup: bool,
     /// `initial`, `healthy`, `unhealthy`, `draining` or `unused`.
     pub state: String,
     /// ELB's reason code; empty for a healthy target that can be checked.

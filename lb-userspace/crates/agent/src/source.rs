@@ -156,8 +156,12 @@ pub(super) fn read_file(
     programs: &Programs,
 ) -> Result<(Document, Config), ConfigErrors> {
     let (document, config, warnings) = config_file::load_within(path, limits, programs)?;
-    for warning in warnings.iter().take(WARNINGS_MAX) {
-        tracing::warn!("{warning}");
+    let warnings = config::alike(&warnings);
+    for (warning, more) in warnings.iter().take(WARNINGS_MAX) {
+        match more {
+            0 => tracing::warn!("{warning}"),
+            more => tracing::warn!("{warning} (and {more} more like it)"),
+        }
     }
     if warnings.len() > WARNINGS_MAX {
         let more = warnings.len() - WARNINGS_MAX;

@@ -16,7 +16,10 @@ pub(super) fn same_targets(before: &[&TargetReport], after: &[&TargetReport]) ->
 /// What has happened to targets: one event for each that is new, gone, or in another state.
 pub(super) fn between(before: &[&TargetReport], after: &[&TargetReport]) -> Vec<Event> {
     if same_targets(before, after) {
-        let pairs = before.iter().zip(after).filter(|(before, after)| before.state != after.state);
+        let pairs = before
+            .iter()
+            .zip(after)
+            .filter(|(before, after)| before.shown_state() != after.shown_state());
         return pairs.map(|(before, after)| event(Some(before), Some(after))).collect();
     }
     let mut previous: BTreeMap<&TargetKey, &TargetReport> =
@@ -24,7 +27,7 @@ pub(super) fn between(before: &[&TargetReport], after: &[&TargetReport]) -> Vec<
     let mut events = Vec::new();
     for report in after {
         let known = previous.remove(&report.key);
-        if known.is_none_or(|known| known.state != report.state) {
+        if known.is_none_or(|known| known.shown_state() != report.shown_state()) {
             events.push(event(known, Some(report)));
         }
     }
@@ -35,7 +38,7 @@ pub(super) fn between(before: &[&TargetReport], after: &[&TargetReport]) -> Vec<
 /// At least one of the two is there.
 fn event(before: Option<&TargetReport>, after: Option<&TargetReport>) -> Event {
     let state = |report: Option<&TargetReport>| {
-        report.map_or(String::new(), |report| state_name(report.state).to_owned())
+        report.map_or(String::new(), |report| state_name(report.shown_state()).to_owned())
     };
     let mut event = Event { from: state(before), to: state(after), ..Event::default() };
     if let Some(report) = after.or(before) {
@@ -94,5 +97,11 @@ mod tests {
         let after = [report(3, Draining), report(1, Healthy), report(4, Initial)];
         assert_eq!(seen(&before, &after), ["3 healthy>draining", "4 >initial", "2 initial>"]);
         assert_eq!(seen(&[], &before), ["1 >healthy", "2 >initial", "3 >healthy"]);
+        let lost = TargetReport { reason: Some(Reason::IpUnusable), ..report(1, Healthy) };
+        assert_eq!(
+            seen(&before[..1], &[lost]),
+            ["1 healthy>unhealthy Target.IpUnusable"],
+            "nobody reaches it"
+        );
     }
 }

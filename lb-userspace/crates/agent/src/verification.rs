@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use lb_log as log;
 
-use super::{answers::translates, exhaustion::Exhaustion, run::Agent};
+use super::{answers::translates, run::Agent};
 
 impl Agent {
     /// Checks without an event; to be called about every second.
@@ -32,20 +32,21 @@ impl Agent {
         self.log_warnings(now);
     }
 
-    /// Reads the counters of modes nat and fullnat; without such groups, their exhaustion has
-    /// ended.
+    /// Reads the counters, and the bindings of modes nat and fullnat.
     async fn count(&mut self, now: Instant) {
         let Some(balancer) = &self.balancer else {
             return;
         };
+        match self.stats.read(&[], &[]) {
+            Ok(stats) => {
+                self.exhaustion.compare(&stats, now);
+                self.counter_ages.compare(&stats.drops, now);
+            }
+            Err(error) => tracing::debug!(%error, "cannot read the counters"),
+        }
         if !balancer.config.target_groups.iter().any(|group| translates(group)) {
-            self.exhaustion = Exhaustion::default();
             self.host_watch.forget_answers();
             return;
-        }
-        match self.stats.read(&[], &[]) {
-            Ok(stats) => self.exhaustion.compare(&stats, now),
-            Err(error) => tracing::debug!(%error, "cannot check for exhausted pools"),
         }
         let (config, targets) = (&balancer.config, &balancer.plan.targets);
         self.host_watch.check_bindings(config, targets, &self.stats, now).await;

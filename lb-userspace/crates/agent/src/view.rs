@@ -1,11 +1,15 @@
 //! PURE: the agent's state as `get` and `status` show it.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use lb_common::target::TargetState;
+use lb_config::Config;
 use lb_dataplane::{Attached, clock};
 use lb_health::Scheduler;
-use lb_plan::{self as plan, GroupTable, TargetReport};
+use lb_plan::{self as plan, GroupTable, Reason, TargetReport};
 
 use super::{
     AgentOptions, AttachedInterface, ListenerView, MapsView, Snapshot, TargetGroupView, TargetView,
@@ -35,25 +39,36 @@ pub(super) fn describe(
     snapshot.listeners = config
         .listeners
         .iter()
-        .map(|listener| ListenerView {
-            name: listener.name.clone(),
-            address: listener.shown_address(),
-            port: listener.ports.into(),
-            protocol: listener.protocol.to_string(),
-            target_group: listener.target_group.clone(),
-            id: plan::listener_id(listener, tables).unwrap_or(0),
+        .map(|listener| {
+            let id = plan::listener_id(listener, tables).unwrap_or(0);
+            let sorry = listener.sorry_target_group.as_ref();
+            let active = sorry.filter(|_| plan.sorry.contains(&id));
+            ListenerView {
+                name: listener.name.clone(),
+                address: listener.shown_address(),
+                port: listener.ports.into(),
+                protocol: listener.protocol.to_string(),
+                target_group: listener.target_group.clone(),
+                active_target_group: active.unwrap_or(&listener.target_group).clone(),
+                id,
+            }
         })
         .collect();
+    let backups = backups(config);
     snapshot.targets = plan
         .targets
         .iter()
-        .map(|report| target(report, drained.contains(&report.key), scheduler))
+        .map(|report| {
+            let backup =
+                backups.contains(&(&*report.key.group, report.key.address, report.key.port));
+            TargetView { backup, ..target(report, drained.contains(&report.key), scheduler) }
+        })
         .collect();
     let mut counts: BTreeMap<&str, Counts> = BTreeMap::new();
     for report in &plan.targets {
         let count = counts.entry(&report.key.group).or_default();
         count.targets += 1;
-        count.healthy += usize::from(report.state == TargetState::Healthy);
+        count.healthy += usize::from(report.shown_state() == TargetState::Healthy);
         count.fail_open |= report.in_ring && report.state == TargetState::Unhealthy;
     }
     snapshot.target_groups = config
@@ -69,6 +84,7 @@ pub(super) fn describe(
                 targets: count.targets,
                 healthy: count.healthy,
                 fail_open: count.fail_open,
+                minimum_healthy: group.life.minimum_healthy.of(group.targets.len()),
                 ring_slots: table.map_or(0, |(_, table)| table.ring.len()),
                 id: table.map_or(0, |(id, _)| *id),
             }
@@ -86,6 +102,17 @@ pub(super) fn describe(
     };
 }
 
+/// The backup targets, by group, address and port.
+fn backups(config: &Config) -> BTreeSet<(&str, IpAddr, u16)> {
+    config
+        .target_groups
+        .iter()
+        .flat_map(|group| group.targets.iter().map(move |target| (&*group.name, target)))
+        .filter(|(_, target)| target.backup)
+        .map(|(group, target)| (group, target.address, target.port))
+        .collect()
+}
+
 fn interface(attached: &Attached) -> AttachedInterface {
     AttachedInterface {
         name: attached.name.clone(),
@@ -98,22 +125,36 @@ fn interface(attached: &Attached) -> AttachedInterface {
 }
 
 fn target(report: &TargetReport, drained: bool, scheduler: &Scheduler) -> TargetView {
-    // The plan has what the deciding probe saw; the checker has what the last one saw.
-    let latest = scheduler
-        .health(&report.key)
-        .filter(|health| health.state == report.state && !health.detail.is_empty());
+    // The plan has what the deciding probe saw; the checker has what the latest one saw. Reason and
+    // detail are of the same one.
+    let latest = scheduler.health(&report.key).filter(|health| {
+        health.state == report.state && !health.detail.is_empty() && is_of_check(report.reason)
+    });
+    let (reason, detail) = match latest {
+        Some(health) => (health.reason, health.detail),
+        None => (report.reason, report.detail.clone()),
+    };
     TargetView {
         group: report.key.group.to_string(),
         address: Some(report.key.address),
         port: report.key.port,
         weight: report.weight,
-        state: state_name(report.state).to_owned(),
-        reason: report.reason.map(|reason| reason.to_string()).unwrap_or_default(),
-        detail: latest.map_or_else(|| report.detail.clone(), |health| health.detail),
+        backup: false,
+        state: state_name(report.shown_state()).to_owned(),
+        reason: reason.map(|reason| reason.to_string()).unwrap_or_default(),
+        detail,
         drained,
         leaving: report.leaving,
         keeps_flows_for: report.until.map(|until| until.saturating_sub(clock::seconds())),
         share: report.share,
         id: report.id,
     }
+}
+
+/// Whether a reason comes from the health checks, and not from the plan.
+const fn is_of_check(reason: Option<Reason>) -> bool {
+    !matches!(
+        reason,
+        Some(Reason::IpUnusable | Reason::NotInUse | Reason::DeregistrationInProgress)
+    )
 }

@@ -43,7 +43,7 @@ impl WarningLog {
     /// Takes over what holds now; gives what is new.
     fn begun<'new>(&mut self, warnings: &'new [Warning], now: Instant) -> Vec<&'new Warning> {
         let new = |warning: &&Warning| {
-            let Warning { kind, subject, text } = *warning;
+            let Warning { kind, subject, text, .. } = *warning;
             let logged = Logged { text: text.clone(), last_seen: now };
             self.0.insert((*kind, subject.clone()), logged).is_none()
         };

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use lb_dataplane::{Attached, DataPath};
-use lb_plan::warning::{Warning, WarningKind};
+use lb_plan::warning::{Warning, WarningKind, merged};
 
 use super::run::Agent;
 
@@ -23,7 +23,7 @@ impl Agent {
             all.extend(self.tunnel.warnings());
         }
         all.sort_by_key(|warning| warning.kind);
-        all
+        merged(all)
     }
 
     /// Logs what is new, and what has ended. Before the first verdicts, everything is missing, and

@@ -84,7 +84,7 @@ pub(super) fn view(explained: &Explained, snapshot: &Snapshot) -> ExplainView {
         reason: reason.map(str::to_owned),
         detail,
         listener: listener.map(|one| one.name.clone()),
-        target_group: listener.map(|one| one.target_group.clone()),
+        target_group: listener.map(|one| one.active_target_group.clone()),
         slot: has(Explanation::SLOT).then_some(noted.slot),
         target: target.and_then(|one| Some(SocketAddr::new(one.address?, one.port))),
         flow: flow(noted.noted, remembers).map(str::to_owned),

@@ -14,6 +14,7 @@ mod explain;
 mod extract;
 mod failure;
 mod handshakes;
+mod head_errors;
 mod history;
 mod listener_sockets;
 mod model;

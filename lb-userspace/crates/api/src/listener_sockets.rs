@@ -36,6 +36,7 @@ use super::{
     access::{AccessOptions, Authority, Peer, Remote, Role, local},
     connections::{Connection, Connections, network},
     handshakes::Handshakes,
+    head_errors::HeadErrors,
     router::routes,
     socket::{BindError, SocketFile, bind},
 };
@@ -333,6 +334,6 @@ async fn answer(
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_timeout)
         .max_buf_size(BUFFER_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(HeadErrors::new(stream)), service)
         .await;
 }

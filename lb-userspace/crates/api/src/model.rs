@@ -170,6 +170,9 @@ pub struct DropView {
     pub reason: String,
     /// Packets.
     pub packets: u64,
+    /// Seconds since the last one; absent when none has been dropped since the agent started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seconds_ago: Option<u64>,
     /// What it means.
     pub help: String,
 }

@@ -198,7 +198,9 @@ async fn explain(
     let explained = spawn_blocking(explain).await;
     match explained.map_err(unavailable)? {
         Ok(explained) => Ok(Json(super::explain::view(&explained, &snapshot))),
-        Err(error @ ExplainError::Families { .. }) => Err(Failure::bad_request(error.to_string())),
+        Err(error @ (ExplainError::Families { .. } | ExplainError::NoEnd { .. })) => {
+            Err(Failure::bad_request(error.to_string()))
+        }
         Err(error) => Err(unavailable(error)),
     }
 }

@@ -39,6 +39,7 @@ fn view(snapshot: &Snapshot, stats: &Stats) -> StatsView {
     let drops = stats.drops.iter().map(|(reason, packets)| DropView {
         reason: reason.name().to_owned(),
         packets: *packets,
+        last_seconds_ago: snapshot.drop_ages.get(reason.name()).copied(),
         help: reason.help().to_owned(),
     });
     let counters = stats.counters.iter().map(|(counter, value)| CounterView {
@@ -75,6 +76,7 @@ mod tests {
                 ListenerView { name: "dns".to_owned(), id: 2, ..ListenerView::default() },
             ],
             targets: vec![TargetView { port: 80, id: 9, ..TargetView::default() }],
+            drop_ages: BTreeMap::from([("no_target".to_owned(), 300)]),
             ..Snapshot::default()
         };
         let stats = Stats {
@@ -97,6 +99,7 @@ mod tests {
         );
         assert_eq!((view.remembered_flows, view.remembered_flows_max), (17, 1 << 16));
         assert_eq!((view.translated_flows, view.translated_flows_max), (5, 1 << 18));
+        assert_eq!(view.drops[0].last_seconds_ago, Some(300));
         assert_eq!(view.drops[0].help, DropReason::NoTarget.help());
     }
 }

@@ -1,6 +1,6 @@
 //! What is wrong with a configuration: every error, each with its path, line and column.
 
-use std::fmt;
+use std::{collections::HashMap, fmt};
 
 use thiserror::Error;
 
@@ -200,5 +200,57 @@ impl fmt::Display for Warning {
             write!(formatter, "line {line}: ")?;
         }
         write!(formatter, "{}", self.0)
+    }
+}
+
+/// The first of those warnings each that say the same but for numbers (`web1`, `web2`), and how many
+/// more there are of it.
+#[must_use]
+pub fn alike(warnings: &[Warning]) -> Vec<(&Warning, usize)> {
+    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut first: Vec<(&Warning, usize)> = Vec::new();
+    for warning in warnings {
+        let place = *places.entry(pattern(&warning.0.message)).or_insert(first.len());
+        match first.get_mut(place) {
+            Some((_, more)) => *more += 1,
+            None => first.push((warning, 0)),
+        }
+    }
+    first
+}
+
+/// A message with `0` for each number.
+fn pattern(message: &str) -> String {
+    let mut pattern = String::with_capacity(message.len());
+    for character in message.chars() {
+        if !character.is_ascii_digit() {
+            pattern.push(character);
+        } else if !pattern.ends_with('0') {
+            pattern.push('0');
+        }
+    }
+    pattern
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thousand_alike_warnings_are_one() {
+        let mut warnings: Vec<Warning> = (0..1000)
+            .map(|number| {
+                let message = format!("no listener forwards to web{number}");
+                Warning::at(format!("target_groups[{number}]"), message)
+            })
+            .collect();
+        warnings.insert(500, Warning::at("listeners", "is empty"));
+        let found = alike(&warnings);
+        assert_eq!(found.len(), 2);
+        assert_eq!(
+            (found[0].0.remark().message(), found[0].1),
+            ("no listener forwards to web0", 999)
+        );
+        assert_eq!((found[1].0.remark().message(), found[1].1), ("is empty", 0));
     }
 }

@@ -36,7 +36,7 @@ pub use checker::Checker;
 pub use difference::Difference;
 pub use document::{Document, EditError};
 pub use edit::Edit;
-pub use error::{ConfigError, ConfigErrors, Warning};
+pub use error::{ConfigError, ConfigErrors, Warning, alike};
 pub use files::{EXEC_CHECKS_OFF, FileCheck};
 pub use layer7::Layer7;
 pub use limits::Limits;

@@ -43,7 +43,7 @@ impl Limits {
     pub fn use_of(config: &Config) -> Self {
         let groups = &config.target_groups;
         let used: HashSet<&str> =
-            config.listeners.iter().map(|listener| listener.target_group.as_str()).collect();
+            config.listeners.iter().flat_map(|listener| listener.target_groups()).collect();
         let rings = groups
             .iter()
             .filter(|group| used.contains(&*group.name) && !group.targets.is_empty())

@@ -197,6 +197,8 @@ pub struct Target {
     pub port: u16,
     /// 0 to 1000; 0 takes no traffic.
     pub weight: u32,
+    /// Whether it takes new flows only while too few others are healthy: [`Life::backup_threshold`].
+    pub backup: bool,
 }
 
 /// What clients connect to.
@@ -212,6 +214,9 @@ pub struct Listener {
     pub protocol: Protocol,
     /// Name of the target group that it forwards to.
     pub target_group: String,
+    /// Name of the target group that it forwards to while that one has no target in service, or fewer
+    /// than its quorum. Another group with the same protocol, and flows that are looked up alike.
+    pub sorry_target_group: Option<String>,
     /// How long a silent flow is remembered; whole seconds.
     pub idle_timeout: Duration,
     /// Whether UDP flows are remembered.
@@ -231,6 +236,14 @@ pub enum UdpFlows {
 }
 
 impl Listener {
+    /// The names of the groups that it may forward to.
+    pub fn target_groups(&self) -> impl Iterator<Item = &str> {
+        [Some(&self.target_group), self.sorry_target_group.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+    }
+
     /// Its address and port, when it has one of each.
     #[must_use]
     pub fn exact(&self) -> Option<SocketAddr> {

@@ -32,6 +32,7 @@ pub(super) struct ListenerPositions {
     pub(super) index: usize,
     pub(super) at: At,
     pub(super) target_group: At,
+    pub(super) sorry_target_group: Option<At>,
 }
 
 /// Positions of the parts of a target group.

@@ -14,7 +14,13 @@ use std::{collections::HashSet, hash::Hash, net::SocketAddr};
 
 use lb_common::limits::WIDE_LISTENERS_MAX;
 
-use super::{Limits, model::Config, positions::Positions, section::Findings};
+use super::{
+    Limits,
+    error::At,
+    model::{Config, TargetGroup},
+    positions::Positions,
+    section::Findings,
+};
 
 /// Finds everything that is wrong with the whole.
 pub(super) fn check(config: &Config, places: &Positions, within: &Limits, findings: &Findings) {
@@ -92,6 +98,7 @@ fn groups(config: &Config, places: &Positions, findings: &Findings) {
             );
             findings.warn(&place.at, message);
         }
+        backups(group, &place.at, findings);
         if group.targets.is_empty() {
             findings.warn(
                 &place.at,
@@ -102,6 +109,27 @@ fn groups(config: &Config, places: &Positions, findings: &Findings) {
             let message = format!("all targets of {name} have weight 0: its packets are dropped");
             findings.warn(&place.at, message);
         }
+    }
+}
+
+/// Backups and a quorum that do something else than one may think.
+fn backups(group: &TargetGroup, at: &At, findings: &Findings) {
+    let (name, all) = (&group.name, group.targets.len());
+    let backups = group.targets.iter().filter(|target| target.backup).count();
+    if backups > 0 && backups == all {
+        let message =
+            format!("all targets of {name} are backups: they are used as if none of them were");
+        findings.warn(at, message);
+    }
+    if backups == 0 && group.life.backup_threshold > 1 {
+        let message = format!("backup_threshold of {name} does nothing: it has no backup targets");
+        findings.warn(at, message);
+    }
+    let quorum = usize::try_from(group.life.quorum).unwrap_or(usize::MAX);
+    if quorum > all && all > 0 {
+        let message =
+            format!("quorum of {name} is {quorum}, and it has {all} targets: none is ever used");
+        findings.warn(at, message);
     }
 }
 

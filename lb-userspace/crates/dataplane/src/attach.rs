@@ -43,6 +43,16 @@ pub(super) fn attach_at(
     index: u32,
     mode: XdpMode,
 ) -> Result<(Attached, FdLink), AttachError> {
+    attach_by(name, index, mode, |native| create_link(program, name, index, native))
+}
+
+/// The same, with another way to make the link, natively or not.
+pub(super) fn attach_by<L>(
+    name: &str,
+    index: u32,
+    mode: XdpMode,
+    mut create: impl FnMut(bool) -> Result<L, AttachError>,
+) -> Result<(Attached, L), AttachError> {
     let attached = |native, reason: &str| Attached {
         name: name.to_owned(),
         index,
@@ -52,13 +62,13 @@ pub(super) fn attach_at(
     };
     let native_refused = match mode {
         XdpMode::Generic => None,
-        XdpMode::Native | XdpMode::Auto => match create_link(program, name, index, true) {
+        XdpMode::Native | XdpMode::Auto => match create(true) {
             Ok(link) => return Ok((attached(true, "the driver supports XDP programs"), link)),
             Err(AttachError::Unsupported { reason, .. }) if mode == XdpMode::Auto => Some(reason),
             Err(error) => return Err(error),
         },
     };
-    let link = create_link(program, name, index, false)?;
+    let link = create(false)?;
     let reason = native_refused.map_or_else(
         || "set with --xdp-mode generic".to_owned(),
         |reason| format!("the driver does not support XDP programs ({reason})"),
@@ -84,7 +94,7 @@ fn link_error(name: &str, error: &LinkError) -> AttachError {
 }
 
 /// Turns the kernel's number into what the operator can do about it.
-fn explain(name: &str, native: bool, source: ProgramError) -> AttachError {
+pub(super) fn explain(name: &str, native: bool, source: ProgramError) -> AttachError {
     let number = match &source {
         ProgramError::SyscallError(error) => error.io_error.raw_os_error(),
         _ => None,

@@ -1,12 +1,18 @@
 //! The target side: loads the decapsulator, keeps the addresses that it knows current, and says what
 //! it has refused.
 
-use std::{collections::BTreeSet, io, net::IpAddr, time::Duration};
+use std::{
+    collections::BTreeSet,
+    io,
+    net::IpAddr,
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd, RawFd},
+    time::Duration,
+};
 
 use aya::{
     Ebpf, EbpfLoader,
     maps::{HashMap, LpmTrie, Map, MapData, MapError, lpm_trie::Key},
-    programs::links::FdLink,
+    programs::Xdp,
 };
 use ipnet::IpNet;
 use lb_common::{
@@ -19,11 +25,11 @@ use thiserror::Error;
 
 use super::{
     Attached, DECAP_OBJECT, Facts, LoadError, XdpMode,
-    attach::{attach, interface_index},
+    attach::{attach_by, explain, interface_index},
     attach_error::AttachError,
-    links::replace,
     load_program::load_program,
     target_addresses::{self, TargetAddresses},
+    xdp_link,
 };
 
 /// How often the host's addresses are read, in addition to notifications of the kernel.
@@ -60,12 +66,37 @@ impl DecapError {
     }
 }
 
-/// The attached decapsulator; dropping it detaches it.
+/// The link of a decapsulator before, which the service manager has kept: its program unwraps packets
+/// until this one takes its place.
+#[derive(Debug)]
+pub struct KeptLink {
+    link: OwnedFd,
+    index: u32,
+    native: bool,
+}
+
+/// The name of a link at the service manager begins with this.
+const KEPT_PREFIX: &str = "xdp";
+
+impl KeptLink {
+    /// The descriptor with this number and name, as the service manager passed it; `None` when that is
+    /// no link of a decapsulator. To be called once for each.
+    #[must_use]
+    pub fn passed(number: RawFd, name: &str) -> Option<Self> {
+        let mut parts = name.split('-');
+        let (prefix, index, mode) = (parts.next()?, parts.next()?, parts.next()?);
+        let index = index.parse().ok().filter(|_| prefix == KEPT_PREFIX)?;
+        let link = xdp_link::passed(number)?;
+        Some(Self { link, index, native: mode == "native" })
+    }
+}
+
+/// The attached decapsulator; dropping it detaches it, unless somebody else has its link, too.
 #[derive(Debug)]
 pub struct Decapsulator {
     ebpf: Ebpf,
     /// `None` while the program cannot be attached.
-    link: Option<FdLink>,
+    link: Option<OwnedFd>,
     mode: XdpMode,
     attached: Attached,
     /// Every address of the host.
@@ -95,8 +126,9 @@ pub struct DecapOptions {
 }
 
 impl Decapsulator {
-    /// Loads and attaches it.
-    pub fn start(options: &DecapOptions) -> Result<Self, DecapError> {
+    /// Loads and attaches it. The program of a link that was kept is replaced when all is ready: no
+    /// packet is lost.
+    pub fn start(options: &DecapOptions, kept: Option<KeptLink>) -> Result<Self, DecapError> {
         let DecapOptions { interface, mode, gue_port, allowed, vips } = options;
         Facts::read().and_then(|facts| facts.check()).map_err(LoadError::from)?;
         interface_index(interface)?;
@@ -114,16 +146,65 @@ impl Decapsulator {
                 .insert(&prefix_key(net), 1, 0)
                 .map_err(|source| DecapError::Map { map: map::SOURCES, source })?;
         }
-        let (attached, link) = {
-            let program = load_program(&mut ebpf, program::DECAP)?;
-            attach(program, interface, *mode)?
-        };
-        let (link, mode) = (Some(link), *mode);
+        load_program(&mut ebpf, program::DECAP)?;
         let (known, named) = (TargetAddresses::default(), vips.clone());
-        let mut started =
-            Self { ebpf, link, mode, attached, own, vips: whole, prefixes, known, named };
+        let mut started = Self {
+            ebpf,
+            link: None,
+            mode: *mode,
+            attached: Attached { name: interface.clone(), ..Attached::default() },
+            own,
+            vips: whole,
+            prefixes,
+            known,
+            named,
+        };
         started.refresh()?;
+        if !kept.is_some_and(|kept| started.take_over(kept)) {
+            started.attach()?;
+        }
         Ok(started)
+    }
+
+    fn attach(&mut self) -> Result<(), DecapError> {
+        let (name, mode) = (self.attached.name.clone(), self.mode);
+        let index = interface_index(&name)?;
+        let program: &Xdp = load_program(&mut self.ebpf, program::DECAP)?;
+        let (attached, link) = attach_by(&name, index, mode, |native| {
+            xdp_link::create(program, index, native).map_err(|error| explain(&name, native, error))
+        })?;
+        (self.attached, self.link) = (attached, Some(link));
+        Ok(())
+    }
+
+    /// Puts this program in the place of that of another decapsulator; says whether that was possible.
+    fn take_over(&mut self, kept: KeptLink) -> bool {
+        let KeptLink { link, index, native } = kept;
+        let name = self.attached.name.clone();
+        let suits = match self.mode {
+            XdpMode::Auto => true,
+            XdpMode::Native => native,
+            XdpMode::Generic => !native,
+        };
+        let Ok(program) = load_program(&mut self.ebpf, program::DECAP) else {
+            return false;
+        };
+        let is_there = interface_index(&name).is_ok_and(|now| now == index);
+        if !suits || !is_there || xdp_link::update(&link, program).is_err() {
+            return false;
+        }
+        let reason = "taken over from the decapsulator before, without a lost packet".to_owned();
+        self.attached = Attached { name, index, native, reason, ..Attached::default() };
+        self.link = Some(link);
+        true
+    }
+
+    /// The link, for the service manager to keep over a restart, and the name to keep it by.
+    #[must_use]
+    pub fn link(&self) -> Option<(String, BorrowedFd<'_>)> {
+        let Attached { index, .. } = self.attached;
+        let name = format!("{KEPT_PREFIX}-{index}-{}", self.attached.mode());
+        self.link.as_ref().map(|link| (name, link.as_fd()))
     }
 
     /// Where it is attached.
@@ -136,14 +217,11 @@ impl Decapsulator {
     /// Says whether that was needed.
     pub fn restore(&mut self) -> Result<bool, DecapError> {
         let program = load_program(&mut self.ebpf, program::DECAP)?;
-        if let Some(Ok(link)) = self.link.take().map(|link| replace(program, link)) {
-            self.link = Some(link);
+        if self.link.as_ref().is_some_and(|link| xdp_link::update(link, program).is_ok()) {
             return Ok(false);
         }
-        let name = &self.attached.name;
-        let (attached, link) = attach(program, name, self.mode)?;
-        self.link = Some(link);
-        self.attached = attached;
+        self.link = None;
+        self.attach()?;
         Ok(true)
     }
 

@@ -3,7 +3,7 @@
 
 use std::{
     fmt,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -46,6 +46,16 @@ pub enum ExplainError {
         from: IpAddr,
         /// The other one.
         to: IpAddr,
+    },
+    /// No packet has such an end.
+    #[error("{end} is no {role} of a packet: {why}")]
+    NoEnd {
+        /// The end.
+        end: SocketAddr,
+        /// `source` or `destination`.
+        role: &'static str,
+        /// What is wrong with it.
+        why: &'static str,
     },
     /// The packet cannot be built.
     #[error("cannot build a packet: {0}")]
@@ -114,6 +124,8 @@ impl Explainer {
         protocol: Protocol,
         established: bool,
     ) -> Result<Explained, ExplainError> {
+        check_end(from, "source")?;
+        check_end(to, "destination")?;
         let frame = frame(from, to, protocol, established)?;
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = map_migration::written(&self.folder);
@@ -146,6 +158,22 @@ impl Explainer {
         *loaded = Some(Loaded { maps, balancer });
         Ok(Explained { action: result.return_value, noted, binding, frame: out })
     }
+}
+
+/// Refuses what no packet of a connection has: the data path would say something about it that is of
+/// no use.
+fn check_end(end: SocketAddr, role: &'static str) -> Result<(), ExplainError> {
+    let address = end.ip();
+    let why = if address.is_unspecified() {
+        "name the address of a host"
+    } else if address.is_multicast() || address == IpAddr::V4(Ipv4Addr::BROADCAST) {
+        "name the address of one host, not of several"
+    } else if end.port() == 0 {
+        "name a port from 1 to 65535"
+    } else {
+        return Ok(());
+    };
+    Err(ExplainError::NoEnd { end, role, why })
 }
 
 /// What tells pinned maps from those that replace them: another layout has another `META`, another
@@ -235,4 +263,27 @@ fn frame(
     };
     written.map_err(|error| ExplainError::Frame(error.to_string()))?;
     Ok(frame)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_that_no_packet_has_are_refused() {
+        for (end, says) in [
+            ("0.0.0.0:0", "0.0.0.0:0 is no source of a packet: name the address of a host"),
+            ("[::]:80", "[::]:80 is no source of a packet: name the address of a host"),
+            (
+                "224.0.0.1:80",
+                "224.0.0.1:80 is no source of a packet: name the address of one host, \
+                              not of several",
+            ),
+            ("10.0.0.1:0", "10.0.0.1:0 is no source of a packet: name a port from 1 to 65535"),
+        ] {
+            let refused = check_end(end.parse().unwrap(), "source").unwrap_err();
+            assert_eq!(refused.to_string(), says);
+        }
+        assert!(check_end("10.0.0.1:80".parse().unwrap(), "source").is_ok());
+    }
 }

@@ -43,6 +43,7 @@ mod stats;
 mod tail_call;
 mod target_addresses;
 mod verifier_log;
+mod xdp_link;
 
 pub use answered::Answered;
 pub use attach::{attach, interface_name};

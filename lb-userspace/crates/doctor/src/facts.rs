@@ -104,12 +104,30 @@ pub struct AgentFacts {
     pub last_error: String,
     /// Its warnings.
     pub warnings: Vec<Warning>,
+    /// Warnings of kinds that this version does not know.
+    pub unknown_warnings: Vec<String>,
+    /// Targets that are unhealthy: group, address and port, and why.
+    pub unhealthy: Vec<TargetProblem>,
+    /// Drained targets whose deregistration delay is over: they take no traffic until somebody
+    /// undrains them.
+    pub drained: Vec<String>,
     /// Names of the interfaces that it attached its program to.
     pub attached: Vec<String>,
     /// Its targets, and how the kernel would reach them.
     pub targets: Vec<TargetNextHop>,
     /// Packets that it dropped since the data path was loaded.
     pub drops: Vec<DropCount>,
+}
+
+/// An unhealthy target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetProblem {
+    /// For people: group, address and port.
+    pub name: String,
+    /// Its address, which `problem` may have in it.
+    pub address: IpAddr,
+    /// Reason and detail.
+    pub problem: String,
 }
 
 /// A target and how it is reached.
@@ -136,6 +154,8 @@ pub struct DropCount {
     pub reason: String,
     /// Packets.
     pub packets: u64,
+    /// Seconds since the last one; `None` if that was before the agent started.
+    pub last_seconds_ago: Option<u64>,
     /// What it means.
     pub help: String,
 }

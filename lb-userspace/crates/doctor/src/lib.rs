@@ -3,6 +3,7 @@
 //! Checks are pure: [`balancer_findings`] and [`target_findings`] make findings from facts. Only
 //! `gather` asks the host and the agent. Nothing here changes anything.
 
+mod alike;
 mod balancer;
 mod facts;
 mod finding;
@@ -15,7 +16,7 @@ mod target;
 pub use balancer::balancer_findings;
 pub use facts::{
     AgentFacts, Arrivals, BalancerFacts, DropCount, HostFacts, InterfaceFacts, TargetNextHop,
-    XdpFacts,
+    TargetProblem, XdpFacts,
 };
 pub use finding::{Finding, Severity};
 pub use forwarding::Forwarding;

@@ -39,6 +39,7 @@ pub(crate) struct Target {
     pub(crate) address: IpAddr,
     pub(crate) port: u16,
     pub(crate) weight: Option<u32>,
+    pub(crate) backup: bool,
     pub(crate) lines: Vec<usize>,
 }
 

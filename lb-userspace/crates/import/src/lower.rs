@@ -1,5 +1,7 @@
 //! From services to groups and listeners: what the modes of xelb allow, and what has to be said.
 
+use std::collections::BTreeSet;
+
 use lb_common::target::Mode;
 use lb_config::Protocol;
 
@@ -157,6 +159,7 @@ fn one_group(service: &Service, key: Key, name: String, ledger: &mut Ledger) -> 
         address: server.address,
         port: *port,
         weight,
+        backup: server.backup,
         lines: server.lines.clone(),
     };
     Some(Group {
@@ -239,6 +242,7 @@ fn attributes(service: &Service, ledger: &mut Ledger) -> Vec<(&'static str, Stri
     if service.is_sticky {
         attributes.push(("stickiness", "source_ip".to_owned()));
     }
+    attributes.extend(quorum(service, ledger));
     if let Some(seconds) = service.slow_start_s.filter(|seconds| *seconds > 0) {
         let bounded = seconds.clamp(30, 900);
         if bounded != seconds {
@@ -254,6 +258,36 @@ fn attributes(service: &Service, ledger: &mut Ledger) -> Vec<(&'static str, Stri
         attributes.push(("gue_variant", "0".to_owned()));
     }
     attributes
+}
+
+/// What becomes of a quorum. keepalived adds up weights, xelb counts targets.
+fn quorum(service: &Service, ledger: &mut Ledger) -> Option<(&'static str, String)> {
+    let (sum, line) = service.quorum.filter(|(sum, _)| *sum > 1)?;
+    let weights: BTreeSet<u32> =
+        service.servers.iter().filter(|server| !server.backup).map(|one| one.weight).collect();
+    let count = match weights.first() {
+        Some(weight) if weights.len() == 1 && *weight > 0 => sum.div_ceil(*weight),
+        _ => {
+            let message = format!(
+                "quorum {sum} is a sum of weights: set `quorum` (or `backup_threshold`, with a sorry \
+                 server) to a number of healthy targets"
+            );
+            ledger.hand(line, message);
+            return None;
+        }
+    };
+    let (key, message) = if service.servers.iter().any(|server| server.backup) {
+        let message = "quorum: below it, keepalived sends all flows to the sorry server; with \
+                       `backup_threshold`, xelb uses the backup target in addition to healthy ones";
+        ("backup_threshold", message)
+    } else {
+        let message = "quorum: a number of healthy targets here, not a sum of weights. It is not \
+                       `minimum_healthy_targets`, which does the opposite: below that, xelb uses \
+                       unhealthy targets as well";
+        ("quorum", message)
+    };
+    ledger.changed(line, message);
+    Some((key, count.to_string()))
 }
 
 fn listener(

@@ -29,6 +29,8 @@ pub(crate) struct Service {
     pub(crate) is_stateless: bool,
     pub(crate) slow_start_s: Option<u64>,
     pub(crate) gue_port: Option<u16>,
+    /// Sum of the weights of healthy servers below which the service is down, and its line.
+    pub(crate) quorum: Option<(u32, usize)>,
     /// First and last line of its section, where its remarks belong.
     pub(crate) span: (usize, usize),
     /// Lines that the group as a whole comes from.
@@ -48,6 +50,7 @@ impl Service {
             is_stateless: false,
             slow_start_s: None,
             gue_port: None,
+            quorum: None,
             span: (line, line),
             lines: vec![line],
         }
@@ -94,6 +97,8 @@ pub(crate) struct Server {
     /// `None` is the port of the endpoint.
     pub(crate) port: Option<u16>,
     pub(crate) weight: u32,
+    /// Whether it is used only without the others.
+    pub(crate) backup: bool,
     pub(crate) lines: Vec<usize>,
 }
 

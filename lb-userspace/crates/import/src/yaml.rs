@@ -150,6 +150,9 @@ fn group(text: &mut String, group: &Group) {
         if let Some(weight) = target.weight {
             let _written = write!(row, ", weight: {weight}");
         }
+        if target.backup {
+            row.push_str(", backup: true");
+        }
         line(text, &format!("{row} }}"));
     }
     if let Some(check) = &group.check {

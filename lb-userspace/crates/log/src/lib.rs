@@ -64,7 +64,8 @@ pub enum LogFormat {
 pub fn start(format: LogFormat) -> io::Result<()> {
     let queue = QUEUE.get_or_init(Queue::default);
     queue.start(io::stderr())?;
-    let filter = EnvFilter::try_from_env("XELB_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = env::var("XELB_LOG").ok().and_then(|text| filter(&text));
+    let filter = filter.unwrap_or_else(|| EnvFilter::new("info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(|| queue.clone())
@@ -83,6 +84,27 @@ pub fn start(format: LogFormat) -> io::Result<()> {
         finish(PANIC_PATIENCE);
     }));
     Ok(())
+}
+
+/// What the log calls the parts of xelb: which crate a line comes from is of no use to an operator.
+const OWN_TARGET: &str = "xelb";
+
+/// What the names of its crates begin with.
+const OWN_CRATES: &str = "lb_";
+
+/// Whether a line comes from xelb, not from a library.
+fn is_own(target: &str) -> bool {
+    target.starts_with(OWN_CRATES)
+}
+
+/// A filter as people write it, such as `info` or `warn,xelb=debug`; `None` for a wrong one.
+fn filter(text: &str) -> Option<EnvFilter> {
+    let directive = |directive: &str| match directive.trim().strip_prefix(OWN_TARGET) {
+        Some(rest) if rest.is_empty() || rest.starts_with('=') => format!("{OWN_CRATES}{rest}"),
+        _ => directive.to_owned(),
+    };
+    let directives: Vec<String> = text.split(',').map(directive).collect();
+    EnvFilter::try_new(directives.join(",")).ok()
 }
 
 /// Prints an error to standard error in the form of the log, whatever the log leaves out.
@@ -196,21 +218,31 @@ where
         }
         let json =
             || format::json().flatten_event(true).with_current_span(false).with_span_list(false);
+        let target = event.metadata().target();
+        let plain = || format::format().with_target(!is_own(target));
         let mut text = String::new();
+        let into = Writer::new(&mut text);
         match (self.format, self.journal) {
-            (LogFormat::Text, false) => {
-                return format::format().format_event(context, writer, event);
-            }
-            (LogFormat::Json, false) => return json().format_event(context, writer, event),
+            (LogFormat::Text, false) => return plain().format_event(context, writer, event),
             (LogFormat::Text, true) => {
-                let line = format::format().without_time().with_level(false);
-                line.format_event(context, Writer::new(&mut text), event)?;
+                plain().without_time().with_level(false).format_event(context, into, event)?;
             }
+            (LogFormat::Json, false) => json().format_event(context, into, event)?,
             (LogFormat::Json, true) => {
-                json().without_time().format_event(context, Writer::new(&mut text), event)?;
+                json().without_time().format_event(context, into, event)?;
             }
         }
-        writeln!(writer, "{}", prefixed(priority(*event.metadata().level()), &text))
+        if self.format == LogFormat::Json && is_own(target) {
+            // The last one of the line: texts of others come before it.
+            let (named, shown) = (format!("\"target\":\"{target}\""), "\"target\":\"xelb\"");
+            if let Some(at) = text.rfind(&named) {
+                text.replace_range(at..at + named.len(), shown);
+            }
+        }
+        if self.journal {
+            text = format!("{}\n", prefixed(priority(*event.metadata().level()), &text));
+        }
+        writer.write_str(&text)
     }
 }
 
@@ -260,12 +292,8 @@ mod tests {
             tracing::debug!("one");
             tracing::trace!("two");
         });
-        let target = module_path!();
-        let expected = format!(
-            "<3>{target}: refused:\n<3>x.yaml:1: wrong\n<3>x.yaml:2: wrong\n\
-             <4>{target}: generic device=\"eth0\"\n<6>{target}: started\n<7>{target}: one\n\
-             <7>{target}: two\n"
-        );
+        let expected = "<3>refused:\n<3>x.yaml:1: wrong\n<3>x.yaml:2: wrong\n<4>generic \
+                        device=\"eth0\"\n<6>started\n<7>one\n<7>two\n";
         assert_eq!(text, expected);
     }
 
@@ -275,7 +303,23 @@ mod tests {
         let text = logged(lines, || tracing::warn!("generic"));
         let (time, rest) = text.trim_start().split_once(' ').unwrap();
         assert!(humantime::parse_rfc3339(time).is_ok(), "{text}");
-        assert_eq!(rest.trim_start(), format!("WARN {}: generic\n", module_path!()));
+        assert_eq!(rest.trim_start(), "WARN generic\n");
+    }
+
+    #[test]
+    fn lines_of_libraries_name_them() {
+        let lines = Lines { format: LogFormat::Text, journal: true };
+        let text = logged(lines, || tracing::warn!(target: "aya::bpf", "no such map"));
+        assert_eq!(text, "<4>aya::bpf: no such map\n");
+    }
+
+    #[test]
+    fn filters_name_xelb() {
+        let shown = |text| filter(text).map(|filter| filter.to_string());
+        assert_eq!(shown("info").as_deref(), Some("info"));
+        assert_eq!(shown("xelb=debug").as_deref(), Some("lb_=debug"));
+        assert_eq!(shown("warn,xelb=debug").as_deref(), Some("lb_=debug,warn"));
+        assert_eq!(shown("warn,hyper=trace").as_deref(), Some("hyper=trace,warn"));
     }
 
     #[test]
@@ -296,7 +340,7 @@ mod tests {
             assert_eq!(objects.len(), 2, "{text}");
             assert_eq!(objects[0]["message"], "first\nsecond \"quoted\"");
             assert_eq!((&objects[0]["count"], &objects[0]["level"]), (&3.into(), &"WARN".into()));
-            assert_eq!(objects[1]["target"], module_path!());
+            assert_eq!(objects[1]["target"], OWN_TARGET);
             assert_eq!(objects[1].get("timestamp").is_some(), !journal, "{text}");
             assert_eq!(text.starts_with("<4>{"), journal, "{text}");
         }

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use lb_common::Target;
+use lb_common::{Target, target::TargetState};
 use lb_config::{TargetGroup, TargetKey, Tunnel};
 
 use super::{GroupTable, Tables, TargetReport, rings::Ring};
@@ -63,6 +63,9 @@ pub(super) struct GroupPlan {
     pub(super) warnings: Vec<Warning>,
     /// When it changes without any event.
     pub(super) next_change: Option<u32>,
+    /// Whether it serves nobody as its listeners want: no target is in service, or fewer than its quorum.
+    /// Not while its targets wait for their first health check.
+    pub(super) is_down: bool,
     /// Whether it is what was there before it.
     pub(super) is_stable: bool,
 }
@@ -117,6 +120,12 @@ impl Cache {
 }
 
 impl GroupPlan {
+    /// Whether a healthy target takes new flows.
+    pub(super) fn serves(&self) -> bool {
+        let takes = |report: &TargetReport| report.in_ring && report.state == TargetState::Healthy;
+        self.reports.iter().any(takes)
+    }
+
     /// Whether it is its own successor: it has come of the same cause, from what it is itself, and
     /// time alone does not change it.
     pub(super) fn stands(

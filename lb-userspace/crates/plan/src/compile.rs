@@ -4,6 +4,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    mem,
     sync::Arc,
 };
 
@@ -41,6 +42,8 @@ pub struct Plan {
     pub warnings: Vec<Warning>,
     /// Ids of listeners that wait for the group that they switched to.
     pub waiting: BTreeSet<u16>,
+    /// Ids of listeners that forward to their sorry group.
+    pub sorry: BTreeSet<u16>,
     /// The groups, for the next plan's `Inputs`.
     pub cache: Cache,
 }
@@ -155,7 +158,7 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
                 ..Plan::default()
             },
             tables: Tables::default(),
-            used: listeners.map(|listener| listener.target_group.as_str()).collect(),
+            used: listeners.flat_map(|listener| listener.target_groups()).collect(),
             known_groups: known_groups.map(|(id, group)| (&*group.name, *id)).collect(),
             renamed,
             previous: BTreeMap::new(),
@@ -229,6 +232,8 @@ impl<'run, 'inputs> Compiler<'run, 'inputs> {
     fn listeners(&mut self) -> Result<(), PlanError> {
         let mut planned =
             listeners::plan(self.inputs.config, &self.plan.cache, self.inputs.previous)?;
+        self.plan.sorry = mem::take(&mut planned.sorry);
+        self.warn_of_sorry(&planned);
         self.lead(&mut planned)?;
         let wide = planned.wide.keys().chain(self.inputs.previous.wide.keys());
         if wide.collect::<BTreeSet<_>>().len() > WIDE_LISTENERS_MAX {

@@ -7,7 +7,7 @@ use super::{
     GroupTable, PlanError,
     cache::{Cause, GroupPlan},
     compile::{Compiler, table_full},
-    ring_membership,
+    ring_membership::Membership,
     rings::{Facts, Ring},
     slot_allocator,
     targets::PlannedTarget,
@@ -32,13 +32,17 @@ impl Compiler<'_, '_> {
             .ok_or_else(|| table_full("target groups", GROUPS_MAX))?;
         let mut previous = self.previous.remove(&id).unwrap_or_default();
         let (mut drafts, verdicts) = self.targets(id, group, used, &mut previous)?;
-        let warnings = if used { ring_membership::warnings(group, &verdicts) } else { Vec::new() };
+        let membership = Membership::new(group, &verdicts);
+        let warnings = if used { membership.warnings() } else { Vec::new() };
         self.leaving(id, group, previous, &mut drafts);
         let mut table =
             GroupTable { name: group.name.clone(), ring: RingRef::NONE, slots: [].into() };
         let mut ring = None;
         if used && !drafts.is_empty() {
-            let in_ring = ring_membership::in_ring(group, &verdicts);
+            let in_ring = membership.in_ring();
+            for (draft, target) in drafts.iter_mut().zip(&group.targets) {
+                draft.note_backup(target, group);
+            }
             let members = self.members(group, &mut drafts, &in_ring);
             ring = Some(self.ring(id, &mut table, members, &mut drafts, group)?);
         }
@@ -55,6 +59,7 @@ impl Compiler<'_, '_> {
             reports: drafts.into_iter().map(|draft| draft.report).collect(),
             warnings,
             next_change: self.next_change,
+            is_down: used && membership.is_down(),
             is_stable,
             cause,
         })

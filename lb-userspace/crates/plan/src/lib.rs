@@ -26,6 +26,7 @@ mod ring_membership;
 mod rings;
 mod slot_allocator;
 mod slot_writes;
+mod sorry;
 mod tables;
 mod target_lifecycle;
 mod target_reports;

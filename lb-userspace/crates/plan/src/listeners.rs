@@ -24,6 +24,8 @@ pub(super) struct Listeners {
     pub(super) exact: BTreeMap<ListenerKey, Listener>,
     pub(super) vips: BTreeSet<VipKey>,
     pub(super) wide: BTreeMap<WidePrefix, WideListeners>,
+    /// Ids of those that go to their sorry group.
+    pub(super) sorry: BTreeSet<u16>,
 }
 
 impl Listeners {
@@ -58,13 +60,19 @@ pub(super) fn plan(
     let mut sorted: Vec<&config::Listener> = config.listeners.iter().map(Arc::as_ref).collect();
     sorted.sort_by_key(|listener| (listener.exact().is_none(), listener.address.prefix_len()));
     for listener in sorted {
-        let (group, found) = group(listener, &found, groups)?;
+        let is_sorry = is_sorry(listener, groups);
+        let name = if is_sorry { listener.sorry_target_group.as_deref() } else { None };
+        let name = name.unwrap_or(&listener.target_group);
+        let (group, found) = group(listener, name, &found, groups)?;
         let key = listener_key(listener);
         let id = listener_id(listener, previous)
             .filter(|id| !taken.contains(id))
             .or_else(|| ids.take(|| used(previous)))
             .ok_or(PlanError::NoRoomToReplace { what: "listeners", limit: LISTENERS_MAX - 1 })?;
         taken.insert(id);
+        if is_sorry {
+            planned.sorry.insert(id);
+        }
         let entry = entry(listener, id, group, found);
         if let Some(key) = key {
             planned.vips.insert(key.vip());
@@ -79,13 +87,23 @@ pub(super) fn plan(
     Ok(planned)
 }
 
-/// The group of a listener, and its id.
+/// Whether a listener goes to its sorry group: its own is down, and that one is not.
+fn is_sorry(listener: &config::Listener, groups: &Cache) -> bool {
+    let is_down = |name: &str| groups.group(name).is_some_and(|group| group.is_down);
+    let Some(sorry) = &listener.sorry_target_group else {
+        return false;
+    };
+    let serves = |name: &str| groups.group(name).is_some_and(|group| group.serves());
+    is_down(&listener.target_group) && serves(sorry)
+}
+
+/// A group of a listener, and its id.
 fn group<'config>(
     listener: &config::Listener,
+    name: &str,
     found: &HashMap<&str, &'config TargetGroup>,
     groups: &Cache,
 ) -> Result<(u16, &'config TargetGroup), PlanError> {
-    let name = listener.target_group.as_str();
     let id = groups.group(name).map(|group| group.id);
     id.zip(found.get(name).copied()).ok_or_else(|| PlanError::GroupMissing {
         listener: listener.name.clone(),

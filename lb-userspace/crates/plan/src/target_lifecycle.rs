@@ -43,6 +43,16 @@ pub(super) enum Candidate {
     Weightless,
     /// Packets cannot reach it.
     Unreachable,
+    /// The kernel is looking up its next hop.
+    Resolving,
+}
+
+/// Why a target has no next hop.
+enum NoNextHop {
+    /// The kernel has not answered yet.
+    Pending(String),
+    /// Packets cannot reach it.
+    Unusable(String),
 }
 
 /// One target, to be judged.
@@ -94,7 +104,15 @@ impl<'inputs> Case<'_, 'inputs> {
         }
         match self.next_hop() {
             Ok(next_hop) => verdict.next_hop = Some(next_hop),
-            Err(why) => {
+            Err(NoNextHop::Pending(why)) => {
+                if matches!(verdict.candidate, Candidate::InService | Candidate::FailOpen) {
+                    verdict.candidate = Candidate::Resolving;
+                }
+                if verdict.detail.is_empty() {
+                    verdict.detail = format!("takes no traffic yet: {why}");
+                }
+            }
+            Err(NoNextHop::Unusable(why)) => {
                 verdict.reason = Some(Reason::IpUnusable);
                 verdict.detail = why;
                 verdict.candidate = Candidate::Unreachable;
@@ -191,20 +209,23 @@ impl<'inputs> Case<'_, 'inputs> {
         }
     }
 
-    /// Its next hop, or why it cannot be used.
-    fn next_hop(&self) -> Result<&'inputs NextHop, String> {
+    /// Its next hop, or why it has none.
+    fn next_hop(&self) -> Result<&'inputs NextHop, NoNextHop> {
         let address = self.target.address;
         match self.inputs.next_hops.get(&address) {
-            None => Err(format!("the next hop of {address} is still being looked up")),
-            Some(NextHopState::Asking(why) | NextHopState::Unresolved(why)) => Err(why.clone()),
+            None | Some(NextHopState::Asking(_)) => {
+                let why = format!("the next hop of {address} is being looked up");
+                Err(NoNextHop::Pending(why))
+            }
+            Some(NextHopState::Unresolved(why)) => Err(NoNextHop::Unusable(why.clone())),
             Some(NextHopState::Resolved(next_hop))
                 if self.group.forwarding == Mode::L2dsr && !next_hop.on_link =>
             {
-                Err(format!(
+                Err(NoNextHop::Unusable(format!(
                     "{address} is behind a router, and l2dsr reaches only targets on the same \
                      layer 2 network: use forwarding ipip, or connect this host to the network of \
                      the target"
-                ))
+                )))
             }
             Some(NextHopState::Resolved(next_hop)) => Ok(next_hop),
         }

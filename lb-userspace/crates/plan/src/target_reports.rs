@@ -33,6 +33,18 @@ pub struct TargetReport {
     pub share: f64,
 }
 
+impl TargetReport {
+    /// The state to show: a target that packets cannot reach is not healthy for anybody, whatever
+    /// its checks say.
+    #[must_use]
+    pub fn shown_state(&self) -> TargetState {
+        match (self.state, self.reason) {
+            (TargetState::Healthy, Some(Reason::IpUnusable)) => TargetState::Unhealthy,
+            (state, _) => state,
+        }
+    }
+}
+
 /// Reports on all targets, group by group.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reports {

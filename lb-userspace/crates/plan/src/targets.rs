@@ -25,6 +25,9 @@ use crate::{
 /// the longest idle timeout (100 minutes, and an eighth more).
 const ID_REST: u32 = 6000 + 6000 / 8 + 1;
 
+/// What the detail of a healthy backup begins with.
+const BACKUP: &str = "backup: ";
+
 /// A target of the group that is being planned.
 pub(super) struct PlannedTarget<'inputs> {
     pub(super) report: TargetReport,
@@ -34,6 +37,17 @@ pub(super) struct PlannedTarget<'inputs> {
 }
 
 impl PlannedTarget<'_> {
+    /// Says of a healthy backup why it takes no flows. That of one in the ring is another matter.
+    pub(super) fn note_backup(&mut self, target: &config::Target, group: &TargetGroup) {
+        let report = &mut self.report;
+        if target.backup && report.state == TargetState::Healthy && report.detail.is_empty() {
+            let least = group.life.backup_threshold;
+            report.detail = format!(
+                "{BACKUP}takes new flows while fewer than {least} other targets are healthy"
+            );
+        }
+    }
+
     /// Whether its entry is the one that it had.
     pub(super) fn is_as_before(&self) -> bool {
         self.previous == Some(&self.entry)
@@ -230,6 +244,9 @@ impl<'inputs> Compiler<'_, 'inputs> {
         let drafts = drafts.iter_mut().zip(in_ring).filter(|(_, in_ring)| **in_ring);
         for (PlannedTarget { report, entry, previous }, _) in drafts {
             report.in_ring = true;
+            if report.detail.starts_with(BACKUP) {
+                "backup in use".clone_into(&mut report.detail);
+            }
             report.until = None;
             entry.flags |= Target::ROUTABLE | Target::ACCEPTING;
             let since = previous.filter(|before| before.is_accepting()).map(|before| before.since);
@@ -302,5 +319,5 @@ fn leaving_report(
 fn without_weight(entry: &Target) -> Option<config::Target> {
     let family = Family::try_from(entry.family).ok()?;
     let address = entry.address.to_ip(family);
-    Some(config::Target { address, port: entry.port.get(), weight: 0 })
+    Some(config::Target { address, port: entry.port.get(), weight: 0, backup: false })
 }

@@ -1,7 +1,7 @@
 //! A warning for the operator: a kind with a stable name, a subject, and a text. `status`, the log,
 //! `xelb doctor` and the metric `xelb_warnings` show the same; nothing here decides anything.
 
-use std::fmt;
+use std::{collections::HashMap, fmt};
 
 /// Whether traffic is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ macro_rules! kinds {
     ($($(#[doc = $help:literal])* $kind:ident, $name:literal, $harm:ident, $remedy:literal;)*) => {
         /// The kinds, in the order in which `status` shows them: loudest first. Names are part of the
         /// API; docs/metrics.md lists them.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum WarningKind {
             $($(#[doc = $help])* $kind,)*
         }
@@ -57,6 +57,10 @@ kinds! {
     /// No target of a group may take traffic.
     NoTargetInService, "no_target_in_service", Loss,
         "`xelb get targets` shows why no target takes traffic";
+    /// A group has fewer healthy targets than its quorum, and its listeners have no other group.
+    QuorumLost, "quorum_lost", Loss,
+        "`xelb get targets` says why its targets are not healthy; until enough are, its listeners \
+         take no new flows";
     /// Targets whose route or MAC is not known.
     NextHopUnresolved, "next_hop_unresolved", Loss,
         "DETAIL of `xelb get targets` has the reason; docs/next-hops.md explains each of them";
@@ -107,6 +111,13 @@ kinds! {
     /// Unhealthy targets are used because none, or too few, are healthy.
     FailOpen, "fail_open", Risk,
         "`xelb get targets` says why its targets are unhealthy";
+    /// Listeners forward to their sorry group.
+    SorryGroupInUse, "sorry_group_in_use", Risk,
+        "`xelb get targets` says why the targets of the first group are not healthy; the listeners go \
+         back as soon as enough are";
+    /// Backup targets take new flows.
+    BackupsInUse, "backups_in_use", Risk,
+        "`xelb get targets` says why the other targets are not healthy";
     /// Listeners switched to a group that has no target in service yet.
     SwitchWaits, "switch_waits", Risk,
         "wait for the first health checks of the group, or check with `xelb get targets` why they \
@@ -158,14 +169,49 @@ pub struct Warning {
     pub subject: String,
     /// All of it, for people.
     pub text: String,
+    /// What several target groups may have in common, so that it is said once; empty for a warning
+    /// that stays alone.
+    pub cause: String,
 }
+
+/// Target groups that a warning names.
+const GROUPS_NAMED_MAX: usize = 3;
 
 impl Warning {
     /// A warning.
     #[must_use]
     pub fn new(kind: WarningKind, subject: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { kind, subject: subject.into(), text: text.into() }
+        Self { kind, subject: subject.into(), text: text.into(), cause: String::new() }
     }
+}
+
+/// The warnings in their order. Those of several target groups with the same cause are one, whose
+/// subject is the first group: one target that does not answer may be in a hundred groups.
+#[must_use]
+pub fn merged(warnings: Vec<Warning>) -> Vec<Warning> {
+    let mut subjects: HashMap<(WarningKind, String), Vec<String>> = HashMap::new();
+    let mut first = Vec::with_capacity(warnings.len());
+    for warning in warnings {
+        let Warning { kind, subject, cause, .. } = &warning;
+        if !cause.is_empty() {
+            let alike = subjects.entry((*kind, cause.clone())).or_default();
+            alike.push(subject.clone());
+            if alike.len() > 1 {
+                continue;
+            }
+        }
+        first.push(warning);
+    }
+    for warning in &mut first {
+        let alike = subjects.get(&(warning.kind, warning.cause.clone()));
+        if let Some(alike) = alike.filter(|alike| alike.len() > 1) {
+            let more = alike.len().saturating_sub(GROUPS_NAMED_MAX);
+            let named = alike.get(..alike.len() - more).unwrap_or_default().join(", ");
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            warning.text = format!("target groups {named}{more}: {}", warning.cause);
+        }
+    }
+    first
 }
 
 impl fmt::Display for Warning {
@@ -192,5 +238,23 @@ mod tests {
             assert!(kind.name().bytes().all(|byte| byte == b'_' || byte.is_ascii_lowercase()));
         }
         assert_eq!(WarningKind::named("unheard_of"), None);
+    }
+
+    #[test]
+    fn one_cause_is_said_once() {
+        let warning = |group: &str, cause: &str| Warning {
+            cause: cause.to_owned(),
+            ..Warning::new(WarningKind::NextHopUnresolved, group, format!("target group {group}"))
+        };
+        let shown = |warnings: Vec<Warning>| {
+            let warnings = merged(warnings).into_iter();
+            warnings.map(|one| format!("{}: {}", one.subject, one.text)).collect::<Vec<_>>()
+        };
+        let both = vec![warning("a", "no route"), warning("x", ""), warning("b", "no route")];
+        assert_eq!(shown(both), ["a: target groups a, b: no route", "x: target group x"]);
+        let many = ["a", "b", "c", "d", "e"].map(|group| warning(group, "no route")).into();
+        assert_eq!(shown(many), ["a: target groups a, b, c and 2 more: no route"]);
+        let apart = vec![warning("a", "no route"), warning("b", "no answer")];
+        assert_eq!(shown(apart), ["a: target group a", "b: target group b"]);
     }
 }

@@ -12,6 +12,7 @@ use super::traffic::rates;
 use crate::cli::{
     Attach,
     output::{Format, print},
+    progress,
     table::Table,
 };
 
@@ -98,6 +99,7 @@ impl SinkCommand {
             let mode = sink.attached().mode();
             print(&format!("counting at {} ({mode})\n", self.interface))?;
         }
+        progress::lasting(self.duration);
         let end = Instant::now() + self.duration;
         let mut watch = Watch { first: None, last: None, total: (0, 0) };
         let mut before = Instant::now();

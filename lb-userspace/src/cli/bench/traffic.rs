@@ -21,6 +21,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{
     output::{Format, print},
+    progress,
     table::Table,
 };
 
@@ -134,7 +135,7 @@ impl Traffic {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let stop = Arc::new(AtomicBool::new(false));
-        let quiet = self.format.is_for_programs();
+        let (quiet, duration) = (self.format.is_for_programs(), self.duration);
         let (task, format) = self.into_task();
         let run = task.run(
             |plan, path| {
@@ -142,6 +143,7 @@ impl Traffic {
                     // The result reports it again, and an error if the reader has gone.
                     let _printed = print(&announcement(plan, path));
                 }
+                progress::lasting(duration);
             },
             Arc::clone(&stop),
         );

@@ -58,7 +58,7 @@ impl Balancer {
         let tunnelled: BTreeSet<&str> = groups().map(|group| &*group.name).collect();
         let listeners = config.listeners.iter();
         let vips: BTreeSet<IpNet> = listeners
-            .filter(|listener| tunnelled.contains(&*listener.target_group))
+            .filter(|listener| listener.target_groups().any(|name| tunnelled.contains(name)))
             .map(|listener| listener.address)
             .collect();
         let gue = groups().filter(|group| group.forwarding == Mode::Gue);

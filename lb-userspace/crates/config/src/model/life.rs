@@ -17,6 +17,10 @@ pub struct Life {
     pub unhealthy_draining_interval: Duration,
     /// With fewer healthy targets, all are used.
     pub minimum_healthy: MinimumHealthy,
+    /// With fewer healthy targets that are no backups, backups are used as well; 1 at least.
+    pub backup_threshold: u32,
+    /// With fewer healthy targets, none takes new flows; 0 is no such limit.
+    pub quorum: u32,
 }
 
 /// Which flows go to one target.
@@ -46,17 +50,25 @@ impl Default for Life {
             connection_termination: false,
             unhealthy_draining_interval: Duration::ZERO,
             minimum_healthy: MinimumHealthy { count: 1, percentage: None },
+            backup_threshold: 1,
+            quorum: 0,
         }
     }
 }
 
 impl MinimumHealthy {
+    /// How many healthy targets of so many are enough.
+    #[must_use]
+    pub fn of(&self, all: usize) -> usize {
+        let wanted = usize::try_from(self.count).unwrap_or(usize::MAX);
+        let percentage = usize::try_from(self.percentage.unwrap_or(0)).unwrap_or(100);
+        wanted.max((percentage * all).div_ceil(100))
+    }
+
     /// Whether so many healthy targets of so many are enough.
     #[must_use]
     pub fn is_met(&self, healthy: usize, all: usize) -> bool {
-        let wanted = usize::try_from(self.count).unwrap_or(usize::MAX);
-        let percentage = usize::try_from(self.percentage.unwrap_or(0)).unwrap_or(100);
-        healthy >= wanted && healthy * 100 >= percentage * all
+        healthy >= self.of(all)
     }
 }
 

@@ -74,8 +74,9 @@ fn target(section: Section<'_>, group_port: Option<u16>) -> Option<Target> {
     let address = section.require("address", "address: 10.0.1.11", values::packet_target_address);
     let port = section.read("port", values::port).or(group_port);
     let weight = section.read("weight", values::weight).unwrap_or(WEIGHT);
+    let backup = section.read("backup", values::truth).unwrap_or_default();
     section.finish();
-    Some(Target { address: address?, port: port?, weight })
+    Some(Target { address: address?, port: port?, weight, backup })
 }
 
 struct Attributes {

@@ -24,6 +24,8 @@ pub(super) fn life(
 ) -> Life {
     let default = Life::default();
     let seconds = |key, max| section.read(key, |node| values::seconds(node, Duration::ZERO..=max));
+    let number =
+        |key, least| section.read(key, |node| values::number(node, least..=HEALTHY_COUNT_MAX));
     let read = Life {
         deregistration_delay: deregistration_delay(section),
         slow_start: section.read("slow_start", slow_start).unwrap_or(default.slow_start),
@@ -34,6 +36,8 @@ pub(super) fn life(
         unhealthy_draining_interval: seconds("unhealthy_draining_interval", UNHEALTHY_DRAINING_MAX)
             .unwrap_or(default.unhealthy_draining_interval),
         minimum_healthy: minimum_healthy(section),
+        backup_threshold: number("backup_threshold", 1).unwrap_or(default.backup_threshold),
+        quorum: number("quorum", 0).unwrap_or(default.quorum),
     };
     contradictions(section, &read, protocol, forwarding);
     read

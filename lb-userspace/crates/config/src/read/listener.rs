@@ -14,7 +14,8 @@ const TCP_IDLE_TIMEOUT_MIN: Duration = Duration::from_mins(1);
 const UDP_IDLE_TIMEOUT_MIN: Duration = Duration::from_secs(10);
 const IDLE_TIMEOUT_MAX: Duration = Duration::from_mins(100);
 
-pub(super) fn listener(section: Section<'_>) -> Option<(Listener, At)> {
+/// A listener, and where its groups are named.
+pub(super) fn listener(section: Section<'_>) -> Option<(Listener, At, Option<At>)> {
     let name = section.require("name", "name: web", values::name);
     let address = section.require("address", "address: 203.0.113.10", values::listener_address);
     let ports = section.require("port", "port: 80", values::listener_ports);
@@ -26,10 +27,15 @@ pub(super) fn listener(section: Section<'_>) -> Option<(Listener, At)> {
             section.refuse(key, message("https and tls"));
         }
     }
-    let target_group = default_action(&section);
+    let groups = forward(&section).and_then(|forward| {
+        let sorry = forward.read("sorry_target_group", values::name);
+        let sorry_at = forward.entry("sorry_target_group").map(|entry| entry.at);
+        Some((target_group(forward)?, sorry.zip(sorry_at)))
+    });
     let attributes = section.section("attributes").map(|section| attributes(section, protocol));
     section.finish();
-    let (target_group, at) = target_group?;
+    let ((target_group, at), sorry) = groups?;
+    let (sorry_target_group, sorry_at) = sorry.unzip();
     let (name, address, ports, protocol) = (name?, address?, ports?, protocol?);
     let Attributes { idle_timeout, udp_flows, allow_own_address } = attributes?;
     let idle_timeout = idle_timeout.unwrap_or(protocol.idle_timeout());
@@ -39,11 +45,12 @@ pub(super) fn listener(section: Section<'_>) -> Option<(Listener, At)> {
         ports,
         protocol,
         target_group,
+        sorry_target_group,
         idle_timeout,
         udp_flows,
         allow_own_address,
     };
-    Some((listener, at))
+    Some((listener, at, sorry_at))
 }
 
 /// What is under `attributes`.
@@ -90,6 +97,11 @@ fn attributes(attributes: Section<'_>, protocol: Option<Protocol>) -> Attributes
 
 /// The target group that a listener forwards to, and where it is named.
 pub(super) fn default_action(listener: &Section<'_>) -> Option<(String, At)> {
+    target_group(forward(listener)?)
+}
+
+/// The section `default_action.forward` of a listener.
+fn forward<'a>(listener: &Section<'a>) -> Option<Section<'a>> {
     let example = "default_action: { forward: { target_group: web } }";
     listener.required("default_action", example)?;
     let action = listener.section("default_action")?;
@@ -97,7 +109,10 @@ pub(super) fn default_action(listener: &Section<'_>) -> Option<(String, At)> {
         .required("forward", "forward: { target_group: web }")
         .and_then(|_| action.section("forward"));
     action.finish();
-    let forward = forward?;
+    forward
+}
+
+fn target_group(forward: Section<'_>) -> Option<(String, At)> {
     let name = forward.require("target_group", "target_group: web", values::name);
     let at = forward.entry("target_group").map(|entry| entry.at);
     forward.finish();

@@ -81,9 +81,13 @@ pub(super) fn listeners(
             }
             _ => {
                 let known = last.and_then(|last| last.listener(index, node));
-                let positions =
-                    |target_group: At| ListenerPositions { index, at: at.clone(), target_group };
-                let read = || listener(section()?).map(|(one, group)| (one, positions(group)));
+                let positions = |target_group: At, sorry_target_group: Option<At>| {
+                    ListenerPositions { index, at: at.clone(), target_group, sorry_target_group }
+                };
+                let read = || {
+                    let (one, group, sorry) = listener(section()?)?;
+                    Some((one, positions(group, sorry)))
+                };
                 let listener = known.or_else(|| read().map(shared));
                 push(listener, &mut config.listeners, &mut places.listeners);
             }

@@ -22,6 +22,18 @@ pub(super) fn via(
         _ => Err(values::wrong(node, "a value of `via`: address or tunnel")),
     });
     let Some(via) = read else {
+        if check.entry("via").is_none()
+            && !is_proxied
+            && let Some(unseen) = mode.and_then(unseen)
+            && protocol.is_some_and(runs_over_tcp)
+        {
+            let message = format!(
+                "the health check goes to the target's own address, and does not see whether the \
+                 target {unseen}; set `via: tunnel` for checks that take the path of clients' \
+                 packets, or `via: address`"
+            );
+            check.findings.warn(&check.at, message);
+        }
         return Via::Address;
     };
     if via == Via::Tunnel
@@ -41,6 +53,15 @@ pub(super) fn via(
         }
     }
     via
+}
+
+/// What probes to the target's own address do not see; `None` for a mode where they see all.
+const fn unseen(mode: Mode) -> Option<&'static str> {
+    match mode {
+        Mode::Ipip | Mode::Gue => Some("unwraps tunnel packets and has the VIP"),
+        Mode::L2dsr => Some("has the VIP"),
+        Mode::Nat | Mode::Fullnat => None,
+    }
 }
 
 /// Why probes of a mode cannot use the tunnel; `None` if they can.

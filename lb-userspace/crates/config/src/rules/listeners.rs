@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use lb_common::ListenerKey;
+use lb_common::{ListenerKey, target::Mode};
 
 use super::{
     cross_checks::together,
@@ -12,7 +12,7 @@ use crate::{
     error::At,
     listener_key,
     listener_table::first_overflow_alone,
-    model::{Config, HttpTargetGroup, Listener, Ports},
+    model::{Config, HttpTargetGroup, Listener, Ports, TargetGroup},
     positions::Positions,
     section::Findings,
 };
@@ -43,23 +43,65 @@ pub(super) fn check(
         if findings.full() {
             return;
         }
-        let at = &place.target_group;
-        match names.find(&listener.target_group) {
-            Some(Group::Packets(index)) => {
-                if let (Some(group), Some(group_place)) =
-                    (config.target_groups.get(index), places.groups.get(index))
-                {
-                    together(listener, &place.at, group, group_place, findings);
+        let own = (listener.target_group.as_str(), &place.target_group);
+        let sorry = listener.sorry_target_group.as_deref().zip(place.sorry_target_group.as_ref());
+        for (name, at) in [Some(own), sorry].into_iter().flatten() {
+            match names.find(name) {
+                Some(Group::Packets(index)) => {
+                    if let (Some(group), Some(group_place)) =
+                        (config.target_groups.get(index), places.groups.get(index))
+                    {
+                        together(listener, &place.at, group, group_place, findings);
+                    }
                 }
-            }
-            Some(Group::Requests(index)) => {
-                if let Some(group) = config.http_target_groups.get(index) {
-                    findings.error(at, not_for_packets(&listener.name, listener.protocol, group));
+                Some(Group::Requests(index)) => {
+                    if let Some(group) = config.http_target_groups.get(index) {
+                        let message = not_for_packets(&listener.name, listener.protocol, group);
+                        findings.error(at, message);
+                    }
                 }
+                None if places.group_missing => {}
+                None => findings.error(at, names.dangling(name)),
             }
-            None if places.group_missing => {}
-            None => findings.error(at, names.dangling(&listener.target_group)),
         }
+        if let Some((name, at)) = sorry {
+            let group = |name| match names.find(name) {
+                Some(Group::Packets(index)) => config.target_groups.get(index),
+                _ => None,
+            };
+            if let (Some(own), Some(sorry)) = (group(&listener.target_group), group(name)) {
+                sorry_group(own, sorry, at, findings);
+            }
+        }
+    }
+}
+
+/// Whether a group may stand in for another: the listener goes there and back while connections are
+/// open, which must not break.
+fn sorry_group(own: &TargetGroup, sorry: &TargetGroup, at: &At, findings: &Findings) {
+    if own.name == sorry.name {
+        let message = format!("is target group {} itself; name another one", own.name);
+        return findings.error(at, message);
+    }
+    let translates = |group: &TargetGroup| matches!(group.forwarding, Mode::Nat | Mode::Fullnat);
+    if translates(own) != translates(sorry) {
+        let message = format!(
+            "target group {} is {}, and {} is {}: a listener cannot go between modes that translate \
+             and modes that do not without breaking connections",
+            sorry.name,
+            sorry.forwarding.name(),
+            own.name,
+            own.forwarding.name()
+        );
+        findings.error(at, message);
+    }
+    if own.life.stickiness != sorry.life.stickiness {
+        let message = format!(
+            "target groups {} and {} have different `stickiness`: a listener cannot go between them \
+             without breaking connections",
+            sorry.name, own.name
+        );
+        findings.error(at, message);
     }
 }
 

@@ -108,7 +108,7 @@ const CHANGED: &[(&str, &str, &str)] = &[
     (
         "stickiness: none",
         "sticky: none",
-        "~:22:7: target_groups[0].attributes.sticky: unknown key; known are `gue_port`, `gue_variant`, `tcp_mss`, `deregistration_delay`, `slow_start`, `stickiness`, `connection_termination`, `unhealthy_draining_interval`, `minimum_healthy_targets`",
+        "~:22:7: target_groups[0].attributes.sticky: unknown key; known are `gue_port`, `gue_variant`, `tcp_mss`, `deregistration_delay`, `slow_start`, `stickiness`, `connection_termination`, `unhealthy_draining_interval`, `minimum_healthy_targets`, `backup_threshold`, `quorum`",
     ),
 ];
 

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use super::{EXAMPLE, parse};
+use super::{EXAMPLE, parse, without_via};
 use crate::{Life, MinimumHealthy, Protocol, Stickiness, UdpFlows};
 
 const ALL: &str = "deregistration_delay: 0s
       slow_start: 30s
       stickiness: source_ip
       unhealthy_draining_interval: 10m
-      minimum_healthy_targets: { count: 2, percentage: 50 }";
+      minimum_healthy_targets: { count: 2, percentage: 50 }
+      backup_threshold: 2
+      quorum: 1";
 
 fn with(attributes: &str) -> String {
     let before = "deregistration_delay: 300s\n      slow_start: 0s\n      stickiness: none";
@@ -20,7 +22,12 @@ fn with(attributes: &str) -> String {
 #[test]
 fn every_attribute_is_read() {
     let (_, config, warnings) = parse(&with(ALL), "xelb.yaml").unwrap();
-    assert!(warnings.is_empty(), "{warnings:?}");
+    let texts = without_via(&warnings);
+    assert_eq!(
+        texts,
+        ["line 3: target_groups[0]: backup_threshold of web does nothing: it has no backup \
+                        targets"]
+    );
     assert_eq!(
         config.target_groups[0].life,
         Life {
@@ -30,6 +37,8 @@ fn every_attribute_is_read() {
             connection_termination: false,
             unhealthy_draining_interval: Duration::from_mins(10),
             minimum_healthy: MinimumHealthy { count: 2, percentage: Some(50) },
+            backup_threshold: 2,
+            quorum: 1,
         }
     );
     let (_, config, _) = parse(&with("connection_termination: true"), "xelb.yaml").unwrap();
@@ -41,9 +50,8 @@ fn every_attribute_is_read() {
 fn more_healthy_targets_than_there_are_is_worth_a_warning() {
     let text = with("minimum_healthy_targets: { count: 3 }");
     let (_, _, warnings) = parse(&text, "xelb.yaml").unwrap();
-    let warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
     assert_eq!(
-        warnings,
+        without_via(&warnings),
         ["line 3: target_groups[0]: minimum_healthy_targets of web is 3, and it has 2 targets: \
           unhealthy targets are always used"]
     );

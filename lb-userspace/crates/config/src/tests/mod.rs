@@ -28,6 +28,12 @@ mod wide;
 use super::{Config, ConfigErrors, Document, Warning};
 
 /// The example of the design, with the keys that this version has.
+/// The texts of warnings, without that of checks that do not take the path of packets.
+fn without_via(warnings: &[Warning]) -> Vec<String> {
+    let texts = warnings.iter().map(ToString::to_string);
+    texts.filter(|text| !text.contains("set `via: tunnel`")).collect()
+}
+
 const EXAMPLE: &str = r#"interfaces: [eth0]
 target_groups:
   - name: web

@@ -222,7 +222,7 @@ const WITHOUT_DEFAULT: &str = "hash_seed hash_seed_file tunnel source_nat icmp t
 protocol tls verify ca certificate key retries certificates rules name transforms url_rewrite \
      host_rewrite headers request response set add remove path method header query source_ip \
      host_regex path_regex header_regex target_group stickiness redirect fixed_response forward \
-     content_type access_log";
+     content_type access_log sorry_target_group";
 
 #[test]
 fn defaults_mean_the_same_as_no_key() {

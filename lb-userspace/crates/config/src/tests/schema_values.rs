@@ -326,6 +326,7 @@ pub(super) const UNSEEN: &str = r#"
     target_groups[0].targets[0].address "1:2:3:4:5:6:7:8:9"
     target_groups[0].targets[0].address "1::2::3"
     target_groups[0].targets[0].address "::ffff:10.0.0.1"
+    listeners[0].default_action.forward.sorry_target_group "web"
     tunnel.source_ipv4 "10.1.0.0/8"
     tunnel.source_ipv6 "100::1/64"
 "#;

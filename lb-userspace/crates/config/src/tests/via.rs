@@ -1,6 +1,9 @@
 //! `via`: where it is allowed, and the exact messages elsewhere.
 
-use super::{super::Via, EXAMPLE, SMALL, config, errors, with};
+use super::{
+    super::{Via, parse},
+    EXAMPLE, SMALL, config, errors, with,
+};
 
 fn via_of(text: &str) -> Via {
     config(text).target_groups[0].health_check.via
@@ -43,4 +46,26 @@ fn a_port_of_its_own_is_possible() {
     let text = with(SMALL, "ipip", "ipip\n    health_check: { via: tunnel, port: 8080 }");
     let check = &config(&text).target_groups[0].health_check;
     assert_eq!((check.via, check.port), (Via::Tunnel, Some(8080)));
+}
+
+#[test]
+fn checks_that_do_not_see_the_path_of_packets_are_worth_a_warning() {
+    let warned = |forwarding: &str, check: &str| {
+        let text = format!(
+            "interfaces: [eth0]\ntarget_groups:\n  - {{ name: web, protocol: tcp, port: 80, forwarding: \
+             {forwarding}, targets: [{{ address: 10.0.1.11 }}]{check} }}\n"
+        );
+        let (_, _, warnings) = parse(&text, "x.yaml").unwrap();
+        warnings.iter().map(ToString::to_string).find(|text| text.contains("`via: tunnel`"))
+    };
+    for (forwarding, unseen) in
+        [("ipip", "unwraps tunnel packets and has the VIP"), ("l2dsr", "has the VIP")]
+    {
+        let text = warned(forwarding, "").unwrap();
+        assert!(text.contains(&format!("does not see whether the target {unseen};")), "{text}");
+        assert_eq!(warned(forwarding, ", health_check: { via: address }"), None);
+        assert_eq!(warned(forwarding, ", health_check: { via: tunnel }"), None);
+        assert_eq!(warned(forwarding, ", health_check: { protocol: icmp }"), None);
+    }
+    assert_eq!(warned("nat", ""), None);
 }

@@ -34,13 +34,18 @@ pub(super) fn check(agent: &Result<AgentFacts, String>) -> Finding {
 
 /// Warnings of the agent: each is a finding with the name of its kind.
 pub(super) fn warnings(agent: &AgentFacts) -> impl Iterator<Item = Finding> + '_ {
-    agent.warnings.iter().map(|Warning { kind, subject, text }| {
+    let unknown = agent.unknown_warnings.iter().map(|text| {
+        let remedy = "the agent is newer than this command: use the same version of both";
+        Finding::warning("unknown_warning", SUBJECT, text, remedy)
+    });
+    let known = agent.warnings.iter().map(|Warning { kind, subject, text, .. }| {
         let subject = if subject.is_empty() { SUBJECT } else { subject };
         match kind.harm() {
             Harm::Loss => Finding::error(kind.name(), subject, text, kind.remedy()),
             Harm::Risk => Finding::warning(kind.name(), subject, text, kind.remedy()),
         }
-    })
+    });
+    known.chain(unknown)
 }
 
 #[cfg(test)]
@@ -61,6 +66,14 @@ mod tests {
             assert_eq!((finding.subject.as_str(), finding.message.as_str()), ("web", "why"));
             assert_eq!(finding.remedy.as_deref(), Some(kind.remedy()));
         }
+    }
+
+    #[test]
+    fn warnings_of_a_newer_agent_are_shown() {
+        let finding = found("unknown_warning", |facts| {
+            agent_of(facts).unknown_warnings.push("something new".to_owned());
+        });
+        assert_eq!((finding.severity, &*finding.message), (Warning, "something new"));
     }
 
     #[test]

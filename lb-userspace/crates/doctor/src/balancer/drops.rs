@@ -1,6 +1,6 @@
 //! What was dropped: by the device or the kernel before XDP, and by the program itself.
 
-use lb_config::plural::counted;
+use lb_config::plural::{ago, counted};
 
 use crate::{DropCount, Finding, InterfaceFacts};
 
@@ -75,7 +75,11 @@ pub(super) fn data_path(drops: &[DropCount]) -> Vec<Finding> {
         let Some(drop) = drops.iter().find(|drop| drop.reason == *reason) else { continue };
         if drop.packets > 0 {
             let packets = counted(drop.packets, "packet");
-            let message = format!("{packets} dropped since it was loaded: {}", drop.help);
+            let last = match drop.last_seconds_ago {
+                Some(seconds) => format!("the last {}", ago(seconds)),
+                None => "the last before the agent started".to_owned(),
+            };
+            let message = format!("{packets} dropped since it was loaded, {last}: {}", drop.help);
             findings.push(Finding::warning(reason, subject, message, *remedy));
         }
     }
@@ -113,11 +117,13 @@ mod tests {
                 agent_of(facts).drops = vec![DropCount {
                     reason: (*reason).to_owned(),
                     packets: 7,
+                    last_seconds_ago: Some(300),
                     help: "why".to_owned(),
                 }];
             });
             assert_eq!(finding.severity, Warning);
-            assert!(finding.message.starts_with("7 packets"), "{finding:?}");
+            let says = "7 packets dropped since it was loaded, the last 5 min ago: why";
+            assert_eq!(finding.message, says);
             assert_eq!(finding.remedy.as_deref(), Some(*remedy));
         }
     }

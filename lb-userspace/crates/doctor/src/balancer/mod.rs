@@ -12,8 +12,14 @@ mod rp_filter;
 mod runs;
 #[cfg(test)]
 mod sound;
+mod targets;
 
-use super::{BalancerFacts, Finding};
+use lb_plan::warning::WarningKind;
+
+use super::{BalancerFacts, Finding, Severity};
+
+/// The agent's warning of groups with targets that cannot be reached.
+const UNRESOLVED: &str = WarningKind::NextHopUnresolved.name();
 
 /// Findings about a balancer: the host, its interfaces, its agent, the next hops of targets.
 #[must_use]
@@ -29,8 +35,13 @@ pub fn balancer_findings(facts: &BalancerFacts) -> Vec<Finding> {
     }
     findings.push(agent::check(&facts.agent));
     if let Ok(agent) = &facts.agent {
-        findings.extend(agent::warnings(agent));
-        findings.extend(next_hops::check(&agent.targets));
+        let next_hops = next_hops::check(&agent.targets);
+        // They have the reason of each target; the agent's warning says the same of their group.
+        let is_found = next_hops.iter().any(|finding| finding.severity == Severity::Error);
+        let warnings = agent::warnings(agent);
+        findings.extend(warnings.filter(|one| !(is_found && one.check == UNRESOLVED)));
+        findings.extend(targets::check(agent));
+        findings.extend(next_hops);
         findings.extend(mtu::check(&agent.targets));
         findings.extend(drops::data_path(&agent.drops));
     }

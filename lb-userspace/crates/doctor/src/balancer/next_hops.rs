@@ -1,56 +1,92 @@
 //! The next hops of targets.
 
+use std::{collections::BTreeMap, net::IpAddr};
+
 use lb_plan::NextHopState;
 
-use crate::{Finding, Forwarding, TargetNextHop};
+use crate::{
+    Finding, Forwarding, TargetNextHop,
+    alike::{Alike, alike},
+};
 
 const CHECK: &str = "next_hop";
 
 pub(super) fn check(targets: &[TargetNextHop]) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = targets.iter().filter_map(finding).collect();
-    if findings.is_empty() && !targets.is_empty() {
+    let mut problems: BTreeMap<Problem, Vec<(&str, IpAddr, &str)>> = BTreeMap::new();
+    for target in targets {
+        if let Some((kind, why)) = problem(target) {
+            problems.entry(kind).or_default().push((&target.name, target.address, why));
+        }
+    }
+    if problems.is_empty() && !targets.is_empty() {
         let message = match targets.len() {
             1 => "the next hop of the only target is resolved".to_owned(),
             many => format!("the next hops of all {many} targets are resolved"),
         };
-        findings.push(Finding::ok(CHECK, "targets", message));
+        return vec![Finding::ok(CHECK, "targets", message)];
     }
-    findings
+    let findings = problems.into_iter().flat_map(|(kind, targets)| {
+        alike(targets.into_iter()).into_iter().map(move |one| finding(kind, &one))
+    });
+    findings.collect()
 }
 
-fn finding(target: &TargetNextHop) -> Option<Finding> {
-    let TargetNextHop { name, address, .. } = target;
+/// What keeps packets from a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Problem {
+    /// It has no next hop.
+    Unresolved,
+    /// Its mode cannot use it.
+    Routed,
+    /// The agent does not use it.
+    Unused,
+}
+
+fn problem(target: &TargetNextHop) -> Option<(Problem, &str)> {
     match &target.next_hop {
-        NextHopState::Asking(reason) | NextHopState::Unresolved(reason) => Some(Finding::error(
+        NextHopState::Asking(reason) | NextHopState::Unresolved(reason) => {
+            Some((Problem::Unresolved, reason))
+        }
+        NextHopState::Resolved(hop)
+            if target.forwarding == Some(Forwarding::L2dsr) && !hop.on_link =>
+        {
+            let why = "the target is behind a router: l2dsr changes only MAC addresses and needs the \
+                       target on the same link";
+            Some((Problem::Routed, why))
+        }
+        NextHopState::Resolved(_) if !target.unusable.is_empty() => {
+            Some((Problem::Unused, &target.unusable))
+        }
+        NextHopState::Resolved(_) => None,
+    }
+}
+
+fn finding(kind: Problem, found: &Alike) -> Finding {
+    let Alike { names, problem, address, .. } = found;
+    match kind {
+        Problem::Unresolved => Finding::error(
             CHECK,
-            name,
-            reason,
+            names,
+            problem,
             format!(
                 "`ip route get {address}` and `ip neigh show {address}` show details; \
                  docs/next-hops.md has the remedy for each reason"
             ),
-        )),
-        NextHopState::Resolved(hop)
-            if target.forwarding == Some(Forwarding::L2dsr) && !hop.on_link =>
-        {
-            Some(Finding::error(
-                CHECK,
-                name,
-                "the target is behind a router: l2dsr changes only MAC addresses and needs the \
-                 target on the same link",
-                "use `forwarding: ipip`, or connect balancer and target to the same link",
-            ))
-        }
-        NextHopState::Resolved(_) if !target.unusable.is_empty() => Some(Finding::warning(
+        ),
+        Problem::Routed => Finding::error(
             CHECK,
-            name,
+            names,
+            problem,
+            "use `forwarding: ipip`, or connect balancer and target to the same link",
+        ),
+        Problem::Unused => Finding::warning(
+            CHECK,
+            names,
             format!(
-                "the kernel has resolved the next hop, but the agent does not use it yet: {}",
-                target.unusable
+                "the kernel has resolved the next hop, but the agent does not use it yet: {problem}"
             ),
             "run the command again in a minute; if the warning stays, see the log of the agent",
-        )),
-        NextHopState::Resolved(_) => None,
+        ),
     }
 }
 

@@ -32,6 +32,7 @@ pub(super) fn facts() -> BalancerFacts {
             drops: vec![DropCount {
                 reason: "no_target".to_owned(),
                 packets: 0,
+                last_seconds_ago: None,
                 help: "none".to_owned(),
             }],
             ..AgentFacts::default()

@@ -1,8 +1,12 @@
 //! Facts of a balancer.
 
-use std::{collections::BTreeSet, net::IpAddr, path::Path};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, SocketAddr},
+    path::Path,
+};
 
-use lb_agent::{AttachedInterface, Snapshot, WarningDetail};
+use lb_agent::{AttachedInterface, Snapshot, TargetView, WarningDetail, network_namespace};
 use lb_api::{Client, StatsView};
 use lb_dataplane as dataplane;
 use lb_netlink::Ingress;
@@ -12,13 +16,17 @@ use lb_plan::{
 };
 
 use super::{GatherError, Host, arrivals::arrivals, interface::interface, procfs};
-use crate::{AgentFacts, BalancerFacts, DropCount, Forwarding, HostFacts, TargetNextHop};
+use crate::{
+    AgentFacts, BalancerFacts, DropCount, Forwarding, HostFacts, TargetNextHop, TargetProblem,
+};
 
 /// Where the kernel describes its types.
 const BTF: &str = "/sys/kernel/btf/vmlinux";
 const JIT: &str = "/proc/sys/net/core/bpf_jit_enable";
 /// The agent's state of targets that no listener uses: their next hops are not needed.
 const UNUSED: &str = "unused";
+/// The agent's state of targets that fail their health checks.
+const UNHEALTHY: &str = "unhealthy";
 /// The agent's reason for targets that it cannot reach.
 const UNUSABLE: &str = "Target.IpUnusable";
 
@@ -28,6 +36,9 @@ pub async fn balancer(
     interfaces: &[String],
 ) -> Result<BalancerFacts, GatherError> {
     let (answer, asked) = (ask(client).await, interfaces.is_empty());
+    if let Ok((snapshot, _)) = &answer {
+        same_namespace(snapshot.network_namespace, network_namespace(), snapshot.pid)?;
+    }
     let names: Vec<String> = match (&answer, interfaces) {
         (Ok((snapshot, _)), []) => snapshot.interfaces.iter().map(current_name).collect(),
         (Err(reason), []) => return Err(GatherError::NoInterfaces { reason: reason.clone() }),
@@ -56,6 +67,15 @@ pub async fn balancer(
         Err(reason) => Err(reason),
     };
     Ok(BalancerFacts { host: host_facts(), interfaces, agent })
+}
+
+/// Refuses to look at interfaces, routes and neighbours of another network namespace than that of the
+/// agent: all of them would be wrong. 0 is not known.
+fn same_namespace(agents: u64, own: u64, pid: u32) -> Result<(), GatherError> {
+    if agents == own || agents == 0 || own == 0 {
+        return Ok(());
+    }
+    Err(GatherError::OtherNamespace { pid })
 }
 
 /// The name that an interface of the agent has now.
@@ -87,10 +107,35 @@ fn host_facts() -> HostFacts {
     }
 }
 
+fn name_of(target: &TargetView, address: IpAddr) -> String {
+    format!("{}/{}", target.group, SocketAddr::new(address, target.port))
+}
+
+/// Targets that fail their health checks. Those that packets cannot reach are another finding.
+fn unhealthy(targets: &[TargetView]) -> Vec<TargetProblem> {
+    let targets =
+        targets.iter().filter(|target| target.state == UNHEALTHY && target.reason != UNUSABLE);
+    targets
+        .filter_map(|target| {
+            let address = target.address?;
+            let problem = format!("{}: {}", target.reason, target.detail);
+            Some(TargetProblem { name: name_of(target, address), address, problem })
+        })
+        .collect()
+}
+
+/// Targets that somebody drained and left so: their deregistration delay is over.
+fn forgotten(targets: &[TargetView]) -> Vec<String> {
+    let targets = targets
+        .iter()
+        .filter(|target| target.drained && !target.leaving && target.keeps_flows_for.is_none());
+    targets.filter_map(|target| Some(name_of(target, target.address?))).collect()
+}
+
 /// A warning of the agent; those of a newer one may have kinds that are not known here.
 fn warning(detail: WarningDetail) -> Option<Warning> {
     let WarningDetail { kind, subject, text } = detail;
-    Some(Warning { kind: WarningKind::named(&kind)?, subject, text })
+    Some(Warning::new(WarningKind::named(&kind)?, subject, text))
 }
 
 /// Where the agent's program runs.
@@ -130,10 +175,9 @@ async fn agent(
                 NextHopState::Resolved(hop) => host.numbered(hop.interface),
                 NextHopState::Asking(_) | NextHopState::Unresolved(_) => None,
             };
-            let socket = std::net::SocketAddr::new(address, target.port);
             let unusable = target.reason == UNUSABLE;
             Some(TargetNextHop {
-                name: format!("{}/{socket}", target.group),
+                name: name_of(target, address),
                 address,
                 forwarding: mode(&target.group),
                 next_hop,
@@ -145,14 +189,69 @@ async fn agent(
     let drops = stats.drops.into_iter().map(|drop| DropCount {
         reason: drop.reason,
         packets: drop.packets,
+        last_seconds_ago: drop.last_seconds_ago,
         help: drop.help,
     });
+    let (unhealthy, drained) = (unhealthy(&snapshot.targets), forgotten(&snapshot.targets));
+    let (known, unknown): (Vec<_>, Vec<_>) = snapshot
+        .warning_details
+        .into_iter()
+        .partition(|detail| WarningKind::named(&detail.kind).is_some());
     Ok(AgentFacts {
         version: snapshot.version,
         last_error: snapshot.last_error,
-        warnings: snapshot.warning_details.into_iter().filter_map(warning).collect(),
+        warnings: known.into_iter().filter_map(warning).collect(),
+        unknown_warnings: unknown.into_iter().map(|detail| detail.text).collect(),
+        unhealthy,
+        drained,
         attached: snapshot.interfaces.iter().map(current_name).collect(),
         targets,
         drops: drops.collect(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_network_namespace_is_named() {
+        assert!(same_namespace(7, 7, 1).is_ok() && same_namespace(0, 7, 1).is_ok());
+        let refused = same_namespace(7, 8, 4711).unwrap_err();
+        assert!(refused.is_usage());
+        let says = refused.to_string();
+        assert!(says.contains("nsenter --target 4711 --net xelb doctor"), "{says}");
+    }
+
+    fn target(state: &str, reason: &str) -> TargetView {
+        TargetView {
+            group: "web".to_owned(),
+            address: Some([10, 0, 0, 1].into()),
+            port: 80,
+            state: state.to_owned(),
+            reason: reason.to_owned(),
+            detail: "no answer".to_owned(),
+            ..TargetView::default()
+        }
+    }
+
+    #[test]
+    fn targets_that_need_somebody_are_found() {
+        let all = [
+            target("healthy", ""),
+            target("unhealthy", "Target.Timeout"),
+            target("unhealthy", UNUSABLE),
+        ];
+        let found = unhealthy(&all);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].problem, "Target.Timeout: no answer");
+        let drained = |keeps_flows_for, leaving| TargetView {
+            drained: true,
+            leaving,
+            keeps_flows_for,
+            ..target("draining", "")
+        };
+        let all = [drained(Some(10), false), drained(None, true), drained(None, false)];
+        assert_eq!(forgotten(&all), ["web/10.0.0.1:80"], "its delay is over");
+    }
 }

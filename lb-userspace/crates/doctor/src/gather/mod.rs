@@ -27,6 +27,15 @@ pub enum GatherError {
         /// Why the agent does not say.
         reason: String,
     },
+    /// The agent runs elsewhere.
+    #[error(
+        "the agent (process {pid}) runs in another network namespace, so that what this command sees \
+         here is not the agent's; run it there: nsenter --target {pid} --net xelb doctor"
+    )]
+    OtherNamespace {
+        /// The agent's process, as it sees it itself.
+        pid: u32,
+    },
     /// There is no such interface.
     #[error("interface {name} does not exist; `ip link` lists those that do")]
     UnknownInterface {
@@ -59,7 +68,10 @@ impl GatherError {
     pub const fn is_usage(&self) -> bool {
         matches!(
             self,
-            Self::NoInterfaces { .. } | Self::UnknownInterface { .. } | Self::NoDefaultRoute
+            Self::NoInterfaces { .. }
+                | Self::OtherNamespace { .. }
+                | Self::UnknownInterface { .. }
+                | Self::NoDefaultRoute
         )
     }
 

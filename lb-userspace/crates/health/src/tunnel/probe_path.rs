@@ -4,11 +4,12 @@
 use std::{
     collections::BTreeMap,
     net::{IpAddr, SocketAddr},
+    sync::Arc,
 };
 
 use ipnet::IpNet;
 use lb_common::Target;
-use lb_config::{Config, TargetGroup, TargetKey};
+use lb_config::{Config, Listener, TargetGroup, TargetKey};
 
 /// How packets get to a target.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,8 +45,9 @@ pub struct ProbePaths {
 /// does, of the first that forwards to it at all. `None` for a group without listeners.
 #[must_use]
 pub fn vip_of(config: &Config, group: &TargetGroup, port: u16) -> Option<SocketAddr> {
-    let mut listeners =
-        config.listeners.iter().filter(|listener| *listener.target_group == *group.name).peekable();
+    let leads_here =
+        |listener: &&Arc<Listener>| listener.target_groups().any(|name| *name == *group.name);
+    let mut listeners = config.listeners.iter().filter(leads_here).peekable();
     let first = *listeners.peek()?;
     let listener = listeners.find(|listener| listener.ports.contains(port)).unwrap_or(first);
     Some(SocketAddr::new(first_host(listener.address), port))

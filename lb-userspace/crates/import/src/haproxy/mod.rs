@@ -129,7 +129,7 @@ fn proxy(
             "dispatch" => match place::server(statement.word(1)) {
                 Ok((address, port)) => {
                     let lines = vec![statement.line];
-                    service.servers.push(Server { address, port, weight: 1, lines });
+                    service.servers.push(Server { address, port, weight: 1, backup: false, lines });
                 }
                 Err(message) => ledger.hand(statement.line, message),
             },

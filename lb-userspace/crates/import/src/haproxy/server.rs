@@ -57,13 +57,14 @@ pub(super) fn read(
     // What has no counterpart in `default-server` is told for its own line.
     words(&settings.default_server, &mut options, None, ledger);
     words(statement.words.get(3..).unwrap_or_default(), &mut options, Some(line), ledger);
-    if options.has("backup") {
-        ledger.hand(
+    let backup = options.has("backup");
+    if backup {
+        ledger.changed(
             line,
-            "a backup server: xelb uses all targets at once; keep it in a group of its own, and \
-             switch the listener to that when needed",
+            "a backup server: HAProxy uses one backup (all with `option allbackups`) when no other \
+             server is up; xelb uses all backup targets while fewer than `backup_threshold` (1) others \
+             are healthy",
         );
-        return None;
     }
     if options.has("ssl") {
         ledger.hand(
@@ -94,7 +95,7 @@ pub(super) fn read(
             "a server without `check`: HAProxy never takes it out; xelb checks every target",
         );
     }
-    let server = Server { address, port, weight, lines: vec![line] };
+    let server = Server { address, port, weight, backup, lines: vec![line] };
     Some(Read { server, check, slow_start_s: options.slow_start_s })
 }
 

@@ -128,7 +128,7 @@ pub(super) const OPTIONS: Rows = &[
     ),
     (&["tcpka", "clitcpka", "srvtcpka"], "keepalives are between client and target"),
     (&["redispatch"], "the client connects to the target itself"),
-    (&["allbackups"], "backup servers have no counterpart"),
+    (&["allbackups"], "xelb uses all backup targets anyway"),
     (
         &[
             "forwardfor",

@@ -297,7 +297,7 @@ impl Rules {
             ledger.changed(line, "weight 0: the target takes no new flows");
         }
         service.span.1 = line;
-        service.servers.push(Server { address, port, weight, lines: vec![line] });
+        service.servers.push(Server { address, port, weight, backup: false, lines: vec![line] });
     }
 
     /// The services, with what holds for all of them.

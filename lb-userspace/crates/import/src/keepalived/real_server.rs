@@ -44,8 +44,13 @@ pub(super) fn read(
             return None;
         }
     };
-    let mut server =
-        Server { address, port, weight: defaults.weight, lines: node.frame().to_vec() };
+    let mut server = Server {
+        address,
+        port,
+        weight: defaults.weight,
+        backup: false,
+        lines: node.frame().to_vec(),
+    };
     let mut times = defaults.times.clone();
     let mut checkers = Vec::new();
     for child in &node.children {

@@ -16,7 +16,7 @@ use crate::{
     common_check::common_check,
     ledger::Ledger,
     remark::{Kind, brief},
-    service::Service,
+    service::{Server, Service},
 };
 
 /// Keywords without a counterpart, and why.
@@ -87,6 +87,8 @@ pub(super) fn read(
             checks.push(check);
         }
     }
+    // The port of the group is that of the first server.
+    service.servers.sort_by_key(|server| server.backup);
     service.check = common_check(checks, ledger);
     Some(service)
 }
@@ -133,27 +135,48 @@ fn keyword(node: &Node, service: &mut Service, defaults: &mut Defaults, ledger: 
         },
         "virtualhost" => defaults.times.virtual_host = Some((value.to_owned(), line)),
         "inhibit_on_failure" => ledger.changed(line, real_server::INHIBIT),
-        "quorum" => ledger.changed(
-            line,
-            "quorum: below it, keepalived takes the service down or uses the sorry server. Do not \
-             translate it to `minimum_healthy_targets`, which does the opposite: below it, xelb uses \
-             unhealthy targets as well",
-        ),
-        "sorry_server" => ledger.remark(
-            Kind::Hand,
-            node.lines(),
-            "sorry_server: without a healthy target xelb uses all targets (fail open); run the sorry \
-             page on the targets, or switch the listener to another group",
-        ),
+        "quorum" => match value.parse() {
+            Ok(quorum) => service.quorum = Some((quorum, line)),
+            Err(_) => ledger.hand(line, format!("`{}` is not a quorum", brief(value))),
+        },
+        "sorry_server" => sorry_server(node, service, defaults, ledger),
         word if word.starts_with("flag-") || word.ends_with("-port") || word == "mh-fallback" => {
             ledger.dropped(line, "a flag of the scheduler");
         }
-        _ => if let Some((word, reason)) = NO_COUNTERPART.iter().find(|(known, _)| *known == word) {
-            ledger.remark(Kind::Dropped, node.lines(), format!("{word}: {reason}"));
-        } else {
-            let message = format!("`{}` is not known in a virtual_server", brief(word));
-            ledger.remark(Kind::Dropped, node.lines(), message);
+        _ => {
+            if let Some((word, reason)) = NO_COUNTERPART.iter().find(|(known, _)| *known == word) {
+                ledger.remark(Kind::Dropped, node.lines(), format!("{word}: {reason}"));
+            } else {
+                let message = format!("`{}` is not known in a virtual_server", brief(word));
+                ledger.remark(Kind::Dropped, node.lines(), message);
+            }
+        }
+    }
+}
+
+/// A sorry server is a backup target.
+fn sorry_server(node: &Node, service: &mut Service, defaults: &Defaults, ledger: &mut Ledger) {
+    let lines = || node.frame().to_vec();
+    let port = match node.word(2) {
+        "" => None,
+        text => match address::port(text) {
+            Ok(port) => Some(port),
+            Err(message) => return ledger.hand(node.line, format!("sorry_server: {message}")),
         },
+    };
+    match address::address(node.word(1)) {
+        Ok(address) => {
+            let weight = defaults.weight;
+            service.servers.push(Server { address, port, weight, backup: true, lines: lines() });
+            ledger.remark(
+                Kind::Changed,
+                node.lines(),
+                "sorry_server becomes a backup target: xelb checks it like the others, and uses it while \
+                 no other target is healthy. For one that is reached in another way, see \
+                 `sorry_target_group`",
+            );
+        }
+        Err(message) => ledger.hand(node.line, format!("sorry_server: {message}")),
     }
 }
 

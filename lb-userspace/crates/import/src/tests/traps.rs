@@ -72,9 +72,29 @@ const CASES: &[Case] = &[
         "the quorum is the opposite of minimum_healthy_targets, and counts weights",
         KEEPALIVED,
         "virtual_server 203.0.113.10 80 {\n quorum 7\n hysteresis 2\n alpha\n lb_kind NAT\n real_server \
-         10.0.1.11 8080 {\n TCP_CHECK {\n connect_port 80\n }\n }\n}\n",
-        &["forwarding: nat", "    port: 8080", "      port: 80"],
-        &["line 2: differs: quorum: below it", "does the opposite"],
+         10.0.1.11 8080 {\n weight 2\n TCP_CHECK {\n connect_port 80\n }\n }\n}\n",
+        &["forwarding: nat", "    port: 8080", "      port: 80", "quorum: 4"],
+        &["line 2: differs: quorum: a number of healthy targets", "does the opposite"],
+    ),
+    (
+        "a sorry server is a backup target, and the quorum says when it is used",
+        KEEPALIVED,
+        "virtual_server 203.0.113.10 80 {\n lb_kind NAT\n quorum 2\n sorry_server 10.0.1.99 81\n \
+         real_server 10.0.1.11 80 {\n TCP_CHECK {\n }\n }\n real_server 10.0.1.12 80 {\n TCP_CHECK {\n }\n \
+         }\n}\n",
+        &["\"10.0.1.99\", port: 81", "backup: true", "backup_threshold: 2"],
+        &[
+            "line 3: differs: quorum: below it",
+            "line 4: differs: sorry_server becomes a backup target",
+        ],
+    ),
+    (
+        "weights that differ give no number of targets",
+        KEEPALIVED,
+        "virtual_server 203.0.113.10 80 {\n lb_kind NAT\n quorum 3\n real_server 10.0.1.11 80 {\n weight 2\n \
+         TCP_CHECK {\n }\n }\n real_server 10.0.1.12 80 {\n TCP_CHECK {\n }\n }\n}\n",
+        &["10.0.1.12"],
+        &["line 3: needs a hand: quorum 3 is a sum of weights"],
     ),
     (
         "defaults: NAT, every 60s, down at the second failure, up at the first success",

@@ -65,6 +65,7 @@ fn snapshot() -> Snapshot {
             port: PortView::Several("8000-8099".to_owned()),
             protocol: "tcp".to_owned(),
             target_group: "web".to_owned(),
+            active_target_group: "web".to_owned(),
             id: 1,
         }],
         target_groups: vec![TargetGroupView {
@@ -139,6 +140,7 @@ fn traffic() -> StatsView {
     let drops = DropReason::ALL.iter().zip(0..).map(|(reason, packets)| DropView {
         reason: reason.name().to_owned(),
         packets,
+        last_seconds_ago: None,
         help: reason.help().to_owned(),
     });
     let counters = Counter::ALL.iter().zip(100..).map(|(counter, value)| CounterView {

@@ -204,7 +204,7 @@ fn with_too_few_healthy_targets_all_are_used() {
     assert_eq!(
         story.plan.warnings,
         [
-            "target group web: 1 of 4 targets are healthy, fewer than minimum_healthy_targets; failing \
+            "target group web: 1 of 4 targets are healthy, fewer than minimum_healthy_targets (2); failing \
           open to 2 unhealthy ones"
         ]
     );

@@ -1,5 +1,6 @@
 //! What the tests of plans share: a small world that is quickly described.
 
+mod backups;
 mod entries;
 mod life;
 mod properties;
@@ -93,7 +94,7 @@ impl World {
     /// Adds a target to the last group; its next hop is known unless `next_hops` says otherwise.
     fn target(&mut self, address: IpAddr, weight: u32, health: Option<TargetState>) -> TargetKey {
         let group = Arc::make_mut(self.config.target_groups.last_mut().unwrap());
-        group.targets.push(Target { address, port: 80, weight });
+        group.targets.push(Target { address, port: 80, weight, backup: false });
         let key = TargetKey { group: group.name.clone(), address, port: 80 };
         if let Some(state) = health {
             self.health.insert(key.clone(), verdict(state));
@@ -113,6 +114,7 @@ impl World {
             udp_flows: UdpFlows::default(),
             allow_own_address: false,
             target_group: group.to_owned(),
+            sorry_target_group: None,
         }));
         self
     }

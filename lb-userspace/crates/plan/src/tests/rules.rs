@@ -127,13 +127,15 @@ const CASES: &[Case] = &[
         "all unhealthy",
         &[UNHEALTHY, UNHEALTHY, UNHEALTHY],
         &[(Unhealthy, TIMEOUT, true); 3],
-        &["target group web: no healthy target; failing open to all 3 targets"],
+        &["target group web: no target is healthy, fewer than minimum_healthy_targets (1); \
+               failing open to all 3 targets"],
     ),
     used(
         "the only one is unhealthy",
         &[UNHEALTHY],
         &[(Unhealthy, TIMEOUT, true)],
-        &["target group web: no healthy target; failing open to its only target"],
+        &["target group web: no target is healthy, fewer than minimum_healthy_targets (1); \
+               failing open to its only target"],
     ),
     used(
         "fail open leaves out what is drained, initial or of weight 0",
@@ -149,7 +151,8 @@ const CASES: &[Case] = &[
             (Draining, LEAVING, false),
             (Unhealthy, TIMEOUT, false),
         ],
-        &["target group web: no healthy target; failing open to 1 of 4 targets"],
+        &["target group web: no target is healthy, fewer than minimum_healthy_targets (1); \
+               failing open to 1 of 4 targets"],
     ),
     used(
         "initial targets get nothing before their first success",
@@ -165,10 +168,17 @@ const CASES: &[Case] = &[
             Given { hop: Some(Hop::Unknown), ..UNHEALTHY },
             HEALTHY,
         ],
-        &[(Healthy, UNUSABLE, false), (Unhealthy, UNUSABLE, false), (Healthy, None, true)],
-        &["target group web: 2 of 3 targets have no usable next hop and take no traffic \
-               (10.0.0.1: no route to 10.0.0.1; 10.0.0.2: the next hop of 10.0.0.2 is still being \
-               looked up)"],
+        &[(Healthy, UNUSABLE, false), (Unhealthy, TIMEOUT, false), (Healthy, None, true)],
+        &["target group web: 1 of 3 targets have no usable next hop and take no traffic \
+               (10.0.0.1: no route to 10.0.0.1)"],
+    ),
+    used(
+        "a next hop that is being looked up is no warning",
+        &[Given { hop: Some(Hop::Unknown), ..HEALTHY }, Given { hop: Some(Hop::Unknown), ..NEW }],
+        &[(Healthy, None, false), (Initial, CHECKING, false)],
+        &["target group web: no target may take traffic (1 waiting for the first health check, 1 \
+               whose next hop is being looked up); packets for its listeners are dropped and counted \
+               as no_target"],
     ),
     Case {
         mode: Mode::L2dsr,

@@ -104,7 +104,7 @@ fn take(world: &mut World, step: &Step, group: usize, number: usize, plan: &Plan
         }
         Step::Add => {
             if known.is_none() {
-                settings.targets.push(Target { address, port: 80, weight: 1 });
+                settings.targets.push(Target { address, port: 80, weight: 1, backup: false });
             }
         }
         Step::SlowStart => settings.life.slow_start = Duration::from_secs(30),

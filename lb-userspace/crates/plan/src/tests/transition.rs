@@ -185,7 +185,7 @@ fn a_renamed_group_is_the_same_group() {
     // With no server in common it is another one.
     Arc::make_mut(&mut world.config.target_groups[0]).name = "red".into();
     world.config.target_groups[0] = Arc::new(TargetGroup {
-        targets: vec![Target { address: v4(9), port: 80, weight: 1 }],
+        targets: vec![Target { address: v4(9), port: 80, weight: 1, backup: false }],
         ..TargetGroup::clone(&world.config.target_groups[0])
     });
     assert_eq!(super::renamed(&world.config, &renamed.tables), []);

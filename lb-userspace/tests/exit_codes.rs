@@ -4,7 +4,8 @@
 
 use std::{
     collections::BTreeSet,
-    fs::{self, File},
+    fs::{self, File, Permissions},
+    os::unix::fs::PermissionsExt as _,
     path::Path,
     process::{Command, Stdio},
 };
@@ -27,6 +28,9 @@ listeners:
     protocol: http
     default_action: { fixed_response: { status: 200 } }
 ";
+
+/// A driver whose ports are in the wrong order.
+const POOL: &str = "systemd: { unit: app@.service, addresses: [10.0.0.5], ports: [90, 80] }\n";
 
 const NOBODY: &str = "no agent answers at nobody.sock";
 const FULL_SAYS: &str = "No space left on device";
@@ -103,6 +107,17 @@ const CASES: &[Case] = &[
     ("doctor", "--interface no-such-if", 2, "interface no-such-if does not exist"),
     ("doctor target", "--vip 192.0.2.99 --interface lo > full", 1, FULL_SAYS),
     ("doctor target", "--vip ten", 2, "invalid value 'ten'"),
+    ("driver check", "broken-driver --poll-interval 1ms > full", 1, FULL_SAYS),
+    ("driver check", "file", 2, "file is not a program that can be executed: `chmod +x file`"),
+    ("driver check", "no-such-file", 2, "no-such-file: No such file or directory"),
+    ("driver check", "", 2, "<PROGRAM>"),
+    ("driver check", "broken-driver --parameters rules", 2, "rules: "),
+    ("driver check", "--driver invalid.yaml", 2, "invalid.yaml: "),
+    ("driver check", "--driver pool.yaml", 2, "pool.yaml: ports: [90, 80] is no range"),
+    ("driver check", "broken-driver --set port", 2, "expected KEY=VALUE"),
+    ("driver check", "broken-driver --group a/b", 2, "use up to 64 letters"),
+    ("driver check", "--url http://192.0.2.1/", 2, "--secret-file <FILE>"),
+    ("driver check", "--url http://192.0.2.1/ --secret-file secret", 2, "use https, or http with"),
     ("bench program", "--case swap-macs --flows 1 --packets 1000 > full", 1, FULL_SAYS),
     ("bench program", "--case none", 2, "invalid value 'none'"),
     ("bench sink", "--interface lo --duration 1s > full", 1, FULL_SAYS),
@@ -195,9 +210,17 @@ fn every_command_fails_with_the_documented_code() {
         ("valid.yaml", "interfaces: [eth0]\n"),
         ("invalid.yaml", "interfaces: [eth0]\nlisseners: []\n"),
         ("proxy.yaml", PROXY),
+        ("secret", "s\n"),
+        ("pool.yaml", POOL),
+        ("broken-driver", "#!/bin/sh\nexit 1\n"),
     ] {
         fs::write(folder.path().join(name), text).unwrap();
     }
+    let mode = |name, mode| {
+        fs::set_permissions(folder.path().join(name), Permissions::from_mode(mode)).unwrap();
+    };
+    mode("broken-driver", 0o755);
+    mode("secret", 0o600);
     for case in CASES {
         check(folder.path(), case);
     }

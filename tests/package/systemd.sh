@@ -140,6 +140,23 @@ ip link show peer | grep -q xdp || fail "no program at peer"
 grep -q '^CapEff:\s0*c000001000$' "/proc/$(property xelb-decap@peer MainPID)/status" ||
     fail "capabilities of the decapsulator"
 
+say "a driver of template units keeps the rules"
+cat > /etc/systemd/system/app@.service <<'END'
+[Service]
+EnvironmentFile=/var/lib/xelb/members/%i.env
+ExecStart=/bin/sleep 1000
+END
+systemctl daemon-reload
+cat > /root/driver.yaml <<'END'
+systemd: { unit: app@.service, addresses: [127.0.0.1], ports: [9000, 9009] }
+END
+xelb driver check --driver /root/driver.yaml --poll-interval 100ms > /root/check 2>&1 ||
+    fail "$(cat /root/check)"
+grep -q '^13 passed, 2 not examined$' /root/check || fail "$(cat /root/check)"
+[ -z "$(systemctl list-units --all --plain --no-legend 'app@*')" ] || fail "members are left"
+rm -r /etc/systemd/system/app@.service /root/driver.yaml /root/check /var/lib/xelb/members
+systemctl daemon-reload
+
 say "upgrade: the agent is a new one, the decapsulator is not"
 pid=$(property xelb-agent MainPID)
 decap=$(property xelb-decap@peer MainPID)

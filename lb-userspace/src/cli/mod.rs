@@ -9,6 +9,7 @@ mod decap;
 mod detach;
 mod diff;
 mod doctor;
+mod driver;
 mod events;
 mod exec_checks;
 mod explain;
@@ -86,6 +87,8 @@ enum Command {
     Events(events::EventsCommand),
     Explain(explain::Explain),
     Doctor(doctor::Doctor),
+    #[command(subcommand)]
+    Driver(driver::Driver),
     #[command(subcommand)]
     Bench(bench::Bench),
     Decap(decap::Decap),
@@ -215,6 +218,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
     }
     let result = match arguments.command {
         Command::Doctor(command) => return end(format, wait_for(command.run())),
+        Command::Driver(command) => return end(format, wait_for(command.run())),
         Command::Validate(command) => return command.run(),
         Command::Agent(command) => command.run(),
         Command::Apply(command) => wait_for(command.run()),
@@ -268,6 +272,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         || error.downcast_ref().is_some_and(BenchError::is_usage)
         || matches!(error.downcast_ref(), Some(ClientError::Invalid(_)))
         || error.is::<decap::BalancerError>()
+        || error.is::<driver::DriverUsageError>()
         || error.downcast_ref().is_some_and(ServiceError::is_usage)
         || error.downcast_ref().is_some_and(DecapError::is_usage)
         || error.downcast_ref().is_some_and(PassError::is_usage)

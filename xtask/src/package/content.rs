@@ -25,6 +25,10 @@ const FILES: &[(&str, &str, u32)] = &[
     ("CHANGELOG.md", "usr/share/doc/xelb/CHANGELOG.md", 0o644),
 ];
 
+/// Programs that are examples, as `xelb driver check` can call them.
+const DRIVERS: &str = "deploy/drivers";
+const DRIVERS_PLACE: &str = "usr/share/xelb/drivers";
+
 /// Files that come along if they are there: folder of the workspace, end of the name, place.
 const KINDS: &[(&str, &str, &str)] = &[
     ("docs", ".md", "usr/share/doc/xelb/docs"),
@@ -60,6 +64,10 @@ pub(super) fn put(workspace: &Workspace, xelb: &Path, tree: &Path, names: &Names
             let name = from.file_name().context("a file without a name")?;
             copy(&from, &tree.join(to).join(name), 0o644)?;
         }
+    }
+    for from in files(&workspace.root.join(DRIVERS), "")? {
+        let name = from.file_name().context("a file without a name")?;
+        copy(&from, &tree.join(DRIVERS_PLACE).join(name), 0o755)?;
     }
     let program = tree.join("usr/bin/xelb");
     copy(xelb, &program, 0o755)?;

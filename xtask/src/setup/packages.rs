@@ -50,6 +50,8 @@ const LAB_LIST: &[Package] = &[
     package("python3-minimal", "python3", "small servers"),
     package("python3-venv", "python3", "contract tests of the API"),
     package("mmdebstrap", "mmdebstrap", "a clean system for the package"),
+    package("podman", "podman", "containers that are members of a group"),
+    package("runc", "runc", "what runs them, with any version of cgroups"),
     package("systemd", "systemd-analyze", "checks of units"),
     package("systemd-container", "systemd-nspawn", "units under systemd"),
 ];

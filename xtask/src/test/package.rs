@@ -38,6 +38,8 @@ const INSTALLED: &[&str] = &[
     "f 644 root root ./usr/share/doc/xelb/copyright",
     "f 644 root root ./usr/share/doc/xelb/docs/operations.md",
     "f 644 root root ./usr/share/doc/xelb/third-party-licences.gz",
+    "f 755 root root ./usr/share/xelb/drivers/local-processes",
+    "f 755 root root ./usr/share/xelb/drivers/proxmox",
     "f 644 root root ./usr/share/fish/vendor_completions.d/xelb.fish",
     "f 644 root root ./usr/share/man/man1/xelb-target-add.1.gz",
     "f 644 root root ./usr/share/man/man1/xelb.1.gz",

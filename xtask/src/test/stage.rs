@@ -70,6 +70,9 @@ const SIMULATION_TESTS: &[&str] = &["comparison", "members", "properties", "simu
 /// Test programs with hosts in network namespaces.
 const NETWORK_TESTS: &[&str] = &["next_hop", "network"];
 
+/// Test programs of a running agent, and of the drivers with a real engine.
+const AGENT_TESTS: &[&str] = &["agent", "engines"];
+
 /// These test programs, as arguments for Cargo.
 fn selection<'a>(tests: &[&'a str]) -> Vec<&'a str> {
     tests.iter().flat_map(|test| ["--test", test]).collect()
@@ -201,11 +204,11 @@ pub(super) const STAGES: &[Stage] = &[
     },
     Stage {
         name: "agent",
-        purpose: "configuration in, tables out; bad input; take-over",
+        purpose: "configuration in, tables out; bad input; take-over; drivers with Podman",
         privileged: true,
         quick: false,
         needs: setup::AGENT_NEEDS,
-        action: |on| on.lab(&["agent"], WAITING_TESTS),
+        action: |on| on.lab(AGENT_TESTS, WAITING_TESTS),
     },
     Stage {
         name: "abi",
@@ -308,7 +311,8 @@ mod tests {
             tests.map(|target| target["name"].as_str().unwrap().to_owned()).collect();
         tests.sort();
         let mut known =
-            [CLI_TESTS, NETWORK_TESTS, SIMULATION_TESTS, &["abi", "agent", "datapath"]].concat();
+            [CLI_TESTS, NETWORK_TESTS, SIMULATION_TESTS, AGENT_TESTS, &["abi", "datapath"]]
+                .concat();
         known.sort_unstable();
         assert_eq!(tests, known);
     }

@@ -57,4 +57,15 @@ pub type Calling<'a> = Pin<Box<dyn Future<Output = CallResult> + Send + 'a>>;
 pub trait Driver: fmt::Debug + Send + Sync {
     /// Makes a call. After the deadline it is killed, and the result is a transient error.
     fn call<'a>(&'a self, request: &'a Request, deadline: Duration) -> Calling<'a>;
+
+    /// The same driver with a wall clock that is wrong by so many seconds, for its check; or why
+    /// there is none.
+    fn with_clock_offset(&self, _seconds: i64) -> Result<Box<dyn Driver>, String> {
+        Err("xelb itself is the driver, and reads no clock in it".to_owned())
+    }
+
+    /// Callers that the driver must refuse, each with what is wrong with it, for its check.
+    fn impostors(&self) -> Vec<(&'static str, Box<dyn Driver>)> {
+        Vec::new()
+    }
 }

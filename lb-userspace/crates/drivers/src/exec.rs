@@ -4,10 +4,14 @@
 //! The group is killed at the deadline and when the program itself has ended. A process that is to
 //! outlive the call, such as a member, makes a session of its own.
 
-mod process;
+pub(crate) mod process;
 
 use std::{
-    os::unix::process::ExitStatusExt as _, path::PathBuf, process::ExitStatus, sync::Arc,
+    env,
+    os::unix::process::ExitStatusExt as _,
+    path::{Path, PathBuf},
+    process::ExitStatus,
+    sync::Arc,
     time::Duration,
 };
 
@@ -34,6 +38,9 @@ const TRY_AGAIN: i32 = 75;
 #[derive(Clone, Debug)]
 pub struct ExecDriver {
     program: PathBuf,
+    arguments: Vec<String>,
+    /// Variables besides `PATH`.
+    environment: Vec<(&'static str, String)>,
     places: Arc<Semaphore>,
 }
 
@@ -41,14 +48,21 @@ impl ExecDriver {
     /// The driver in this file.
     #[must_use]
     pub fn new(program: PathBuf) -> Self {
-        Self { program, places: Arc::new(Semaphore::new(AT_A_TIME)) }
+        let (arguments, environment) = (Vec::new(), Vec::new());
+        Self { program, arguments, environment, places: Arc::new(Semaphore::new(AT_A_TIME)) }
+    }
+
+    /// The same, with arguments for the program.
+    #[must_use]
+    pub fn with_arguments(self, arguments: Vec<String>) -> Self {
+        Self { arguments, ..self }
     }
 
     async fn run(&self, request: &Request, end: Instant) -> CallResult {
         let _place = self.places.acquire().await.ok();
         let input = serde_json::to_vec(request)
             .map_err(|error| CallError::new(ErrorClass::Fatal, error.to_string()))?;
-        let run = process::run(&self.program, &input);
+        let run = process::run(&self.program, &self.arguments, &self.environment, &input);
         match timeout_at(end, run).await {
             Ok(Ok(ended)) => judge(request, &ended),
             Ok(Err(error)) => {
@@ -77,6 +91,27 @@ impl Driver for ExecDriver {
             }
         })
     }
+
+    /// With libfaketime, which programs that are linked statically do not load.
+    fn with_clock_offset(&self, seconds: i64) -> Result<Box<dyn Driver>, String> {
+        let library = faketime().ok_or("libfaketime is missing: `apt-get install libfaketime`")?;
+        let environment = vec![
+            ("LD_PRELOAD", library.display().to_string()),
+            ("FAKETIME", format!("{seconds:+}")),
+            ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
+            // A program that is killed would leave a file of it behind.
+            ("FAKETIME_DISABLE_SHM", "1".to_owned()),
+        ];
+        Ok(Box::new(Self { environment, ..self.clone() }))
+    }
+}
+
+/// Where distributions put it.
+fn faketime() -> Option<PathBuf> {
+    let debian = format!("/usr/lib/{}-linux-gnu/faketime", env::consts::ARCH);
+    let folders = [debian.as_str(), "/usr/lib64/faketime", "/usr/lib/faketime"];
+    let files = folders.map(|folder| Path::new(folder).join("libfaketime.so.1"));
+    files.into_iter().find(|file| file.is_file())
 }
 
 /// The result of a call whose program ended like this.

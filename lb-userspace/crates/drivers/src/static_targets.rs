@@ -7,7 +7,7 @@ use std::{
     io::Write as _,
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -24,20 +24,20 @@ struct Assigned {
 }
 
 /// A driver that assigns declared addresses.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct StaticDriver {
     addresses: Vec<SocketAddr>,
     /// Where assignments are kept, by name of the member.
     file: PathBuf,
     /// One call at a time reads and writes the file.
-    lock: Mutex<()>,
+    lock: Arc<Mutex<()>>,
 }
 
 impl StaticDriver {
     /// A driver of these addresses. The file belongs to one group; its directory exists.
     #[must_use]
     pub fn new(addresses: Vec<SocketAddr>, file: PathBuf) -> Self {
-        Self { addresses, file, lock: Mutex::new(()) }
+        Self { addresses, file, lock: Arc::default() }
     }
 
     fn answer(&self, request: &Request) -> CallResult {
@@ -46,8 +46,11 @@ impl StaticDriver {
         let name = request.name.as_str();
         match request.verb {
             Verb::List => {
-                let member = |(name, assigned): (&String, &Assigned)| reported(name, assigned);
-                return Ok(Answer::Members(assigned.iter().map(member).collect()));
+                // The file belongs to one group, and another one has nothing.
+                let prefix = format!("{}-", request.group);
+                let of_group = assigned.iter().filter(|(name, _)| name.starts_with(&prefix));
+                let members = of_group.map(|(name, assigned)| reported(name, assigned));
+                return Ok(Answer::Members(members.collect()));
             }
             Verb::Ensure if !assigned.contains_key(name) => {
                 let is_free = |address: &&SocketAddr| {

@@ -53,14 +53,19 @@ impl std::fmt::Display for WebhookError {
 
 impl std::error::Error for WebhookError {}
 
+/// How old the signature is of a call that a server must refuse, in seconds.
+const OLD_SIGNATURE_SECONDS: i64 = 3600;
+
 /// A driver that is an HTTP server.
 pub struct WebhookDriver {
-    server: Server,
+    server: Arc<Server>,
     path: PathAndQuery,
     secret: Vec<u8>,
     /// Makes keys of two processes differ.
     run: u64,
-    calls: AtomicU64,
+    calls: Arc<AtomicU64>,
+    /// What the clock of its signatures is wrong by; 0 but in a check.
+    clock_offset_seconds: i64,
 }
 
 impl std::fmt::Debug for WebhookDriver {
@@ -93,10 +98,18 @@ impl WebhookDriver {
         };
         let port = url.port_u16().unwrap_or(default_port);
         let authority = url.authority().map(ToString::to_string).unwrap_or_default();
-        let server = Server { host, port, authority, tls };
+        let server = Arc::new(Server { host, port, authority, tls });
         let path = url.path_and_query().cloned();
         let path = path.unwrap_or_else(|| PathAndQuery::from_static("/"));
-        Ok(Self { server, path, secret, run, calls: AtomicU64::new(0) })
+        let calls = Arc::new(AtomicU64::new(0));
+        Ok(Self { server, path, secret, run, calls, clock_offset_seconds: 0 })
+    }
+
+    /// Another caller of the same server, with keys of the same sequence.
+    fn of_server(&self, secret: Vec<u8>, clock_offset_seconds: i64) -> Box<dyn Driver> {
+        let (server, path) = (Arc::clone(&self.server), self.path.clone());
+        let (run, calls) = (self.run, Arc::clone(&self.calls));
+        Box::new(Self { server, path, secret, run, calls, clock_offset_seconds })
     }
 
     async fn run(&self, request: &Request) -> CallResult {
@@ -121,6 +134,7 @@ impl WebhookDriver {
 
     fn message(&self, method: Method, path: PathAndQuery, body: Vec<u8>, key: &str) -> Message {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let now = now.saturating_add_signed(self.clock_offset_seconds);
         let signature = signature::sign(&self.secret, now, &body);
         Message { method, path, body, key: key.to_owned(), signature }
     }
@@ -135,6 +149,21 @@ impl Driver for WebhookDriver {
                 Err(CallError::new(ErrorClass::Transient, message))
             })
         })
+    }
+
+    fn with_clock_offset(&self, seconds: i64) -> Result<Box<dyn Driver>, String> {
+        Ok(self.of_server(self.secret.clone(), seconds))
+    }
+
+    fn impostors(&self) -> Vec<(&'static str, Box<dyn Driver>)> {
+        let other = [self.secret.as_slice(), b"x"].concat();
+        vec![
+            ("with another secret", self.of_server(other, 0)),
+            (
+                "with a signature of an hour ago",
+                self.of_server(self.secret.clone(), -OLD_SIGNATURE_SECONDS),
+            ),
+        ]
     }
 }
 

@@ -1,29 +1,26 @@
 //! The rules that a driver is graded by. Each begins with an empty group.
 
-use std::{future::Future, net::SocketAddr, pin::Pin, time::Duration};
+use std::{future::Future, pin::Pin, time::Duration};
 
-use lb_members::{Answer, CallError, CallResult, ErrorClass, MemberState, Reported, Verb};
-use tokio::time::{Instant, sleep};
+use lb_members::{Answer, CallError, ErrorClass, MemberState, Verb};
+use tokio::time::Instant;
 
-use super::options::CheckOptions;
-use crate::driver::{Driver, Request};
+use super::examination::{Broken, Examination, Seen, address_of, broken};
 
-/// Why a rule is not kept.
-pub(super) enum Broken {
-    Rule(String),
-    NotSupported,
-}
-
-type Examined<'a> = Pin<Box<dyn Future<Output = Result<(), Broken>> + Send + 'a>>;
+type Examined<'a> = Pin<Box<dyn Future<Output = Seen> + Send + 'a>>;
 
 /// How a rule is examined.
 type Examine = for<'a> fn(&'a Examination<'a>) -> Examined<'a>;
+
+/// What a wrong clock is wrong by: what a host without a time server may have, in seconds.
+const CLOCK_OFFSETS_SECONDS: [i64; 2] = [-86_400, 86_400];
 
 /// The rules, in this order.
 pub(super) const RULES: &[(&str, Examine)] = &[
     ("`list` of a new group is empty", |e| Box::pin(e.is_empty())),
     ("`end` of a member that does not exist succeeds", |e| Box::pin(e.ends_nothing())),
     ("a member runs, and `list` has it with its template", |e| Box::pin(e.launches())),
+    ("`list` of another group does not have it", |e| Box::pin(e.is_of_one_group())),
     ("`ensure` twice is one member", |e| Box::pin(e.ensures_twice())),
     ("members have addresses of their own", |e| Box::pin(e.two_members())),
     ("a member can be ended twice", |e| Box::pin(e.ends_twice())),
@@ -32,110 +29,42 @@ pub(super) const RULES: &[(&str, Examine)] = &[
     ("two `ensure` at once are one member", |e| Box::pin(e.races_with_itself())),
     ("`ensure` of two names at once are two members", |e| Box::pin(e.races_for_addresses())),
     ("after `ensure` and `end` at once, `end` ends it", |e| Box::pin(e.races_with_the_end())),
+    ("with a wrong clock, nothing is lost or doubled", |e| Box::pin(e.has_a_wrong_clock())),
+    ("calls of others are refused", |e| Box::pin(e.refuses_impostors())),
     ("a stopped member is kept, and starts again", |e| Box::pin(e.stops_and_starts())),
 ];
 
-/// A driver under examination.
-pub(super) struct Examination<'a> {
-    pub(super) driver: &'a dyn Driver,
-    pub(super) options: &'a CheckOptions,
-    pub(super) request: Request,
-}
-
-fn broken<T>(detail: impl Into<String>) -> Result<T, Broken> {
-    Err(Broken::Rule(detail.into()))
-}
-
-fn address_of(member: &Reported) -> Option<SocketAddr> {
-    member.address.zip(member.port).map(SocketAddr::from)
+/// Durations of calls for people.
+fn shown(durations: &[Duration]) -> String {
+    let texts: Vec<String> =
+        durations.iter().map(|duration| format!("{} ms", duration.as_millis())).collect();
+    texts.join(", ")
 }
 
 impl Examination<'_> {
-    fn name(&self, number: u32) -> String {
-        format!("{}-{}-{number}", self.options.group, self.options.run)
-    }
-
-    async fn call(&self, verb: Verb, name: &str, deadline: Duration) -> CallResult {
-        self.driver.call(&self.request.with(verb, name), deadline).await
-    }
-
-    /// A call that must succeed. Errors that may pass are tried again.
-    async fn must(&self, verb: Verb, name: &str) -> Result<Answer, Broken> {
-        let mut last = CallError::new(ErrorClass::Transient, "");
-        for _ in 0..5 {
-            match self.call(verb, name, self.options.deadline).await {
-                Ok(answer) => return Ok(answer),
-                Err(error) if error.class == ErrorClass::Transient => last = error,
-                Err(error) => return broken(format!("`{verb} {name}`: {error}")),
-            }
-            sleep(self.options.poll_interval).await;
-        }
-        broken(format!("`{verb} {name}` fails 5 times: {last}"))
-    }
-
-    /// Members of this check that exist.
-    async fn list(&self) -> Result<Vec<Reported>, Broken> {
-        let Answer::Members(mut members) = self.must(Verb::List, "").await? else {
-            return broken("`list` has no members in its answer");
-        };
-        members.retain(|member| member.state != MemberState::Ended);
-        Ok(members)
-    }
-
-    async fn must_list(&self, expected: &[&str]) -> Result<(), Broken> {
+    async fn is_empty(&self) -> Seen {
         let members = self.list().await?;
-        let mut names: Vec<&str> = members.iter().map(|member| member.name.as_str()).collect();
-        names.sort_unstable();
-        if names != expected {
-            return broken(format!("`list` has {names:?}, and not {expected:?}"));
+        if members.is_empty() {
+            return Ok(format!("group {}", self.options.group));
         }
-        Ok(())
+        let names: Vec<&str> = members.iter().map(|member| member.name.as_str()).collect();
+        broken(format!(
+            "group {} has {}; `list` names members of the request's group only",
+            self.options.group,
+            names.join(", ")
+        ))
     }
 
-    /// Ensures a member until it runs.
-    async fn runs(&self, name: &str) -> Result<SocketAddr, Broken> {
-        let end = Instant::now() + self.options.launch_timeout;
-        loop {
-            let Answer::Member(member) = self.must(Verb::Ensure, name).await? else {
-                return broken(format!("`ensure {name}` answers something else"));
-            };
-            match (member.state, address_of(&member)) {
-                (MemberState::Running, Some(address)) => return Ok(address),
-                (MemberState::Running, None) => {
-                    return broken(format!("{name} runs without address and port"));
-                }
-                (MemberState::Failed | MemberState::Ended, _) => {
-                    return broken(format!("{name} is {:?}", member.state));
-                }
-                _ if Instant::now() >= end => {
-                    return broken(format!(
-                        "{name} does not run after {:?}",
-                        self.options.launch_timeout
-                    ));
-                }
-                _ => sleep(self.options.poll_interval).await,
-            }
-        }
+    async fn ends_nothing(&self) -> Seen {
+        self.must(Verb::End, &self.name(0)).await?;
+        Ok(String::new())
     }
 
-    /// Ends all that the check has left.
-    pub(super) async fn clean_up(&self) {
-        for member in self.list().await.unwrap_or_default() {
-            let _next_rule_says_so = self.must(Verb::End, &member.name).await;
-        }
-    }
-
-    async fn is_empty(&self) -> Result<(), Broken> {
-        self.must_list(&[]).await
-    }
-
-    async fn ends_nothing(&self) -> Result<(), Broken> {
-        self.must(Verb::End, &self.name(0)).await.map(drop)
-    }
-
-    async fn launches(&self) -> Result<(), Broken> {
+    async fn launches(&self) -> Seen {
         let name = self.name(1);
+        let begin = Instant::now();
         let address = self.runs(&name).await?;
+        let took = begin.elapsed();
         self.must_list(&[&name]).await?;
         let members = self.list().await?;
         let Some(member) = members.first() else { return broken("it is not in `list`") };
@@ -145,38 +74,57 @@ impl Examination<'_> {
         if address_of(member) != Some(address) || member.state != MemberState::Running {
             return broken(format!("`ensure` says {address}, `list` says {member:?}"));
         }
-        Ok(())
+        Ok(format!("{address} after {:.1} s", took.as_secs_f64()))
     }
 
-    async fn ensures_twice(&self) -> Result<(), Broken> {
+    async fn is_of_one_group(&self) -> Seen {
+        let name = self.name(6);
+        self.runs(&name).await?;
+        // Names of groups may begin alike.
+        for other in [format!("{}-other", self.options.group), format!("x-{}", self.options.group)]
+        {
+            if self.list_of(&other).await?.iter().any(|member| member.name == name) {
+                return broken(format!("`list` of group {other} has {name}"));
+            }
+        }
+        Ok(String::new())
+    }
+
+    async fn ensures_twice(&self) -> Seen {
         let name = self.name(2);
         let first = self.runs(&name).await?;
         let second = self.runs(&name).await?;
         if first != second {
             return broken(format!("it has {first} first, and then {second}"));
         }
-        self.must_list(&[&name]).await
+        self.must_list(&[&name]).await?;
+        Ok(format!("{first} twice"))
     }
 
-    async fn two_members(&self) -> Result<(), Broken> {
+    async fn two_members(&self) -> Seen {
         let (a, b) = (self.name(3), self.name(4));
         let (first, second) = (self.runs(&a).await?, self.runs(&b).await?);
         if first == second {
             return broken(format!("both have {first}"));
         }
-        self.must_list(&[&a, &b]).await
+        self.must_list(&[&a, &b]).await?;
+        Ok(format!("{first} and {second}"))
     }
 
-    async fn ends_twice(&self) -> Result<(), Broken> {
+    async fn ends_twice(&self) -> Seen {
         let name = self.name(5);
         self.runs(&name).await?;
+        let begin = Instant::now();
         self.must(Verb::End, &name).await?;
+        let took = begin.elapsed();
         self.must(Verb::End, &name).await?;
-        self.must_list(&[]).await
+        self.must_list(&[]).await?;
+        Ok(format!("ended after {:.1} s", took.as_secs_f64()))
     }
 
-    async fn is_killed_in_ensure(&self) -> Result<(), Broken> {
-        for (number, &after) in (10..).zip(&self.options.kill_after) {
+    async fn is_killed_in_ensure(&self) -> Seen {
+        let points = self.kill_points(Verb::Ensure);
+        for (number, &after) in (10..).zip(&points) {
             let name = self.name(number);
             drop(self.call(Verb::Ensure, &name, after).await);
             let first = self.runs(&name).await?;
@@ -187,21 +135,22 @@ impl Examination<'_> {
             self.must(Verb::End, &name).await?;
             self.must_list(&[]).await?;
         }
-        Ok(())
+        Ok(format!("killed after {}", shown(&points)))
     }
 
-    async fn is_killed_in_end(&self) -> Result<(), Broken> {
-        for (number, &after) in (30..).zip(&self.options.kill_after) {
+    async fn is_killed_in_end(&self) -> Seen {
+        let points = self.kill_points(Verb::End);
+        for (number, &after) in (30..).zip(&points) {
             let name = self.name(number);
             self.runs(&name).await?;
             drop(self.call(Verb::End, &name, after).await);
             self.must(Verb::End, &name).await?;
             self.must_list(&[]).await?;
         }
-        Ok(())
+        Ok(format!("killed after {}", shown(&points)))
     }
 
-    async fn races_with_itself(&self) -> Result<(), Broken> {
+    async fn races_with_itself(&self) -> Seen {
         let name = self.name(50);
         let deadline = self.options.deadline;
         drop(tokio::join!(
@@ -212,20 +161,22 @@ impl Examination<'_> {
         self.runs(&name).await?;
         self.must_list(&[&name]).await?;
         self.must(Verb::End, &name).await?;
-        self.must_list(&[]).await
+        self.must_list(&[]).await?;
+        Ok("three at once".to_owned())
     }
 
-    async fn races_for_addresses(&self) -> Result<(), Broken> {
+    async fn races_for_addresses(&self) -> Seen {
         let (a, b) = (self.name(51), self.name(52));
         let (first, second) = tokio::join!(self.runs(&a), self.runs(&b));
         let (first, second) = (first?, second?);
         if first == second {
             return broken(format!("both have {first}"));
         }
-        self.must_list(&[&a, &b]).await
+        self.must_list(&[&a, &b]).await?;
+        Ok(format!("{first} and {second}"))
     }
 
-    async fn races_with_the_end(&self) -> Result<(), Broken> {
+    async fn races_with_the_end(&self) -> Seen {
         let name = self.name(53);
         let deadline = self.options.deadline;
         drop(tokio::join!(
@@ -233,10 +184,60 @@ impl Examination<'_> {
             self.call(Verb::End, &name, deadline),
         ));
         self.must(Verb::End, &name).await?;
-        self.must_list(&[]).await
+        self.must_list(&[]).await?;
+        Ok(String::new())
     }
 
-    async fn stops_and_starts(&self) -> Result<(), Broken> {
+    /// A call with a wrong clock may fail, as with certificates that are not valid yet. If it
+    /// succeeds, its answer is right.
+    async fn has_a_wrong_clock(&self) -> Seen {
+        let mut refused: Vec<CallError> = Vec::new();
+        for (number, seconds) in (60..).zip(CLOCK_OFFSETS_SECONDS) {
+            let driver = self.driver.with_clock_offset(seconds).map_err(Broken::NotExamined)?;
+            let deadline = self.options.deadline;
+            let name = self.name(number);
+            let address = self.runs(&name).await?;
+            match self.call_with(&*driver, Verb::List, "", deadline).await {
+                Ok(Answer::Members(members)) if !members.iter().any(|m| m.name == name) => {
+                    return broken(format!("with a clock {seconds:+} s, `list` does not have it"));
+                }
+                result => refused.extend(result.err()),
+            }
+            match self.call_with(&*driver, Verb::Ensure, &name, deadline).await {
+                Ok(Answer::Member(member)) if address_of(&member) != Some(address) => {
+                    return broken(format!(
+                        "with a clock {seconds:+} s, `ensure` says {member:?}, and not {address}"
+                    ));
+                }
+                result => refused.extend(result.err()),
+            }
+            self.must_list(&[&name]).await?;
+            refused.extend(self.call_with(&*driver, Verb::End, &name, deadline).await.err());
+            self.must(Verb::End, &name).await?;
+            self.must_list(&[]).await?;
+        }
+        Ok(match refused.first() {
+            None => "a day early and late".to_owned(),
+            Some(error) => format!("{} calls failed, first: {error}", refused.len()),
+        })
+    }
+
+    async fn refuses_impostors(&self) -> Seen {
+        let impostors = self.driver.impostors();
+        if impostors.is_empty() {
+            return Err(Broken::NotExamined("only calls of webhooks are signed".to_owned()));
+        }
+        let mut seen = Vec::new();
+        for (what, impostor) in &impostors {
+            match self.call_with(&**impostor, Verb::List, "", self.options.deadline).await {
+                Ok(_) => return broken(format!("a call {what} is answered")),
+                Err(error) => seen.push(format!("{what}: {error}")),
+            }
+        }
+        Ok(seen.join("; "))
+    }
+
+    async fn stops_and_starts(&self) -> Seen {
         let name = self.name(54);
         self.runs(&name).await?;
         match self.call(Verb::Stop, &name, self.options.deadline).await {
@@ -249,6 +250,7 @@ impl Examination<'_> {
         }
         self.must(Verb::Start, &name).await?;
         self.runs(&name).await?;
-        self.must_list(&[&name]).await
+        self.must_list(&[&name]).await?;
+        Ok(String::new())
     }
 }

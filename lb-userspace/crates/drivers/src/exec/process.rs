@@ -31,16 +31,16 @@ const OUTPUT_WAIT: Duration = Duration::from_millis(50);
 
 /// How a program ended.
 #[derive(Debug)]
-pub(super) struct Ended {
-    pub(super) status: ExitStatus,
-    pub(super) stdout: Vec<u8>,
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: Vec<u8>,
     /// Its end.
-    pub(super) stderr: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
 }
 
 /// Why a program has no end to judge.
 #[derive(Debug)]
-pub(super) enum RunError {
+pub(crate) enum RunError {
     Start(io::Error),
     Wait(io::Error),
     TooMuchOutput,
@@ -48,7 +48,7 @@ pub(super) enum RunError {
 
 impl RunError {
     /// A program that cannot be run will not run next time, unless the host lacks something.
-    pub(super) fn class(&self) -> ErrorClass {
+    pub(crate) fn class(&self) -> ErrorClass {
         use io::ErrorKind::{NotFound, PermissionDenied};
         match self {
             Self::Start(error) if matches!(error.kind(), NotFound | PermissionDenied) => {
@@ -92,9 +92,16 @@ impl Drop for ProcessGroup {
 }
 
 /// Runs a program to its end. Dropping the future kills it and all of its group.
-pub(super) async fn run(program: &Path, input: &[u8]) -> Result<Ended, RunError> {
+pub(crate) async fn run(
+    program: &Path,
+    arguments: &[String],
+    environment: &[(&'static str, String)],
+    input: &[u8],
+) -> Result<Ended, RunError> {
     let mut child = Command::new(program)
+        .args(arguments)
         .env_clear()
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
         .current_dir("/")
         .stdin(Stdio::piped())

@@ -1,5 +1,5 @@
-//! The HTTP probe: one GET request over a separate connection, in TLS if wanted. No HTTP/2, no
-//! redirects.
+//! The HTTP probe: one GET request over a separate connection, in TLS if wanted. HTTP/2 only where the
+//! group of the target speaks it; no redirects.
 
 mod malformed;
 
@@ -10,9 +10,9 @@ use http::{Request, header};
 use http_body_util::{BodyExt, Empty};
 use hyper::{
     body::{Body as _, Bytes, Incoming},
-    client::conn::http1,
+    client::conn::{http1, http2},
 };
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use lb_config::HttpCheck;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -59,7 +59,10 @@ pub(super) async fn probe(probe: &Probe, check: &HttpCheck, deadline: Instant) -
     let Some(tls) = &check.tls else {
         return ask(Wire::new(stream), request, probe, check, deadline).await;
     };
-    match tls::handshake(stream, tls, probe.address.ip(), false, deadline).await {
+    match tls::handshake(stream, tls, probe.address.ip(), check.http2, deadline).await {
+        Ok(stream) if check.http2 && stream.get_ref().1.alpn_protocol() != Some(b"h2") => {
+            Outcome::failed("the target supports TLS, but not HTTP/2 over TLS (ALPN h2)")
+        }
         Ok(stream) => ask(Wire::new(stream), request, probe, check, deadline).await,
         Err(outcome) => outcome,
     }
@@ -67,6 +70,13 @@ pub(super) async fn probe(probe: &Probe, check: &HttpCheck, deadline: Instant) -
 
 fn request(probe: &Probe, check: &HttpCheck) -> Result<Request<Empty<Bytes>>, http::Error> {
     let host = check.host.clone().unwrap_or_else(|| probe.address.to_string());
+    if check.http2 {
+        let scheme = if check.tls.is_some() { "https" } else { "http" };
+        return Request::get(format!("{scheme}://{host}{}", check.path))
+            .header(header::USER_AGENT, USER_AGENT)
+            .header(header::ACCEPT, "*/*")
+            .body(Empty::new());
+    }
     Request::get(&check.path)
         .header(header::HOST, host)
         .header(header::USER_AGENT, USER_AGENT)
@@ -76,14 +86,20 @@ fn request(probe: &Probe, check: &HttpCheck) -> Result<Request<Empty<Bytes>>, ht
 }
 
 async fn ask(
-    wire: Wire<impl AsyncRead + AsyncWrite + Unpin>,
+    wire: Wire<impl AsyncRead + AsyncWrite + Unpin + Send + 'static>,
     request: Request<Empty<Bytes>>,
     probe: &Probe,
     check: &HttpCheck,
     deadline: Instant,
 ) -> Outcome {
     let seen = wire.seen();
-    let answer = exchange(wire, request, check, deadline);
+    let answer = async {
+        if check.http2 {
+            exchange_http2(wire, request, check, deadline).await
+        } else {
+            exchange(wire, request, check, deadline).await
+        }
+    };
     match timeout_at(deadline, answer).await {
         Ok(Ok(answer)) => judge(&answer, check, probe.timeout),
         Ok(Err(error)) => Outcome::failed(describe(&error, &seen.bytes())),
@@ -135,17 +151,7 @@ async fn exchange(
         .await?;
     let answer = pin!(async move {
         let response = sender.send_request(request).await?;
-        let mut answer = Answer { status: response.status().as_u16(), ..Answer::default() };
-        // A body that is not checked says nothing about the target. A checked body may take until
-        // just before the probe's end.
-        let patience = match check.body {
-            None => Instant::now() + BODY_WAIT_MAX,
-            Some(_) => deadline.checked_sub(BODY_MARGIN).unwrap_or(deadline),
-        };
-        let read = read_body(response.into_body(), check.body.as_deref(), &mut answer.body);
-        let end = timeout_at(deadline.min(patience), read).await;
-        answer.end = end.unwrap_or(BodyEnd::Late);
-        Ok(answer)
+        Ok(read_answer(response, check, deadline).await)
     });
     // The connection is driven here and not in a separate task, so that dropping the probe drops
     // the socket. It may end before the answer has been picked up.
@@ -153,6 +159,43 @@ async fn exchange(
         Either::Left((answer, _connection)) => answer,
         Either::Right((_end, answer)) => answer.await,
     }
+}
+
+/// The same over HTTP/2.
+async fn exchange_http2(
+    wire: Wire<impl AsyncRead + AsyncWrite + Unpin + Send + 'static>,
+    request: Request<Empty<Bytes>>,
+    check: &HttpCheck,
+    deadline: Instant,
+) -> hyper::Result<Answer> {
+    let handshake = http2::Builder::new(TokioExecutor::new()).handshake(TokioIo::new(wire));
+    let (mut sender, connection) = handshake.await?;
+    let answer = pin!(async move {
+        let response = sender.send_request(request).await?;
+        Ok(read_answer(response, check, deadline).await)
+    });
+    match select(answer, pin!(connection)).await {
+        Either::Left((answer, _connection)) => answer,
+        Either::Right((_end, answer)) => answer.await,
+    }
+}
+
+async fn read_answer(
+    response: http::Response<Incoming>,
+    check: &HttpCheck,
+    deadline: Instant,
+) -> Answer {
+    let mut answer = Answer { status: response.status().as_u16(), ..Answer::default() };
+    // A body that is not checked says nothing about the target. A checked body may take until just
+    // before the probe's end.
+    let patience = match check.body {
+        None => Instant::now() + BODY_WAIT_MAX,
+        Some(_) => deadline.checked_sub(BODY_MARGIN).unwrap_or(deadline),
+    };
+    let read = read_body(response.into_body(), check.body.as_deref(), &mut answer.body);
+    let end = timeout_at(deadline.min(patience), read).await;
+    answer.end = end.unwrap_or(BodyEnd::Late);
+    answer
 }
 
 /// Reads a body up to its limit, or until it has the text that is looked for.

@@ -85,6 +85,7 @@ async fn serve(config: ServerConfig) -> SocketAddr {
 
 fn check(server_name: Option<&str>, verify: Verify, body: &str) -> HttpCheck {
     HttpCheck {
+        http2: false,
         tls: Some(TlsCheck { server_name: server_name.map(str::to_owned), verify }),
         host: None,
         path: "/".to_owned(),

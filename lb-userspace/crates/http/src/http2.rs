@@ -1,9 +1,11 @@
-//! PURE: requests that came over HTTP/2, as the engine knows requests, and responses for such clients (RFC 9113,
-//! section 8). Frames and HPACK are read and written elsewhere.
+//! PURE: messages of HTTP/2 as the engine knows messages: requests of clients and responses for them here, requests
+//! for targets and their responses in [`target`] (RFC 9113, section 8). Frames and HPACK are read and written
+//! elsewhere.
 //!
 //! What a target gets is made from the head of HTTP/1.1 that has the same meaning, by the rules of every other
 //! request: nothing reaches a target that it would not have got from a client of HTTP/1.1.
 
+pub mod target;
 #[cfg(test)]
 mod tests;
 
@@ -12,7 +14,7 @@ use crate::{
     diagnose::Kind,
     encode::ResponseToForward,
     field_name::FieldName,
-    framing::{self, BodyLength, RequestFraming},
+    framing::{self, RequestFraming},
     head::{Head, trim},
     hop_by_hop::{ConnectionOptions, is_trailer},
     limits::Limits,
@@ -163,19 +165,19 @@ pub fn response_fields(response: &ResponseToForward<'_>, mut add: impl FnMut(&[u
             add(field.name, field.value);
         }
     }
-    for line in edits.lines().split(|byte| *byte == b'\n') {
+    add_lines(edits.lines(), &mut add);
+    if let Some(length) = framing.stated_length {
+        add(b"content-length", length.to_string().as_bytes());
+    }
+}
+
+/// Gives the names and values of complete field lines.
+fn add_lines(lines: &[u8], add: &mut impl FnMut(&[u8], &[u8])) {
+    for line in lines.split(|byte| *byte == b'\n') {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if let Some(colon) = memchr::memchr(b':', line) {
             add(&line[..colon], trim(&line[colon + 1..]));
         }
-    }
-    let length = match framing.body {
-        BodyLength::Length(length) => Some(length),
-        BodyLength::None => framing.stated_length,
-        BodyLength::Chunked | BodyLength::UntilClose => None,
-    };
-    if let Some(length) = length {
-        add(b"content-length", length.to_string().as_bytes());
     }
 }
 

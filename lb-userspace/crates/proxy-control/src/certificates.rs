@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 use lb_config::{CertificateFiles, ListenerTls, TargetTls, TlsPolicy};
 use lb_files::private_file::{FileError, read_private, read_public};
 use lb_health::tls::client_builder;
-use lb_proxy::{CertificateSet, server_config_of};
+use lb_proxy::{CertificateSet, TargetProtocol, server_config_of};
 use rustls::{
     Error, ServerConfig, SupportedProtocolVersion,
     crypto::aws_lc_rs,
@@ -120,6 +120,7 @@ pub(crate) fn of_listener(
 pub(crate) fn of_targets(
     tls: &TargetTls,
     addresses: &BTreeSet<IpAddr>,
+    protocol: TargetProtocol,
 ) -> Result<lb_proxy::TargetTls, String> {
     let server_name = match &tls.server_name {
         Some(name) => ServerName::try_from(name.clone())
@@ -143,6 +144,7 @@ pub(crate) fn of_targets(
             builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(key)))
         }
     };
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let is_http1 = protocol == TargetProtocol::Http1;
+    config.alpn_protocols = vec![if is_http1 { b"http/1.1".to_vec() } else { b"h2".to_vec() }];
     Ok(lb_proxy::TargetTls { config: Arc::new(config), server_name })
 }

@@ -11,7 +11,7 @@ use lb_config::{
 };
 use lb_health::CheckSpec;
 use lb_proxy::{
-    Group, GroupAttributes, Target, TargetStickiness,
+    Group, GroupAttributes, Target, TargetProtocol, TargetStickiness,
     choice::{self, AnomalySettings, Health, Settings},
 };
 
@@ -25,27 +25,17 @@ pub(crate) struct PreparedGroup {
 }
 
 /// What the proxy makes of a group; an error for each setting that it cannot serve.
-pub(crate) fn prepare(
-    group: &HttpTargetGroup,
-    workers: usize,
-) -> Result<PreparedGroup, Vec<Unservable>> {
+pub(crate) fn prepare(group: &HttpTargetGroup) -> Result<PreparedGroup, Vec<Unservable>> {
     let mut reasons = Vec::new();
-    if group.protocol == HttpGroupProtocol::Grpc || group.version == HttpVersion::Http2 {
-        reasons.push(
-            "this version speaks HTTP/1.1 with targets: use `protocol: http` or `https` with \
-             `protocol_version: http1`"
-                .to_owned(),
-        );
-    }
     let addresses = addresses(group).map_err(|reason| reasons.push(reason)).unwrap_or_default();
-    let connect_retries = connect_retries(group).map_err(|reason| reasons.push(reason));
-    let connections_max = connections_max(group, workers).map_err(|reason| reasons.push(reason));
+    if let Some(reason) = unservable_retry(group) {
+        reasons.push(reason);
+    }
     let hosts: BTreeSet<IpAddr> = addresses.iter().map(SocketAddr::ip).collect();
-    let tls = group.tls.as_ref().map(|tls| certificates::of_targets(tls, &hosts));
+    let protocol = protocol(group);
+    let tls = group.tls.as_ref().map(|tls| certificates::of_targets(tls, &hosts, protocol));
     let tls = tls.transpose().map_err(|reason| reasons.push(reason));
-    let (Ok(connect_retries), Ok(connections_max), Ok(tls), []) =
-        (connect_retries, connections_max, tls, reasons.as_slice())
-    else {
+    let (Ok(tls), []) = (tls, reasons.as_slice()) else {
         let name = group.name.to_string();
         let named = |reason| Unservable::Group { name: name.clone(), reason };
         return Err(reasons.into_iter().map(named).collect());
@@ -62,16 +52,12 @@ pub(crate) fn prepare(
             algorithm: algorithm(group.algorithm),
             slow_start: group.slow_start,
             anomaly_mitigation: group.anomaly_mitigation.then(AnomalySettings::default),
-            connections_max,
+            connections_max: group.max_connections.unwrap_or(0),
             healthy_min: healthy_min(group.minimum_healthy, group.targets.len()),
         },
         stickiness: stickiness(&group.stickiness),
         tls,
-        attributes: GroupAttributes {
-            connect_retries,
-            proxy_protocol: proxy_protocol(group.proxy_protocol),
-            ..GroupAttributes::default()
-        },
+        attributes: attributes(group, protocol),
     };
     let checks = addresses.iter().map(|address| check(group, *address)).collect();
     Ok(PreparedGroup { group: prepared, checks })
@@ -97,39 +83,36 @@ fn addresses(group: &HttpTargetGroup) -> Result<Vec<SocketAddr>, String> {
     targets.collect()
 }
 
-/// How many other targets are tried after a failed connection.
-fn connect_retries(group: &HttpTargetGroup) -> Result<u32, String> {
-    let retries = &group.retries;
-    if let Some(status) = retries.on.iter().find(|reason| matches!(reason, RetryReason::Status(_)))
-    {
-        return Err(format!(
-            "this version sends no request again after a response: remove {status} from `retries.on`"
-        ));
+fn protocol(group: &HttpTargetGroup) -> TargetProtocol {
+    match (group.protocol, group.version) {
+        (HttpGroupProtocol::Grpc, _) => TargetProtocol::Grpc,
+        (_, HttpVersion::Http1) => TargetProtocol::Http1,
+        (_, HttpVersion::Http2) => TargetProtocol::Http2,
     }
-    if retries.budget_percent != lb_config::Retries::default().budget_percent {
-        return Err("this version has no budget of retries: remove `retries.budget`".to_owned());
-    }
-    if retries.attempts == 0 || !retries.on.contains(&RetryReason::ReusedConnection) {
-        return Err("this version always sends a request again when a reused connection was \
-                    closed: leave `reused_connection` in `retries.on`, and `retries.attempts` at 1 \
-                    or more"
-            .to_owned());
-    }
-    let on_connect = retries.on.contains(&RetryReason::ConnectFailure);
-    Ok(if on_connect { retries.attempts } else { 0 })
 }
 
-/// The limit of one worker: each gets the same part of the host's.
-fn connections_max(group: &HttpTargetGroup, workers: usize) -> Result<u32, String> {
-    let Some(most) = group.max_connections else { return Ok(0) };
-    let workers = u32::try_from(workers.max(1)).unwrap_or(u32::MAX);
-    match most / workers {
-        0 => Err(format!(
-            "max_connections is {most}, and each of {workers} workers needs at least one \
-             connection: raise it, or start with `--workers {most}`"
-        )),
-        each => Ok(each),
+fn attributes(group: &HttpTargetGroup, protocol: TargetProtocol) -> GroupAttributes {
+    let retries = &group.retries;
+    let is_on = |reason| retries.attempts > 0 && retries.on.contains(&reason);
+    let on_connect = is_on(RetryReason::ConnectFailure);
+    GroupAttributes {
+        protocol,
+        connect_retries: if on_connect { retries.attempts } else { 0 },
+        retry_reused: is_on(RetryReason::ReusedConnection),
+        retry_budget_percent: retries.budget_percent,
+        deregistration_delay: group.deregistration_delay,
+        proxy_protocol: proxy_protocol(group.proxy_protocol),
+        ..GroupAttributes::default()
     }
+}
+
+/// A reason to send requests again that this version does not know.
+fn unservable_retry(group: &HttpTargetGroup) -> Option<String> {
+    let is_status = |reason: &&RetryReason| matches!(reason, RetryReason::Status(_));
+    let status = group.retries.on.iter().find(is_status)?;
+    Some(format!(
+        "this version sends no request again after a response: remove {status} from `retries.on`"
+    ))
 }
 
 /// With fewer healthy targets than this, all are used.

@@ -370,10 +370,10 @@ async fn terminated(signals: &mut mpsc::Receiver<Signal>) {
 
 /// Reads and prepares the configuration away from the main loop: files may be slow, and rules many.
 async fn read(reader: &FileReader, options: &ServiceOptions) -> Result<Prepared, ServiceError> {
-    let ServiceOptions { file, load, workers, access_log, .. } = options.clone();
+    let ServiceOptions { file, load, access_log, .. } = options.clone();
     let job = move || -> Result<Prepared, LoadError> {
         let config = load()?;
-        let prepared = Prepared::new(&config, workers, access_log.as_ref());
+        let prepared = Prepared::new(&config, access_log.as_ref());
         Ok(prepared.map_err(|parts| UnservableConfig { file, parts })?)
     };
     Ok(reader.run(job).await??)

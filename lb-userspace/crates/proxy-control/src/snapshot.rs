@@ -29,7 +29,6 @@ impl Prepared {
     /// error has everything that this version cannot serve.
     pub fn new(
         config: &Config,
-        workers: usize,
         access_log: Option<&LogDestination>,
     ) -> Result<Self, Vec<Unservable>> {
         let mut faults = foreign_parts(config);
@@ -49,7 +48,7 @@ impl Prepared {
         }
         let mut prepared = Vec::new();
         for group in &config.http_target_groups {
-            match groups::prepare(group, workers) {
+            match groups::prepare(group) {
                 Ok(group) => prepared.push(group),
                 Err(reasons) => faults.extend(reasons),
             }

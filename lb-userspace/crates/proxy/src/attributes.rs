@@ -76,9 +76,25 @@ impl Default for ClientTimeouts {
     }
 }
 
+/// What targets speak, inside of TLS where the group has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TargetProtocol {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2: with prior knowledge in clear, by ALPN in TLS.
+    Http2,
+    /// gRPC over HTTP/2.
+    Grpc,
+}
+
 /// Attributes of a target group, beside those of the choice of a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupAttributes {
+    /// What targets speak.
+    pub protocol: TargetProtocol,
+    /// Requests at a time over one connection of HTTP/2; the target may allow fewer.
+    pub streams_max: usize,
     /// The TCP connection and, with TLS, its handshake.
     pub connect_timeout: Duration,
     /// The head of the response, from the end of the request; `None`: the idle timeout of the listener.
@@ -89,6 +105,16 @@ pub struct GroupAttributes {
     pub idle_connection_timeout: Duration,
     /// Other targets that are tried after a failed connection.
     pub connect_retries: u32,
+    /// Whether a request is sent once more when a connection that had served requests fails before a response.
+    pub retry_reused: bool,
+    /// Most requests that are sent once more, of those to the group, in percent.
+    pub retry_budget_percent: u32,
+    /// Requests that may wait for a target below its limit, on this host.
+    pub queue_max: usize,
+    /// How long such a request waits.
+    pub queue_timeout: Duration,
+    /// How long a target that leaves may finish its requests and tunnels.
+    pub deregistration_delay: Duration,
     /// Whether requests that are not idempotent, such as POST, are sent again when a connection that had served
     /// requests is closed before a response (RFC 9110, section 9.2.2).
     pub replay_non_idempotent: bool,
@@ -99,11 +125,18 @@ pub struct GroupAttributes {
 impl Default for GroupAttributes {
     fn default() -> Self {
         Self {
+            protocol: TargetProtocol::Http1,
+            streams_max: 100,
             connect_timeout: Duration::from_secs(5),
             response_timeout: None,
             idle_connections_max: 64,
             idle_connection_timeout: Duration::from_secs(30),
             connect_retries: 1,
+            retry_reused: true,
+            retry_budget_percent: 20,
+            queue_max: 1000,
+            queue_timeout: Duration::from_secs(5),
+            deregistration_delay: Duration::from_mins(5),
             replay_non_idempotent: false,
             proxy_protocol: ProxyProtocol::None,
         }

@@ -58,6 +58,9 @@ pub(crate) trait ClientSide {
     /// Sends everything that waits.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>>;
 
+    /// The target has reset the request with this code of HTTP/2; a client of HTTP/2 gets the same.
+    fn set_reset_code(&mut self, _: u32) {}
+
     /// Bytes that have arrived of this request.
     fn received(&self) -> u64;
     /// Bytes that were sent of its response.

@@ -15,7 +15,10 @@ use lb_rules::{
     Rewriter, Rule, sticky::Keys,
 };
 
-use crate::snapshot::{Group, Listener, Snapshot};
+use crate::{
+    group_loads::GroupLoads,
+    snapshot::{Group, Listener, Snapshot},
+};
 
 /// Why a snapshot cannot be served. The old one stays.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,6 +67,8 @@ pub enum SnapshotError {
 pub(crate) struct Compiled {
     pub(crate) listeners: Vec<Arc<CompiledListener>>,
     pub(crate) groups: Vec<Arc<Group>>,
+    /// What workers count together, in the order of the groups.
+    pub(crate) loads: Vec<GroupLoads>,
     pub(crate) sticky_keys: Keys,
     by_name: HashMap<String, usize>,
 }
@@ -107,8 +112,8 @@ pub(crate) enum CompiledAction {
 }
 
 impl Compiled {
-    /// Checks and compiles a snapshot.
-    pub(crate) fn new(snapshot: Snapshot) -> Result<Self, SnapshotError> {
+    /// Checks and compiles a snapshot. What is counted in the old one goes on.
+    pub(crate) fn new(snapshot: Snapshot, old: Option<&Self>) -> Result<Self, SnapshotError> {
         let mut groups: HashMap<&str, usize> = HashMap::new();
         for (place, group) in snapshot.groups.iter().enumerate() {
             if groups.insert(&group.name, place).is_some() {
@@ -127,12 +132,21 @@ impl Compiled {
             }
             listeners.push(Arc::new(CompiledListener::new(listener, &groups)?));
         }
+        let loads = snapshot.groups.iter().map(|group| {
+            let old_loads = old.and_then(|old| old.loads_of(&group.name));
+            GroupLoads::new(group, old_loads)
+        });
         Ok(Self {
             listeners,
+            loads: loads.collect(),
             groups: snapshot.groups.into_iter().map(Arc::new).collect(),
             sticky_keys: snapshot.sticky_keys,
             by_name,
         })
+    }
+
+    fn loads_of(&self, group: &str) -> Option<&GroupLoads> {
+        self.loads.get(self.groups.iter().position(|one| one.name == group)?)
     }
 
     /// Place of a listener.
@@ -287,7 +301,7 @@ mod tests {
         let groups = groups.iter().map(|name| group(name)).collect();
         let sticky_keys = Keys::new([0; 32], Vec::new());
         let snapshot = Snapshot { revision: 1, listeners, groups, sticky_keys };
-        assert_eq!(Compiled::new(snapshot).err().as_ref(), expected);
+        assert_eq!(Compiled::new(snapshot, None).err().as_ref(), expected);
     }
 
     #[test]

@@ -78,6 +78,12 @@ counters! {
     ReusedTargetConnections = "reused_target_connections";
     /// Requests that were sent once more, or to another target.
     Retries = "retries";
+    /// Requests that were not sent once more because of the budget of retries.
+    RetriesOverBudget = "retries_over_budget";
+    /// Requests that waited for a target below its limit of connections.
+    QueuedRequests = "queued_requests";
+    /// Requests and tunnels that were cut because the deregistration delay of their target was over.
+    DeregistrationCuts = "deregistration_cuts";
     /// Requests to targets while too few were healthy.
     FailOpenRequests = "fail_open_requests";
     /// Requests that did not comply, and were normalised or passed.

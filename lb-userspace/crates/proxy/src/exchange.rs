@@ -9,7 +9,8 @@ use crate::{
     client_side::{BodyEvent, ClientSide},
     failure::Failure,
     request_timeouts::WaitsFor,
-    target_connection::{SendError, TargetConnection, TargetEvent},
+    target_connection::{SendError, TargetEvent},
+    target_side::TargetSide,
 };
 
 /// How far the request is.
@@ -24,7 +25,7 @@ enum RequestState {
 /// A request and its response.
 pub(crate) struct Exchange<'side, C> {
     pub(crate) client: &'side mut C,
-    pub(crate) target: &'side mut TargetConnection,
+    pub(crate) target: &'side mut TargetSide,
     request: RequestState,
     /// The target takes no more of the request, and may have a response nevertheless.
     is_broken: bool,
@@ -35,7 +36,7 @@ pub(crate) struct Exchange<'side, C> {
 
 impl<'side, C: ClientSide> Exchange<'side, C> {
     /// The head of the request was written already.
-    pub(crate) fn new(client: &'side mut C, target: &'side mut TargetConnection) -> Self {
+    pub(crate) fn new(client: &'side mut C, target: &'side mut TargetSide) -> Self {
         Self {
             client,
             target,
@@ -63,7 +64,7 @@ impl<'side, C: ClientSide> Exchange<'side, C> {
 
     /// Who has to do something.
     pub(crate) fn waits_for(&self, has_response: bool) -> WaitsFor {
-        let is_sent = self.target.wire.output.is_empty() && self.client.content().is_empty();
+        let is_sent = self.target.is_sent() && self.client.content().is_empty();
         match self.request {
             _ if has_response && self.has_response_ended => WaitsFor::ClientRead,
             _ if has_response && !self.target.content().is_empty() => WaitsFor::ClientRead,
@@ -79,7 +80,7 @@ impl<'side, C: ClientSide> Exchange<'side, C> {
             match self.target.poll_event(cx) {
                 Poll::Ready(TargetEvent::Head) => return Poll::Ready(Ok(())),
                 Poll::Ready(TargetEvent::Interim) => {
-                    let head = self.target.engine.head();
+                    let head = self.target.head();
                     self.client.write_interim(head).map_err(|_| Failure::Internal)?;
                     has_moved = true;
                 }
@@ -87,6 +88,9 @@ impl<'side, C: ClientSide> Exchange<'side, C> {
                     return Poll::Ready(Err(Failure::Response(refusal)));
                 }
                 Poll::Ready(TargetEvent::Reset) => return Poll::Ready(Err(Failure::TargetReset)),
+                Poll::Ready(TargetEvent::ProtocolError) => {
+                    return Poll::Ready(Err(Failure::TargetProtocolError));
+                }
                 Poll::Ready(TargetEvent::Closed | TargetEvent::End | TargetEvent::Content) => {
                     return Poll::Ready(Err(Failure::TargetClosed));
                 }
@@ -108,8 +112,8 @@ impl<'side, C: ClientSide> Exchange<'side, C> {
         response_edits: &lb_http::field_edits::FieldEdits,
     ) -> Result<(), Failure> {
         let response = ResponseToForward {
-            head: self.target.engine.head(),
-            framing: self.target.engine.framing(),
+            head: self.target.head(),
+            framing: self.target.framing(),
             edits: response_edits,
         };
         let Err(_) = self.client.write_response(&response) else { return Ok(()) };
@@ -162,12 +166,11 @@ impl<'side, C: ClientSide> Exchange<'side, C> {
                 }
             }
         }
-        if !self.is_broken && !self.target.wire.output.is_empty() {
-            let before = self.target.wire.sent;
-            if let Poll::Ready(Err(_)) = self.target.wire.poll_flush(cx) {
-                self.is_broken = true;
+        if !self.is_broken {
+            match self.target.flush(cx) {
+                Ok(has_sent) => has_moved |= has_sent,
+                Err(_) => self.is_broken = true,
             }
-            has_moved |= self.target.wire.sent != before;
         }
         if self.request == RequestState::Ended && self.client.poll_gone(cx).is_ready() {
             return Err(Failure::ClientClosed);
@@ -190,7 +193,7 @@ impl<'side, C: ClientSide> Exchange<'side, C> {
                     has_moved = true;
                 }
                 Poll::Ready(TargetEvent::End) => {
-                    let trailers = Some(self.target.engine.trailers());
+                    let trailers = self.target.trailers();
                     self.client.write_end(trailers).map_err(|_| Failure::Internal)?;
                     self.has_response_ended = true;
                     return Ok(true);
@@ -198,7 +201,12 @@ impl<'side, C: ClientSide> Exchange<'side, C> {
                 Poll::Ready(TargetEvent::Refused(refusal)) => {
                     return Err(Failure::Response(refusal));
                 }
-                Poll::Ready(_) => return Err(Failure::ResponseCut),
+                Poll::Ready(_) => {
+                    if let Some(code) = self.target.reset_code() {
+                        self.client.set_reset_code(code);
+                    }
+                    return Err(Failure::ResponseCut);
+                }
             }
         }
         // Nothing more has arrived: what is here must not wait.

@@ -72,6 +72,12 @@ failures! {
     TargetClosedReused = "target_closed_reused", 502;
     /// The target has reset the connection before a response.
     TargetReset = "target_reset", 502;
+    /// The target breaks the rules of HTTP/2, or does not speak it.
+    TargetProtocolError = "target_protocol_error", 502;
+    /// The request or its version of HTTP is none that targets of gRPC understand.
+    IncompatibleProtocol = "incompatible_protocol", 464;
+    /// The target has left, and its deregistration delay is over.
+    TargetDeregistered = "target_deregistered", 502;
     /// No response within its time.
     ResponseTimeout = "response_timeout", 504;
     /// The whole request took too long.
@@ -98,6 +104,7 @@ impl Failure {
                 | Self::TargetClosed
                 | Self::TargetClosedReused
                 | Self::TargetReset
+                | Self::TargetProtocolError
                 | Self::ResponseTimeout
                 | Self::ResponseCut
                 | Self::ResponseBodyTimeout
@@ -105,13 +112,16 @@ impl Failure {
         )
     }
 
-    /// The `grpc-status` for clients of gRPC ("HTTP to gRPC Status Code Mapping").
+    /// The `grpc-status` for clients of gRPC ("HTTP to gRPC Status Code Mapping"). A target that does not answer
+    /// in time is a deadline of the call; one that cannot be reached is not.
     #[must_use]
     pub fn grpc_status(self) -> &'static str {
-        match self.status() {
+        match (self, self.status()) {
+            // DEADLINE_EXCEEDED
+            (Self::ResponseTimeout | Self::TotalTimeout | Self::ResponseBodyTimeout, _) => "4",
             // INTERNAL, UNAVAILABLE, UNKNOWN
-            400 => "13",
-            502..=504 => "14",
+            (_, 400) => "13",
+            (_, 502..=504) => "14",
             _ => "2",
         }
     }
@@ -139,11 +149,13 @@ mod tests {
 
     #[test]
     fn status_codes_are_those_of_application_load_balancer() {
-        let known = [408, 460, 463, 500, 502, 503, 504];
+        let known = [408, 460, 463, 464, 500, 502, 503, 504];
         for failure in Failure::ALL {
             assert!(known.contains(&failure.status()), "{failure:?}");
         }
         assert_eq!(Failure::NoTarget.grpc_status(), "14");
+        assert_eq!(Failure::ConnectTimeout.grpc_status(), "14");
+        assert_eq!(Failure::ResponseTimeout.grpc_status(), "4");
         assert_eq!(Failure::Request(Refusal::BadHost).grpc_status(), "13");
         assert_eq!(Failure::RewriteFailed.grpc_status(), "2");
         assert_eq!(Failure::Response(Refusal::BadChunkSize).status(), 502);

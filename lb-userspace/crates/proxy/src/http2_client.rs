@@ -39,6 +39,8 @@ pub(crate) struct Http2Client {
     is_ended: bool,
     received: u64,
     sent: u64,
+    /// Why the target has reset the request.
+    reset_code: Option<Reason>,
 }
 
 impl Http2Client {
@@ -78,15 +80,18 @@ impl Http2Client {
             is_ended: false,
             received: (received + path.len()) as u64,
             sent: 0,
+            reset_code: None,
         };
         (client, refusal)
     }
 
-    /// A response was cut.
+    /// A response was cut. The client gets the reason of the target, if that has one.
     pub(crate) fn cut(&mut self) {
+        let reason = self.reset_code.filter(|reason| *reason != Reason::NO_ERROR);
+        let reason = reason.unwrap_or(Reason::INTERNAL_ERROR);
         match &mut self.send {
-            Some(send) => send.send_reset(Reason::INTERNAL_ERROR),
-            None => self.respond.send_reset(Reason::INTERNAL_ERROR),
+            Some(send) => send.send_reset(reason),
+            None => self.respond.send_reset(reason),
         }
     }
 
@@ -110,7 +115,7 @@ impl Http2Client {
 }
 
 /// Adds a field; what cannot be one is left out.
-fn add_field(fields: &mut HeaderMap, name: &[u8], value: &[u8]) {
+pub(crate) fn add_field(fields: &mut HeaderMap, name: &[u8], value: &[u8]) {
     if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
         fields.append(name, value);
     }
@@ -269,6 +274,10 @@ impl ClientSide for Http2Client {
     fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         // The task of the connection sends.
         Poll::Ready(Ok(()))
+    }
+
+    fn set_reset_code(&mut self, code: u32) {
+        self.reset_code = Some(code.into());
     }
 
     fn received(&self) -> u64 {

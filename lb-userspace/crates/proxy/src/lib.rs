@@ -12,29 +12,41 @@ mod client_side;
 mod compiled;
 mod connect;
 mod counters;
+mod destination;
 mod exchange;
 mod failure;
+mod find_target;
 mod forward;
 mod group;
+mod group_loads;
+mod grpc;
 mod http1_client;
 mod http1_server;
 mod http2_client;
+mod http2_connection;
+mod http2_pool;
 mod http2_server;
+mod http2_target;
 mod listening;
+mod live_requests;
+mod outstanding;
 mod pool;
 mod preamble;
 mod proxy;
 mod proxy_protocol;
 mod record;
+mod repeat;
 mod request;
 mod request_context;
 mod request_timeouts;
 mod reset_budget;
+mod retry_budget;
 mod server_names;
 mod snapshot;
 mod stickiness;
 mod stream;
 mod target_connection;
+mod target_side;
 mod timer;
 mod tunnel;
 mod wire;
@@ -45,7 +57,8 @@ pub use access_log::{
     AccessEvent, ActionKind, MatchedRule, RequestKind, StageTimes, TlsDetails, alb_line, json_line,
 };
 pub use attributes::{
-    ClientTimeouts, GroupAttributes, ListenerAttributes, ProxyProtocol, TargetStickiness,
+    ClientTimeouts, GroupAttributes, ListenerAttributes, ProxyProtocol, TargetProtocol,
+    TargetStickiness,
 };
 pub use compiled::SnapshotError;
 pub use counters::{BUCKETS, Counter, Metrics, Sums};

@@ -100,7 +100,7 @@ impl Proxy {
     ) -> Result<Self, ProxyError> {
         let nothing = Snapshot { listeners: Vec::new(), groups: Vec::new(), ..snapshot.clone() };
         let shared = Arc::new(Shared {
-            compiled: ArcSwap::from_pointee(Compiled::new(nothing)?),
+            compiled: ArcSwap::from_pointee(Compiled::new(nothing, None)?),
             access_log: options.access_log.clone(),
             connections_max: options.connections_max,
             handshakes_max: options.handshakes_max.max(1),
@@ -131,7 +131,7 @@ impl Proxy {
         snapshot: Snapshot,
         mut inherited: Vec<TcpListener>,
     ) -> Result<(), ProxyError> {
-        let compiled = Compiled::new(snapshot)?;
+        let compiled = Compiled::new(snapshot, Some(&self.shared.compiled.load()))?;
         let mut new = Vec::new();
         for listener in &compiled.listeners {
             let (name, address) = (&listener.config.name, listener.config.address);

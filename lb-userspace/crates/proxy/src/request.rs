@@ -14,8 +14,10 @@ use crate::{
     access_log::ActionKind,
     client_side::ClientSide,
     compiled::{CompiledAction, CompiledRule},
+    destination::Forwarding,
     failure::Failure,
-    forward::{Forwarding, forward},
+    forward::forward,
+    grpc,
     record::Record,
     request_context::RequestContext,
     timer::Timer,
@@ -217,7 +219,7 @@ fn respond_failure<C: ClientSide>(
     client: &mut C,
     failure: Failure,
 ) -> Result<(), Failure> {
-    if !is_grpc(client) {
+    if !grpc::is_client(client) {
         return respond(context, client, failure.status(), &[], b"");
     }
     let fields = [
@@ -226,13 +228,6 @@ fn respond_failure<C: ClientSide>(
         ("grpc-message", failure.as_str()),
     ];
     respond(context, client, 200, &fields, b"")
-}
-
-/// Whether the client expects a status of gRPC, which only HTTP/2 has.
-fn is_grpc<C: ClientSide>(client: &C) -> bool {
-    let mut content_types = client.head().named("content-type");
-    client.version() == "HTTP/2.0"
-        && content_types.any(|value| value.starts_with(b"application/grpc"))
 }
 
 /// Writes a whole response of the proxy itself.

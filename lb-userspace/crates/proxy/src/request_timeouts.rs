@@ -35,6 +35,12 @@ impl RequestTimeouts {
         }
     }
 
+    /// The client waits no longer than that.
+    pub(crate) fn until(mut self, deadline: Option<Instant>) -> Self {
+        self.total = self.total.into_iter().chain(deadline).min();
+        self
+    }
+
     /// The deadline after bytes have moved. `awaits_response` is set when the whole request was sent, and no
     /// response has come.
     pub(crate) fn deadline(&self, now: Instant, awaits_response: bool) -> Instant {

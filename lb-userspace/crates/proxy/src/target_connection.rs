@@ -44,6 +44,8 @@ pub(crate) enum TargetEvent {
     Closed,
     /// It was reset, or failed.
     Reset,
+    /// It breaks the rules of HTTP/2.
+    ProtocolError,
     /// The response breaks a rule.
     Refused(Refusal),
 }

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{failure::Failure, timer::Timer, wire::Wire};
+use crate::{failure::Failure, outstanding::Outstanding, timer::Timer, wire::Wire};
 
 /// How far one direction is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,12 +18,14 @@ enum Direction {
     Ended,
 }
 
-/// Moves bytes until both sides have ended, or nothing has come for `idle`.
+/// Moves bytes until both sides have ended, or nothing has come for `idle`, or the target has left
+/// for longer than its deregistration delay.
 pub(crate) async fn run(
     client: &mut Wire,
     target: &mut Wire,
     timer: &mut Timer,
     idle: Duration,
+    outstanding: &Outstanding,
 ) -> Result<(), Failure> {
     let (mut up, mut down) = (Direction::Open, Direction::Open);
     target.output.forget_sent();
@@ -41,6 +43,9 @@ pub(crate) async fn run(
         }
         if client.received + target.received != moved_before {
             timer.set(Instant::now() + idle);
+        }
+        if outstanding.poll_cut(cx).is_ready() {
+            return Poll::Ready(Err(Failure::TargetDeregistered));
         }
         timer.poll_expired(cx).map(|()| Err(Failure::TunnelTimeout))
     })

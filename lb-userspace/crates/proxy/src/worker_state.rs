@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     rc::Rc,
     sync::Arc,
     task::{Context, Waker},
@@ -81,6 +81,8 @@ pub(crate) struct Worker {
     stopping_since: Cell<Option<Instant>>,
     connections: RefCell<BTreeMap<u64, Rc<ConnectionState>>>,
     next_connection: Cell<u64>,
+    /// Groups that have left, and still have requests.
+    leaving_groups: RefCell<Vec<Rc<WorkerGroup>>>,
     handshakes: Cell<usize>,
     /// A connection has ended, or a handshake.
     pub(crate) ended: Notify,
@@ -101,6 +103,7 @@ impl Worker {
             stopping_since: Cell::new(None),
             connections: RefCell::default(),
             next_connection: Cell::new(0),
+            leaving_groups: RefCell::default(),
             handshakes: Cell::new(0),
             ended: Notify::new(),
             date: RefCell::new((date(), start)),
@@ -117,6 +120,13 @@ impl Worker {
         let old = Rc::clone(&self.view.borrow());
         let view = Rc::new(make_view(compiled, Some(&old), &self.counters, self.start));
         *self.view.borrow_mut() = Rc::clone(&view);
+        let names: HashSet<&str> = view.groups.iter().map(|group| group.name.as_ref()).collect();
+        let has_left = |group: &&Rc<WorkerGroup>| !names.contains(group.name.as_ref());
+        for group in old.groups.iter().filter(has_left) {
+            if group.leave() {
+                self.leaving_groups.borrow_mut().push(Rc::clone(group));
+            }
+        }
         view
     }
 
@@ -133,7 +143,9 @@ impl Worker {
     pub(crate) fn tick(&self) {
         let view = self.view();
         let now = Instant::now();
-        for group in &view.groups {
+        let mut leaving = self.leaving_groups.borrow_mut();
+        leaving.retain(|group| group.has_requests());
+        for group in view.groups.iter().chain(leaving.iter()) {
             group.tick(now);
         }
     }
@@ -262,13 +274,13 @@ fn make_view(
     let old_groups: HashMap<&str, &Rc<WorkerGroup>> = old
         .map(|view| view.groups.iter().map(|group| (group.name.as_ref(), group)).collect())
         .unwrap_or_default();
-    let groups = compiled.groups.iter().map(|config| {
+    let groups = compiled.groups.iter().zip(&compiled.loads).map(|(config, loads)| {
         if let Some(group) = old_groups.get(config.name.as_str()) {
-            group.update(Arc::clone(config));
+            group.update(Arc::clone(config), loads);
             return Rc::clone(group);
         }
         let counters = counters.group(&config.name);
-        Rc::new(WorkerGroup::new(Arc::clone(config), counters, start))
+        Rc::new(WorkerGroup::new(Arc::clone(config), loads, counters, start))
     });
     let groups = groups.collect();
     let listener_counters =

@@ -38,7 +38,7 @@ pub enum Via {
 pub enum HealthProtocol {
     /// It opens a TCP connection.
     Tcp,
-    /// It sends an HTTP/1.1 GET request, over TLS if wanted, and looks at the answer.
+    /// It sends a GET request, over TLS if wanted, and looks at the answer.
     Http(HttpCheck),
     /// It calls the standard health service of gRPC.
     Grpc(GrpcCheck),
@@ -55,6 +55,8 @@ pub enum HealthProtocol {
 pub struct HttpCheck {
     /// How TLS is spoken; `None` for cleartext.
     pub tls: Option<TlsCheck>,
+    /// Whether it speaks HTTP/2, as the targets of its group do, and not HTTP/1.1.
+    pub http2: bool,
     /// The header `host`; `None` is the target's address.
     pub host: Option<String>,
     /// Path and query of the request.

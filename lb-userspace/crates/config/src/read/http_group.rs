@@ -8,7 +8,8 @@ use super::{
 };
 use crate::{
     model::{
-        HttpGroupProtocol, HttpTarget, HttpTargetGroup, HttpVersion, TargetTls, TlsCheck, Verify,
+        HealthCheck, HealthProtocol, HttpGroupProtocol, HttpTarget, HttpTargetGroup, HttpVersion,
+        TargetTls, TlsCheck, Verify,
     },
     positions::HttpGroupPositions,
     section::{List, Section},
@@ -44,8 +45,14 @@ pub(super) fn http_target_group(
             places.push(at);
         }
     }
-    let health_check =
+    let mut health_check =
         health_check(&section, Checked::Requests(check_defaults(protocol, tls.as_ref())));
+    // A target that speaks HTTP/2 with prior knowledge often speaks nothing else.
+    if let (HttpVersion::Http2, Some(HealthCheck { protocol: HealthProtocol::Http(check), .. })) =
+        (version, &mut health_check)
+    {
+        check.http2 = true;
+    }
     let attributes = section.section("attributes").map(|one| attributes(one, protocol, version));
     section.finish();
     let Attributes {

@@ -92,6 +92,7 @@ fn http(section: &Section<'_>, tls: Option<TlsCheck>) -> HttpCheck {
         ..tls
     });
     HttpCheck {
+        http2: false,
         tls,
         host,
         path: section.read("path", values::http_path).unwrap_or_else(|| "/".to_owned()),

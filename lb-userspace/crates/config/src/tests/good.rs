@@ -36,6 +36,7 @@ fn example() -> Config {
             targets: vec![target("10.0.1.11", 80, 100), target("2001:db8::11", 80, 100)],
             health_check: HealthCheck {
                 protocol: HealthProtocol::Http(HttpCheck {
+                    http2: false,
                     tls: None,
                     host: None,
                     path: "/healthz".to_owned(),

@@ -23,6 +23,7 @@ fn read(check: &str) -> HealthProtocol {
 
 fn http() -> HttpCheck {
     HttpCheck {
+        http2: false,
         tls: None,
         host: None,
         path: "/".to_owned(),

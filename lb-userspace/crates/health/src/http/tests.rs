@@ -86,6 +86,7 @@ async fn outcome(address: SocketAddr) -> Outcome {
 
 fn check() -> HttpCheck {
     HttpCheck {
+        http2: false,
         tls: None,
         host: None,
         path: "/healthz?deep=1".to_owned(),
@@ -291,4 +292,40 @@ async fn an_invalid_path_is_reported() {
     };
     assert_eq!(reason, Reason::FailedHealthChecks);
     assert!(detail.starts_with("cannot request \"no path\": "), "{detail}");
+}
+
+#[tokio::test]
+async fn a_target_of_http2_is_asked_over_http2() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let service = hyper::service::service_fn(|request: Request<Incoming>| async move {
+                assert_eq!(request.uri().path_and_query().unwrap(), "/healthz?deep=1");
+                assert!(request.uri().authority().is_some());
+                Ok::<_, io::Error>(http::Response::new(http_body_util::Full::<Bytes>::from(
+                    "ready",
+                )))
+            });
+            // It speaks nothing else.
+            let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            tokio::spawn(server.serve_connection(TokioIo::new(stream), service));
+        }
+    });
+    let check = HttpCheck { http2: true, body: Some("ready".to_owned()), ..check() };
+    let ask =
+        |check| async move { probe(&probe_of(address), &check, Instant::now() + TIMEOUT).await };
+    assert_eq!(ask(check.clone()).await, Outcome::Success);
+    let found = ask(HttpCheck { body: Some("other".to_owned()), ..check.clone() }).await;
+    assert!(matches!(found, Outcome::Failure { .. }), "{found:?}");
+    let found = ask(HttpCheck { matcher: Matcher(vec![(300, 399)]), ..check.clone() }).await;
+    assert_eq!(found, mismatch("status 200, expected 300-399"));
+    let found = ask(HttpCheck { http2: false, ..check }).await;
+    assert!(matches!(found, Outcome::Failure { .. }), "{found:?}");
+    // A server of HTTP/1 is not taken for one of HTTP/2.
+    let (address, task) = Server::Answers("HTTP/1.1 200 OK\r\n\r\n").start(V4).await;
+    let check = HttpCheck { http2: true, ..self::check() };
+    let found = probe(&probe_of(address), &check, Instant::now() + TIMEOUT).await;
+    assert!(matches!(found, Outcome::Failure { .. }), "{found:?}");
+    task.abort();
 }

@@ -38,12 +38,18 @@ pub struct RequestToForward<'request> {
 
 impl RequestToForward<'_> {
     /// The value of `Host`.
-    fn host(&self) -> &str {
+    #[must_use]
+    pub fn host(&self) -> &str {
         self.uri.host().map_or(self.default_host, |host| host.authority())
     }
 
     /// Whether a received field is copied.
-    fn keeps(&self, options: &ConnectionOptions<'_>, known: FieldName, name: &[u8]) -> bool {
+    pub(crate) fn keeps(
+        &self,
+        options: &ConnectionOptions<'_>,
+        known: FieldName,
+        name: &[u8],
+    ) -> bool {
         let is_continue_of_old_client =
             known == FieldName::Expect && self.head.version() == Version::Http10;
         let announces_no_trailers =
@@ -54,6 +60,16 @@ impl RequestToForward<'_> {
             && !announces_no_trailers
             && self.edits.keeps(name)
             && (!self.drop_invalid_fields || is_plain_name(name))
+    }
+
+    /// The length of the body that is sent. Methods that announce content get a length even when there is none
+    /// (RFC 9110, section 8.6).
+    pub(crate) fn body(&self) -> BodyLength {
+        let expects_content = matches!(self.head.method(), b"POST" | b"PUT" | b"PATCH");
+        match self.framing.body {
+            BodyLength::None if expects_content => BodyLength::Length(0),
+            body => body,
+        }
     }
 }
 
@@ -76,20 +92,11 @@ pub(crate) fn encode_request(
     copy_fields(request.head, |field, name| request.keeps(&options, field.known, name), out);
     request.forwarded.write(request.source, request.trace_id, request.head, host, out);
     out.extend_from_slice(request.edits.lines());
-    let body = body(request);
+    let body = request.body();
     write_framing(body, out);
     write_connection(request, options.accepts_trailers(), out);
     out.extend_from_slice(b"\r\n");
     Ok(body)
-}
-
-/// Methods that announce content get a length even when there is none (RFC 9110, section 8.6).
-fn body(request: &RequestToForward<'_>) -> BodyLength {
-    let expects_content = matches!(request.head.method(), b"POST" | b"PUT" | b"PATCH");
-    match request.framing.body {
-        BodyLength::None if expects_content => BodyLength::Length(0),
-        body => body,
-    }
 }
 
 fn write_connection(request: &RequestToForward<'_>, accepts_trailers: bool, out: &mut Vec<u8>) {

@@ -1,7 +1,14 @@
 //! Heads of HTTP/2, and what targets and clients get of them.
 
 use super::*;
-use crate::{desync::Finding, field_edits::FieldEdits};
+use crate::{
+    desync::Finding,
+    encode::RequestToForward,
+    field_edits::FieldEdits,
+    forwarded::{ForwardedPolicy, Scheme, Source},
+    framing::BodyLength,
+    http2::target::{Http2ResponseHead, request_fields},
+};
 
 type Fields<'a> = &'a [(&'a str, &'a str)];
 
@@ -117,4 +124,85 @@ fn a_response_loses_the_fields_of_its_hop() {
         found.push(format!("{}: {}", text(name), text(value)));
     });
     assert_eq!(found, ["Server: b", "Set-Cookie: c=d; Path=/", "content-length: 3"]);
+}
+
+#[test]
+fn a_request_for_a_target_of_http2_has_no_fields_of_its_hop() {
+    let bytes = b"POST /a HTTP/1.1\r\nHost: shop.example\r\nConnection: x-hop, upgrade\r\nX-Hop: 1\r\n\
+                  Upgrade: x\r\nTE: trailers, gzip\r\nX-Own: 2\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let mut head = Head::default();
+    let progress = &mut Progress::default();
+    parse(bytes, Kind::Request, &Limits::REQUEST, progress, &mut head).unwrap();
+    let mut uri = Uri::default();
+    let options = ServerOptions::default();
+    let findings = uri.read(&head, options.uri_policy).unwrap();
+    let framing = framing::request(&head, options.desync_mitigation, findings).unwrap();
+    let source = Source::new(([192, 0, 2, 1], 9).into(), Scheme::Https, 443);
+    let mut edits = FieldEdits::default();
+    edits.set("X-Set", "3").unwrap();
+    let request = RequestToForward {
+        head: &head,
+        framing: &framing,
+        uri: &uri,
+        default_host: "",
+        source: &source,
+        forwarded: ForwardedPolicy::default(),
+        trace_id: None,
+        edits: &edits,
+        drop_invalid_fields: false,
+    };
+    let mut found = Vec::new();
+    let body = request_fields(&request, |name, value| {
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        found.push(format!("{}: {}", text(name), text(value)));
+    });
+    let expected = [
+        "X-Own: 2",
+        "X-Forwarded-For: 192.0.2.1",
+        "X-Forwarded-Proto: https",
+        "X-Forwarded-Port: 443",
+        "X-Set: 3",
+        "te: trailers",
+    ];
+    assert_eq!(
+        (found.as_slice(), body),
+        (expected.map(str::to_owned).as_slice(), BodyLength::Chunked)
+    );
+}
+
+/// The status of a response, its length if it has one, whether it ends with its head, whether the request was HEAD,
+/// and the body that clients get.
+type ResponseCase = (u16, Option<&'static str>, bool, bool, Result<BodyLength, Refusal>);
+
+#[test]
+fn the_body_of_a_response_of_http2_has_one_reading() {
+    let cases: [ResponseCase; 10] = [
+        (200, None, false, false, Ok(BodyLength::Chunked)),
+        (200, None, true, false, Ok(BodyLength::Length(0))),
+        (200, Some("3"), false, false, Ok(BodyLength::Length(3))),
+        (200, Some("3"), true, true, Ok(BodyLength::None)),
+        (200, Some("3"), true, false, Err(Refusal::IncompleteMessage)),
+        (204, None, true, false, Ok(BodyLength::None)),
+        (304, Some("3"), true, false, Ok(BodyLength::None)),
+        (103, None, false, false, Ok(BodyLength::None)),
+        (101, None, false, false, Err(Refusal::UnexpectedUpgrade)),
+        (200, Some("+3"), false, false, Err(Refusal::BadContentLength)),
+    ];
+    for (status, length, is_end, request_is_head, expected) in cases {
+        let fields: Vec<(&[u8], &[u8])> =
+            length.iter().map(|length| (b"content-length".as_slice(), length.as_bytes())).collect();
+        let head = Http2ResponseHead { status, fields: &fields, is_end, request_is_head };
+        let framing = head.read(&Limits::RESPONSE, &mut Head::default());
+        assert_eq!(framing.map(|framing| framing.body), expected, "{status} {length:?} {is_end}");
+    }
+    for (name, value) in [("connection", "close"), ("x", "a\r\nb: c"), ("x: y\r\nz", "a")] {
+        let fields = [(name.as_bytes(), value.as_bytes())];
+        let head = Http2ResponseHead {
+            status: 200,
+            fields: &fields,
+            is_end: true,
+            request_is_head: false,
+        };
+        assert!(head.read(&Limits::RESPONSE, &mut Head::default()).is_err(), "{name:?}");
+    }
 }

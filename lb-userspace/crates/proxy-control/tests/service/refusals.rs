@@ -20,11 +20,7 @@ fn what_is_not_there_yet_is_refused() {
         changed("    default_action", &format!("    attributes: {{ {rest} }}\n    default_action"))
     };
     for (text, says) in [
-        (with("protocol_version: http2"), "target group web: this version speaks HTTP/1.1"),
-        (with("attributes: { retries: { budget: 30% } }"), "web: this version has no budget"),
         (with("attributes: { retries: { on: [\"502\"] } }"), "remove 502 from `retries.on`"),
-        (with("attributes: { retries: { attempts: 0 } }"), "web: this version always sends"),
-        (with("attributes: { max_connections: 1 }"), "max_connections is 1, and each of 2 workers"),
         (changed("127.0.0.1 }", "web.example.org }"), "write the address of web.example.org"),
         (listener("preserve_host_header: true"), "listener shop: this version normalises the Host"),
         (changed("203.0.113.10", "203.0.113.0/24"), "203.0.113.0/24 is a prefix"),

@@ -104,3 +104,56 @@ fn a_target_that_fails_its_checks_gets_no_requests() {
     });
     service.stop();
 }
+
+/// A server that speaks HTTP/2 alone, and answers every request with its name.
+fn http2_target(name: &'static str) -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_all().build().unwrap().block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                tokio::spawn(async move {
+                    let Ok(mut http2) = h2::server::handshake(stream).await else { return };
+                    while let Some(Ok((_, mut respond))) = http2.accept().await {
+                        let response = http::Response::builder()
+                            .header("content-length", name.len())
+                            .body(())
+                            .unwrap();
+                        let mut send = respond.send_response(response, false).unwrap();
+                        send.send_data(bytes::Bytes::from_static(name.as_bytes()), true).unwrap();
+                    }
+                });
+            }
+        });
+    });
+    address
+}
+
+#[test]
+fn targets_of_http2_are_checked_and_asked_over_http2() {
+    let (port, alive, dead) = (free_port(), http2_target("alive"), free_port());
+    let text = two_groups(port, alive, alive).replace(
+        "targets: [{ address: 127.0.0.1 }]",
+        &format!(
+            "protocol_version: http2\n    \
+             targets: [{{ address: 127.0.0.1 }}, {{ address: 127.0.0.1, port: {dead} }}]\n    \
+             health_check: {{ interval: 100ms, timeout: 100ms, healthy_threshold: 1, \
+             unhealthy_threshold: 1 }}\n    attributes: {{ retries: {{ attempts: 0 }}, \
+             max_connections: 1 }}"
+        ),
+    );
+    let file = ConfigFile::new(&text);
+    let service = file.serve();
+    // A target that is not found healthy shares its requests with the dead one.
+    let mut in_row = 0;
+    wait_until("ten requests in a row are served", || {
+        let served = get(local(port), "/").1 == "alive";
+        in_row = if served { in_row + 1 } else { 0 };
+        in_row == 10
+    });
+    service.stop();
+}

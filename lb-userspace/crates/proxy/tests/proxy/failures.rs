@@ -274,6 +274,7 @@ fn a_target_at_its_limit_gets_no_more_requests() {
     });
     let mut group = group("web", &[healthy(target.address)]);
     group.choice.connections_max = 1;
+    group.attributes.queue_max = 0;
     let mut proxy = TestProxy::start(simple(group));
     let mut first = Client::connect(proxy.address());
     first.send(GET);

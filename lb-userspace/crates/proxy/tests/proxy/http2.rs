@@ -16,22 +16,22 @@ use crate::{
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 /// A connection with prior knowledge, and a task that drives it.
-async fn connect(address: SocketAddr) -> SendRequest<Bytes> {
+pub(crate) async fn connect(address: SocketAddr) -> SendRequest<Bytes> {
     let stream = TcpStream::connect(address).await.unwrap();
     let (send, connection) = h2::client::handshake(stream).await.unwrap();
     tokio::spawn(async move { drop(connection.await) });
     send
 }
 
-struct Answer {
-    status: u16,
-    fields: HeaderMap,
-    body: Vec<u8>,
-    trailers: Option<HeaderMap>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) fields: HeaderMap,
+    pub(crate) body: Vec<u8>,
+    pub(crate) trailers: Option<HeaderMap>,
 }
 
 /// Sends a request with a body in pieces, and reads its response.
-async fn ask(
+pub(crate) async fn ask(
     send: &SendRequest<Bytes>,
     request: Request<()>,
     body: &[&[u8]],
@@ -58,15 +58,15 @@ async fn ask(
     Ok(Answer { status: parts.status.as_u16(), fields: parts.headers, body, trailers })
 }
 
-fn get(path: &str) -> Request<()> {
+pub(crate) fn get(path: &str) -> Request<()> {
     Request::get(format!("http://shop.example{path}")).body(()).unwrap()
 }
 
-fn post(path: &str) -> Request<()> {
+pub(crate) fn post(path: &str) -> Request<()> {
     Request::post(format!("http://shop.example{path}")).body(()).unwrap()
 }
 
-fn run(test: impl Future<Output = ()>) {
+pub(crate) fn run(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async { tokio::time::timeout(LONG, test).await.expect("an end in time") });
 }

@@ -3,7 +3,12 @@
 mod bodies;
 mod exchanges;
 mod failures;
+mod grpc;
 mod http2;
+mod http2_support;
+mod http2_targets;
+mod leaving;
+mod limits;
 mod logs;
 mod rules;
 mod snapshots;

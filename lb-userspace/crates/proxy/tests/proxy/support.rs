@@ -133,7 +133,7 @@ impl TargetEnd {
 }
 
 /// Waits until something holds.
-pub(crate) fn wait_until(what: &str, holds: impl Fn() -> bool) {
+pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let begin = std::time::Instant::now();
     while !holds() {
         assert!(begin.elapsed() < LONG, "it did not happen in time: {what}");

@@ -17,4 +17,4 @@ pub use random::weighted;
 pub use round_robin::RoundRobin;
 pub use settings::{Algorithm, Settings, SettingsError};
 pub use slow_start::{WEIGHT_UNIT, effective_weight};
-pub use target_group::{Choice, Health, TargetGroup};
+pub use target_group::{Choice, Health, TargetGroup, release};

@@ -4,7 +4,14 @@
 //! fewer healthy targets than the minimum, all that are not draining (fail open). Targets of weight
 //! 0 and targets at their limit are never candidates.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use super::{
     anomaly::{Detector, Ejection, Outcome},
@@ -51,7 +58,13 @@ struct Target {
     slow_since: Option<Duration>,
     /// It came when no other target served with its full weight: its first start is not slow.
     came_first: bool,
-    outstanding: u32,
+    outstanding: Arc<AtomicU32>,
+}
+
+impl Target {
+    fn outstanding(&self) -> u32 {
+        self.outstanding.load(Ordering::Relaxed)
+    }
 }
 
 /// The targets of a group.
@@ -97,7 +110,7 @@ impl TargetGroup {
                 health: Health::Unhealthy,
                 slow_since: None,
                 came_first,
-                outstanding: 0,
+                outstanding: Arc::default(),
             },
         };
         self.targets = targets.iter().zip(&old_places).map(target).collect();
@@ -123,7 +136,21 @@ impl TargetGroup {
     /// Outstanding requests of the target at a place.
     #[must_use]
     pub fn outstanding(&self, place: usize) -> u32 {
-        self.targets.get(place).map_or(0, |target| target.outstanding)
+        self.targets.get(place).map_or(0, Target::outstanding)
+    }
+
+    /// The counter of outstanding requests of the target at a place.
+    #[must_use]
+    pub fn counter(&self, place: usize) -> Option<Arc<AtomicU32>> {
+        self.targets.get(place).map(|target| Arc::clone(&target.outstanding))
+    }
+
+    /// Lets a target use a counter that others use, too: a limit and the least outstanding requests
+    /// are then those of all of them.
+    pub fn set_counter(&mut self, place: usize, counter: Arc<AtomicU32>) {
+        if let Some(target) = self.targets.get_mut(place) {
+            target.outstanding = counter;
+        }
     }
 
     /// Whether anomaly mitigation keeps new requests away from a target.
@@ -179,17 +206,26 @@ impl TargetGroup {
         place < self.targets.len() && self.is_candidate(place, step, now)
     }
 
-    /// A request goes to a target.
-    pub fn started(&mut self, place: usize) {
-        if let Some(target) = self.targets.get_mut(place) {
-            target.outstanding += 1;
-        }
+    /// A request goes to a target, unless others that use its counter have reached the limit since
+    /// the choice: then choose again.
+    pub fn started(&mut self, place: usize) -> bool {
+        let limit = self.settings.connections_max;
+        let next = |count: u32| (limit == 0 || count < limit).then(|| count.saturating_add(1));
+        self.targets.get(place).is_some_and(|target| {
+            let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
+            target.outstanding.fetch_update(set, fetch, next).is_ok()
+        })
     }
 
     /// A request has ended. Says whether the target is ejected for it.
     pub fn finished(&mut self, place: usize, outcome: Outcome, now: Duration) -> Option<Ejection> {
-        let target = self.targets.get_mut(place)?;
-        target.outstanding = target.outstanding.saturating_sub(1);
+        release(&self.targets.get(place)?.outstanding);
+        self.record(place, outcome, now)
+    }
+
+    /// The same, when the caller has decreased the counter of [`Self::counter`] by [`release`]:
+    /// places change while a request is outstanding.
+    pub fn record(&mut self, place: usize, outcome: Outcome, now: Duration) -> Option<Ejection> {
         self.detector.as_mut()?.record(place, outcome, &self.in_service, now)
     }
 
@@ -219,7 +255,7 @@ impl TargetGroup {
             Step::FailOpen => target.health != Health::Draining,
         };
         let limit = self.settings.connections_max;
-        health && (limit == 0 || target.outstanding < limit)
+        health && (limit == 0 || target.outstanding() < limit)
     }
 
     /// Fills `weights` and `loads`; whether there is a candidate.
@@ -233,7 +269,7 @@ impl TargetGroup {
             let weight = effective_weight(target.weight, self.settings.slow_start, elapsed);
             let weight = if self.is_candidate(place, step, now) { weight } else { 0 };
             self.weights.push(weight);
-            self.loads.push(Load { weight, outstanding: target.outstanding });
+            self.loads.push(Load { weight, outstanding: target.outstanding() });
         }
         self.weights.iter().any(|weight| *weight > 0)
     }
@@ -246,6 +282,13 @@ impl TargetGroup {
             Algorithm::WeightedRandom => random::weighted(&self.weights, random),
         }
     }
+}
+
+/// Decreases a counter of outstanding requests.
+pub fn release(counter: &AtomicU32) {
+    let next = |count: u32| Some(count.saturating_sub(1));
+    // The closure always has a value.
+    let _ = counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
 }
 
 /// Who is a candidate, from the best to the last resort.

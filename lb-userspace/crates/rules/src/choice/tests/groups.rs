@@ -1,7 +1,9 @@
 //! Target groups: health, limits, slow start, fail open.
 
 use super::{Random, address, group, place, seconds};
-use crate::choice::{Algorithm, AnomalySettings, Choice, Health, Outcome, Settings, TargetGroup};
+use crate::choice::{
+    Algorithm, AnomalySettings, Choice, Health, Outcome, Settings, TargetGroup, release,
+};
 
 /// How many of `requests` each target gets, when every request ends at once.
 fn shares(group: &mut TargetGroup, requests: u32, now: u64) -> Vec<u32> {
@@ -126,4 +128,23 @@ fn targets_that_stay_keep_their_requests_and_health() {
     assert_eq!((subject.outstanding(0), subject.outstanding(1)), (1, 0));
     assert_eq!(subject.address(1), Some(address(9)));
     assert_eq!(shares(&mut subject, 10, 1), [10, 0, 0, 0]);
+}
+
+#[test]
+fn groups_that_share_a_counter_share_the_limit() {
+    let settings = Settings { connections_max: 3, ..Settings::default() };
+    let mut workers = [group(settings.clone(), &[1]), group(settings, &[1])];
+    let counter = workers[0].counter(0).unwrap();
+    workers[1].set_counter(0, std::sync::Arc::clone(&counter));
+    assert!(workers[0].started(0) && workers[1].started(0) && workers[0].started(0));
+    assert_eq!((workers[0].outstanding(0), workers[1].outstanding(0)), (3, 3));
+    assert_eq!(workers[1].choose(seconds(1), 0), Choice::Full);
+    // Another worker was faster since the choice.
+    assert!(!workers[1].started(0));
+    workers[0].finished(0, Outcome::Success, seconds(1));
+    assert!(workers[1].started(0));
+    // A request of a target that has left is given back all the same.
+    workers[0].set_targets(&[], seconds(2));
+    release(&counter);
+    assert_eq!(workers[1].outstanding(0), 2);
 }

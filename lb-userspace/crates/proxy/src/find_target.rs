@@ -1,0 +1,193 @@
+//! The target of a request, and a connection to it: chosen, waited for where all are at their limit, and taken
+//! from the pool or opened. Other targets are tried after a failed connection.
+
+use std::{
+    future::{Future as _, poll_fn},
+    net::SocketAddr,
+    pin::pin,
+    rc::Rc,
+    sync::Arc,
+    task::Poll,
+    time::Instant,
+};
+
+use lb_rules::choice::Outcome;
+
+use crate::{
+    attributes::TargetProtocol,
+    client_side::ClientSide,
+    connect::{connect, connect_http2},
+    counters::Counter,
+    failure::Failure,
+    group::{Chosen, WorkerGroup},
+    http2_connection::StreamSlot,
+    http2_pool::NextStream,
+    http2_target::Http2Target,
+    outstanding::Outstanding,
+    record::Record,
+    snapshot::Group,
+    target_connection::TargetConnection,
+    target_side::TargetSide,
+    timer::Timer,
+};
+
+/// A target that has the request.
+pub(crate) struct Attempt {
+    pub(crate) target: TargetSide,
+    pub(crate) outstanding: Outstanding,
+}
+
+/// Where to look for a target.
+pub(crate) struct Search<'request> {
+    pub(crate) group: &'request Rc<WorkerGroup>,
+    pub(crate) config: &'request Arc<Group>,
+    /// A PROXY protocol header, or nothing.
+    pub(crate) header: &'request [u8],
+    /// The target of the client's session.
+    pub(crate) kept: Option<SocketAddr>,
+}
+
+/// Finds a target and a connection to it.
+pub(crate) async fn find_target<C: ClientSide>(
+    search: &mut Search<'_>,
+    client: &mut C,
+    timer: &mut Timer,
+    record: &mut Record,
+) -> Result<Attempt, Failure> {
+    let (group, config) = (search.group, search.config);
+    let mut failure = Failure::ConnectFailed;
+    for attempt in 0..=config.attributes.connect_retries {
+        if attempt > 0 {
+            if !group.may_retry() {
+                break;
+            }
+            record.retries += 1;
+        }
+        let outstanding = choose(search, client, timer).await?;
+        let address = outstanding.address();
+        record.target = Some(address);
+        match open(group, config, address, search.header).await {
+            Ok(target) => return Ok(Attempt { target, outstanding }),
+            Err(error) => {
+                outstanding.set_outcome(Outcome::ConnectFailure);
+                failure = error;
+            }
+        }
+    }
+    Err(failure)
+}
+
+/// Chooses a target. While all are at their limit the request waits.
+async fn choose<C: ClientSide>(
+    search: &mut Search<'_>,
+    client: &mut C,
+    timer: &mut Timer,
+) -> Result<Outstanding, Failure> {
+    let group = search.group;
+    let mut try_once = || match group.choose(search.kept.take(), fastrand::u64(..), Instant::now())
+    {
+        Chosen::Target { started, fail_open } => {
+            if fail_open {
+                group.counters.add(Counter::FailOpenRequests, 1);
+            }
+            Some(Ok(Outstanding::new(Rc::clone(group), started)))
+        }
+        Chosen::Full => None,
+        Chosen::NoTarget => Some(Err(Failure::NoTarget)),
+    };
+    if let Some(result) = try_once() {
+        return result;
+    }
+    let attributes = &search.config.attributes;
+    let queue = group.queue();
+    let waiting = queue.enter(attributes.queue_max).ok_or(Failure::TargetConnectionLimit)?;
+    group.counters.add(Counter::QueuedRequests, 1);
+    timer.set(Instant::now() + attributes.queue_timeout);
+    loop {
+        let mut freed = pin!(waiting.freed());
+        freed.as_mut().enable();
+        if let Some(result) = try_once() {
+            return result;
+        }
+        poll_fn(|cx| {
+            if client.poll_gone(cx).is_ready() {
+                return Poll::Ready(Err(Failure::ClientClosed));
+            }
+            if freed.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Ok(()));
+            }
+            timer.poll_expired(cx).map(|()| Err(Failure::TargetConnectionLimit))
+        })
+        .await?;
+    }
+}
+
+/// Takes an idle connection to a target, or opens one.
+async fn open(
+    group: &Rc<WorkerGroup>,
+    config: &Arc<Group>,
+    address: SocketAddr,
+    header: &[u8],
+) -> Result<TargetSide, Failure> {
+    if config.attributes.protocol != TargetProtocol::Http1 {
+        let slot = open_stream(group, config, address, header).await?;
+        return Ok(TargetSide::Http2(Box::new(Http2Target::new(slot))));
+    }
+    if let Some(connection) = group.take_idle(address, Instant::now()) {
+        group.counters.add(Counter::ReusedTargetConnections, 1);
+        return Ok(TargetSide::Http1(connection));
+    }
+    group.counters.add(Counter::TargetConnections, 1);
+    let connected = connect(config, address, header).await;
+    let stream = connected.inspect_err(|failure| count_failure(group, *failure))?;
+    Ok(TargetSide::Http1(TargetConnection::new(stream, address)))
+}
+
+/// Takes a stream of a connection of HTTP/2, or opens a connection. One with a PROXY protocol header is of one
+/// client alone.
+pub(crate) async fn open_stream(
+    group: &Rc<WorkerGroup>,
+    config: &Arc<Group>,
+    address: SocketAddr,
+    header: &[u8],
+) -> Result<StreamSlot, Failure> {
+    loop {
+        let next = if header.is_empty() { group.next_stream(address) } else { None };
+        let guard = match next {
+            Some(NextStream::Ready(slot)) => {
+                group.counters.add(Counter::ReusedTargetConnections, 1);
+                return Ok(slot);
+            }
+            Some(NextStream::Wait(opening)) => {
+                opening.wait().await?;
+                continue;
+            }
+            Some(NextStream::Open(guard)) => Some(guard),
+            // The target has left since it was chosen, or has to know the client.
+            None => None,
+        };
+        group.counters.add(Counter::TargetConnections, 1);
+        return match connect_http2(config, address, header).await {
+            Ok(connection) => {
+                let slot = StreamSlot::take(Rc::clone(&connection));
+                if guard.is_some() {
+                    group.add_http2(connection);
+                }
+                Ok(slot)
+            }
+            Err(failure) => {
+                count_failure(group, failure);
+                if let Some(guard) = guard {
+                    guard.failed(failure);
+                }
+                Err(failure)
+            }
+        };
+    }
+}
+
+fn count_failure(group: &WorkerGroup, failure: Failure) {
+    let is_tls = failure == Failure::TargetTlsFailed;
+    let counter = if is_tls { Counter::TargetTlsErrors } else { Counter::TargetConnectionErrors };
+    group.counters.add(counter, 1);
+}

@@ -194,6 +194,13 @@ impl ClientLink {
         mac_of(self.own)
     }
 
+    /// What frames for the client begin with: twelve bytes of two words in memory order.
+    #[must_use]
+    #[inline(always)]
+    pub const fn macs(&self) -> [u64; 2] {
+        [self.client & MAC_BITS | self.own << 48, self.own >> 16]
+    }
+
     /// EtherType and contents of each tag.
     #[must_use]
     #[inline(always)]
@@ -228,6 +235,9 @@ impl ClientLink {
             != 0
     }
 }
+
+/// The bits of a MAC address in a word.
+const MAC_BITS: u64 = (1 << 48) - 1;
 
 #[inline(always)]
 const fn word_of(mac: Mac) -> u64 {

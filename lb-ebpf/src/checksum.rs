@@ -53,12 +53,59 @@ pub const fn apply(checksum: Be16, change: u32) -> Be16 {
     Be16 { raw: !fold(sum) }
 }
 
+/// A checksum of UDP after such a change: zero says that there is none, and a sum of zero is sent as ones
+/// (RFC 768).
+#[must_use]
+#[inline(always)]
+pub const fn apply_udp(checksum: Be16, change: u32) -> Be16 {
+    if checksum.raw == 0 {
+        return checksum;
+    }
+    let new = apply(checksum, change);
+    if new.raw == 0 { Be16::new(0xffff) } else { new }
+}
+
+/// What replacing one word of 64 bits by another adds to a sum of words in memory order, to be folded by
+/// [`fold_words`]: 2^16 is 1 there, and so is 2^32.
+#[must_use]
+#[inline(always)]
+pub const fn replaced(old: u64, new: u64) -> u64 {
+    const HALF: u64 = 0xffff_ffff;
+    (!old & HALF) + (!old >> 32) + (new & HALF) + (new >> 32)
+}
+
+/// Folds a sum of what [`replaced`] gives, below 2^48.
+#[must_use]
+#[inline(always)]
+pub const fn fold_words(sum: u64) -> u16 {
+    let sum = (sum & 0xffff_ffff) + (sum >> 32);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    (sum & 0xffff) as u16
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn whole(words: &[u16]) -> Be16 {
         Be16::new(!fold(words.iter().map(|word| u32::from(*word)).sum()))
+    }
+
+    #[test]
+    fn words_of_64_bits_change_a_sum_as_their_parts_do() {
+        let parts = |word: u64| bytemuck::cast::<u64, [u16; 4]>(word);
+        let words = [0, 1, 0xffff, u64::MAX, 0xffff_ffff, 0x1234_5678_9abc_def0, 1 << 63];
+        for old in words {
+            for new in words {
+                let swaps = parts(old).into_iter().zip(parts(new));
+                let change: u32 = swaps.map(|(old, new)| swap(old, new)).sum();
+                assert_eq!(fold_words(replaced(old, new)), fold(change), "{old:#x} {new:#x}");
+                let (twice, other) = (replaced(old, new) + replaced(new, old), replaced(0, 0));
+                assert_eq!(fold_words(twice), fold_words(other), "{old:#x} {new:#x}");
+            }
+        }
     }
 
     #[test]

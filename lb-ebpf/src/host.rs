@@ -218,6 +218,10 @@ impl<P: Packet> Stages<P> for MemoryTables {
         stage::deliver(packet, flow, self)
     }
 
+    fn translate_plain(&self, packet: &mut P) -> Step {
+        stage::translate_plain(packet, self)
+    }
+
     fn request(&self, _packet: &mut P, flow: &Datagram) -> Step {
         stage::request(flow, self)
     }

@@ -109,6 +109,9 @@ pub fn process_rest<P: Packet, S: Stages<P>>(packet: &mut P, first: Step, stages
 /// that the verifier checks stays far below its limit.
 #[inline(always)]
 pub fn process_translated<P: Packet, S: Stages<P>>(packet: &mut P, stages: &S) -> Verdict {
+    if let Step::Sent(sent) = stages.translate_plain(packet) {
+        return leave(packet, sent, stages);
+    }
     let mut flow = Datagram::EMPTY;
     let step = match stages.read(packet, &mut flow) {
         Step::Read => translate(packet, &flow, stages),

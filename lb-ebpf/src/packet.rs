@@ -31,6 +31,23 @@ pub trait Words {
         u64::from_ne_bytes([a, b, c, d, 0, 0, 0, 0])
     }
 
+    /// Writes the first four bytes of a word in memory order at `AT` of a header.
+    #[inline(always)]
+    fn put_four<const AT: usize, T: Wire>(header: &mut T, word: u64) {
+        let [a, b, c, d, ..] = word.to_ne_bytes();
+        if let Some(bytes) = bytemuck::bytes_of_mut(header).get_mut(AT..AT + 4) {
+            bytes.copy_from_slice(&[a, b, c, d]);
+        }
+    }
+
+    /// Writes a word in memory order at `AT` of a header.
+    #[inline(always)]
+    fn put_eight<const AT: usize, T: Wire>(header: &mut T, word: u64) {
+        if let Some(bytes) = bytemuck::bytes_of_mut(header).get_mut(AT..AT + 8) {
+            bytes.copy_from_slice(&word.to_ne_bytes());
+        }
+    }
+
     /// The eight bytes at `AT` of a header in memory order.
     #[inline(always)]
     fn eight<const AT: usize, T: Wire>(header: &T) -> u64 {

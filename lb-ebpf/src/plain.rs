@@ -23,10 +23,10 @@ use crate::{
 /// plain.
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
-struct HeadV4 {
-    ethernet: Ethernet,
-    ip: Ipv4,
-    tcp: Tcp,
+pub(crate) struct HeadV4 {
+    pub(crate) ethernet: Ethernet,
+    pub(crate) ip: Ipv4,
+    pub(crate) tcp: Tcp,
 }
 
 impl Wire for HeadV4 {}
@@ -34,10 +34,10 @@ impl Wire for HeadV4 {}
 /// The same with IPv6: 74 bytes. Datagrams of less than 12 bytes are not plain.
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
-struct HeadV6 {
-    ethernet: Ethernet,
-    ip: Ipv6,
-    tcp: Tcp,
+pub(crate) struct HeadV6 {
+    pub(crate) ethernet: Ethernet,
+    pub(crate) ip: Ipv6,
+    pub(crate) tcp: Tcp,
 }
 
 impl Wire for HeadV6 {}
@@ -50,6 +50,16 @@ pub(crate) fn family<P: Packet, T: Tables>(packet: &P, tables: &T) -> Option<Fam
     match ethernet.ether_type {
         _ if ethernet.is_group() => None,
         _ if !tables.takes(packet.ingress(), P::eight::<0, _>(ethernet) & Mac::WORD_MASK) => None,
+        ether_type::IPV4 => Some(Family::V4),
+        ether_type::IPV6 => Some(Family::V6),
+        _ => None,
+    }
+}
+
+/// The same of a packet that another program has found to be for this host.
+#[inline(always)]
+pub(crate) fn ip<P: Packet>(packet: &P) -> Option<Family> {
+    match packet.get::<Ethernet>(0)?.ether_type {
         ether_type::IPV4 => Some(Family::V4),
         ether_type::IPV6 => Some(Family::V6),
         _ => None,

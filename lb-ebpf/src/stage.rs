@@ -34,6 +34,9 @@ pub trait Stages<P: Packet> {
     /// See [`deliver`].
     fn deliver(&self, packet: &mut P, flow: &Datagram) -> Step;
 
+    /// See [`translate_plain`].
+    fn translate_plain(&self, packet: &mut P) -> Step;
+
     /// See [`request`].
     fn request(&self, packet: &mut P, flow: &Datagram) -> Step;
 
@@ -121,6 +124,21 @@ pub fn read<P: Packet, T: Tables>(packet: &mut P, flow: &mut Datagram, tables: &
 #[inline(always)]
 pub fn exhausted<T: Tables>(tables: &T) -> Step {
     stats::step(Err(DropReason::PoolExhausted.into()), tables)
+}
+
+/// Translates the most frequent packet: plain, of a flow whose binding is known. All others are left
+/// unchanged to the other stages.
+#[inline(always)]
+pub fn translate_plain<P: Packet, T: NatTables>(packet: &mut P, tables: &T) -> Step {
+    use nat::plain::translate;
+    let sent = match plain::ip(packet) {
+        Some(Family::V4) => plain::v4(packet)
+            .and_then(|flow| translate::<_, _, plain::HeadV4>(packet, flow, tables)),
+        Some(Family::V6) => plain::v6(packet)
+            .and_then(|flow| translate::<_, _, plain::HeadV6>(packet, flow, tables)),
+        None => None,
+    };
+    sent.map_or(Step::NotPlain, Step::Sent)
 }
 
 /// Finds the binding of a packet of a client.

@@ -26,7 +26,7 @@ const FRAMES: usize = 1_000_000;
 /// Counters are compared after so many frames, so that a difference is close to its cause.
 const BATCH: usize = 1000;
 
-const SEED: u64 = 0x7865_6c62_2026_1123;
+pub(crate) const SEED: u64 = 0x7865_6c62_2026_1123;
 
 /// Good frames of every kind.
 fn good() -> Vec<Vec<u8>> {
@@ -319,7 +319,7 @@ fn translated(mode: Mode) {
     );
 }
 
-fn expect(counted: &BTreeMap<String, u64>, names: &[&str]) {
+pub(crate) fn expect(counted: &BTreeMap<String, u64>, names: &[&str]) {
     for name in names {
         assert!(counted.contains_key(*name), "no random frame led to {name}");
     }

@@ -19,7 +19,7 @@ const BUDGETS: [(&str, u32, u32); 5] = [
     (program::BALANCE, 17_000, 34_000),
     (program::EXPLAIN, 17_000, 34_000),
     (program::REST, 90_000, 100_000),
-    (program::TRANSLATE, 105_000, 130_000),
+    (program::TRANSLATE, 110_000, 170_000),
     // Headers of the outer and of the inner packet, each with its chain of extensions.
     (program::DECAP, 30_000, 13_000),
 ];

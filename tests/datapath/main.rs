@@ -16,6 +16,7 @@ mod nat;
 mod nat_forged;
 mod nat_icmp;
 mod nat_life;
+mod nat_plain;
 mod nat_rate;
 mod refusals;
 mod support;

@@ -60,10 +60,13 @@ fn out_dir(messages: &str) -> Option<String> {
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
         .filter(|message| message["reason"] == "build-script-executed")
-        .filter(|message| {
-            message["package_id"].as_str().is_some_and(|id| id.contains("/lb-dataplane#"))
-        })
+        .filter(|message| message["package_id"].as_str().is_some_and(is_dataplane))
         .find_map(|message| Some(message["out_dir"].as_str()?.to_owned()))
+}
+
+/// Whether an id is that of lb-dataplane. An id names the package unless its folder is called like it.
+fn is_dataplane(id: &str) -> bool {
+    id.contains("#lb-dataplane@") || id.contains("/lb-dataplane#")
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -98,6 +101,8 @@ mod tests {
             {"reason":"build-script-executed","package_id":"path+file:///x/lb-dataplane#0.1.0","out_dir":"/b"}
             not json"#;
         assert_eq!(out_dir(messages).as_deref(), Some("/b"));
+        let named = messages.replace("lb-dataplane#0.1.0", "dataplane#lb-dataplane@0.1.0");
+        assert_eq!(out_dir(&named).as_deref(), Some("/b"));
         assert_eq!(out_dir("{}"), None);
     }
 

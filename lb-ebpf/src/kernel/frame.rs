@@ -125,7 +125,7 @@ unsafe fn store<const AT: usize>(start: usize, length: usize, word: u64) {
     }
 }
 
-/// In assembler, since LLVM loads two bytes at a time from an even address; the verifier allows more at
+/// In assembler, since LLVM takes two bytes at a time at an even address; the verifier allows more at
 /// any address of a packet where the CPU does.
 impl Words for Frame {
     #[inline(always)]
@@ -151,6 +151,26 @@ impl Words for Frame {
                 options(pure, readonly, nostack));
         }
         word
+    }
+
+    #[inline(always)]
+    fn put_four<const AT: usize, T: Wire>(header: &mut T, word: u64) {
+        const { assert!(AT + 4 <= size_of::<T>()) };
+        // SAFETY: inside the header.
+        unsafe {
+            asm!("*(u32 *)({0} + {at}) = {1}", in(reg) header, in(reg) word, at = const AT,
+                options(nostack));
+        }
+    }
+
+    #[inline(always)]
+    fn put_eight<const AT: usize, T: Wire>(header: &mut T, word: u64) {
+        const { assert!(AT + 8 <= size_of::<T>()) };
+        // SAFETY: inside the header.
+        unsafe {
+            asm!("*(u64 *)({0} + {at}) = {1}", in(reg) header, in(reg) word, at = const AT,
+                options(nostack));
+        }
     }
 }
 

@@ -70,6 +70,11 @@ impl<R: Run> Stages<Frame> for KernelTables<R> {
     }
 
     #[inline(always)]
+    fn translate_plain(&self, packet: &mut Frame) -> Step {
+        Step::from_word(xelb_translate_plain(packet.context()))
+    }
+
+    #[inline(always)]
     fn request(&self, _packet: &mut Frame, flow: &Datagram) -> Step {
         Step::from_word(xelb_request(flow))
     }
@@ -187,6 +192,13 @@ fn with_flow(
 #[inline(never)]
 extern "C" fn xelb_deliver(context: *mut xdp_md, flow: *const Datagram) -> u64 {
     with_flow(context, flow, |frame, flow, tables| stage::deliver(frame, flow, tables))
+}
+
+/// See [`stage::translate_plain`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn xelb_translate_plain(context: *mut xdp_md) -> u64 {
+    stage::translate_plain(&mut Frame::of(context), &TABLES).to_word()
 }
 
 /// See [`stage::request`].

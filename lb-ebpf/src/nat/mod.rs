@@ -10,6 +10,7 @@ pub mod create;
 pub mod expire;
 pub(crate) mod forward;
 pub mod life;
+pub(crate) mod plain;
 pub(crate) mod reply;
 pub mod request;
 mod rewrite;

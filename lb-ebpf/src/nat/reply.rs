@@ -29,19 +29,29 @@ pub(crate) fn find<P: Packet, T: NatTables>(
         0 => Stop::Drop(DropReason::NextHopUnresolved),
         room => forward::too_big(flow, room),
     })?;
+    update_life(flow, (index, binding, word), tables);
+    Ok(index)
+}
+
+/// Keeps what a packet says of its flow's life, which is this word now.
+#[inline(always)]
+pub(super) fn update_life<T: NatTables>(
+    flow: &Datagram,
+    (index, binding, word): (u32, &Binding, u64),
+    tables: &T,
+) {
     if let Some(flags) = sequence::believed(flow, binding, Direction::Reply) {
-        let next = life::after(current, Direction::Reply, flags, true, seconds(tables));
-        keep(index, word, next, tables);
+        let (life, now) = (Life::from_word(word), seconds(tables));
+        keep(index, word, life::after(life, Direction::Reply, flags, true, now), tables);
         if let Some(word) = sequence::news(flow, binding) {
             tables.set_sequence(index, word);
         }
     }
-    Ok(index)
 }
 
 /// Whether a packet is an answer of a binding's target.
 #[inline(always)]
-fn is_from(binding: &Binding, flow: &Datagram) -> bool {
+pub(super) fn is_from(binding: &Binding, flow: &Datagram) -> bool {
     speaks(binding, flow.family as u8, flow.protocol)
         && Ends::to_target(binding).turned() == Ends::of(flow)
 }

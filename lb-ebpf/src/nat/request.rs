@@ -12,11 +12,7 @@ pub(crate) fn find<T: NatTables>(flow: &Datagram, tables: &T) -> Result<(u32, u1
     let listener = listener::of(flow, tables).ok_or(Stop::Unlisted)?;
     tables.note(Fact::Listener(listener));
     let hash = steer::hash_of(flow, tables);
-    let is_it = |binding: &Binding| {
-        speaks(binding, flow.family as u8, flow.protocol)
-            && Ends::from_client(binding) == Ends::of(flow)
-    };
-    let index = table::find(hash, tables, is_it).ok_or(Stop::Create)?;
+    let index = table::find(hash, tables, |binding| is_from(binding, flow)).ok_or(Stop::Create)?;
     let binding = tables.binding(index).ok_or(Stop::Create)?;
     let word = tables.life(index);
     let current = Life::from_word(word);
@@ -25,22 +21,48 @@ pub(crate) fn find<T: NatTables>(flow: &Datagram, tables: &T) -> Result<(u32, u1
     }
     tables.note(Fact::Bound(index));
     tables.note(Fact::Target(binding.target));
-    let now = seconds(tables);
-    let goes_on = |target: &&Target| !begins_elsewhere(flow, current, target);
-    let Some(target) = target(binding, tables).filter(goes_on) else {
-        expire::forget(index, word, binding, now, tables);
+    let Some(target) = next_target(flow, binding, current, tables) else {
+        expire::forget(index, word, binding, seconds(tables), tables);
         return Err(Stop::Create);
     };
     if !target.is_resolved() {
         return Err(DropReason::NextHopUnresolved.into());
     }
     forward::fits(flow, target)?;
+    update_life(flow, (index, binding, word), tables);
+    Ok((index, listener.id))
+}
+
+/// Whether a packet is one of a binding's client.
+#[inline(always)]
+pub(super) fn is_from(binding: &Binding, flow: &Datagram) -> bool {
+    speaks(binding, flow.family as u8, flow.protocol)
+        && Ends::from_client(binding) == Ends::of(flow)
+}
+
+/// The target that a packet of a binding goes to; `None` when its flow needs another binding.
+#[inline(always)]
+pub(super) fn next_target<'a, T: NatTables>(
+    flow: &Datagram,
+    binding: &Binding,
+    life: Life,
+    tables: &'a T,
+) -> Option<&'a Target> {
+    target(binding, tables).filter(|target| !begins_elsewhere(flow, life, target))
+}
+
+/// Keeps what a packet says of its flow's life, which is this word now.
+#[inline(always)]
+pub(super) fn update_life<T: NatTables>(
+    flow: &Datagram,
+    (index, binding, word): (u32, &Binding, u64),
+    tables: &T,
+) {
     if let Some(flags) = sequence::believed(flow, binding, Direction::Request) {
         let answers = sequence::answers(flow, binding);
-        let next = life::after(current, Direction::Request, flags, answers, now);
-        keep(index, word, next, tables);
+        let (life, now) = (Life::from_word(word), seconds(tables));
+        keep(index, word, life::after(life, Direction::Request, flags, answers, now), tables);
     }
-    Ok((index, listener.id))
 }
 
 /// Lets answers go where the client's packets come from now: its router may have changed, or another

@@ -8,6 +8,7 @@ use anyhow::{Result, anyhow};
 use super::programs::{self, Pass, TimedTest};
 use super::{dependencies, kernels, package};
 use crate::bench::guard::{self, Speed};
+use crate::build_ebpf;
 use crate::setup::{self, Need};
 use crate::tidy;
 use crate::workspace::{Workspace, run};
@@ -224,7 +225,10 @@ pub(super) const STAGES: &[Stage] = &[
         privileged: true,
         quick: false,
         needs: setup::BPF_NEEDS,
-        action: kernels::run,
+        action: |on| {
+            build_ebpf::run(on.workspace)?;
+            kernels::run(on)
+        },
     },
     Stage {
         name: "bench",

@@ -11,14 +11,17 @@ use lb_agent::{self as agent, AcceptedMac, AgentHandle, AgentOptions, Frontend, 
 use lb_api::ListenerSockets;
 use lb_config::{Limits, alike};
 use lb_dataplane::{MapSizes, StatsSource};
-use lb_health::{ExecPolicy, Programs};
+use lb_health::{ExecPolicy, ExecUser, Programs};
 use lb_log::LogFormat;
 use lb_metrics as metrics;
 use tokio::net::TcpListener;
 
 use super::{
-    Attach, Log, access::Access, exec_checks::ExecArguments, limits::LimitArguments, output,
-    validate,
+    Attach, Log,
+    access::Access,
+    exec_checks::{self, ExecArguments},
+    limits::LimitArguments,
+    output, validate,
 };
 
 /// Run the agent, which loads the data path, checks targets and writes the maps
@@ -82,6 +85,10 @@ pub(super) struct Agent {
     limits: LimitArguments,
     #[command(flatten)]
     exec: Box<ExecArguments>,
+    /// User (name or number) that the programs of drivers and hooks of scaled groups run as, without
+    /// capabilities unless it is root; the programs are in the directory of --exec-checks
+    #[arg(long, value_name = "USER", default_value = "nobody", value_parser = exec_checks::user)]
+    driver_user: ExecUser,
     #[command(flatten)]
     attach: Attach,
     #[command(flatten)]
@@ -111,6 +118,7 @@ impl Agent {
             xdp_mode: self.attach.xdp_mode,
             limits,
             exec,
+            driver_user: self.driver_user,
             armed_limit: self.armed_limit,
             accepted_macs: self.accepted_macs,
             sizes: MapSizes::for_flows(self.flow_memory, self.nat_bindings),

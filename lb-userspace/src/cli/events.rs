@@ -52,6 +52,11 @@ impl EventsCommand {
 fn line(event: &Event) -> String {
     let Event { at_ms, group, port, from, to, reason, detail, .. } = event;
     let target = table::socket(event.address, *port);
+    if from.is_empty() && to.is_empty() {
+        // Of a scaled group: it has no states of a target.
+        let line = format!("{} {group} {target} {detail}", time(*at_ms));
+        return terminal::line(&line).into_owned();
+    }
     let from = if from.is_empty() { "new" } else { from };
     let to = if to.is_empty() { "gone" } else { to };
     let mut line = format!("{} {group} {target} {from} -> {to}", time(*at_ms));
@@ -95,5 +100,15 @@ mod tests {
         let none = String::new();
         let new = Event { from: none.clone(), reason: none.clone(), detail: none, ..event };
         assert_eq!(line(&new), "2026-11-23T16:48:05.120Z web 10.0.1.11:80 new -> unhealthy");
+        let scaled = Event {
+            to: String::new(),
+            reason: "Scaling".to_owned(),
+            detail: "web-3f2a-7 takes traffic".to_owned(),
+            ..new
+        };
+        assert_eq!(
+            line(&scaled),
+            "2026-11-23T16:48:05.120Z web 10.0.1.11:80 web-3f2a-7 takes traffic"
+        );
     }
 }

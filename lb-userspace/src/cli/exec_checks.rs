@@ -35,7 +35,7 @@ impl From<ExecArguments> for ExecPolicy {
 }
 
 /// The default must do where there is no user database.
-fn user(name: &str) -> Result<ExecUser, String> {
+pub(super) fn user(name: &str) -> Result<ExecUser, String> {
     match ExecUser::find(name) {
         Err(_) if name == "nobody" => Ok(ExecUser::nobody()),
         found => found,

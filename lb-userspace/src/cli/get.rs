@@ -11,19 +11,23 @@ use lb_store::RevisionHead;
 use super::{
     Socket, diff,
     output::{self, Format},
+    scale,
     table::{Table, or_dash, socket},
 };
 
 /// Revisions that are listed; the API gives all.
 const REVISIONS_SHOWN: usize = 1000;
 
-/// Show listeners, target groups, targets, or the configuration and its history
+/// Show listeners, target groups, targets, members of scaled groups, or the configuration and its
+/// history
 ///
 /// Example: xelb get targets
 ///
 /// Example: xelb get targets web --state unhealthy
 ///
 /// Example: xelb get targets --watch
+///
+/// Example: xelb get activities web
 ///
 /// Example: xelb get config -o yaml > xelb.yaml
 ///
@@ -57,6 +61,10 @@ enum What {
     TargetGroups,
     #[value(aliases = ["target", "t"])]
     Targets,
+    #[value(aliases = ["member", "m"])]
+    Members,
+    #[value(aliases = ["activity"])]
+    Activities,
     #[value(aliases = ["revision", "rev"])]
     Revisions,
     #[value(aliases = ["configuration"])]
@@ -107,6 +115,20 @@ impl Get {
                 let mut all = self.status(client).await?.target_groups;
                 all.retain(|group| self.is_wanted(&group.name));
                 format.text(&all, |all| groups(all))
+            }
+            What::Members => {
+                let mut all = self.status(client).await?.members;
+                all.retain(|member| self.is_wanted(&member.group));
+                format.text(&all, |all| scale::members(all))
+            }
+            What::Activities => {
+                let scaled = self.status(client).await?.scaled_groups;
+                let mut all = Vec::new();
+                for group in scaled.iter().filter(|group| self.is_wanted(&group.name)) {
+                    all.extend(client.scaling(&group.name).await?.activities);
+                }
+                all.sort_by(|one, other| other.start.cmp(&one.start));
+                format.text(&all, |all| scale::activities(all))
             }
             What::Targets => {
                 let mut all = self.status(client).await?.targets;

@@ -27,6 +27,8 @@ mod progress;
 mod proxy;
 mod remote;
 mod rollback;
+mod scale;
+mod scale_order;
 mod schema;
 mod stats;
 mod status;
@@ -82,6 +84,8 @@ enum Command {
     Get(get::Get),
     #[command(subcommand)]
     Target(target::Target),
+    #[command(subcommand)]
+    Scale(scale::Scale),
     Status(status::Status),
     Stats(stats::Stats),
     Events(events::EventsCommand),
@@ -105,7 +109,7 @@ impl Arguments {
     /// The command line of this process. It does not return if that is wrong.
     #[must_use]
     pub fn read() -> Self {
-        Self::parse_from(target_name::split(std::env::args_os()))
+        Self::parse_from(scale_order::verb_first(target_name::split(std::env::args_os())))
     }
 
     /// How what the command logs is written.
@@ -226,6 +230,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Diff(command) => wait_for(command.run()),
         Command::Get(command) => wait_for(command.run()),
         Command::Target(command) => wait_for(command.run()),
+        Command::Scale(command) => wait_for(command.run()),
         Command::Status(command) => wait_for(command.run()),
         Command::Stats(command) => wait_for(command.run()),
         Command::Events(command) => wait_for(command.run()),

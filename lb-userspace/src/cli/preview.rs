@@ -73,6 +73,9 @@ fn render(preview: &PreviewView) -> String {
     for harm in preview.left_without_targets.iter().chain(&preview.broken_connections) {
         let _written = writeln!(text, "REFUSED without --force: {harm}");
     }
+    for line in &preview.scaling {
+        let _written = writeln!(text, "scaling: {line}");
+    }
     for warning in &preview.warnings {
         let said = if warning.starts_with(REFUSED) { "" } else { "warning: " };
         let _written = writeln!(text, "{said}{warning}");
@@ -118,6 +121,7 @@ mod tests {
             }],
             left_without_targets: vec!["listener web: its group has no targets".to_owned()],
             broken_connections: vec!["source_nat: ports go".to_owned()],
+            scaling: vec!["target group web is scaled: it begins with 2".to_owned()],
             warnings: vec![
                 "listener web: no target of green has been checked yet".to_owned(),
                 "REFUSED: listener all takes 10.0.0.1".to_owned(),
@@ -131,6 +135,7 @@ mod tests {
              web    50.0%                12  -       10.0.1.1:80 10.0.1.2:80 10.0.1.3:80 and 2 more\n\
              REFUSED without --force: listener web: its group has no targets\n\
              REFUSED without --force: source_nat: ports go\n\
+             scaling: target group web is scaled: it begins with 2\n\
              warning: listener web: no target of green has been checked yet\n\
              REFUSED: listener all takes 10.0.0.1\n\
              nothing has been changed: this was a dry run\n"

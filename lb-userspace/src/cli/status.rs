@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use clap::Args;
 use lb_agent::{AttachedInterface, MemoryView, Snapshot};
 use lb_config::plural::counted;
+use lb_scaling::ScaledGroupView;
 
 use super::{Socket, output::Format};
 
@@ -87,6 +88,9 @@ fn render(status: &Snapshot) -> String {
     line("target groups", &format!("{groups}{}", at_most(maps.target_groups.1)));
     let targets = status.targets.len();
     line("targets", &format!("{healthy} of {targets} healthy{}", at_most(maps.targets.1)));
+    for group in &status.scaled_groups {
+        line("scaled group", &scaled_group(group));
+    }
     let health = &status.health;
     line(
         "health checks",
@@ -122,6 +126,22 @@ fn render(status: &Snapshot) -> String {
     }
     for warning in &status.warnings {
         line("WARNING", warning);
+    }
+    text
+}
+
+fn scaled_group(group: &ScaledGroupView) -> String {
+    let ScaledGroupView { name, min, max, desired, in_service, pending, terminating, .. } = group;
+    let mut text = format!("{name}: {in_service} in service of {desired} desired ({min} to {max})");
+    let counts = [(*pending, "pending"), (*terminating, "terminating"), (group.standby, "standby")];
+    for (count, what) in counts.into_iter().filter(|(count, _)| *count > 0) {
+        let _written = write!(text, ", {count} {what}");
+    }
+    if !group.suspended.is_empty() {
+        let _written = write!(text, "; suspended: {}", group.suspended.join(", "));
+    }
+    if group.retiring {
+        text.push_str("; not scaled any more, its members are ended");
     }
     text
 }
@@ -230,6 +250,24 @@ mod tests {
         let text = render(&Snapshot::default());
         assert!(text.contains("maps' memory    0.0 MiB\n"), "before the first one: {text}");
         assert!(!text.contains("agent's memory"), "{text}");
+    }
+
+    #[test]
+    fn scaled_groups_have_a_line_each() {
+        let group = ScaledGroupView {
+            name: "web".to_owned(),
+            min: 2,
+            max: 8,
+            desired: 4,
+            in_service: 3,
+            pending: 1,
+            suspended: vec!["terminate".to_owned()],
+            ..ScaledGroupView::default()
+        };
+        assert_eq!(
+            scaled_group(&group),
+            "web: 3 in service of 4 desired (2 to 8), 1 pending; suspended: terminate"
+        );
     }
 
     #[test]

@@ -7,5 +7,6 @@ mod generator;
 mod generator_frames;
 mod iperf;
 mod leftovers;
+mod scaling;
 pub(crate) mod upgrade;
 mod vrrp;

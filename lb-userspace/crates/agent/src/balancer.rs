@@ -48,6 +48,8 @@ pub(super) struct Balancer {
     pub(super) reconciler: Reconciler<KernelStore>,
     pub(super) health: HealthTable,
     pub(super) drained: BTreeSet<TargetKey>,
+    /// Members of scaled groups that get no new flows.
+    pub(super) member_drains: BTreeSet<TargetKey>,
     pub(super) next_hops: KeptNextHops,
     /// Groups that have left the configuration while their targets finish their flows.
     pub(super) removed_groups: Vec<Arc<TargetGroup>>,
@@ -99,6 +101,7 @@ impl Balancer {
             reconciler,
             health: resumed.health,
             drained: resumed.drained,
+            member_drains: BTreeSet::new(),
             next_hops: KeptNextHops::resumed(resumed.next_hops, now),
             removed_groups: Vec::new(),
             cut: BTreeSet::new(),
@@ -114,11 +117,11 @@ impl Balancer {
     /// The plan for another configuration, or for the present one.
     fn plan_for(&mut self, other: Option<&Config>) -> Result<Plan, ReconcileError<StoreError>> {
         let attached = &self.attached();
+        let drained = self.all_drained();
         let Self {
             reconciler,
             config,
             health,
-            drained,
             cut,
             next_hops,
             idle_slots,
@@ -128,7 +131,7 @@ impl Balancer {
         } = self;
         let removed = removed_groups.as_slice();
         let (cache, next_hops, now) = (&plan.cache, next_hops.current(), clock::seconds());
-        let mut known = (Cow::Borrowed(&*health), Cow::Borrowed(&*drained));
+        let mut known = (Cow::Borrowed(&*health), Cow::<BTreeSet<TargetKey>>::Owned(drained));
         if let Some(other) = other {
             let current = reconciler.current().map_err(ReconcileError::Store)?;
             plan::carry_over_into(&plan::renamed(other, current), &mut known.0, &mut known.1);

@@ -39,6 +39,7 @@ impl Agent {
                 let target = (group.as_str(), address, port);
                 self.drain(target, drain, terms.force)
             }
+            Action::Scale { group, command } => self.scale_command(&group, &command),
         }
     }
 
@@ -121,6 +122,13 @@ impl Agent {
             return Err(Refusal::Invalid("there is no configuration yet".to_owned()));
         };
         let target = named_target::target(&balancer.config, group, address, port)?;
+        if self.scaling.is_member(&target) {
+            return Err(Refusal::Invalid(format!(
+                "{target} is a member of a scaled group: `xelb scale standby {group} {}` takes it out \
+                 of service",
+                target.place()
+            )));
+        }
         let changed = balancer.set_drained(&target, drain, force)?;
         if let Err(error) = self.keep_runtime() {
             if let (true, Some(balancer)) = (changed, &mut self.balancer) {

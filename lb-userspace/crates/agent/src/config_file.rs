@@ -94,6 +94,17 @@ fn usable(file: &NamedFile, programs: &Programs) -> Result<(), String> {
             programs.find(path).map(drop).map_err(|error| error.to_string())
         }
         NamedFile::Seed(path) => read_seed(path).map(drop),
+        NamedFile::Secret(path) => webhook_secret(path).map(drop),
+    }
+}
+
+/// The key of a webhook's signatures: the content of a file that only its owner and its group can
+/// read, without blanks around it.
+pub fn webhook_secret(path: &Path) -> Result<Vec<u8>, String> {
+    let text = read_private(path).map_err(|error| error.to_string())?;
+    match text.trim().as_bytes() {
+        [] => Err(format!("{} is empty; write a secret into it", path.display())),
+        secret => Ok(secret.to_vec()),
     }
 }
 

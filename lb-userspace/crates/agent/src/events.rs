@@ -16,7 +16,8 @@ use utoipa::ToSchema;
 /// start before anybody has read it.
 const EVENTS_MAX: usize = 20_000;
 
-/// A target has changed its state.
+/// A target has changed its state; or, with the reason `Scaling`, something has happened to a member of
+/// a scaled group or to the group: `detail` says what, and `from` and `to` are empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Event {
     /// Its number; they count from 1 when the agent starts.

@@ -21,6 +21,7 @@ impl Agent {
                 self.revisions(before, most).map(Answer::Revisions)
             }
             Question::Preview(document) => return self.preview(document, answer),
+            Question::Scaling(group) => self.describe_group(&group),
         };
         // The client may have gone away.
         let _unheard = answer.send(said);

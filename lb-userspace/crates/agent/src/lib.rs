@@ -38,6 +38,7 @@ mod reload;
 mod request;
 mod resume;
 mod run;
+mod scaled;
 mod signals;
 mod snapshot;
 mod source;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use lb_config::Limits;
 use lb_dataplane::{MapSizes, XdpMode};
-use lb_health::ExecPolicy;
+use lb_health::{ExecPolicy, ExecUser};
 
 use super::AcceptedMac;
 
@@ -27,6 +27,8 @@ pub struct AgentOptions {
     pub limits: Limits,
     /// What health checks may run.
     pub exec: ExecPolicy,
+    /// Who runs the programs of drivers and hooks.
+    pub driver_user: ExecUser,
     /// MAC addresses whose frames are accepted in addition to the interfaces' own.
     pub accepted_macs: Vec<AcceptedMac>,
     /// Seconds that a slot stays armed after it has changed, at most.

@@ -10,6 +10,7 @@ use lb_plan::{
     self as plan, Cache, Comparison, HealthTable, Impact, Inputs, NextHops, Plan, PlanError,
     Reports, Tables, Unserved,
 };
+use lb_scaling::Outline;
 use tokio::{sync::oneshot, task::spawn_blocking};
 
 use super::{
@@ -26,6 +27,7 @@ use super::{
 struct Known {
     document: Document,
     limits: Limits,
+    scaling: Outline,
     /// `None` until there is a configuration.
     balancer: Option<KnownBalancer>,
 }
@@ -72,7 +74,7 @@ impl Agent {
             Some(balancer) => Some(balancer.known(self.stats.clone()).map_err(failed)?),
             None => None,
         };
-        Ok(Known { document, limits, balancer })
+        Ok(Known { document, limits, scaling: self.scaling.outline(), balancer })
     }
 }
 
@@ -81,7 +83,7 @@ impl Balancer {
         Ok(KnownBalancer {
             config: self.config.clone(),
             health: self.health.clone(),
-            drained: self.drained.clone(),
+            drained: self.all_drained(),
             cut: self.cut.clone(),
             next_hops: Arc::clone(self.next_hops.current()),
             attached: self.attached(),
@@ -99,6 +101,8 @@ impl Known {
         let (config, warnings) =
             config::validate_within(document, &self.limits).map_err(invalid)?;
         let differences = self.document.differences(document);
+        let scaling = self.scaling.changes(&config);
+        let config = self.scaling.with_members(config);
         let (impact, waiting) = match &self.balancer {
             Some(balancer) => balancer.impact(&config)?,
             None => Default::default(),
@@ -108,7 +112,7 @@ impl Known {
         let present = self.balancer.as_ref().map(|balancer| &balancer.config);
         let refused = own_address::newly_taken_addresses(present, &config)?;
         warnings.extend(refused.into_iter().map(|text| format!("REFUSED: {text}")));
-        Ok(Preview { differences, impact, warnings })
+        Ok(Preview { differences, impact, scaling, warnings })
     }
 }
 

@@ -25,6 +25,8 @@ impl Agent {
             memory: self.memory(),
             network_namespace: process::network_namespace(),
             drop_ages: self.counter_ages.seconds(Instant::now()),
+            scaled_groups: self.scaling.groups(),
+            members: self.scaling.members(),
             ..Snapshot::default()
         };
         if let Some(balancer) = &self.balancer {

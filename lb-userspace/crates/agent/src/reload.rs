@@ -46,7 +46,8 @@ impl Agent {
     }
 
     fn take_over(&mut self, document: Document, config: Config) {
-        if self.balancer.as_ref().is_some_and(|now| now.config == config) {
+        let effective = self.with_members(config.clone());
+        if self.balancer.as_ref().is_some_and(|now| now.config == effective) {
             // The file is as before a change that was refused; a failed write is not healed.
             if self.retry.is_none() {
                 self.last_error.clear();

@@ -6,6 +6,7 @@ use lb_config::{Difference, Document, Edit};
 use lb_files::file_reader::FileReader;
 use lb_health::Programs;
 use lb_plan::Impact;
+use lb_scaling::{ScaleCommand, ScalingView};
 use lb_store::{Revision, RevisionHead, StoreError};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -56,6 +57,13 @@ pub enum Action {
         /// Whether it should drain.
         drain: bool,
     },
+    /// Tells a scaled group something: a change of its state, not of the configuration.
+    Scale {
+        /// The group's name.
+        group: String,
+        /// What.
+        command: ScaleCommand,
+    },
 }
 
 /// A query that only the agent's loop can answer.
@@ -74,6 +82,8 @@ pub enum Question {
     },
     /// What applying this would do.
     Preview(Box<Document>),
+    /// All of a scaled group.
+    Scaling(String),
 }
 
 /// What the loop says.
@@ -87,6 +97,8 @@ pub enum Answer {
     Revisions(Vec<RevisionHead>),
     /// What would change.
     Preview(Box<Preview>),
+    /// A scaled group.
+    Scaling(Box<ScalingView>),
 }
 
 /// What a change would do.
@@ -96,6 +108,8 @@ pub struct Preview {
     pub differences: Vec<Difference>,
     /// To flows.
     pub impact: Impact,
+    /// To the number of members of scaled groups, at once.
+    pub scaling: Vec<String>,
     /// Warnings about the configuration.
     pub warnings: Vec<String>,
 }

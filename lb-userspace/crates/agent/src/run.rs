@@ -12,6 +12,7 @@ use lb_dataplane::StatsSource;
 use lb_health::{HealthEvent, NetworkProber, Scheduler, TunnelProber, TunnelSetup};
 use lb_netlink::Resolver;
 use lb_plan::{NextHops, Plan};
+use lb_scaling::{DriverContext, Scaling};
 use lb_store::StoreError;
 use tokio::{
     sync::{mpsc, watch},
@@ -64,6 +65,15 @@ pub async fn run<F: Frontend>(
     outcome
 }
 
+fn driver_context(options: &AgentOptions) -> DriverContext {
+    DriverContext {
+        programs: options.exec.programs.clone(),
+        user: options.driver_user.clone(),
+        state_dir: options.state_dir.clone().unwrap_or_else(|| super::STATE_DIR.into()),
+        read_secret: config_file::webhook_secret,
+    }
+}
+
 pub(super) struct Agent {
     pub(super) options: AgentOptions,
     pub(super) source: Source,
@@ -86,7 +96,8 @@ pub(super) struct Agent {
     pub(super) host_watch: HostWatch,
     pub(super) warning_log: WarningLog,
     pub(super) own_limits: OwnLimits,
-    events: Arc<EventLog>,
+    pub(super) events: Arc<EventLog>,
+    pub(super) scaling: Scaling,
     pub(super) reading: FileReading,
     pub(super) change_lines: ChangeLines,
     /// When a failed write is tried again, and the length of the wait.
@@ -132,6 +143,7 @@ impl Agent {
             warning_log: WarningLog::default(),
             own_limits,
             events: Arc::default(),
+            scaling: Scaling::new(driver_context(&options)),
             reading: FileReading::default(),
             change_lines: ChangeLines::default(),
             retry: None,
@@ -191,6 +203,7 @@ impl Agent {
                     self.reload(SETTLE);
                 }
                 _ = signals.reload.recv() => self.reload(Duration::ZERO),
+                Some(finished) = self.scaling.finished() => self.on_scaled(finished),
                 read = self.reading.ended() => {
                     readiness.reloading();
                     self.reloaded(read);
@@ -204,6 +217,7 @@ impl Agent {
                 // The detail of a target changes without an event.
                 _ = refresh.tick() => {
                     self.run_periodic_checks().await;
+                    self.scale();
                     self.publish();
                 }
             }
@@ -253,6 +267,8 @@ impl Agent {
 
     /// Does the steps of adopting a configuration that may fail, before it is stored.
     pub(super) fn prepare(&mut self, config: &Config, force: bool) -> Result<Prepared, Refusal> {
+        self.refuse_unstored_groups(config)?;
+        let config = &self.with_members(config.clone());
         if let Some(balancer) = &mut self.balancer {
             return balancer.check(config, force, &self.stats);
         }
@@ -293,6 +309,9 @@ impl Agent {
         config: Config,
         plan: Option<Plan>,
     ) -> Result<(), Refusal> {
+        // Members that were stored come back with the group: the plan does not have them.
+        let plan = if self.configure_scaling(&config)? { None } else { plan };
+        let config = self.with_members(config);
         // The first configuration is the balancer's from the start.
         let mut alike = self.applied_count > 0;
         if let Some(balancer) = &mut self.balancer {

@@ -5,6 +5,7 @@ use std::{cmp::Reverse, collections::BTreeMap, fmt, net::IpAddr};
 
 use lb_config::Ports;
 use lb_plan::warning::Warning;
+use lb_scaling::{MemberView, ScaledGroupView};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -40,6 +41,12 @@ pub struct Snapshot {
     pub target_groups: Vec<TargetGroupView>,
     /// Targets, group by group in the configuration's order.
     pub targets: Vec<TargetView>,
+    /// Scaled groups.
+    #[serde(default)]
+    pub scaled_groups: Vec<ScaledGroupView>,
+    /// Members of scaled groups, group by group.
+    #[serde(default)]
+    pub members: Vec<MemberView>,
     /// The health checker.
     pub health: HealthStats,
     /// Content of the maps.

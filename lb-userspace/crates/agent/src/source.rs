@@ -97,6 +97,16 @@ impl Source {
         Ok(format!("revision {}: {}", revision.head.number, revision.head.what))
     }
 
+    /// Where state is kept; `None` if there is no such place.
+    pub(super) fn store(&mut self) -> Option<&mut dyn Store> {
+        match self {
+            Self::File { runtime, .. } => {
+                runtime.as_deref_mut().map(|store| store as &mut dyn Store)
+            }
+            Self::Store(store, _) => Some(store.as_mut()),
+        }
+    }
+
     /// The state of before the reboot; `None` if there is none.
     pub(super) fn runtime(&self) -> Option<&Runtime> {
         let store = match self {

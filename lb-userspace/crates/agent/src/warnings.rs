@@ -11,6 +11,7 @@ impl Agent {
     /// All warnings that hold now, loudest first.
     pub(super) fn warnings(&self) -> Vec<Warning> {
         let mut all: Vec<Warning> = self.own_limits.warnings(&self.scheduler).collect();
+        all.extend(self.scaling_warnings());
         if let Some(balancer) = &self.balancer {
             all.extend(balancer.plan.warnings.iter().cloned());
             all.extend(balancer.data_path.attached().iter().flat_map(attachment));

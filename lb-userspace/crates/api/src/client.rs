@@ -18,12 +18,13 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use lb_agent::{Events, Snapshot};
 use lb_config::{Difference, Document, Protocol};
+use lb_scaling::{ScaleCommand, ScalingView};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::timeout;
 
 use super::{
-    ConfigurationView, ErrorBody, ExplainView, Message, PreviewView, RevisionView, RevisionsView,
-    StatsView, TargetAdd, TargetPatch, Transport,
+    CapacityLimits, ConfigurationView, ErrorBody, ExplainView, Message, PreviewView, RevisionView,
+    RevisionsView, StatsView, TargetAdd, TargetPatch, Transport,
 };
 
 pub use error::ClientError;
@@ -217,6 +218,28 @@ impl Client {
     pub async fn rollback(&self, number: u64, terms: Terms) -> Result<String, ClientError> {
         let path = format!("/v1/revisions/{number}/rollback{}", terms.query());
         self.change_from(terms.base, Method::POST, &path, None::<&()>).await
+    }
+
+    /// All of a scaled group.
+    pub async fn scaling(&self, group: &str) -> Result<ScalingView, ClientError> {
+        let path = format!("/v1/target-groups/{}/scaling", escape(group));
+        self.ask(Method::GET, &path, None::<&()>).await
+    }
+
+    /// Tells a scaled group something.
+    pub async fn scale(&self, group: &str, command: &ScaleCommand) -> Result<String, ClientError> {
+        let path = format!("/v1/target-groups/{}/scaling", escape(group));
+        self.change(Method::POST, &path, Some(command)).await
+    }
+
+    /// Changes the capacity limits of a scaled group in the configuration.
+    pub async fn capacity_limits(
+        &self,
+        group: &str,
+        limits: &CapacityLimits,
+    ) -> Result<String, ClientError> {
+        let path = format!("/v1/target-groups/{}/scaling/limits", escape(group));
+        self.change(Method::PATCH, &path, Some(limits)).await
     }
 
     /// Registers a target.

@@ -94,12 +94,13 @@ pub(super) async fn preview(
         drop(turn);
         Ok(*preview)
     });
-    let Preview { differences, impact, warnings } = previewed.await.map_err(broken)??;
+    let Preview { differences, impact, scaling, warnings } = previewed.await.map_err(broken)??;
     Ok(Json(PreviewView {
         differences,
         target_groups: impact.target_groups,
         left_without_targets: impact.left_without_targets,
         broken_connections: impact.broken_connections,
+        scaling,
         warnings,
     }))
 }
@@ -201,6 +202,6 @@ fn broken(error: impl std::fmt::Display) -> Failure {
 }
 
 /// Each question has its own kind of answer, so that this never happens.
-fn other_answer() -> Failure {
+pub(super) fn other_answer() -> Failure {
     Refusal::Failed("the agent answered another question".to_owned()).into()
 }

@@ -21,6 +21,7 @@ mod model;
 mod openapi;
 mod parameters;
 mod router;
+mod scaling;
 mod schema;
 mod server;
 mod socket;
@@ -35,8 +36,8 @@ pub use client::{Changes, Client, ClientError, Terms};
 pub use explain::ExplainView;
 pub use listener_sockets::ListenerSockets;
 pub use model::{
-    ConfigurationView, CounterView, DropView, ErrorBody, ListenerTraffic, Message, PreviewView,
-    RevisionView, RevisionsView, StatsView, TargetAdd, TargetPatch, TargetTraffic,
+    CapacityLimits, ConfigurationView, CounterView, DropView, ErrorBody, ListenerTraffic, Message,
+    PreviewView, RevisionView, RevisionsView, StatsView, TargetAdd, TargetPatch, TargetTraffic,
 };
 pub use openapi::document as openapi_document;
 pub use socket::{BindError, SocketFile};

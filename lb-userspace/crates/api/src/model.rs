@@ -43,6 +43,21 @@ pub struct TargetPatch {
     pub drain: Option<bool>,
 }
 
+/// `PATCH /v1/target-groups/{group}/scaling/limits`: at least one of the two.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(min_properties = 1)]
+pub struct CapacityLimits {
+    /// The fewest members.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = u32, required = false, maximum = 1000)]
+    pub min: Option<u32>,
+    /// The most members.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = u32, required = false, maximum = 1000)]
+    pub max: Option<u32>,
+}
+
 /// A value that is not `null`.
 fn given<'text, T: Deserialize<'text>, D: Deserializer<'text>>(
     text: D,
@@ -75,6 +90,10 @@ pub struct PreviewView {
     #[serde(default)]
     #[schema(required = true)]
     pub broken_connections: Vec<String>,
+    /// What changes at once in the number of members of scaled groups, for people.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub scaling: Vec<String>,
     /// Warnings about the configuration.
     pub warnings: Vec<String>,
 }

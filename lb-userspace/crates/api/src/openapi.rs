@@ -42,6 +42,7 @@ use super::{
     tags(
         (name = "state", description = "State of the agent"),
         (name = "targets", description = "Single targets"),
+        (name = "scaling", description = "Groups whose number of targets follows the load"),
         (name = "configuration", description = "The configuration as a whole"),
         (name = "history", description = "Earlier revisions of the configuration"),
         (name = "documents", description = "Descriptions of the API itself"),

@@ -25,7 +25,7 @@ use super::{
     failure::Failure,
     history,
     parameters::{Ends, Part, PartOfTargets},
-    read_stats, watch,
+    read_stats, scaling, watch,
 };
 
 /// The routes, each with its description.
@@ -47,6 +47,8 @@ pub(super) fn described_routes() -> OpenApiRouter<Context> {
         .routes(routes!(changes::rollback))
         .routes(routes!(changes::target_add))
         .routes(routes!(changes::target_patch, changes::target_remove))
+        .routes(routes!(scaling::describe, scaling::command))
+        .routes(routes!(scaling::limits))
         .routes(routes!(documents::openapi))
         .routes(routes!(documents::configuration_schema))
 }

@@ -52,6 +52,15 @@ pub enum EditError {
         /// The target.
         target: String,
     },
+    /// The group has no `scaling`.
+    #[error(
+        "target group {group} has no `scaling`: its number of targets is fixed; add `scaling` to it \
+         with `xelb apply`"
+    )]
+    NotScaled {
+        /// The group.
+        group: String,
+    },
     /// The value of `targets` is not a list.
     #[error("the targets of group {group} are not a list; correct it with `xelb apply`")]
     NoList {
@@ -127,6 +136,26 @@ impl Document {
         let index = find(node.items("targets"), group, address, port, default)?;
         if let Some(target) = node.list_mut("targets").and_then(|targets| targets.get_mut(index)) {
             target.set("weight", Node::integer(weight));
+        }
+        Ok(())
+    }
+
+    /// Sets the capacity limits of a scaled group.
+    pub fn limit_capacity(
+        &mut self,
+        group: &str,
+        min: Option<u32>,
+        max: Option<u32>,
+    ) -> Result<(), EditError> {
+        let (node, _) = self.group(group)?;
+        let scaling = node.get_mut("scaling").filter(|node| matches!(node.value, Value::Map(_)));
+        let Some(scaling) = scaling else {
+            return Err(EditError::NotScaled { group: group.to_owned() });
+        };
+        for (key, value) in [("min", min), ("max", max)] {
+            if let Some(value) = value {
+                scaling.set(key, Node::integer(value));
+            }
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::document::{Document, EditError};
 
-/// A change of one target.
+/// A change of one target, or of one number of a group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "edit", rename_all = "snake_case")]
 pub enum Edit {
@@ -47,6 +47,17 @@ pub enum Edit {
         /// The new weight.
         weight: u32,
     },
+    /// Sets the capacity limits of a scaled group; what is left out stays.
+    LimitCapacity {
+        /// The group's name.
+        group: String,
+        /// The fewest targets.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        min: Option<u32>,
+        /// The most targets.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max: Option<u32>,
+    },
 }
 
 impl Edit {
@@ -62,6 +73,7 @@ impl Edit {
             Self::WeighTarget { group, address, port, weight } => {
                 document.weigh_target(group, *address, *port, *weight)
             }
+            Self::LimitCapacity { group, min, max } => document.limit_capacity(group, *min, *max),
         }
     }
 }
@@ -78,6 +90,11 @@ impl fmt::Display for Edit {
             }
             Self::WeighTarget { group, address, weight, .. } => {
                 write!(formatter, "weight of {address} in {group}: {weight}")
+            }
+            Self::LimitCapacity { group, min, max } => {
+                write!(formatter, "capacity limits of {group}:")?;
+                min.map_or(Ok(()), |min| write!(formatter, " min {min}"))?;
+                max.map_or(Ok(()), |max| write!(formatter, " max {max}"))
             }
         }
     }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use lb_common::limits::{GROUPS_MAX, LISTENERS_MAX, RING_SLOTS_MAX, TARGETS_MAX, ring_bits};
 
 use super::{
-    model::{Config, HealthProtocol},
+    model::{Config, Driver, HealthProtocol, TargetGroup},
     tree::Node,
 };
 
@@ -46,8 +46,8 @@ impl Limits {
             config.listeners.iter().flat_map(|listener| listener.target_groups()).collect();
         let rings = groups
             .iter()
-            .filter(|group| used.contains(&*group.name) && !group.targets.is_empty())
-            .map(|group| 1 << ring_bits(group.targets.len(), None));
+            .filter(|group| used.contains(&*group.name) && targets_max(group) > 0)
+            .map(|group| 1 << ring_bits(targets_max(group), None));
         let http_groups = &config.http_target_groups;
         let http_targets = http_groups.iter().map(|group| group.targets.len());
         let checks = groups
@@ -59,11 +59,12 @@ impl Limits {
                 + config.http_listeners.len()
                 + config.tls_listeners.len(),
             target_groups: groups.len() + http_groups.len(),
-            targets: groups.iter().map(|group| group.targets.len()).chain(http_targets).sum(),
+            targets: groups.iter().map(|group| targets_max(group)).chain(http_targets).sum(),
             ring_slots: rings.sum(),
             exec_checks: checks
                 .map(|check| &check.protocol)
-                .any(|protocol| matches!(protocol, HealthProtocol::Exec(_))),
+                .any(|protocol| matches!(protocol, HealthProtocol::Exec(_)))
+                || groups.iter().any(|group| runs_programs(group)),
             proxied: !config.layer7().is_empty(),
         }
     }
@@ -88,6 +89,21 @@ impl Limits {
             (count > limit).then_some(Exceeded { kind, count, limit })
         })
     }
+}
+
+/// Whether its members come from a program, or programs are its hooks.
+fn runs_programs(group: &TargetGroup) -> bool {
+    group.scaling.as_ref().is_some_and(|scaling| {
+        matches!(scaling.driver, Driver::Exec { .. })
+            || scaling.launch_hook.is_some()
+            || scaling.terminate_hook.is_some()
+    })
+}
+
+/// The most targets of a group, with all members that it may have.
+fn targets_max(group: &TargetGroup) -> usize {
+    let members = group.scaling.as_ref().map_or(0, |scaling| scaling.settings.limits.max);
+    group.targets.len().saturating_add(usize::try_from(members).unwrap_or(usize::MAX))
 }
 
 impl Default for Limits {

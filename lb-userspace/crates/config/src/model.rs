@@ -6,6 +6,7 @@ mod health;
 mod http_group;
 mod http_listener;
 mod life;
+mod scaling;
 
 use std::{
     fmt,
@@ -32,6 +33,7 @@ pub use http_listener::{
     TlsListener, TlsPolicy, XffProcessing,
 };
 pub use life::{Life, MinimumHealthy, Stickiness};
+pub use scaling::{Driver, Hook, Scaling, Termination, WarmPool};
 
 /// All that an agent should do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,7 +161,7 @@ pub struct TargetGroup {
     pub port: u16,
     /// How packets reach its targets.
     pub forwarding: Mode,
-    /// Its targets; (address, port) is unique.
+    /// Its targets; (address, port) is unique. A scaled group may have members beside them.
     pub targets: Vec<Target>,
     /// How their health is checked.
     pub health_check: HealthCheck,
@@ -170,6 +172,8 @@ pub struct TargetGroup {
     /// Largest segment that clients and targets may agree on (TCP only): a larger one is lowered to
     /// it in the SYN.
     pub tcp_mss: Option<u16>,
+    /// How its number of targets follows the load, if it does.
+    pub scaling: Option<Box<Scaling>>,
 }
 
 /// Generic UDP encapsulation.

@@ -11,8 +11,10 @@ pub enum NamedFile {
     Certificate(PathBuf),
     /// The private key of a certificate.
     Key(PathBuf),
-    /// The program of a health check.
+    /// The program of a health check, a driver or a hook.
     Program(PathBuf),
     /// The seed of the flow hash.
     Seed(PathBuf),
+    /// The key of a webhook's signatures.
+    Secret(PathBuf),
 }

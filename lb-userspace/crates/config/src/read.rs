@@ -16,6 +16,7 @@ mod lists;
 mod probe;
 mod rule;
 mod rules;
+mod scaling;
 mod via;
 
 use ipnet::{Ipv4Net, Ipv6Net};

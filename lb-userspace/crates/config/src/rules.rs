@@ -90,6 +90,10 @@ fn groups(config: &Config, places: &Positions, findings: &Findings) {
             findings.error(at, format!("target {key} is in the group {} twice", group.name));
         });
         let (least, has) = (group.life.minimum_healthy.count, group.targets.len());
+        if group.scaling.is_some() {
+            // Its members are not known here.
+            continue;
+        }
         if least > 1 && usize::try_from(least).is_ok_and(|least| least > has) {
             let message = format!(
                 "minimum_healthy_targets of {} is {least}, and it has {has} targets: unhealthy \

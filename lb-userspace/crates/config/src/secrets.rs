@@ -1,5 +1,6 @@
 //! PURE: a document without what only those may see who may change everything: the seed of the flow
-//! hash, what health checks run and send, and the headers that rules add to requests.
+//! hash, what health checks run and send, parameters of drivers, and the headers that rules add to
+//! requests.
 
 use std::sync::Arc;
 
@@ -14,6 +15,8 @@ pub const HIDDEN: &str = "(hidden: needs the role configure)";
 
 /// Keys of secrets, by section.
 const OF_DOCUMENT: &[&str] = &["hash_seed"];
+/// Of the driver of a scaled group.
+const OF_DRIVER: &[&str] = &["parameters"];
 const OF_HEALTH_CHECK: &[&str] = &["command", "payload", "payload_hex", "expect", "expect_hex"];
 
 impl Document {
@@ -31,6 +34,13 @@ impl Document {
                 hide(check, OF_HEALTH_CHECK);
             }
         }
+        if document.0.items("target_groups").iter().any(|group| driver(group).is_some())
+            && let Some(groups) = document.0.list_mut("target_groups")
+        {
+            for driver in groups.iter_mut().filter_map(driver_mut) {
+                hide(driver, OF_DRIVER);
+            }
+        }
         if document.0.items("listeners").iter().any(|one| one.items("rules").iter().any(changes))
             && let Some(listeners) = document.0.list_mut("listeners")
         {
@@ -40,6 +50,19 @@ impl Document {
         }
         document
     }
+}
+
+/// The driver of a scaled group that has parameters.
+fn driver(group: &Node) -> Option<&'static str> {
+    let driver = group.get("scaling")?.get("driver")?;
+    ["exec", "webhook"].into_iter().find(|kind| {
+        driver.get(kind).is_some_and(|driver| OF_DRIVER.iter().any(|key| driver.get(key).is_some()))
+    })
+}
+
+fn driver_mut(group: &mut Node) -> Option<&mut Node> {
+    let kind = driver(group)?;
+    group.get_mut("scaling")?.get_mut("driver")?.get_mut(kind)
 }
 
 /// Whether a rule changes headers of requests.

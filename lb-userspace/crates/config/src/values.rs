@@ -4,6 +4,7 @@ mod duration;
 mod http;
 mod network;
 mod probe;
+mod scaling;
 
 use std::{ops::RangeInclusive, path::PathBuf};
 
@@ -26,6 +27,7 @@ pub(super) use network::{
 pub(super) use probe::{
     ProbeKind, grpc_matcher, hex, host, matcher, probe, server_name, short_text, verify,
 };
+pub(super) use scaling::{adjustment, decimal, share};
 
 pub(super) type Read<T> = Result<T, String>;
 

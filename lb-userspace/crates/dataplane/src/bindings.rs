@@ -6,7 +6,7 @@
 //! half made is made again from the start.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     ops::Deref,
     os::fd::AsFd as _,
     path::Path,
@@ -24,6 +24,7 @@ use lb_ebpf::{
     flow_hash::KEYS,
     nat::{
         self as translation,
+        life::{Spare, spare},
         table::{self, FlowLines},
     },
 };
@@ -248,6 +249,22 @@ impl BindingMaps {
     pub(super) fn live(&self) -> u32 {
         let is_live = |index: &u32| Life::from_word(self.life(*index)).phase == Life::LIVE;
         u32::try_from((0..self.taken()).filter(is_live).count()).unwrap_or(u32::MAX)
+    }
+
+    /// How many flows each target has that have not ended, by its id.
+    pub(super) fn by_target(&self, now: u32) -> BTreeMap<u16, u64> {
+        let mut counts = BTreeMap::new();
+        for index in 0..self.taken() {
+            let life = Life::from_word(self.life(index));
+            if life.phase != Life::LIVE {
+                continue;
+            }
+            let binding = self.binding(index);
+            if spare(life, binding.protocol, binding.idle_timeout, now) != Spare::Ended {
+                *counts.entry(binding.target).or_default() += 1;
+            }
+        }
+        counts
     }
 
     fn pool(&self, number: usize) -> Pool {

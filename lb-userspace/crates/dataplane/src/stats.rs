@@ -110,6 +110,16 @@ impl StatsSource {
         Ok((live, self.sizes()?.bindings()))
     }
 
+    /// The number of flows of modes nat and fullnat that a packet may still belong to, by target id. It
+    /// reads all bindings that were ever used.
+    pub fn translated_by_target(&self) -> Result<BTreeMap<u16, u64>, StatsError> {
+        let folder = map_migration::written(&self.folder);
+        let flows = BindingMaps::open(&folder).map(|maps| maps.by_target(clock::seconds()));
+        flows.map_err(|error| {
+            self.fail(map::BINDINGS, MapError::IoError(std::io::Error::other(error)))
+        })
+    }
+
     /// How large the maps are whose size can be chosen.
     pub fn sizes(&self) -> Result<MapSizes, StatsError> {
         let folder = map_migration::written(&self.folder);

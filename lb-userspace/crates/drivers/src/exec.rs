@@ -25,8 +25,8 @@ use super::{
     answer::{self, printable},
     driver::{Calling, Driver, Request},
 };
-use process::Ended;
-pub use process::OUTPUT_BYTES_MAX;
+use process::{Ended, Program};
+pub use process::{OUTPUT_BYTES_MAX, User};
 
 /// Programs of one driver that run at a time; others wait.
 const AT_A_TIME: usize = 16;
@@ -37,10 +37,7 @@ const TRY_AGAIN: i32 = 75;
 /// A driver that is a program.
 #[derive(Clone, Debug)]
 pub struct ExecDriver {
-    program: PathBuf,
-    arguments: Vec<String>,
-    /// Variables besides `PATH`.
-    environment: Vec<(&'static str, String)>,
+    program: Program,
     places: Arc<Semaphore>,
 }
 
@@ -48,29 +45,52 @@ impl ExecDriver {
     /// The driver in this file.
     #[must_use]
     pub fn new(program: PathBuf) -> Self {
-        let (arguments, environment) = (Vec::new(), Vec::new());
-        Self { program, arguments, environment, places: Arc::new(Semaphore::new(AT_A_TIME)) }
+        let program = Program::new(program);
+        Self { program, places: Arc::new(Semaphore::new(AT_A_TIME)) }
     }
 
     /// The same, with arguments for the program.
     #[must_use]
-    pub fn with_arguments(self, arguments: Vec<String>) -> Self {
-        Self { arguments, ..self }
+    pub fn with_arguments(mut self, arguments: Vec<String>) -> Self {
+        self.program.arguments = arguments;
+        self
+    }
+
+    /// The same, run by a user, with no other groups and no capabilities unless that is root.
+    #[must_use]
+    pub fn run_by(mut self, user: User) -> Self {
+        self.program.user = Some(user);
+        self
+    }
+
+    /// Runs the program with another input than a call, as a lifecycle hook. Exit code 0 is success.
+    pub async fn run_hook(&self, input: &[u8], deadline: Duration) -> Result<(), CallError> {
+        let (program, run) = (self.program.path.display(), self.program.run(input));
+        let transient = |message| Err(CallError::new(ErrorClass::Transient, message));
+        match tokio::time::timeout(deadline, run).await {
+            Ok(Ok(ended)) if ended.status.success() => Ok(()),
+            Ok(Ok(Ended { status, stderr, .. })) => {
+                transient(format!("{program}: {}: {}", how_it_ended(status), last_line(&stderr)))
+            }
+            Ok(Err(error)) => transient(format!("{program}: {error}")),
+            Err(_elapsed) => transient(format!("{program} has not ended in time; killed")),
+        }
     }
 
     async fn run(&self, request: &Request, end: Instant) -> CallResult {
         let _place = self.places.acquire().await.ok();
         let input = serde_json::to_vec(request)
             .map_err(|error| CallError::new(ErrorClass::Fatal, error.to_string()))?;
-        let run = process::run(&self.program, &self.arguments, &self.environment, &input);
+        let run = self.program.run(&input);
         match timeout_at(end, run).await {
             Ok(Ok(ended)) => judge(request, &ended),
             Ok(Err(error)) => {
-                let message = format!("{}: {error}", self.program.display());
+                let message = format!("{}: {error}", self.program.path.display());
                 Err(CallError::new(error.class(), message))
             }
             Err(_elapsed) => {
-                let message = format!("{} has not ended in time; killed", self.program.display());
+                let message =
+                    format!("{} has not ended in time; killed", self.program.path.display());
                 Err(CallError::new(ErrorClass::Transient, message))
             }
         }
@@ -102,7 +122,8 @@ impl Driver for ExecDriver {
             // A program that is killed would leave a file of it behind.
             ("FAKETIME_DISABLE_SHM", "1".to_owned()),
         ];
-        Ok(Box::new(Self { environment, ..self.clone() }))
+        let program = Program { environment, ..self.program.clone() };
+        Ok(Box::new(Self { program, ..self.clone() }))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Drivers start and end the members of a scaled group: the trait, the drivers `exec`, `static`,
 //! `systemd`, `docker` and `webhook`, and a check that grades a driver. When a driver is called is decided by `lb-members`.
 //!
-//! Nothing uses this crate yet. Callers of [`ExecDriver`] must make sure that only root can change
+//! Callers of [`ExecDriver`] must make sure that only root can change
 //! its program.
 
 #![forbid(unsafe_code)]
@@ -23,7 +23,7 @@ pub use check::{
 };
 pub use docker::{DockerDriver, DockerSettings};
 pub use driver::{Calling, Driver, MEMBERS_MAX, NAME_BYTES_MAX, Request};
-pub use exec::{ExecDriver, OUTPUT_BYTES_MAX};
+pub use exec::{ExecDriver, OUTPUT_BYTES_MAX, User};
 pub use settings::SettingsError;
 pub use static_targets::StaticDriver;
 pub use systemd::{SystemdDriver, SystemdSettings};

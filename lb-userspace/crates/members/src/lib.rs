@@ -2,7 +2,7 @@
 //! to register and to drain, and what to store before that. docs/decisions/members.md has the
 //! reasons.
 //!
-//! How many members there should be is decided by `lb_scale::decide`. Nothing uses this crate yet.
+//! How many members there should be is decided by `lb_scale::decide`.
 //!
 //! ```
 //! use std::{sync::Arc, time::Duration};

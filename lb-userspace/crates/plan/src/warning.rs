@@ -134,6 +134,25 @@ kinds! {
     /// XDP runs in generic mode.
     GenericMode, "generic_mode", Risk,
         "use an interface whose driver runs XDP programs";
+    /// The members of a scaled group cannot be stored, so none is launched or ended.
+    ScalingNotStored, "scaling_not_stored", Risk,
+        "see to it that the state directory can be written; the agent tries again every second";
+    /// Launches of a scaled group fail, or its members do not come into service.
+    ScalingLaunches, "scaling_launches", Risk,
+        "`xelb get activities GROUP` shows why launches fail; `xelb scale retry GROUP` tries again at \
+         once";
+    /// The driver of a scaled group fails.
+    ScalingDriver, "scaling_driver", Risk,
+        "the text has the error of the driver; `xelb get activities GROUP` shows what it did";
+    /// A scaled group needs more targets than its limits allow.
+    ScalingAtMaximum, "scaling_at_maximum", Risk,
+        "raise the limit (`xelb scale limits GROUP --max N`), or reduce the load";
+    /// A scaling policy has no input, so the group is not scaled in.
+    ScalingInput, "scaling_input", Risk,
+        "`xelb scale explain GROUP` shows which metric is missing";
+    /// Processes of a scaled group are suspended.
+    ScalingSuspended, "scaling_suspended", Risk,
+        "`xelb scale resume GROUP` resumes them";
     /// Targets that this host cannot check.
     HealthUnknown, "health_unknown", Risk,
         "DETAIL of `xelb get targets` says why this host cannot check them";

@@ -1,8 +1,7 @@
 //! PURE: how many targets a group should have: scaling policies, the decision, replay of recorded
 //! histories, and a simulator. docs/decisions/scaling.md explains the rules.
 //!
-//! Nothing uses this crate yet: it is not wired to the agent, to the store or to the command line.
-//! It neither starts nor ends targets; drivers will do that.
+//! It neither starts nor ends targets: `lb_members` and drivers do that.
 //!
 //! ```
 //! use std::{sync::Arc, time::Duration};

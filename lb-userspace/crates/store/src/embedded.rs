@@ -53,7 +53,7 @@ pub struct Embedded {
     path: PathBuf,
     opener: Opener,
     /// `None` after a failed write, until it has been opened again.
-    database: Option<Database>,
+    pub(super) database: Option<Database>,
     current: Option<Revision>,
     runtime: Runtime,
     /// Held as long as an agent uses the directory.
@@ -162,7 +162,7 @@ impl Embedded {
     }
 
     /// The database, opened again after a failure.
-    fn database(&mut self) -> Result<&Database, StoreError> {
+    pub(super) fn database(&mut self) -> Result<&Database, StoreError> {
         if self.database.is_none() {
             self.load()?;
         }
@@ -171,7 +171,7 @@ impl Embedded {
     }
 
     /// One transaction.
-    fn write(
+    pub(super) fn write(
         &mut self,
         change: impl FnOnce(&WriteTransaction) -> Result<(), redb::Error>,
     ) -> Result<(), StoreError> {
@@ -228,7 +228,7 @@ impl Embedded {
         StoreError::Damaged { path, reason: reason.to_string() }
     }
 
-    fn unread(&self, reason: impl fmt::Display) -> StoreError {
+    pub(super) fn unread(&self, reason: impl fmt::Display) -> StoreError {
         let path = self.path.display().to_string();
         StoreError::Database { action: "read", path, reason: reason.to_string() }
     }
@@ -321,6 +321,18 @@ impl Store for Embedded {
             self.database = None;
         }
         written.map(|()| self.runtime = runtime)
+    }
+
+    fn scaled_groups(&mut self) -> Result<Vec<String>, StoreError> {
+        self.names_of_groups()
+    }
+
+    fn scaled_group(&mut self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.state_of_group(name)
+    }
+
+    fn keep_scaled_group(&mut self, name: &str, state: Option<&[u8]>) -> Result<(), StoreError> {
+        self.keep_state_of_group(name, state)
     }
 }
 

@@ -10,6 +10,7 @@ mod files;
 #[cfg(test)]
 mod power_cut_tests;
 mod record;
+mod scaled_groups;
 #[cfg(test)]
 mod tests;
 
@@ -96,4 +97,13 @@ pub trait Store: fmt::Debug + Send {
 
     /// Keeps it.
     fn keep_runtime(&mut self, runtime: Runtime) -> Result<(), StoreError>;
+
+    /// The names of the scaled groups that state is kept of.
+    fn scaled_groups(&mut self) -> Result<Vec<String>, StoreError>;
+
+    /// The state of a scaled group, which the store does not read.
+    fn scaled_group(&mut self, name: &str) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Keeps the state of a scaled group; `None` forgets it.
+    fn keep_scaled_group(&mut self, name: &str, state: Option<&[u8]>) -> Result<(), StoreError>;
 }

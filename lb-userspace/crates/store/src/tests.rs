@@ -66,6 +66,26 @@ fn revisions_survive_the_process() {
 }
 
 #[test]
+fn states_of_scaled_groups_survive_the_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Embedded::open(dir.path()).unwrap();
+    assert_eq!(
+        (store.scaled_groups().unwrap(), store.scaled_group("web").unwrap()),
+        (vec![], None)
+    );
+    for (name, state) in [("web", "one"), ("api", "two"), ("web", "three")] {
+        store.keep_scaled_group(name, Some(state.as_bytes())).unwrap();
+    }
+    drop(store);
+    let mut store = Embedded::open(dir.path()).unwrap();
+    assert_eq!(store.scaled_groups().unwrap(), ["api", "web"]);
+    assert_eq!(store.scaled_group("web").unwrap().unwrap(), b"three");
+    store.keep_scaled_group("web", None).unwrap();
+    store.keep_scaled_group("web", None).unwrap();
+    assert_eq!(store.scaled_groups().unwrap(), ["api"]);
+}
+
+#[test]
 fn a_second_writer_gets_the_conflicting_revision() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = Embedded::open(dir.path()).unwrap();

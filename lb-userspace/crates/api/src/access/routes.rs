@@ -14,6 +14,9 @@ const TABLE: &[(Method, &str, Role)] = &[
     // Weights and drains.
     (Method::PATCH, "/v1/target-groups/{group}/targets/{address}", Role::Operate),
     (Method::DELETE, "/v1/target-groups/{group}/targets/{address}", Role::Configure),
+    // Desired capacity, suspensions, and what becomes of members; within the limits.
+    (Method::POST, "/v1/target-groups/{group}/scaling", Role::Operate),
+    (Method::PATCH, "/v1/target-groups/{group}/scaling/limits", Role::Configure),
 ];
 
 /// The role that this method of this route needs; GET and HEAD change nothing anywhere. `None` for

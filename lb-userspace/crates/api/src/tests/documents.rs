@@ -101,6 +101,8 @@ async fn documented_routes_exist() {
         let path = path.replace("NUMBER", "1").replace("OTHER", "2");
         let body = match method {
             "POST" if path.starts_with("/v1/config") => "{}",
+            "POST" if path.ends_with("/scaling") => r#"{"command": "refresh"}"#,
+            "PATCH" if path.ends_with("/limits") => r#"{"max": 9}"#,
             "POST" => r#"{"address": "10.0.1.13"}"#,
             "PATCH" => r#"{"weight": 1}"#,
             "PUT" => "{}",
@@ -119,7 +121,7 @@ async fn documented_routes_exist() {
         let answer = fake.http(method, &path, body).await;
         assert_eq!(answer.status, status, "{route}");
     }
-    assert_eq!(count, 20, "routes of the server");
+    assert_eq!(count, 23, "routes of the server");
 }
 
 #[test]

@@ -249,6 +249,8 @@ fn told(question: &Question) -> Result<Told, Refusal> {
             Told::Revisions(numbers.map(|number| revision(number).head).collect())
         }
         Question::Preview(document) => Told::Preview(Box::new(preview(document))),
+        Question::Scaling(group) if group == "web" => Told::Scaling(Box::default()),
+        Question::Scaling(_) => return Err(Refusal::Absent("no such group".to_owned())),
     })
 }
 
@@ -258,7 +260,7 @@ fn preview(document: &Document) -> Preview {
     let left = vec!["listener web: its target group web has no targets any more".to_owned()];
     let impact =
         Impact { target_groups: vec![web], left_without_targets: left, ..Impact::default() };
-    Preview { differences, impact, warnings: vec!["slow".to_owned()] }
+    Preview { differences, impact, scaling: Vec::new(), warnings: vec!["slow".to_owned()] }
 }
 
 /// A small balancer.

@@ -6,6 +6,7 @@ use super::{
     health_check::{Checked, health_check},
     http_group_attributes,
     life::life,
+    scaling::scaling,
 };
 use crate::{
     model::{Gue, Life, Protocol, Target, TargetGroup},
@@ -52,6 +53,7 @@ pub(super) fn target_group(
     let health_check = health_check(&section, Checked::Packets { protocol, mode: forwarding });
     let attributes =
         section.section("attributes").map(|section| attributes(section, protocol, forwarding));
+    let scaling = scaling(&section, port);
     section.finish();
     let Attributes { life, gue, tcp_mss } = attributes?;
     Some((
@@ -65,6 +67,7 @@ pub(super) fn target_group(
             life,
             gue,
             tcp_mss,
+            scaling: scaling.map(Box::new),
         },
         GroupPositions { index, at, port: port_at?, forwarding: forwarding_at?, targets: places },
     ))

@@ -33,6 +33,11 @@ pub(super) fn http_target_group(
          the proxy; remove it"
     );
     section.refuse("forwarding", message);
+    let message = format!(
+        "belongs to groups of tcp, udp and quic in this version; this one is {protocol}: declare its \
+         targets"
+    );
+    section.refuse("scaling", message);
     let version = version(&section, protocol);
     let tls = tls(&section, protocol);
     let mut targets = Vec::new();

@@ -54,6 +54,7 @@ fn example() -> Config {
             life: Life::default(),
             gue: Gue { port: 6080, variant: 1 },
             tcp_mss: None,
+            scaling: None,
         })],
         listeners: vec![Arc::new(Listener {
             name: "web".to_owned(),

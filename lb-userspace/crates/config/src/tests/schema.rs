@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     super::{ConfigError, Document, SCHEMA, validate},
-    EXAMPLE, HTTP, MODES, SMALL, config, schema_http,
+    EXAMPLE, HTTP, MODES, SMALL, config, schema_http, schema_scaling,
     schema_values::{UNSEEN, values},
 };
 
@@ -127,6 +127,7 @@ fn packets_document(path: &str) -> Value {
             "targets": [{ "address": "10.0.1.11" }],
             "health_check": check,
             "attributes": { "minimum_healthy_targets": {} },
+            "scaling": schema_scaling::scaling(path),
         }],
         "listeners": [{
             "name": "web", "address": "203.0.113.10", "port": 80, "protocol": protocol,
@@ -171,6 +172,9 @@ fn reader_refuses(part: &Part, document: &Value) -> bool {
             "has no certificate",
             // No schema can tell.
             "is not a regular expression",
+            "is no time zone",
+            "a cron expression has",
+            "is no minute",
         ];
         here && !elsewhere.iter().any(|part| error.message().contains(part))
             || error.message().starts_with(&missing)
@@ -222,7 +226,9 @@ const WITHOUT_DEFAULT: &str = "hash_seed hash_seed_file tunnel source_nat icmp t
 protocol tls verify ca certificate key retries certificates rules name transforms url_rewrite \
      host_rewrite headers request response set add remove path method header query source_ip \
      host_regex path_regex header_regex target_group stickiness redirect fixed_response forward \
-     content_type access_log sorry_target_group";
+     content_type access_log scaling initial target_tracking step simple schedule lower upper \
+     cooldown desired min max static exec webhook ca policies scale_out_rate scale_in_rate percent \
+     replacement hooks launch terminate warm_pool sorry_target_group";
 
 #[test]
 fn defaults_mean_the_same_as_no_key() {
@@ -284,8 +290,9 @@ fn both_take_the_same_values() {
     }
     assert_eq!(wrong_examples, BTreeSet::new());
     let of = |list: &str| list.lines().map(|line| line.trim().to_owned()).collect::<BTreeSet<_>>();
-    let expected = of(UNSEEN.trim()).into_iter().chain(of(schema_http::UNSEEN.trim()));
-    assert_eq!(unseen, expected.collect());
+    let expected =
+        [UNSEEN, schema_http::UNSEEN, schema_scaling::UNSEEN].map(|list| of(list.trim()));
+    assert_eq!(unseen, expected.into_iter().flatten().collect());
     assert_eq!(too_strict, of(schema_http::TOO_STRICT.trim()));
 }
 

@@ -3,7 +3,7 @@
 
 use std::{
     io,
-    path::Path,
+    path::PathBuf,
     process::{ExitStatus, Stdio},
     time::Duration,
 };
@@ -28,6 +28,26 @@ const ERROR_BYTES_MAX: usize = 4096;
 /// Time that the output is read for after the program has ended: a process that has left the group
 /// may hold it open.
 const OUTPUT_WAIT: Duration = Duration::from_millis(50);
+
+/// Who runs a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Number of the user.
+    pub uid: u32,
+    /// Number of the user's group.
+    pub gid: u32,
+}
+
+/// A program, and how it is run.
+#[derive(Clone, Debug)]
+pub(crate) struct Program {
+    pub(crate) path: PathBuf,
+    pub(crate) arguments: Vec<String>,
+    /// Variables besides `PATH`.
+    pub(crate) environment: Vec<(&'static str, String)>,
+    /// Who runs it; this process' own user if not set.
+    pub(crate) user: Option<User>,
+}
 
 /// How a program ended.
 #[derive(Debug)]
@@ -91,29 +111,36 @@ impl Drop for ProcessGroup {
     }
 }
 
-/// Runs a program to its end. Dropping the future kills it and all of its group.
-pub(crate) async fn run(
-    program: &Path,
-    arguments: &[String],
-    environment: &[(&'static str, String)],
-    input: &[u8],
-) -> Result<Ended, RunError> {
-    let mut child = Command::new(program)
-        .args(arguments)
-        .env_clear()
-        .envs(environment.iter().map(|(name, value)| (name, value)))
-        .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-        .current_dir("/")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(RunError::Start)?;
-    let id = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
-    let mut group = ProcessGroup(id);
-    finish(&mut child, &mut group, input).await
+impl Program {
+    /// A program without arguments, of this process' own user.
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self { path, arguments: Vec::new(), environment: Vec::new(), user: None }
+    }
+
+    /// Runs it to its end. Dropping the future kills it and all of its group.
+    pub(crate) async fn run(&self, input: &[u8]) -> Result<Ended, RunError> {
+        let mut command = Command::new(&self.path);
+        if let Some(User { uid, gid }) = self.user {
+            // Without supplementary groups: std::os::unix::process::CommandExt::uid drops them.
+            command.uid(uid).gid(gid);
+        }
+        let mut child = command
+            .args(&self.arguments)
+            .env_clear()
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(RunError::Start)?;
+        let id = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
+        let mut group = ProcessGroup(id);
+        finish(&mut child, &mut group, input).await
+    }
 }
 
 /// Feeds the program, reads what it writes, and waits for its end.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use lb_members::{CallError, ErrorClass, MemberState};
 
-use crate::{answer::printable, exec::process};
+use crate::{answer::printable, exec::process::Program};
 
 /// What is asked of a unit.
 const PROPERTIES: &str = "--property=Id,LoadState,ActiveState,Result,Job,LoadError";
@@ -76,7 +76,8 @@ impl Systemctl {
     pub(super) async fn run(&self, arguments: &[&str]) -> Result<String, CallError> {
         let mut all = vec!["--no-pager".to_owned(), "--no-ask-password".to_owned()];
         all.extend(arguments.iter().map(|&argument| argument.to_owned()));
-        let ended = process::run(&self.program, &all, &[], b"").await.map_err(|error| {
+        let program = Program { arguments: all, ..Program::new(self.program.clone()) };
+        let ended = program.run(b"").await.map_err(|error| {
             CallError::new(error.class(), format!("{}: {error}", self.program.display()))
         })?;
         if ended.status.success() {

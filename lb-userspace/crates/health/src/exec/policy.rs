@@ -232,6 +232,12 @@ impl ExecUser {
         Ok(Self { name: user.name, uid: user.uid, gid: user.gid, groups })
     }
 
+    /// The numbers of the user and its group; `None` if it is the user of this process.
+    #[must_use]
+    pub fn numbers(&self) -> Option<(u32, u32)> {
+        (!self.is_self()).then(|| (self.uid.as_raw(), self.gid.as_raw()))
+    }
+
     /// Whether it is the user of this process.
     pub(super) fn is_self(&self) -> bool {
         self.uid == geteuid()

@@ -70,6 +70,22 @@ const EXPECTED: &[(&str, &[&str])] = &[
     ("xelb_target_drained", &[r#"{group="web",target="10.0.1.13:80"} 1"#]),
     ("xelb_target_leaving", &[r#"{group="web",target="10.0.1.13:80"} 1"#]),
     ("xelb_target_keeps_flows_seconds", &[r#"{group="web",target="10.0.1.13:80"} 30"#]),
+    ("xelb_scaling_desired_capacity", &[r#"{group="web"} 4"#]),
+    ("xelb_scaling_min_capacity", &[r#"{group="web"} 2"#]),
+    ("xelb_scaling_max_capacity", &[r#"{group="web"} 8"#]),
+    (
+        "xelb_scaling_members",
+        &[
+            r#"{group="web",state="in-service"} 3"#,
+            r#"{group="web",state="pending"} 1"#,
+            r#"{group="web",state="terminating"} 0"#,
+            r#"{group="web",state="standby"} 0"#,
+            r#"{group="web",state="warm"} 0"#,
+        ],
+    ),
+    ("xelb_scaling_suspended_processes", &[r#"{group="web"} 1"#]),
+    ("xelb_scaling_decisions_total", &[r#"{group="web"} 240"#]),
+    ("xelb_scaling_failed_calls_total", &[r#"{group="web"} 5"#]),
     ("xelb_data_path_readable", &[" 1"]),
     (
         "xelb_listener_info",

@@ -16,6 +16,7 @@ use lb_agent::{
 use lb_api::{CounterView, DropView, ListenerTraffic, StatsView, TargetTraffic};
 use lb_common::{Counter, DropReason};
 use lb_plan::warning::{Warning, WarningKind};
+use lb_scaling::ScaledGroupView;
 
 use super::Observation;
 
@@ -53,6 +54,18 @@ fn snapshot() -> Snapshot {
         abi: 7,
         started_at: 1_795_433_800,
         applied_count: 4,
+        scaled_groups: vec![ScaledGroupView {
+            name: "web".to_owned(),
+            min: 2,
+            max: 8,
+            desired: 4,
+            in_service: 3,
+            pending: 1,
+            suspended: vec!["launch".to_owned()],
+            decisions: 240,
+            failed_calls: 5,
+            ..ScaledGroupView::default()
+        }],
         last_error: "bad.yaml:3: `port` is missing".to_owned(),
         interfaces: vec![AttachedInterface {
             name: "eth\"1".to_owned(),

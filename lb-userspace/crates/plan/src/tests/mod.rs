@@ -87,6 +87,7 @@ impl World {
             life: Life::default(),
             gue: Gue::default(),
             tcp_mss: None,
+            scaling: None,
         }));
         self
     }

@@ -1,0 +1,299 @@
+//! Scaled groups in the agent's loop: what the data path and the health checks see of them goes to
+//! `lb_scaling`, and their members become targets.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
+
+use lb_common::target::TargetState;
+use lb_config::{Config, TargetGroup, TargetKey};
+use lb_dataplane::StatsSource;
+use lb_plan::{
+    TargetReport,
+    warning::{Warning, WarningKind},
+};
+use lb_scaling::{
+    CommandError, Finished, GroupSeen, GroupStore, MemberEvent, ProblemKind, ScaleCommand,
+    TargetSeen, TargetTraffic,
+};
+use lb_store::Store;
+
+use super::{Answer, Event, Outcome, Refusal, answers::translates, balancer::Balancer, run::Agent};
+
+/// Where scaled groups are stored, if there is a state directory.
+struct Groups<'store>(Option<&'store mut dyn Store>);
+
+impl Groups<'_> {
+    fn store(&mut self) -> Result<&mut dyn Store, String> {
+        match &mut self.0 {
+            Some(store) => Ok(&mut **store),
+            None => Err(NO_STORE.to_owned()),
+        }
+    }
+}
+
+/// What scaled groups need.
+const NO_STORE: &str = "`scaling` needs a state directory, where members are stored: start the agent with --state-dir DIR";
+
+impl GroupStore for Groups<'_> {
+    fn names(&mut self) -> Result<Vec<String>, String> {
+        match &mut self.0 {
+            Some(store) => store.scaled_groups().map_err(|error| error.to_string()),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn load(&mut self, group: &str) -> Result<Option<Vec<u8>>, String> {
+        self.store()?.scaled_group(group).map_err(|error| error.to_string())
+    }
+
+    fn keep(&mut self, group: &str, state: &[u8]) -> Result<(), String> {
+        let kept = self.store()?.keep_scaled_group(group, Some(state));
+        kept.map_err(|error| error.to_string())
+    }
+
+    fn forget(&mut self, group: &str) -> Result<(), String> {
+        self.store()?.keep_scaled_group(group, None).map_err(|error| error.to_string())
+    }
+}
+
+impl Agent {
+    /// Refuses scaled groups of an agent that cannot store their members.
+    pub(super) fn refuse_unstored_groups(&mut self, config: &Config) -> Result<(), Refusal> {
+        if has_scaled_groups(config) && self.source.store().is_none() {
+            return Err(Refusal::Invalid(NO_STORE.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// A configuration with the members of its scaled groups as targets.
+    pub(super) fn with_members(&self, config: Config) -> Config {
+        if self.scaling.is_empty() { config } else { self.scaling.outline().with_members(config) }
+    }
+
+    /// Takes the scaled groups of a configuration over. Whether the members that are targets differ
+    /// from those before.
+    pub(super) fn configure_scaling(&mut self, config: &Config) -> Result<bool, Refusal> {
+        if self.scaling.is_empty() && !has_scaled_groups(config) && self.applied_count > 0 {
+            return Ok(false);
+        }
+        let members =
+            |agent: &Self| agent.scaling.keys().map(|(key, _)| key).collect::<BTreeSet<_>>();
+        let before = members(self);
+        let configured = self.scaling.configure(config, &mut Groups(self.source.store()));
+        configured.map_err(Refusal::Failed)?;
+        if let Some(balancer) = &mut self.balancer {
+            balancer.set_member_drains(self.scaling.drained());
+            // What drained before a restart was a member's drain, and not a command.
+            balancer.drained.retain(|target| !self.scaling.is_member(target));
+        }
+        Ok(members(self) != before)
+    }
+
+    /// A second has passed.
+    pub(super) fn scale(&mut self) {
+        if self.scaling.is_empty() {
+            return;
+        }
+        let seen = match &self.balancer {
+            // Until the first verdicts nothing is known of members.
+            Some(balancer) if !balancer.is_waiting() => {
+                balancer.seen(&self.scaling.watched(), &self.stats)
+            }
+            _ => BTreeMap::new(),
+        };
+        self.scaling.tick(&seen, &mut Groups(self.source.store()));
+        self.follow_members();
+    }
+
+    /// A call of a driver has ended, or a hook.
+    pub(super) fn on_scaled(&mut self, finished: Finished) {
+        self.scaling.finish(finished, &mut Groups(self.source.store()));
+        self.follow_members();
+    }
+
+    /// Carries out what people ask of a scaled group.
+    pub(super) fn scale_command(&mut self, group: &str, command: &ScaleCommand) -> Outcome {
+        let said = self.scaling.command(group, command, &mut Groups(self.source.store()));
+        self.follow_members();
+        said.map_err(|error| match error {
+            CommandError::NotStored(_) => Refusal::Failed(error.to_string()),
+            other => Refusal::Invalid(other.to_string()),
+        })
+    }
+
+    /// All of a scaled group.
+    pub(super) fn describe_group(&self, group: &str) -> Result<Answer, Refusal> {
+        let missing = || {
+            let known: Vec<String> =
+                self.scaling.groups().into_iter().map(|group| group.name).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            Refusal::Absent(format!("there is no scaled group {group}; scaled are: {known}"))
+        };
+        let described = self.scaling.describe(group).ok_or_else(missing)?;
+        Ok(Answer::Scaling(Box::new(described)))
+    }
+
+    /// Makes members targets, and lets them drain.
+    fn follow_members(&mut self) {
+        let events = self.scaling.take_events();
+        self.events.add(events.into_iter().map(event));
+        let Some(balancer) = &mut self.balancer else { return };
+        let Some(config) = self.scaling.effective() else { return };
+        let drains = balancer.set_member_drains(self.scaling.drained());
+        if balancer.set_members(config) || drains {
+            self.reconcile(None);
+        }
+    }
+
+    /// What people should look at in scaled groups.
+    pub(super) fn scaling_warnings(&self) -> impl Iterator<Item = Warning> {
+        self.scaling.problems().map(|(group, problem)| {
+            let kind = match problem.kind {
+                ProblemKind::NotStored => WarningKind::ScalingNotStored,
+                ProblemKind::DriverFails => WarningKind::ScalingDriver,
+                ProblemKind::LaunchesFail => WarningKind::ScalingLaunches,
+                ProblemKind::AtMaximum => WarningKind::ScalingAtMaximum,
+                ProblemKind::InputFails => WarningKind::ScalingInput,
+                ProblemKind::Suspended => WarningKind::ScalingSuspended,
+            };
+            Warning::new(kind, &**group, problem.text)
+        })
+    }
+}
+
+impl Balancer {
+    /// Targets that are drained by a command, and members that drain.
+    pub(super) fn all_drained(&self) -> BTreeSet<TargetKey> {
+        self.drained.union(&self.member_drains).cloned().collect()
+    }
+
+    /// Lets these members drain. Whether that is a change.
+    pub(super) fn set_member_drains(&mut self, drains: BTreeSet<TargetKey>) -> bool {
+        let differs = self.member_drains != drains;
+        self.member_drains = drains;
+        differs
+    }
+
+    /// Makes the members of a configuration the targets of their groups. A member that is gone is
+    /// removed at once: it was drained before. Whether that is a change.
+    fn set_members(&mut self, config: Config) -> bool {
+        let mut differs = false;
+        for group in config.target_groups.into_iter().filter(|group| group.scaling.is_some()) {
+            let mut present = self.config.target_groups.iter_mut();
+            let Some(present) = present.find(|present| present.name == group.name) else {
+                continue;
+            };
+            if present.targets == group.targets {
+                continue;
+            }
+            differs = true;
+            let gone = present.targets.iter().filter(|target| !group.targets.contains(target));
+            let key = |target: &lb_config::Target| super::balancer::key(&group.name, target);
+            self.cut.extend(gone.map(key));
+            *present = group;
+        }
+        differs
+    }
+
+    /// What is known of these groups, and where it is wanted, their counters.
+    fn seen(
+        &self,
+        watched: &BTreeMap<Arc<str>, bool>,
+        stats: &StatsSource,
+    ) -> BTreeMap<Arc<str>, GroupSeen> {
+        let mut seen: BTreeMap<Arc<str>, GroupSeen> = BTreeMap::new();
+        for name in watched.keys() {
+            let idle_timeout = self.idle_timeout(name);
+            seen.insert(Arc::clone(name), GroupSeen { idle_timeout, ..GroupSeen::default() });
+        }
+        let is_counted = |report: &&TargetReport| watched.get(&report.key.group) == Some(&true);
+        let counted: Vec<&TargetReport> = self.plan.targets.iter().filter(is_counted).collect();
+        let ids: Vec<u16> = counted.iter().map(|report| report.id).filter(|id| *id > 0).collect();
+        let read = if ids.is_empty() { Ok(Default::default()) } else { stats.read(&[], &ids) };
+        let flows = self.translated_flows(watched, stats);
+        for report in self.plan.targets.iter() {
+            let Some(group) = seen.get_mut(&report.key.group) else { continue };
+            group.fails_open |= report.in_ring && report.state == TargetState::Unhealthy;
+            let wants = watched.get(&report.key.group) == Some(&true);
+            let mut target = self.target_seen(report);
+            match &read {
+                Ok(stats) if wants => {
+                    let traffic = stats.targets.get(&report.id);
+                    target.traffic = traffic.map(|traffic| TargetTraffic {
+                        packets: traffic.packets,
+                        bytes: traffic.bytes,
+                    });
+                    target.flows = flows
+                        .get(&report.key.group)
+                        .map(|flows| flows.get(&report.id).copied().unwrap_or(0));
+                }
+                Ok(_) => {}
+                Err(error) => group.unread = Some(error.to_string()),
+            }
+            let address = SocketAddr::new(report.key.address, report.key.port);
+            group.targets.insert(address, target);
+        }
+        seen
+    }
+
+    fn target_seen(&self, report: &TargetReport) -> TargetSeen {
+        let healthy = match self.health.get(&report.key).map(|health| health.state) {
+            Some(TargetState::Healthy) => Some(true),
+            Some(TargetState::Unhealthy) => Some(false),
+            _ => None,
+        };
+        let drains = matches!(report.state, TargetState::Draining | TargetState::Unused);
+        TargetSeen { healthy, drains, traffic: None, flows: None }
+    }
+
+    /// The number of flows by target id, of the wanted groups whose flows are all known.
+    fn translated_flows(
+        &self,
+        watched: &BTreeMap<Arc<str>, bool>,
+        stats: &StatsSource,
+    ) -> BTreeMap<Arc<str>, BTreeMap<u16, u64>> {
+        let is_wanted = |group: &&Arc<TargetGroup>| {
+            translates(group) && watched.get(&group.name) == Some(&true)
+        };
+        let groups: Vec<_> = self.config.target_groups.iter().filter(is_wanted).collect();
+        if groups.is_empty() {
+            return BTreeMap::new();
+        }
+        match stats.translated_by_target() {
+            Ok(flows) => {
+                groups.into_iter().map(|group| (Arc::clone(&group.name), flows.clone())).collect()
+            }
+            Err(error) => {
+                tracing::warn!("{:#}", anyhow::Error::new(error));
+                BTreeMap::new()
+            }
+        }
+    }
+
+    /// After how long without a packet no flow of a group is remembered.
+    fn idle_timeout(&self, group: &str) -> Duration {
+        let listeners = self.config.listeners.iter();
+        let of_group = listeners.filter(|listener| listener.target_group == *group);
+        of_group.map(|listener| listener.idle_timeout).max().unwrap_or_default()
+    }
+}
+
+fn has_scaled_groups(config: &Config) -> bool {
+    config.target_groups.iter().any(|group| group.scaling.is_some())
+}
+
+fn event(event: MemberEvent) -> Event {
+    let MemberEvent { group, member, address, text } = event;
+    Event {
+        group: group.to_string(),
+        address: address.map(|address| address.ip()),
+        port: address.map_or(0, |address| address.port()),
+        detail: if member.is_empty() { text } else { format!("{member} {text}") },
+        reason: "Scaling".to_owned(),
+        ..Event::default()
+    }
+}

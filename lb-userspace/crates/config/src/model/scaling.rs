@@ -1,0 +1,106 @@
+//! Auto scaling of a target group: how many targets it should have is in `lb_scale`'s settings, and
+//! this says by which driver they come and go.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use lb_scale::CheckedSettings;
+use serde::{Deserialize, Serialize};
+
+use crate::Document;
+
+/// The `scaling` of a target group.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scaling {
+    /// How many targets there should be.
+    pub settings: Arc<CheckedSettings>,
+    /// What starts and ends them.
+    pub driver: Driver,
+    /// What runs before a new member takes traffic.
+    pub launch_hook: Option<Hook>,
+    /// What runs before a drained member is ended.
+    pub terminate_hook: Option<Hook>,
+    /// The least healthy members of an instance refresh, in percent of the desired capacity.
+    pub min_healthy_percent: u32,
+    /// Which members end first; the next one decides where one sees no difference.
+    pub termination: Vec<Termination>,
+    /// Members that are kept ready.
+    pub warm_pool: Option<WarmPool>,
+}
+
+/// Numbers of checked settings are finite.
+impl Eq for Scaling {}
+
+/// What starts and ends the members of a group. It is stored with them, so that they can be ended
+/// when it has left the configuration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Driver {
+    /// A program.
+    Exec {
+        /// Its file.
+        program: PathBuf,
+        /// What it creates members from: any keys.
+        parameters: Document,
+    },
+    /// Declared targets, which are neither started nor ended.
+    Static {
+        /// Where they are; at least one, none twice.
+        targets: Vec<SocketAddr>,
+    },
+    /// A server.
+    Webhook {
+        /// Where it is.
+        url: String,
+        /// The file with the key of its signatures.
+        secret_file: PathBuf,
+        /// The CA certificates to trust; those of the host if not set.
+        ca: Option<PathBuf>,
+        /// What it creates members from: any keys.
+        parameters: Document,
+    },
+}
+
+impl Driver {
+    /// Its name in the configuration.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Exec { .. } => "exec",
+            Self::Static { .. } => "static",
+            Self::Webhook { .. } => "webhook",
+        }
+    }
+}
+
+/// A lifecycle hook: a program that runs while a member waits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hook {
+    /// Its file.
+    pub program: PathBuf,
+    /// How long it may take.
+    pub timeout: Duration,
+    /// Whether a member goes on if the program does not end in time.
+    pub continues: bool,
+}
+
+/// Which of two members ends first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Termination {
+    /// The one with fewer flows.
+    LeastFlows,
+    /// The one that was launched last.
+    Newest,
+    /// The one that was launched first.
+    Oldest,
+    /// The one of another template than that of new members.
+    OldTemplate,
+}
+
+/// Members that are launched before they are needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WarmPool {
+    /// How many.
+    pub size: u32,
+    /// Whether they run; else they are stopped.
+    pub running: bool,
+}

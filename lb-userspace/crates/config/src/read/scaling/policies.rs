@@ -1,0 +1,138 @@
+//! The scaling policies of a group. Each has one key that says its kind.
+
+use std::time::Duration;
+
+use lb_scale::{
+    Breach, DURATION_MAX, Policy, PolicyKind, Schedule, SimpleScaling, Step, StepScaling,
+    TargetTracking,
+};
+
+use super::{CAPACITIES, METRICS, METRICS_OF_REQUESTS, sections};
+use crate::{
+    section::{Section, list_of, nearest},
+    tree::Node,
+    values,
+};
+
+const KINDS: [&str; 4] = ["target_tracking", "step", "simple", "schedule"];
+const METRIC: &str = "metric: packets_per_target";
+
+pub(super) fn policies(section: &Section<'_>) -> Vec<Policy> {
+    sections(section, "policies").filter_map(policy).collect()
+}
+
+fn policy(section: Section<'_>) -> Option<Policy> {
+    let errors = section.findings.count();
+    let name = section.require("name", "name: load", values::name);
+    let given: Vec<&str> = KINDS.into_iter().filter(|key| section.entry(key).is_some()).collect();
+    let kind = match given.as_slice() {
+        [key] => kind(&section, key),
+        [] => {
+            let message = format!("has no kind: write one of {}", list_of(&KINDS));
+            section.findings.error(&section.at, message);
+            None
+        }
+        several => {
+            let message = format!("has several kinds, {}: make a policy of each", list_of(several));
+            section.findings.error(&section.at, message);
+            None
+        }
+    };
+    section.finish_since(errors)?;
+    Some(Policy { name: name?, kind: kind? })
+}
+
+fn kind(section: &Section<'_>, key: &str) -> Option<PolicyKind> {
+    Some(match key {
+        "target_tracking" => {
+            PolicyKind::TargetTracking(tracking(section.section("target_tracking")?)?)
+        }
+        "step" => PolicyKind::Step(step(section.section("step")?)?),
+        "simple" => PolicyKind::Simple(simple(section.section("simple")?)?),
+        _ => PolicyKind::Schedule(schedule(section.section("schedule")?)?),
+    })
+}
+
+/// A metric that the group has.
+fn metric(node: &Node) -> Result<String, String> {
+    let name = values::text(node)?;
+    if METRICS.contains(&name.as_str()) {
+        return Ok(name);
+    }
+    let known = list_of(&METRICS);
+    if METRICS_OF_REQUESTS.contains(&name.as_str()) {
+        return Err(format!(
+            "`{name}` is counted by the proxy, and this group is reached without it; metrics of \
+             this group are {known}"
+        ));
+    }
+    let wrong = values::wrong(node, "a metric");
+    Err(match nearest(&name, &METRICS) {
+        Some(meant) => format!("{wrong}; did you mean `{meant}`?"),
+        None => format!("{wrong}; known are {known}"),
+    })
+}
+
+fn tracking(section: Section<'_>) -> Option<TargetTracking> {
+    let metric = section.require("metric", METRIC, metric);
+    let value = section.require("value", "value: 1000", values::decimal);
+    let disable_scale_in = section.read("disable_scale_in", values::truth).unwrap_or(false);
+    section.finish();
+    Some(TargetTracking { metric: metric?, value: value?, disable_scale_in })
+}
+
+fn step(section: Section<'_>) -> Option<StepScaling> {
+    let metric = section.require("metric", METRIC, metric);
+    let threshold = section.require("threshold", "threshold: 1000", values::decimal);
+    section.required("steps", "steps: [{ lower: 0, adjust: +10% }]");
+    let steps: Option<Vec<Step>> = sections(&section, "steps").map(one_step).collect();
+    let min_adjustment = section.read("min_adjustment", |node| values::number(node, CAPACITIES));
+    section.finish();
+    Some(StepScaling {
+        metric: metric?,
+        threshold: threshold?,
+        steps: steps?,
+        min_adjustment: min_adjustment.unwrap_or(0),
+    })
+}
+
+fn one_step(section: Section<'_>) -> Option<Step> {
+    let errors = section.findings.count();
+    let lower = section.read("lower", values::decimal);
+    let upper = section.read("upper", values::decimal);
+    let adjust = section.require("adjust", "adjust: +10%", values::adjustment);
+    section.finish_since(errors)?;
+    Some(Step { lower, upper, adjust: adjust? })
+}
+
+fn simple(section: Section<'_>) -> Option<SimpleScaling> {
+    let metric = section.require("metric", METRIC, metric);
+    let threshold = section.require("threshold", "threshold: 1000", values::decimal);
+    let words = [("above", Breach::Above), ("below", Breach::Below)];
+    let breach = section.require("breach", "breach: above", |node| {
+        values::word(node, &words, "a side of the threshold: above or below")
+    });
+    let adjust = section.require("adjust", "adjust: 1", values::adjustment);
+    let min_adjustment = section.read("min_adjustment", |node| values::number(node, CAPACITIES));
+    let cooldown =
+        section.read("cooldown", |node| values::seconds(node, Duration::ZERO..=DURATION_MAX));
+    section.finish();
+    Some(SimpleScaling {
+        metric: metric?,
+        threshold: threshold?,
+        breach: breach?,
+        adjust: adjust?,
+        min_adjustment: min_adjustment.unwrap_or(0),
+        cooldown,
+    })
+}
+
+fn schedule(section: Section<'_>) -> Option<Schedule> {
+    let cron = section.require("cron", "cron: \"0 22 * * *\"", values::text);
+    let timezone = section.read("timezone", values::text);
+    let capacity = |key| section.read(key, |node| values::number(node, CAPACITIES));
+    let (min, max, desired) = (capacity("min"), capacity("max"), capacity("desired"));
+    section.finish();
+    let timezone = timezone.unwrap_or_else(|| "Etc/UTC".to_owned());
+    Some(Schedule { cron: cron?, timezone, min, max, desired })
+}

@@ -1,0 +1,31 @@
+//! Ties decision, members, driver and metrics of a scaled group together: how many there should be
+//! is decided by `lb_scale`, how they come and go by `lb_members`, and `lb_drivers` makes the calls.
+//! It knows no kernel: the agent says what its data path sees, and makes members targets.
+
+#![forbid(unsafe_code)]
+
+mod calls;
+mod clock;
+mod command;
+mod drivers;
+mod group;
+mod history;
+mod observed;
+mod outline;
+mod problem;
+mod samples;
+mod scaling;
+mod settings;
+mod stored;
+mod usable;
+mod view;
+
+pub use clock::Clock;
+pub use command::{CommandError, ScaleCommand, process_named};
+pub use drivers::DriverContext;
+pub use observed::{GroupSeen, TargetSeen, TargetTraffic};
+pub use outline::Outline;
+pub use problem::{Problem, ProblemKind};
+pub use scaling::{Finished, GroupStore, MemberEvent, Scaling};
+pub use stored::Stored;
+pub use view::{ActivityView, MemberView, ScaledGroupView, ScalingView};

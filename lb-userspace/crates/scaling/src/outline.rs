@@ -1,0 +1,149 @@
+//! PURE: scaled groups at one moment, for a look from another thread: their members as targets of a
+//! configuration, and what another configuration would change at once.
+
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+
+use lb_config::{Config, Target};
+
+/// The weight of members.
+const WEIGHT: u32 = 100;
+
+/// All scaled groups.
+#[derive(Clone, Debug, Default)]
+pub struct Outline {
+    pub(crate) groups: BTreeMap<Arc<str>, GroupOutline>,
+}
+
+/// One group.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct GroupOutline {
+    pub(crate) desired: u32,
+    /// Its members, in whatever state.
+    pub(crate) members: usize,
+    /// Those that are targets.
+    pub(crate) targets: Vec<SocketAddr>,
+}
+
+impl Outline {
+    /// A configuration with the members of its scaled groups as targets, behind declared ones.
+    #[must_use]
+    pub fn with_members(&self, mut config: Config) -> Config {
+        for group in config.target_groups.iter_mut().filter(|group| group.scaling.is_some()) {
+            let Some(outline) = self.groups.get(&group.name) else { continue };
+            let is_declared = |address: &&SocketAddr| {
+                let mut targets = group.targets.iter();
+                targets.any(|one| SocketAddr::new(one.address, one.port) == **address)
+            };
+            let target = |address: &SocketAddr| Target {
+                address: address.ip(),
+                port: address.port(),
+                weight: WEIGHT,
+                backup: false,
+            };
+            let members = outline.targets.iter().filter(|address| !is_declared(address));
+            let members: Vec<Target> = members.map(target).collect();
+            if !members.is_empty() {
+                Arc::make_mut(group).targets.extend(members);
+            }
+        }
+        config
+    }
+
+    /// What another configuration would change at once in the number of members, for people.
+    #[must_use]
+    pub fn changes(&self, config: &Config) -> Vec<String> {
+        let mut lines = Vec::new();
+        for group in &config.target_groups {
+            let Some(scaling) = &group.scaling else { continue };
+            let (name, limits) = (&group.name, scaling.settings.limits);
+            let Some(outline) = self.groups.get(name) else {
+                let initial = scaling.settings.initial();
+                lines.push(format!("target group {name} is scaled: it begins with {initial}"));
+                continue;
+            };
+            let desired = limits.clamp(outline.desired);
+            if desired != outline.desired {
+                lines.push(format!(
+                    "target group {name}: limits {limits} change the desired capacity from {} to \
+                     {desired}",
+                    outline.desired
+                ));
+            }
+        }
+        let is_scaled = |name: &str| {
+            let mut groups = config.target_groups.iter();
+            groups.any(|group| *group.name == *name && group.scaling.is_some())
+        };
+        for (name, outline) in self.groups.iter().filter(|(name, _)| !is_scaled(name)) {
+            if outline.members > 0 {
+                lines.push(format!(
+                    "target group {name} is no longer scaled: its {} members are ended",
+                    outline.members
+                ));
+            }
+        }
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(scaling: &str) -> Config {
+        let text = format!(
+            "interfaces: [eth0]\ntarget_groups:\n  - {{ name: web, protocol: tcp, port: 80, forwarding: \
+             ipip, targets: [{{ address: 10.0.1.1 }}], {scaling} }}\n"
+        );
+        lb_config::parse(&text, "").unwrap_or_else(|error| panic!("{error}")).1
+    }
+
+    fn scaled(limits: &str) -> Config {
+        let driver = "driver: { exec: { program: /bin/true } }";
+        config(&format!("scaling: {{ {limits}, {driver} }}"))
+    }
+
+    fn outline() -> Outline {
+        let targets = ["10.0.1.1:80", "10.0.1.2:80"].map(|target| target.parse().unwrap()).into();
+        let group = GroupOutline { desired: 3, members: 4, targets };
+        Outline { groups: BTreeMap::from([("web".into(), group)]) }
+    }
+
+    #[test]
+    fn members_are_targets_behind_declared_ones() {
+        let config_of = |config| {
+            let config = outline().with_members(config);
+            let targets = config.target_groups[0].targets.iter();
+            targets.map(|target| target.address.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(config_of(scaled("min: 1, max: 4")), ["10.0.1.1", "10.0.1.2"]);
+        assert_eq!(config_of(config("health_check: {}")), ["10.0.1.1"], "it is not scaled");
+    }
+
+    #[test]
+    fn what_other_limits_change_at_once() {
+        let cases = [
+            (scaled("min: 1, max: 4"), ""),
+            (
+                scaled("min: 5, max: 9"),
+                "target group web: limits 5 to 9 change the desired capacity from 3 to 5",
+            ),
+            (
+                scaled("min: 0, max: 2"),
+                "target group web: limits 0 to 2 change the desired capacity from 3 to 2",
+            ),
+        ];
+        for (config, expected) in cases {
+            assert_eq!(outline().changes(&config).join("\n"), expected);
+        }
+        assert_eq!(
+            outline().changes(&config("health_check: {}")),
+            ["target group web is no longer scaled: its 4 members are ended"]
+        );
+        let none = Outline::default();
+        assert_eq!(
+            none.changes(&scaled("min: 2, max: 4")),
+            ["target group web is scaled: it begins with 2"]
+        );
+    }
+}

@@ -1,0 +1,123 @@
+//! One group and what is under way for it: it is stored, its actions are carried out, and results of
+//! its driver are looked at.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use lb_config::{Config, TargetGroup};
+use lb_drivers::Driver;
+use lb_members::{Action, Answer, CallError, CallResult, ErrorClass, HookKind, Reported};
+use lb_scale::Moment;
+
+use super::GroupStore;
+use crate::{
+    calls::{HookCall, Tasks},
+    clock::random,
+    drivers::DriverContext,
+    group::ScaledGroup,
+    settings::parameters,
+    stored::Stored,
+    usable::unusable,
+};
+
+/// A group and what is under way for it.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) group: ScaledGroup,
+    /// `None` once it has left the configuration.
+    pub(super) declared: Option<Arc<TargetGroup>>,
+    /// The driver, once it was made.
+    pub(super) driver: Option<Arc<dyn Driver>>,
+    pub(super) tasks: Tasks,
+    /// What is stored.
+    pub(super) stored: Option<Stored>,
+}
+
+impl Running {
+    pub(super) fn keep(&mut self, store: &mut dyn GroupStore, now: Moment) -> Result<(), String> {
+        let stored = self.group.stored();
+        let bytes = serde_json::to_vec(&stored).map_err(|error| error.to_string())?;
+        store.keep(&self.group.name, &bytes)?;
+        self.group.is_stored(now);
+        self.stored = Some(stored);
+        Ok(())
+    }
+
+    /// Goes back to what is stored. Calls that are under way are killed; the next ones find what they
+    /// have done.
+    pub(super) fn go_back(&mut self, error: String) {
+        self.tasks.stop();
+        let scaling =
+            self.declared.as_ref().and_then(|group| Some((group, group.scaling.as_ref()?)));
+        let group = match (scaling, self.stored.clone()) {
+            (Some((declared, scaling)), stored) => {
+                let epoch = u16::try_from(random() & 0xffff).unwrap_or_default();
+                Some(ScaledGroup::open(declared, scaling, stored, epoch))
+            }
+            (None, Some(stored)) => ScaledGroup::retiring(&self.group.name, stored),
+            (None, None) => None,
+        };
+        if let Some(group) = group {
+            self.group = group;
+        }
+        self.group.store_error = Some(error);
+    }
+
+    pub(super) fn act(&mut self, action: Action, context: &DriverContext) {
+        let name = Arc::clone(&self.group.name);
+        match action {
+            Action::Call(call) => {
+                let driver = match &self.driver {
+                    Some(driver) => Ok(Arc::clone(driver)),
+                    // One that could not be made is tried with each call.
+                    None => context.driver(&name, &self.group.means.driver),
+                };
+                self.driver = driver.as_ref().ok().cloned();
+                self.tasks.call(driver, parameters(&self.group.means.driver), &call);
+            }
+            Action::Abandon(call) => self.tasks.abandon(call),
+            Action::RunHook { name: member, kind } => {
+                let means = &self.group.means;
+                let hook = match kind {
+                    HookKind::Launch => means.launch_hook.as_ref(),
+                    HookKind::Terminate => means.terminate_hook.as_ref(),
+                };
+                let Some(hook) = hook else { return };
+                let record = self.group.members.ledger().members.get(&member);
+                let address = record.and_then(|record| record.address);
+                let timeout = hook.timeout;
+                let call = HookCall { member, kind, address, timeout };
+                self.tasks.hook(context.program(&hook.program), call);
+            }
+            Action::CancelHook { name } => self.tasks.cancel_hook(&name),
+            // The group has taken them in.
+            Action::Register { .. }
+            | Action::Drain { .. }
+            | Action::Undrain { .. }
+            | Action::Deregister { .. }
+            | Action::RaiseDesired(_) => {}
+        }
+    }
+}
+
+/// A result in which no member has an address that its group cannot have.
+pub(super) fn checked(result: CallResult, config: &Config, group: &TargetGroup) -> CallResult {
+    let wrong = |member: &Reported| {
+        let address = member.address.zip(member.port).map(SocketAddr::from)?;
+        unusable(config, group, address)
+    };
+    match result {
+        Ok(Answer::Member(member)) => match wrong(&member) {
+            Some(reason) => Err(CallError::new(ErrorClass::Fatal, reason)),
+            None => Ok(Answer::Member(member)),
+        },
+        Ok(Answer::Members(mut members)) => {
+            for member in &mut members {
+                if wrong(member).is_some() {
+                    (member.address, member.port) = (None, None);
+                }
+            }
+            Ok(Answer::Members(members))
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,125 @@
+//! PURE: from a target group of the configuration to the settings of its members.
+
+use data_encoding::HEXLOWER;
+use lb_config::{Driver, Hook, Scaling, TargetGroup, Termination};
+use lb_members::{
+    self as members, HookResult, MemberSettings, RefreshOptions, TerminationPolicy, WarmState,
+};
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+
+/// Hexadecimal digits of a template's digest.
+const DIGEST_DIGITS: usize = 12;
+
+/// How the members of a group come and go.
+pub(crate) fn member_settings(group: &TargetGroup, scaling: &Scaling) -> MemberSettings {
+    MemberSettings {
+        group: group.name.to_string(),
+        template: template(&scaling.driver),
+        launch_hook: scaling.launch_hook.as_ref().map(hook),
+        terminate_hook: scaling.terminate_hook.as_ref().map(hook),
+        max_at_once_percent: scaling.settings.replacement.max_at_once_percent,
+        termination: scaling.termination.iter().copied().map(termination).collect(),
+        warm_pool: scaling.warm_pool.map(|pool| members::WarmPool {
+            size: pool.size,
+            state: if pool.running { WarmState::Running } else { WarmState::Stopped },
+        }),
+        drain_timeout: group.life.deregistration_delay,
+        ..MemberSettings::default()
+    }
+}
+
+/// How an instance refresh of the group proceeds.
+pub(crate) fn refresh_options(scaling: &Scaling) -> RefreshOptions {
+    RefreshOptions {
+        min_healthy_percent: scaling.min_healthy_percent,
+        max_at_once_percent: scaling.settings.replacement.max_at_once_percent,
+        ..RefreshOptions::default()
+    }
+}
+
+/// What a driver creates members from.
+pub(crate) fn parameters(driver: &Driver) -> Map<String, Value> {
+    let document = match driver {
+        Driver::Exec { parameters, .. } | Driver::Webhook { parameters, .. } => parameters,
+        Driver::Static { .. } => return Map::new(),
+    };
+    match serde_json::to_value(document) {
+        Ok(Value::Object(parameters)) => parameters,
+        _ => Map::new(),
+    }
+}
+
+/// The digest of what members are created from. Another program or server that creates the same
+/// members is no other template.
+fn template(driver: &Driver) -> String {
+    // Keys are in order.
+    let text = Value::Object(parameters(driver)).to_string();
+    let mut digest = HEXLOWER.encode(&Sha256::digest(text));
+    digest.truncate(DIGEST_DIGITS);
+    digest
+}
+
+fn hook(hook: &Hook) -> members::Hook {
+    let default = if hook.continues { HookResult::Continue } else { HookResult::Abandon };
+    members::Hook { timeout: hook.timeout, default }
+}
+
+const fn termination(policy: Termination) -> TerminationPolicy {
+    match policy {
+        Termination::LeastFlows => TerminationPolicy::LeastFlows,
+        Termination::Newest => TerminationPolicy::Newest,
+        Termination::Oldest => TerminationPolicy::Oldest,
+        Termination::OldTemplate => TerminationPolicy::OldTemplate,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn group(change: (&str, &str)) -> std::sync::Arc<TargetGroup> {
+        let text = "interfaces: [eth0]
+target_groups:
+  - name: web
+    protocol: tcp
+    port: 80
+    forwarding: ipip
+    attributes: { deregistration_delay: 20s }
+    scaling:
+      min: 1
+      max: 4
+      driver: { exec: { program: /bin/driver, parameters: { size: small, count: 1 } } }
+      replacement: { max_at_once: 25%, min_healthy: 80% }
+      hooks: { launch: { program: /bin/true, timeout: 5s, default: continue } }
+"
+        .replace(change.0, change.1);
+        let (_, config, _) = lb_config::parse(&text, "").unwrap_or_else(|error| panic!("{error}"));
+        config.target_groups[0].clone()
+    }
+
+    #[test]
+    fn settings_of_members_follow_the_group() {
+        let group = group(("", ""));
+        let scaling = group.scaling.as_ref().unwrap();
+        let settings = member_settings(&group, scaling);
+        assert_eq!((settings.max_at_once_percent, settings.drain_timeout.as_secs()), (25, 20));
+        let launch = settings.launch_hook.unwrap();
+        assert_eq!((launch.timeout.as_secs(), launch.default), (5, HookResult::Continue));
+        let options = refresh_options(scaling);
+        assert_eq!((options.min_healthy_percent, options.max_at_once_percent), (80, 25));
+    }
+
+    #[test]
+    fn only_parameters_change_the_template() {
+        let of = |change| {
+            let group = group(change);
+            member_settings(&group, group.scaling.as_ref().unwrap()).template
+        };
+        let before = of(("", ""));
+        assert_eq!(before.len(), DIGEST_DIGITS);
+        assert_eq!(of(("size: small, count: 1", "count: 1, size: small")), before);
+        assert_eq!(of(("/bin/driver", "/bin/other")), before);
+        assert_ne!(of(("size: small", "size: large")), before);
+    }
+}

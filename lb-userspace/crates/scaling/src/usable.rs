@@ -1,0 +1,96 @@
+//! PURE: whether an address that a driver reports can be a target of its group. Drivers may report
+//! anything, and a wrong one must not reach the plan.
+
+use std::net::{IpAddr, SocketAddr};
+
+use lb_common::Mode;
+use lb_config::{Config, TargetGroup};
+
+/// Why an address cannot be a target of the group, for people.
+pub(crate) fn unusable(config: &Config, group: &TargetGroup, target: SocketAddr) -> Option<String> {
+    let ip = target.ip();
+    let is_host = match ip {
+        IpAddr::V4(v4) => {
+            !(v4.is_loopback() || v4.is_unspecified() || v4.is_multicast() || v4.is_broadcast())
+        }
+        IpAddr::V6(v6) => {
+            !(v6.is_loopback()
+                || v6.is_unspecified()
+                || v6.is_multicast()
+                || v6.is_unicast_link_local()
+                || v6.to_ipv4_mapped().is_some())
+        }
+    };
+    if !is_host {
+        return Some(format!("{ip} is no address that the data path can send packets to"));
+    }
+    if target.port() == 0 {
+        return Some("port 0 is no port of a server".to_owned());
+    }
+    let is_declared = |one: &lb_config::Target| SocketAddr::new(one.address, one.port) == target;
+    if group.targets.iter().any(is_declared) {
+        return Some(format!("{target} is a declared target of the group already"));
+    }
+    let mut listeners = config.listeners.iter();
+    if let Some(listener) = listeners.clone().find(|listener| listener.address.contains(&ip)) {
+        return Some(format!("{ip} is the address of listener {}", listener.name));
+    }
+    let translates = matches!(group.forwarding, Mode::Nat | Mode::Fullnat);
+    let same_family = translates || group.forwarding == Mode::L2dsr;
+    listeners.by_ref().filter(|listener| *listener.target_group == *group.name).find_map(
+        |listener| {
+            let mode = group.forwarding.name();
+            let name = &listener.name;
+            if same_family && listener.address.addr().is_ipv4() != ip.is_ipv4() {
+                let address = listener.shown_address();
+                return Some(format!(
+                    "{ip} is of another family than {address} of listener {name}: forwarding {mode} \
+                     needs the same"
+                ));
+            }
+            (!translates && !listener.ports.contains(target.port())).then(|| {
+                format!(
+                    "port {} is none of listener {name}: forwarding {mode} cannot translate ports; \
+                     nat and fullnat can",
+                    target.port()
+                )
+            })
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_that_cannot_be_targets() {
+        let text = |mode: &str| {
+            format!(
+                "interfaces: [eth0]\nsource_nat: {{ addresses: [10.0.0.2] }}\ntarget_groups:\n  - \
+                 {{ name: web, protocol: tcp, port: 80, forwarding: {mode}, scaling: {{ min: 1, max: \
+                 2, driver: {{ static: {{ targets: [{{ address: 10.0.1.1 }}] }} }} }} }}\nlisteners:\n  \
+                 - {{ name: web, address: 203.0.113.1, port: 80, protocol: tcp, default_action: {{ \
+                 forward: {{ target_group: web }} }} }}\n"
+            )
+        };
+        let cases = [
+            ("ipip", "10.0.1.1:80", ""),
+            ("ipip", "[2001:db8::1]:80", ""),
+            ("ipip", "10.0.1.1:81", "port 81 is none of listener web"),
+            ("fullnat", "10.0.1.1:81", ""),
+            ("fullnat", "[2001:db8::1]:80", "another family"),
+            ("ipip", "127.0.0.1:80", "no address that the data path"),
+            ("ipip", "0.0.0.0:80", "no address that the data path"),
+            ("fullnat", "10.0.1.1:0", "port 0"),
+            ("fullnat", "203.0.113.1:80", "the address of listener web"),
+        ];
+        for (mode, target, expected) in cases {
+            let (_, config, _) = lb_config::parse(&text(mode), "").unwrap();
+            let found = unusable(&config, &config.target_groups[0], target.parse().unwrap());
+            let found = found.unwrap_or_default();
+            assert_eq!(found.is_empty(), expected.is_empty(), "{mode} {target}: {found}");
+            assert!(found.contains(expected), "{mode} {target}: {found}");
+        }
+    }
+}

@@ -90,7 +90,7 @@ fn wrong_access_is_wrong_usage() {
             "--read-socket and --socket are both xelb.sock",
         ),
         ("token alice".to_owned(), "<ROLE>"),
-        ("token alice root".to_owned(), "`root` is not a role; use `read`, `operate`"),
+        ("token alice root".to_owned(), "`root` is not a role; use `read`, `proxy`, `operate`"),
         ("token a:b read".to_owned(), "use up to 64 letters"),
         ("status --server http://localhost:1".to_owned(), "is not https://HOST:PORT"),
         ("status --server localhost".to_owned(), "is not https://HOST:PORT"),

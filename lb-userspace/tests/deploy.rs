@@ -33,6 +33,7 @@ fn the_commands_of_the_units_are_understood() {
     for (unit, variable, options) in [
         ("systemd/xelb-agent.service", "$XELB_AGENT_OPTIONS", "XELB_AGENT_OPTIONS"),
         ("systemd/xelb-decap@.service", "$XELB_DECAP_OPTIONS", "XELB_DECAP_OPTIONS"),
+        ("systemd/xelb-proxy.service", "$XELB_PROXY_OPTIONS", "XELB_PROXY_OPTIONS"),
     ] {
         let text = read(unit);
         let line = text.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/bin/"));

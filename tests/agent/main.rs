@@ -9,6 +9,7 @@ mod exec_checks;
 mod exit_codes;
 mod few_descriptors;
 mod hostile_reader;
+mod http_proxy;
 mod life;
 mod limits;
 mod metrics;

@@ -105,8 +105,8 @@ impl Agent {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let exec = ExecPolicy::from(*self.exec);
         let exec_checks = exec.programs != Programs::Off;
-        // `xelb proxy` serves them, with a file of its own.
-        let limits = Limits { exec_checks, proxied: false, ..self.limits.into() };
+        // It checks addresses.
+        let limits = Limits { exec_checks, target_names: false, ..self.limits.into() };
         if let Some(path) = self.config.as_deref().filter(|_| self.check) {
             return check(path, &limits, &exec.programs);
         }

@@ -3,7 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use clap::{Args, ValueEnum};
-use lb_agent::{ListenerView, Snapshot, TargetGroupView, TargetView};
+use lb_agent::{ListenerView, ProxyView, Snapshot, TargetGroupView, TargetView};
 use lb_api::{Client, ClientError};
 use lb_config::Document;
 use lb_store::RevisionHead;
@@ -11,15 +11,15 @@ use lb_store::RevisionHead;
 use super::{
     Socket, diff,
     output::{self, Format},
-    scale,
+    rules, scale,
     table::{Table, or_dash, socket},
 };
 
 /// Revisions that are listed; the API gives all.
 const REVISIONS_SHOWN: usize = 1000;
 
-/// Show listeners, target groups, targets, members of scaled groups, or the configuration and its
-/// history
+/// Show listeners, rules, target groups, targets, members of scaled groups, proxies, or the configuration
+/// and its history
 ///
 /// Example: xelb get targets
 ///
@@ -37,7 +37,7 @@ pub(super) struct Get {
     /// What to show; short names are `lb`, `tg` and `t`, and the singular is understood
     #[arg(value_enum)]
     what: What,
-    /// Only the listeners of this target group, the group itself, or its targets
+    /// Only the listeners or rules of this target group, the group itself, or its targets
     #[arg(value_name = "GROUP")]
     group: Option<String>,
     /// Only targets in this state
@@ -65,6 +65,12 @@ enum What {
     Members,
     #[value(aliases = ["activity"])]
     Activities,
+    /// Rules of the listeners of http and https
+    #[value(aliases = ["rule"])]
+    Rules,
+    /// Processes of `xelb proxy`, and what they serve
+    #[value(aliases = ["proxy"])]
+    Proxies,
     #[value(aliases = ["revision", "rev"])]
     Revisions,
     #[value(aliases = ["configuration"])]
@@ -106,6 +112,16 @@ impl Get {
                     diff::lines(&Document::default().differences(document), "")
                 })
             }
+            What::Rules => {
+                let document = client.configuration().await?.document;
+                let mut all = rules::of(&document)?;
+                all.retain(|rule| self.group.as_ref().is_none_or(|group| rule.uses(group)));
+                format.text(&all, |all| rules::table(all))
+            }
+            What::Proxies => {
+                let all = client.status().await?.proxies;
+                format.text(&all, |all| proxies(all))
+            }
             What::Listeners => {
                 let mut all = self.status(client).await?.listeners;
                 all.retain(|listener| self.is_wanted(&listener.target_group));
@@ -144,8 +160,8 @@ impl Get {
     /// Refuses filters that do not fit.
     fn check(&self) -> Result<(), ClientError> {
         let wrong = match self.what {
-            What::Revisions | What::Config if self.group.is_some() => {
-                "revisions and the configuration are of no target group: leave GROUP out"
+            What::Revisions | What::Config | What::Proxies if self.group.is_some() => {
+                "revisions, proxies and the configuration are of no target group: leave GROUP out"
             }
             What::Targets => return Ok(()),
             _ if self.state.is_some() => "only targets have a state: leave --state out",
@@ -201,11 +217,28 @@ fn listeners(all: &[ListenerView]) -> String {
                     listener.active_target_group, listener.target_group
                 )
             } else {
-                listener.target_group.clone()
+                or_dash(&listener.target_group)
             },
         ]);
     }
     table.render("no listeners")
+}
+
+fn proxies(all: &[ProxyView]) -> String {
+    let headlines = ["NAME", "PROCESS", "STATE", "SERVES", "CONNECTIONS", "SEEN", "REFUSED"];
+    let mut table = Table::new(&headlines);
+    for proxy in all {
+        table.row([
+            proxy.name.clone(),
+            proxy.pid.to_string(),
+            proxy.state.clone(),
+            proxy.configuration.clone(),
+            proxy.connections.to_string(),
+            format!("{} ago", humantime::format_duration(Duration::from_secs(proxy.seen_ago))),
+            proxy.refused.clone(),
+        ]);
+    }
+    table.render("no proxies: `xelb proxy` runs nowhere, or has no connection to this agent")
 }
 
 fn groups(all: &[TargetGroupView]) -> String {
@@ -220,13 +253,22 @@ fn groups(all: &[TargetGroupView]) -> String {
         table.row([
             group.name.clone(),
             group.protocol.clone(),
-            group.forwarding.clone(),
+            or_dash(&group.forwarding),
             format!("{} of {}", group.healthy, group.targets),
-            format!("{} slots", group.ring_slots),
+            ring(group),
             note,
         ]);
     }
     table.render("no target groups")
+}
+
+/// A group that the proxy reaches has no ring.
+fn ring(group: &TargetGroupView) -> String {
+    if group.forwarding.is_empty() && group.ring_slots == 0 {
+        "-".to_owned()
+    } else {
+        format!("{} slots", group.ring_slots)
+    }
 }
 
 fn targets(all: &[TargetView]) -> String {
@@ -290,6 +332,7 @@ mod tests {
             target_group: "web".to_owned(),
             active_target_group: "web".to_owned(),
             id: 1,
+            proxied: false,
         };
         let range = ListenerView {
             address: "203.0.113.0/28".to_owned(),

@@ -27,6 +27,7 @@ mod progress;
 mod proxy;
 mod remote;
 mod rollback;
+mod rules;
 mod scale;
 mod scale_order;
 mod schema;

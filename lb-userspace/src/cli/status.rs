@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use clap::Args;
-use lb_agent::{AttachedInterface, MemoryView, Snapshot};
+use lb_agent::{AttachedInterface, MemoryView, ProxyView, Snapshot};
 use lb_config::plural::counted;
 use lb_scaling::ScaledGroupView;
 
@@ -91,6 +91,9 @@ fn render(status: &Snapshot) -> String {
     for group in &status.scaled_groups {
         line("scaled group", &scaled_group(group));
     }
+    if !status.proxies.is_empty() || status.listeners.iter().any(|listener| listener.proxied) {
+        line("proxies", &proxies_text(&status.proxies));
+    }
     let health = &status.health;
     line(
         "health checks",
@@ -144,6 +147,19 @@ fn scaled_group(group: &ScaledGroupView) -> String {
         text.push_str("; not scaled any more, its members are ended");
     }
     text
+}
+
+/// How many proxies there are in each state.
+fn proxies_text(proxies: &[ProxyView]) -> String {
+    let count = |state: &str| proxies.iter().filter(|proxy| proxy.state == state).count();
+    let connections: u64 = proxies.iter().map(|proxy| proxy.connections).sum();
+    let mut parts = vec![format!("{} current", count("current"))];
+    for state in ["outdated", "disconnected"] {
+        if count(state) > 0 {
+            parts.push(format!("{} {state}", count(state)));
+        }
+    }
+    format!("{}, {}", parts.join(", "), counted(connections, "connection"))
 }
 
 fn interface_text(interface: &AttachedInterface) -> String {

@@ -18,8 +18,8 @@ pub(super) struct TokenCommand {
     /// Name of the client, for logs and revisions
     #[arg(value_name = "NAME", value_parser = name)]
     name: String,
-    /// Role of the client: `read`, `operate` (also drain targets and change their weights) or
-    /// `configure` (everything)
+    /// Role of the client: `read`, `proxy` (a `xelb proxy` on another host), `operate` (also drain
+    /// targets and change their weights) or `configure` (everything)
     #[arg(value_name = "ROLE")]
     role: Role,
 }

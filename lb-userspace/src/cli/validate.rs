@@ -3,7 +3,10 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
-use lb_config::{Config, ConfigError, ConfigErrors, Limits, Warning, alike, plural::counted};
+use lb_config::{
+    Config, ConfigError, ConfigErrors, HttpTarget, Limits, TargetAddress, Warning, alike,
+    plural::counted,
+};
 use lb_health::Programs;
 use lb_log::LogFormat;
 use serde::{Deserialize, Serialize};
@@ -104,14 +107,17 @@ impl Validate {
     }
 }
 
-/// Says that an agent would refuse what is valid.
+/// Says that an agent, and the proxy, would refuse what is valid.
 fn not_served(config: &Config) -> Option<Warning> {
-    let parts = config.layer7();
-    let first = parts.first()?;
+    let mut groups = config.http_target_groups.iter();
+    let named = groups.find_map(|group| {
+        let is_name = |target: &&HttpTarget| matches!(target.address, TargetAddress::Name(_));
+        Some((&group.name, group.targets.iter().find(is_name)?))
+    });
+    let (group, target) = named?;
     let text = format!(
-        "an agent of this version refuses this configuration: {first} is for `xelb proxy`, which has \
-         a file of its own ({} in all)",
-        counted(parts.len(), "such part")
+        "this version resolves no names of targets: an agent and `xelb proxy` refuse target {target} \
+         of the target group {group}"
     );
     Some(Warning::at("", text))
 }

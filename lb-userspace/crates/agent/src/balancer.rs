@@ -1,6 +1,7 @@
 //! The running balancer: the data path, its inputs (configuration, health, next hops, drains), and
 //! the single path from any change of them to the maps.
 
+mod drain;
 mod removed;
 mod startup_wait;
 mod write;
@@ -27,6 +28,7 @@ use lb_store::Runtime;
 use super::{
     AgentOptions, Event, Refusal, config_file,
     guard::{broken_listeners, permit},
+    http_targets::{self, HttpTargets},
     idle_slots::{self, ArmedAges},
     interfaces::Interfaces,
     next_hops::KeptNextHops,
@@ -50,6 +52,7 @@ pub(super) struct Balancer {
     pub(super) drained: BTreeSet<TargetKey>,
     /// Members of scaled groups that get no new flows.
     pub(super) member_drains: BTreeSet<TargetKey>,
+    pub(super) http: HttpTargets,
     pub(super) next_hops: KeptNextHops,
     /// Groups that have left the configuration while their targets finish their flows.
     pub(super) removed_groups: Vec<Arc<TargetGroup>>,
@@ -95,9 +98,11 @@ impl Balancer {
         let now = Instant::now();
         let startup_wait =
             StartupWait::begin(data_path.maps(), startup_wait::timeout(&config), now);
+        let http = HttpTargets::new(&config, now);
         Ok(Self {
             data_path,
             config,
+            http,
             reconciler,
             health: resumed.health,
             drained: resumed.drained,
@@ -230,7 +235,8 @@ impl Balancer {
     ) -> Result<Prepared, Refusal> {
         let plan = self.plan_for(Some(config)).map_err(unplanned)?;
         self.data_path.check(&config.interfaces).map_err(failed)?;
-        let Unserved { left, waiting } = self.unserved(config, &plan);
+        let Unserved { mut left, waiting } = self.unserved(config, &plan);
+        left.extend(self.http_unserved((&self.config, &self.drained), (config, &self.drained)));
         let current = self.reconciler.current().map_err(failed)?;
         let mut broken = plan::broken_connections(current, &plan);
         broken.extend(broken_listeners(&self.config, config, &self.plan.targets, stats));
@@ -243,28 +249,6 @@ impl Balancer {
     /// Listeners that lose their last usable target by a change, and those that wait.
     fn unserved(&self, config: &Config, plan: &Plan) -> Unserved {
         plan::unserved((&self.config, &self.plan.targets), (config, plan))
-    }
-
-    /// Begins or ends the drain of a target; returns whether that is a change.
-    pub(super) fn set_drained(
-        &mut self,
-        target: &TargetKey,
-        drain: bool,
-        force: bool,
-    ) -> Result<bool, Refusal> {
-        if !drain {
-            return Ok(self.drained.remove(target));
-        }
-        if !self.drained.insert(target.clone()) {
-            return Ok(false);
-        }
-        let plan = self.plan_for(None).map_err(unplanned);
-        let left = plan.map(|plan| self.unserved(&self.config, &plan).left);
-        if let Err(refusal) = left.and_then(|left| permit(left, Vec::new(), force)) {
-            self.drained.remove(target);
-            return Err(refusal);
-        }
-        Ok(true)
     }
 
     /// Adopts a configuration that [`Balancer::check`] has accepted. On an error nothing has
@@ -280,9 +264,11 @@ impl Balancer {
         let renamed = plan::renamed(&config, self.reconciler.current().map_err(failed)?);
         plan::carry_over(&renamed, &mut self.health, &mut self.drained);
         let previous = mem::replace(&mut self.config, config);
+        self.http.configure(&previous, &self.config);
         self.keep_removed(previous);
         if !self.drained.is_empty() {
-            let targets = self.targets();
+            let mut targets = self.targets();
+            targets.extend(http_targets::keys(&self.config));
             self.drained.retain(|target| targets.contains(target));
         }
         Ok(())
@@ -341,7 +327,11 @@ impl Balancer {
             detail = Some(&health.detail).filter(|detail| !detail.is_empty()),
             "the health of a target has changed"
         );
-        self.health.insert(target, health);
+        if self.http.has_group(&target) {
+            self.http.judge(target, health);
+        } else {
+            self.health.insert(target, health);
+        }
         decided_at
     }
 

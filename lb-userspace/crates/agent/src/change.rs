@@ -141,10 +141,12 @@ impl Agent {
             return Err(error.into());
         }
         self.reconcile(None);
+        let proxied = self.balancer.as_ref().is_some_and(|one| one.http.has_group(&target));
+        let taken = if proxied { "requests" } else { "flows" };
         Ok(match (drain, changed) {
-            (true, true) => format!("{target} is draining: it takes no new flows"),
+            (true, true) => format!("{target} is draining: it takes no new {taken}"),
             (true, false) => format!("{target} is draining already"),
-            (false, true) => format!("{target} takes flows again"),
+            (false, true) => format!("{target} takes {taken} again"),
             (false, false) => format!("{target} was not draining"),
         })
     }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use lb_config::{Config, TargetGroup, TargetKey, Via};
+use lb_config::{Config, HttpTargetGroup, TargetGroup, TargetKey, Via};
 use lb_health::CheckSpec;
 
 use super::balancer::{Balancer, key};
@@ -23,7 +23,19 @@ impl Balancer {
                 })
             })
             .chain(self.leaving_checks())
+            .chain(self.http_checks())
             .collect()
+    }
+
+    /// Targets that the proxy reaches are checked at their own address.
+    fn http_checks(&self) -> impl Iterator<Item = CheckSpec> + '_ {
+        self.config.http_target_groups.iter().flat_map(|group| {
+            let keys = group.targets.iter().filter_map(|target| group.key(target));
+            keys.map(|target| {
+                let resume = self.http.health.get(&target).map(|health| health.state);
+                CheckSpec { target, check: group.health_check.clone(), resume }
+            })
+        })
     }
 
     fn check_spec(&self, target: TargetKey, group: &TargetGroup) -> CheckSpec {
@@ -59,8 +71,20 @@ impl Balancer {
             });
         // Some are checked only while listeners use them.
         let used = |config| used_groups(config).collect::<HashSet<_>>();
-        groups && used(&self.config) == used(other)
+        groups && used(&self.config) == used(other) && http_checks_alike(&self.config, other)
     }
+}
+
+/// The same for the groups that the proxy reaches.
+fn http_checks_alike(now: &Config, then: &Config) -> bool {
+    let (now, then) = (&now.http_target_groups, &then.http_target_groups);
+    let keys = |group: &HttpTargetGroup| -> Vec<TargetKey> {
+        group.targets.iter().filter_map(|target| group.key(target)).collect()
+    };
+    now.len() == then.len()
+        && now.iter().zip(then).all(|(one, two)| {
+            Arc::ptr_eq(one, two) || one.health_check == two.health_check && keys(one) == keys(two)
+        })
 }
 
 /// The groups that listeners forward to; some more than once.

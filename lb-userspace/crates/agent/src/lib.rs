@@ -19,6 +19,10 @@ mod guard;
 mod health_checks;
 mod history;
 mod host;
+mod http_guard;
+mod http_targets;
+mod http_view;
+mod http_warnings;
 mod idle_slots;
 mod interfaces;
 mod kernel_log;
@@ -32,6 +36,7 @@ mod preview;
 mod preview_inputs;
 mod probe_paths;
 mod process;
+mod proxies;
 mod publish;
 pub mod readiness;
 mod reload;
@@ -47,6 +52,7 @@ mod state_name;
 mod transitions;
 mod verification;
 mod view;
+mod vip_routes;
 mod warning_log;
 mod warnings;
 
@@ -59,6 +65,7 @@ pub use idle_slots::{ArmedAges, slots as idle_slots};
 pub use interfaces::{GENERIC_VLAN_TAGS, vlan_tags_remedy};
 pub use options::{AgentOptions, STATE_DIR};
 pub use process::{Process, network_namespace};
+pub use proxies::{Feed, Proxies, ProxyChange, ProxyReport, ProxySnapshot, ProxyTarget, ProxyView};
 pub use request::{Action, AgentHandle, Answer, Ask, Outcome, Preview, Question, Refusal, Request};
 pub use resume::{Resumed, resume};
 pub use run::run;
@@ -66,4 +73,4 @@ pub use snapshot::{
     AttachedInterface, HealthStats, ListenerView, MapMemory, MapsView, MemoryView, PortView,
     Snapshot, TargetGroupView, TargetView, WarningDetail,
 };
-pub use state_name::state_name;
+pub use state_name::{state_name, state_of};

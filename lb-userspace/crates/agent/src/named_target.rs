@@ -13,18 +13,16 @@ pub(super) fn target(
     address: IpAddr,
     port: Option<u16>,
 ) -> Result<TargetKey, Refusal> {
-    let found = config.target_groups.iter().find(|candidate| *candidate.name == *group);
-    let Some(found) = found else {
-        let names: Vec<&str> = config.target_groups.iter().map(|group| &*group.name).collect();
+    let Some(found) = places(config, group) else {
+        let names = config.target_groups.iter().map(|group| &*group.name);
+        let names = names.chain(config.http_target_groups.iter().map(|group| &*group.name));
+        let names: Vec<&str> = names.collect();
         let known = if names.is_empty() { "there are none".to_owned() } else { names.join(", ") };
         return Err(Refusal::Invalid(format!("there is no target group {group} ({known})")));
     };
-    let ports: Vec<u16> = found
-        .targets
-        .iter()
-        .filter(|target| target.address == address && port.is_none_or(|port| port == target.port))
-        .map(|target| target.port)
-        .collect();
+    let is_it = |of: IpAddr, its: u16| of == address && port.is_none_or(|port| port == its);
+    let ports = found.into_iter().filter(|(of, its)| is_it(*of, *its));
+    let ports: Vec<u16> = ports.map(|(_, port)| port).collect();
     match (ports.as_slice(), port) {
         ([port], _) => Ok(TargetKey { group: group.into(), address, port: *port }),
         ([], Some(port)) => Err(Refusal::Invalid(format!(
@@ -39,4 +37,15 @@ pub(super) fn target(
             several.iter().map(u16::to_string).collect::<Vec<_>>().join(", ")
         ))),
     }
+}
+
+/// Addresses and ports of the targets of a group; `None` if there is no such group.
+fn places(config: &Config, group: &str) -> Option<Vec<(IpAddr, u16)>> {
+    if let Some(found) = config.target_groups.iter().find(|one| *one.name == *group) {
+        let targets = found.targets.iter();
+        return Some(targets.map(|target| (target.address, target.port)).collect());
+    }
+    let found = config.http_target_groups.iter().find(|one| *one.name == *group)?;
+    let keys = found.targets.iter().filter_map(|target| found.key(target));
+    Some(keys.map(|key| (key.address, key.port)).collect())
 }

@@ -8,7 +8,7 @@ use lb_config::{self as config, Config, Document, Limits, TargetKey};
 use lb_dataplane::{StatsSource, StoreError, clock};
 use lb_plan::{
     self as plan, Cache, Comparison, HealthTable, Impact, Inputs, NextHops, Plan, PlanError,
-    Reports, Tables, Unserved,
+    Reports, Tables, TargetReport, Unserved,
 };
 use lb_scaling::Outline;
 use tokio::{sync::oneshot, task::spawn_blocking};
@@ -17,7 +17,7 @@ use super::{
     Answer, Preview, Refusal,
     balancer::Balancer,
     guard::broken_listeners,
-    own_address,
+    http_guard, own_address,
     preview_inputs::{self, PreviewInputs},
     request::{failed, invalid},
     run::Agent,
@@ -42,6 +42,7 @@ pub(super) struct KnownBalancer {
     attached: BTreeSet<u32>,
     tables: Arc<Tables>,
     targets: Reports,
+    http_targets: Vec<TargetReport>,
     cache: Cache,
     stats: StatsSource,
 }
@@ -89,6 +90,7 @@ impl Balancer {
             attached: self.attached(),
             tables: self.reconciler.current_shared()?,
             targets: self.plan.targets.clone(),
+            http_targets: self.http.reports.clone(),
             cache: self.plan.cache.clone(),
             stats,
         })
@@ -131,7 +133,9 @@ impl KnownBalancer {
             return Err(invalid(PlanError::first_overflow(&key)));
         }
         let present = (&self.config, &self.targets);
-        let Unserved { left, waiting } = plan::unserved(present, (config, &plan));
+        let Unserved { mut left, waiting } = plan::unserved(present, (config, &plan));
+        let (now, then) = ((&self.config, &self.drained), (config, &self.drained));
+        left.extend(http_guard::left_without_targets(now, then, &self.http_targets));
         let mut broken_connections = plan::broken_connections(&self.tables, &plan);
         broken_connections.extend(broken_listeners(
             &self.config,

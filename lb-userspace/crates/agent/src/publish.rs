@@ -32,9 +32,22 @@ impl Agent {
         if let Some(balancer) = &self.balancer {
             view::describe(balancer, &self.scheduler, &self.options, &mut snapshot);
         }
+        let published = self.publisher.published();
+        snapshot.proxies = self.proxies.views(published.as_deref(), Instant::now());
         snapshot.log_lines_lost = log::loss().lines;
         snapshot.warn(self.warnings());
         self.snapshots.send_replace(Arc::new(snapshot));
+    }
+
+    /// Tells proxies what has changed, if anything has.
+    pub(super) fn publish_to_proxies(&mut self) {
+        let Self { balancer, publisher, source, applied_count, .. } = self;
+        let Some(balancer) = balancer else { return };
+        let state = (*applied_count, balancer.http.changes);
+        if !publisher.has(state) && balancer.http.is_ready(Instant::now()) {
+            let whole = || (source.document(), source.revision());
+            publisher.publish(state, whole, &balancer.http.reports);
+        }
     }
 
     fn memory(&self) -> MemoryView {

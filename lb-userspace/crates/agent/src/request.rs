@@ -11,7 +11,7 @@ use lb_store::{Revision, RevisionHead, StoreError};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{EventLog, Snapshot, config_file};
+use super::{EventLog, Proxies, ProxySnapshot, Snapshot, config_file};
 
 /// A requested change.
 #[derive(Debug)]
@@ -175,6 +175,8 @@ pub struct AgentHandle {
     events: Arc<EventLog>,
     files: FileReader,
     programs: Arc<Programs>,
+    proxy_snapshots: watch::Receiver<Option<Arc<ProxySnapshot>>>,
+    proxies: Arc<Proxies>,
 }
 
 impl AgentHandle {
@@ -186,7 +188,30 @@ impl AgentHandle {
         events: Arc<EventLog>,
     ) -> Self {
         let (files, programs) = (FileReader::default(), Arc::new(Programs::Off));
-        Self { requests, snapshots, events, files, programs }
+        let (proxy_snapshots, proxies) = (watch::channel(None).1, Arc::default());
+        Self { requests, snapshots, events, files, programs, proxy_snapshots, proxies }
+    }
+
+    /// The same, of an agent that tells proxies this, and takes their reports here.
+    #[must_use]
+    pub fn with_proxies(
+        self,
+        proxy_snapshots: watch::Receiver<Option<Arc<ProxySnapshot>>>,
+        proxies: Arc<Proxies>,
+    ) -> Self {
+        Self { proxy_snapshots, proxies, ..self }
+    }
+
+    /// What proxies are told, as it changes; `None` until the first verdicts are there.
+    #[must_use]
+    pub fn proxy_snapshots(&self) -> watch::Receiver<Option<Arc<ProxySnapshot>>> {
+        self.proxy_snapshots.clone()
+    }
+
+    /// The proxies that have reported.
+    #[must_use]
+    pub fn proxies(&self) -> &Proxies {
+        &self.proxies
     }
 
     /// The same, of an agent whose checks may run these programs; they may run none otherwise.

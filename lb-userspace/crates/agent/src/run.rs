@@ -32,11 +32,13 @@ use super::{
     kernel_log,
     macs::MacFollower,
     nat_return_path::HostWatch,
+    proxies::{Proxies, Publisher},
     readiness::{Readiness, status_line},
     request::failed,
     signals::Signals,
     source::{self, SETTLE, Source},
     start_lines,
+    vip_routes::VipRoutes,
     warning_log::WarningLog,
 };
 
@@ -98,6 +100,9 @@ pub(super) struct Agent {
     pub(super) own_limits: OwnLimits,
     pub(super) events: Arc<EventLog>,
     pub(super) scaling: Scaling,
+    pub(super) vip_routes: VipRoutes,
+    pub(super) publisher: Publisher,
+    pub(super) proxies: Arc<Proxies>,
     pub(super) reading: FileReading,
     pub(super) change_lines: ChangeLines,
     /// When a failed write is tried again, and the length of the wait.
@@ -113,6 +118,7 @@ impl Agent {
         let (hop_sender, next_hops) = mpsc::unbounded_channel();
         let (ask, requests) = mpsc::channel(64);
         let (snapshots, snapshot) = watch::channel(Arc::new(Snapshot::default()));
+        let (to_proxies, proxy_snapshots) = watch::channel(None);
         let api_thread = ApiThread::new().context("cannot create the runtime of the API")?;
         let entered = api_thread.enter();
         let front = open()?;
@@ -144,6 +150,9 @@ impl Agent {
             own_limits,
             events: Arc::default(),
             scaling: Scaling::new(driver_context(&options)),
+            vip_routes: VipRoutes::default(),
+            publisher: Publisher::new(to_proxies),
+            proxies: Arc::default(),
             reading: FileReading::default(),
             change_lines: ChangeLines::default(),
             retry: None,
@@ -158,6 +167,7 @@ impl Agent {
         let programs = agent.options.exec.programs.clone();
         let handle =
             AgentHandle::new(ask, snapshot, Arc::clone(&agent.events)).with_programs(programs);
+        let handle = handle.with_proxies(proxy_snapshots, Arc::clone(&agent.proxies));
         let stats = agent.stats.clone();
         api_thread.open(front.serve(handle, stats))?;
         Ok(agent)
@@ -180,6 +190,8 @@ impl Agent {
         let mut refresh = time::interval(REFRESH_INTERVAL);
         refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            self.update_vip_routes();
+            self.publish_to_proxies();
             readiness.report(self.retry.is_none(), || status_line(&self.snapshots.borrow()));
             let retry_at = self.retry.map_or_else(time::Instant::now, |(at, _)| at);
             let change = self.balancer.as_ref().and_then(Balancer::next_change);
@@ -337,6 +349,8 @@ impl Agent {
         let Some(balancer) = &mut self.balancer else {
             return;
         };
+        // They need no map, so that a failed write does not delay them.
+        self.events.add(balancer.http.update(&balancer.config, &balancer.drained).into_iter());
         match balancer.reconcile(plan, decided_at) {
             Ok(Reconciled { targets_changed, events }) => {
                 self.retry = None;
@@ -355,6 +369,12 @@ impl Agent {
                 self.last_error = format!("{error:#}");
                 self.retry = Some((time::Instant::now() + wait, wait));
             }
+        }
+    }
+
+    fn update_vip_routes(&mut self) {
+        if let Some(balancer) = &self.balancer {
+            self.vip_routes.update(&balancer.config, self.applied_count, Instant::now());
         }
     }
 

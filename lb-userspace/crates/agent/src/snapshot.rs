@@ -9,7 +9,7 @@ use lb_scaling::{MemberView, ScaledGroupView};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Process;
+use super::{Process, ProxyView};
 
 /// All of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -47,6 +47,9 @@ pub struct Snapshot {
     /// Members of scaled groups, group by group.
     #[serde(default)]
     pub members: Vec<MemberView>,
+    /// Processes of `xelb proxy` that have reported in the last ten minutes.
+    #[serde(default)]
+    pub proxies: Vec<ProxyView>,
     /// The health checker.
     pub health: HealthStats,
     /// Content of the maps.
@@ -116,9 +119,9 @@ pub struct ListenerView {
     pub address: String,
     /// Its port, or its ports.
     pub port: PortView,
-    /// `tcp` or `udp`.
+    /// `tcp`, `udp` or `quic`; `http`, `https` or `tls` for listeners that the proxy serves.
     pub protocol: String,
-    /// The group that it forwards to.
+    /// The group that it forwards to; with rules, the only group of its default action, or empty.
     pub target_group: String,
     /// The group that it forwards to now: `target_group`, or its sorry group while that one has too few
     /// healthy targets.
@@ -126,6 +129,9 @@ pub struct ListenerView {
     pub active_target_group: String,
     /// Index of its traffic counters.
     pub id: u16,
+    /// Whether the proxy serves it, so that the data path counts nothing for it.
+    #[serde(default)]
+    pub proxied: bool,
 }
 
 impl ListenerView {
@@ -172,9 +178,9 @@ impl fmt::Display for PortView {
 pub struct TargetGroupView {
     /// Its name.
     pub name: String,
-    /// `tcp` or `udp`.
+    /// `tcp`, `udp` or `quic`; `http`, `https` or `grpc` for groups that the proxy reaches.
     pub protocol: String,
-    /// `ipip`, `gue`, `l2dsr`, `nat` or `fullnat`.
+    /// `ipip`, `gue`, `l2dsr`, `nat` or `fullnat`; empty for groups that the proxy reaches.
     pub forwarding: String,
     /// Number of its targets.
     pub targets: usize,
@@ -220,10 +226,13 @@ pub struct TargetView {
     /// Remaining seconds for which it keeps its flows, while it takes no new ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keeps_flows_for: Option<u32>,
-    /// Its part of the group's hash space, 0 to 1.
+    /// Its part of the group's hash space, or of its requests by weight, 0 to 1.
     pub share: f64,
     /// Index of its traffic counters.
     pub id: u16,
+    /// Whether the proxy reaches it, so that the data path counts nothing for it.
+    #[serde(default)]
+    pub proxied: bool,
 }
 
 /// The health checker.

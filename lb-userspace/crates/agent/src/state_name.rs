@@ -2,6 +2,15 @@
 
 use lb_common::target::TargetState;
 
+/// The state with a name; `None` if there is none.
+#[must_use]
+pub fn state_of(name: &str) -> Option<TargetState> {
+    use TargetState::{Draining, Healthy, Initial, Unhealthy, Unused};
+    [Initial, Healthy, Unhealthy, Draining, Unused]
+        .into_iter()
+        .find(|state| state_name(*state) == name)
+}
+
 /// The name of a state, as the API has it.
 #[must_use]
 pub const fn state_name(state: TargetState) -> &'static str {

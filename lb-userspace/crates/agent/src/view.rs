@@ -13,7 +13,7 @@ use lb_plan::{self as plan, GroupTable, Reason, TargetReport};
 
 use super::{
     AgentOptions, AttachedInterface, ListenerView, MapsView, Snapshot, TargetGroupView, TargetView,
-    balancer::Balancer, state_name::state_name,
+    balancer::Balancer, http_view, state_name::state_name,
 };
 
 /// What is counted of a group.
@@ -33,10 +33,8 @@ pub(super) fn describe(
 ) {
     let Balancer { data_path, config, plan, drained, .. } = balancer;
     let tables = &plan.tables;
-    let groups: BTreeMap<&str, (u16, &GroupTable)> =
-        tables.groups.iter().map(|(id, group)| (&*group.name, (*id, group))).collect();
     snapshot.interfaces = data_path.attached().iter().map(interface).collect();
-    snapshot.listeners = config
+    let mut listeners: Vec<ListenerView> = config
         .listeners
         .iter()
         .map(|listener| {
@@ -51,27 +49,54 @@ pub(super) fn describe(
                 target_group: listener.target_group.clone(),
                 active_target_group: active.unwrap_or(&listener.target_group).clone(),
                 id,
+                proxied: false,
             }
         })
         .collect();
+    listeners.extend(http_view::listeners(config));
+    snapshot.listeners = listeners;
     let backups = backups(config);
     snapshot.targets = plan
         .targets
         .iter()
+        .chain(&balancer.http.reports)
         .map(|report| {
+            let view = target(report, drained.contains(&report.key), scheduler);
             let backup =
                 backups.contains(&(&*report.key.group, report.key.address, report.key.port));
-            TargetView { backup, ..target(report, drained.contains(&report.key), scheduler) }
+            TargetView { backup, proxied: balancer.http.has_group(&report.key), ..view }
         })
         .collect();
+    snapshot.target_groups = target_groups(balancer);
+    let AgentOptions { limits, sizes, .. } = options;
+    snapshot.maps = MapsView {
+        listeners: (snapshot.listeners.len(), limits.listeners),
+        target_groups: (
+            tables.groups.len() + config.http_target_groups.len(),
+            limits.target_groups,
+        ),
+        targets: (tables.targets.len() + balancer.http.reports.len(), limits.targets),
+        ring_slots: (tables.groups.values().map(|group| group.ring.len()).sum(), limits.ring_slots),
+        remembered_flows_max: sizes.flows() as usize,
+        translated_flows_max: sizes.bindings() as usize,
+        armed_slots: plan.cache.armed(),
+    };
+}
+
+/// Target groups, first those that get packets, then those that the proxy reaches.
+fn target_groups(balancer: &Balancer) -> Vec<TargetGroupView> {
+    let Balancer { config, plan, .. } = balancer;
+    let tables = &plan.tables;
+    let groups: BTreeMap<&str, (u16, &GroupTable)> =
+        tables.groups.iter().map(|(id, group)| (&*group.name, (*id, group))).collect();
     let mut counts: BTreeMap<&str, Counts> = BTreeMap::new();
-    for report in &plan.targets {
+    for report in plan.targets.iter().chain(&balancer.http.reports) {
         let count = counts.entry(&report.key.group).or_default();
         count.targets += 1;
         count.healthy += usize::from(report.shown_state() == TargetState::Healthy);
         count.fail_open |= report.in_ring && report.state == TargetState::Unhealthy;
     }
-    snapshot.target_groups = config
+    let mut views: Vec<TargetGroupView> = config
         .target_groups
         .iter()
         .map(|group| {
@@ -90,16 +115,21 @@ pub(super) fn describe(
             }
         })
         .collect();
-    let AgentOptions { limits, sizes, .. } = options;
-    snapshot.maps = MapsView {
-        listeners: (config.listeners.len(), limits.listeners),
-        target_groups: (tables.groups.len(), limits.target_groups),
-        targets: (tables.targets.len(), limits.targets),
-        ring_slots: (tables.groups.values().map(|group| group.ring.len()).sum(), limits.ring_slots),
-        remembered_flows_max: sizes.flows() as usize,
-        translated_flows_max: sizes.bindings() as usize,
-        armed_slots: plan.cache.armed(),
-    };
+    let of_requests = config.http_target_groups.iter().map(|group| {
+        let Counts { targets, healthy, fail_open } =
+            counts.remove(&*group.name).unwrap_or_default();
+        let (name, protocol) = (group.name.to_string(), group.protocol.to_string());
+        TargetGroupView {
+            name,
+            protocol,
+            targets,
+            healthy,
+            fail_open,
+            ..TargetGroupView::default()
+        }
+    });
+    views.extend(of_requests);
+    views
 }
 
 /// The backup targets, by group, address and port.
@@ -148,6 +178,7 @@ fn target(report: &TargetReport, drained: bool, scheduler: &Scheduler) -> Target
         keeps_flows_for: report.until.map(|until| until.saturating_sub(clock::seconds())),
         share: report.share,
         id: report.id,
+        proxied: false,
     }
 }
 

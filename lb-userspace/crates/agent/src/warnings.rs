@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
+use lb_config::Config;
 use lb_dataplane::{Attached, DataPath};
 use lb_plan::warning::{Warning, WarningKind, merged};
 
-use super::run::Agent;
+use super::{http_warnings, run::Agent};
 
 impl Agent {
     /// All warnings that hold now, loudest first.
@@ -22,9 +23,19 @@ impl Agent {
             all.extend(balancer.interfaces.warnings());
             all.extend(self.exhaustion.warnings());
             all.extend(self.tunnel.warnings());
+            all.extend(http_warnings::warnings(&balancer.config, &balancer.http.reports));
+            all.extend(self.proxy_warnings(&balancer.config, now));
+            all.extend(self.vip_routes.warnings());
         }
         all.sort_by_key(|warning| warning.kind);
         merged(all)
+    }
+
+    fn proxy_warnings(&self, config: &Config, now: Instant) -> Vec<Warning> {
+        let published = self.publisher.published();
+        let listeners: Vec<&str> = config.proxied_listeners().collect();
+        let since = self.publisher.since();
+        self.proxies.warnings(&listeners, published.as_deref(), since, now)
     }
 
     /// Logs what is new, and what has ended. Before the first verdicts, everything is missing, and

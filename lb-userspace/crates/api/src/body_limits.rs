@@ -25,7 +25,7 @@ const _: () = assert!(DOCUMENT_BYTES_MAX as u64 == FILE_BYTES_MAX);
 /// Largest body for a role: whole configurations are for those who may apply them.
 const fn bytes_max(role: Role) -> usize {
     match role {
-        Role::Read | Role::Operate => MIB,
+        Role::Read | Role::Proxy | Role::Operate => MIB,
         Role::Configure => DOCUMENT_BYTES_MAX,
     }
 }
@@ -33,7 +33,7 @@ const fn bytes_max(role: Role) -> usize {
 /// Bytes of bodies that all callers of a role hold together.
 const fn together_max(role: Role) -> usize {
     match role {
-        Role::Read | Role::Operate => 4 * MIB,
+        Role::Read | Role::Proxy | Role::Operate => 4 * MIB,
         Role::Configure => 4 * DOCUMENT_BYTES_MAX,
     }
 }
@@ -61,9 +61,10 @@ impl BodyLimits {
         // Without a caller, no request comes here.
         let caller = request.extensions().get::<Caller>();
         let role = caller.map_or(Role::Read, |caller| caller.role);
-        let [readers, operators, configurators] = &self.0;
+        let [readers, proxies, operators, configurators] = &self.0;
         let budget = match role {
             Role::Read => readers,
+            Role::Proxy => proxies,
             Role::Operate => operators,
             Role::Configure => configurators,
         };
@@ -103,7 +104,7 @@ fn too_large(role: Role) -> Failure {
     let most = bytes_max(role) >> 20;
     let message = match role {
         Role::Configure => format!("the body is larger than {most} MiB"),
-        Role::Read | Role::Operate => {
+        Role::Read | Role::Proxy | Role::Operate => {
             format!("the body is larger than {most} MiB, the limit for the role `{role}`")
         }
     };

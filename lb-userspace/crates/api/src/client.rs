@@ -1,6 +1,7 @@
 //! The command line's side of the API.
 
 mod error;
+mod feed;
 
 use std::{
     fmt::Write as _,
@@ -28,6 +29,7 @@ use super::{
 };
 
 pub use error::ClientError;
+pub use feed::ProxyFeed;
 
 /// Longest time that an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -96,6 +98,12 @@ impl Client {
     pub const fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
+    }
+
+    /// Where the agent is: its socket or address.
+    #[must_use]
+    pub fn place(&self) -> String {
+        self.transport.name()
     }
 
     /// The agent's state.

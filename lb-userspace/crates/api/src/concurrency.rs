@@ -41,9 +41,10 @@ impl Concurrency {
             );
             Failure(StatusCode::SERVICE_UNAVAILABLE, message)
         };
-        let [readers, operators, configurators] = &self.0;
+        let [readers, proxies, operators, configurators] = &self.0;
         let queue = match role {
             Role::Read => readers,
+            Role::Proxy => proxies,
             Role::Operate => operators,
             Role::Configure => configurators,
         };

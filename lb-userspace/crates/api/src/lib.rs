@@ -20,6 +20,7 @@ mod listener_sockets;
 mod model;
 mod openapi;
 mod parameters;
+mod proxies;
 mod router;
 mod scaling;
 mod schema;
@@ -32,7 +33,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-pub use client::{Changes, Client, ClientError, Terms};
+pub use client::{Changes, Client, ClientError, ProxyFeed, Terms};
 pub use explain::ExplainView;
 pub use listener_sockets::ListenerSockets;
 pub use model::{

@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use axum::http::Method;
-use lb_agent::Event;
+use lb_agent::{Event, ProxyChange, ProxySnapshot};
 use lb_config::Document;
 use utoipa::{
     OpenApi,
@@ -43,13 +43,14 @@ use super::{
         (name = "state", description = "State of the agent"),
         (name = "targets", description = "Single targets"),
         (name = "scaling", description = "Groups whose number of targets follows the load"),
+        (name = "proxies", description = "Processes of `xelb proxy`"),
         (name = "configuration", description = "The configuration as a whole"),
         (name = "history", description = "Earlier revisions of the configuration"),
         (name = "documents", description = "Descriptions of the API itself"),
     ),
     components(
         // What no body names by itself: the messages of a stream, and what several answers share.
-        schemas(Document, ErrorBody, Event, StateView),
+        schemas(Document, ErrorBody, Event, ProxyChange, ProxySnapshot, StateView),
         responses(
             Conflict, Forbidden, NotFound, Outdated, TooLarge, Unauthorized, Unavailable, Wrong,
         ),

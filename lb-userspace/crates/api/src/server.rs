@@ -25,7 +25,7 @@ use super::{
     failure::Failure,
     history,
     parameters::{Ends, Part, PartOfTargets},
-    read_stats, scaling, watch,
+    proxies, read_stats, scaling, watch,
 };
 
 /// The routes, each with its description.
@@ -39,6 +39,8 @@ pub(super) fn described_routes() -> OpenApiRouter<Context> {
         .routes(routes!(events::events))
         .routes(routes!(watch::watch))
         .routes(routes!(explain))
+        .routes(routes!(proxies::proxies, proxies::report))
+        .routes(routes!(proxies::feed))
         .routes(routes!(history::configuration, changes::apply))
         .routes(routes!(history::preview))
         .routes(routes!(history::revisions))

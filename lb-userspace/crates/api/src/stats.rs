@@ -12,8 +12,10 @@ pub fn read(snapshot: &Snapshot, source: &StatsSource) -> Result<StatsView, Stat
     if snapshot.interfaces.is_empty() {
         return Ok(StatsView::default());
     }
-    let listener_ids: Vec<u16> = snapshot.listeners.iter().map(|one| one.id).collect();
-    let target_ids: Vec<u16> = snapshot.targets.iter().map(|one| one.id).collect();
+    let listeners = snapshot.listeners.iter().filter(|one| !one.proxied);
+    let listener_ids: Vec<u16> = listeners.map(|one| one.id).collect();
+    let targets = snapshot.targets.iter().filter(|one| !one.proxied);
+    let target_ids: Vec<u16> = targets.map(|one| one.id).collect();
     let (remembered, translated) = (source.remembered()?, source.translated()?);
     let read = source.read(&listener_ids, &target_ids)?;
     Ok(view(snapshot, &Stats { remembered, translated, ..read }))
@@ -22,11 +24,13 @@ pub fn read(snapshot: &Snapshot, source: &StatsSource) -> Result<StatsView, Stat
 /// The counters of what is in the snapshot, in its order.
 fn view(snapshot: &Snapshot, stats: &Stats) -> StatsView {
     let of = |traffic: Option<&Traffic>| traffic.copied().unwrap_or_default();
-    let listeners = snapshot.listeners.iter().map(|listener| {
+    // The data path sees nothing of what the proxy serves. Those come last in both lists.
+    let listeners = snapshot.listeners.iter().filter(|one| !one.proxied);
+    let listeners = listeners.map(|listener| {
         let Traffic { packets, bytes } = of(stats.listeners.get(&listener.id));
         ListenerTraffic { name: listener.name.clone(), packets, bytes }
     });
-    let targets = snapshot.targets.iter().map(|target| {
+    let targets = snapshot.targets.iter().filter(|one| !one.proxied).map(|target| {
         let Traffic { packets, bytes } = of(stats.targets.get(&target.id));
         TargetTraffic {
             group: target.group.clone(),

@@ -108,7 +108,7 @@ impl Watcher {
     }
 }
 
-fn message(name: &str, content: &impl Serialize) -> sse::Event {
+pub(super) fn message(name: &str, content: &impl Serialize) -> sse::Event {
     let text = serde_json::to_string(content).unwrap_or_default();
     sse::Event::default().event(name).data(text)
 }

@@ -1,35 +1,89 @@
-//! The parts of a configuration that the proxy serves, and the data path does not.
+//! PURE: the parts of a configuration that the proxy serves, and the data path does not.
 
-use std::fmt;
+use std::{collections::HashSet, sync::Arc};
 
-use super::model::Config;
+use super::{
+    document::Document,
+    error::Position,
+    model::{Config, HttpTarget, HttpTargetGroup, TargetAddress, TargetKey},
+    tree::{Node, Value},
+};
 
-/// A part of a configuration that the proxy serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layer7<'config> {
-    /// A listener of `http`, `https` or `tls`.
-    Listener(&'config str),
-    /// A target group of `http`, `https` or `grpc`.
-    TargetGroup(&'config str),
+/// Values of `protocol` of listeners that the proxy serves.
+const LISTENERS: [&str; 3] = ["http", "https", "tls"];
+/// The one of them whose group is of `tcp`.
+const TLS: &str = "tls";
+/// Values of `protocol` of target groups that only the proxy reaches.
+const GROUPS: [&str; 3] = ["http", "https", "grpc"];
+
+impl Config {
+    /// Names of the listeners that the proxy serves; none for a configuration of layer 4 alone.
+    pub fn proxied_listeners(&self) -> impl Iterator<Item = &str> {
+        let http = self.http_listeners.iter().map(|listener| listener.name.as_str());
+        http.chain(self.tls_listeners.iter().map(|listener| listener.name.as_str()))
+    }
 }
 
-/// Such as `listener shop` or `target group order`.
-impl fmt::Display for Layer7<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Listener(name) => write!(formatter, "listener {name}"),
-            Self::TargetGroup(name) => write!(formatter, "target group {name}"),
+impl HttpTargetGroup {
+    /// The key of a target of this group; `None` for one whose address is a name.
+    #[must_use]
+    pub fn key(&self, target: &HttpTarget) -> Option<TargetKey> {
+        match target.address {
+            TargetAddress::Ip(address) => {
+                Some(TargetKey { group: self.name.clone(), address, port: target.port })
+            }
+            TargetAddress::Name(_) => None,
         }
     }
 }
 
-impl Config {
-    /// All that the proxy serves; empty for a configuration of layer 4 alone.
+impl Document {
+    /// What the proxy needs of it: the listeners that it serves, the groups that they may use, and the
+    /// interfaces, without which no document is valid. Health checks are left out, since the agent makes
+    /// them. `None` when there is no such listener.
     #[must_use]
-    pub fn layer7(&self) -> Vec<Layer7<'_>> {
-        let http = self.http_listeners.iter().map(|listener| listener.name.as_str());
-        let tls = self.tls_listeners.iter().map(|listener| listener.name.as_str());
-        let groups = self.http_target_groups.iter().map(|group| &*group.name);
-        http.chain(tls).map(Layer7::Listener).chain(groups.map(Layer7::TargetGroup)).collect()
+    pub fn for_proxy(&self) -> Option<Self> {
+        let listeners = self.0.items("listeners");
+        let listeners: Vec<Node> =
+            listeners.iter().filter(|one| is(one, &LISTENERS)).cloned().collect();
+        if listeners.is_empty() {
+            return None;
+        }
+        let behind_tls: HashSet<&str> =
+            listeners.iter().filter(|one| is(one, &[TLS])).filter_map(target_group).collect();
+        let groups = self.0.items("target_groups").iter().filter(|group| {
+            let name = group.get("name").and_then(Node::as_text);
+            is(group, &GROUPS) || name.is_some_and(|name| behind_tls.contains(name))
+        });
+        let groups: Vec<Node> = groups.map(unchecked).collect();
+        let mut document = Node { value: Value::Map(Arc::default()), spot: Position::UNKNOWN };
+        let list = |items: Vec<Node>| Node {
+            value: Value::List(Arc::new(items)),
+            spot: Position::UNKNOWN,
+        };
+        if let Some(interfaces) = self.0.get("interfaces") {
+            document.set("interfaces", interfaces.clone());
+        }
+        document.set("target_groups", list(groups));
+        document.set("listeners", list(listeners));
+        Some(Self(document))
     }
+}
+
+/// Whether a listener or group has one of these protocols.
+fn is(part: &Node, protocols: &[&str]) -> bool {
+    let protocol = part.get("protocol").and_then(Node::as_text);
+    protocol.is_some_and(|protocol| protocols.contains(&protocol))
+}
+
+/// The group that a listener of TLS forwards to.
+fn target_group(listener: &Node) -> Option<&str> {
+    listener.get("default_action")?.get("forward")?.get("target_group")?.as_text()
+}
+
+/// A group without its health check.
+fn unchecked(group: &Node) -> Node {
+    let Value::Map(entries) = &group.value else { return group.clone() };
+    let entries = entries.iter().filter(|(key, _)| key.as_text() != Some("health_check"));
+    Node { value: Value::Map(Arc::new(entries.cloned().collect())), spot: group.spot }
 }

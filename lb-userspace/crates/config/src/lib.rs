@@ -38,7 +38,6 @@ pub use document::{Document, EditError};
 pub use edit::Edit;
 pub use error::{ConfigError, ConfigErrors, Warning, alike};
 pub use files::{EXEC_CHECKS_OFF, FileCheck};
-pub use layer7::Layer7;
 pub use limits::Limits;
 pub use listener_key::listener_key;
 pub use model::*;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use lb_common::limits::{GROUPS_MAX, LISTENERS_MAX, RING_SLOTS_MAX, TARGETS_MAX, ring_bits};
 
 use super::{
-    model::{Config, Driver, HealthProtocol, TargetGroup},
+    model::{Config, Driver, HealthProtocol, TargetAddress, TargetGroup},
     tree::Node,
 };
 
@@ -22,8 +22,8 @@ pub struct Limits {
     pub ring_slots: usize,
     /// Whether health checks may run programs, or do.
     pub exec_checks: bool,
-    /// Whether there may be, or are, listeners and target groups that the proxy serves.
-    pub proxied: bool,
+    /// Whether targets of the proxy may have, or have, a name in place of an address.
+    pub target_names: bool,
 }
 
 impl Limits {
@@ -35,7 +35,7 @@ impl Limits {
         targets: TARGETS_MAX - 1,
         ring_slots: RING_SLOTS_MAX,
         exec_checks: true,
-        proxied: true,
+        target_names: true,
     };
 
     /// What a configuration has. Rings are counted as new ones: one that was larger stays so.
@@ -65,7 +65,10 @@ impl Limits {
                 .map(|check| &check.protocol)
                 .any(|protocol| matches!(protocol, HealthProtocol::Exec(_)))
                 || groups.iter().any(|group| runs_programs(group)),
-            proxied: !config.layer7().is_empty(),
+            target_names: http_groups
+                .iter()
+                .flat_map(|group| &group.targets)
+                .any(|target| matches!(target.address, TargetAddress::Name(_))),
         }
     }
 
@@ -78,7 +81,7 @@ impl Limits {
             targets: groups.iter().map(|group| group.items("targets").len()).sum(),
             ring_slots: 0,
             exec_checks: false,
-            proxied: false,
+            target_names: false,
         }
     }
 

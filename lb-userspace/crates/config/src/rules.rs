@@ -17,7 +17,7 @@ use lb_common::limits::WIDE_LISTENERS_MAX;
 use super::{
     Limits,
     error::At,
-    model::{Config, TargetGroup},
+    model::{Config, TargetAddress, TargetGroup},
     positions::Positions,
     section::Findings,
 };
@@ -36,24 +36,22 @@ pub(super) fn check(config: &Config, places: &Positions, within: &Limits, findin
     addresses::check(config, places, &vips, findings);
     source_nat::check(config, places, &vips, findings);
     limits(config, places, within, findings);
-    if !within.proxied {
-        refuse_proxied(places, findings);
+    if !within.target_names {
+        refuse_names(config, places, findings);
     }
 }
 
-/// Refuses what the proxy would serve.
-fn refuse_proxied(places: &Positions, findings: &Findings) {
-    let http = places.http_listeners.iter().map(|place| &place.at);
-    let tls = places.tls_listeners.iter().map(|place| &place.at);
-    for at in http.chain(tls) {
-        let message = "listeners of http, https and tls are for `xelb proxy`, which has a file \
-                       of its own: move this one there";
-        findings.error(at, message);
-    }
-    for place in &places.http_groups {
-        let message = "target groups of http, https and grpc are for `xelb proxy`, which has a \
-                       file of its own: move this one there";
-        findings.error(&place.at, message);
+/// Refuses targets that have a name in place of an address.
+fn refuse_names(config: &Config, places: &Positions, findings: &Findings) {
+    for (group, place) in config.http_target_groups.iter().zip(&places.http_groups) {
+        for (target, at) in group.targets.iter().zip(&place.targets) {
+            if let TargetAddress::Name(name) = &target.address {
+                let message = format!(
+                    "this version resolves no names of targets: write the address of {name} instead"
+                );
+                findings.error(at, message);
+            }
+        }
     }
 }
 

@@ -13,7 +13,8 @@ use lb_api::StatsView;
 pub struct Observation {
     /// The agent's state.
     pub(super) snapshot: Arc<Snapshot>,
-    /// Traffic, made for the same snapshot: its lists are in the same order. `None` when there is no
+    /// Traffic, made for the same snapshot: its lists are in the same order, without what the proxy
+    /// reaches, which comes last. `None` when there is no
     /// data path, or its maps cannot be read.
     pub(super) traffic: Option<StatsView>,
     /// The agent's process.

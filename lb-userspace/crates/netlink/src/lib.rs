@@ -24,6 +24,7 @@ mod network_lookup;
 mod resolve;
 mod rtnetlink;
 mod veth;
+mod vip_routes;
 mod watch;
 mod xdp_transmit;
 
@@ -34,5 +35,6 @@ pub use macs::{MacWatch, Macs};
 pub use netlink::ResolverError;
 pub use network_lookup::{LinkDetails, NetworkLookup, OutputRoute, XdpOnLink};
 pub use veth::Veth;
+pub use vip_routes::{VIP_ROUTE_PROTOCOL, add_vip_route, remove_vip_route, vip_routes};
 pub use watch::Resolver;
 pub use xdp_transmit::{FAR_END_REMEDY, FarEnd, Ingress, far_end_without_program};

@@ -24,12 +24,12 @@ use super::{
 const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Index of `lo` in every network namespace.
-const LOOPBACK: u32 = 1;
+pub(super) const LOOPBACK: u32 = 1;
 
 const RTA_OIF: u16 = 4;
 const ROUTE_HEADER_LEN: usize = 12;
 
-const NLMSG_ERROR: u16 = 2;
+pub(super) const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 
 /// The prefixes that this network namespace has as local routes over `lo`, without those that the kernel
@@ -37,19 +37,29 @@ const NLMSG_DONE: u16 = 3;
 pub fn local_prefixes() -> io::Result<Vec<IpNet>> {
     let mut found = Vec::new();
     for family in [AddressFamily::Inet, AddressFamily::Inet6] {
-        found.extend(of_family(family)?);
+        found.extend(of_family(family, local_prefix)?);
     }
     Ok(found)
 }
 
-fn of_family(family: AddressFamily) -> io::Result<Vec<IpNet>> {
+/// A socket for single questions, which are answered at once.
+pub(super) fn open() -> io::Result<Socket> {
     let mut socket = Socket::new(NETLINK_ROUTE)?;
     socket.bind_auto()?;
     socket.connect(&SocketAddr::new(0, 0))?;
-    // The kernel then sends the wanted table alone (Linux 4.20); before that, this side sorts.
-    let _old_kernel = socket.set_netlink_get_strict_chk(true);
     let seconds = i64::try_from(REPLY_TIMEOUT.as_secs()).unwrap_or(1);
     setsockopt(&socket, ReceiveTimeout, &TimeVal::new(seconds, 0))?;
+    Ok(socket)
+}
+
+/// The local routes of a family, as `read` takes them from their messages.
+pub(super) fn of_family(
+    family: AddressFamily,
+    read: impl Fn(&[u8]) -> Option<IpNet>,
+) -> io::Result<Vec<IpNet>> {
+    let socket = open()?;
+    // The kernel then sends the wanted table alone (Linux 4.20); before that, this side sorts.
+    let _old_kernel = socket.set_netlink_get_strict_chk(true);
     let mut request = RouteMessage::default();
     request.header.address_family = family;
     request.header.table = libc::RT_TABLE_LOCAL;
@@ -65,7 +75,7 @@ fn of_family(family: AddressFamily) -> io::Result<Vec<IpNet>> {
             match message.kind {
                 NLMSG_DONE => return Ok(found),
                 NLMSG_ERROR => return error_of(&message).map(|()| found),
-                libc::RTM_NEWROUTE => found.extend(local_prefix(message.payload)),
+                libc::RTM_NEWROUTE => found.extend(read(message.payload)),
                 _ => {}
             }
         }
@@ -73,7 +83,7 @@ fn of_family(family: AddressFamily) -> io::Result<Vec<IpNet>> {
 }
 
 /// The error of a message; IPv6 may be turned off.
-fn error_of(message: &Message<'_>) -> io::Result<()> {
+pub(super) fn error_of(message: &Message<'_>) -> io::Result<()> {
     let errno = message.payload.first_chunk().map_or(0, |bytes| i32::from_ne_bytes(*bytes));
     match errno.saturating_neg() {
         0 | libc::EOPNOTSUPP | libc::EAFNOSUPPORT => Ok(()),
@@ -82,7 +92,7 @@ fn error_of(message: &Message<'_>) -> io::Result<()> {
 }
 
 /// The prefix of a route, if it is a configured local route over `lo`.
-fn local_prefix(payload: &[u8]) -> Option<IpNet> {
+pub(super) fn local_prefix(payload: &[u8]) -> Option<IpNet> {
     let header = RouteHeader::parse(payload).ok()?;
     let over_loopback = decode::attributes(payload, ROUTE_HEADER_LEN)
         .any(|(kind, value)| kind == RTA_OIF && decode::number(value) == Some(LOOPBACK));

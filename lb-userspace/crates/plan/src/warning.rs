@@ -92,6 +92,14 @@ kinds! {
     VlanTagsStripped, "vlan_tags_stripped", Loss,
         "ethtool -K IFACE rxvlan off; for a veth, in the network namespace of its peer: ethtool \
          -K PEER txvlan off";
+    /// Listeners of http, https and tls whose configuration no proxy serves.
+    ProxyMissing, "proxy_missing", Loss,
+        "start `xelb proxy` on this host (`systemctl start xelb-proxy`), or look into its log; \
+         `xelb get proxies` shows those that are connected";
+    /// The local route of a VIP that the proxy serves is not there.
+    VipRouteMissing, "vip_route_missing", Loss,
+        "add the VIP to the host (`ip address add VIP/32 dev lo`), or let the agent make the route: it \
+         needs CAP_NET_ADMIN; it tries again every 5 s";
     /// New flows of modes nat and fullnat find no free port or binding.
     PoolExhausted, "pool_exhausted", Loss,
         "start the agent with a larger --nat-bindings, or shorten idle_timeout of listeners with \
@@ -108,6 +116,9 @@ kinds! {
     FlowMemoryFull, "flow_memory_full", Risk,
         "start the agent with a larger --flow-memory, or set `udp_flows: stateless` on UDP \
          listeners whose flows may move";
+    /// A connected proxy that serves an older configuration.
+    ProxyOutdated, "proxy_outdated", Risk,
+        "correct what the text names; the log of that proxy says more";
     /// Unhealthy targets are used because none, or too few, are healthy.
     FailOpen, "fail_open", Risk,
         "`xelb get targets` says why its targets are unhealthy";

@@ -3,19 +3,25 @@
 #![forbid(unsafe_code)]
 
 mod access_log;
+mod agent_source;
 mod certificates;
+mod follow;
 mod groups;
 mod health;
 mod listeners;
 mod process;
 mod service;
+mod service_log;
 mod snapshot;
+mod source;
 mod supervisor;
 mod unservable;
 
 pub use access_log::{LogDestination, LogFile};
+pub use lb_proxy::StopReport;
 pub use process::run;
-pub use service::{Load, Service, ServiceError, ServiceOptions, Signal};
+pub use service::{Service, ServiceError, ServiceOptions, Signal};
 pub use snapshot::Prepared;
+pub use source::{ConfigId, Load, Served, Source, Told};
 pub use supervisor::{Supervisor, Unsupervised};
 pub use unservable::{LoadError, Unservable, UnservableConfig};

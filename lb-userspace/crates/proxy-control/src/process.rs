@@ -13,27 +13,31 @@ use tokio::{
 
 use crate::{
     service::{Service, ServiceError, ServiceOptions, Signal},
+    source::Source,
     supervisor::Supervisor,
 };
 
 /// Signals that wait while the service is busy.
 const WAITING_MAX: usize = 8;
 
-/// Serves a configuration file until SIGTERM or SIGINT. Says what was cut.
+/// Serves a configuration file, or what an agent says, until SIGTERM or SIGINT. Says what was cut.
 pub async fn run(
     options: ServiceOptions,
     supervisor: &mut impl Supervisor,
 ) -> Result<StopReport, ServiceError> {
     raise_descriptor_limit();
-    let file = options.file.clone();
+    let file = match &options.source {
+        Source::File { path, .. } => Some(path.clone()),
+        Source::Agent { .. } => None,
+    };
     // Before the file is read: what changes after that is seen for sure.
-    let mut signals = signals(&file)?;
+    let mut signals = signals(file.as_deref())?;
     let service = Service::start(options).await?;
     Ok(service.run(&mut signals, supervisor).await)
 }
 
-/// SIGTERM, SIGINT, SIGHUP, and changes of the file.
-fn signals(file: &Path) -> io::Result<mpsc::Receiver<Signal>> {
+/// SIGTERM, SIGINT, SIGHUP, and changes of the file, if there is one.
+fn signals(file: Option<&Path>) -> io::Result<mpsc::Receiver<Signal>> {
     let (sender, signals) = mpsc::channel(WAITING_MAX);
     for (kind, meaning) in [
         (SignalKind::terminate(), Signal::Terminate),
@@ -45,6 +49,7 @@ fn signals(file: &Path) -> io::Result<mpsc::Receiver<Signal>> {
             while received.recv().await.is_some() && sender.send(meaning).await.is_ok() {}
         });
     }
+    let Some(file) = file else { return Ok(signals) };
     match watch(file) {
         Ok((watcher, mut changes)) => {
             tokio::spawn(async move {

@@ -1,11 +1,10 @@
 //! The main loop: it reloads the configuration, follows the health of targets, and stops. Signals come in as
-//! values.
+//! values. What is special to an agent as the source is in `follow`.
 
-use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::HashMap, io, mem, net::SocketAddr, path::PathBuf, time::Duration};
 
-use lb_config::{Config, ConfigErrors, plural::counted};
 use lb_files::file_reader::{FileReader, FilesUnread};
-use lb_proxy::{Counter, Proxy, ProxyError, ProxyOptions, StopReport};
+use lb_proxy::{Proxy, ProxyError, ProxyOptions, StopReport};
 use lb_rules::sticky::Keys;
 use rustls::crypto::aws_lc_rs;
 use thiserror::Error;
@@ -16,29 +15,29 @@ use tokio::{
 
 use crate::{
     access_log::{AccessLog, LogDestination},
-    health::HealthChecks,
+    agent_source::{self, AgentSource},
+    health::{HealthChecks, TargetStates},
     snapshot::Prepared,
+    source::{Load, Source},
     supervisor::Supervisor,
-    unservable::{LoadError, UnservableConfig},
+    unservable::{LoadError, Unservable, UnservableConfig},
 };
 
 /// Changes of health that come within this time are one snapshot.
 const HEALTH_SETTLE: Duration = Duration::from_millis(20);
 /// How often lost lines of the access log are reported.
 const REPORT_INTERVAL: Duration = Duration::from_mins(1);
-/// Listeners, and target groups, that are named in the log at start.
-const NAMED_MAX: usize = 20;
+/// How often an agent is told how many connections there are.
+const SERVED_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Reads and checks the configuration, and the files that it names.
-pub type Load = Arc<dyn Fn() -> Result<Config, ConfigErrors> + Send + Sync>;
+/// Why a file without such listeners is refused.
+const NOTHING: &str = "there is no listener of http or https: add one under `listeners`";
 
 /// What does not change while the process runs.
 #[derive(Clone)]
 pub struct ServiceOptions {
-    /// The configuration file, for messages.
-    pub file: PathBuf,
-    /// Reads it.
-    pub load: Load,
+    /// Where the configuration comes from.
+    pub source: Source,
     /// Threads that serve.
     pub workers: usize,
     /// Log of the requests of listeners without a log of their own.
@@ -125,28 +124,56 @@ impl From<ProxyError> for ServiceError {
     }
 }
 
-/// A proxy that serves a configuration file.
+/// What is read to get a configuration.
+#[derive(Clone)]
+pub(crate) struct Reading {
+    /// The file, or what people call the configuration of an agent.
+    pub(crate) name: PathBuf,
+    /// Reads it; `None`: there is nothing to serve.
+    pub(crate) load: Option<Load>,
+    /// Whether a configuration without listeners of the proxy is a mistake.
+    pub(crate) must_serve: bool,
+}
+
+/// A proxy that serves a configuration file, or what an agent says.
 pub struct Service {
-    options: ServiceOptions,
+    pub(crate) options: ServiceOptions,
     reader: FileReader,
-    proxy: Proxy,
-    prepared: Prepared,
-    checks: HealthChecks,
+    pub(crate) proxy: Proxy,
+    pub(crate) prepared: Prepared,
+    pub(crate) states: TargetStates,
     sticky_keys: Keys,
-    log: AccessLog,
+    pub(crate) log: AccessLog,
+    /// What was read for what is served.
+    pub(crate) reading: Reading,
+    /// `None` with a file.
+    pub(crate) agent: Option<AgentSource>,
     /// Number of the configuration, from 1.
-    revision: u64,
-    /// Whether the last configuration was refused.
-    refused: bool,
+    pub(crate) revision: u64,
+    /// Why the last configuration was refused; empty if it was not.
+    pub(crate) refused: String,
     /// Lost lines of the access log that have been reported.
-    lost_reported: u64,
+    pub(crate) lost_reported: u64,
 }
 
 impl Service {
-    /// Reads the configuration and serves it. Must be called inside a tokio runtime.
+    /// Reads the configuration and serves it; with an agent, it begins with nothing. Must be called inside a
+    /// tokio runtime.
     pub async fn start(options: ServiceOptions) -> Result<Self, ServiceError> {
         let reader = FileReader::default();
-        let prepared = read(&reader, &options).await?;
+        let (reading, agent, mut states) = match &options.source {
+            Source::File { path, load } => {
+                let load = Some(load.clone());
+                let reading = Reading { name: path.clone(), load, must_serve: true };
+                (reading, None, TargetStates::Checked(HealthChecks::new()))
+            }
+            Source::Agent { told, served } => {
+                let reading = Reading { name: PathBuf::new(), load: None, must_serve: false };
+                let agent = AgentSource::new(told.clone(), served.clone());
+                (reading, Some(agent), TargetStates::Told(HashMap::new()))
+            }
+        };
+        let prepared = read(&reader, &reading, &options).await?;
         let mut key = [0; 32];
         let random = aws_lc_rs::default_provider().secure_random;
         random.fill(&mut key).map_err(|_| ServiceError::Random)?;
@@ -157,23 +184,26 @@ impl Service {
         let proxy_options = ProxyOptions {
             workers: options.workers,
             access_log: Some(events),
+            // An agent makes the routes of its VIPs, perhaps later.
+            freebind: agent.is_some(),
             ..ProxyOptions::default()
         };
         let revision = 1;
         let snapshot = prepared.snapshot(revision, &sticky_keys, |_| None);
         let proxy = Proxy::start(&proxy_options, snapshot)?;
-        let mut checks = HealthChecks::new();
-        checks.set(prepared.checks());
+        states.set(prepared.checks());
         let service = Self {
             options,
             reader,
             proxy,
             prepared,
-            checks,
+            states,
             sticky_keys,
             log,
+            reading,
+            agent,
             revision,
-            refused: false,
+            refused: String::new(),
             lost_reported: 0,
         };
         service.introduce();
@@ -187,6 +217,7 @@ impl Service {
         supervisor: &mut impl Supervisor,
     ) -> StopReport {
         let mut report = interval(REPORT_INTERVAL);
+        let mut served = interval(SERVED_INTERVAL);
         let mut apply_at: Option<Instant> = None;
         loop {
             supervisor.report(&self.status());
@@ -202,7 +233,8 @@ impl Service {
                     }
                     Some(Signal::Terminate) | None => break,
                 },
-                () = self.checks.changed() => {
+                () = agent_source::changed(&mut self.agent) => self.follow(false).await,
+                () = self.states.changed() => {
                     apply_at.get_or_insert(Instant::now() + HEALTH_SETTLE);
                 }
                 () = sleep_until(due), if apply_at.is_some() => {
@@ -210,6 +242,7 @@ impl Service {
                     self.apply_health();
                 }
                 () = supervisor.wake() => {}
+                _ = served.tick() => self.report_served(),
                 _ = report.tick() => self.report_lost(),
             }
         }
@@ -217,48 +250,7 @@ impl Service {
         self.stop(signals).await
     }
 
-    /// The state in one line.
-    fn status(&self) -> String {
-        let (healthy, targets) = self.checks.counts();
-        let refused =
-            if self.refused { "; the last configuration was refused, see the log" } else { "" };
-        format!(
-            "listeners: {}, target groups: {}, targets: {targets}, healthy: {healthy}{refused}",
-            self.prepared.listeners().len(),
-            self.prepared.groups().count()
-        )
-    }
-
-    fn introduce(&self) {
-        let file = self.options.file.display();
-        let (version, workers) = (env!("CARGO_PKG_VERSION"), self.options.workers);
-        tracing::info!(
-            "xelb proxy {version} serves {file} with {}",
-            counted(workers as u64, "worker")
-        );
-        let listeners = self.prepared.listeners();
-        for listener in listeners.iter().take(NAMED_MAX) {
-            let scheme = if listener.tls.is_some() { "https" } else { "http" };
-            let rules = counted(listener.rules.rules().rules().count() as u64, "rule");
-            tracing::info!("listener {}: {scheme} at {}, {rules}", listener.name, listener.address);
-            if !listener.attributes.proxy_protocol_sources.is_empty() {
-                tracing::info!(
-                    "listener {}: connections from its trusted_proxies must begin with a PROXY header",
-                    listener.name
-                );
-            }
-        }
-        for group in self.prepared.groups().take(NAMED_MAX) {
-            let targets = counted(group.targets.len() as u64, "target");
-            tracing::info!("target group {}: {targets}", group.name);
-        }
-        let most = listeners.len().max(self.prepared.groups().count());
-        if most > NAMED_MAX {
-            tracing::info!("only the first {NAMED_MAX} listeners and target groups are named here");
-        }
-    }
-
-    async fn reopen_logs(&self) {
+    pub(crate) async fn reopen_logs(&self) {
         if let Err(error) = self.log.open(self.prepared.logs().clone()).await {
             tracing::error!("{error}; lines go on to the logs that are open");
         }
@@ -266,34 +258,50 @@ impl Service {
 
     /// Serves the configuration as it is now. One with a fault changes nothing.
     async fn reload(&mut self) {
-        let outcome = self.take_over().await;
-        self.refused = outcome.is_err();
-        let file = self.options.file.display();
-        match outcome {
-            Ok(()) => tracing::info!(
-                "configuration {file} is read again and served: {} (revision {})",
-                self.status(),
-                self.revision
-            ),
+        if self.agent.is_some() {
+            return self.follow(true).await;
+        }
+        if self.serve(self.reading.clone()).await {
+            let file = self.reading.name.display();
+            let (status, revision) = (self.status(), self.revision);
+            tracing::info!(
+                "configuration {file} is read again and served: {status} (revision {revision})"
+            );
+        }
+    }
+
+    /// Serves another configuration. Says whether it does; one with a fault changes nothing.
+    pub(crate) async fn serve(&mut self, reading: Reading) -> bool {
+        let name = reading.name.clone();
+        match self.take_over(reading).await {
+            Ok(()) => {
+                self.refused.clear();
+                true
+            }
             Err(error) => {
                 let line = match &error {
-                    ServiceError::Load(error) => error.line(&self.options.file),
-                    error => format!("{file}: {error}"),
+                    ServiceError::Load(error) => error.line(&name),
+                    error => format!("{}: {error}", name.display()),
                 };
-                tracing::error!("the configuration is refused, and the old one stays: {line}");
+                // With an agent, it is tried again and again.
+                let is_new = mem::replace(&mut self.refused, line.clone()) != line;
+                if is_new || self.agent.is_none() {
+                    tracing::error!("the configuration is refused, and the old one stays: {line}");
+                }
+                false
             }
         }
     }
 
-    async fn take_over(&mut self) -> Result<(), ServiceError> {
-        let prepared = read(&self.reader, &self.options).await?;
+    async fn take_over(&mut self, reading: Reading) -> Result<(), ServiceError> {
+        let prepared = read(&self.reader, &reading, &self.options).await?;
         let opens_logs = prepared.logs() != self.prepared.logs();
         if opens_logs {
             let opened = self.log.open(prepared.logs().clone()).await;
             opened.map_err(|error| ServiceError::AccessLog(error.to_string()))?;
         }
         let revision = self.revision + 1;
-        let state = |target: &_| self.checks.state(target);
+        let state = |target: &_| self.states.state(target);
         let snapshot = prepared.snapshot(revision, &self.sticky_keys, state);
         if let Err(error) = self.proxy.apply(snapshot) {
             if opens_logs {
@@ -301,64 +309,24 @@ impl Service {
             }
             return Err(error.into());
         }
-        self.checks.set(prepared.checks());
+        self.states.set(prepared.checks());
         self.prepared = prepared;
+        self.reading = reading;
         self.revision = revision;
         Ok(())
     }
 
-    fn apply_health(&mut self) {
-        let state = |target: &_| self.checks.state(target);
+    pub(crate) fn apply_health(&mut self) {
+        let state = |target: &_| self.states.state(target);
         let snapshot = self.prepared.snapshot(self.revision, &self.sticky_keys, state);
         if let Err(error) = self.proxy.apply(snapshot) {
             tracing::error!("cannot apply the health of targets: {error}; please report this");
         }
     }
-
-    /// Lines of the access log that nobody took in time, and those that could not be written.
-    fn lost(&self) -> u64 {
-        self.proxy.metrics().total.get(Counter::LostLogLines) + self.log.lost()
-    }
-
-    fn report_lost(&mut self) {
-        let lost = self.lost();
-        if lost > self.lost_reported {
-            tracing::warn!("{} of the access log lost since the start", counted(lost, "line"));
-            self.lost_reported = lost;
-        }
-    }
-
-    async fn stop(self, signals: &mut mpsc::Receiver<Signal>) -> StopReport {
-        let within = self.options.drain_timeout;
-        tracing::info!("stopping: no new connections, requests may end within {within:?}");
-        let not_taken = self.proxy.metrics().total.get(Counter::LostLogLines);
-        let stop = self.proxy.stop(within);
-        let report = tokio::select! {
-            report = stop => report,
-            () = terminated(signals) => {
-                tracing::warn!("stopped at once by a second signal; open connections are cut");
-                return StopReport::default();
-            }
-        };
-        let lost = not_taken + self.log.finish().await;
-        if lost > 0 {
-            tracing::warn!("{} of the access log lost", counted(lost, "line"));
-        }
-        let StopReport { connections_cut, requests_cut } = report;
-        if connections_cut == 0 {
-            tracing::info!("stopped; no connection was cut");
-        } else {
-            tracing::warn!(
-                "stopped; cut after {within:?}: {}, {requests_cut} of them with a request or tunnel",
-                counted(connections_cut as u64, "connection")
-            );
-        }
-        report
-    }
 }
 
 /// Waits for [`Signal::Terminate`]; for ever if nobody can send signals.
-async fn terminated(signals: &mut mpsc::Receiver<Signal>) {
+pub(crate) async fn terminated(signals: &mut mpsc::Receiver<Signal>) {
     loop {
         match signals.recv().await {
             Some(Signal::Terminate) => return,
@@ -369,11 +337,23 @@ async fn terminated(signals: &mut mpsc::Receiver<Signal>) {
 }
 
 /// Reads and prepares the configuration away from the main loop: files may be slow, and rules many.
-async fn read(reader: &FileReader, options: &ServiceOptions) -> Result<Prepared, ServiceError> {
-    let ServiceOptions { file, load, access_log, .. } = options.clone();
+async fn read(
+    reader: &FileReader,
+    reading: &Reading,
+    options: &ServiceOptions,
+) -> Result<Prepared, ServiceError> {
+    let Reading { name: file, load: Some(load), must_serve } = reading.clone() else {
+        return Ok(Prepared::default());
+    };
+    let access_log = options.access_log.clone();
     let job = move || -> Result<Prepared, LoadError> {
         let config = load()?;
-        let prepared = Prepared::new(&config, access_log.as_ref());
+        let mut prepared = Prepared::new(&config, access_log.as_ref());
+        if must_serve && config.proxied_listeners().next().is_none() {
+            let mut parts = prepared.err().unwrap_or_default();
+            parts.push(Unservable::Whole(NOTHING.to_owned()));
+            prepared = Err(parts);
+        }
         Ok(prepared.map_err(|parts| UnservableConfig { file, parts })?)
     };
     Ok(reader.run(job).await??)

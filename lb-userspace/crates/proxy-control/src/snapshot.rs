@@ -16,8 +16,8 @@ use crate::{
     unservable::Unservable,
 };
 
-/// A configuration that can be served, with its certificates and compiled rules.
-#[derive(Clone, Debug)]
+/// A configuration that can be served, with its certificates and compiled rules; at first, none.
+#[derive(Clone, Debug, Default)]
 pub struct Prepared {
     listeners: Vec<Listener>,
     groups: Vec<PreparedGroup>,
@@ -134,11 +134,5 @@ fn foreign_parts(config: &Config) -> Vec<Unservable> {
                  end TLS behind a listener of tcp"
                 .to_owned(),
     });
-    let mut parts: Vec<Unservable> = tls.chain(listeners).chain(groups).collect();
-    if config.http_listeners.is_empty() {
-        parts.push(Unservable::Whole(
-            "there is no listener of http or https: add one under `listeners`".to_owned(),
-        ));
-    }
-    parts
+    tls.chain(listeners).chain(groups).collect()
 }

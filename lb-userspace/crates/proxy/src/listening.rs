@@ -10,8 +10,13 @@ use socket2::{Domain, Protocol, Socket, Type};
 /// Connections that may wait to be accepted; the kernel bounds it by `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
 
-/// Opens a socket for each worker. With port 0 all get the port that the first one has found.
-pub(crate) fn listen(address: SocketAddr, workers: usize) -> io::Result<Vec<TcpListener>> {
+/// Opens a socket for each worker. With port 0 all get the port that the first one has found. With
+/// `freebind` the host need not have the address: it may get it, or a route to itself, later.
+pub(crate) fn listen(
+    address: SocketAddr,
+    workers: usize,
+    freebind: bool,
+) -> io::Result<Vec<TcpListener>> {
     let mut address = address;
     let mut sockets = Vec::with_capacity(workers);
     for _ in 0..workers {
@@ -21,6 +26,11 @@ pub(crate) fn listen(address: SocketAddr, workers: usize) -> io::Result<Vec<TcpL
         if address.is_ipv6() {
             // An IPv4 address is a listener of its own.
             socket.set_only_v6(true)?;
+        }
+        match (freebind, address.is_ipv6()) {
+            (true, true) => socket.set_freebind_v6(true)?,
+            (true, false) => socket.set_freebind_v4(true)?,
+            (false, _) => {}
         }
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;

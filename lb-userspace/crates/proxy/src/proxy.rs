@@ -30,6 +30,8 @@ pub struct ProxyOptions {
     pub connections_max: usize,
     /// TLS handshakes that one worker makes at a time.
     pub handshakes_max: usize,
+    /// Whether listeners may have addresses that the host does not have, or not yet.
+    pub freebind: bool,
     /// Where events of the access log go; an event that finds the channel full is lost and counted.
     pub access_log: Option<mpsc::Sender<AccessEvent>>,
 }
@@ -40,6 +42,7 @@ impl Default for ProxyOptions {
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             connections_max: 20_000,
             handshakes_max: 64,
+            freebind: false,
             access_log: None,
         }
     }
@@ -82,6 +85,7 @@ struct Listening {
 pub struct Proxy {
     shared: Arc<Shared>,
     workers: Vec<WorkerHandle>,
+    freebind: bool,
     listening: HashMap<String, Listening>,
 }
 
@@ -109,7 +113,8 @@ impl Proxy {
             .map(|number| start(number, Arc::clone(&shared)))
             .collect::<Result<_, _>>()
             .map_err(ProxyError::Worker)?;
-        let mut proxy = Self { shared, workers, listening: HashMap::new() };
+        let mut proxy =
+            Self { shared, workers, freebind: options.freebind, listening: HashMap::new() };
         proxy.apply_with(snapshot, sockets)?;
         Ok(proxy)
     }
@@ -143,7 +148,7 @@ impl Proxy {
                 |socket: &mut TcpListener| socket.local_addr().is_ok_and(|at| at == address);
             let mut sockets: Vec<TcpListener> = inherited.extract_if(.., is_inherited).collect();
             let missing = self.workers.len().saturating_sub(sockets.len());
-            sockets.extend(listen(address, missing).map_err(error)?);
+            sockets.extend(listen(address, missing, self.freebind).map_err(error)?);
             let local = sockets.first().map_or(Ok(address), TcpListener::local_addr);
             let kept = sockets.iter().map(TcpListener::try_clone).collect::<io::Result<_>>();
             let listening = Listening {

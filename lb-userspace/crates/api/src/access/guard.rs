@@ -49,7 +49,7 @@ pub(crate) async fn guard(mut request: Request, next: Next) -> Response {
 /// Whether this caller may do this. Routes that are not in the table need the strongest role.
 fn permit(caller: &Caller, method: &Method, route: &str) -> Result<(), Failure> {
     let needed = needed(method, route).unwrap_or(Role::Configure);
-    if caller.role >= needed {
+    if caller.role.permits(needed) {
         return Ok(());
     }
     let Caller { name, role } = caller;

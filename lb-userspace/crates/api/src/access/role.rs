@@ -2,11 +2,13 @@
 
 use std::{fmt, str::FromStr};
 
-/// Roles of callers; each role includes the previous ones.
+/// Roles of callers. All include `Read`, and `Configure` includes all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     /// Looks at everything, changes nothing.
     Read,
+    /// Serves the listeners of the proxy: reads what those need, and reports.
+    Proxy,
     /// Takes targets out of service and back, and weighs them.
     Operate,
     /// Changes everything.
@@ -15,13 +17,20 @@ pub enum Role {
 
 impl Role {
     /// All of them, from the weakest on.
-    pub const ALL: [Self; 3] = [Self::Read, Self::Operate, Self::Configure];
+    pub const ALL: [Self; 4] = [Self::Read, Self::Proxy, Self::Operate, Self::Configure];
+
+    /// Whether a caller with this role may do what needs another one.
+    #[must_use]
+    pub fn permits(self, needed: Self) -> bool {
+        matches!(self, Self::Configure) || matches!(needed, Self::Read) || self == needed
+    }
 
     /// Its name in files and messages.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Read => "read",
+            Self::Proxy => "proxy",
             Self::Operate => "operate",
             Self::Configure => "configure",
         }
@@ -38,10 +47,9 @@ impl FromStr for Role {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|role| role.name() == name)
-            .ok_or_else(|| format!("`{name}` is not a role; use `read`, `operate` or `configure`"))
+        Self::ALL.into_iter().find(|role| role.name() == name).ok_or_else(|| {
+            format!("`{name}` is not a role; use `read`, `proxy`, `operate` or `configure`")
+        })
     }
 }
 
@@ -61,6 +69,8 @@ mod tests {
     #[test]
     fn roles_are_ordered_and_named() {
         assert!(Role::ALL.is_sorted());
+        assert!(!Role::Operate.permits(Role::Proxy), "the feed has secrets");
+        assert!(!Role::Proxy.permits(Role::Operate), "a proxy changes nothing");
         for role in Role::ALL {
             assert_eq!(role.to_string().parse(), Ok(role));
         }

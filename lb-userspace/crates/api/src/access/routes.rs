@@ -4,13 +4,16 @@ use http::Method;
 
 use super::Role;
 
-/// Every route that is not read-only. A new one gets a line here, or a test fails.
+/// Every route that more than the role `read` is needed for, or that is not GET. A new one gets a line
+/// here, or a test fails.
 const TABLE: &[(Method, &str, Role)] = &[
     (Method::PUT, "/v1/config", Role::Configure),
     // Only looks.
     (Method::POST, "/v1/config/preview", Role::Read),
     (Method::POST, "/v1/revisions/{number}/rollback", Role::Configure),
     (Method::POST, "/v1/target-groups/{group}/targets", Role::Configure),
+    (Method::GET, "/v1/proxies/feed", Role::Proxy),
+    (Method::POST, "/v1/proxies", Role::Proxy),
     // Weights and drains.
     (Method::PATCH, "/v1/target-groups/{group}/targets/{address}", Role::Operate),
     (Method::DELETE, "/v1/target-groups/{group}/targets/{address}", Role::Configure),
@@ -22,11 +25,15 @@ const TABLE: &[(Method, &str, Role)] = &[
 /// The role that this method of this route needs; GET and HEAD change nothing anywhere. `None` for
 /// what is not in the table.
 pub(crate) fn needed(method: &Method, route: &str) -> Option<Role> {
-    if matches!(*method, Method::GET | Method::HEAD) {
-        return Some(Role::Read);
+    let found = TABLE.iter().find(|(of, path, _)| of == method && *path == route);
+    if let Some((_, _, role)) = found {
+        return Some(*role);
     }
-    let (_, _, role) = TABLE.iter().find(|(of, path, _)| of == method && *path == route)?;
-    Some(*role)
+    // HEAD is GET without the body.
+    if *method == Method::HEAD {
+        return needed(&Method::GET, route);
+    }
+    (*method == Method::GET).then_some(Role::Read)
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use std::{
 };
 
 use lb_agent::{
-    AgentHandle, Answer as Told, Ask, AttachedInterface, EventLog, ListenerView, Preview, Question,
-    Refusal, Request, Snapshot, TargetGroupView, TargetView,
+    AgentHandle, Answer as Told, Ask, AttachedInterface, EventLog, ListenerView, Preview,
+    ProxySnapshot, Question, Refusal, Request, Snapshot, TargetGroupView, TargetView,
 };
 use lb_config::{Difference, Document};
 use lb_dataplane::StatsSource;
@@ -62,6 +62,7 @@ pub(super) struct Fake {
     pub(super) asked: Arc<Mutex<Vec<Request>>>,
     pub(super) snapshots: watch::Sender<Arc<Snapshot>>,
     pub(super) events: Arc<EventLog>,
+    pub(super) to_proxies: watch::Sender<Option<Arc<ProxySnapshot>>>,
     stop: Option<oneshot::Sender<()>>,
     server: JoinHandle<()>,
     _files: Vec<SocketFile>,
@@ -112,14 +113,16 @@ impl Fake {
                 reply.send(outcome).unwrap();
             }
         });
+        let (to_proxies, proxy_snapshots) = watch::channel(None);
         let (stop, stopped) = oneshot::channel();
         let events = Arc::<EventLog>::default();
         let log = Arc::clone(&events);
         let stats = StatsSource::new(&folder.path().join("bpffs"));
         let server = tokio::spawn(async move {
             let shutdown = async { drop(stopped.await) };
-            serve_within(limits, sockets, AgentHandle::new(ask, snapshot, log), stats, shutdown)
-                .await;
+            let handle = AgentHandle::new(ask, snapshot, log);
+            let handle = handle.with_proxies(proxy_snapshots, Arc::default());
+            serve_within(limits, sockets, handle, stats, shutdown).await;
         });
         Self {
             socket,
@@ -127,6 +130,7 @@ impl Fake {
             asked,
             snapshots,
             events,
+            to_proxies,
             stop: Some(stop),
             server,
             _files: files,

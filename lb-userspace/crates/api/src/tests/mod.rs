@@ -7,6 +7,7 @@ mod fake;
 mod hostile;
 mod openapi;
 mod pki;
+mod proxies;
 mod refusals;
 mod remote;
 mod remote_client;

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use http::Method;
 use jsonschema::{Registry, Validator};
-use lb_agent::Event;
+use lb_agent::{Event, ProxyChange, ProxySnapshot};
 use lb_config::SCHEMA;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -112,6 +112,8 @@ fn responses_that_the_contract_tests_do_not_cover_are_described() {
     }
     is("StateView", &StateView::default());
     is("Event", &Event { address: Some([10, 0, 0, 1].into()), ..Event::default() });
+    is("ProxySnapshot", &ProxySnapshot::default());
+    is("ProxyChange", &ProxyChange::default());
     is("ExplainView", &ExplainView { slot: Some(1), ..ExplainView::default() });
     is("Snapshot", &loaded());
     is("Configuration", &revision(1).document);

@@ -74,7 +74,7 @@ pub(super) fn write_private(path: &Path, text: &str) {
 pub(super) struct Pki {
     pub(super) folder: tempfile::TempDir,
     pub(super) issuer: Issuer,
-    tokens: [Token; 3],
+    tokens: [Token; Role::ALL.len()],
     pub(super) authority: Arc<Authority>,
 }
 

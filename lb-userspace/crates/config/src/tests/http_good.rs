@@ -7,12 +7,12 @@ use lb_rules::{Action, Condition, Protocol};
 use super::{
     super::{
         Algorithm, ClientAuth, CookieStickiness, Document, HealthProtocol, HttpGroupProtocol,
-        HttpVersion, Layer7, Limits, NamedFile, ProxyProtocol, RetryReason, TargetAddress,
-        TlsPolicy, Verify, parse_with_files, parse_within, validate,
+        HttpVersion, Limits, NamedFile, ProxyProtocol, RetryReason, TargetAddress, TlsPolicy,
+        Verify, parse_with_files, parse_within, validate,
     },
     EXAMPLE, HTTP, config, parse, with, without_via,
 };
-use crate::Checker;
+use crate::{Checker, Config};
 
 #[test]
 fn groups_mean_what_they_say() {
@@ -84,30 +84,52 @@ fn listeners_mean_what_they_say() {
     assert_eq!(mail.idle_timeout, Duration::from_secs(350));
 }
 
-/// An agent that serves layer 4 alone can say what it does not serve.
 #[test]
 fn what_the_proxy_serves_is_listed() {
     let http = config(HTTP);
-    let found: Vec<String> = http.layer7().iter().map(ToString::to_string).collect();
-    let expected = [
-        "listener shop",
-        "listener redirect",
-        "listener mail",
-        "target group order",
-        "target group stock",
-        "target group chat",
-    ];
-    assert_eq!(found, expected);
-    assert_eq!(config(EXAMPLE).layer7(), Vec::<Layer7<'_>>::new());
-    let packets_alone = Limits { proxied: false, ..Limits::MOST };
-    let refused = parse_within(HTTP, "~", &packets_alone).unwrap_err().to_string();
-    assert_eq!(
-        refused.matches("are for `xelb proxy`, which has a file of its own").count(),
-        expected.len()
-    );
-    assert!(parse_within(EXAMPLE, "~", &packets_alone).is_ok());
+    let found: Vec<&str> = http.proxied_listeners().collect();
+    assert_eq!(found, ["shop", "redirect", "mail"]);
+    assert_eq!(config(EXAMPLE).proxied_listeners().count(), 0);
     let use_of = Limits::use_of(&http);
     assert_eq!((use_of.listeners, use_of.target_groups, use_of.targets), (3, 4, 5));
+}
+
+/// An agent checks addresses.
+#[test]
+fn names_of_targets_may_be_refused() {
+    let addresses_alone = Limits { target_names: false, ..Limits::MOST };
+    let refused = parse_within(HTTP, "~", &addresses_alone).unwrap_err().to_string();
+    assert!(refused.contains("write the address of order.example.org instead"), "{refused}");
+    assert!(Limits::use_of(&config(HTTP)).target_names);
+    assert!(parse_within(EXAMPLE, "~", &addresses_alone).is_ok());
+}
+
+/// The proxy gets a document that is valid by itself, and nothing of the data path.
+#[test]
+fn the_proxy_gets_its_part_of_a_document() {
+    let both = format!(
+        "{HTTP}  - {{ name: packets, address: 203.0.113.99, port: 25, protocol: tcp, default_action: \
+         {{ forward: {{ target_group: mail }} }} }}\n"
+    );
+    let (whole, config, _) = parse(&both, "x").unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(config.listeners.len(), 1);
+    let part = whole.for_proxy().unwrap();
+    let (proxied, _) = validate(&part).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(proxied.http_listeners, config.http_listeners);
+    assert_eq!(proxied.tls_listeners, config.tls_listeners);
+    assert_eq!((proxied.listeners.len(), proxied.target_groups.len()), (0, 1));
+    let names = |config: &Config| -> Vec<String> {
+        config.http_target_groups.iter().map(|group| group.name.to_string()).collect()
+    };
+    assert_eq!(names(&proxied), names(&config));
+    let text = serde_json::to_string(&part).unwrap();
+    assert!(!text.contains("health_check") && !text.contains("packets"), "{text}");
+    let key = "    attributes: { anomaly_mitigation: on";
+    let other_check = both.replace(key, &format!("    health_check: {{ interval: 7s }}\n{key}"));
+    assert_ne!(other_check, both);
+    let other = parse(&other_check, "x").unwrap().0.for_proxy().unwrap();
+    assert_eq!(serde_json::to_string(&other).unwrap(), text, "checks are the agent's");
+    assert!(parse(EXAMPLE, "x").unwrap().0.for_proxy().is_none());
 }
 
 #[test]

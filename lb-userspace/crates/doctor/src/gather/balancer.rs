@@ -153,7 +153,7 @@ async fn agent(
     stats: StatsView,
 ) -> Result<AgentFacts, GatherError> {
     let addresses: BTreeSet<IpAddr> =
-        snapshot.targets.iter().filter_map(|target| target.address).collect();
+        snapshot.targets.iter().filter(|one| !one.proxied).filter_map(|one| one.address).collect();
     let addresses: Vec<IpAddr> = addresses.into_iter().collect();
     let next_hops = host
         .inquiry
@@ -167,7 +167,7 @@ async fn agent(
     let targets = snapshot
         .targets
         .iter()
-        .filter(|target| target.state != UNUSED)
+        .filter(|target| target.state != UNUSED && !target.proxied)
         .filter_map(|target| {
             let address = target.address?;
             let next_hop = next_hops.get(&address)?.clone();

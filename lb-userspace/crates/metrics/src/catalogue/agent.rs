@@ -12,6 +12,9 @@ use crate::family::{
 /// The modes of attaching a program.
 const MODES: [&str; 2] = ["native", "generic"];
 
+/// The states of a proxy.
+const PROXY_STATES: [&str; 3] = ["current", "outdated", "disconnected"];
+
 fn seconds(us: u64) -> f64 {
     Duration::from_micros(us).as_secs_f64()
 }
@@ -80,6 +83,28 @@ pub(super) const FAMILIES: &[Family] = &[
             WarningKind::ALL.iter().map(|kind| kind.name()).try_for_each(|name| {
                 out.add(&[name], all.iter().filter(|warning| warning.kind == name).count())
             })
+        },
+    },
+    Family {
+        name: "xelb_proxies",
+        kind: Gauge,
+        labels: &["state"],
+        help: "Processes of `xelb proxy` by state, as `xelb get proxies` shows them; zeros included.",
+        samples: |seen, out| {
+            let all = &seen.snapshot.proxies;
+            PROXY_STATES.iter().try_for_each(|state| {
+                out.add(&[state], all.iter().filter(|proxy| proxy.state == *state).count())
+            })
+        },
+    },
+    Family {
+        name: "xelb_proxy_client_connections",
+        kind: Gauge,
+        labels: &[],
+        help: "Open connections of clients of all connected processes of `xelb proxy`.",
+        samples: |seen, out| {
+            let connected = seen.snapshot.proxies.iter().filter(|one| one.state != "disconnected");
+            out.add(&[], connected.map(|one| one.connections).sum::<u64>())
         },
     },
     Family {

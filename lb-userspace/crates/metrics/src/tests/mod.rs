@@ -80,6 +80,7 @@ fn snapshot() -> Snapshot {
             target_group: "web".to_owned(),
             active_target_group: "web".to_owned(),
             id: 1,
+            proxied: false,
         }],
         target_groups: vec![TargetGroupView {
             name: "web".to_owned(),

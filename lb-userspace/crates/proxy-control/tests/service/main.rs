@@ -1,6 +1,7 @@
 //! A service in front of targets, with real sockets on loopback and configuration files.
 
 mod access_logs;
+mod agent;
 mod lifecycle;
 mod refusals;
 mod serving;

@@ -15,7 +15,7 @@ use std::{
 };
 
 use lb_config::{Config, ConfigErrors};
-use lb_proxy_control::{Load, Service, ServiceError, ServiceOptions, Signal, Unsupervised};
+use lb_proxy_control::{Load, Service, ServiceError, ServiceOptions, Signal, Source, Unsupervised};
 use rcgen::{CertificateParams, KeyPair};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
@@ -149,7 +149,8 @@ impl ConfigFile {
             reads.fetch_add(1, SeqCst);
             outcome
         });
-        ServiceOptions { file, load, workers: 2, access_log: None, drain_timeout: LONG }
+        let source = Source::File { path: file, load };
+        ServiceOptions { source, workers: 2, access_log: None, drain_timeout: LONG }
     }
 
     /// A running service of this file.
@@ -166,7 +167,7 @@ impl ConfigFile {
 }
 
 /// Reads a configuration. Listeners get a loopback address, which configurations may not name.
-fn load(path: &Path) -> Result<Config, ConfigErrors> {
+pub(crate) fn load(path: &Path) -> Result<Config, ConfigErrors> {
     let name = path.display().to_string();
     let text = fs::read_to_string(path)
         .map_err(|error| lb_config::unreadable(&name, error.to_string()))?;

@@ -143,7 +143,9 @@ impl<'dir> Agent<'dir> {
         let base = self.store.current().map_or(0, |current| current.head.number);
         let (who, what) = ("test".to_owned(), "step".to_owned());
         config::validate(&document).unwrap();
-        self.store.commit(Commit { base, who, what, document, edit }).unwrap();
+        self.store
+            .commit(Commit { base, who, what, message: String::new(), document, edit })
+            .unwrap();
         self.reconcile();
     }
 

@@ -275,7 +275,7 @@ fn listeners_without_a_proxy_are_a_warning_and_detach_leaves_no_route() -> Resul
         wait_current(lab, xelb)?;
         let status = says(lab, xelb, "status")?;
         ensure!(status.contains("proxies         1 current"), "{status}");
-        let busy = format!("{}:8088", VIP_V4);
+        let busy = format!("{VIP_V4}:8088");
         let taken = lab.lb().run(move || std::net::TcpListener::bind(busy)).context("binding")?;
         let moved = document(100, CLOSED).replacen(
             "port: 80\n    protocol: http\n    rules",

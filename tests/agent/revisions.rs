@@ -34,7 +34,7 @@ fn a_change_can_be_previewed_and_rolled_back() -> Result<()> {
         let _agent = applied(lab, xelb)?;
         let before = tables()?;
         let one = WEB.replace("      - { address: 10.0.0.12 }\n", "");
-        let shown = apply(lab, xelb, &one, &["--dry-run"])?;
+        let shown = apply(lab, xelb, &one, &["--dry-run", "--prune"])?;
         for part in [
             "- target_groups[web].targets[10.0.0.12]: { address: 10.0.0.12 }",
             "web    50.0%                 0  -       10.0.0.12:80",
@@ -43,8 +43,12 @@ fn a_change_can_be_previewed_and_rolled_back() -> Result<()> {
             ensure!(shown.contains(part), "`{part}` is not in:\n{shown}");
         }
         ensure!(tables()? == before, "a dry run has changed the maps");
-        let said = apply(lab, xelb, &one, &["--if-revision", "1"])?;
-        ensure!(said == "revision 2: apply\n", "{said}");
+        let said = apply(lab, xelb, &one, &["--prune", "--if-revision", "1", "-m", "one fits"])?;
+        let removed = "  - target_groups[web].targets[10.0.0.12]: { address: 10.0.0.12 }\n";
+        let expected = format!("revision 2: apply\n{removed}added 0, changed 0, removed 1\n");
+        ensure!(said == expected, "{said}");
+        let history = json(lab, xelb, "get revisions")?;
+        ensure!(history[0]["message"] == "one fits" && history[1]["message"] == "", "{history}");
         let path = configuration_path(lab).display().to_string();
         let late = xelb.command(lab, &["apply", "-f", &path, "--if-revision", "1"])?;
         fails(&late, 1, &["is at revision 2 by now", "apply), not at 1"])?;
@@ -62,7 +66,10 @@ fn a_change_can_be_previewed_and_rolled_back() -> Result<()> {
         let shown = says(lab, xelb, "rollback 1 --dry-run")?;
         ensure!(shown.contains("+ target_groups[web].targets[10.0.0.12]"), "{shown}");
         let said = says(lab, xelb, "rollback 1")?;
-        ensure!(said == "revision 3: roll back to revision 1\n", "{said}");
+        ensure!(
+            said.starts_with("revision 3: roll back to revision 1\n  + target_groups[web]"),
+            "{said}"
+        );
         xelb.wait_healthy(lab, 2, LIMIT)?;
         // Ids are found again, the target takes its own one back.
         ensure!(tables()?.targets.keys().eq(before.targets.keys()), "the ids have changed");
@@ -95,8 +102,8 @@ fn a_listener_keeps_its_targets_unless_forced() -> Result<()> {
         let path = configuration_path(lab).display().to_string();
         for text in [&others, &none, &weightless] {
             write(lab, text)?;
-            fails(&xelb.command(lab, &["apply", "-f", &path])?, 2, &refused)?;
-            let dry = xelb.command(lab, &["apply", "-f", &path, "--dry-run"])?;
+            fails(&xelb.command(lab, &["apply", "--prune", "-f", &path])?, 2, &refused)?;
+            let dry = xelb.command(lab, &["apply", "--prune", "-f", &path, "--dry-run"])?;
             fails(&dry, 2, &["would be refused without --force"])?;
         }
         // A switch to an empty group; for a group without health checks so far, see switch.rs.
@@ -119,8 +126,54 @@ fn a_listener_keeps_its_targets_unless_forced() -> Result<()> {
         fails(&xelb.command(lab, &last)?, 2, &refused)?;
         let said = says(lab, xelb, "target remove web 10.0.0.12 --force")?;
         ensure!(said.starts_with("revision 3: remove target"), "{said}");
-        let said = apply(lab, xelb, &none, &["--force"])?;
-        ensure!(said == "revision 4: apply\n", "{said}");
+        let said = apply(lab, xelb, &none, &["--force", "--prune"])?;
+        ensure!(said.starts_with("revision 4: apply\n"), "{said}");
+        Ok(())
+    })
+}
+
+/// A second listener and its group, in service.
+const DNS_GROUP: &str = "  - name: dns
+    protocol: udp
+    port: 53
+    forwarding: ipip
+    health_check: { protocol: http, port: 80, path: /healthz, interval: 200ms }
+    targets: [{ address: 10.0.0.11 }]
+listeners:
+  - { name: dns, address: 203.0.113.53, port: 53, protocol: udp, default_action: { forward: { target_group: dns } } }
+";
+
+#[test]
+fn a_file_that_leaves_out_what_is_in_service_needs_prune() -> Result<()> {
+    in_lab(|lab, xelb| {
+        let _agent = start(lab, xelb, &state_dir_arguments(lab))?;
+        apply(lab, xelb, &WEB.replace("listeners:\n", DNS_GROUP), &[])?;
+        xelb.wait_healthy(lab, 3, LIMIT)?;
+        let before = tables()?;
+        let path = configuration_path(lab).display().to_string();
+        write(lab, &WEB.replace("      - { address: 10.0.0.12 }\n", ""))?;
+        let named = [
+            "listener dns (udp, address 203.0.113.53/32, port 53)",
+            "target group dns",
+            "target web/10.0.0.12:80",
+            "nothing was changed; `--prune` removes",
+        ];
+        fails(&xelb.command(lab, &["apply", "-f", &path])?, 2, &named)?;
+        // `--force` is for other harm.
+        fails(&xelb.command(lab, &["apply", "-f", &path, "--force"])?, 2, &named)?;
+        let dry = xelb.command(lab, &["apply", "-f", &path, "--dry-run"])?;
+        fails(&dry, 2, &["would be refused without --prune"])?;
+        ensure!(dry.stdout.contains("REFUSED without --prune: target group dns"), "{dry:?}");
+        ensure!(tables()? == before, "a refused change has changed the maps");
+        let numbers = json(lab, xelb, "get revisions")?;
+        ensure!(numbers.as_array().map(Vec::len) == Some(1), "{numbers}");
+        says(lab, xelb, &format!("apply -f {path} --dry-run --prune"))?;
+        let said = says(lab, xelb, &format!("apply -f {path} --prune -m leaner"))?;
+        ensure!(said.ends_with("added 0, changed 0, removed 3\n"), "{said}");
+        ensure!(tables()?.listeners.len() == 1, "the listener is gone");
+        // A file that only adds needs nothing.
+        let said = apply(lab, xelb, &WEB.replace("listeners:\n", DNS_GROUP), &[])?;
+        ensure!(said.ends_with("added 3, changed 0, removed 0\n"), "{said}");
         Ok(())
     })
 }
@@ -157,7 +210,7 @@ fn a_listener_on_an_address_of_the_balancer_needs_an_attribute() -> Result<()> {
             .replace("    port: 80\n    protocol", "    port: 8000-8099\n    protocol")
             .replace("port: 80\n    forwarding", "port: 8000\n    forwarding")
             + "    attributes: { allow_own_address: true }\n";
-        apply(lab, xelb, &text, &["--force"])?;
+        apply(lab, xelb, &text, &["--force", "--prune"])?;
         Ok(())
     })
 }

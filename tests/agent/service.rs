@@ -43,11 +43,13 @@ impl Manager {
 
     /// The next message, if one comes in that time.
     fn next(&self, limit: Duration) -> Result<Option<String>> {
+        use io::ErrorKind::{Interrupted, WouldBlock};
         let mut buffer = [0; 4096];
         self.socket.set_read_timeout(Some(limit))?;
         match self.socket.recv(&mut buffer) {
             Ok(length) => Ok(Some(String::from_utf8(buffer[..length].to_vec())?)),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            // A machine that was stopped and goes on interrupts it.
+            Err(error) if matches!(error.kind(), WouldBlock | Interrupted) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }

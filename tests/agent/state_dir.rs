@@ -31,7 +31,7 @@ fn it_starts_empty_is_changed_by_commands_and_remembers() -> Result<()> {
         ensure!(status["source"].as_str().unwrap_or_default().ends_with("empty"), "{status}");
         write(lab, &good)?;
         let said = says(lab, xelb, &format!("apply -f {path}"))?;
-        ensure!(said == "revision 1: apply\n", "{said}");
+        ensure!(said.starts_with("revision 1: apply\n"), "{said}");
         xelb.wait_healthy(lab, 1, LIMIT)?;
 
         let said = says(lab, xelb, "target add web 10.0.0.12 --weight 300")?;

@@ -34,7 +34,8 @@ fn a_listener_waits_for_a_group_that_comes_with_the_same_change() -> Result<()> 
         let mut agent = start(lab, xelb, &state_dir_arguments(lab))?;
         write(lab, WEB)?;
         let apply = format!("apply -f {}", path(lab));
-        ensure!(says(lab, xelb, &apply)? == "revision 1: apply\n", "nothing is to be said");
+        let said = says(lab, xelb, &apply)?;
+        ensure!(!said.contains("warning"), "nothing is to be said: {said}");
         xelb.wait_healthy(lab, 2, LIMIT)?;
 
         write(lab, &green().replace("targets: [{ address: 10.0.0.12 }]", "targets: []"))?;
@@ -47,7 +48,7 @@ fn a_listener_waits_for_a_group_that_comes_with_the_same_change() -> Result<()> 
         let dry = says(lab, xelb, &format!("{apply} --dry-run"))?;
         ensure!(dry.contains(waits), "{dry}");
         let said = says(lab, xelb, &apply)?;
-        ensure!(said == format!("revision 2: apply\n{waits}"), "{said}");
+        ensure!(said.starts_with(&format!("revision 2: apply\n{waits}")), "{said}");
         wait_json(lab, xelb, "get targets", |targets| {
             let green =
                 targets.as_array().into_iter().flatten().find(|one| one["group"] == "green");
@@ -57,7 +58,7 @@ fn a_listener_waits_for_a_group_that_comes_with_the_same_change() -> Result<()> 
         // The previous group is deleted; a new agent still checks its targets, which finish their
         // flows.
         write(lab, &green().replace(&web_group(), ""))?;
-        says(lab, xelb, &apply)?;
+        says(lab, xelb, &format!("{apply} --prune"))?;
         wait_json(lab, xelb, "get targets", |targets| leaving(targets) == 2)?;
         agent.signal(Signal::SIGKILL)?;
         agent.wait(LIMIT)?;

@@ -187,7 +187,13 @@ fn changes(lab: &Lab, xelb: &Xelb, rounds: u32) -> Result<[Times; 2]> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let client = Client::new(SOCKET.as_ref());
         let begun = Instant::now();
-        runtime.block_on(client.target_patch(&name, target, None, &patch, false))?;
+        runtime.block_on(client.target_patch(
+            &name,
+            target,
+            None,
+            &patch,
+            &lb_api::Terms::default(),
+        ))?;
         by_api.push(begun.elapsed());
         let weight = (110 + round % 50).to_string();
         let arguments = ["target", "weight", &name, &target.to_string(), &weight];

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use lb_api::Terms;
 
 use super::{
     Socket, input,
@@ -17,7 +18,11 @@ use super::{
 ///
 /// Example: xelb apply -f xelb.yaml
 ///
+/// What is in service and not in the file is removed only with --prune.
+///
 /// Example: xelb apply -f xelb.yaml --dry-run
+///
+/// Example: xelb apply -f xelb.yaml --prune -m ticket-4711
 ///
 /// Example: generate-configuration | xelb apply -f -
 #[derive(Debug, Args)]
@@ -25,6 +30,9 @@ pub(super) struct Apply {
     /// Configuration file, YAML or JSON; - is the standard input
     #[arg(short, long, value_name = "FILE")]
     file: PathBuf,
+    /// Remove what is in service and not in the file: listeners, rules, target groups and targets
+    #[arg(long)]
+    prune: bool,
     #[command(flatten)]
     conditions: Conditions,
     #[command(flatten)]
@@ -39,12 +47,20 @@ impl Apply {
         let client = self.socket.client();
         if self.conditions.dry_run {
             // The agent's answer has the warnings, too.
-            return preview::show(&client, &document, &self.format, self.conditions.force).await;
+            return preview::show(
+                &client,
+                &document,
+                &self.format,
+                self.conditions.force,
+                self.prune,
+            )
+            .await;
         }
         for warning in warnings {
             output::print_error(&format!("warning: {warning}"));
         }
-        let said = client.apply(&document, self.conditions.terms()).await?;
-        output::print(&format!("{said}\n"))
+        let terms = Terms { prune: self.prune, ..self.conditions.terms() };
+        let done = client.apply(&document, &terms).await?;
+        preview::report(&client, &done, &self.format, Some(&document)).await
     }
 }

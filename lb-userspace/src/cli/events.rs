@@ -50,7 +50,7 @@ impl EventsCommand {
 
 /// One event, such as `2026-11-23T16:48:05.120Z web 10.0.1.11:80 healthy -> unhealthy Target.Timeout (late)`.
 fn line(event: &Event) -> String {
-    let Event { at_ms, group, port, from, to, reason, detail, .. } = event;
+    let Event { at_ms, group, port, from, to, reason, detail, who, message, .. } = event;
     let target = table::socket(event.address, *port);
     if from.is_empty() && to.is_empty() {
         // Of a scaled group: it has no states of a target.
@@ -65,6 +65,12 @@ fn line(event: &Event) -> String {
     }
     if !detail.is_empty() {
         line = format!("{line} ({detail})");
+    }
+    if !who.is_empty() {
+        line = format!("{line} by {who}");
+    }
+    if !message.is_empty() {
+        line = format!("{line}: {message}");
     }
     terminal::line(&line).into_owned()
 }
@@ -91,6 +97,7 @@ mod tests {
             to: "unhealthy".to_owned(),
             reason: "Target.Timeout".to_owned(),
             detail: "no answer within 2s".to_owned(),
+            ..Event::default()
         };
         assert_eq!(
             line(&event),
@@ -98,8 +105,14 @@ mod tests {
              within 2s)"
         );
         let none = String::new();
-        let new = Event { from: none.clone(), reason: none.clone(), detail: none, ..event };
-        assert_eq!(line(&new), "2026-11-23T16:48:05.120Z web 10.0.1.11:80 new -> unhealthy");
+        let (who, message) = ("ann".to_owned(), "disk".to_owned());
+        let (reason, detail) = (none.clone(), none.clone());
+        let new = Event { from: none.clone(), reason, detail, who, message, ..event };
+        assert_eq!(
+            line(&new),
+            "2026-11-23T16:48:05.120Z web 10.0.1.11:80 new -> unhealthy by ann: disk"
+        );
+        let new = Event { who: none.clone(), message: none, ..new };
         let scaled = Event {
             to: String::new(),
             reason: "Scaling".to_owned(),

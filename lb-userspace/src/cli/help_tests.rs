@@ -31,9 +31,7 @@ fn commands() -> Vec<(String, Command)> {
 
 /// Whether the words behind `xelb` in a text are a command line that is understood.
 fn check(words: &[&str]) -> Result<(), String> {
-    let line = super::target_name::split(
-        std::iter::once("xelb").chain(words.iter().copied()).map(Into::into),
-    );
+    let line = super::words(std::iter::once("xelb").chain(words.iter().copied()).map(Into::into));
     match Arguments::command().try_get_matches_from(line) {
         Ok(_) => Ok(()),
         Err(error) if error.exit_code() == 0 => Ok(()),

@@ -3,34 +3,49 @@
 mod access;
 mod agent;
 mod apply;
+mod assignment;
 mod bench;
 mod completions;
+mod create;
 mod decap;
+mod delete;
+mod describe;
+mod describe_target;
 mod detach;
 mod diff;
 mod doctor;
 mod driver;
+mod edit;
 mod events;
 mod exec_checks;
 mod explain;
 mod get;
+mod global_options;
+mod habits;
 #[cfg(test)]
 mod help_tests;
 mod import;
 mod input;
 mod limits;
 mod man;
+mod object;
 mod output;
+mod page;
+mod part_change;
 mod pass;
+mod place;
 mod preview;
 mod progress;
 mod proxy;
+mod relative_time;
 mod remote;
 mod rollback;
 mod rules;
 mod scale;
 mod scale_order;
 mod schema;
+mod schema_keys;
+mod set;
 mod stats;
 mod status;
 mod table;
@@ -39,9 +54,11 @@ mod target_name;
 mod terminal;
 mod this_host;
 mod token;
+mod traffic;
 mod validate;
+mod wait;
 
-use std::{future::Future, path::PathBuf, process::ExitCode, time::Duration};
+use std::{ffi::OsString, future::Future, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 use lb_api::{Client, ClientError, Transport, access::AccessError};
@@ -56,7 +73,8 @@ const AFTER_HELP: &str = "\
 Exit codes: 0 done; 1 failed at run time; 2 wrong usage or invalid configuration (nothing was
 changed).
 
-Environment: XELB_SOCKET is the default of --socket. XELB_TOKEN is the token for --server.
+Environment: XELB_SOCKET is the default of --socket, XELB_SERVER of --server, XELB_CA of --ca.
+XELB_TOKEN is the token for --server.
 XELB_LOG is the log level of agent, decap and proxy (error, warn, info, debug or trace; default
 info).
 XELB_LOG_FORMAT is the format of their log (text or json).";
@@ -78,6 +96,11 @@ pub struct Arguments {
 enum Command {
     Agent(agent::Agent),
     Apply(apply::Apply),
+    #[command(subcommand)]
+    Create(create::Create),
+    Set(set::Set),
+    Edit(edit::Edit),
+    Delete(delete::Delete),
     Rollback(rollback::Rollback),
     Diff(diff::Diff),
     Validate(validate::Validate),
@@ -87,6 +110,8 @@ enum Command {
     Target(target::Target),
     #[command(subcommand)]
     Scale(scale::Scale),
+    Describe(describe::Describe),
+    Wait(wait::Wait),
     Status(status::Status),
     Stats(stats::Stats),
     Events(events::EventsCommand),
@@ -110,7 +135,20 @@ impl Arguments {
     /// The command line of this process. It does not return if that is wrong.
     #[must_use]
     pub fn read() -> Self {
-        Self::parse_from(scale_order::verb_first(target_name::split(std::env::args_os())))
+        let typed: Vec<OsString> = std::env::args_os().collect();
+        Self::try_parse_from(words(typed.iter().cloned())).unwrap_or_else(|error| {
+            if error.exit_code() == 0 {
+                error.exit();
+            }
+            let behind = typed.iter().skip(1).map(|word| word.to_string_lossy().into_owned());
+            let tip = habits::tip(&behind.collect::<Vec<_>>());
+            // A closed standard error is no other error.
+            let _unread = error.print();
+            if let Some(tip) = tip {
+                output::print_error(&format!("\ntip: {tip}"));
+            }
+            std::process::exit(error.exit_code());
+        })
     }
 
     /// How what the command logs is written.
@@ -149,6 +187,12 @@ impl Command {
                 | Self::Proxy(_)
         )
     }
+}
+
+/// The words of a command line, as clap reads them.
+fn words(typed: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let words = target_name::split(global_options::behind(typed.into_iter().collect()));
+    scale_order::verb_first(words)
 }
 
 /// Which agent, here or elsewhere.
@@ -227,11 +271,17 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Validate(command) => return command.run(),
         Command::Agent(command) => command.run(),
         Command::Apply(command) => wait_for(command.run()),
+        Command::Create(command) => wait_for(command.run()),
+        Command::Set(command) => wait_for(command.run()),
+        Command::Edit(command) => wait_for(command.run()),
+        Command::Delete(command) => wait_for(command.run()),
         Command::Rollback(command) => wait_for(command.run()),
         Command::Diff(command) => wait_for(command.run()),
         Command::Get(command) => wait_for(command.run()),
         Command::Target(command) => wait_for(command.run()),
         Command::Scale(command) => wait_for(command.run()),
+        Command::Describe(command) => wait_for(command.run()),
+        Command::Wait(command) => wait_for(command.run()),
         Command::Status(command) => wait_for(command.run()),
         Command::Stats(command) => wait_for(command.run()),
         Command::Events(command) => wait_for(command.run()),

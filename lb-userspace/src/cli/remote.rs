@@ -12,11 +12,11 @@ const TOKEN_VARIABLE: &str = "XELB_TOKEN";
 #[command(next_help_heading = "An agent on another host")]
 pub(super) struct RemoteAgent {
     /// Use the API of this agent over TLS; overrides --socket
-    #[arg(long, value_name = "https://HOST:PORT")]
+    #[arg(long, value_name = "https://HOST:PORT", env = "XELB_SERVER")]
     server: Option<Server>,
     /// CA certificates that the agent's certificate is verified with (PEM) [default: CA
     /// certificates of this host]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "XELB_CA")]
     ca: Option<PathBuf>,
     /// File with the token, readable only by its owner and its group; overrides the environment
     /// variable `XELB_TOKEN`

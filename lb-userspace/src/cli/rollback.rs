@@ -5,7 +5,7 @@ use lb_api::{Client, ClientError};
 
 use super::{
     Socket,
-    output::{self, Format},
+    output::Format,
     preview::{self, Conditions},
 };
 
@@ -39,10 +39,11 @@ impl Rollback {
         };
         if self.conditions.dry_run {
             let document = client.revision(revision).await?.document;
-            return preview::show(&client, &document, &self.format, self.conditions.force).await;
+            return preview::show(&client, &document, &self.format, self.conditions.force, true)
+                .await;
         }
-        let said = client.rollback(revision, self.conditions.terms()).await?;
-        output::print(&format!("{said}\n"))
+        let done = client.rollback(revision, &self.conditions.terms()).await?;
+        preview::report(&client, &done, &self.format, None).await
     }
 }
 

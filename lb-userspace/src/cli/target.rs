@@ -1,11 +1,18 @@
 //! `xelb target`.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{net::SocketAddr, time::Duration};
 
 use clap::{Args, Subcommand};
-use lb_api::{TargetAdd, TargetPatch};
+use lb_api::{TargetAdd, TargetPatch, Terms};
 
-use super::{Socket, output};
+use super::{
+    Socket,
+    object::{self, Kind},
+    output,
+    part_change::wrong,
+    place::{Place, parse_place},
+    wait::{self, Goal},
+};
 
 /// Register, deregister and drain targets, and change their weights
 ///
@@ -65,12 +72,24 @@ pub(super) enum Target {
     /// force until `xelb target undrain`, also after restarts of the agent.
     ///
     /// Example: xelb target drain web 10.0.1.13
+    ///
+    /// Example: xelb target drain web/10.0.1.13 --reason disk --wait --timeout 10m
     Drain {
         #[command(flatten)]
         which: Which,
         /// Apply the change even if a listener loses its last healthy target
         #[arg(long)]
         force: bool,
+        /// Why, for `xelb describe`, `xelb events` and the log
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        /// Wait until the target has no flows any more: its state is then `unused`
+        #[arg(long)]
+        wait: bool,
+        /// Longest time for --wait, such as 10m [default: no limit]
+        #[arg(long, value_name = "DURATION", requires = "wait",
+            value_parser = humantime::parse_duration)]
+        timeout: Option<Duration>,
     },
     /// Put a drained target back into service
     ///
@@ -94,21 +113,16 @@ pub(super) struct Which {
     socket: Socket,
 }
 
-/// An address, and a port if one is given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    address: IpAddr,
-    port: Option<u16>,
-}
-
-pub(super) fn parse_place(text: &str) -> Result<Place, String> {
-    if let Ok(socket) = text.parse::<SocketAddr>() {
-        return Ok(Place { address: socket.ip(), port: Some(socket.port()) });
+impl Which {
+    /// Waits until the target is drained.
+    async fn until_unused(&self, timeout: Option<Duration>) -> anyhow::Result<()> {
+        let Place { address, port } = self.place;
+        let place = port
+            .map_or_else(|| address.to_string(), |port| SocketAddr::new(address, port).to_string());
+        let name = format!("{}/{place}", self.group);
+        let object = object::object(Kind::Target, &name).map_err(wrong)?;
+        wait::until(&self.socket.client(), &object, Goal::State("unused"), timeout).await
     }
-    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-    bare.parse().map(|address| Place { address, port: None }).map_err(|_| {
-        "not ADDRESS or ADDRESS:PORT; for example 10.0.1.13 or [2001:db8::13]:80".to_owned()
-    })
 }
 
 impl Target {
@@ -126,44 +140,31 @@ impl Target {
             }
             Self::Weight { which, weight, force } => {
                 let patch = TargetPatch { weight: Some(weight), drain: None };
-                change(which, patch, force).await?
+                change(&which, patch, Terms { force, ..Terms::default() }).await?
             }
-            Self::Drain { which, force } => drain(which, true, force).await?,
-            Self::Undrain { which } => drain(which, false, false).await?,
+            Self::Drain { which, force, reason, wait, timeout } => {
+                let message = reason.unwrap_or_default();
+                let terms = Terms { force, message, ..Terms::default() };
+                let said = drain(&which, true, terms).await?;
+                if wait {
+                    output::print(&format!("{said}\n"))?;
+                    return which.until_unused(timeout).await;
+                }
+                said
+            }
+            Self::Undrain { which } => drain(&which, false, Terms::default()).await?,
         };
         output::print(&format!("{said}\n"))
     }
 }
 
-async fn drain(which: Which, drain: bool, force: bool) -> anyhow::Result<String> {
+async fn drain(which: &Which, drain: bool, terms: Terms) -> anyhow::Result<String> {
     let patch = TargetPatch { weight: None, drain: Some(drain) };
-    change(which, patch, force).await
+    change(which, patch, terms).await
 }
 
-async fn change(which: Which, patch: TargetPatch, force: bool) -> anyhow::Result<String> {
+async fn change(which: &Which, patch: TargetPatch, terms: Terms) -> anyhow::Result<String> {
     let Place { address, port } = which.place;
     let client = which.socket.client();
-    Ok(client.target_patch(&which.group, address, port, &patch, force).await?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn places_are_read() {
-        for (text, address, port) in [
-            ("10.0.1.13", "10.0.1.13", None),
-            ("10.0.1.13:80", "10.0.1.13", Some(80)),
-            ("2001:db8::13", "2001:db8::13", None),
-            ("[2001:db8::13]", "2001:db8::13", None),
-            ("[2001:db8::13]:8080", "2001:db8::13", Some(8080)),
-        ] {
-            let address = address.parse().unwrap();
-            assert_eq!(parse_place(text), Ok(Place { address, port }), "{text}");
-        }
-        for text in ["", "web", "10.0.1", "10.0.1.13:", "10.0.1.13:99999", "[::1"] {
-            assert!(parse_place(text).is_err(), "{text}");
-        }
-    }
+    Ok(client.target_patch(&which.group, address, port, &patch, &terms).await?)
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use super::target::parse_place;
+use super::place::parse_place;
 
 /// The verbs of `xelb target`.
 const VERBS: [&str; 5] = ["add", "remove", "weight", "drain", "undrain"];

@@ -144,7 +144,9 @@ fn agent(lab: &Lab, xelb: &Xelb, drivers: &Path) -> Result<Process> {
 /// What `xelb get members -o json` says: name and state.
 fn members(lab: &Lab, xelb: &Xelb) -> Result<Vec<(String, String)>, String> {
     let command = xelb.command(lab, &["get", "members", "-o", "json"]);
-    let text = command.and_then(|done| done.success()).map_err(|error| error.to_string())?;
+    let text = command
+        .and_then(lb_tests::process::Finished::success)
+        .map_err(|error| error.to_string())?;
     let answer: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
     let of = |member: &Value| {
         let text = |key: &str| member[key].as_str().unwrap_or_default().to_owned();

@@ -1,14 +1,14 @@
 //! The running balancer: the data path, its inputs (configuration, health, next hops, drains), and
 //! the single path from any change of them to the maps.
 
-mod drain;
+mod drains;
 mod removed;
 mod startup_wait;
 mod write;
 
 use std::{
     borrow::Cow,
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     mem,
     net::IpAddr,
     sync::Arc,
@@ -23,12 +23,12 @@ use lb_plan::{
     self as plan, HealthTable, Inputs, NextHops, Plan, Unserved,
     reconcile::{ReconcileError, Reconciler},
 };
-use lb_store::Runtime;
+use lb_store::{Drain, Runtime};
 
 use super::{
     AgentOptions, Event, Refusal, config_file,
     guard::{broken_listeners, permit},
-    http_targets::{self, HttpTargets},
+    http_targets::HttpTargets,
     idle_slots::{self, ArmedAges},
     interfaces::Interfaces,
     next_hops::KeptNextHops,
@@ -53,6 +53,8 @@ pub(super) struct Balancer {
     /// Members of scaled groups that get no new flows.
     pub(super) member_drains: BTreeSet<TargetKey>,
     pub(super) http: HttpTargets,
+    /// Who drained them, and why, where that is known.
+    pub(super) drain_notes: BTreeMap<TargetKey, Drain>,
     pub(super) next_hops: KeptNextHops,
     /// Groups that have left the configuration while their targets finish their flows.
     pub(super) removed_groups: Vec<Arc<TargetGroup>>,
@@ -91,9 +93,11 @@ impl Balancer {
         let tables = reconciler.current()?;
         let mut resumed = resume(tables);
         start_lines::log_takeover(data_path.maps(), &options.bpffs, tables, &resumed);
-        if let Some(Runtime { drained, .. }) = runtime {
+        let mut drain_notes = BTreeMap::new();
+        if let Some(Runtime { drained, drains, .. }) = runtime {
             // It is written before the maps are.
             resumed.drained = drained.iter().cloned().collect();
+            drain_notes = drains.iter().map(|one| (one.target.clone(), one.clone())).collect();
         }
         let now = Instant::now();
         let startup_wait =
@@ -107,6 +111,7 @@ impl Balancer {
             health: resumed.health,
             drained: resumed.drained,
             member_drains: BTreeSet::new(),
+            drain_notes,
             next_hops: KeptNextHops::resumed(resumed.next_hops, now),
             removed_groups: Vec::new(),
             cut: BTreeSet::new(),
@@ -266,11 +271,7 @@ impl Balancer {
         let previous = mem::replace(&mut self.config, config);
         self.http.configure(&previous, &self.config);
         self.keep_removed(previous);
-        if !self.drained.is_empty() {
-            let mut targets = self.targets();
-            targets.extend(http_targets::keys(&self.config));
-            self.drained.retain(|target| targets.contains(target));
-        }
+        self.follow_drains(&renamed);
         Ok(())
     }
 
@@ -279,6 +280,7 @@ impl Balancer {
         Runtime {
             hash_seed: Some(self.data_path.hash_seed()),
             drained: self.drained.iter().cloned().collect(),
+            drains: self.drain_notes.values().cloned().collect(),
         }
     }
 

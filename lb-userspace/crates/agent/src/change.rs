@@ -4,12 +4,14 @@ use std::{net::IpAddr, time::Instant};
 
 use lb_config::{Document, Edit, TargetKey};
 use lb_dataplane::interfaces_exist;
-use lb_store::Commit;
+use lb_store::{Commit, Drain};
 
 use super::{
-    Action, Outcome, Refusal, Request,
+    Action, Done, Outcome, Refusal, Request,
+    actor::Actor,
     balancer::Prepared,
-    named_target,
+    host::seconds_since_1970,
+    left_out, named_target,
     request::{failed, invalid},
     run::Agent,
 };
@@ -19,12 +21,27 @@ struct Terms {
     who: String,
     base: Option<u64>,
     force: bool,
+    /// Whether objects in service may be left out.
+    prune: bool,
+    message: String,
 }
 
 impl Agent {
     pub(super) fn on_request(&mut self, request: Request) -> Outcome {
-        let Request { who, base, force, action } = request;
-        let terms = Terms { who, base, force };
+        let actor = Actor { who: request.who.clone(), message: request.message.clone() };
+        self.actor = Some(actor);
+        let outcome = self.carry_out(request);
+        if let (Some(Actor { who, message }), Ok(done)) = (self.actor.take(), &outcome) {
+            self.change_lines.done(&who, &done.said, &message, Instant::now());
+        }
+        outcome
+    }
+
+    fn carry_out(&mut self, request: Request) -> Outcome {
+        let Request { who, base, force, prune, message, action } = request;
+        // Whoever names a revision or an object knows what goes.
+        let prune = prune || !matches!(action, Action::Apply(_));
+        let terms = Terms { who, base, force, prune, message };
         match action {
             Action::Apply(document) => self.change(terms, *document, "apply".to_owned(), None),
             Action::Rollback(number) => {
@@ -37,7 +54,7 @@ impl Agent {
             }
             Action::TargetDrain { group, address, port, drain } => {
                 let target = (group.as_str(), address, port);
-                self.drain(target, drain, terms.force)
+                self.drain(target, drain, terms)
             }
             Action::Scale { group, command } => self.scale_command(&group, &command),
         }
@@ -53,8 +70,9 @@ impl Agent {
     ) -> Outcome {
         let store = self.source.editable()?;
         let current = store.current().map_or(0, |current| current.head.number);
-        let Terms { who, base, force } = terms;
-        let commit = Commit { base: base.unwrap_or(current), who, what, document, edit };
+        let Terms { who, base, force, prune, message } = terms;
+        let base = base.unwrap_or(current);
+        let commit = Commit { base, who, what, message, document, edit };
         if commit.base != current {
             // The store says who was faster, and keeps nothing.
             return self.source.commit(commit);
@@ -65,13 +83,17 @@ impl Agent {
             // Somebody types: a slip is refused, and leaves no trace. At a start it is waited for.
             interfaces_exist(&config.interfaces).map_err(failed)?;
         }
+        if let (false, Some(balancer)) = (prune, &mut self.balancer) {
+            left_out::permit(&balancer.left_out(&config).map_err(failed)?)?;
+        }
         let Prepared { plan, remarks } = self.prepare(&config, force)?;
         let who = commit.who.clone();
-        let said = self.source.commit(commit)?;
+        let done = self.source.commit(commit)?;
         self.change_lines.warn(&who, &warnings, Instant::now());
         self.adopt_planned(config, plan)?;
         let remarks = remarks.iter().map(|remark| format!("\nwarning: {remark}"));
-        Ok(remarks.fold(said, |said, remark| said + &remark))
+        let said = remarks.fold(done.said, |said, remark| said + &remark);
+        Ok(Done { said, ..done })
     }
 
     fn edit(&mut self, terms: Terms, edit: Edit) -> Outcome {
@@ -93,15 +115,15 @@ impl Agent {
         if let (true, Some(target)) = (now, leaving) {
             let said = format!("{target} is removed, and its flows have ended");
             self.cut(target);
-            return Ok(said);
+            return Ok(said.into());
         }
         let edit = Edit::RemoveTarget { group: group.to_owned(), address, port };
-        let said = self.edit(terms, edit)?;
+        let done = self.edit(terms, edit)?;
         let leaving = self.balancer.as_ref().and_then(|one| one.leaving(group, address, port));
         if let (true, Some(target)) = (now, leaving) {
             self.cut(target);
         }
-        Ok(said)
+        Ok(done)
     }
 
     /// Ends the flows of a target that is leaving.
@@ -116,8 +138,9 @@ impl Agent {
         &mut self,
         (group, address, port): (&str, IpAddr, Option<u16>),
         drain: bool,
-        force: bool,
+        terms: Terms,
     ) -> Outcome {
+        let Terms { who, message, force, .. } = terms;
         let Some(balancer) = &mut self.balancer else {
             return Err(Refusal::Invalid("there is no configuration yet".to_owned()));
         };
@@ -129,25 +152,25 @@ impl Agent {
                 target.place()
             )));
         }
-        let changed = balancer.set_drained(&target, drain, force)?;
+        let before = balancer.drains();
+        let note =
+            || Drain { target: target.clone(), who, reason: message, at: seconds_since_1970() };
+        let changed = balancer.set_drained(&target, drain.then(note), force)?;
         if let Err(error) = self.keep_runtime() {
-            if let (true, Some(balancer)) = (changed, &mut self.balancer) {
-                if drain {
-                    balancer.drained.remove(&target);
-                } else {
-                    balancer.drained.insert(target);
-                }
+            if let Some(balancer) = &mut self.balancer {
+                balancer.restore_drains(before);
             }
             return Err(error.into());
         }
         self.reconcile(None);
         let proxied = self.balancer.as_ref().is_some_and(|one| one.http.has_group(&target));
         let taken = if proxied { "requests" } else { "flows" };
-        Ok(match (drain, changed) {
+        let said = match (drain, changed) {
             (true, true) => format!("{target} is draining: it takes no new {taken}"),
             (true, false) => format!("{target} is draining already"),
             (false, true) => format!("{target} takes {taken} again"),
             (false, false) => format!("{target} was not draining"),
-        })
+        };
+        Ok(said.into())
     }
 }

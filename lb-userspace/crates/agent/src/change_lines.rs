@@ -27,6 +27,15 @@ impl ChangeLines {
         }
     }
 
+    /// Logs a change, with the reason that was given.
+    pub(super) fn done(&mut self, who: &str, said: &str, message: &str, now: Instant) {
+        if self.0.may(who.to_owned(), now) {
+            let said = said.lines().next().unwrap_or_default();
+            let why = if message.is_empty() { String::new() } else { format!(" ({message})") };
+            tracing::info!("{who}: {said}{why}");
+        }
+    }
+
     fn admitted<'new, T>(&mut self, who: &str, lines: &'new [T], now: Instant) -> Vec<&'new T> {
         lines.iter().filter(|_| self.0.may(who.to_owned(), now)).collect()
     }
@@ -35,7 +44,8 @@ impl ChangeLines {
     pub(super) fn log_left_out(&mut self, now: Instant) {
         if let Some(left_out) = self.0.take_left_out(now) {
             tracing::warn!(
-                "{left_out} more warnings about changes were not logged; `xelb validate` shows them"
+                "{left_out} more lines about changes were not logged; `xelb get revisions` lists \
+                 changes, and `xelb validate` shows warnings"
             );
         }
     }

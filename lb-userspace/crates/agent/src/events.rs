@@ -8,6 +8,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use lb_config::TargetKey;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use utoipa::ToSchema;
@@ -39,6 +40,12 @@ pub struct Event {
     pub reason: String,
     /// The result of the last probe, or another problem; for people.
     pub detail: String,
+    /// Who caused it by a command; empty when nobody did.
+    #[serde(default)]
+    pub who: String,
+    /// Why, in their words; empty when nothing was said.
+    #[serde(default)]
+    pub message: String,
 }
 
 /// Events from one number on.
@@ -92,6 +99,18 @@ impl EventLog {
         let events: Vec<Event> = kept.range(start..).take(most).cloned().collect();
         let next = events.last().map_or_else(|| *self.newest.borrow() + 1, |last| last.number + 1);
         Events { events, next, lost: oldest.saturating_sub(number.max(1)) }
+    }
+
+    /// The last events of a target, newest first, at most `most`.
+    #[must_use]
+    pub fn of_target(&self, target: &TargetKey, most: usize) -> Vec<Event> {
+        let kept = self.lock();
+        let is_it = |event: &&Event| {
+            event.port == target.port
+                && event.address == Some(target.address)
+                && *event.group == *target.group
+        };
+        kept.iter().rev().filter(is_it).take(most).cloned().collect()
     }
 
     /// Waits until there is an event with this number. Whoever is too late does not wait.

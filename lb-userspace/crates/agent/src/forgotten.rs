@@ -77,7 +77,9 @@ mod tests {
         for (base, text) in (0..).zip(&revisions) {
             let document = parse(text, "x.yaml").unwrap().0;
             let (who, what) = ("test".to_owned(), "apply".to_owned());
-            store.commit(Commit { base, who, what, document, edit: None }).unwrap();
+            store
+                .commit(Commit { base, who, what, message: String::new(), document, edit: None })
+                .unwrap();
         }
         let config = parse(&revisions[2], "x.yaml").unwrap().1;
         let mut tables = Tables::default();

@@ -20,6 +20,9 @@ impl Agent {
             Question::Revisions { before, most } => {
                 self.revisions(before, most).map(Answer::Revisions)
             }
+            Question::Target { group, address, port } => {
+                self.describe_target(&group, address, port).map(Box::new).map(Answer::Target)
+            }
             Question::Preview(document) => return self.preview(document, answer),
             Question::Scaling(group) => self.describe_group(&group),
         };

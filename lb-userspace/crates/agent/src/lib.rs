@@ -1,6 +1,7 @@
 //! The agent: one loop that owns the desired state, and what the API asks of it.
 
 mod accepted_mac;
+mod actor;
 mod answers;
 mod api_thread;
 mod balancer;
@@ -8,6 +9,8 @@ mod change;
 mod change_lines;
 pub mod config_file;
 mod counter_ages;
+mod describe;
+mod description;
 pub mod descriptor_store;
 mod descriptors;
 mod events;
@@ -26,6 +29,7 @@ mod http_warnings;
 mod idle_slots;
 mod interfaces;
 mod kernel_log;
+mod left_out;
 mod macs;
 mod named_target;
 mod nat_return_path;
@@ -58,6 +62,7 @@ mod warnings;
 
 pub use accepted_mac::AcceptedMac;
 pub use answers::{Reached, missing_sources, translates, unattached_interfaces};
+pub use description::{CheckView, NextHopView, ProbeView, TargetDescription};
 pub use events::{Event, EventLog, Events};
 pub use frontend::Frontend;
 pub use host::{addresses as host_addresses, own_addresses};
@@ -66,11 +71,13 @@ pub use interfaces::{GENERIC_VLAN_TAGS, vlan_tags_remedy};
 pub use options::{AgentOptions, STATE_DIR};
 pub use process::{Process, network_namespace};
 pub use proxies::{Feed, Proxies, ProxyChange, ProxyReport, ProxySnapshot, ProxyTarget, ProxyView};
-pub use request::{Action, AgentHandle, Answer, Ask, Outcome, Preview, Question, Refusal, Request};
+pub use request::{
+    Action, AgentHandle, Answer, Ask, Done, Outcome, Preview, Question, Refusal, Request,
+};
 pub use resume::{Resumed, resume};
 pub use run::run;
 pub use snapshot::{
-    AttachedInterface, HealthStats, ListenerView, MapMemory, MapsView, MemoryView, PortView,
-    Snapshot, TargetGroupView, TargetView, WarningDetail,
+    AttachedInterface, DrainView, HealthStats, ListenerView, MapMemory, MapsView, MemoryView,
+    PortView, Snapshot, TargetGroupView, TargetView, WarningDetail,
 };
 pub use state_name::{state_name, state_of};

@@ -17,7 +17,9 @@ use super::{
     Answer, Preview, Refusal,
     balancer::Balancer,
     guard::broken_listeners,
-    http_guard, own_address,
+    http_guard,
+    left_out::left_out,
+    own_address,
     preview_inputs::{self, PreviewInputs},
     request::{failed, invalid},
     run::Agent,
@@ -105,7 +107,7 @@ impl Known {
         let differences = self.document.differences(document);
         let scaling = self.scaling.changes(&config);
         let config = self.scaling.with_members(config);
-        let (impact, waiting) = match &self.balancer {
+        let (impact, waiting, left_out) = match &self.balancer {
             Some(balancer) => balancer.impact(&config)?,
             None => Default::default(),
         };
@@ -114,16 +116,19 @@ impl Known {
         let present = self.balancer.as_ref().map(|balancer| &balancer.config);
         let refused = own_address::newly_taken_addresses(present, &config)?;
         warnings.extend(refused.into_iter().map(|text| format!("REFUSED: {text}")));
-        Ok(Preview { differences, impact, scaling, warnings })
+        Ok(Preview { differences, impact, scaling, left_out, warnings })
     }
 }
 
 impl KnownBalancer {
     /// Effect of a configuration on flows. Targets that have not been checked yet count as healthy,
-    /// and as reachable. Also the listeners that would wait for them.
-    fn impact(&self, config: &Config) -> Result<(Impact, Vec<String>), Refusal> {
+    /// and as reachable. Also the listeners that would wait for them, and objects in service that it
+    /// leaves out.
+    fn impact(&self, config: &Config) -> Result<(Impact, Vec<String>, Vec<String>), Refusal> {
         let (mut health, mut drained) = (Cow::Borrowed(&self.health), Cow::Borrowed(&self.drained));
         let renamed = plan::renamed(config, &self.tables);
+        let left_out =
+            left_out(&self.config, config, &renamed, &self.targets.iter().collect::<Vec<_>>());
         plan::carry_over_into(&renamed, &mut health, &mut drained);
         let plan = self.plan(config, &health, &drained, &self.next_hops).map_err(invalid)?;
         let there = &self.tables.listeners;
@@ -150,7 +155,8 @@ impl KnownBalancer {
             .each_remembered(|hash, target| comparison.count(hash, target))
             .map_err(failed)?;
         let target_groups = comparison.impact();
-        Ok((Impact { target_groups, left_without_targets: left, broken_connections }, waiting))
+        let impact = Impact { target_groups, left_without_targets: left, broken_connections };
+        Ok((impact, waiting, left_out))
     }
 
     /// The plan for a configuration once all its new targets are in service.

@@ -11,7 +11,7 @@ use lb_store::{Revision, RevisionHead, StoreError};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{EventLog, Proxies, ProxySnapshot, Snapshot, config_file};
+use super::{EventLog, Proxies, ProxySnapshot, Snapshot, TargetDescription, config_file};
 
 /// A requested change.
 #[derive(Debug)]
@@ -22,6 +22,10 @@ pub struct Request {
     pub base: Option<u64>,
     /// Whether listeners may be left without targets.
     pub force: bool,
+    /// Whether a configuration may leave out objects that are in service.
+    pub prune: bool,
+    /// Why, for the history; may be empty.
+    pub message: String,
     /// What.
     pub action: Action,
 }
@@ -84,6 +88,15 @@ pub enum Question {
     Preview(Box<Document>),
     /// All of a scaled group.
     Scaling(String),
+    /// All about one target.
+    Target {
+        /// The group's name.
+        group: String,
+        /// Its address.
+        address: IpAddr,
+        /// Its port; may be left out when the address alone names the target.
+        port: Option<u16>,
+    },
 }
 
 /// What the loop says.
@@ -99,6 +112,8 @@ pub enum Answer {
     Preview(Box<Preview>),
     /// A scaled group.
     Scaling(Box<ScalingView>),
+    /// A target.
+    Target(Box<TargetDescription>),
 }
 
 /// What a change would do.
@@ -110,6 +125,8 @@ pub struct Preview {
     pub impact: Impact,
     /// To the number of members of scaled groups, at once.
     pub scaling: Vec<String>,
+    /// Objects in service that the configuration leaves out.
+    pub left_out: Vec<String>,
     /// Warnings about the configuration.
     pub warnings: Vec<String>,
 }
@@ -164,8 +181,24 @@ pub(super) fn failed(error: impl Into<anyhow::Error>) -> Refusal {
     Refusal::Failed(format!("{:#}", error.into()))
 }
 
-/// The answer of a successful request; one line for people.
-pub type Outcome = Result<String, Refusal>;
+/// What a request has done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// A line for people, and a line for each warning.
+    pub said: String,
+    /// The revision that it made, if it changed the configuration.
+    pub revision: Option<u64>,
+}
+
+impl From<String> for Done {
+    /// Nothing in the configuration has changed.
+    fn from(said: String) -> Self {
+        Self { said, revision: None }
+    }
+}
+
+/// The answer to a request.
+pub type Outcome = Result<Done, Refusal>;
 
 /// The API's handle of the agent.
 #[derive(Clone, Debug)]

@@ -21,6 +21,7 @@ use tokio::{
 
 use super::{
     AgentHandle, AgentOptions, Ask, EventLog, Frontend, Refusal, Snapshot,
+    actor::Actor,
     api_thread::ApiThread,
     balancer::{Balancer, Prepared, Reconciled},
     change_lines::ChangeLines,
@@ -105,6 +106,8 @@ pub(super) struct Agent {
     pub(super) proxies: Arc<Proxies>,
     pub(super) reading: FileReading,
     pub(super) change_lines: ChangeLines,
+    /// Whose request is being carried out.
+    pub(super) actor: Option<Actor>,
     /// When a failed write is tried again, and the length of the wait.
     pub(super) retry: Option<(time::Instant, Duration)>,
 }
@@ -155,6 +158,7 @@ impl Agent {
             proxies: Arc::default(),
             reading: FileReading::default(),
             change_lines: ChangeLines::default(),
+            actor: None,
             retry: None,
             options,
         };
@@ -356,7 +360,13 @@ impl Agent {
                 self.retry = None;
                 self.tunnel.update(balancer.probe_paths());
                 self.resolver.attached(balancer.ingress());
-                self.events.add(events.into_iter());
+                let sign = |mut event| {
+                    if let Some(actor) = &self.actor {
+                        actor.sign(&mut event);
+                    }
+                    event
+                };
+                self.events.add(events.into_iter().map(sign));
                 if targets_changed {
                     self.follow();
                 }

@@ -10,7 +10,7 @@ use std::{
 
 use lb_common::target::TargetState;
 use lb_config::{Config, TargetGroup, TargetKey};
-use lb_dataplane::StatsSource;
+use lb_dataplane::{Stats, StatsSource};
 use lb_plan::{
     TargetReport,
     warning::{Warning, WarningKind},
@@ -21,7 +21,9 @@ use lb_scaling::{
 };
 use lb_store::Store;
 
-use super::{Answer, Event, Outcome, Refusal, answers::translates, balancer::Balancer, run::Agent};
+use super::{
+    Answer, Done, Event, Outcome, Refusal, answers::translates, balancer::Balancer, run::Agent,
+};
 
 /// Where scaled groups are stored, if there is a state directory.
 struct Groups<'store>(Option<&'store mut dyn Store>);
@@ -119,7 +121,7 @@ impl Agent {
     pub(super) fn scale_command(&mut self, group: &str, command: &ScaleCommand) -> Outcome {
         let said = self.scaling.command(group, command, &mut Groups(self.source.store()));
         self.follow_members();
-        said.map_err(|error| match error {
+        said.map(Done::from).map_err(|error| match error {
             CommandError::NotStored(_) => Refusal::Failed(error.to_string()),
             other => Refusal::Invalid(other.to_string()),
         })
@@ -213,7 +215,7 @@ impl Balancer {
         let is_counted = |report: &&TargetReport| watched.get(&report.key.group) == Some(&true);
         let counted: Vec<&TargetReport> = self.plan.targets.iter().filter(is_counted).collect();
         let ids: Vec<u16> = counted.iter().map(|report| report.id).filter(|id| *id > 0).collect();
-        let read = if ids.is_empty() { Ok(Default::default()) } else { stats.read(&[], &ids) };
+        let read = if ids.is_empty() { Ok(Stats::default()) } else { stats.read(&[], &ids) };
         let flows = self.translated_flows(watched, stats);
         for report in self.plan.targets.iter() {
             let Some(group) = seen.get_mut(&report.key.group) else { continue };

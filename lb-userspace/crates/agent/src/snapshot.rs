@@ -200,6 +200,7 @@ pub struct TargetGroupView {
 
 /// One target.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[expect(clippy::struct_excessive_bools, reason = "fields of the API")]
 pub struct TargetView {
     /// Its group.
     pub group: String,
@@ -226,6 +227,10 @@ pub struct TargetView {
     /// Remaining seconds for which it keeps its flows, while it takes no new ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keeps_flows_for: Option<u32>,
+    /// Who drained it, when and why, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    pub drain: Option<DrainView>,
     /// Its part of the group's hash space, or of its requests by weight, 0 to 1.
     pub share: f64,
     /// Index of its traffic counters.
@@ -233,6 +238,17 @@ pub struct TargetView {
     /// Whether the proxy reaches it, so that the data path counts nothing for it.
     #[serde(default)]
     pub proxied: bool,
+}
+
+/// The drain of a target.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DrainView {
+    /// Who drained it.
+    pub who: String,
+    /// Why; empty when nothing was said.
+    pub reason: String,
+    /// When, in seconds since 1970.
+    pub at: u64,
 }
 
 /// The health checker.

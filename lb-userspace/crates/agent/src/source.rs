@@ -8,7 +8,7 @@ pub(super) use lb_files::file_watch::{SETTLE, watch};
 use lb_health::Programs;
 use lb_store::{Commit, Embedded, Runtime, Store, StoreError};
 
-use super::{AgentOptions, Refusal, config_file};
+use super::{AgentOptions, Done, Refusal, config_file};
 
 /// Warnings of a file that are logged at a time.
 const WARNINGS_MAX: usize = 20;
@@ -92,9 +92,10 @@ impl Source {
     }
 
     /// Keeps a new desired state; says which revision it is.
-    pub(super) fn commit(&mut self, commit: Commit) -> Result<String, Refusal> {
-        let revision = self.editable()?.commit(commit)?;
-        Ok(format!("revision {}: {}", revision.head.number, revision.head.what))
+    pub(super) fn commit(&mut self, commit: Commit) -> Result<Done, Refusal> {
+        let head = &self.editable()?.commit(commit)?.head;
+        let said = format!("revision {}: {}", head.number, head.what);
+        Ok(Done { said, revision: Some(head.number) })
     }
 
     /// Where state is kept; `None` if there is no such place.

@@ -10,10 +10,11 @@ use lb_config::Config;
 use lb_dataplane::{Attached, clock};
 use lb_health::Scheduler;
 use lb_plan::{self as plan, GroupTable, Reason, TargetReport};
+use lb_store::Drain;
 
 use super::{
-    AgentOptions, AttachedInterface, ListenerView, MapsView, Snapshot, TargetGroupView, TargetView,
-    balancer::Balancer, http_view, state_name::state_name,
+    AgentOptions, AttachedInterface, DrainView, ListenerView, MapsView, Snapshot, TargetGroupView,
+    TargetView, balancer::Balancer, http_view, state_name::state_name,
 };
 
 /// What is counted of a group.
@@ -31,41 +32,16 @@ pub(super) fn describe(
     options: &AgentOptions,
     snapshot: &mut Snapshot,
 ) {
-    let Balancer { data_path, config, plan, drained, .. } = balancer;
+    let Balancer { data_path, config, plan, .. } = balancer;
     let tables = &plan.tables;
     snapshot.interfaces = data_path.attached().iter().map(interface).collect();
-    let mut listeners: Vec<ListenerView> = config
-        .listeners
-        .iter()
-        .map(|listener| {
-            let id = plan::listener_id(listener, tables).unwrap_or(0);
-            let sorry = listener.sorry_target_group.as_ref();
-            let active = sorry.filter(|_| plan.sorry.contains(&id));
-            ListenerView {
-                name: listener.name.clone(),
-                address: listener.shown_address(),
-                port: listener.ports.into(),
-                protocol: listener.protocol.to_string(),
-                target_group: listener.target_group.clone(),
-                active_target_group: active.unwrap_or(&listener.target_group).clone(),
-                id,
-                proxied: false,
-            }
-        })
-        .collect();
-    listeners.extend(http_view::listeners(config));
-    snapshot.listeners = listeners;
+    snapshot.listeners = listeners(balancer).chain(http_view::listeners(config)).collect();
     let backups = backups(config);
     snapshot.targets = plan
         .targets
         .iter()
         .chain(&balancer.http.reports)
-        .map(|report| {
-            let view = target(report, drained.contains(&report.key), scheduler);
-            let backup =
-                backups.contains(&(&*report.key.group, report.key.address, report.key.port));
-            TargetView { backup, proxied: balancer.http.has_group(&report.key), ..view }
-        })
+        .map(|report| target_of(balancer, &backups, report, scheduler))
         .collect();
     snapshot.target_groups = target_groups(balancer);
     let AgentOptions { limits, sizes, .. } = options;
@@ -125,6 +101,7 @@ fn target_groups(balancer: &Balancer) -> Vec<TargetGroupView> {
             targets,
             healthy,
             fail_open,
+            minimum_healthy: group.minimum_healthy.of(group.targets.len()),
             ..TargetGroupView::default()
         }
     });
@@ -132,8 +109,11 @@ fn target_groups(balancer: &Balancer) -> Vec<TargetGroupView> {
     views
 }
 
-/// The backup targets, by group, address and port.
-fn backups(config: &Config) -> BTreeSet<(&str, IpAddr, u16)> {
+/// Backup targets, by group, address and port.
+pub(super) type Backups<'a> = BTreeSet<(&'a str, IpAddr, u16)>;
+
+/// The backup targets.
+pub(super) fn backups(config: &Config) -> Backups<'_> {
     config
         .target_groups
         .iter()
@@ -141,6 +121,44 @@ fn backups(config: &Config) -> BTreeSet<(&str, IpAddr, u16)> {
         .filter(|(_, target)| target.backup)
         .map(|(group, target)| (group, target.address, target.port))
         .collect()
+}
+
+/// Listeners of packets, in the configuration's order.
+pub(super) fn listeners(balancer: &Balancer) -> impl Iterator<Item = ListenerView> + '_ {
+    let Balancer { config, plan, .. } = balancer;
+    config.listeners.iter().map(|listener| {
+        let id = plan::listener_id(listener, &plan.tables).unwrap_or(0);
+        let sorry = listener.sorry_target_group.as_ref();
+        let active = sorry.filter(|_| plan.sorry.contains(&id));
+        ListenerView {
+            name: listener.name.clone(),
+            address: listener.shown_address(),
+            port: listener.ports.into(),
+            protocol: listener.protocol.to_string(),
+            target_group: listener.target_group.clone(),
+            active_target_group: active.unwrap_or(&listener.target_group).clone(),
+            id,
+            proxied: false,
+        }
+    })
+}
+
+/// One target.
+pub(super) fn target_of(
+    balancer: &Balancer,
+    backups: &Backups<'_>,
+    report: &TargetReport,
+    scheduler: &Scheduler,
+) -> TargetView {
+    let Balancer { drained, drain_notes, http, .. } = balancer;
+    let key = &report.key;
+    TargetView {
+        backup: backups.contains(&(&*key.group, key.address, key.port)),
+        drained: drained.contains(key),
+        drain: drain_notes.get(key).map(drain),
+        proxied: http.has_group(key),
+        ..target(report, scheduler)
+    }
 }
 
 fn interface(attached: &Attached) -> AttachedInterface {
@@ -154,7 +172,12 @@ fn interface(attached: &Attached) -> AttachedInterface {
     }
 }
 
-fn target(report: &TargetReport, drained: bool, scheduler: &Scheduler) -> TargetView {
+fn drain(drain: &Drain) -> DrainView {
+    let Drain { who, reason, at, .. } = drain.clone();
+    DrainView { who, reason, at }
+}
+
+fn target(report: &TargetReport, scheduler: &Scheduler) -> TargetView {
     // The plan has what the deciding probe saw; the checker has what the latest one saw. Reason and
     // detail are of the same one.
     let latest = scheduler.health(&report.key).filter(|health| {
@@ -169,16 +192,14 @@ fn target(report: &TargetReport, drained: bool, scheduler: &Scheduler) -> Target
         address: Some(report.key.address),
         port: report.key.port,
         weight: report.weight,
-        backup: false,
         state: state_name(report.shown_state()).to_owned(),
         reason: reason.map(|reason| reason.to_string()).unwrap_or_default(),
         detail,
-        drained,
         leaving: report.leaving,
         keeps_flows_for: report.until.map(|until| until.saturating_sub(clock::seconds())),
         share: report.share,
         id: report.id,
-        proxied: false,
+        ..TargetView::default()
     }
 }
 

@@ -11,14 +11,26 @@ use super::{
     error_responses::{Conflict, NotFound, Outdated, TooLarge, Unavailable, Wrong},
     extract::{Body, InPath, InQuery},
     failure::Failure,
-    parameters::{Base, Changed, Forced, OfGroup, OfRevision, OfTarget, Removed},
+    parameters::{Applied, Base, Changed, Forced, OfGroup, OfRevision, OfTarget, Reason, Removed},
 };
 
 type Done = Result<Json<Message>, Failure>;
 
-async fn ask(context: &Context, who: Caller, base: Base, force: bool, action: Action) -> Done {
-    let request = Request { who: who.name, base: base.0, force, action };
-    Ok(Json(Message { message: context.agent.ask(request).await? }))
+/// On which conditions a change is made, and why.
+#[derive(Default)]
+pub(super) struct Terms {
+    pub(super) base: Option<u64>,
+    pub(super) force: bool,
+    pub(super) prune: bool,
+    pub(super) message: Option<Reason>,
+}
+
+pub(super) async fn ask(context: &Context, who: Caller, terms: Terms, action: Action) -> Done {
+    let Terms { base, force, prune, message } = terms;
+    let message = message.unwrap_or_default().0;
+    let request = Request { who: who.name, base, force, prune, message, action };
+    let lb_agent::Done { said, revision } = context.agent.ask(request).await?;
+    Ok(Json(Message { message: said, revision }))
 }
 
 /// Replaces the configuration.
@@ -26,7 +38,7 @@ async fn ask(context: &Context, who: Caller, base: Base, force: bool, action: Ac
     put,
     path = "/v1/config",
     tag = "configuration",
-    params(Base, Forced),
+    params(Base, Applied),
     request_body = Document,
     responses(
         (status = 200, body = Message, description = "Done; a line for people"),
@@ -40,12 +52,13 @@ async fn ask(context: &Context, who: Caller, base: Base, force: bool, action: Ac
 pub(super) async fn apply(
     State(context): State<Context>,
     Extension(who): Extension<Caller>,
-    base: Base,
-    InQuery(Forced { force }): InQuery<Forced>,
+    Base(base): Base,
+    InQuery(Applied { force, prune, message }): InQuery<Applied>,
     Body(document): Body<Document>,
 ) -> Done {
     context.agent.check_files(document.clone()).await?;
-    ask(&context, who, base, force, Action::Apply(Box::new(document))).await
+    let terms = Terms { base, force, prune, message };
+    ask(&context, who, terms, Action::Apply(Box::new(document))).await
 }
 
 /// Makes the configuration of a revision a new revision.
@@ -66,8 +79,8 @@ pub(super) async fn apply(
 pub(super) async fn rollback(
     State(context): State<Context>,
     Extension(who): Extension<Caller>,
-    base: Base,
-    InQuery(Forced { force }): InQuery<Forced>,
+    Base(base): Base,
+    InQuery(Forced { force, message }): InQuery<Forced>,
     InPath(OfRevision { number }): InPath<OfRevision>,
 ) -> Done {
     // The change itself reports a missing revision.
@@ -75,7 +88,8 @@ pub(super) async fn rollback(
     {
         context.agent.check_files(revision.document).await?;
     }
-    ask(&context, who, base, force, Action::Rollback(number)).await
+    let terms = Terms { base, force, message, ..Terms::default() };
+    ask(&context, who, terms, Action::Rollback(number)).await
 }
 
 /// Registers a target.
@@ -97,12 +111,12 @@ pub(super) async fn rollback(
 pub(super) async fn target_add(
     State(context): State<Context>,
     Extension(who): Extension<Caller>,
-    base: Base,
+    Base(base): Base,
     InPath(OfGroup { group }): InPath<OfGroup>,
     Body(TargetAdd { address, port, weight }): Body<TargetAdd>,
 ) -> Done {
     let edit = Edit::AddTarget { group, address, port, weight };
-    ask(&context, who, base, false, Action::Edit(edit)).await
+    ask(&context, who, Terms { base, ..Terms::default() }, Action::Edit(edit)).await
 }
 
 /// Deregisters a target.
@@ -122,11 +136,12 @@ pub(super) async fn target_add(
 pub(super) async fn target_remove(
     State(context): State<Context>,
     Extension(who): Extension<Caller>,
-    base: Base,
+    Base(base): Base,
     InPath(OfTarget { group, address }): InPath<OfTarget>,
-    InQuery(Removed { port, now, force }): InQuery<Removed>,
+    InQuery(Removed { port, now, force, message }): InQuery<Removed>,
 ) -> Done {
-    ask(&context, who, base, force, Action::TargetRemove { group, address, port, now }).await
+    let terms = Terms { base, force, message, ..Terms::default() };
+    ask(&context, who, terms, Action::TargetRemove { group, address, port, now }).await
 }
 
 /// Changes the weight of a target, or drains it.
@@ -148,9 +163,9 @@ pub(super) async fn target_remove(
 pub(super) async fn target_patch(
     State(context): State<Context>,
     Extension(who): Extension<Caller>,
-    base: Base,
+    Base(base): Base,
     InPath(OfTarget { group, address }): InPath<OfTarget>,
-    InQuery(Changed { port, force }): InQuery<Changed>,
+    InQuery(Changed { port, force, message }): InQuery<Changed>,
     Body(patch): Body<TargetPatch>,
 ) -> Done {
     if force && who.role < Role::Configure {
@@ -168,5 +183,5 @@ pub(super) async fn target_patch(
         }
         _ => return Err(Failure::bad_request("set either `weight` or `drain`")),
     };
-    ask(&context, who, base, force, action).await
+    ask(&context, who, Terms { base, force, message, ..Terms::default() }, action).await
 }

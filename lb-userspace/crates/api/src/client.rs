@@ -1,5 +1,6 @@
 //! The command line's side of the API.
 
+mod changes;
 mod error;
 mod feed;
 
@@ -17,17 +18,18 @@ use hyper::{
     client::conn::http1,
 };
 use hyper_util::rt::TokioIo;
-use lb_agent::{Events, Snapshot};
+use lb_agent::{Events, Snapshot, TargetDescription};
 use lb_config::{Difference, Document, Protocol};
 use lb_scaling::{ScaleCommand, ScalingView};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::timeout;
 
 use super::{
-    CapacityLimits, ConfigurationView, ErrorBody, ExplainView, Message, PreviewView, RevisionView,
-    RevisionsView, StatsView, TargetAdd, TargetPatch, Transport,
+    CapacityLimits, ConfigurationView, ErrorBody, ExplainView, PreviewView, RevisionView,
+    RevisionsView, StatsView, Transport,
 };
 
+pub use changes::Terms;
 pub use error::ClientError;
 pub use feed::ProxyFeed;
 
@@ -36,22 +38,6 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Longest answer: the state of as many targets as the maps hold takes a third of it.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
-
-/// On which conditions a change is wanted.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Terms {
-    /// The revision that it was made from: another one in between is an error.
-    pub base: Option<u64>,
-    /// Whether listeners may be left without targets.
-    pub force: bool,
-}
-
-impl Terms {
-    /// What a path says of them.
-    fn query(self) -> &'static str {
-        if self.force { "?force=true" } else { "" }
-    }
-}
 
 /// A stream of states and events.
 #[derive(Debug)]
@@ -109,6 +95,17 @@ impl Client {
     /// The agent's state.
     pub async fn status(&self) -> Result<Snapshot, ClientError> {
         self.ask(Method::GET, "/v1/status", None::<&()>).await
+    }
+
+    /// All that is known of one target.
+    pub async fn describe_target(
+        &self,
+        group: &str,
+        address: IpAddr,
+        port: Option<u16>,
+    ) -> Result<TargetDescription, ClientError> {
+        let path = changes::target_path(group, address, port, std::iter::empty());
+        self.ask(Method::GET, &path, None::<&()>).await
     }
 
     /// The counters.
@@ -216,18 +213,6 @@ impl Client {
         self.ask(Method::GET, &path, None::<&()>).await
     }
 
-    /// Makes this the desired state.
-    pub async fn apply(&self, document: &Document, terms: Terms) -> Result<String, ClientError> {
-        let path = format!("/v1/config{}", terms.query());
-        self.change_from(terms.base, Method::PUT, &path, Some(document)).await
-    }
-
-    /// Makes what an earlier revision said the desired state.
-    pub async fn rollback(&self, number: u64, terms: Terms) -> Result<String, ClientError> {
-        let path = format!("/v1/revisions/{number}/rollback{}", terms.query());
-        self.change_from(terms.base, Method::POST, &path, None::<&()>).await
-    }
-
     /// All of a scaled group.
     pub async fn scaling(&self, group: &str) -> Result<ScalingView, ClientError> {
         let path = format!("/v1/target-groups/{}/scaling", escape(group));
@@ -248,60 +233,6 @@ impl Client {
     ) -> Result<String, ClientError> {
         let path = format!("/v1/target-groups/{}/scaling/limits", escape(group));
         self.change(Method::PATCH, &path, Some(limits)).await
-    }
-
-    /// Registers a target.
-    pub async fn target_add(&self, group: &str, target: &TargetAdd) -> Result<String, ClientError> {
-        let path = format!("/v1/target-groups/{}/targets", escape(group));
-        self.change(Method::POST, &path, Some(target)).await
-    }
-
-    /// Deregisters a target; `now` ends its flows, `force` removes also the last one of a listener.
-    pub async fn target_remove(
-        &self,
-        group: &str,
-        address: IpAddr,
-        port: Option<u16>,
-        now: bool,
-        force: bool,
-    ) -> Result<String, ClientError> {
-        let more = [(now, "now=true"), (force, "force=true")];
-        let more = more.iter().filter(|(given, _)| *given).map(|(_, text)| *text);
-        let path = target_path(group, address, port, more);
-        self.change(Method::DELETE, &path, None::<&()>).await
-    }
-
-    /// Changes a target.
-    pub async fn target_patch(
-        &self,
-        group: &str,
-        address: IpAddr,
-        port: Option<u16>,
-        change: &TargetPatch,
-        force: bool,
-    ) -> Result<String, ClientError> {
-        let path = target_path(group, address, port, force.then_some("force=true").into_iter());
-        self.change(Method::PATCH, &path, Some(change)).await
-    }
-
-    async fn change(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<&impl Serialize>,
-    ) -> Result<String, ClientError> {
-        self.change_from(None, method, path, body).await
-    }
-
-    async fn change_from(
-        &self,
-        base: Option<u64>,
-        method: Method,
-        path: &str,
-        body: Option<&impl Serialize>,
-    ) -> Result<String, ClientError> {
-        let Message { message } = self.ask_from(base, method, path, body).await?;
-        Ok(message)
     }
 
     async fn ask<T: DeserializeOwned>(
@@ -365,18 +296,6 @@ impl Client {
     fn garbled(&self, reason: &impl ToString) -> ClientError {
         ClientError::Garbled { path: self.transport.name(), reason: reason.to_string() }
     }
-}
-
-fn target_path(
-    group: &str,
-    address: IpAddr,
-    port: Option<u16>,
-    more: impl Iterator<Item = &'static str>,
-) -> String {
-    let port = port.map(|port| format!("port={port}"));
-    let query: Vec<String> = port.into_iter().chain(more.map(str::to_owned)).collect();
-    let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
-    format!("/v1/target-groups/{}/targets/{address}{query}", escape(group))
 }
 
 /// A name as a part of a path (RFC 3986): whatever is not unreserved is written as its bytes.

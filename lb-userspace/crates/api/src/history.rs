@@ -71,10 +71,19 @@ pub(super) async fn preview(
     Extension(caller): Extension<Caller>,
     Unread(received): Unread,
 ) -> Result<Json<PreviewView>, Failure> {
+    previewed(context, caller, move || from_json::<Document>(&received)).await
+}
+
+/// The effect of a document, which is made where it may take long.
+pub(super) async fn previewed(
+    context: Context,
+    caller: Caller,
+    make: impl FnOnce() -> Result<Document, Failure> + Send + 'static,
+) -> Result<Json<PreviewView>, Failure> {
     let turn = context.previews.take(caller.role).await?;
     // A separate task: the turn ends with the preview, also when its caller has gone away.
     let previewed = tokio::spawn(async move {
-        let document = spawn_blocking(move || from_json::<Document>(&received)).await;
+        let document = spawn_blocking(make).await;
         let document = document.map_err(broken)??;
         let hidden = hides_secrets_from(&caller).then(|| document.clone());
         let question = Question::Preview(Box::new(document));
@@ -94,13 +103,15 @@ pub(super) async fn preview(
         drop(turn);
         Ok(*preview)
     });
-    let Preview { differences, impact, scaling, warnings } = previewed.await.map_err(broken)??;
+    let Preview { differences, impact, scaling, left_out, warnings } =
+        previewed.await.map_err(broken)??;
     Ok(Json(PreviewView {
         differences,
         target_groups: impact.target_groups,
         left_without_targets: impact.left_without_targets,
         broken_connections: impact.broken_connections,
         scaling,
+        left_out,
         warnings,
     }))
 }

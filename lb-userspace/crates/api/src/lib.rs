@@ -20,6 +20,7 @@ mod listener_sockets;
 mod model;
 mod openapi;
 mod parameters;
+mod parts;
 mod proxies;
 mod router;
 mod scaling;
@@ -38,7 +39,8 @@ pub use explain::ExplainView;
 pub use listener_sockets::ListenerSockets;
 pub use model::{
     CapacityLimits, ConfigurationView, CounterView, DropView, ErrorBody, ListenerTraffic, Message,
-    PreviewView, RevisionView, RevisionsView, StatsView, TargetAdd, TargetPatch, TargetTraffic,
+    PartChanges, PreviewView, RevisionView, RevisionsView, StatsView, TargetAdd, TargetPatch,
+    TargetTraffic,
 };
 pub use openapi::document as openapi_document;
 pub use socket::{BindError, SocketFile};

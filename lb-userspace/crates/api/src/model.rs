@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use lb_config::{Difference, Document};
+use lb_config::{Change, Difference, Document};
 use lb_plan::GroupImpact;
 use lb_store::RevisionHead;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -94,8 +94,21 @@ pub struct PreviewView {
     #[serde(default)]
     #[schema(required = true)]
     pub scaling: Vec<String>,
+    /// Objects in service that it leaves out; `PUT /v1/config` needs `prune`.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub left_out: Vec<String>,
     /// Warnings about the configuration.
     pub warnings: Vec<String>,
+}
+
+/// `POST /v1/config/changes`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PartChanges {
+    /// The changes, in the order in which they are made.
+    #[schema(min_items = 1, max_items = 1000)]
+    pub changes: Vec<Change>,
 }
 
 /// `GET /v1/revisions`.
@@ -123,6 +136,10 @@ pub struct RevisionView {
 pub struct Message {
     /// A line for people, and a line for each warning.
     pub message: String,
+    /// The revision that the change made; absent when the configuration did not change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = usize, required = false)]
+    pub revision: Option<u64>,
 }
 
 /// The reason why the request failed.

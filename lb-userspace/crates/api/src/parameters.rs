@@ -41,6 +41,16 @@ pub(super) struct OfTarget {
     pub(super) address: IpAddr,
 }
 
+/// Which of several targets of an address.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OnPort {
+    /// Port of the target, where the address alone does not name it.
+    #[param(maximum = 65535)]
+    pub(super) port: Option<u16>,
+}
+
 /// A revision of the path.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
@@ -170,6 +180,47 @@ pub(super) struct Forced {
     #[serde(default)]
     #[param(value_type = Option<bool>)]
     pub(super) force: bool,
+    /// Why, for the history: at most 1,000 characters.
+    #[param(value_type = Option<String>, max_length = 1000)]
+    pub(super) message: Option<Reason>,
+}
+
+/// How a configuration is replaced.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Applied {
+    /// Whether listeners may be left without targets that take flows; default: false.
+    #[serde(default)]
+    #[param(value_type = Option<bool>)]
+    pub(super) force: bool,
+    /// Whether objects in service that the configuration leaves out are removed; default: false,
+    /// the change is refused.
+    #[serde(default)]
+    #[param(value_type = Option<bool>)]
+    pub(super) prune: bool,
+    /// Why, for the history: at most 1,000 characters.
+    #[param(value_type = Option<String>, max_length = 1000)]
+    pub(super) message: Option<Reason>,
+}
+
+/// Why a change is made, in the words of who asks.
+#[derive(Default)]
+pub(super) struct Reason(pub(super) String);
+
+/// Characters of a reason.
+const REASON_MAX: usize = 1000;
+
+impl<'text> Deserialize<'text> for Reason {
+    fn deserialize<D: Deserializer<'text>>(text: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(text)?;
+        let count = text.chars().count();
+        if count > REASON_MAX {
+            let message = format!("`message` has {count} characters; at most {REASON_MAX}");
+            return Err(D::Error::custom(message));
+        }
+        Ok(Self(text))
+    }
 }
 
 /// How a target is changed.
@@ -184,6 +235,9 @@ pub(super) struct Changed {
     #[serde(default)]
     #[param(value_type = Option<bool>)]
     pub(super) force: bool,
+    /// Why, for the history: at most 1,000 characters.
+    #[param(value_type = Option<String>, max_length = 1000)]
+    pub(super) message: Option<Reason>,
 }
 
 /// How a target is removed.
@@ -202,6 +256,9 @@ pub(super) struct Removed {
     #[serde(default)]
     #[param(value_type = Option<bool>)]
     pub(super) force: bool,
+    /// Why, for the history: at most 1,000 characters.
+    #[param(value_type = Option<String>, max_length = 1000)]
+    pub(super) message: Option<Reason>,
 }
 
 /// Where a stream begins.

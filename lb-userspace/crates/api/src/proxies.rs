@@ -145,5 +145,5 @@ pub(super) async fn report(
         text.retain(|one| one == '\n' || !one.is_control());
     }
     context.agent.proxies().report(report);
-    Ok(Json(Message { message: "reported".to_owned() }))
+    Ok(Json(Message { message: "reported".to_owned(), revision: None }))
 }

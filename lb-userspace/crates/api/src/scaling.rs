@@ -1,7 +1,7 @@
 //! Routes of scaled groups: what one has decided and done, and what people ask of it.
 
 use axum::{Extension, Json, extract::State};
-use lb_agent::{Action, Answer, Question, Request};
+use lb_agent::{Action, Answer, Done, Question, Request};
 use lb_config::Edit;
 use lb_scaling::{ScaleCommand, ScalingView};
 
@@ -60,8 +60,7 @@ pub(super) async fn command(
     Body(command): Body<ScaleCommand>,
 ) -> Result<Json<Message>, Failure> {
     let action = Action::Scale { group, command };
-    let request = Request { who: who.name, base: None, force: false, action };
-    Ok(Json(Message { message: context.agent.ask(request).await? }))
+    ask(&context, who, None, action).await
 }
 
 /// Changes the capacity limits in the configuration.
@@ -91,6 +90,17 @@ pub(super) async fn limits(
         return Err(Failure::bad_request("set `min`, `max` or both"));
     }
     let action = Action::Edit(Edit::LimitCapacity { group, min, max });
-    let request = Request { who: who.name, base: base.0, force: false, action };
-    Ok(Json(Message { message: context.agent.ask(request).await? }))
+    ask(&context, who, base.0, action).await
+}
+
+async fn ask(
+    context: &Context,
+    who: Caller,
+    base: Option<u64>,
+    action: Action,
+) -> Result<Json<Message>, Failure> {
+    let request =
+        Request { who: who.name, base, force: false, prune: false, message: String::new(), action };
+    let Done { said, revision } = context.agent.ask(request).await?;
+    Ok(Json(Message { message: said, revision }))
 }

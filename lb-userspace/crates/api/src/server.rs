@@ -8,7 +8,9 @@ use axum::{
 };
 use tokio::task::spawn_blocking;
 
-use lb_agent::{ListenerView, Snapshot, TargetGroupView, TargetView};
+use lb_agent::{
+    Answer, ListenerView, Question, Snapshot, TargetDescription, TargetGroupView, TargetView,
+};
 use lb_dataplane::ExplainError;
 use serde::Serialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -19,13 +21,13 @@ use super::{
     changes,
     context::Context,
     documents,
-    error_responses::{Unavailable, Wrong},
+    error_responses::{NotFound, Unavailable, Wrong},
     events,
-    extract::InQuery,
+    extract::{InPath, InQuery},
     failure::Failure,
     history,
-    parameters::{Ends, Part, PartOfTargets},
-    proxies, read_stats, scaling, watch,
+    parameters::{Ends, OfTarget, OnPort, Part, PartOfTargets},
+    parts, proxies, read_stats, scaling, watch,
 };
 
 /// The routes, each with its description.
@@ -43,12 +45,14 @@ pub(super) fn described_routes() -> OpenApiRouter<Context> {
         .routes(routes!(proxies::feed))
         .routes(routes!(history::configuration, changes::apply))
         .routes(routes!(history::preview))
+        .routes(routes!(parts::change_parts))
+        .routes(routes!(parts::preview_changes))
         .routes(routes!(history::revisions))
         .routes(routes!(history::revision))
         .routes(routes!(history::differences))
         .routes(routes!(changes::rollback))
         .routes(routes!(changes::target_add))
-        .routes(routes!(changes::target_patch, changes::target_remove))
+        .routes(routes!(describe_target, changes::target_patch, changes::target_remove))
         .routes(routes!(scaling::describe, scaling::command))
         .routes(routes!(scaling::limits))
         .routes(routes!(documents::openapi))
@@ -131,6 +135,30 @@ async fn targets(
     let snapshot = context.agent.snapshot().await;
     let wanted = |target: &&TargetView| group.as_ref().is_none_or(|name| *name == target.group);
     part(snapshot.targets.iter().filter(wanted), Part { offset, limit })
+}
+
+/// All that is known of one target: its check and the last probes, next hop, history.
+#[utoipa::path(
+    get,
+    path = "/v1/target-groups/{group}/targets/{address}",
+    tag = "targets",
+    params(OfTarget, OnPort),
+    responses(
+        (status = 200, body = TargetDescription, description = "The target"),
+        (status = 400, response = Wrong),
+        (status = 404, response = NotFound),
+        (status = 503, response = Unavailable),
+    )
+)]
+async fn describe_target(
+    State(context): State<Context>,
+    InPath(OfTarget { group, address }): InPath<OfTarget>,
+    InQuery(OnPort { port }): InQuery<OnPort>,
+) -> Result<Json<TargetDescription>, Failure> {
+    match context.agent.question(Question::Target { group, address, port }).await? {
+        Answer::Target(target) => Ok(Json(*target)),
+        _ => Err(history::other_answer()),
+    }
 }
 
 /// The part of a list that is wanted; the header `x-total-count` says how many there are.

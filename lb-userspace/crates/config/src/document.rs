@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use super::{
     error::Position,
+    part_error::PartError,
     tree::{Node, Value},
 };
 
@@ -67,6 +68,9 @@ pub enum EditError {
         /// The group.
         group: String,
     },
+    /// A part cannot be changed.
+    #[error(transparent)]
+    Part(#[from] PartError),
     /// The address alone names several targets.
     #[error("target group {group} has {address} on several ports; name one as ADDRESS:PORT")]
     Ambiguous {
@@ -187,7 +191,7 @@ impl Document {
     }
 }
 
-fn port_of(node: &Node) -> Option<u16> {
+pub(super) fn port_of(node: &Node) -> Option<u16> {
     match node.value {
         Value::Integer(port) => u16::try_from(port).ok(),
         _ => None,

@@ -1,4 +1,4 @@
-//! Changes of single targets: what they do to a document, and how they are kept in its history.
+//! Edits: what they do to a document, and how they are kept in its history.
 //!
 //! A revision is kept as the edit that made it, so what an edit does to a document must never change.
 
@@ -6,10 +6,16 @@ use std::{fmt, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
-use super::document::{Document, EditError};
+use super::{
+    change::Change,
+    document::{Document, EditError},
+};
 
-/// A change of one target, or of one number of a group.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Changes that the history names.
+const CHANGES_NAMED: usize = 3;
+
+/// A change of a document that is not a whole new document.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "edit", rename_all = "snake_case")]
 pub enum Edit {
     /// Registers a target; weight 100 and the group's port unless said otherwise.
@@ -58,6 +64,11 @@ pub enum Edit {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         max: Option<u32>,
     },
+    /// Changes parts by their paths, one after the other.
+    ChangeParts {
+        /// The changes.
+        changes: Vec<Change>,
+    },
 }
 
 impl Edit {
@@ -74,6 +85,15 @@ impl Edit {
                 document.weigh_target(group, *address, *port, *weight)
             }
             Self::LimitCapacity { group, min, max } => document.limit_capacity(group, *min, *max),
+            Self::ChangeParts { changes } => {
+                // A clone shares all that does not change.
+                let mut changed = document.clone();
+                for change in changes {
+                    change.apply(&mut changed)?;
+                }
+                *document = changed;
+                Ok(())
+            }
         }
     }
 }
@@ -95,6 +115,15 @@ impl fmt::Display for Edit {
                 write!(formatter, "capacity limits of {group}:")?;
                 min.map_or(Ok(()), |min| write!(formatter, " min {min}"))?;
                 max.map_or(Ok(()), |max| write!(formatter, " max {max}"))
+            }
+            Self::ChangeParts { changes } => {
+                let named: Vec<String> =
+                    changes.iter().take(CHANGES_NAMED).map(Change::text).collect();
+                formatter.write_str(&named.join(", "))?;
+                match changes.len().saturating_sub(CHANGES_NAMED) {
+                    0 => Ok(()),
+                    more => write!(formatter, " and {more} more"),
+                }
             }
         }
     }

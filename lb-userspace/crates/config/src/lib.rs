@@ -1,6 +1,7 @@
 //! PURE: configuration, from text to a checked [`Config`], or to every error at once. It reads no file:
 //! who has one gives its text, and says what is wrong with the files that it names ([`FileCheck`]).
 
+mod change;
 mod checker;
 mod difference;
 mod document;
@@ -17,6 +18,9 @@ mod named_file;
 mod node_path;
 mod openapi;
 mod own_address;
+mod part;
+mod part_error;
+mod part_path;
 mod pem;
 pub mod plural;
 mod positions;
@@ -32,6 +36,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
+pub use change::Change;
 pub use checker::Checker;
 pub use difference::Difference;
 pub use document::{Document, EditError};
@@ -43,6 +48,9 @@ pub use listener_key::listener_key;
 pub use model::*;
 pub use named_file::NamedFile;
 pub use own_address::{HostAddresses, ListeningSocket, own_address_taken, own_address_text};
+pub use part::Part;
+pub use part_error::PartError;
+pub use part_path::{PartPath, PartPathError, PartStep};
 pub use pem::{PemError, certificates_in, check_key};
 pub use secrets::HIDDEN;
 pub use values::{SEED, seed_of};

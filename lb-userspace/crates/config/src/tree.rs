@@ -127,6 +127,17 @@ impl Node {
         }
     }
 
+    /// Removes the entry of a section; returns whether it was there.
+    pub(super) fn remove(&mut self, key: &str) -> bool {
+        if self.get(key).is_none() {
+            return false;
+        }
+        if let Value::Map(entries) = &mut self.value {
+            Arc::make_mut(entries).retain(|(name, _)| name.as_text() != Some(key));
+        }
+        true
+    }
+
     /// Whether this is the same section as the other (an unchanged clone), not only an equal one.
     pub(super) fn is_same_section(&self, other: &Self) -> bool {
         match (&self.value, &other.value) {

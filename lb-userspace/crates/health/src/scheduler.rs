@@ -18,8 +18,9 @@ use tokio::{sync::mpsc::UnboundedSender, task::JoinHandle, time::Instant};
 
 use self::run::Run;
 use super::{
-    CheckSpec, Descriptors, Health, HealthEvent, Machine, NetworkProber, Probe, Prober,
+    CheckSpec, Descriptors, EndedProbe, Health, HealthEvent, Machine, NetworkProber, Probe, Prober,
     SchedulerStats,
+    recent::Recent,
     schedule::{Random, Schedule},
 };
 
@@ -48,6 +49,7 @@ struct Life {
     /// another thread: it finds another number here, and reports nothing.
     generation: u64,
     machine: Machine,
+    recent: Recent,
 }
 
 impl Scheduler {
@@ -107,6 +109,12 @@ impl Scheduler {
         Some(lock(&checked.life).machine.health().clone())
     }
 
+    /// The last probes of a target, newest first; none of a target that is not checked.
+    #[must_use]
+    pub fn recent(&self, target: &TargetKey) -> Vec<EndedProbe> {
+        self.targets.get(target).map_or_else(Vec::new, |checked| lock(&checked.life).recent.all())
+    }
+
     /// Number of targets being checked.
     #[must_use]
     pub fn targets(&self) -> usize {
@@ -129,6 +137,7 @@ impl Scheduler {
         let life = Arc::new(Mutex::new(Life {
             generation: 0,
             machine: Machine::new(&spec.check, spec.resume),
+            recent: Recent::default(),
         }));
         Checked {
             check: spec.check.clone(),

@@ -46,6 +46,9 @@ pub struct RevisionHead {
     pub who: String,
     /// What changed, for people.
     pub what: String,
+    /// Why, in the words of who wrote it; empty when nothing was said.
+    #[serde(default)]
+    pub message: String,
 }
 
 /// A requested new revision.
@@ -58,6 +61,8 @@ pub struct Commit {
     pub who: String,
     /// What, for people.
     pub what: String,
+    /// Why, in the words of who asks; may be empty.
+    pub message: String,
     /// The configuration.
     pub document: Document,
     /// The edit that makes the document from that of `base`, if it is one.
@@ -73,6 +78,22 @@ pub struct Runtime {
     /// Targets that are drained by a command.
     #[serde(default)]
     pub drained: Vec<TargetKey>,
+    /// Who drained them, and why, where that is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drains: Vec<Drain>,
+}
+
+/// Who drained a target, when, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drain {
+    /// The target.
+    pub target: TargetKey,
+    /// Who.
+    pub who: String,
+    /// Why; empty when nothing was said.
+    pub reason: String,
+    /// When, in seconds since 1970.
+    pub at: u64,
 }
 
 /// Where the desired state is kept. What a call has returned survives a power cut.

@@ -164,7 +164,14 @@ fn act(store: &mut Embedded, number: u8) -> Result<(), StoreError> {
     match number {
         0 => {
             let (who, what) = ("ann".to_owned(), "apply".to_owned());
-            let commit = Commit { base: 0, who, what, document: document(&[1]), edit: None };
+            let commit = Commit {
+                base: 0,
+                who,
+                what,
+                message: String::new(),
+                document: document(&[1]),
+                edit: None,
+            };
             store.commit(commit).map(|_| ())
         }
         3 | 6 => {
@@ -233,7 +240,14 @@ fn the_disk_dies_at_every_write() {
             // It can be written to, and read again.
             let base = store.current().map_or(0, |current| current.head.number);
             let (who, what) = ("bob".to_owned(), "after".to_owned());
-            let commit = Commit { base, who, what, document: document(&[99]), edit: None };
+            let commit = Commit {
+                base,
+                who,
+                what,
+                message: String::new(),
+                document: document(&[99]),
+                edit: None,
+            };
             store.commit(commit).unwrap();
             drop(store);
             let store = again.store().unwrap();

@@ -18,6 +18,8 @@ pub(super) struct Record {
     written_at: u64,
     who: String,
     what: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    message: String,
     /// Number of the revision with the whole document.
     pub(super) document: u64,
     /// The edit from the previous revision to this one; `None` if its document is stored.
@@ -40,6 +42,7 @@ impl Record {
             written_at,
             who: commit.who.clone(),
             what: commit.what.clone(),
+            message: commit.message.clone(),
             document: if edit.is_some() { near.unwrap_or(number) } else { number },
             edit,
         }
@@ -47,7 +50,7 @@ impl Record {
 
     /// Without what is only for the store.
     pub(super) fn head(self, number: u64) -> RevisionHead {
-        let Self { written_at, who, what, .. } = self;
-        RevisionHead { number, written_at, who, what }
+        let Self { written_at, who, what, message, .. } = self;
+        RevisionHead { number, written_at, who, what, message }
     }
 }

@@ -17,7 +17,8 @@ fn address(octet: u8) -> String {
 }
 
 fn commit(base: u64, document: Document, what: &str) -> Commit {
-    Commit { base, who: "ann".to_owned(), what: what.to_owned(), document, edit: None }
+    let message = format!("why {what}");
+    Commit { base, who: "ann".to_owned(), what: what.to_owned(), message, document, edit: None }
 }
 
 /// The commit that adds a target.
@@ -46,13 +47,20 @@ fn revisions_survive_the_process() {
     add(&mut store, 2);
     add(&mut store, 3);
     store.commit(commit(3, document(&[9]), "other")).unwrap();
-    let runtime = Runtime { hash_seed: Some([1, 2]), drained: Vec::new() };
+    let runtime = {
+        let target =
+            lb_config::TargetKey { group: "web".into(), address: [10, 0, 1, 1].into(), port: 80 };
+        let (who, reason) = ("ann".to_owned(), "disk".to_owned());
+        let drains = vec![Drain { target: target.clone(), who, reason, at: 7 }];
+        Runtime { hash_seed: Some([1, 2]), drained: vec![target], drains }
+    };
     store.keep_runtime(runtime.clone()).unwrap();
     drop(store);
 
     let mut store = Embedded::open(&path).unwrap();
     let current = store.current().unwrap();
     assert_eq!((current.head.number, current.head.what.as_str()), (4, "other"));
+    assert_eq!(current.head.message, "why other");
     assert_eq!(current.document, document(&[9]));
     assert_eq!(store.revision(1).unwrap().unwrap(), first);
     assert_eq!(store.revision(3).unwrap().unwrap().document, document(&[1, 2, 3]));

@@ -158,6 +158,13 @@ async fn changes_reach_the_agent_from_whom_they_may() {
         (Role::Configure, "PUT", "/v1/config", "{}"),
         (Role::Configure, "POST", "/v1/target-groups/web/targets", r#"{"address": "10.0.1.13"}"#),
         (Role::Configure, "DELETE", target, ""),
+        (
+            Role::Configure,
+            "POST",
+            "/v1/config/changes",
+            r#"{"changes": [{"op": "delete", "path": "listeners[web]"}]}"#,
+        ),
+        (Role::Configure, "PUT", "/v1/config?prune=true&message=why", "{}"),
     ];
     let pki = Pki::new();
     for by in By::all() {

@@ -109,6 +109,6 @@ async fn refusals_distinguish_wrong_requests_from_failures() {
 async fn a_configuration_that_is_too_large_is_refused_not_garbled() {
     let fake = Fake::start(Answer::Done);
     let document = serde_json::from_str(&format!("\"{}\"", "x".repeat(17 << 20))).unwrap();
-    let error = fake.client().apply(&document, Terms::default()).await.unwrap_err();
+    let error = fake.client().apply(&document, &Terms::default()).await.unwrap_err();
     assert!(matches!(&error, ClientError::Invalid(said) if said.contains("16 MiB")), "{error:?}");
 }

@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use super::fake::{Answer, Fake};
 use crate::{
-    ErrorBody, ExplainView, Message, PreviewView, StateView, StatsView, TargetAdd, TargetPatch,
+    ErrorBody, ExplainView, Message, PartChanges, PreviewView, StateView, StatsView, TargetAdd,
+    TargetPatch,
 };
 
 fn read(name: &str) -> String {
@@ -103,6 +104,9 @@ async fn documented_routes_exist() {
         let path = path.replace("GROUP", "web").replace("ADDRESS", "10.0.1.13");
         let path = path.replace("NUMBER", "1").replace("OTHER", "2");
         let body = match method {
+            "POST" if path.starts_with("/v1/config/changes") => {
+                r#"{"changes": [{"op": "set", "path": "interfaces", "value": ["eth0"]}]}"#
+            }
             "POST" if path.starts_with("/v1/config") => "{}",
             "POST" if path.ends_with("/scaling") => r#"{"command": "refresh"}"#,
             "PATCH" if path.ends_with("/limits") => r#"{"max": 9}"#,
@@ -139,6 +143,7 @@ fn documented_requests_are_understood() {
             continue;
         };
         match method {
+            "POST" if line.contains("/v1/config/changes") => complete::<PartChanges>(line, body),
             "POST" => complete::<TargetAdd>(line, body),
             "PATCH" => complete::<TargetPatch>(line, body),
             "PUT" => complete::<Document>(line, body),
@@ -146,5 +151,5 @@ fn documented_requests_are_understood() {
         }
         count += 1;
     }
-    assert_eq!(count, 4, "requests with a body");
+    assert_eq!(count, 7, "requests with a body");
 }

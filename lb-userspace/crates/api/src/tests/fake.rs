@@ -9,7 +9,8 @@ use std::{
 
 use lb_agent::{
     AgentHandle, Answer as Told, Ask, AttachedInterface, EventLog, ListenerView, Preview,
-    ProxySnapshot, Question, Refusal, Request, Snapshot, TargetGroupView, TargetView,
+    ProxySnapshot, Question, Refusal, Request, Snapshot, TargetDescription, TargetGroupView,
+    TargetView,
 };
 use lb_config::{Difference, Document};
 use lb_dataplane::StatsSource;
@@ -102,7 +103,7 @@ impl Fake {
                 };
                 record.lock().unwrap().push(request);
                 let outcome = match answer {
-                    Answer::Done => Ok("done".to_owned()),
+                    Answer::Done => Ok("done".to_owned().into()),
                     Answer::Invalid => Err(Refusal::Invalid("no such group".to_owned())),
                     Answer::Absent => Err(Refusal::Absent("no such revision".to_owned())),
                     Answer::Harmful => Err(Refusal::Harmful("no target left".to_owned())),
@@ -145,9 +146,12 @@ impl Fake {
     /// What was asked so far, as debug text.
     pub(super) fn asked(&self) -> Vec<String> {
         let shown = |request: &Request| {
-            let Request { base, force, action, .. } = request;
+            let Request { base, force, prune, message, action, .. } = request;
             let base = base.map_or_else(String::new, |base| format!(" at {base}"));
-            format!("{action:?}{base}{}", if *force { " by force" } else { "" })
+            let by = [(*force, " by force"), (*prune, " pruning")];
+            let by: String = by.iter().filter(|(is, _)| *is).map(|(_, text)| *text).collect();
+            let why = if message.is_empty() { String::new() } else { format!(" ({message})") };
+            format!("{action:?}{base}{by}{why}")
         };
         self.asked.lock().unwrap().iter().map(shown).collect()
     }
@@ -238,6 +242,7 @@ pub(super) fn revision(number: u64) -> Revision {
         written_at: 1_700_000_000 + number,
         who: "ann".to_owned(),
         what: "apply".to_owned(),
+        message: "first".to_owned(),
     };
     let document = serde_json::json!({ "interfaces": names });
     Revision { head, document: serde_json::from_value(document).unwrap() }
@@ -252,6 +257,12 @@ fn told(question: &Question) -> Result<Told, Refusal> {
             let numbers = (1..=3).rev().filter(|number| number < before).take(*most);
             Told::Revisions(numbers.map(|number| revision(number).head).collect())
         }
+        Question::Target { group, address, .. } => {
+            let targets = snapshot().targets;
+            let is_it = |one: &TargetView| one.group == *group && one.address == Some(*address);
+            let target = targets.into_iter().find(is_it).unwrap_or_default();
+            Told::Target(Box::new(TargetDescription { target, ..TargetDescription::default() }))
+        }
         Question::Preview(document) => Told::Preview(Box::new(preview(document))),
         Question::Scaling(group) if group == "web" => Told::Scaling(Box::default()),
         Question::Scaling(_) => return Err(Refusal::Absent("no such group".to_owned())),
@@ -264,7 +275,9 @@ fn preview(document: &Document) -> Preview {
     let left = vec!["listener web: its target group web has no targets any more".to_owned()];
     let impact =
         Impact { target_groups: vec![web], left_without_targets: left, ..Impact::default() };
-    Preview { differences, impact, scaling: Vec::new(), warnings: vec!["slow".to_owned()] }
+    let left_out = vec!["listener dns".to_owned()];
+    let warnings = vec!["slow".to_owned()];
+    Preview { differences, impact, scaling: Vec::new(), left_out, warnings }
 }
 
 /// A small balancer.

@@ -70,8 +70,8 @@ async fn errors_are_json() {
 #[tokio::test]
 async fn a_wrong_method_gets_the_allowed_ones() {
     let fake = Fake::start(Answer::Done);
-    let answer = fake.http("GET", TARGET, "").await;
-    assert!(answer.head.to_lowercase().contains("allow: patch,delete"), "{answer:?}");
+    let answer = fake.http("PUT", TARGET, "").await;
+    assert!(answer.head.to_lowercase().contains("allow: get,head,patch,delete"), "{answer:?}");
 }
 
 #[tokio::test]

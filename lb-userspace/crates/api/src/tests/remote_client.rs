@@ -6,6 +6,7 @@ use super::{
     fake::{Answer, Fake, PATIENCE, ROOMY},
     pki::{Issuer, Pki, write_private},
 };
+use crate::Terms;
 use crate::{
     Client, ClientError, TargetPatch, TlsTransport, TokenSource, Transport,
     access::{Role, Token},
@@ -40,7 +41,10 @@ async fn every_credential_opens() {
         assert_eq!(client.status().await.unwrap().pid, 42);
         let drain = TargetPatch { weight: None, drain: Some(true) };
         let address = [10, 0, 1, 13].into();
-        assert_eq!(client.target_patch("web", address, None, &drain, false).await.unwrap(), "done");
+        assert_eq!(
+            client.target_patch("web", address, None, &drain, &Terms::default()).await.unwrap(),
+            "done"
+        );
         let error = client.target_remove("web", address, None, false, false).await.unwrap_err();
         let ClientError::Refused(said) = &error else { panic!("{error:?}") };
         assert!(said.contains("needs the role `configure`"), "{said}");

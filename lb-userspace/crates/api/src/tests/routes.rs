@@ -89,6 +89,12 @@ async fn changes_reach_the_agent_over_http() {
             "",
             r#"TargetRemove { group: "web", address: 10.0.1.13, port: None, now: true } by force"#,
         ),
+        (
+            "POST",
+            "/v1/config/changes?message=t%2D1",
+            r#"{"changes": [{"op": "delete", "path": "listeners[web]"}]}"#,
+            r#"Edit(ChangeParts { changes: [Delete { path: PartPath([Key("listeners"), Item("web")]) }] }) (t-1)"#,
+        ),
         ("POST", "/v1/revisions/2/rollback", "", "Rollback(2)"),
         ("POST", "/v1/revisions/2/rollback?force=true", "", "Rollback(2) by force"),
     ] {
@@ -109,9 +115,11 @@ async fn changes_reach_the_agent_from_the_command_line() {
     assert_eq!(client.target_add(odd, &add).await.unwrap(), "done");
     client.target_remove(odd, address, Some(81), true, false).await.unwrap();
     let weight = TargetPatch { weight: Some(3), drain: None };
-    client.target_patch(odd, address, None, &weight, true).await.unwrap();
+    let forced = Terms { force: true, ..Terms::default() };
+    client.target_patch(odd, address, None, &weight, &forced).await.unwrap();
     let drain = TargetPatch { weight: None, drain: Some(true) };
-    client.target_patch("..", address, Some(81), &drain, false).await.unwrap();
+    let why = Terms { message: "disk full".to_owned(), ..Terms::default() };
+    client.target_patch("..", address, Some(81), &drain, &why).await.unwrap();
     assert_eq!(
         fake.asked(),
         [
@@ -127,7 +135,8 @@ async fn changes_reach_the_agent_from_the_command_line() {
                  by force"
             ),
             format!(
-                "TargetDrain {{ group: \"..\", address: {address}, port: Some(81), drain: true }}"
+                "TargetDrain {{ group: \"..\", address: {address}, port: Some(81), drain: true }} \
+                 (disk full)"
             ),
         ]
     );
@@ -139,14 +148,24 @@ async fn a_configuration_arrives_as_it_was_sent() {
                 forwarding: ipip, targets: [{ address: 10.0.1.11 }] }\n";
     let (document, _, _) = config::parse(text, "x.yaml").unwrap();
     let fake = Fake::start(Answer::Done);
-    let terms = Terms { base: Some(3), force: true };
-    fake.client().apply(&document, terms).await.unwrap();
+    let message = "as wished: ü&".to_owned();
+    let terms = Terms { base: Some(3), force: true, prune: true, message };
+    fake.client().apply(&document, &terms).await.unwrap();
     let asked = fake.asked.lock().unwrap();
-    let [Request { base: Some(3), force: true, action: Action::Apply(arrived), .. }] =
-        asked.as_slice()
+    let [
+        Request {
+            base: Some(3),
+            force: true,
+            prune: true,
+            message,
+            action: Action::Apply(arrived),
+            ..
+        },
+    ] = asked.as_slice()
     else {
         panic!("{asked:?}");
     };
+    assert_eq!(*message, "as wished: ü&");
     let json = |document| serde_json::to_value(document).unwrap();
     assert_eq!(json(arrived.as_ref()), json(&document));
     assert_eq!(json(arrived)["target_groups"][0]["port"], 80);
@@ -202,7 +221,7 @@ async fn the_configuration_and_its_history_are_shown() {
     assert_eq!((page.revisions, page.next), (vec![revision(1).head], None));
     let second = fake.http("GET", "/v1/revisions/2", "").await;
     let json = json!({
-        "number": 2, "written_at": 1_700_000_002, "who": "ann", "what": "apply",
+        "number": 2, "written_at": 1_700_000_002, "who": "ann", "what": "apply", "message": "first",
         "document": { "interfaces": ["eth0", "eth1"] },
     });
     assert_eq!(second.body, json);
@@ -233,4 +252,63 @@ async fn a_change_names_the_revision_that_it_was_made_from() {
     let asked = fake.asked();
     assert_eq!(asked.len(), 1, "{asked:?}");
     assert!(asked[0].ends_with(" at 7"), "{asked:?}");
+}
+
+#[tokio::test]
+async fn changes_of_parts_can_be_previewed() {
+    let fake = Fake::start(Answer::Done);
+    let path = "/v1/config/changes/preview";
+    let set = r#"{"changes": [{"op": "set", "path": "interfaces", "value": ["eth9"]}]}"#;
+    let answer = fake.http("POST", path, set).await;
+    let shown =
+        json!([{ "path": "interfaces", "before": "[eth0, eth1, eth2]", "after": "[eth9]" }]);
+    assert_eq!((answer.status, &answer.body["differences"]), (200, &shown));
+    assert_eq!(answer.body["left_out"], json!(["listener dns"]));
+    let delete = r#"{"changes": [{"op": "delete", "path": "listeners[web]"}]}"#;
+    let refused = fake.http("POST", path, delete).await;
+    assert_eq!((refused.status, refused.error()), (400, "there is no listeners"));
+    assert_eq!(fake.asked(), Vec::<String>::new(), "a preview changes nothing");
+}
+
+#[tokio::test]
+async fn wrong_changes_of_parts_are_refused() {
+    let many = vec![json!({ "op": "delete", "path": "a" }); 1001];
+    for (body, wanted) in [
+        (json!({ "changes": [] }), "`changes` has 0 items; it must have 1 to 1000"),
+        (json!({ "changes": many }), "`changes` has 1001 items; it must have 1 to 1000"),
+        (json!({ "changes": [{ "op": "move", "path": "a" }] }), "unknown variant `move`"),
+        (json!({ "changes": [{ "op": "delete", "path": "a..b" }] }), "is not a path"),
+        (json!({ "changes": [{ "op": "set", "path": "a" }] }), "missing field `value`"),
+        (json!({}), "missing field `changes`"),
+    ] {
+        for path in ["/v1/config/changes", "/v1/config/changes/preview"] {
+            let fake = Fake::start(Answer::Done);
+            let answer = fake.http("POST", path, &body.to_string()).await;
+            assert_eq!(answer.status, 400, "{body}");
+            assert!(answer.error().contains(wanted), "{wanted}: {}", answer.error());
+            assert_eq!(fake.asked(), Vec::<String>::new());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_reason_has_a_limit() {
+    let fake = Fake::start(Answer::Done);
+    let path = |length: usize| format!("/v1/config?message={}", "x".repeat(length));
+    assert_eq!(fake.http("PUT", &path(1000), "{}").await.status, 200);
+    let long = fake.http("PUT", &path(1001), "{}").await;
+    assert_eq!(long.status, 400);
+    assert!(long.error().contains("has 1001 characters; at most 1000"), "{}", long.error());
+    assert_eq!(fake.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn a_target_is_described() {
+    let fake = Fake::start(Answer::Done);
+    let answer = fake.http("GET", "/v1/target-groups/web/targets/10.0.1.11?port=80", "").await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.body["target"]["state"], "healthy");
+    let address = "10.0.1.12".parse().unwrap();
+    let target = fake.client().describe_target("web", address, Some(80)).await.unwrap();
+    assert_eq!(target.target.address, Some(address));
 }

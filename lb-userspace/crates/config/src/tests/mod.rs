@@ -4,6 +4,7 @@ mod bad;
 mod bad_checks;
 mod bad_groups;
 mod bad_top;
+mod change;
 mod edit;
 mod good;
 mod hostile;

@@ -14,7 +14,10 @@ use tokio::{
 };
 
 use super::{Life, lock};
-use crate::{Descriptors, HealthEvent, Outcome, Probe, Prober, SchedulerStats, schedule::Schedule};
+use crate::{
+    Descriptors, EndedProbe, HealthEvent, Outcome, Probe, Prober, SchedulerStats,
+    schedule::Schedule,
+};
 
 /// How long a probe that found no file descriptor waits before it is made again.
 const RETRY: Duration = Duration::from_millis(250);
@@ -39,10 +42,10 @@ impl Run {
         loop {
             let due = self.schedule.due().max(ready);
             sleep_until(due).await;
-            let outcome = self.probe_with_descriptor(due).await;
+            let (outcome, started) = self.probe_with_descriptor(due).await;
             let ended = Instant::now();
             self.count(&outcome);
-            if !self.report(&outcome, ended) {
+            if !self.report(outcome, started, ended) {
                 return;
             }
             self.schedule.advance(ended);
@@ -51,7 +54,7 @@ impl Run {
     }
 
     /// Probes as soon as there is a file descriptor. The time of the probe begins then.
-    async fn probe_with_descriptor(&self, due: Instant) -> Outcome {
+    async fn probe_with_descriptor(&self, due: Instant) -> (Outcome, Instant) {
         let mut lacked = false;
         loop {
             let descriptors = self.descriptors.take(&self.probe.protocol).await;
@@ -62,7 +65,7 @@ impl Run {
             let outcome = self.probe_until(started + self.probe.timeout).await;
             drop(descriptors);
             let Outcome::NoDescriptor(who) = outcome else {
-                return outcome;
+                return (outcome, started);
             };
             self.descriptors.lacked(who, started.saturating_duration_since(due), !lacked);
             lacked = true;
@@ -108,12 +111,15 @@ impl Run {
 
     /// Returns whether to continue. The event is sent under the lock: once the scheduler has
     /// changed the generation, which takes the lock too, nothing more can be sent.
-    fn report(&self, outcome: &Outcome, ended: Instant) -> bool {
+    fn report(&self, outcome: Outcome, started: Instant, ended: Instant) -> bool {
         let mut life = lock(&self.life);
         if life.generation != self.generation {
             return false;
         }
-        let Some(health) = life.machine.observe(outcome, ended) else {
+        let news = life.machine.observe(&outcome, ended);
+        let took = ended.saturating_duration_since(started);
+        life.recent.add(EndedProbe { ended, took, outcome });
+        let Some(health) = news else {
             return true;
         };
         let event =

@@ -39,6 +39,21 @@ fn process() -> Process {
     }
 }
 
+fn scaled_group() -> ScaledGroupView {
+    ScaledGroupView {
+        name: "web".to_owned(),
+        min: 2,
+        max: 8,
+        desired: 4,
+        in_service: 3,
+        pending: 1,
+        suspended: vec!["launch".to_owned()],
+        decisions: 240,
+        failed_calls: 5,
+        ..ScaledGroupView::default()
+    }
+}
+
 fn snapshot() -> Snapshot {
     let target = |address: &str, state: &str, reason: &str| TargetView {
         group: "web".to_owned(),
@@ -54,18 +69,7 @@ fn snapshot() -> Snapshot {
         abi: 7,
         started_at: 1_795_433_800,
         applied_count: 4,
-        scaled_groups: vec![ScaledGroupView {
-            name: "web".to_owned(),
-            min: 2,
-            max: 8,
-            desired: 4,
-            in_service: 3,
-            pending: 1,
-            suspended: vec!["launch".to_owned()],
-            decisions: 240,
-            failed_calls: 5,
-            ..ScaledGroupView::default()
-        }],
+        scaled_groups: vec![scaled_group()],
         last_error: "bad.yaml:3: `port` is missing".to_owned(),
         interfaces: vec![AttachedInterface {
             name: "eth\"1".to_owned(),

@@ -197,7 +197,7 @@ listeners:
         let lines = ALL
             .lines()
             .filter(|line| !starts.iter().any(|start| line.trim_start().starts_with(start)));
-        lines.map(|line| format!("{line}\n")).collect()
+        lines.flat_map(|line| [line, "\n"]).collect()
     }
 
     #[test]

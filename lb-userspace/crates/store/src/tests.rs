@@ -48,8 +48,7 @@ fn revisions_survive_the_process() {
     add(&mut store, 3);
     store.commit(commit(3, document(&[9]), "other")).unwrap();
     let runtime = {
-        let target =
-            lb_config::TargetKey { group: "web".into(), address: [10, 0, 1, 1].into(), port: 80 };
+        let target = TargetKey { group: "web".into(), address: [10, 0, 1, 1].into(), port: 80 };
         let (who, reason) = ("ann".to_owned(), "disk".to_owned());
         let drains = vec![Drain { target: target.clone(), who, reason, at: 7 }];
         Runtime { hash_seed: Some([1, 2]), drained: vec![target], drains }

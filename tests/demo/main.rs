@@ -3,6 +3,7 @@
 //! It measures and prints; how hosts, servers and clients come about is the harness's business, and
 //! how xelb works is not its business at all.
 
+mod https;
 mod keep;
 mod report;
 mod screen;

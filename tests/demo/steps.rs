@@ -14,7 +14,7 @@ use lb_tests::{
 };
 
 use crate::{
-    TARGETS, report,
+    TARGETS, https, report,
     screen::{Screen, time},
 };
 
@@ -44,6 +44,7 @@ const DRAWING: &str = "
 #[derive(Debug)]
 pub(crate) struct Running {
     agent: Process,
+    proxy: Process,
     decaps: Vec<Process>,
     started: Instant,
 }
@@ -62,13 +63,15 @@ pub(crate) fn run(lab: &mut Lab, xelb: &Xelb, screen: &Screen) -> anyhow::Result
     add_target(lab, xelb, screen, &load)?;
     let samples = load.finish();
     show_xelb(lab, xelb, screen, &samples)?;
-    Ok(Running { agent, decaps, started })
+    let proxy = https::show(lab, xelb, screen)?;
+    Ok(Running { agent, proxy, decaps, started })
 }
 
 impl Running {
     /// Ends what runs, in the order in which an operator would.
     pub(crate) fn end(mut self, lab: &Lab, xelb: &Xelb, screen: &Screen) -> anyhow::Result<()> {
         screen.step("The end");
+        self.proxy.stop(PATIENCE)?;
         self.agent.stop(PATIENCE)?;
         xelb.detach(lab)?;
         for decap in &mut self.decaps {

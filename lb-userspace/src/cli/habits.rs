@@ -122,7 +122,6 @@ const HABITS: &[(&str, &str)] = &[
     ("restart", "`systemctl restart xelb-agent`; the data path goes on meanwhile"),
     ("start", "`systemctl start xelb-agent`, or `xelb agent` in the foreground"),
     ("stop", "`systemctl stop xelb-agent`; the data path goes on, `xelb detach` removes it"),
-    ("help", "`xelb --help`, or `xelb COMMAND --help`"),
     (
         "flush",
         "`xelb apply -f FILE --prune` with an empty configuration; `xelb detach` removes the data path",

@@ -129,7 +129,7 @@ async fn documented_routes_exist() {
         let answer = fake.http(method, &path, body).await;
         assert_eq!(answer.status, status, "{route}");
     }
-    assert_eq!(count, 23, "routes of the server");
+    assert_eq!(count, 29, "routes of the server");
 }
 
 #[test]

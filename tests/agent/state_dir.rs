@@ -71,7 +71,7 @@ fn it_starts_empty_is_changed_by_commands_and_remembers() -> Result<()> {
         ensure!(tables()?.targets.len() == 1, "the target is still in the maps");
         let events = says(lab, xelb, "events --group web")?;
         let last = events.lines().last().unwrap_or_default();
-        ensure!(last.ends_with(" web 10.0.0.12:80 draining -> gone"), "{events}");
+        ensure!(last.ends_with(" web 10.0.0.12:80 draining -> gone by root (uid 0)"), "{events}");
         Ok(())
     })
 }

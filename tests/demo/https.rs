@@ -88,17 +88,14 @@ fn certificate(folder: &Path) -> anyhow::Result<PathBuf> {
 
 /// What the demo had before, and the listener with its groups.
 fn document(certificate: &Path) -> String {
-    let groups: String = SERVICES
-        .iter()
-        .map(|(name, _, targets)| {
-            let [first, second] = targets.map(target_v4);
-            format!(
-                "  - {{ name: {name}, protocol: http, port: 80, targets: [{{ address: {first} }}, \
-                 {{ address: {second} }}],
+    let group = |(name, _, targets): &(&str, &str, [u8; 2])| {
+        let [first, second] = targets.map(target_v4);
+        format!(
+            "  - {{ name: {name}, protocol: http, port: 80, targets: [{{ address: {first} }}, {{ address: {second} }}],
       health_check: {{ path: /healthz, interval: 200ms, timeout: 150ms, healthy_threshold: 2 }} }}\n"
-            )
-        })
-        .collect();
+        )
+    };
+    let groups = SERVICES.each_ref().map(group).concat();
     let listener = format!(
         "  - {{ name: https, address: {VIP_V4}, port: 443, protocol: https,
       certificates: [{{ certificate: {}, key: {} }}],

@@ -1,20 +1,11 @@
 //! Opening the folder of pins, which first ends what an agent before has begun in it.
 
-use std::{
-    collections::BTreeSet,
-    path::Path,
-    thread,
-    time::{Duration, Instant},
-};
-
-use aya::programs::{
-    links::{FdLink, PinnedLink},
-    loaded_links,
-};
+use std::{io, path::Path};
 
 use super::{
     map_migration,
-    pins::{PinError, PinFolder},
+    pins::{PinError, PinFolder, io_error},
+    xdp_link,
 };
 
 impl PinFolder {
@@ -36,12 +27,8 @@ impl PinFolder {
     }
 }
 
-/// How long to wait until the kernel has let links go, after their pins are removed: it does that a moment later.
-const RELEASE_LIMIT: Duration = Duration::from_secs(1);
-const RELEASE_PAUSE: Duration = Duration::from_millis(5);
-
-/// Removes the data path whose maps and links are pinned in `folder`, and waits until its programs are no longer
-/// attached. Says whether there was one.
+/// Removes the data path whose maps and links are pinned in `folder`. Its programs are no longer attached
+/// then. Says whether there was one.
 pub fn detach(folder: &Path) -> Result<bool, PinError> {
     if !folder.exists() {
         return Ok(false);
@@ -49,22 +36,17 @@ pub fn detach(folder: &Path) -> Result<bool, PinError> {
     let pins = PinFolder::open(folder)?;
     let links = pins.links()?;
     let found = pins.has_maps()? || !links.is_empty();
-    let ids: BTreeSet<u32> = links.iter().filter_map(|path| link_id(path)).collect();
-    pins.remove()?;
-    let begun = Instant::now();
-    while !ids.is_empty() && any_is_loaded(&ids) && begun.elapsed() < RELEASE_LIMIT {
-        thread::sleep(RELEASE_PAUSE);
+    for path in &links {
+        detach_link(path).map_err(io_error("detach", path))?;
     }
+    pins.remove()?;
     Ok(found)
 }
 
-/// The kernel's number of a pinned link; `None` where it cannot be asked.
-fn link_id(path: &Path) -> Option<u32> {
-    let link = FdLink::from(PinnedLink::from_pin(path).ok()?);
-    Some(link.info().ok()?.id())
-}
-
-/// Whether the kernel has one of these links still; not where it tells nobody but root.
-fn any_is_loaded(ids: &BTreeSet<u32>) -> bool {
-    loaded_links().filter_map(Result::ok).any(|link| ids.contains(&link.id()))
+/// One whose interface is gone is detached already.
+fn detach_link(path: &Path) -> io::Result<()> {
+    match xdp_link::detach(&xdp_link::pinned(path)?) {
+        Err(error) if error.raw_os_error() != Some(libc::ENOLINK) => Err(error),
+        _ => Ok(()),
+    }
 }

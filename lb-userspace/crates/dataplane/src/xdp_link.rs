@@ -2,8 +2,13 @@
 //! those of its links to itself.
 
 use std::{
+    ffi::CString,
     io,
-    os::fd::{AsFd, AsRawFd as _, FromRawFd as _, OwnedFd, RawFd},
+    os::{
+        fd::{AsFd, AsRawFd as _, FromRawFd as _, OwnedFd, RawFd},
+        unix::ffi::OsStrExt as _,
+    },
+    path::Path,
 };
 
 use aya::{
@@ -12,8 +17,10 @@ use aya::{
 };
 
 /// Commands of bpf(2) (linux/bpf.h, `enum bpf_cmd`).
+const OBJ_GET: libc::c_long = 7;
 const LINK_CREATE: libc::c_long = 28;
 const LINK_UPDATE: libc::c_long = 29;
+const LINK_DETACH: libc::c_long = 34;
 
 /// `BPF_XDP` of `enum bpf_attach_type`.
 const ATTACH_XDP: u32 = 37;
@@ -22,8 +29,8 @@ const ATTACH_XDP: u32 = 37;
 const FLAG_GENERIC: u32 = 1 << 1;
 const FLAG_NATIVE: u32 = 1 << 2;
 
-/// The arguments of both: `{ prog_fd, target_ifindex, attach_type, flags }`, and
-/// `{ link_fd, new_prog_fd, flags, old_prog_fd }`.
+/// The arguments: `{ prog_fd, target_ifindex, attach_type, flags }`,
+/// `{ link_fd, new_prog_fd, flags, old_prog_fd }`, `{ link_fd }`, and the two halves of a pointer to a path.
 type Attributes = [u32; 4];
 
 /// Attaches a program to an interface.
@@ -42,6 +49,23 @@ pub(super) fn create(program: &Xdp, index: u32, native: bool) -> Result<OwnedFd,
 pub(super) fn update(link: &OwnedFd, program: &Xdp) -> Result<(), ProgramError> {
     let updated = bpf(LINK_UPDATE, [number(link), number(program.fd()?), 0, 0]);
     updated.map(drop).map_err(|io_error| failed("bpf_link_update", io_error))
+}
+
+/// The link that is pinned there.
+pub(super) fn pinned(path: &Path) -> io::Result<OwnedFd> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let words = (path.as_ptr() as u64).to_ne_bytes();
+    let [low, high] = bytemuck::cast(words);
+    let opened = bpf(OBJ_GET, [low, high, 0, 0])?;
+    let opened = RawFd::try_from(opened).map_err(io::Error::other)?;
+    // SAFETY: the kernel has made this descriptor for this process just now.
+    Ok(unsafe { OwnedFd::from_raw_fd(opened) })
+}
+
+/// Takes the program off the interface of a link at once. Without it, the kernel does that some time
+/// after the last pin and the last descriptor are gone.
+pub(super) fn detach(link: &impl AsFd) -> io::Result<()> {
+    bpf(LINK_DETACH, [number(link), 0, 0, 0]).map(drop)
 }
 
 /// The link in a descriptor that the service manager passed to this process under a name, if there is

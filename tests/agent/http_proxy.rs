@@ -32,6 +32,9 @@ const TOLD: Duration = Duration::from_millis(500);
 /// Two probes, their pauses, and the time of a busy machine.
 const LEFT_WITHIN: Duration = Duration::from_secs(4);
 
+/// Where the proxy is scraped.
+const METRICS: &str = "127.0.0.1:9901";
+
 /// A group of both targets for requests, and one for packets, each behind listeners of its own.
 fn document(weight: u32, rule: &str) -> String {
     format!(
@@ -73,7 +76,17 @@ fn load(lab: &Lab) -> Result<Load> {
 /// Starts a proxy, which keeps its state in the folder of the lab.
 fn proxy(lab: &Lab, xelb: &Xelb) -> Result<Process> {
     let state = lab.directory().join("proxy").display().to_string();
-    let arguments = ["proxy", "--socket", SOCKET, "--state-dir", &state, "--workers", "2"];
+    let arguments = [
+        "proxy",
+        "--socket",
+        SOCKET,
+        "--state-dir",
+        &state,
+        "--workers",
+        "2",
+        "--metrics",
+        METRICS,
+    ];
     let task = Task::new(xelb.program(), &arguments).log_to(&lab.log("proxy"))?;
     Ok(lab.lb().spawn(task)?)
 }
@@ -134,6 +147,27 @@ fn no_failure(load: Load, least: usize) -> Result<std::collections::BTreeMap<Str
     Ok(samples.by_target())
 }
 
+/// What Prometheus finds at the proxy.
+fn scraped(lab: &Lab) -> Result<()> {
+    let text = lab.lb().command("curl", &["-sSf", &format!("http://{METRICS}/metrics")], LIMIT)?;
+    let value = |series: &str| -> Result<u64> {
+        let line = text.lines().find_map(|line| line.strip_prefix(series));
+        Ok(line.with_context(|| format!("no {series} in {text}"))?.trim().parse()?)
+    };
+    let of_shop = value("xelb_http_requests_total{listener=\"shop\"}")?;
+    let of_shop6 = value("xelb_http_requests_total{listener=\"shop6\"}")?;
+    ensure!(of_shop > 0 && of_shop6 > 0, "{text}");
+    let responses = "xelb_http_target_response_time_seconds_count{group=\"shop\"}";
+    ensure!(value(responses)? >= of_shop, "{text}");
+    for last in [11, 12] {
+        let target = format!("{{group=\"shop\",target=\"10.0.0.{last}:80\"}}");
+        ensure!(value(&format!("xelb_http_requests_per_target_total{target}"))? > 0, "{text}");
+    }
+    ensure!(value("xelb_http_group_targets{group=\"shop\",state=\"healthy\"}")? == 2, "{text}");
+    ensure!(value("xelb_http_configuration_refused")? == 0, "{text}");
+    Ok(())
+}
+
 #[test]
 fn one_document_serves_packets_and_requests() -> Result<()> {
     in_lab(|lab, xelb| {
@@ -150,10 +184,26 @@ fn one_document_serves_packets_and_requests() -> Result<()> {
         ensure!(rules.contains("path /closed") && rules.contains("fixed response 503"), "{rules}");
         let events = says(lab, xelb, "events --group shop")?;
         ensure!(events.contains("10.0.0.11:80 initial -> healthy"), "{events}");
+        let url = format!("http://{VIP_V4}");
+        let question = ["explain", "http", "GET", &format!("{url}/closed"), "-H", "x-a: 1"];
+        let closed = run(lab, xelb, &question)?.success()?;
+        ensure!(closed.contains("all conditions hold\n"), "{closed}");
+        ensure!(closed.contains("status        503\n"), "{closed}");
+        fails(&run(lab, xelb, &["explain", "http", "GET", "http://x/"])?, 2, &["--listener"])?;
+
+        scraped(lab)?;
 
         // A target is drained, and gets nothing.
         says(lab, xelb, "target drain shop 10.0.0.11")?;
         wait_shop(lab, xelb, ["draining", "healthy"])?;
+        let left = says(lab, xelb, &format!("explain http GET {url}/"))?;
+        for part in [
+            "1 rule-1: condition 1 (path) does not hold: path is \"/\"",
+            "shop/10.0.0.11:80 is draining, gets none",
+            "shop/10.0.0.12:80 is healthy, gets 100 %",
+        ] {
+            ensure!(left.contains(part), "{part}: {left}");
+        }
         thread::sleep(TOLD);
         let drained = load(lab)?;
         thread::sleep(Duration::from_millis(700));
@@ -200,6 +250,8 @@ fn twenty_changes_of_the_configuration_cost_no_request() -> Result<()> {
                 CLOSED.to_owned()
             };
             apply(lab, xelb, &document(50 + change, &action))?;
+            // Each of them is served for some requests, also on a fast machine.
+            thread::sleep(Duration::from_millis(25));
         }
         wait_current(lab, xelb)?;
         no_failure(load, 100)?;

@@ -4,6 +4,7 @@
 mod bad_file;
 mod bad_input;
 mod bench;
+mod certificates;
 mod contract;
 mod exec_checks;
 mod exit_codes;

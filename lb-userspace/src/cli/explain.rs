@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use lb_api::ExplainView;
 use lb_config::Protocol;
 
-use super::{Socket, output::Format};
+use super::{Socket, explain_http::ExplainHttp, output::Format};
 
 /// Show what the data path would do with a packet, and why
 ///
@@ -17,14 +17,19 @@ use super::{Socket, output::Format};
 /// Example: xelb explain --from 198.51.100.7:40000 --to 203.0.113.10:80
 ///
 /// Example: xelb explain --from [2001:db8::7]:40000 --to [2001:db8:10::10]:53 --protocol udp
+///
+/// Example: xelb explain http GET https://shop.example/order/7
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(super) struct Explain {
+    #[command(subcommand)]
+    what: Option<What>,
     /// Source of the packet
-    #[arg(long, value_name = "ADDRESS:PORT", value_parser = parse_end)]
-    from: SocketAddr,
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = parse_end, required = true)]
+    from: Option<SocketAddr>,
     /// Destination of the packet
-    #[arg(long, value_name = "ADDRESS:PORT", value_parser = parse_end)]
-    to: SocketAddr,
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = parse_end, required = true)]
+    to: Option<SocketAddr>,
     /// `tcp` (a SYN), `udp` or `quic` (an Initial)
     #[arg(long, value_name = "PROTOCOL", default_value = "tcp", value_parser = protocol)]
     protocol: Protocol,
@@ -35,6 +40,11 @@ pub(super) struct Explain {
     format: Format,
     #[command(flatten)]
     socket: Socket,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    Http(Box<ExplainHttp>),
 }
 
 fn protocol(text: &str) -> Result<Protocol, String> {
@@ -54,7 +64,12 @@ fn parse_end(text: &str) -> Result<SocketAddr, String> {
 
 impl Explain {
     pub(super) async fn run(self) -> anyhow::Result<()> {
+        if let Some(What::Http(http)) = self.what {
+            return http.run().await;
+        }
         let Self { from, to, protocol, established, .. } = self;
+        // Clap has asked for both.
+        let (Some(from), Some(to)) = (from, to) else { return Ok(()) };
         let view = self.socket.client().explain(from, to, protocol, established).await?;
         self.format.print(&view, render)
     }

@@ -19,6 +19,7 @@ mod edit;
 mod events;
 mod exec_checks;
 mod explain;
+mod explain_http;
 mod get;
 mod global_options;
 mod habits;
@@ -67,7 +68,7 @@ use lb_config::ConfigErrors;
 use lb_dataplane::{PassError, XdpMode, decap::DecapError};
 use lb_doctor::gather::GatherError;
 use lb_log::{self as log, LogFormat};
-use lb_proxy_control::ServiceError;
+use lb_proxy_control::{ExplainHttpError, ServiceError};
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done; 1 failed at run time; 2 wrong usage or invalid configuration (nothing was
@@ -327,6 +328,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         || error.is::<AccessError>()
         || error.downcast_ref().is_some_and(BenchError::is_usage)
         || matches!(error.downcast_ref(), Some(ClientError::Invalid(_)))
+        || error.is::<ExplainHttpError>()
         || error.is::<decap::BalancerError>()
         || error.is::<driver::DriverUsageError>()
         || error.downcast_ref().is_some_and(ServiceError::is_usage)

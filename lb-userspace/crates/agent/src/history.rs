@@ -20,6 +20,13 @@ impl Agent {
             Question::Revisions { before, most } => {
                 self.revisions(before, most).map(Answer::Revisions)
             }
+            Question::Layer7 => {
+                let config = self.balancer.as_ref().map(|balancer| &balancer.config);
+                let (listeners, groups) = config.map_or_else(Default::default, |config| {
+                    (config.http_listeners.clone(), config.http_target_groups.clone())
+                });
+                Ok(Answer::Layer7(listeners, groups))
+            }
             Question::Target { group, address, port } => {
                 self.describe_target(&group, address, port).map(Box::new).map(Answer::Target)
             }

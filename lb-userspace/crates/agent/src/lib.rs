@@ -5,6 +5,7 @@ mod actor;
 mod answers;
 mod api_thread;
 mod balancer;
+mod certificates;
 mod change;
 mod change_lines;
 pub mod config_file;
@@ -62,6 +63,7 @@ mod warnings;
 
 pub use accepted_mac::AcceptedMac;
 pub use answers::{Reached, missing_sources, translates, unattached_interfaces};
+pub use certificates::CertificateView;
 pub use description::{CheckView, NextHopView, ProbeView, TargetDescription};
 pub use events::{Event, EventLog, Events};
 pub use frontend::Frontend;

@@ -27,6 +27,7 @@ impl Agent {
             drop_ages: self.counter_ages.seconds(Instant::now()),
             scaled_groups: self.scaling.groups(),
             members: self.scaling.members(),
+            certificates: self.certificates.views(),
             ..Snapshot::default()
         };
         if let Some(balancer) = &self.balancer {

@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use lb_config::{Difference, Document, Edit};
+use lb_config::{Difference, Document, Edit, HttpListener, HttpTargetGroup};
 use lb_files::file_reader::FileReader;
 use lb_health::Programs;
 use lb_plan::Impact;
@@ -88,6 +88,8 @@ pub enum Question {
     Preview(Box<Document>),
     /// All of a scaled group.
     Scaling(String),
+    /// What requests are explained with.
+    Layer7,
     /// All about one target.
     Target {
         /// The group's name.
@@ -112,6 +114,8 @@ pub enum Answer {
     Preview(Box<Preview>),
     /// A scaled group.
     Scaling(Box<ScalingView>),
+    /// The listeners of HTTP, and the target groups that the proxy reaches.
+    Layer7(Vec<Arc<HttpListener>>, Vec<Arc<HttpTargetGroup>>),
     /// A target.
     Target(Box<TargetDescription>),
 }

@@ -24,6 +24,7 @@ use super::{
     actor::Actor,
     api_thread::ApiThread,
     balancer::{Balancer, Prepared, Reconciled},
+    certificates::Certificates,
     change_lines::ChangeLines,
     config_file,
     counter_ages::CounterAges,
@@ -102,6 +103,7 @@ pub(super) struct Agent {
     pub(super) events: Arc<EventLog>,
     pub(super) scaling: Scaling,
     pub(super) vip_routes: VipRoutes,
+    pub(super) certificates: Certificates,
     pub(super) publisher: Publisher,
     pub(super) proxies: Arc<Proxies>,
     pub(super) reading: FileReading,
@@ -154,6 +156,7 @@ impl Agent {
             events: Arc::default(),
             scaling: Scaling::new(driver_context(&options)),
             vip_routes: VipRoutes::default(),
+            certificates: Certificates::default(),
             publisher: Publisher::new(to_proxies),
             proxies: Arc::default(),
             reading: FileReading::default(),
@@ -194,7 +197,7 @@ impl Agent {
         let mut refresh = time::interval(REFRESH_INTERVAL);
         refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            self.update_vip_routes();
+            self.follow_host();
             self.publish_to_proxies();
             readiness.report(self.retry.is_none(), || status_line(&self.snapshots.borrow()));
             let retry_at = self.retry.map_or_else(time::Instant::now, |(at, _)| at);
@@ -379,12 +382,6 @@ impl Agent {
                 self.last_error = format!("{error:#}");
                 self.retry = Some((time::Instant::now() + wait, wait));
             }
-        }
-    }
-
-    fn update_vip_routes(&mut self) {
-        if let Some(balancer) = &self.balancer {
-            self.vip_routes.update(&balancer.config, self.applied_count, Instant::now());
         }
     }
 

@@ -9,7 +9,7 @@ use lb_scaling::{MemberView, ScaledGroupView};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Process, ProxyView};
+use super::{CertificateView, Process, ProxyView};
 
 /// All of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -50,6 +50,9 @@ pub struct Snapshot {
     /// Processes of `xelb proxy` that have reported in the last ten minutes.
     #[serde(default)]
     pub proxies: Vec<ProxyView>,
+    /// Certificates that listeners show to clients, and target groups to targets.
+    #[serde(default)]
+    pub certificates: Vec<CertificateView>,
     /// The health checker.
     pub health: HealthStats,
     /// Content of the maps.

@@ -32,6 +32,15 @@ impl Agent {
         self.log_warnings(now);
     }
 
+    /// What this host has beside the data path: routes of VIPs, and certificates.
+    pub(super) fn follow_host(&mut self) {
+        if let Some(balancer) = &self.balancer {
+            let now = Instant::now();
+            self.vip_routes.update(&balancer.config, self.applied_count, now);
+            self.certificates.update(&balancer.config, self.applied_count, now);
+        }
+    }
+
     /// Reads the counters, and the bindings of modes nat and fullnat.
     async fn count(&mut self, now: Instant) {
         let Some(balancer) = &self.balancer else {

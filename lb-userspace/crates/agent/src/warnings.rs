@@ -6,7 +6,7 @@ use lb_config::Config;
 use lb_dataplane::{Attached, DataPath};
 use lb_plan::warning::{Warning, WarningKind, merged};
 
-use super::{http_warnings, run::Agent};
+use super::{host::seconds_since_1970, http_warnings, run::Agent};
 
 impl Agent {
     /// All warnings that hold now, loudest first.
@@ -26,6 +26,7 @@ impl Agent {
             all.extend(http_warnings::warnings(&balancer.config, &balancer.http.reports));
             all.extend(self.proxy_warnings(&balancer.config, now));
             all.extend(self.vip_routes.warnings());
+            all.extend(self.certificates.warnings(seconds_since_1970()));
         }
         all.sort_by_key(|warning| warning.kind);
         merged(all)

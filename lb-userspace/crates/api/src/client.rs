@@ -20,6 +20,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use lb_agent::{Events, Snapshot, TargetDescription};
 use lb_config::{Difference, Document, Protocol};
+use lb_proxy_control::{HttpExplainView, HttpQuestion};
 use lb_scaling::{ScaleCommand, ScalingView};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::timeout;
@@ -180,6 +181,14 @@ impl Client {
         let ends = format!("from={}&to={}", escape(&from.to_string()), escape(&to.to_string()));
         let path = format!("/v1/explain?{ends}&protocol={protocol}&established={established}");
         self.ask(Method::GET, &path, None::<&()>).await
+    }
+
+    /// What becomes of a request.
+    pub async fn explain_http(
+        &self,
+        question: &HttpQuestion,
+    ) -> Result<HttpExplainView, ClientError> {
+        self.ask(Method::POST, "/v1/explain/http", Some(question)).await
     }
 
     /// The desired state.

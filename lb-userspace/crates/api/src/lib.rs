@@ -11,6 +11,7 @@ mod documents;
 mod error_responses;
 mod events;
 mod explain;
+mod explain_http;
 mod extract;
 mod failure;
 mod handshakes;

@@ -22,7 +22,7 @@ use super::{
     context::Context,
     documents,
     error_responses::{NotFound, Unavailable, Wrong},
-    events,
+    events, explain_http,
     extract::{InPath, InQuery},
     failure::Failure,
     history,
@@ -41,6 +41,7 @@ pub(super) fn described_routes() -> OpenApiRouter<Context> {
         .routes(routes!(events::events))
         .routes(routes!(watch::watch))
         .routes(routes!(explain))
+        .routes(routes!(explain_http::explain))
         .routes(routes!(proxies::proxies, proxies::report))
         .routes(routes!(proxies::feed))
         .routes(routes!(history::configuration, changes::apply))

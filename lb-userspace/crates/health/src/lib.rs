@@ -1,5 +1,6 @@
 //! Health of targets: a pure state machine, probers behind one trait, and a scheduler.
 
+mod certificate_expiry;
 mod descriptors;
 pub mod exec;
 mod grpc;
@@ -32,6 +33,7 @@ use std::time::Instant;
 use lb_common::target::TargetState;
 use lb_plan::{Health, Reason};
 
+pub use certificate_expiry::{Expiry, certificate_end, expiry};
 pub use descriptors::{Descriptors, Waits};
 pub use exec::{ExecPolicy, ExecUser, ProgramError, Programs};
 use lb_config::{HealthCheck, TargetKey};

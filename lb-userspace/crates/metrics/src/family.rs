@@ -21,12 +21,14 @@ pub(super) enum Kind {
     Counter,
     /// It goes up and down.
     Gauge,
+    /// How many values are below each of several bounds.
+    Histogram,
     /// Always 1: its labels say something; its name ends with `_info`.
     Info,
 }
 
-/// One metric.
-pub(super) struct Family {
+/// One metric, whose samples are made from an observation `O`.
+pub(super) struct Family<O: 'static = Observation> {
     /// As it is exported, with all its suffixes.
     pub(super) name: &'static str,
     pub(super) kind: Kind,
@@ -34,7 +36,7 @@ pub(super) struct Family {
     pub(super) labels: &'static [&'static str],
     pub(super) help: &'static str,
     /// Writes its samples.
-    pub(super) samples: fn(&Observation, &mut Samples<'_>) -> fmt::Result,
+    pub(super) samples: fn(&O, &mut Samples<'_>) -> fmt::Result,
 }
 
 /// A value in one of two formats.
@@ -95,6 +97,23 @@ impl Samples<'_> {
             (kind, value) => encode(&mut self.encoder.encode_family(&pairs)?, kind, value),
         }
     }
+
+    /// A histogram with labels: the sum of its values, and bounds with how many values are between each and
+    /// the one before.
+    pub(super) fn add_histogram(
+        &mut self,
+        labels: &[&str],
+        sum: f64,
+        buckets: &[(f64, u64)],
+    ) -> fmt::Result {
+        if labels.len() != self.labels.len() {
+            return Err(fmt::Error);
+        }
+        let pairs = Pairs { names: self.labels, values: labels };
+        let count = buckets.iter().map(|(_, count)| count).sum();
+        let mut encoder = self.encoder.encode_family(&pairs)?;
+        encoder.encode_histogram::<NoLabelSet>(sum, count, buckets, None)
+    }
 }
 
 fn encode(encoder: &mut MetricEncoder<'_>, kind: Kind, value: Value) -> fmt::Result {
@@ -125,17 +144,14 @@ impl EncodeLabelSet for Pairs<'_> {
     }
 }
 
-impl Family {
+impl<O> Family<O> {
     /// Writes the metric with all its samples.
-    pub(super) fn encode(
-        &self,
-        seen: &Observation,
-        encoder: &mut DescriptorEncoder<'_>,
-    ) -> fmt::Result {
+    pub(super) fn encode(&self, seen: &O, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let (stem, unit) = self.stem();
         let kind = match self.kind {
             Kind::Counter => MetricType::Counter,
             Kind::Gauge => MetricType::Gauge,
+            Kind::Histogram => MetricType::Histogram,
             Kind::Info => MetricType::Info,
         };
         let encoder = encoder.encode_descriptor(stem, self.help, unit.as_ref(), kind)?;
@@ -147,7 +163,7 @@ impl Family {
         let suffix = match self.kind {
             Kind::Counter => "_total",
             Kind::Info => "_info",
-            Kind::Gauge => "",
+            Kind::Gauge | Kind::Histogram => "",
         };
         let name = self.name.strip_suffix(suffix).unwrap_or(self.name);
         let units = [("_bytes", Unit::Bytes), ("_seconds", Unit::Seconds)];

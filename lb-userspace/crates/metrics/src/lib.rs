@@ -5,10 +5,11 @@ mod connection_limit;
 mod exposition;
 mod family;
 mod observation;
+mod proxy_observation;
 mod server;
 
 #[cfg(test)]
 mod tests;
 
 pub use observation::Observation;
-pub use server::{BindError, bind, serve};
+pub use server::{BindError, bind, serve, serve_proxy};

@@ -3,6 +3,7 @@
 
 use std::{
     convert::Infallible,
+    future::Future,
     io,
     net::SocketAddr,
     sync::{
@@ -24,6 +25,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use lb_agent::{AgentHandle, Process, Snapshot};
 use lb_api::read_stats;
 use lb_dataplane::StatsSource;
+use lb_proxy_control::Monitor;
 use thiserror::Error;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -32,7 +34,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{Observation, connection_limit::ConnectionLimit};
+use super::{Observation, connection_limit::ConnectionLimit, proxy_observation::ProxyObservation};
 
 /// The content type of OpenMetrics 1.0, as Prometheus wants it.
 const OPENMETRICS: HeaderValue =
@@ -91,17 +93,17 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
 
 /// Answers scrapes at `listener` until it is cancelled.
 pub async fn serve(listener: TcpListener, agent: AgentHandle, stats: StatsSource) {
-    serve_within(LIMITS, listener, agent, stats).await;
+    serve_within(LIMITS, listener, AgentScrape { agent, stats }).await;
+}
+
+/// Answers scrapes of a proxy at `listener` until it is cancelled.
+pub async fn serve_proxy(listener: TcpListener, monitor: Monitor) {
+    serve_within(LIMITS, listener, monitor).await;
 }
 
 /// [`serve`] with other limits.
-pub(super) async fn serve_within(
-    limits: Limits,
-    listener: TcpListener,
-    agent: AgentHandle,
-    stats: StatsSource,
-) {
-    let exporter = Arc::new(Exporter { agent, stats, last: Mutex::default() });
+pub(super) async fn serve_within(limits: Limits, listener: TcpListener, source: impl Scraped) {
+    let exporter = Arc::new(Exporter { source, last: Mutex::default() });
     let mut connections = ConnectionLimit::new(limits.connections_max);
     loop {
         match listener.accept().await {
@@ -126,7 +128,7 @@ pub(super) async fn serve_within(
 async fn serve_connection(
     limits: Limits,
     stream: TcpStream,
-    exporter: Arc<Exporter>,
+    exporter: Arc<Exporter<impl Scraped>>,
     asked: Arc<AtomicBool>,
 ) {
     let service = service_fn(move |request| {
@@ -150,13 +152,38 @@ type Answer = Response<Full<Bytes>>;
 /// The last scrape, and when it was made.
 type Scrape = (Instant, Bytes);
 
-struct Exporter {
-    agent: AgentHandle,
-    stats: StatsSource,
+/// What is scraped.
+pub(super) trait Scraped: Send + Sync + 'static {
+    /// The text of a scrape.
+    fn text(&self) -> impl Future<Output = anyhow::Result<String>> + Send;
+}
+
+/// An agent, and what its data path counts.
+pub(super) struct AgentScrape {
+    pub(super) agent: AgentHandle,
+    pub(super) stats: StatsSource,
+}
+
+impl Scraped for AgentScrape {
+    async fn text(&self) -> anyhow::Result<String> {
+        let (snapshot, stats) = (self.agent.snapshot().await, self.stats.clone());
+        Ok(spawn_blocking(move || observe(snapshot, &stats).into_text()).await??)
+    }
+}
+
+impl Scraped for Monitor {
+    async fn text(&self) -> anyhow::Result<String> {
+        let monitor = self.clone();
+        Ok(spawn_blocking(move || ProxyObservation(monitor.observe()).into_text()).await??)
+    }
+}
+
+struct Exporter<S> {
+    source: S,
     last: Mutex<Option<Scrape>>,
 }
 
-impl Exporter {
+impl<S: Scraped> Exporter<S> {
     async fn answer(&self, request: &Request<Incoming>) -> Answer {
         if let Err((status, why)) =
             check(request.method(), request.uri().path(), !request.body().is_end_stream())
@@ -167,7 +194,7 @@ impl Exporter {
             Ok(text) => response(StatusCode::OK, OPENMETRICS, text),
             Err(error) => {
                 tracing::error!("cannot answer a scrape: {error:#}");
-                refusal(StatusCode::INTERNAL_SERVER_ERROR, "see the log of the agent\n")
+                refusal(StatusCode::INTERNAL_SERVER_ERROR, "see the log of the process\n")
             }
         }
     }
@@ -180,9 +207,7 @@ impl Exporter {
         {
             return Ok(text.clone());
         }
-        let (snapshot, stats) = (self.agent.snapshot().await, self.stats.clone());
-        let text = spawn_blocking(move || observe(snapshot, &stats).into_text()).await??;
-        let text = Bytes::from(text);
+        let text = Bytes::from(self.source.text().await?);
         *last = Some((Instant::now(), text.clone()));
         Ok(text)
     }

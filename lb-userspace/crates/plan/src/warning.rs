@@ -96,6 +96,9 @@ kinds! {
     ProxyMissing, "proxy_missing", Loss,
         "start `xelb proxy` on this host (`systemctl start xelb-proxy`), or look into its log; \
          `xelb get proxies` shows those that are connected";
+    /// A certificate that clients or targets refuse, since it is too old.
+    CertificateExpired, "certificate_expired", Loss,
+        "renew the certificate, and let the proxy read it: `systemctl reload xelb-proxy` (SIGHUP)";
     /// The local route of a VIP that the proxy serves is not there.
     VipRouteMissing, "vip_route_missing", Loss,
         "add the VIP to the host (`ip address add VIP/32 dev lo`), or let the agent make the route: it \
@@ -116,6 +119,9 @@ kinds! {
     FlowMemoryFull, "flow_memory_full", Risk,
         "start the agent with a larger --flow-memory, or set `udp_flows: stateless` on UDP \
          listeners whose flows may move";
+    /// A certificate that expires within 7 days.
+    CertificateExpiresSoon, "certificate_expires_soon", Risk,
+        "renew the certificate now, and let the proxy read it: `systemctl reload xelb-proxy` (SIGHUP)";
     /// A connected proxy that serves an older configuration.
     ProxyOutdated, "proxy_outdated", Risk,
         "correct what the text names; the log of that proxy says more";
@@ -142,6 +148,9 @@ kinds! {
     /// An interface has another name now, or its name belongs to another one.
     InterfaceRenamed, "interface_renamed", Risk,
         "give the interface its old name, or add the new name to `interfaces`";
+    /// A certificate that expires within 30 days.
+    CertificateExpires, "certificate_expires", Risk,
+        "renew the certificate, and let the proxy read it: `systemctl reload xelb-proxy` (SIGHUP)";
     /// XDP runs in generic mode.
     GenericMode, "generic_mode", Risk,
         "use an interface whose driver runs XDP programs";

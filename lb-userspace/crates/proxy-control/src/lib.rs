@@ -5,10 +5,12 @@
 mod access_log;
 mod agent_source;
 mod certificates;
+mod explain;
 mod follow;
 mod groups;
 mod health;
 mod listeners;
+mod monitor;
 mod process;
 mod service;
 mod service_log;
@@ -18,7 +20,12 @@ mod supervisor;
 mod unservable;
 
 pub use access_log::{LogDestination, LogFile};
-pub use lb_proxy::StopReport;
+pub use explain::{
+    ExplainHttpError, ExplainedGroup, ExplainedTarget, HttpExplainView, HttpQuestion, KnownTarget,
+    TriedRule, explain_http,
+};
+pub use lb_proxy::{BUCKETS, Counter, Metrics, StopReport, Sums};
+pub use monitor::{GroupState, ListenerState, Monitor, Observed, ProxyState};
 pub use process::run;
 pub use service::{Service, ServiceError, ServiceOptions, Signal};
 pub use snapshot::Prepared;

@@ -24,12 +24,6 @@ pub(crate) fn prepare(
     is_logged: bool,
 ) -> Result<Listener, Vec<Unservable>> {
     let mut reasons = Vec::new();
-    if listener.attributes.preserve_host_header {
-        reasons.push(
-            "this version normalises the Host that targets get: remove `preserve_host_header`"
-                .to_owned(),
-        );
-    }
     let address = address(listener.address, listener.port).map_err(|reason| reasons.push(reason));
     let rules = rules(listener).map_err(|reason| reasons.push(reason));
     let http2 = listener.attributes.http2;
@@ -59,7 +53,7 @@ fn address(address: IpNet, port: u16) -> Result<SocketAddr, String> {
     ))
 }
 
-fn rules(listener: &HttpListener) -> Result<Index, String> {
+pub(crate) fn rules(listener: &HttpListener) -> Result<Index, String> {
     let rules = listener.rule_set().map_err(|errors| {
         errors.first().map_or_else(|| "its rules are not valid".to_owned(), ToString::to_string)
     })?;
@@ -75,7 +69,7 @@ fn server_config(tls: &ListenerTls, http2: bool) -> Result<Arc<ServerConfig>, St
     certificates::of_listener(tls, http2).map_err(|error| error.to_string())
 }
 
-fn attributes(attributes: &HttpAttributes, access_log: bool) -> ListenerAttributes {
+pub(crate) fn attributes(attributes: &HttpAttributes, access_log: bool) -> ListenerAttributes {
     let desync_mitigation = match attributes.desync_mitigation {
         DesyncMitigation::Monitor => desync::DesyncMitigation::Monitor,
         DesyncMitigation::Defensive => desync::DesyncMitigation::Defensive,
@@ -94,6 +88,7 @@ fn attributes(attributes: &HttpAttributes, access_log: bool) -> ListenerAttribut
             forwarded: None,
         },
         drop_invalid_header_fields: attributes.drop_invalid_header_fields,
+        preserve_host_header: attributes.preserve_host_header,
         trace_id: true,
         http2: attributes.http2,
         access_log,

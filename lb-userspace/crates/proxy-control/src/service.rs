@@ -17,6 +17,7 @@ use crate::{
     access_log::{AccessLog, LogDestination},
     agent_source::{self, AgentSource},
     health::{HealthChecks, TargetStates},
+    monitor::Monitor,
     snapshot::Prepared,
     source::{Load, Source},
     supervisor::Supervisor,
@@ -29,6 +30,8 @@ const HEALTH_SETTLE: Duration = Duration::from_millis(20);
 const REPORT_INTERVAL: Duration = Duration::from_mins(1);
 /// How often an agent is told how many connections there are.
 const SERVED_INTERVAL: Duration = Duration::from_secs(1);
+/// How often certificates that expire are named again.
+const EXPIRY_INTERVAL: Duration = Duration::from_hours(24);
 
 /// Why a file without such listeners is refused.
 const NOTHING: &str = "there is no listener of http or https: add one under `listeners`";
@@ -44,6 +47,8 @@ pub struct ServiceOptions {
     pub access_log: Option<LogDestination>,
     /// How long requests may take to end when the process stops.
     pub drain_timeout: Duration,
+    /// Who looks at the proxy.
+    pub monitor: Option<Monitor>,
 }
 
 /// What the process is told.
@@ -192,6 +197,9 @@ impl Service {
         let snapshot = prepared.snapshot(revision, &sticky_keys, |_| None);
         let proxy = Proxy::start(&proxy_options, snapshot)?;
         states.set(prepared.checks());
+        if let Some(monitor) = &options.monitor {
+            monitor.set_reader(proxy.metrics_reader());
+        }
         let service = Self {
             options,
             reader,
@@ -218,9 +226,11 @@ impl Service {
     ) -> StopReport {
         let mut report = interval(REPORT_INTERVAL);
         let mut served = interval(SERVED_INTERVAL);
+        let mut expiry = interval(EXPIRY_INTERVAL);
         let mut apply_at: Option<Instant> = None;
         loop {
             supervisor.report(&self.status());
+            self.show();
             let due = apply_at.unwrap_or_else(Instant::now);
             tokio::select! {
                 signal = signals.recv() => match signal {
@@ -244,6 +254,7 @@ impl Service {
                 () = supervisor.wake() => {}
                 _ = served.tick() => self.report_served(),
                 _ = report.tick() => self.report_lost(),
+                _ = expiry.tick() => self.report_expiring(),
             }
         }
         supervisor.stopping();
@@ -267,6 +278,7 @@ impl Service {
             tracing::info!(
                 "configuration {file} is read again and served: {status} (revision {revision})"
             );
+            self.report_expiring();
         }
     }
 

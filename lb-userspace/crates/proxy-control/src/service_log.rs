@@ -1,11 +1,15 @@
 //! What the process says of itself: its state in one line, its start, lost lines, and its end.
 
+use std::time::SystemTime;
+
 use lb_config::plural::counted;
 use lb_proxy::{Counter, StopReport};
 use tokio::sync::mpsc;
 
 use crate::{
     agent_source::AgentSource,
+    health::TargetStates,
+    monitor::{GroupState, ListenerState, ProxyState},
     service::{Service, Signal, terminated},
 };
 
@@ -64,6 +68,38 @@ impl Service {
         }
     }
 
+    /// Shows what is served, if anybody looks.
+    pub(crate) fn show(&self) {
+        let Some(monitor) = &self.options.monitor else { return };
+        let listeners = self.prepared.listeners().iter().map(|listener| ListenerState {
+            name: listener.name.clone(),
+            address: listener.address,
+            protocol: if listener.tls.is_some() { "https" } else { "http" },
+        });
+        let groups = self.prepared.checked_groups().map(|(group, checks)| {
+            let is_healthy = |target: &_| is_healthy(&self.states, target);
+            let healthy = checks.iter().filter(|check| is_healthy(&check.target)).count();
+            GroupState { name: group.name.clone(), targets: checks.len(), healthy }
+        });
+        monitor.set_state(ProxyState {
+            refused: !self.refused.is_empty(),
+            lines_not_written: self.log.lost(),
+            listeners: listeners.collect(),
+            groups: groups.collect(),
+        });
+    }
+
+    /// Says which certificates expire soon. An agent warns of that itself.
+    pub(crate) fn report_expiring(&self) {
+        if self.agent.is_some() {
+            return;
+        }
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        for line in self.prepared.expiring(now.as_secs()).take(NAMED_MAX) {
+            tracing::warn!("{line}: renew it, then SIGHUP lets this process read it");
+        }
+    }
+
     /// Lines of the access log that nobody took in time, and those that could not be written.
     fn lost(&self) -> u64 {
         self.proxy.metrics().total.get(Counter::LostLogLines) + self.log.lost()
@@ -104,4 +140,8 @@ impl Service {
         }
         report
     }
+}
+
+fn is_healthy(states: &TargetStates, target: &lb_config::TargetKey) -> bool {
+    states.state(target) == Some(lb_common::target::TargetState::Healthy)
 }

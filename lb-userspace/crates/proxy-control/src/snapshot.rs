@@ -1,11 +1,14 @@
 //! From a configuration and the health of its targets to a snapshot of the proxy. Files of certificates are
 //! read when a configuration is prepared, and not for each snapshot.
 
-use std::collections::HashMap;
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+};
 
 use lb_common::target::TargetState;
 use lb_config::{Config, TargetKey};
-use lb_health::CheckSpec;
+use lb_health::{CheckSpec, certificate_end, expiry};
 use lb_proxy::{Group, Listener, Snapshot, choice::Health};
 use lb_rules::sticky::Keys;
 
@@ -22,6 +25,8 @@ pub struct Prepared {
     listeners: Vec<Listener>,
     groups: Vec<PreparedGroup>,
     logs: Destinations,
+    /// Files of certificates of listeners, and when each ends, in seconds since 1970.
+    certificates: BTreeMap<PathBuf, u64>,
 }
 
 impl Prepared {
@@ -57,7 +62,7 @@ impl Prepared {
             return Err(faults);
         }
         let logs = Destinations { default: access_log.cloned(), of_listeners };
-        Ok(Self { listeners: served, groups: prepared, logs })
+        Ok(Self { listeners: served, groups: prepared, logs, certificates: certificates(config) })
     }
 
     /// What the proxy serves, by the health of targets; `None` is a target that is not checked yet.
@@ -100,9 +105,29 @@ impl Prepared {
         self.groups.iter().map(|prepared| &prepared.group)
     }
 
+    /// The same, each with the checks of its targets.
+    pub(crate) fn checked_groups(&self) -> impl Iterator<Item = (&Group, &[CheckSpec])> {
+        self.groups.iter().map(|prepared| (&prepared.group, prepared.checks.as_slice()))
+    }
+
+    /// Certificates of listeners that expire soon, or have expired, in words; `now` is in seconds since 1970.
+    pub(crate) fn expiring(&self, now: u64) -> impl Iterator<Item = String> {
+        self.certificates.iter().filter_map(move |(file, end)| {
+            let (_, text) = expiry(*end, now)?;
+            Some(format!("certificate {} {text}", file.display()))
+        })
+    }
+
     pub(crate) fn logs(&self) -> &Destinations {
         &self.logs
     }
+}
+
+/// When the certificates of all listeners end.
+fn certificates(config: &Config) -> BTreeMap<PathBuf, u64> {
+    let tls = config.http_listeners.iter().filter_map(|listener| listener.tls.as_ref());
+    let files = tls.flat_map(|tls| &tls.certificates).map(|files| &files.certificate);
+    files.filter_map(|file| Some((file.clone(), certificate_end(file).ok()?))).collect()
 }
 
 /// A target that is not checked yet is used only when its group fails open.

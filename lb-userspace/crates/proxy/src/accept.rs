@@ -83,6 +83,9 @@ pub(crate) async fn accept(
                 sleep(PAUSE).await;
             }
         }
+        if !worker.has_capacity() {
+            listener.counters.add(Counter::ConnectionLimitWaits, 1);
+        }
         while !worker.has_capacity() {
             sleep(PAUSE).await;
         }
@@ -123,10 +126,12 @@ async fn serve(
     let local = stream.local_addr()?;
     let sources = &listener.listener.config.attributes.proxy_protocol_sources;
     let (mut client, mut local) = (client, local);
-    if sources.iter().any(|source| source.contains(&client.ip().to_canonical()))
-        && let Some(addresses) = read_proxy_header(open, &listener, &mut stream).await?
-    {
-        (client, local) = addresses;
+    if sources.iter().any(|source| source.contains(&client.ip().to_canonical())) {
+        let header = read_proxy_header(open, &listener, &mut stream).await;
+        let header = header.inspect_err(|_| listener.counters.add(Counter::RejectedConnections, 1));
+        if let Some(addresses) = header? {
+            (client, local) = addresses;
+        }
     }
     let speaks_http2 = listener.listener.config.attributes.http2;
     let mut is_http2 = false;

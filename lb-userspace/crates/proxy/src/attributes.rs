@@ -16,6 +16,8 @@ pub struct ListenerAttributes {
     pub forwarded: ForwardedPolicy,
     /// `drop_invalid_header_fields`.
     pub drop_invalid_header_fields: bool,
+    /// `preserve_host_header`: whether targets get `Host` as it was received, and not normalised.
+    pub preserve_host_header: bool,
     /// Whether targets get a trace identifier.
     pub trace_id: bool,
     /// Whether HTTP/2 is served: by ALPN with TLS, by its preface in clear.
@@ -34,6 +36,7 @@ impl Default for ListenerAttributes {
             http: ServerOptions::default(),
             forwarded: ForwardedPolicy::default(),
             drop_invalid_header_fields: false,
+            preserve_host_header: false,
             trace_id: true,
             http2: true,
             access_log: true,

@@ -4,6 +4,7 @@
 use std::{
     array,
     collections::{BTreeMap, HashMap},
+    net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -42,10 +43,16 @@ counters! {
     NewConnections = "new_connections";
     /// Connections of clients that have ended.
     ClosedConnections = "closed_connections";
+    /// Connections of trusted proxies that were closed since they had no valid PROXY header.
+    RejectedConnections = "rejected_connections";
+    /// Times that a worker accepted nothing for a while, since it had as many connections as it may have.
+    ConnectionLimitWaits = "connection_limit_waits";
     /// TLS handshakes with clients that failed.
     ClientTlsErrors = "client_tls_errors";
     /// Requests, answered or not.
     Requests = "requests";
+    /// Rules whose conditions were tried.
+    RuleEvaluations = "rule_evaluations";
     /// Bytes of requests.
     ReceivedBytes = "received_bytes";
     /// Bytes of responses.
@@ -183,12 +190,33 @@ pub struct Metrics {
     pub listeners: BTreeMap<String, Sums>,
     /// By name of the target group.
     pub groups: BTreeMap<String, Sums>,
+    /// By name of the target group, and address of the target. Targets that have left are not there.
+    pub targets: BTreeMap<(String, SocketAddr), Sums>,
     /// Requests that were not served as asked, by reason.
     pub failures: BTreeMap<&'static str, u64>,
 }
 
+/// Reads what the workers of a proxy count, on any thread.
+#[derive(Debug, Clone)]
+pub struct MetricsReader(pub(crate) Vec<Arc<WorkerCounters>>);
+
+impl MetricsReader {
+    /// What all workers have counted.
+    #[must_use]
+    pub fn read(&self) -> Metrics {
+        let mut metrics = Metrics::default();
+        for worker in &self.0 {
+            worker.add_to(&mut metrics);
+        }
+        metrics
+    }
+}
+
 /// Sets by name of what they are about.
 type NamedSets = HashMap<String, Arc<CounterSet>>;
+
+/// Sets of targets, by their group.
+type TargetSets = HashMap<(Arc<str>, SocketAddr), Arc<CounterSet>>;
 
 /// All counters of one worker.
 #[derive(Debug, Default)]
@@ -196,6 +224,7 @@ pub(crate) struct WorkerCounters {
     pub(crate) total: CounterSet,
     listeners: Mutex<NamedSets>,
     groups: Mutex<NamedSets>,
+    targets: Mutex<TargetSets>,
     failures: Mutex<BTreeMap<&'static str, u64>>,
 }
 
@@ -208,6 +237,16 @@ impl WorkerCounters {
     /// The set of a target group; not for the path of a request.
     pub(crate) fn group(&self, name: &str) -> Arc<CounterSet> {
         Arc::clone(lock(&self.groups).entry(name.to_owned()).or_default())
+    }
+
+    /// The set of a target; not for the path of a request.
+    pub(crate) fn target(&self, group: &Arc<str>, target: SocketAddr) -> Arc<CounterSet> {
+        Arc::clone(lock(&self.targets).entry((Arc::clone(group), target)).or_default())
+    }
+
+    /// A target has left its group. What is counted for it from now on is not seen.
+    pub(crate) fn remove_target(&self, group: &Arc<str>, target: SocketAddr) {
+        lock(&self.targets).remove(&(Arc::clone(group), target));
     }
 
     /// Counts a failed request. The lock is that of this worker alone.
@@ -223,6 +262,9 @@ impl WorkerCounters {
         }
         for (name, set) in lock(&self.groups).iter() {
             set.add_to(metrics.groups.entry(name.clone()).or_default());
+        }
+        for ((group, target), set) in lock(&self.targets).iter() {
+            set.add_to(metrics.targets.entry((group.to_string(), *target)).or_default());
         }
         for (reason, count) in lock(&self.failures).iter() {
             *metrics.failures.entry(reason).or_default() += count;
@@ -242,11 +284,15 @@ mod tests {
     #[test]
     fn sums_are_over_workers() {
         let workers = [WorkerCounters::default(), WorkerCounters::default()];
+        let [target, gone] = [1, 2].map(|last| SocketAddr::from(([10, 0, 0, last], 80)));
         for worker in &workers {
             worker.total.add(Counter::Requests, 2);
             worker.listener("web").add(Counter::Requests, 1);
             worker.group("order").add_response_time(Duration::from_micros(3));
             worker.add_failure("no_target");
+            worker.target(&"order".into(), target).add(Counter::Requests, 3);
+            worker.target(&"order".into(), gone).add(Counter::Requests, 3);
+            worker.remove_target(&"order".into(), gone);
         }
         let mut metrics = Metrics::default();
         for worker in &workers {
@@ -257,6 +303,10 @@ mod tests {
         assert_eq!(metrics.groups["order"].response_time_buckets[2], 2);
         assert_eq!(metrics.groups["order"].response_time_sum_us, 6);
         assert_eq!(metrics.failures["no_target"], 2);
+        let of_targets: Vec<_> = metrics.targets.into_iter().collect();
+        assert_eq!(of_targets.len(), 1, "one has left");
+        assert_eq!(of_targets[0].0, ("order".to_owned(), target));
+        assert_eq!(of_targets[0].1.get(Counter::Requests), 6);
     }
 
     #[test]

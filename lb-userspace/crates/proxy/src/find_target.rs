@@ -17,7 +17,7 @@ use crate::{
     attributes::TargetProtocol,
     client_side::ClientSide,
     connect::{connect, connect_http2},
-    counters::Counter,
+    counters::{Counter, CounterSet},
     failure::Failure,
     group::{Chosen, WorkerGroup},
     http2_connection::StreamSlot,
@@ -66,10 +66,12 @@ pub(crate) async fn find_target<C: ClientSide>(
         let outstanding = choose(search, client, timer).await?;
         let address = outstanding.address();
         record.target = Some(address);
+        record.target_counters = Some(Arc::clone(outstanding.counters()));
         match open(group, config, address, search.header).await {
             Ok(target) => return Ok(Attempt { target, outstanding }),
             Err(error) => {
                 outstanding.set_outcome(Outcome::ConnectFailure);
+                count_failure(outstanding.counters(), error);
                 failure = error;
             }
         }
@@ -139,7 +141,7 @@ async fn open(
     }
     group.counters.add(Counter::TargetConnections, 1);
     let connected = connect(config, address, header).await;
-    let stream = connected.inspect_err(|failure| count_failure(group, *failure))?;
+    let stream = connected.inspect_err(|failure| count_failure(&group.counters, *failure))?;
     Ok(TargetSide::Http1(TargetConnection::new(stream, address)))
 }
 
@@ -176,7 +178,7 @@ pub(crate) async fn open_stream(
                 Ok(slot)
             }
             Err(failure) => {
-                count_failure(group, failure);
+                count_failure(&group.counters, failure);
                 if let Some(guard) = guard {
                     guard.failed(failure);
                 }
@@ -186,8 +188,8 @@ pub(crate) async fn open_stream(
     }
 }
 
-fn count_failure(group: &WorkerGroup, failure: Failure) {
+fn count_failure(counters: &CounterSet, failure: Failure) {
     let is_tls = failure == Failure::TargetTlsFailed;
     let counter = if is_tls { Counter::TargetTlsErrors } else { Counter::TargetConnectionErrors };
-    group.counters.add(counter, 1);
+    counters.add(counter, 1);
 }

@@ -16,7 +16,7 @@ use lb_rules::{
 
 use crate::{
     compiled::CompiledListener,
-    counters::{Counter, CounterSet},
+    counters::{Counter, CounterSet, WorkerCounters},
     group_loads::{GroupLoads, TargetQueue},
     http2_connection::Http2Connection,
     http2_pool::{Http2Pool, NextStream},
@@ -32,6 +32,7 @@ use crate::{
 pub(crate) struct WorkerGroup {
     pub(crate) name: Arc<str>,
     pub(crate) counters: Arc<CounterSet>,
+    all_counters: Arc<WorkerCounters>,
     /// Times that choices take are since then.
     start: Instant,
     state: RefCell<State>,
@@ -55,6 +56,7 @@ struct State {
 /// Connections to one target that may be used again.
 #[derive(Debug, Default)]
 struct TargetPools {
+    counters: Arc<CounterSet>,
     http1: IdlePool<TargetConnection>,
     http2: Http2Pool,
 }
@@ -70,10 +72,11 @@ impl WorkerGroup {
     pub(crate) fn new(
         config: Arc<Group>,
         loads: &GroupLoads,
-        counters: Arc<CounterSet>,
+        all_counters: Arc<WorkerCounters>,
         start: Instant,
     ) -> Self {
-        let name = config.name.as_str().into();
+        let name: Arc<str> = config.name.as_str().into();
+        let counters = all_counters.group(&name);
         let state = State {
             config: Arc::clone(&config),
             choice: TargetGroup::new(config.choice.clone()),
@@ -86,6 +89,7 @@ impl WorkerGroup {
         let group = Self {
             name,
             counters,
+            all_counters,
             start,
             state: RefCell::new(state),
             sessions: RefCell::default(),
@@ -117,12 +121,16 @@ impl WorkerGroup {
                 choice.set_counter(place, counter);
             }
             let mut pool = old_pools.remove(&target.address).unwrap_or_default();
+            pool.counters = self.all_counters.target(&self.name, target.address);
             if target.health == Health::Draining {
                 pool.clear();
             }
             pools.push(pool);
         }
-        old_pools.values_mut().for_each(TargetPools::clear);
+        for (address, pool) in &mut old_pools {
+            pool.clear();
+            self.all_counters.remove_target(&self.name, *address);
+        }
         state.note_leaving(&config);
         state.config = config;
         drop(state);
@@ -321,7 +329,8 @@ impl State {
             return None;
         }
         let (slot, cut) = self.live.add(address);
-        Some(StartedRequest { address, counter, slot, cut })
+        let counters = Arc::clone(&self.pools.get(place)?.counters);
+        Some(StartedRequest { address, counter, counters, slot, cut })
     }
 
     /// The connections of a target that does not leave.
@@ -374,6 +383,8 @@ pub(crate) struct StartedRequest {
     pub(crate) address: SocketAddr,
     /// Outstanding requests of the target.
     pub(crate) counter: Arc<AtomicU32>,
+    /// What is counted of the target.
+    pub(crate) counters: Arc<CounterSet>,
     /// Its place among the live requests of the group.
     pub(crate) slot: usize,
     pub(crate) cut: Rc<CutSignal>,

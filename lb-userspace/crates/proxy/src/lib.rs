@@ -61,7 +61,7 @@ pub use attributes::{
     TargetStickiness,
 };
 pub use compiled::SnapshotError;
-pub use counters::{BUCKETS, Counter, Metrics, Sums};
+pub use counters::{BUCKETS, Counter, Metrics, MetricsReader, Sums};
 pub use failure::Failure;
 pub use lb_rules::choice;
 pub use proxy::{Proxy, ProxyError, ProxyOptions};

@@ -4,12 +4,16 @@ use std::{
     cell::Cell,
     net::SocketAddr,
     rc::Rc,
+    sync::Arc,
     task::{Context, Poll},
 };
 
 use lb_rules::choice::{Outcome, release};
 
-use crate::group::{StartedRequest, WorkerGroup};
+use crate::{
+    counters::CounterSet,
+    group::{StartedRequest, WorkerGroup},
+};
 
 /// A request that a target has; it is accounted for when this is dropped.
 #[derive(Debug)]
@@ -27,6 +31,11 @@ impl Outstanding {
     /// The target.
     pub(crate) fn address(&self) -> SocketAddr {
         self.started.address
+    }
+
+    /// What is counted of the target.
+    pub(crate) fn counters(&self) -> &Arc<CounterSet> {
+        &self.started.counters
     }
 
     /// How it has ended.

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{
     access_log::AccessEvent,
     compiled::{Compiled, SnapshotError},
-    counters::Metrics,
+    counters::{Metrics, MetricsReader},
     listening::listen,
     snapshot::Snapshot,
     worker::{Command, StopReport, WorkerHandle, start},
@@ -196,11 +196,13 @@ impl Proxy {
     /// What all workers have counted.
     #[must_use]
     pub fn metrics(&self) -> Metrics {
-        let mut metrics = Metrics::default();
-        for worker in &self.workers {
-            worker.counters.add_to(&mut metrics);
-        }
-        metrics
+        self.metrics_reader().read()
+    }
+
+    /// Reads what workers count, on other threads.
+    #[must_use]
+    pub fn metrics_reader(&self) -> MetricsReader {
+        MetricsReader(self.workers.iter().map(|worker| Arc::clone(&worker.counters)).collect())
     }
 
     /// Accepts no more connections, lets requests end for `within`, and says what was cut.

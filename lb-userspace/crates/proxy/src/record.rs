@@ -42,7 +42,10 @@ pub(crate) struct Record {
     answered: Option<Instant>,
     pub(crate) group: Option<Rc<WorkerGroup>>,
     pub(crate) target: Option<SocketAddr>,
+    pub(crate) target_counters: Option<Arc<CounterSet>>,
     pub(crate) target_status: Option<u16>,
+    /// Rules whose conditions were tried.
+    pub(crate) rules_tried: u64,
     /// Of the response that has begun; 0 before.
     pub(crate) status: u16,
     rule: MatchedRule,
@@ -63,7 +66,9 @@ impl Record {
             answered: None,
             group: None,
             target: None,
+            target_counters: None,
             target_status: None,
+            rules_tried: 0,
             status: 0,
             rule: MatchedRule::None,
             action: None,
@@ -114,12 +119,16 @@ impl Record {
         let sets = [Some(&worker.counters.total), Some(listener.counters.as_ref())];
         for set in sets.into_iter().flatten() {
             self.count(set, client.received(), client.sent());
+            set.add(Counter::RuleEvaluations, self.rules_tried);
             if !client.framing().findings.is_empty() {
                 set.add(Counter::NonCompliantRequests, 1);
             }
         }
         if let Some(group) = &self.group {
             self.count(&group.counters, client.received(), client.sent());
+        }
+        if let Some(counters) = &self.target_counters {
+            self.count(counters, client.received(), client.sent());
         }
         if let Some(failure) = self.failure {
             worker.counters.add_failure(failure.as_str());

@@ -102,7 +102,9 @@ async fn act<C: ClientSide>(
     let rule = {
         let headers = headers(client.head(), listener.needs_headers);
         let head = request_head(client, &headers, context);
-        listener.rule(listener.config.rules.find(&head))
+        let (found, rules_tried) = listener.config.rules.find_and_count(&head);
+        record.rules_tried = rules_tried;
+        listener.rule(found)
     };
     record.set_rule(rule);
     match &rule.action {

@@ -268,7 +268,7 @@ impl Drop for OpenConnection {
 fn make_view(
     compiled: Arc<Compiled>,
     old: Option<&View>,
-    counters: &WorkerCounters,
+    counters: &Arc<WorkerCounters>,
     start: Instant,
 ) -> View {
     let old_groups: HashMap<&str, &Rc<WorkerGroup>> = old
@@ -279,8 +279,7 @@ fn make_view(
             group.update(Arc::clone(config), loads);
             return Rc::clone(group);
         }
-        let counters = counters.group(&config.name);
-        Rc::new(WorkerGroup::new(Arc::clone(config), loads, counters, start))
+        Rc::new(WorkerGroup::new(Arc::clone(config), loads, Arc::clone(counters), start))
     });
     let groups = groups.collect();
     let listener_counters =

@@ -6,6 +6,7 @@ mod kept;
 use std::{
     fs,
     future::Future,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
     thread,
@@ -18,8 +19,8 @@ use lb_config::{self as config, Limits};
 use lb_health::Programs;
 use lb_log::LogFormat;
 use lb_proxy_control::{
-    Load, LoadError, LogDestination, LogFile, Served, ServiceError, ServiceOptions, Source,
-    StopReport, Supervisor,
+    Load, LoadError, LogDestination, LogFile, Monitor, Served, ServiceError, ServiceOptions,
+    Source, StopReport, Supervisor,
 };
 use tokio::sync::watch;
 
@@ -78,6 +79,9 @@ pub(super) struct Proxy {
     /// connections are cut
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
     drain_timeout: Duration,
+    /// Address and port where Prometheus finds metrics of this proxy: http://ADDRESS:PORT/metrics
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    metrics: Option<SocketAddr>,
     #[command(flatten)]
     socket: Socket,
     #[command(flatten)]
@@ -124,9 +128,10 @@ impl Proxy {
 
     async fn serve(self) -> anyhow::Result<StopReport> {
         let mut supervisor = ServiceManager(Readiness::from_environment());
+        let monitor = self.metrics.map(monitor).transpose()?;
         if let Some(path) = self.config.clone() {
             let source = Source::File { load: load(&path), path };
-            return Ok(lb_proxy_control::run(self.options(source), &mut supervisor).await?);
+            return Ok(lb_proxy_control::run(self.options(source, monitor), &mut supervisor).await?);
         }
         let client = self.socket.client();
         let me = ProxyReport {
@@ -150,13 +155,13 @@ impl Proxy {
         tokio::spawn(keep(file, last_receiver, served_receiver.clone()));
         let reports = tokio::spawn(report(client.clone(), me.clone(), served_receiver));
         let source = Source::Agent { told: told_receiver, served };
-        let outcome = lb_proxy_control::run(self.options(source), &mut supervisor).await;
+        let outcome = lb_proxy_control::run(self.options(source, monitor), &mut supervisor).await;
         reports.abort();
         farewell(client, me).await;
         Ok(outcome?)
     }
 
-    fn options(self, source: Source) -> ServiceOptions {
+    fn options(self, source: Source, monitor: Option<Monitor>) -> ServiceOptions {
         let format = match self.access_log_format {
             AccessLogFormat::Json => config::LogFormat::Json,
             AccessLogFormat::Alb => config::LogFormat::Alb,
@@ -172,8 +177,18 @@ impl Proxy {
             workers: self.workers.map_or_else(cpus, usize::from),
             access_log,
             drain_timeout: self.drain_timeout,
+            monitor,
         }
     }
+}
+
+/// Answers scrapes of Prometheus from now on.
+fn monitor(address: SocketAddr) -> anyhow::Result<Monitor> {
+    let listener = lb_metrics::bind(address)?;
+    let monitor = Monitor::default();
+    tokio::spawn(lb_metrics::serve_proxy(listener, monitor.clone()));
+    tracing::info!("metrics for Prometheus at http://{address}/metrics");
+    Ok(monitor)
 }
 
 /// Reads a configuration file.

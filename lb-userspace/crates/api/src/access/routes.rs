@@ -10,6 +10,7 @@ const TABLE: &[(Method, &str, Role)] = &[
     (Method::PUT, "/v1/config", Role::Configure),
     // Only looks.
     (Method::POST, "/v1/config/preview", Role::Read),
+    (Method::POST, "/v1/explain/http", Role::Read),
     (Method::POST, "/v1/config/changes", Role::Configure),
     (Method::POST, "/v1/config/changes/preview", Role::Read),
     (Method::POST, "/v1/revisions/{number}/rollback", Role::Configure),

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt::Debug, fs, path::Path};
 
 use lb_agent::{ListenerView, Snapshot, TargetGroupView, TargetView};
 use lb_config::{Difference, Document};
+use lb_proxy_control::HttpExplainView;
 use lb_store::RevisionHead;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -47,6 +48,7 @@ fn json_of_the_command_line_is_as_documented() {
     complete::<Snapshot>("status", blocks["status"]);
     complete::<StatsView>("stats", blocks["stats"]);
     complete::<ExplainView>("explain", blocks["explain"]);
+    complete::<HttpExplainView>("explain http", blocks["explain http"]);
     complete::<Vec<RevisionHead>>("revisions", blocks["revisions"]);
     complete::<Vec<Difference>>("differences", blocks["differences"]);
     complete::<PreviewView>("preview", blocks["preview"]);
@@ -111,6 +113,7 @@ async fn documented_routes_exist() {
             "POST" if path.ends_with("/scaling") => r#"{"command": "refresh"}"#,
             "PATCH" if path.ends_with("/limits") => r#"{"max": 9}"#,
             "POST" if path == "/v1/proxies" => REPORT,
+            "POST" if path == "/v1/explain/http" => r#"{"method": "GET", "url": "http://x/"}"#,
             "POST" => r#"{"address": "10.0.1.13"}"#,
             "PATCH" => r#"{"weight": 1}"#,
             "PUT" => "{}",
@@ -118,6 +121,8 @@ async fn documented_routes_exist() {
         };
         // It needs two ends, and a data path, which the fake has not.
         let (path, status) = match path.as_str() {
+            // It needs a listener, which the fake has not.
+            "/v1/explain/http" => (path, 400),
             "/v1/explain" => (format!("{path}?from=10.1.1.2:4000&to=10.9.9.9:80"), 503),
             _ => (path, 200),
         };
@@ -129,7 +134,7 @@ async fn documented_routes_exist() {
         let answer = fake.http(method, &path, body).await;
         assert_eq!(answer.status, status, "{route}");
     }
-    assert_eq!(count, 29, "routes of the server");
+    assert_eq!(count, 30, "routes of the server");
 }
 
 #[test]

@@ -32,6 +32,8 @@ pub struct RequestToForward<'request> {
     pub trace_id: Option<&'request TraceId>,
     /// Fields that the rules change.
     pub edits: &'request FieldEdits,
+    /// Whether the target gets `Host` as it was received, while it names the host of the URI.
+    pub preserve_host: bool,
     /// Drop fields whose names are not letters, digits and `-` (`drop_invalid_header_fields`).
     pub drop_invalid_fields: bool,
 }
@@ -40,7 +42,12 @@ impl RequestToForward<'_> {
     /// The value of `Host`.
     #[must_use]
     pub fn host(&self) -> &str {
-        self.uri.host().map_or(self.default_host, |host| host.authority())
+        let Some(host) = self.uri.host() else { return self.default_host };
+        let received = self.head.values(FieldName::Host).next();
+        // After a rewrite, and beside a target in absolute-form, it may name another one.
+        let received = received.filter(|value| self.preserve_host && host.is_named_by(value));
+        let received = received.and_then(|value| str::from_utf8(value).ok());
+        received.unwrap_or_else(|| host.authority())
     }
 
     /// Whether a received field is copied.

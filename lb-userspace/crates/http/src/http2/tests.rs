@@ -149,6 +149,7 @@ fn a_request_for_a_target_of_http2_has_no_fields_of_its_hop() {
         forwarded: ForwardedPolicy::default(),
         trace_id: None,
         edits: &edits,
+        preserve_host: false,
         drop_invalid_fields: false,
     };
     let mut found = Vec::new();

@@ -98,6 +98,7 @@ impl Relay {
             },
             trace_id: None,
             edits: &self.edits,
+            preserve_host: false,
             drop_invalid_fields: self.drop_invalid_fields,
         };
         self.client.write_request(&request, &mut self.to_target)

@@ -35,6 +35,12 @@ impl Host {
         &self.authority
     }
 
+    /// Whether a value of `Host` names this host and port, in whatever way it is written.
+    #[must_use]
+    pub fn is_named_by(&self, value: &[u8]) -> bool {
+        Self::parse_into(value, None).is_ok_and(|host| host == *self)
+    }
+
     /// Reads `host`, `host:port`, `[address]` or `[address]:port`, into the memory of another host.
     pub(super) fn parse_into(value: &[u8], memory: Option<Self>) -> Result<Self, Refusal> {
         if value.contains(&b'@') {

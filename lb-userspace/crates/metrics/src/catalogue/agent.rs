@@ -108,6 +108,16 @@ pub(super) const FAMILIES: &[Family] = &[
         },
     },
     Family {
+        name: "xelb_certificate_expiry_time_seconds",
+        kind: Gauge,
+        labels: &["file"],
+        help: "When a certificate of the configuration ends, or the first one of its chain.",
+        samples: |seen, out| {
+            let mut all = seen.snapshot.certificates.iter();
+            all.try_for_each(|one| out.add(&[&one.file], one.expires_at))
+        },
+    },
+    Family {
         name: "xelb_log_lines_lost_total",
         kind: Counter,
         labels: &[],

@@ -183,6 +183,7 @@ fn every_metric_has_head_and_samples_with_its_labels() {
         let (suffix, kind) = match family.kind {
             Kind::Counter => ("_total", "counter"),
             Kind::Gauge => ("", "gauge"),
+            Kind::Histogram => ("", "histogram"),
             Kind::Info => ("_info", "info"),
         };
         let head = family.name.strip_suffix(suffix).expect(family.name);

@@ -3,7 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::catalogue::families;
+use crate::{
+    catalogue::{Head, heads},
+    family::Kind,
+};
 
 /// Labels that Prometheus adds to every series.
 const ADDED: [&str; 2] = ["instance", "job"];
@@ -39,6 +42,14 @@ fn labels<'a>(tokens: &[&'a str], closing: &str, ends: &[&str]) -> Vec<&'a str> 
     before_end.map(|pair| pair[0]).filter(|word| word.starts_with(char::is_alphabetic)).collect()
 }
 
+/// Whether a name in an expression is a series of this metric.
+fn is_of(token: &str, metric: &Head) -> bool {
+    let rest = token.strip_prefix(metric.name);
+    let of_histogram = metric.kind == Kind::Histogram
+        && rest.is_some_and(|rest| ["_bucket", "_count", "_sum"].contains(&rest));
+    of_histogram || rest == Some("")
+}
+
 /// What is wrong with an expression: metrics and labels that are not exported. Adds the metrics that
 /// it uses to `used`.
 pub(super) fn faults(expression: &str, used: &mut BTreeSet<&'static str>) -> Vec<String> {
@@ -46,7 +57,7 @@ pub(super) fn faults(expression: &str, used: &mut BTreeSet<&'static str>) -> Vec
     let mut faults = Vec::new();
     let mut known: BTreeSet<&str> = BTreeSet::from(ADDED);
     for (at, token) in tokens.iter().enumerate() {
-        let family = families().find(|family| family.name == *token);
+        let family = heads().find(|family| is_of(token, family));
         if token.starts_with("xelb_") && family.is_none() {
             faults.push(format!("there is no metric {token}"));
         }
@@ -55,6 +66,9 @@ pub(super) fn faults(expression: &str, used: &mut BTreeSet<&'static str>) -> Vec
         };
         used.insert(family.name);
         known.extend(family.labels);
+        if family.kind == Kind::Histogram {
+            known.insert("le");
+        }
         if tokens.get(at + 1) == Some(&"{") {
             for label in labels(&tokens[at + 2..], "}", &["=", "!"]) {
                 if !family.labels.contains(&label) && !ADDED.contains(&label) {

@@ -5,13 +5,14 @@ mod documents;
 mod encoding;
 mod expressions;
 mod hostile;
+mod proxy;
 mod scrape;
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use lb_agent::{
-    AttachedInterface, HealthStats, ListenerView, MapsView, MemoryView, PortView, Process,
-    Snapshot, TargetGroupView, TargetView,
+    AttachedInterface, CertificateView, HealthStats, ListenerView, MapsView, MemoryView, PortView,
+    Process, Snapshot, TargetGroupView, TargetView,
 };
 use lb_api::{CounterView, DropView, ListenerTraffic, StatsView, TargetTraffic};
 use lb_common::{Counter, DropReason};
@@ -70,6 +71,11 @@ fn snapshot() -> Snapshot {
         started_at: 1_795_433_800,
         applied_count: 4,
         scaled_groups: vec![scaled_group()],
+        certificates: vec![CertificateView {
+            file: "/etc/xelb/shop.pem".to_owned(),
+            expires_at: 1_893_456_000,
+            used_by: vec!["listener shop".to_owned()],
+        }],
         last_error: "bad.yaml:3: `port` is missing".to_owned(),
         interfaces: vec![AttachedInterface {
             name: "eth\"1".to_owned(),

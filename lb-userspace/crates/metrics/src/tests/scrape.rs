@@ -15,7 +15,7 @@ use tokio::{
 use super::snapshot;
 use crate::{
     bind,
-    server::{Limits, serve_within},
+    server::{AgentScrape, Limits, serve_within},
 };
 
 /// No test waits longer for anything.
@@ -48,7 +48,8 @@ impl Fake {
         let folder = tempfile::tempdir().unwrap();
         let stats = StatsSource::new(&folder.path().join("bpffs"));
         let handle = AgentHandle::new(ask, snapshot, Arc::default());
-        let server = tokio::spawn(serve_within(limits, listener, handle, stats));
+        let server =
+            tokio::spawn(serve_within(limits, listener, AgentScrape { agent: handle, stats }));
         Self { address, snapshots, server, folder }
     }
 

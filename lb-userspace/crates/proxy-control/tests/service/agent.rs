@@ -23,7 +23,13 @@ impl Agent {
         let (told, receiver) = watch::channel(None);
         let (sender, served) = watch::channel(Served::default());
         let source = Source::Agent { told: receiver, served: sender };
-        let options = ServiceOptions { source, workers: 2, access_log: None, drain_timeout: LONG };
+        let options = ServiceOptions {
+            source,
+            workers: 2,
+            access_log: None,
+            drain_timeout: LONG,
+            monitor: None,
+        };
         (Self { told, served, version: 0 }, RunningService::start(options))
     }
 

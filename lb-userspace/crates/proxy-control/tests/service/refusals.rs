@@ -16,13 +16,9 @@ fn changed(from: &str, to: &str) -> String {
 fn what_is_not_there_yet_is_refused() {
     let group = "    targets: [{ address: 127.0.0.1 }]\n";
     let with = |rest: &str| changed(group, &format!("{group}    {rest}\n"));
-    let listener = |rest: &str| {
-        changed("    default_action", &format!("    attributes: {{ {rest} }}\n    default_action"))
-    };
     for (text, says) in [
         (with("attributes: { retries: { on: [\"502\"] } }"), "remove 502 from `retries.on`"),
         (changed("127.0.0.1 }", "web.example.org }"), "write the address of web.example.org"),
-        (listener("preserve_host_header: true"), "listener shop: this version normalises the Host"),
         (changed("203.0.113.10", "203.0.113.0/24"), "203.0.113.0/24 is a prefix"),
     ] {
         let error = ConfigFile::new(&text).refusal();

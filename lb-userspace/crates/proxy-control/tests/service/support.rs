@@ -150,7 +150,7 @@ impl ConfigFile {
             outcome
         });
         let source = Source::File { path: file, load };
-        ServiceOptions { source, workers: 2, access_log: None, drain_timeout: LONG }
+        ServiceOptions { source, workers: 2, access_log: None, drain_timeout: LONG, monitor: None }
     }
 
     /// A running service of this file.

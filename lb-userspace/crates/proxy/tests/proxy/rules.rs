@@ -34,6 +34,42 @@ fn get(path: &str, fields: &str) -> String {
 }
 
 #[test]
+fn a_host_is_preserved_where_the_listener_says_so() {
+    let target = TestTarget::answering(OK);
+    let rewritten = Rule {
+        transforms: Transforms {
+            host: Some(Rewrite { regex: "^.*$".to_owned(), replace: "in.example".to_owned() }),
+            url: None,
+        },
+        ..rule("in", 1, path("/in"), Action::forward("web"))
+    };
+    let proxy = |preserve: bool| {
+        let mut listener = listener("web", vec![rewritten.clone()], Action::forward("web"));
+        listener.attributes.preserve_host_header = preserve;
+        TestProxy::start(snapshot(vec![listener], vec![group("web", &[healthy(target.address)])]))
+    };
+    let (preserving, other) = (proxy(true), proxy(false));
+    let host = "Shop.EXAMPLE.:8080";
+    for (proxy, target_of_request, expected) in [
+        (&preserving, "/", host),
+        (&other, "/", "shop.example:8080"),
+        (&preserving, "/in", "in.example"),
+        (&preserving, "http://other.example/", "other.example"),
+    ] {
+        let request = format!("GET {target_of_request} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        let request = if target_of_request.starts_with("http") {
+            request.replace(host, "other.example")
+        } else {
+            request
+        };
+        assert_eq!(ask(proxy.address(), &request).status, 200, "{target_of_request}");
+        let text = target.text();
+        let got = text.rsplit("GET ").next().expect("a request");
+        assert!(got.contains(&format!("\r\nHost: {expected}\r\n")), "{expected}: {got}");
+    }
+}
+
+#[test]
 fn the_first_rule_that_matches_decides() {
     let (one, other) = (TestTarget::answering(OK), TestTarget::answering(OK));
     let moved = Action::Redirect(Redirect {

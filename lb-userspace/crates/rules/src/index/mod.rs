@@ -84,18 +84,25 @@ impl Index {
     /// The first rule whose conditions all hold.
     #[must_use]
     pub fn find(&self, request: &RequestHead<'_>) -> Match<'_> {
+        self.find_and_count(request).0
+    }
+
+    /// The same, and how many rules had conditions tried.
+    #[must_use]
+    pub fn find_and_count(&self, request: &RequestHead<'_>) -> (Match<'_>, u64) {
         let host = request.bare_host();
         let subjects = Subjects::new(request, &host);
         let mut regexes = Lazy::new(&self.regexes);
-        let mut best = Place::MAX;
+        let (mut best, mut tried) = (Place::MAX, 0);
         let rules = self.rules.checked();
         self.hosts.lists(&host, request.path.as_bytes(), |list| {
-            best = first_match(list, rules, best, &subjects, &mut regexes);
+            best = first_match(list, rules, best, &subjects, &mut regexes, &mut tried);
         });
-        match rules.get(best as usize) {
+        let found = match rules.get(best as usize) {
             Some(CheckedRule { rule, .. }) => Match::Rule { place: best as usize, rule },
             None => Match::Default(self.rules.default_action()),
-        }
+        };
+        (found, tried)
     }
 }
 
@@ -106,12 +113,14 @@ fn first_match(
     best: Place,
     subjects: &Subjects<'_>,
     regexes: &mut Lazy<'_>,
+    tried: &mut u64,
 ) -> Place {
     for place in list {
         if *place >= best {
             break;
         }
         let rule = &rules[*place as usize];
+        *tried += 1;
         if rule.matchers.iter().all(|matcher| matcher.holds(subjects, regexes)) {
             return *place;
         }

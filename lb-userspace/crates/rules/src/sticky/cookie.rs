@@ -45,7 +45,8 @@ pub fn check_app_cookie_name(name: &str) -> Result<(), CookieNameError> {
 }
 
 /// The cookie's name, by kind.
-pub(super) const fn name(kind: ScopeKind) -> &'static str {
+#[must_use]
+pub const fn name(kind: ScopeKind) -> &'static str {
     match kind {
         ScopeKind::LbCookie => "AWSALB",
         ScopeKind::AppCookie => "AWSALBAPP",

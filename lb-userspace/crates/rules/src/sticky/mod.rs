@@ -8,7 +8,9 @@ mod sessions;
 mod tests;
 mod token;
 
-pub use cookie::{Attributes, CookieNameError, SameSite, check_app_cookie_name};
+pub use cookie::{
+    Attributes, CookieNameError, SameSite, check_app_cookie_name, name as cookie_name,
+};
 pub use keys::{KEY_LENGTH, Keys, Scope, ScopeKind};
 pub use sessions::{NoSession, Session, Sessions, Stickiness, StickinessError};
 pub use token::Refused;

@@ -2,13 +2,20 @@
 
 use std::{
     fs,
+    io::{Read as _, Write as _},
+    os::unix::net::UnixListener,
+    path::Path,
     process::{Command, Output},
+    thread,
+    time::{Duration, Instant},
 };
+
+use lb_agent::{Snapshot, TargetGroupView, TargetView};
 
 const INVALID: &str = "interfaces: [eth0]\nlisseners: []\n";
 const VALID: &str = "interfaces: [eth0]\n";
 
-fn xelb(folder: &std::path::Path, arguments: &[&str]) -> Output {
+fn xelb(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_xelb"))
         .args(arguments)
         .current_dir(folder)
@@ -158,7 +165,7 @@ fn validate_speaks_json() {
 /// What is printed is what is checked in.
 #[test]
 fn the_schema_is_printed() {
-    let output = xelb(std::path::Path::new("."), &["schema"]);
+    let output = xelb(Path::new("."), &["schema"]);
     assert_eq!(output.stdout, include_bytes!("../../docs/xelb.schema.json"));
 }
 
@@ -208,4 +215,105 @@ fn import_prints_a_configuration_and_counts_remarks() {
     let output = xelb(folder.path(), &["import", "ipvs", "rules", "--interface", "a/b"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(said(output.stderr).contains("interfaces[0]"));
+}
+
+/// What a shell is told for the last of these words, and whether that was quick and silent.
+fn completed(folder: &Path, line: &str) -> Vec<String> {
+    let words: Vec<&str> = line.split(' ').collect();
+    let begun = Instant::now();
+    let output = Command::new(env!("CARGO_BIN_EXE_xelb"))
+        .arg("--")
+        .args(&words)
+        .current_dir(folder)
+        .env("XELB_COMPLETE", "bash")
+        .env("_CLAP_COMPLETE_INDEX", (words.len() - 1).to_string())
+        .env("_CLAP_IFS", "\n")
+        .env("XDG_CONFIG_HOME", folder)
+        .env("XELB_SOCKET", "agent.sock")
+        .output()
+        .unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(5), "{line}: {:?}", begun.elapsed());
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{line}");
+    assert!(output.status.success(), "{line}: {:?}", output.status);
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().filter(|name| !name.starts_with('-')).map(str::to_owned).collect()
+}
+
+/// An agent with one group that answers what completions ask.
+fn fake_agent(socket: &Path) {
+    let listener = UnixListener::bind(socket).unwrap();
+    let group = TargetGroupView { name: "web".to_owned(), ..TargetGroupView::default() };
+    let target = TargetView {
+        group: "web".to_owned(),
+        address: Some([10, 0, 1, 11].into()),
+        port: 80,
+        ..TargetView::default()
+    };
+    let snapshot =
+        Snapshot { target_groups: vec![group], targets: vec![target], ..Snapshot::default() };
+    let status = serde_json::to_string(&snapshot).unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 4096];
+            let length = stream.read(&mut request).unwrap_or(0);
+            let is_status = request[..length].starts_with(b"GET /v1/status ");
+            let (code, body) = if is_status {
+                ("200 OK", status.as_str())
+            } else {
+                ("403 Forbidden", "{\"error\":\"no\"}")
+            };
+            let length = body.len();
+            let head = format!("HTTP/1.1 {code}\r\ncontent-type: application/json\r\n");
+            // A client that has gone away has enough.
+            let _sent = write!(stream, "{head}content-length: {length}\r\n\r\n{body}");
+        }
+    });
+}
+
+#[test]
+fn names_are_completed_from_the_agent() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("xelb")).unwrap();
+    let contexts = folder.path().join("xelb/contexts.yaml");
+    let text = "contexts: { lb1: { socket: /run/a.sock }, lb2: { socket: agent.sock } }\n";
+    fs::write(&contexts, text).unwrap();
+    fs::set_permissions(&contexts, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    fake_agent(&folder.path().join("agent.sock"));
+    for (line, expected) in [
+        ("xelb get targets ", &["web", "web/10.0.1.11"][..]),
+        ("xelb get listeners w", &["web"]),
+        ("xelb get targets x", &[]),
+        ("xelb target drain web/", &["web/10.0.1.11"]),
+        ("xelb target drain web ", &["10.0.1.11"]),
+        ("xelb describe target w", &["web/10.0.1.11"]),
+        ("xelb describe tar", &["target-group", "target"]),
+        ("xelb delete tg w", &["web"]),
+        ("xelb get targets --context lb", &["lb1", "lb2"]),
+        ("xelb --context lb2 get targets web/", &["web/10.0.1.11"]),
+        ("xelb get targets --socket none.sock w", &[]),
+        ("xelb target dr", &["drain"]),
+    ] {
+        let mut found = completed(folder.path(), line);
+        found.sort();
+        let mut expected = expected.to_vec();
+        expected.sort_unstable();
+        assert_eq!(found, expected, "{line}");
+    }
+}
+
+#[test]
+fn completion_without_an_agent_is_silent_and_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(completed(folder.path(), "xelb get targets w"), [""; 0]);
+    // One that takes connections and says nothing.
+    let _listener = UnixListener::bind(folder.path().join("agent.sock")).unwrap();
+    let begun = Instant::now();
+    assert_eq!(completed(folder.path(), "xelb get targets w"), [""; 0]);
+    assert!(begun.elapsed() >= Duration::from_secs(1), "it has been asked");
+    // A token that never comes: a FIFO.
+    let fifo = folder.path().join("token");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let line = "xelb get targets --server https://127.0.0.1:1 --token-file token w";
+    assert_eq!(completed(folder.path(), line), [""; 0]);
 }

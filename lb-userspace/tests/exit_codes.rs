@@ -32,6 +32,9 @@ listeners:
 /// A driver whose ports are in the wrong order.
 const POOL: &str = "systemd: { unit: app@.service, addresses: [10.0.0.5], ports: [90, 80] }\n";
 
+/// An agent that is not there.
+const CONTEXTS: &str = "contexts: { lb1: { server: 'https://127.0.0.1:1' } }\n";
+
 const NOBODY: &str = "no agent answers at nobody.sock";
 const FULL_SAYS: &str = "No space left on device";
 
@@ -101,6 +104,14 @@ const CASES: &[Case] = &[
     ("get", "targets --state sick", 2, "invalid value 'sick'"),
     ("get", "listeners --state healthy", 2, "only targets have a state"),
     ("get", "config web", 2, "are of no target group"),
+    ("get", "tg/web -o name", 1, NOBODY),
+    ("get", "targets web/10.0.1.11:80 -o wide --sort-by share --no-headers", 1, NOBODY),
+    ("get", "targets web/ten", 2, "not ADDRESS or ADDRESS:PORT"),
+    ("get", "targets -o jsonpath=$[*].address --color never", 1, NOBODY),
+    ("get", "targets -o jsonpath=$[", 2, "at character"),
+    ("get", "targets --sort-by age", 2, "columns are GROUP, TARGET, WEIGHT"),
+    ("get", "config -o csv", 2, "the configuration is no list"),
+    ("get", "activities -o name", 2, "activities have no names"),
     ("get", "members web", 1, NOBODY),
     ("get", "activities", 1, NOBODY),
     ("get", "tagrets", 2, "invalid value 'tagrets'"),
@@ -117,6 +128,7 @@ const CASES: &[Case] = &[
     ("scale standby", "web web-1 --off", 1, NOBODY),
     ("scale standby", "web", 2, "<MEMBER>"),
     ("scale end", "web web-1", 1, NOBODY),
+    ("scale end", "web/web-1", 1, NOBODY),
     ("scale end", "web", 2, "<MEMBER>"),
     ("scale refresh", "web", 1, NOBODY),
     ("scale refresh", "web --cancel --rollback", 2, "cannot be used with"),
@@ -130,6 +142,9 @@ const CASES: &[Case] = &[
     ("target remove", "web", 2, "<ADDRESS[:PORT]>"),
     ("target weight", "web 10.0.1.13 5", 1, NOBODY),
     ("target weight", "web 10.0.1.13 many", 2, "invalid value 'many'"),
+    ("target weight", "web 10.0.1.13 -20", 1, NOBODY),
+    ("target weight", "web/10.0.1.13 50%", 1, NOBODY),
+    ("set", "target web/10.0.1.13 weight=+50", 1, NOBODY),
     ("target drain", "web [2001:db8::13]:80", 1, NOBODY),
     ("target drain", "web/10.0.1.13:80", 1, NOBODY),
     ("target drain", "web/10.0.1.13:80 --reason disk --wait --timeout 1s", 1, NOBODY),
@@ -160,6 +175,8 @@ const CASES: &[Case] = &[
     ("explain http", "GET http://x:8080/ --config proxy.yaml -H x", 2, "write NAME: VALUE"),
     ("explain http", "GET http://x:8080/ --config invalid.yaml", 2, "lisseners: unknown key"),
     ("explain http", "GET", 2, "<URL>"),
+    ("explain config", "slow_start > full", 1, FULL_SAYS),
+    ("explain config", "slow_strat", 2, "the nearest are slow_start"),
     ("doctor", "--interface lo > full", 1, FULL_SAYS),
     ("doctor", "--interface no-such-if", 2, "interface no-such-if does not exist"),
     ("doctor target", "--vip 192.0.2.99 --interface lo > full", 1, FULL_SAYS),
@@ -214,6 +231,19 @@ const CASES: &[Case] = &[
     ("pass", "", 2, "--interface <IFACE>"),
     ("detach", "--bpffs file", 1, "is not in a BPF file system"),
     ("detach", "now", 2, "unexpected argument 'now'"),
+    ("context list", "> full", 1, FULL_SAYS),
+    ("context list", "--sort-by age", 2, "columns are CURRENT, NAME"),
+    ("context use", "lb1 > full", 1, FULL_SAYS),
+    ("context use", "lb2", 2, "there is no context lb2; there are lb1"),
+    ("context set", "a --socket /run/a > full", 1, FULL_SAYS),
+    ("context set", "b", 2, "it has no socket and no server"),
+    ("context delete", "a > full", 1, FULL_SAYS),
+    ("context delete", "c", 2, "there is no context c"),
+    ("context show", "lb1 > full", 1, FULL_SAYS),
+    ("context show", "d", 2, "there is no context d"),
+    ("status", "--context lb1", 1, "no agent answers at https://127.0.0.1:1"),
+    ("status", "--context lb2", 2, "there is no context lb2; there are lb1"),
+    ("status", "--context lb1 --socket x", 2, "cannot be used with"),
     ("token", "alice read > full", 1, FULL_SAYS),
     ("token", "alice boss", 2, "`boss` is not a role"),
     ("token", "al/ice read", 2, "use up to 64 letters"),
@@ -255,6 +285,7 @@ fn check(folder: &Path, &(command, rest, code, says): &Case) {
     xelb.args(command.split(' ').chain(rest.split_whitespace()))
         .current_dir(folder)
         .env("XELB_SOCKET", "nobody.sock")
+        .env("XDG_CONFIG_HOME", folder)
         .env_remove("XELB_LOG")
         .env_remove("XELB_TOKEN");
     if full {
@@ -291,6 +322,9 @@ fn every_command_fails_with_the_documented_code() {
     };
     mode("broken-driver", 0o755);
     mode("secret", 0o600);
+    fs::create_dir(folder.path().join("xelb")).unwrap();
+    fs::write(folder.path().join("xelb/contexts.yaml"), CONTEXTS).unwrap();
+    mode("xelb/contexts.yaml", 0o600);
     for case in CASES {
         check(folder.path(), case);
     }

@@ -44,7 +44,7 @@ pub(super) struct Apply {
 impl Apply {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let (document, _, warnings) = input::configuration(&self.file)?;
-        let client = self.socket.client();
+        let client = self.socket.client()?;
         if self.conditions.dry_run {
             // The agent's answer has the warnings, too.
             return preview::show(

@@ -4,7 +4,7 @@
 use lb_config::{Part, PartPath, PartStep};
 use serde_json::{Map, Value};
 
-use super::{object::Kind, schema_keys};
+use super::{object::Kind, schema_keys, weight};
 
 /// One of them.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,7 +19,11 @@ pub(super) fn parse(kind: Kind, text: &str) -> Result<Assignment, String> {
     let (key, value) = split(text)
         .ok_or_else(|| format!("`{text}` is not KEY=VALUE; for example slow_start=30s"))?;
     let key = self::key(kind, key)?;
-    Ok(Assignment { key, value: self::value(value)? })
+    // YAML reads `+50` as the number 50.
+    let is_relative = matches!(key.steps().last(), Some(PartStep::Key(name)) if name == "weight")
+        && weight::parse(value).is_ok_and(weight::Weight::is_relative);
+    let quoted = format!("\"{value}\"");
+    Ok(Assignment { key, value: self::value(if is_relative { &quoted } else { value })? })
 }
 
 /// At the first `=` that is not in brackets or quotes.
@@ -104,6 +108,8 @@ mod tests {
             ("health_check.verify=off", "health_check.verify", json!("off")),
             ("connection_termination=true", "attributes.connection_termination", json!(true)),
             ("name=\"80\"", "name", json!("80")),
+            ("targets[10.0.1.11].weight=+50", "targets[10.0.1.11].weight", json!("+50")),
+            ("targets[10.0.1.11].weight=50", "targets[10.0.1.11].weight", json!(50)),
         ] {
             assert_eq!(read(text), Ok((key.to_owned(), value)), "{text}");
         }

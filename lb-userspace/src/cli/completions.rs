@@ -1,11 +1,15 @@
 //! `xelb completions`.
 
-use clap::{Args, CommandFactory as _};
-use clap_complete::Shell;
+use anyhow::Context as _;
+use clap::Args;
+use clap_complete::{Shell, env::Shells};
 
-use super::{Arguments, output};
+use super::{complete, output};
 
-/// Print a script that lets a shell complete xelb's commands and options
+/// Print a script that lets a shell complete commands, options and names
+///
+/// The names of target groups, targets, listeners, rules, members and contexts are those of the running
+/// agent: the shell asks `xelb`, for at most a second.
 ///
 /// Example: xelb completions bash > /etc/bash_completion.d/xelb
 #[derive(Debug, Args)]
@@ -17,8 +21,11 @@ pub(super) struct Completions {
 
 impl Completions {
     pub(super) fn run(self) -> anyhow::Result<()> {
+        let shells = Shells::builtins();
+        let shell = shells.completer(&self.shell.to_string()).context("unknown shell")?;
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Arguments::command(), "xelb", &mut script);
-        output::print(&String::from_utf8_lossy(&script))
+        shell.write_registration(complete::VARIABLE, "xelb", "xelb", "xelb", &mut script)?;
+        // The script has control characters that a shell needs.
+        output::print_escaped(&String::from_utf8_lossy(&script))
     }
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     assignment::{self, Assignment},
+    complete,
     object::{self, Kind, Object},
     part_change::{How, wrong},
 };
@@ -54,7 +55,7 @@ pub(super) struct CreateListener {
     #[arg(long, value_name = "PROTOCOL")]
     protocol: Option<String>,
     /// Target group that the listener forwards to
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = complete::groups())]
     target_group: Option<String>,
     #[command(flatten)]
     more: More,
@@ -95,7 +96,7 @@ pub(super) struct CreateRule {
     #[arg(long = "host", value_name = "PATTERN")]
     hosts: Vec<String>,
     /// Target group that the rule forwards to
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = complete::groups())]
     target_group: Option<String>,
     #[command(flatten)]
     more: More,

@@ -4,6 +4,7 @@ use clap::Args;
 use lb_config::Change;
 
 use super::{
+    complete,
     object::{self, Kind, KindWord, parse_kind},
     part_change::{How, wrong},
 };
@@ -19,10 +20,10 @@ use super::{
 #[derive(Debug, Args)]
 pub(super) struct Delete {
     /// Kind of the objects: listener, target-group (tg), rule or target
-    #[arg(value_parser = parse_kind)]
+    #[arg(value_parser = parse_kind, add = complete::kinds())]
     kind: KindWord,
     /// Names of the objects; a target is GROUP/ADDRESS, a rule LISTENER/RULE
-    #[arg(value_name = "NAME", num_args = 0..)]
+    #[arg(value_name = "NAME", num_args = 0.., add = complete::objects())]
     names: Vec<String>,
     #[command(flatten)]
     how: How,

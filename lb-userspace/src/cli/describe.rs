@@ -11,7 +11,7 @@ use serde::Serialize;
 use tokio::time::sleep;
 
 use super::{
-    Socket, describe_target,
+    Socket, complete, describe_target,
     object::{self, Kind, KindWord, Object, parse_kind},
     output::Format,
     page::Page,
@@ -42,10 +42,10 @@ const CHANGES_SHOWN: usize = 5;
 #[derive(Debug, Args)]
 pub(super) struct Describe {
     /// Kind of the object: target, target-group (tg), listener or rule
-    #[arg(value_parser = parse_kind)]
+    #[arg(value_parser = parse_kind, add = complete::kinds())]
     kind: KindWord,
     /// Name of the object; a target is GROUP/ADDRESS[:PORT], a rule LISTENER/RULE
-    #[arg(value_name = "NAME", num_args = 0..)]
+    #[arg(value_name = "NAME", num_args = 0.., add = complete::objects())]
     name: Vec<String>,
     #[command(flatten)]
     format: Format,
@@ -88,7 +88,7 @@ impl Describe {
         let (Some(object), []) = (objects.into_iter().next(), rest.as_slice()) else {
             return Err(wrong("describe one object at a time".to_owned()));
         };
-        let client = self.socket.client();
+        let client = self.socket.client()?;
         if let (Kind::Target, [_, PartStep::Item(group), _, PartStep::Item(place)]) =
             (object.kind, object.path.steps())
         {

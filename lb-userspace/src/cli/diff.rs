@@ -36,7 +36,7 @@ pub(super) struct Diff {
 
 impl Diff {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let client = self.socket.client();
+        let client = self.socket.client()?;
         let differences = match &self.file {
             Some(file) => {
                 let (document, ..) = input::configuration(file)?;

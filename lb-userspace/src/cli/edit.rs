@@ -14,6 +14,7 @@ use clap::Args;
 use lb_config::{Change, Part};
 
 use super::{
+    complete,
     object::{self, KindWord, parse_kind},
     output,
     part_change::{How, wrong},
@@ -30,10 +31,10 @@ use super::{
 #[derive(Debug, Args)]
 pub(super) struct Edit {
     /// Kind of the object: listener, target-group (tg), rule, target or config
-    #[arg(value_parser = parse_kind)]
+    #[arg(value_parser = parse_kind, add = complete::kinds())]
     kind: KindWord,
     /// Name of the object; a target is GROUP/ADDRESS, a rule LISTENER/RULE
-    #[arg(value_name = "NAME", num_args = 0..)]
+    #[arg(value_name = "NAME", num_args = 0.., add = complete::objects())]
     name: Vec<String>,
     #[command(flatten)]
     how: How,
@@ -45,7 +46,7 @@ impl Edit {
         let (Some(object), []) = (objects.first(), rest.as_slice()) else {
             return Err(wrong("one object at a time can be edited".to_owned()));
         };
-        let present = self.how.socket.client().configuration().await?;
+        let present = self.how.socket.client()?.configuration().await?;
         let Some(revision) = present.revision else {
             let text = "this agent takes its configuration from a file; edit that file, and the \
                         agent reloads it";

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use lb_agent::Event;
 
-use super::{Socket, output::Format, table, terminal};
+use super::{Socket, complete, output::Format, table, terminal};
 
 /// Seconds that one request waits for an event.
 const WAIT: u64 = 5;
@@ -22,7 +22,7 @@ pub(super) struct EventsCommand {
     #[arg(long, short)]
     follow: bool,
     /// Only events of this target group
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = complete::groups())]
     group: Option<String>,
     #[command(flatten)]
     format: Format,
@@ -32,7 +32,7 @@ pub(super) struct EventsCommand {
 
 impl EventsCommand {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let client = self.socket.client();
+        let client = self.socket.client()?;
         let mut next = 0;
         loop {
             let wait = if self.follow && next > 0 { WAIT } else { 0 };

@@ -6,9 +6,12 @@ use clap::{Args, Subcommand};
 use lb_api::ExplainView;
 use lb_config::Protocol;
 
-use super::{Socket, explain_http::ExplainHttp, output::Format};
+use super::{
+    Socket, explain_config::ExplainConfig, explain_http::ExplainHttp, output::Format,
+    part_change::wrong,
+};
 
-/// Show what the data path would do with a packet, and why
+/// Show what becomes of a packet or of a request, and why; or explain a key of the configuration
 ///
 /// It runs a second instance of the program on the live maps. This instance writes no maps: no
 /// counter changes, and no flow is remembered. The output has the listener, the slot and the
@@ -19,6 +22,8 @@ use super::{Socket, explain_http::ExplainHttp, output::Format};
 /// Example: xelb explain --from [2001:db8::7]:40000 --to [2001:db8:10::10]:53 --protocol udp
 ///
 /// Example: xelb explain http GET https://shop.example/order/7
+///
+/// Example: xelb explain config slow_start
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(super) struct Explain {
@@ -45,6 +50,7 @@ pub(super) struct Explain {
 #[derive(Debug, Subcommand)]
 enum What {
     Http(Box<ExplainHttp>),
+    Config(ExplainConfig),
 }
 
 fn protocol(text: &str) -> Result<Protocol, String> {
@@ -64,13 +70,16 @@ fn parse_end(text: &str) -> Result<SocketAddr, String> {
 
 impl Explain {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        if let Some(What::Http(http)) = self.what {
-            return http.run().await;
+        let Self { what, from, to, protocol, established, .. } = self;
+        match what {
+            Some(What::Http(command)) => return command.run().await,
+            Some(What::Config(command)) => return command.run(),
+            None => {}
         }
-        let Self { from, to, protocol, established, .. } = self;
-        // Clap has asked for both.
-        let (Some(from), Some(to)) = (from, to) else { return Ok(()) };
-        let view = self.socket.client().explain(from, to, protocol, established).await?;
+        let (Some(from), Some(to)) = (from, to) else {
+            return Err(wrong("give --from and --to".to_owned()));
+        };
+        let view = self.socket.client()?.explain(from, to, protocol, established).await?;
         self.format.print(&view, render)
     }
 }

@@ -60,7 +60,7 @@ impl ExplainHttp {
                 let groups = &config.http_target_groups;
                 explain_http(&config.http_listeners, groups, |_| None, &question)?
             }
-            None => self.socket.client().explain_http(&question).await?,
+            None => self.socket.client()?.explain_http(&question).await?,
         };
         self.format.print(&view, render)
     }

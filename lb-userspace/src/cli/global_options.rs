@@ -4,8 +4,9 @@
 use std::ffi::OsString;
 
 /// Options with a value that may stand before the command.
-const OPTIONS: [&str; 8] = [
+const OPTIONS: [&str; 10] = [
     "--socket",
+    "--context",
     "--server",
     "--ca",
     "--token-file",
@@ -13,6 +14,7 @@ const OPTIONS: [&str; 8] = [
     "--client-key",
     "--output",
     "-o",
+    "--color",
 ];
 
 /// The words of a command line, with such options behind the command.

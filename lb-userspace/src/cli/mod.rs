@@ -5,7 +5,10 @@ mod agent;
 mod apply;
 mod assignment;
 mod bench;
+mod complete;
 mod completions;
+mod config_key;
+mod context;
 mod create;
 mod decap;
 mod delete;
@@ -19,6 +22,7 @@ mod edit;
 mod events;
 mod exec_checks;
 mod explain;
+mod explain_config;
 mod explain_http;
 mod get;
 mod global_options;
@@ -28,6 +32,7 @@ mod help_tests;
 mod import;
 mod input;
 mod limits;
+mod list;
 mod man;
 mod object;
 mod output;
@@ -58,11 +63,12 @@ mod token;
 mod traffic;
 mod validate;
 mod wait;
+mod weight;
 
 use std::{ffi::OsString, future::Future, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
-use lb_api::{Client, ClientError, Transport, access::AccessError};
+use lb_api::{Client, ClientError, access::AccessError};
 use lb_bench::{BenchError, traffic::TrafficError};
 use lb_config::ConfigErrors;
 use lb_dataplane::{PassError, XdpMode, decap::DecapError};
@@ -74,8 +80,8 @@ const AFTER_HELP: &str = "\
 Exit codes: 0 done; 1 failed at run time; 2 wrong usage or invalid configuration (nothing was
 changed).
 
-Environment: XELB_SOCKET is the default of --socket, XELB_SERVER of --server, XELB_CA of --ca.
-XELB_TOKEN is the token for --server.
+Environment: XELB_SOCKET is the default of --socket, XELB_SERVER of --server, XELB_CA of --ca,
+XELB_CONTEXT of --context. XELB_TOKEN is the token for --server.
 XELB_LOG is the log level of agent, decap and proxy (error, warn, info, debug or trace; default
 info).
 XELB_LOG_FORMAT is the format of their log (text or json).";
@@ -126,6 +132,8 @@ enum Command {
     Proxy(proxy::Proxy),
     Pass(pass::PassCommand),
     Detach(detach::Detach),
+    #[command(subcommand)]
+    Context(context::ContextCommand),
     Token(token::TokenCommand),
     Schema(schema::Schema),
     Completions(completions::Completions),
@@ -133,9 +141,11 @@ enum Command {
 }
 
 impl Arguments {
-    /// The command line of this process. It does not return if that is wrong.
+    /// The command line of this process. It does not return if that is wrong, or if a shell asks for
+    /// completions.
     #[must_use]
     pub fn read() -> Self {
+        complete::answer();
         let typed: Vec<OsString> = std::env::args_os().collect();
         Self::try_parse_from(words(typed.iter().cloned())).unwrap_or_else(|error| {
             if error.exit_code() == 0 {
@@ -193,14 +203,15 @@ impl Command {
 /// The words of a command line, as clap reads them.
 fn words(typed: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let words = target_name::split(global_options::behind(typed.into_iter().collect()));
-    scale_order::verb_first(words)
+    scale_order::member_split(scale_order::verb_first(object::kind_split(words)))
 }
 
 /// Which agent, here or elsewhere.
 #[derive(Debug, Args)]
 struct Socket {
-    #[command(flatten)]
-    local: LocalSocket,
+    /// Socket of the agent [env: XELB_SOCKET] [default: /run/xelb/xelb.sock]
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
     #[command(flatten)]
     remote: remote::RemoteAgent,
 }
@@ -220,11 +231,11 @@ struct LocalSocket {
 }
 
 impl Socket {
-    fn client(&self) -> Client {
-        match self.remote.transport() {
-            Some(transport) => Client::by(Transport::Tls(transport)),
-            None => self.local.client(),
-        }
+    /// The client of the agent that options, environment or a context name.
+    fn client(&self) -> Result<Client, ClientError> {
+        let options = self.remote.options(self.socket.clone());
+        let environment = context::Environment::read();
+        context::transport(options, environment, context::Contexts::read).map(Client::by)
     }
 }
 
@@ -292,6 +303,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Proxy(command) => command.run(),
         Command::Pass(command) => command.run(),
         Command::Detach(command) => command.run(),
+        Command::Context(command) => command.run(),
         Command::Token(command) => command.run(),
         Command::Import(command) => command.run(),
         Command::Schema(command) => command.run(),

@@ -1,6 +1,8 @@
 //! PURE: objects as they are named on the command line (`listener web`, `target web/10.0.1.11:80`), and
 //! where they are in the configuration.
 
+use std::ffi::OsString;
+
 use lb_config::PartPath;
 
 /// Kinds of objects, with their short names and what people type from habit.
@@ -29,15 +31,18 @@ pub(super) struct KindWord {
     name: Option<String>,
 }
 
+/// The kind of this name.
+pub(super) fn kind(word: &str) -> Option<Kind> {
+    KINDS.iter().find(|(_, names)| names.contains(&word)).map(|(kind, _)| *kind)
+}
+
 /// Reads the word of a kind.
 pub(super) fn parse_kind(text: &str) -> Result<KindWord, String> {
     let (word, name) = match text.split_once('/') {
         Some((word, name)) => (word, Some(name.to_owned())),
         None => (text, None),
     };
-    let found = KINDS.iter().find(|(_, names)| names.contains(&word));
-    let kind = found
-        .map(|(kind, _)| *kind)
+    let kind = kind(word)
         .ok_or_else(|| "use listener, target-group (tg), rule, target or config".to_owned())?;
     Ok(KindWord { kind, name })
 }
@@ -85,8 +90,33 @@ fn example(kind: Kind) -> &'static str {
     }
 }
 
+/// A name without the kind in front of it, as `xelb get -o name` prints it (`target/web/10.0.1.11:80`).
+/// A group may be called `target`, too.
+fn bare(kind: Kind, name: &str) -> &str {
+    let Some((word, rest)) = name.split_once('/') else { return name };
+    let is_kind = KINDS.iter().any(|(one, words)| *one == kind && words.contains(&word));
+    let is_pair = matches!(kind, Kind::Target | Kind::Rule);
+    if is_kind && (!is_pair || rest.contains('/')) { rest } else { name }
+}
+
+/// The word `KIND/NAME` behind `xelb get` in two.
+pub(super) fn kind_split(mut words: Vec<OsString>) -> Vec<OsString> {
+    let named = match words.as_slice() {
+        [_, command, word, ..] if command == "get" => {
+            word.to_str().and_then(|word| word.split_once('/'))
+        }
+        _ => None,
+    };
+    let named = named.filter(|(kind, name)| !kind.starts_with('-') && !name.is_empty());
+    if let Some([kind, name]) = named.map(|(kind, name)| [kind, name].map(OsString::from)) {
+        words.splice(2..=2, [kind, name]);
+    }
+    words
+}
+
 /// The object of this kind and name.
 pub(super) fn object(kind: Kind, name: &str) -> Result<Object, String> {
+    let name = bare(kind, name);
     let pair = || {
         let parts =
             name.split_once('/').filter(|(one, other)| !one.is_empty() && !other.is_empty());
@@ -143,7 +173,33 @@ mod tests {
         ] {
             assert_eq!(read(line, true), Ok(expected.to_owned()), "{line}");
         }
+        let names = "target target/web/10.0.1.11:80 web/10.0.1.12:80 target/10.0.1.13";
+        assert_eq!(
+            read(names, false).unwrap(),
+            "target_groups[web].targets[10.0.1.11:80] target_groups[web].targets[10.0.1.12:80] \
+             target_groups[target].targets[10.0.1.13]"
+        );
+        assert_eq!(
+            read("tg target-group/web rule", false),
+            Ok("target_groups[web] target_groups[rule]".to_owned())
+        );
+        assert_eq!(read("rule rule/shop/20", false), Ok("listeners[shop].rules[20]".to_owned()));
         assert_eq!(read("listener a b", false), Ok("listeners[a] listeners[b]".to_owned()));
+    }
+
+    #[test]
+    fn a_kind_and_a_name_in_one_word_are_two_for_get() {
+        for (line, expected) in [
+            ("xelb get tg/web -o name", "xelb get tg web -o name"),
+            ("xelb get target/web/10.0.1.11:80", "xelb get target web/10.0.1.11:80"),
+            ("xelb get targets web/10.0.1.11", "xelb get targets web/10.0.1.11"),
+            ("xelb get --socket=a/b targets", "xelb get --socket=a/b targets"),
+            ("xelb describe tg/web", "xelb describe tg/web"),
+        ] {
+            let words = kind_split(line.split(' ').map(OsString::from).collect());
+            let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
+            assert_eq!(words.join(" "), expected);
+        }
     }
 
     #[test]

@@ -49,15 +49,6 @@ impl Format {
             Output::Yaml => serde_saphyr::to_string(answer)?,
         })
     }
-
-    /// The separator between two answers of one command.
-    pub(super) const fn separator(&self) -> &'static str {
-        match self.output {
-            Output::Table => "\n",
-            Output::Json => "",
-            Output::Yaml => "---\n",
-        }
-    }
 }
 
 impl Format {
@@ -81,9 +72,14 @@ impl Format {
 
 /// Prints a text, without what a terminal would obey. A reader that has gone away, as in `xelb stats | head`, is no error.
 pub(super) fn print(text: &str) -> anyhow::Result<()> {
+    print_escaped(&terminal::lines(text))
+}
+
+/// Prints a text in which only xelb itself has written control characters.
+pub(super) fn print_escaped(text: &str) -> anyhow::Result<()> {
     progress::end();
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(terminal::lines(text).as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     }

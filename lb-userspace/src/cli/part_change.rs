@@ -26,7 +26,7 @@ impl How {
     /// from, unless the options name one.
     pub(super) async fn make(&self, changes: Vec<Change>, base: Option<u64>) -> anyhow::Result<()> {
         let Self { conditions, format, socket } = self;
-        let (client, changes) = (socket.client(), PartChanges { changes });
+        let (client, changes) = (socket.client()?, PartChanges { changes });
         if conditions.dry_run {
             let preview = client.preview_changes(&changes).await?;
             return preview::show_preview(preview, format, conditions.force, true);

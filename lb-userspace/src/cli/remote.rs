@@ -1,22 +1,25 @@
-//! Options of all commands that ask an agent which is not on this host.
+//! Options of all commands that ask an agent which may be on another host.
 
-use std::{env, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-use lb_api::{Server, TlsTransport, TokenSource, access::Token};
+use lb_api::Server;
 
-/// Holds a token where there is no --token-file.
-const TOKEN_VARIABLE: &str = "XELB_TOKEN";
+use super::{complete, context::Options};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "An agent on another host")]
 pub(super) struct RemoteAgent {
-    /// Use the API of this agent over TLS; overrides --socket
-    #[arg(long, value_name = "https://HOST:PORT", env = "XELB_SERVER")]
+    /// Ask the agent of this context; see `xelb context` [env: XELB_CONTEXT]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["socket", "server"],
+        add = complete::contexts())]
+    context: Option<String>,
+    /// Use the API of this agent over TLS; overrides --socket [env: XELB_SERVER]
+    #[arg(long, value_name = "https://HOST:PORT")]
     server: Option<Server>,
-    /// CA certificates that the agent's certificate is verified with (PEM) [default: CA
+    /// CA certificates that the agent's certificate is verified with (PEM) [env: XELB_CA] [default: CA
     /// certificates of this host]
-    #[arg(long, value_name = "FILE", env = "XELB_CA")]
+    #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
     /// File with the token, readable only by its owner and its group; overrides the environment
     /// variable `XELB_TOKEN`
@@ -31,18 +34,15 @@ pub(super) struct RemoteAgent {
 }
 
 impl RemoteAgent {
-    /// Its transport, if one is configured.
-    pub(super) fn transport(&self) -> Option<TlsTransport> {
-        let given = || env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty());
-        let token = match &self.token_file {
-            Some(path) => Some(TokenSource::File(path.clone())),
-            None => given().map(|token| TokenSource::Given(Token::new(token))),
-        };
-        Some(TlsTransport {
-            server: self.server.clone()?,
+    /// What the options say, with the socket of another one.
+    pub(super) fn options(&self, socket: Option<PathBuf>) -> Options {
+        Options {
+            context: self.context.clone(),
+            socket,
+            server: self.server.clone(),
             ca: self.ca.clone(),
-            token,
+            token_file: self.token_file.clone(),
             identity: self.client_cert.clone().zip(self.client_key.clone()),
-        })
+        }
     }
 }

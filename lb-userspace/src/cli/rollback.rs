@@ -32,7 +32,7 @@ pub(super) struct Rollback {
 
 impl Rollback {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let client = self.socket.client();
+        let client = self.socket.client()?;
         let revision = match self.revision {
             Some(revision) => revision,
             None => previous(&client).await?,

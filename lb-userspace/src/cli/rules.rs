@@ -3,7 +3,10 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::table::{Table, or_dash};
+use super::{
+    list::{Column, Listing},
+    table::or_dash,
+};
 
 /// A rule as it is written. Values that the caller may not see are hidden in it.
 #[derive(Debug, PartialEq, Serialize)]
@@ -91,20 +94,25 @@ impl RuleRow {
     }
 }
 
-/// For people.
-pub(super) fn table(all: &[RuleRow]) -> String {
-    let mut table = Table::new(&["LISTENER", "PRIORITY", "NAME", "CONDITIONS", "ACTION"]);
-    for rule in all {
-        table.row([
-            rule.listener.clone(),
-            or_dash(&rule.priority.map(|number| number.to_string()).unwrap_or_default()),
-            or_dash(&rule.name),
-            or_dash(&rule.conditions_text()),
-            rule.action_text(),
-        ]);
-    }
-    table.render("no rules: there are no listeners of http or https")
-}
+pub(super) static RULES: Listing<RuleRow> = Listing {
+    columns: &[
+        Column::new("LISTENER", "listener", |rule, _| rule.listener.clone()),
+        Column::new("PRIORITY", "priority", |rule, _| {
+            or_dash(&rule.priority.map(|number| number.to_string()).unwrap_or_default())
+        }),
+        Column::new("NAME", "name", |rule, _| or_dash(&rule.name)),
+        Column::new("CONDITIONS", "conditions", |rule, _| or_dash(&rule.conditions_text())),
+        Column::new("ACTION", "action", |rule, _| rule.action_text()),
+    ],
+    fields: &["listener", "priority", "name", "conditions", "action"],
+    // The default action is a key of its listener.
+    name: |rule| {
+        let priority = rule.priority?.to_string();
+        let name = if rule.name.is_empty() { &priority } else { &rule.name };
+        Some(format!("rule/{}/{name}", rule.listener))
+    },
+    nothing: "no rules: there are no listeners of http or https",
+};
 
 fn list<'value>(value: &'value Value, key: &str) -> &'value [Value] {
     value[key].as_array().map_or(&[], Vec::as_slice)
@@ -130,7 +138,7 @@ fn values_text(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::list::tests::table, *};
 
     #[test]
     fn rules_are_rows_in_the_order_in_which_they_are_tried() {
@@ -144,16 +152,18 @@ mod tests {
                  "action": {"forward": {"target_groups": [{"name": "a", "weight": 9}, {"name": "b", "weight": 1}]}}}],
              "default_action": {"fixed_response": {"status": 404}}}]}"#;
         let rows = of(&serde_json::from_str::<Value>(text).unwrap()).unwrap();
+        let names: Vec<_> = rows.iter().filter_map(RULES.name).collect();
+        assert_eq!(names, ["rule/shop/orders", "rule/shop/20"]);
+        let of_b: Vec<Option<u64>> =
+            rows.iter().filter(|row| row.uses("b")).map(|row| row.priority).collect();
+        assert_eq!(of_b, [Some(10)]);
         assert_eq!(
-            table(&rows),
+            table(&RULES, rows),
             "LISTENER  PRIORITY  NAME     CONDITIONS                                       ACTION\n\
              shop      10        orders   path /order/* or /o/*; header name=x-a values=1  forward to a (9), b (1)\n\
              shop      20        -        path /old                                        redirect path=/new status=301\n\
              shop      -         default  -                                                fixed response 404\n"
         );
-        let of_b: Vec<Option<u64>> =
-            rows.iter().filter(|row| row.uses("b")).map(|row| row.priority).collect();
-        assert_eq!(of_b, [Some(10)]);
-        assert_eq!(table(&[]), "no rules: there are no listeners of http or https\n");
+        assert_eq!(table(&RULES, vec![]), "no rules: there are no listeners of http or https\n");
     }
 }

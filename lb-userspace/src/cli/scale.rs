@@ -1,16 +1,18 @@
 //! `xelb scale`: what people ask of scaled groups, and how these are shown.
 
+mod lists;
+
 use std::fmt::Write as _;
 
 use clap::{Args, Subcommand};
 use lb_api::{CapacityLimits, ClientError};
-use lb_scaling::{ActivityView, MemberView, ScaleCommand, ScalingView};
+use lb_scaling::{ScaleCommand, ScalingView};
 
 use super::{
-    Socket,
+    Socket, complete,
     output::{self, Format},
-    table::{Table, or_dash},
 };
+pub(super) use lists::{ACTIVITIES, MEMBERS};
 
 /// Change and explain the number of members of scaled target groups
 ///
@@ -136,7 +138,7 @@ pub(super) enum Scale {
 #[derive(Debug, Args)]
 pub(super) struct Group {
     /// Name of the target group
-    #[arg(value_name = "GROUP")]
+    #[arg(value_name = "GROUP", add = complete::scaled_groups())]
     name: String,
     #[command(flatten)]
     socket: Socket,
@@ -148,7 +150,7 @@ pub(super) struct Member {
     #[command(flatten)]
     group: Group,
     /// Name of the member, or its ADDRESS:PORT
-    #[arg(value_name = "MEMBER")]
+    #[arg(value_name = "MEMBER", add = complete::members())]
     member: String,
 }
 
@@ -156,12 +158,12 @@ impl Scale {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let said = match self {
             Self::Explain { format, group } => {
-                let described = group.socket.client().scaling(&group.name).await?;
+                let described = group.socket.client()?.scaling(&group.name).await?;
                 return format.print(&described, explanation);
             }
             Self::Limits { group, min, max } => {
                 let limits = CapacityLimits { min, max };
-                group.socket.client().capacity_limits(&group.name, &limits).await?
+                group.socket.client()?.capacity_limits(&group.name, &limits).await?
             }
             Self::SetDesired { group, capacity } => {
                 group.tell(ScaleCommand::SetDesired { capacity }).await?
@@ -197,7 +199,7 @@ impl Scale {
 
 impl Group {
     async fn tell(self, command: ScaleCommand) -> Result<String, ClientError> {
-        self.socket.client().scale(&self.name, &command).await
+        self.socket.client()?.scale(&self.name, &command).await
     }
 }
 
@@ -231,88 +233,3 @@ fn explanation(described: &ScalingView) -> String {
 
 /// Changes that are shown below the last decision.
 const FORMER_SHOWN: usize = 10;
-
-/// Members as a table.
-pub(super) fn members(all: &[MemberView]) -> String {
-    let headlines = ["GROUP", "MEMBER", "STATE", "HEALTHY", "TARGET", "SINCE", "NOTE"];
-    let mut table = Table::new(&headlines);
-    for member in all {
-        let protected = member.protected.then_some("protected");
-        let reason = Some(member.reason.as_str()).filter(|reason| !reason.is_empty());
-        let notes: Vec<&str> = protected.into_iter().chain(reason).collect();
-        table.row([
-            member.group.clone(),
-            member.name.clone(),
-            member.state.clone(),
-            if member.healthy { "yes" } else { "no" }.to_owned(),
-            or_dash(member.address.as_deref().unwrap_or_default()),
-            member.since.clone(),
-            notes.join(", "),
-        ]);
-    }
-    table.render("no members: no target group is scaled, or none has members")
-}
-
-/// Activities as a table.
-pub(super) fn activities(all: &[ActivityView]) -> String {
-    let mut table = Table::new(&["START", "GROUP", "WHAT", "OUTCOME", "CAUSE"]);
-    for activity in all {
-        let what = match (activity.from, activity.to) {
-            (Some(from), Some(to)) => format!("{} {from} -> {to}", activity.kind),
-            _ => format!("{} {}", activity.kind, activity.member),
-        };
-        let outcome = match activity.outcome.as_str() {
-            "in progress" => format!("{} %", activity.progress),
-            outcome => outcome.to_owned(),
-        };
-        table.row([
-            activity.start.clone(),
-            activity.group.clone(),
-            what,
-            outcome,
-            activity.cause.clone(),
-        ]);
-    }
-    table.render("no activities")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn members_and_activities_are_shown() {
-        let member = MemberView {
-            group: "web".to_owned(),
-            name: "web-3f2a-7".to_owned(),
-            state: "in-service".to_owned(),
-            since: "2026-11-29T12:00:00Z".to_owned(),
-            address: Some("10.0.1.11:9000".to_owned()),
-            healthy: true,
-            protected: true,
-            ..MemberView::default()
-        };
-        assert_eq!(
-            members(&[member]),
-            "GROUP  MEMBER      STATE       HEALTHY  TARGET          SINCE                 NOTE\n\
-             web    web-3f2a-7  in-service  yes      10.0.1.11:9000  2026-11-29T12:00:00Z  protected\n"
-        );
-        let capacity = ActivityView {
-            group: "web".to_owned(),
-            kind: "capacity".to_owned(),
-            from: Some(2),
-            to: Some(4),
-            cause: "policy load asks for the largest capacity".to_owned(),
-            start: "2026-11-29T12:00:00Z".to_owned(),
-            progress: 50,
-            outcome: "in progress".to_owned(),
-            ..ActivityView::default()
-        };
-        assert_eq!(
-            activities(&[capacity]),
-            "START                 GROUP  WHAT             OUTCOME  CAUSE\n\
-             2026-11-29T12:00:00Z  web    capacity 2 -> 4     50 %  policy load asks for the largest \
-             capacity\n"
-        );
-    }
-}

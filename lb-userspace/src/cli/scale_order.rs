@@ -1,5 +1,5 @@
 //! PURE: `xelb scale GROUP VERB`, as people think of a group and then of what to do, in the order of
-//! all other commands, `xelb scale VERB GROUP`.
+//! all other commands, `xelb scale VERB GROUP`; and `GROUP/MEMBER`, as output names a member.
 
 use std::ffi::OsString;
 
@@ -16,6 +16,29 @@ const VERBS: [&str; 10] = [
     "retry",
     "explain",
 ];
+
+/// Those that take a member.
+const MEMBER_VERBS: [&str; 3] = ["protect", "standby", "end"];
+
+/// The words of a command line, with `GROUP/MEMBER` in two.
+pub(super) fn member_split(mut words: Vec<OsString>) -> Vec<OsString> {
+    let named = match words.as_slice() {
+        [_, command, verb, name, ..]
+            if command == "scale" && MEMBER_VERBS.iter().any(|one| verb == one) =>
+        {
+            name.to_str().and_then(|name| name.split_once('/'))
+        }
+        _ => None,
+    };
+    let named = named.filter(|(group, member)| {
+        !group.is_empty() && !group.starts_with('-') && !member.is_empty()
+    });
+    if let Some([group, member]) = named.map(|(group, member)| [group, member].map(OsString::from))
+    {
+        words.splice(3..=3, [group, member]);
+    }
+    words
+}
 
 /// The words of a command line, with the verb in front.
 pub(super) fn verb_first(mut words: Vec<OsString>) -> Vec<OsString> {
@@ -50,6 +73,21 @@ mod tests {
             ("xelb scale", "xelb scale"),
         ] {
             let words = verb_first(line.split(' ').map(OsString::from).collect());
+            let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
+            assert_eq!(words.join(" "), expected);
+        }
+    }
+
+    #[test]
+    fn a_member_is_two_words() {
+        for (line, expected) in [
+            ("xelb scale end web/web-1 --socket a/b", "xelb scale end web web-1 --socket a/b"),
+            ("xelb scale end web web-1", "xelb scale end web web-1"),
+            ("xelb scale end --socket a/b web web-1", "xelb scale end --socket a/b web web-1"),
+            ("xelb scale limits a/b", "xelb scale limits a/b"),
+            ("xelb scale end web/", "xelb scale end web/"),
+        ] {
+            let words = member_split(line.split(' ').map(OsString::from).collect());
             let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
             assert_eq!(words.join(" "), expected);
         }

@@ -28,7 +28,7 @@ pub(super) struct Stats {
 
 impl Stats {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let stats = self.socket.client().stats().await?;
+        let stats = self.socket.client()?.stats().await?;
         self.format.print(&stats, |stats| render(stats, self.all))
     }
 }

@@ -30,7 +30,7 @@ pub(super) struct Status {
 
 impl Status {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let snapshot = self.socket.client().status().await?;
+        let snapshot = self.socket.client()?.status().await?;
         if self.check {
             return match inability(&snapshot) {
                 Some(why) => Err(anyhow::anyhow!("this balancer cannot serve: {why}")),

@@ -2,21 +2,66 @@
 
 use std::fmt::Write as _;
 
+use anstyle::Style;
+
 use super::terminal;
+
+/// Spaces between two columns.
+const GAP: usize = 2;
+
+/// A last column that would be narrower stands below its row.
+const LAST_MIN: usize = 20;
+
+/// How far what stands below its row is indented.
+const INDENT: usize = 4;
+
+/// How a table is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Look {
+    /// Columns of the terminal, to which the last column is wrapped; none where there is no terminal.
+    pub(super) width: Option<usize>,
+    /// Whether states have colours.
+    pub(super) color: bool,
+    /// Whether the headline is printed.
+    pub(super) headers: bool,
+}
+
+impl Default for Look {
+    fn default() -> Self {
+        Self { width: None, color: false, headers: true }
+    }
+}
+
+/// A cell: its text, and how that is painted where there are colours.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Cell {
+    pub(super) text: String,
+    pub(super) style: Option<Style>,
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Self {
+        Self { text, style: None }
+    }
+}
 
 /// Columns with headlines; numbers are aligned right.
 pub(super) struct Table {
-    rows: Vec<Vec<String>>,
+    rows: Vec<Vec<Cell>>,
 }
 
 impl Table {
     pub(super) fn new(headlines: &[&str]) -> Self {
-        Self { rows: vec![headlines.iter().map(|text| (*text).to_owned()).collect()] }
+        let headlines = headlines.iter().map(|text| Cell::from((*text).to_owned()));
+        Self { rows: vec![headlines.collect()] }
     }
 
-    pub(super) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+    pub(super) fn row<C: Into<Cell>>(&mut self, cells: impl IntoIterator<Item = C>) {
         // No cell looks like another row.
-        let cells = cells.into_iter().map(|cell| terminal::line(&cell).into_owned());
+        let cells = cells.into_iter().map(|cell| {
+            let Cell { text, style } = cell.into();
+            Cell { text: terminal::line(&text).into_owned(), style }
+        });
         self.rows.push(cells.collect());
     }
 
@@ -25,33 +70,118 @@ impl Table {
         if self.rows.len() < 2 {
             return format!("{nothing}\n");
         }
-        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let cell = |row: &[String], column: usize| row.get(column).cloned().unwrap_or_default();
-        let width = |column| {
-            let widths = self.rows.iter().map(|row| cell(row, column).chars().count());
-            widths.max().unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..columns).map(width).collect();
-        let right: Vec<bool> = (0..columns)
-            .map(|column| self.rows.iter().skip(1).all(|row| numeric(&cell(row, column))))
-            .collect();
-        let mut text = String::new();
-        for row in &self.rows {
-            let mut line = String::new();
-            for (column, (width, right)) in widths.iter().zip(&right).enumerate() {
-                let cell = cell(row, column);
-                // Writing to a string does not fail.
-                let _written = if *right {
-                    write!(line, "{cell:>width$}  ")
-                } else {
-                    write!(line, "{cell:<width$}  ")
-                };
-            }
-            text.push_str(line.trim_end());
-            text.push('\n');
-        }
-        text
+        self.lines(Look::default()).concat()
     }
+
+    /// The headline and each row, with the ends of their lines. Where the terminal is too narrow, a row
+    /// has several lines.
+    pub(super) fn lines(&self, look: Look) -> Vec<String> {
+        let shown = || self.rows.iter().skip(usize::from(!look.headers));
+        let columns = shown().map(Vec::len).max().unwrap_or(0);
+        let width = |column| shown().map(|row| length(row, column)).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..columns).map(width).collect();
+        let is_right = |column| {
+            let mut cells = self.rows.iter().skip(1).map(|row| text(row, column));
+            self.rows.len() > 1 && cells.all(numeric)
+        };
+        let right: Vec<bool> = (0..columns).map(is_right).collect();
+        let layout = Layout { look, widths, right };
+        shown().map(|row| layout.line(row)).collect()
+    }
+}
+
+fn text(row: &[Cell], column: usize) -> &str {
+    row.get(column).map_or("", |cell| cell.text.as_str())
+}
+
+fn length(row: &[Cell], column: usize) -> usize {
+    text(row, column).chars().count()
+}
+
+/// Where columns are.
+struct Layout {
+    look: Look,
+    widths: Vec<usize>,
+    right: Vec<bool>,
+}
+
+impl Layout {
+    fn line(&self, row: &[Cell]) -> String {
+        let last = self.widths.len().saturating_sub(1);
+        let before: usize = self.widths.iter().take(last).map(|width| width + GAP).sum();
+        let mut line = String::new();
+        for (column, (&width, &right)) in self.widths.iter().zip(&self.right).enumerate().take(last)
+        {
+            let padding = " ".repeat(width.saturating_sub(length(row, column)));
+            let shown = self.painted(text(row, column), row.get(column));
+            // Writing to a string does not fail.
+            let _written = if right {
+                write!(line, "{padding}{shown}  ")
+            } else {
+                write!(line, "{shown}{padding}  ")
+            };
+        }
+        let cell = row.get(last);
+        let tail = text(row, last);
+        let long = tail.chars().count();
+        let fits = self.look.width.is_none_or(|width| before + long <= width);
+        let (indent, room) = match self.look.width {
+            Some(width) if before + LAST_MIN > width => (INDENT, width.saturating_sub(INDENT)),
+            Some(width) => (before, width - before),
+            None => (before, usize::MAX),
+        };
+        if fits {
+            let last_width = self.widths.get(last).copied().unwrap_or(0);
+            let right = self.right.get(last).copied().unwrap_or(false);
+            if right {
+                line.push_str(&" ".repeat(last_width.saturating_sub(long)));
+            }
+            line.push_str(&self.painted(tail, cell));
+        } else {
+            if indent < before {
+                line.truncate(line.trim_end().len());
+            }
+            for (number, part) in wrapped(tail, room).into_iter().enumerate() {
+                if number > 0 || indent < before {
+                    line.push('\n');
+                    line.push_str(&" ".repeat(indent));
+                }
+                line.push_str(&self.painted(&part, cell));
+            }
+        }
+        line.truncate(line.trim_end().len());
+        line.push('\n');
+        line
+    }
+
+    fn painted(&self, text: &str, cell: Option<&Cell>) -> String {
+        match cell.and_then(|cell| cell.style) {
+            Some(style) if self.look.color && !text.is_empty() => format!("{style}{text}{style:#}"),
+            _ => text.to_owned(),
+        }
+    }
+}
+
+/// Lines of at most `room` characters, which end between two words where that is possible.
+fn wrapped(text: &str, room: usize) -> Vec<String> {
+    let room = room.max(1);
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let characters: Vec<char> = word.chars().collect();
+        for (number, part) in characters.chunks(room).enumerate() {
+            let Some(line) = lines.last_mut() else { return lines };
+            let begun = !line.is_empty();
+            if number == 0 && line.chars().count() + usize::from(begun) + part.len() <= room {
+                if begun {
+                    line.push(' ');
+                }
+                line.extend(part);
+            } else {
+                lines.push(part.iter().collect());
+            }
+        }
+    }
+    lines
 }
 
 fn numeric(cell: &str) -> bool {
@@ -111,6 +241,60 @@ mod tests {
         let shown = table.render("none");
         assert_eq!(shown, "NAME  DETAIL\nweb   late\\u000aweb healthy\\u001b[2J\n");
         assert_eq!(Table::new(&["NAME"]).render("no listeners"), "no listeners\n");
+    }
+
+    fn states() -> Table {
+        let mut table = Table::new(&["TARGET", "STATE", "DETAIL"]);
+        let red = Some(anstyle::AnsiColor::Red.on_default());
+        for (target, state, detail) in [
+            ("10.0.1.11:80", "healthy", ""),
+            ("10.0.1.12:80", "unhealthy", "no answer within 2s, for the third time in a row"),
+        ] {
+            let style = if state == "healthy" { None } else { red };
+            table.row([
+                Cell::from(target.to_owned()),
+                Cell { text: state.to_owned(), style },
+                Cell::from(detail.to_owned()),
+            ]);
+        }
+        table
+    }
+
+    #[test]
+    fn the_last_column_is_wrapped_to_the_terminal() {
+        let at = |width| states().lines(Look { width: Some(width), ..Look::default() }).concat();
+        let long = "TARGET        STATE      DETAIL\n\
+                    10.0.1.11:80  healthy\n\
+                    10.0.1.12:80  unhealthy  no answer within 2s, for the third time in a row\n";
+        assert_eq!(at(80), long);
+        assert_eq!(at(200), long);
+        assert_eq!(
+            at(50),
+            "TARGET        STATE      DETAIL\n\
+             10.0.1.11:80  healthy\n\
+             10.0.1.12:80  unhealthy  no answer within 2s, for\n\
+             \x20                        the third time in a row\n"
+        );
+        assert_eq!(
+            at(30),
+            "TARGET        STATE\n    DETAIL\n\
+             10.0.1.11:80  healthy\n\
+             10.0.1.12:80  unhealthy\n    no answer within 2s, for\n    the third time in a row\n"
+        );
+        assert_eq!(wrapped("a veryverylongword b", 8), ["a", "veryvery", "longword", "b"]);
+    }
+
+    #[test]
+    fn colours_do_not_move_columns() {
+        let look = Look { color: true, headers: false, width: None };
+        assert_eq!(
+            states().lines(look),
+            [
+                "10.0.1.11:80  healthy\n",
+                "10.0.1.12:80  \u{1b}[31munhealthy\u{1b}[0m  no answer within 2s, for the third time in a \
+                 row\n"
+            ]
+        );
     }
 
     #[test]

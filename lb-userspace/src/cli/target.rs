@@ -3,15 +3,17 @@
 use std::{net::SocketAddr, time::Duration};
 
 use clap::{Args, Subcommand};
+use lb_agent::TargetView;
 use lb_api::{TargetAdd, TargetPatch, Terms};
 
 use super::{
-    Socket,
+    Socket, complete,
     object::{self, Kind},
     output,
     part_change::wrong,
     place::{Place, parse_place},
     wait::{self, Goal},
+    weight::{self, Weight},
 };
 
 /// Register, deregister and drain targets, and change their weights
@@ -55,12 +57,14 @@ pub(super) enum Target {
     /// Change the weight of a target: its share of the flows relative to others of its group
     ///
     /// Example: xelb target weight web 10.0.1.13 200
+    ///
+    /// Example: xelb target weight web 10.0.1.13 50%
     Weight {
         #[command(flatten)]
         which: Which,
-        /// New weight, 0 to 1000; a target with 0 takes no flows
-        #[arg(value_name = "N")]
-        weight: u32,
+        /// New weight, 0 to 1000, or +N, -N or N% of the present one; a target with 0 takes no flows
+        #[arg(value_name = "N", allow_hyphen_values = true, value_parser = weight::parse)]
+        weight: Weight,
         /// Apply the change even if a listener loses its last target
         #[arg(long)]
         force: bool,
@@ -104,24 +108,60 @@ pub(super) enum Target {
 #[derive(Debug, Args)]
 pub(super) struct Which {
     /// Name of its target group
+    #[arg(add = complete::group_of_target())]
     group: String,
     /// Address of the target, with its port if it differs from the group's; IPv6 with a port is
     /// `[ADDRESS]:PORT`
-    #[arg(value_name = "ADDRESS[:PORT]", value_parser = parse_place)]
+    #[arg(value_name = "ADDRESS[:PORT]", value_parser = parse_place, add = complete::addresses())]
     place: Place,
     #[command(flatten)]
     socket: Socket,
 }
 
 impl Which {
-    /// Waits until the target is drained.
-    async fn until_unused(&self, timeout: Option<Duration>) -> anyhow::Result<()> {
+    /// `GROUP/ADDRESS[:PORT]`.
+    fn name(&self) -> String {
         let Place { address, port } = self.place;
         let place = port
             .map_or_else(|| address.to_string(), |port| SocketAddr::new(address, port).to_string());
-        let name = format!("{}/{place}", self.group);
-        let object = object::object(Kind::Target, &name).map_err(wrong)?;
-        wait::until(&self.socket.client(), &object, Goal::State("unused"), timeout).await
+        format!("{}/{place}", self.group)
+    }
+
+    /// Waits until the target is drained.
+    async fn until_unused(&self, timeout: Option<Duration>) -> anyhow::Result<()> {
+        let object = object::object(Kind::Target, &self.name()).map_err(wrong)?;
+        wait::until(&self.socket.client()?, &object, Goal::State("unused"), timeout).await
+    }
+}
+
+impl Which {
+    /// The new weight; if it depends on the present one, also the revision that has that.
+    async fn new_weight(&self, weight: Weight) -> anyhow::Result<(u32, Option<u64>)> {
+        if let Weight::To(number) = weight {
+            // The agent says which weights there are.
+            return Ok((number, None));
+        }
+        let client = self.socket.client()?;
+        // The revision first: a change in between is an error then.
+        let revision = client.configuration().await?.revision;
+        let Place { address, port } = self.place;
+        let all = client.status().await?.targets;
+        let is_it = |one: &&TargetView| {
+            one.group == self.group
+                && one.address == Some(address)
+                && port.is_none_or(|port| port == one.port)
+                && !one.leaving
+        };
+        let mut found = all.iter().filter(is_it);
+        let (Some(target), None) = (found.next(), found.next()) else {
+            return Err(wrong(format!(
+                "there is not one target {} in {}; `xelb get targets {}` lists all",
+                self.name(),
+                self.group,
+                self.group
+            )));
+        };
+        Ok((weight.of(target.weight).map_err(wrong)?, revision))
     }
 }
 
@@ -131,16 +171,17 @@ impl Target {
             Self::Add { which, weight } => {
                 let Place { address, port } = which.place;
                 let target = TargetAdd { address, port, weight };
-                which.socket.client().target_add(&which.group, &target).await?
+                which.socket.client()?.target_add(&which.group, &target).await?
             }
             Self::Remove { which, now, force } => {
                 let Place { address, port } = which.place;
-                let client = which.socket.client();
+                let client = which.socket.client()?;
                 client.target_remove(&which.group, address, port, now, force).await?
             }
             Self::Weight { which, weight, force } => {
+                let (weight, base) = which.new_weight(weight).await?;
                 let patch = TargetPatch { weight: Some(weight), drain: None };
-                change(&which, patch, Terms { force, ..Terms::default() }).await?
+                change(&which, patch, Terms { force, base, ..Terms::default() }).await?
             }
             Self::Drain { which, force, reason, wait, timeout } => {
                 let message = reason.unwrap_or_default();
@@ -165,6 +206,6 @@ async fn drain(which: &Which, drain: bool, terms: Terms) -> anyhow::Result<Strin
 
 async fn change(which: &Which, patch: TargetPatch, terms: Terms) -> anyhow::Result<String> {
     let Place { address, port } = which.place;
-    let client = which.socket.client();
+    let client = which.socket.client()?;
     Ok(client.target_patch(&which.group, address, port, &patch, &terms).await?)
 }

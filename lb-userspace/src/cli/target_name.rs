@@ -15,7 +15,10 @@ pub(super) fn split(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> 
         return words;
     };
     let named = |(number, word): (usize, &OsString)| {
-        let (group, place) = word.to_str()?.split_once('/')?;
+        let word = word.to_str()?;
+        // `get targets -o name` prints the kind, too.
+        let kind = word.strip_prefix("target/").filter(|rest| rest.contains('/'));
+        let (group, place) = kind.unwrap_or(word).split_once('/')?;
         let is_name = !group.is_empty() && parse_place(place).is_ok();
         is_name.then(|| (number, [OsString::from(group), OsString::from(place)]))
     };
@@ -39,6 +42,8 @@ mod tests {
     fn a_name_of_a_target_becomes_two_arguments() {
         for (line, expected) in [
             ("xelb target drain web/10.0.1.13", "xelb target drain web 10.0.1.13"),
+            ("xelb target drain target/web/10.0.1.13:80", "xelb target drain web 10.0.1.13:80"),
+            ("xelb target drain target/10.0.1.13", "xelb target drain target 10.0.1.13"),
             (
                 "xelb target drain web/10.0.1.13:80 --force",
                 "xelb target drain web 10.0.1.13:80 --force",

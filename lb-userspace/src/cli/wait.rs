@@ -9,7 +9,7 @@ use lb_config::{PartPath, PartStep};
 use tokio::time::timeout;
 
 use super::{
-    Socket,
+    Socket, complete,
     object::{self, Kind, KindWord, Object, parse_kind},
     output,
     part_change::wrong,
@@ -29,10 +29,10 @@ use super::{
 #[derive(Debug, Args)]
 pub(super) struct Wait {
     /// Kind of the object: target or target-group (tg)
-    #[arg(value_parser = parse_kind)]
+    #[arg(value_parser = parse_kind, add = complete::kinds())]
     kind: KindWord,
     /// Name of the object; a target is GROUP/ADDRESS[:PORT]
-    #[arg(value_name = "NAME", num_args = 0..)]
+    #[arg(value_name = "NAME", num_args = 0.., add = complete::objects())]
     name: Vec<String>,
     /// State to wait for: healthy, unhealthy, initial, draining, unused, or gone
     #[arg(long = "for", value_name = "STATE", value_parser = parse_goal)]
@@ -78,7 +78,7 @@ impl Wait {
         if !matches!(object.kind, Kind::Target | Kind::TargetGroup) {
             return Err(wrong("only targets and target groups have a state".to_owned()));
         }
-        let client = self.socket.client();
+        let client = self.socket.client()?;
         let snapshot = client.status().await?;
         if self.goal != Goal::Gone && !is_there(&object, &snapshot).map_err(wrong)? {
             return Err(wrong(format!(

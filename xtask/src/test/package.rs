@@ -130,7 +130,7 @@ fn programs(root: &CleanRoot) -> Result<()> {
     }
     root.output("bash", &["-n", "/usr/share/bash-completion/completions/xelb"])?;
     let script = "source /usr/share/bash-completion/completions/xelb
-        COMP_WORDS=(xelb target dr); COMP_CWORD=2; _xelb xelb dr target; echo ${COMPREPLY[@]}";
+        COMP_WORDS=(xelb target dr); COMP_CWORD=2; _clap_complete_xelb xelb dr target; echo ${COMPREPLY[@]}";
     let completed = root.output("bash", &["-c", script])?;
     ensure!(completed.trim() == "drain", "completed: {completed}");
     Ok(())

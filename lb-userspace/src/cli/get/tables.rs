@@ -1,87 +1,190 @@
-//! Tables of `xelb get`.
+//! Columns of the lists of `xelb get`.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
+use anstyle::{AnsiColor, Style};
 use lb_agent::{ListenerView, ProxyView, TargetGroupView, TargetView};
 use lb_store::RevisionHead;
 
 use super::super::{
+    list::{Column, Listing, state_style},
     relative_time,
-    table::{Table, or_dash, socket},
+    table::{or_dash, socket},
 };
 
-pub(super) fn revisions(all: &[RevisionHead]) -> String {
-    let mut table = Table::new(&["REVISION", "WRITTEN", "WHO", "WHAT", "MESSAGE"]);
-    for head in all {
-        let written = UNIX_EPOCH + Duration::from_secs(head.written_at);
-        table.row([
-            head.number.to_string(),
-            humantime::format_rfc3339_seconds(written).to_string(),
-            head.who.clone(),
-            head.what.clone(),
-            head.message.clone(),
-        ]);
+pub(super) static REVISIONS: Listing<RevisionHead> = Listing {
+    columns: &[
+        Column::new("REVISION", "number", |head, _| head.number.to_string()),
+        Column::new("WRITTEN", "written_at", |head, times| times.moment(head.written_at * 1000)),
+        Column::new("WHO", "who", |head, _| head.who.clone()),
+        Column::new("WHAT", "what", |head, _| head.what.clone()),
+        Column::new("MESSAGE", "message", |head, _| head.message.clone()),
+    ],
+    fields: &["number", "written_at", "who", "what", "message"],
+    name: |head| Some(head.number.to_string()),
+    nothing: "no revisions: nothing has been applied yet",
+};
+
+pub(super) static LISTENERS: Listing<ListenerView> = Listing {
+    columns: &[
+        Column::new("NAME", "name", |one, _| one.name.clone()),
+        Column::new("ADDRESS", "address", |one, _| or_dash(&one.address)),
+        Column::new("PORT", "port", |one, _| one.port.to_string()),
+        Column::new("PROTOCOL", "protocol", |one, _| one.protocol.clone()),
+        Column::new("SERVED BY", "proxied", |one: &ListenerView, _| {
+            if one.proxied { "proxy" } else { "data path" }.to_owned()
+        })
+        .wide(),
+        Column::new("TARGET GROUP", "active_target_group", |one: &ListenerView, _| {
+            forwards_to(one)
+        })
+        .painted(|one| one.is_sorry().then(|| AnsiColor::Yellow.on_default())),
+    ],
+    fields: &[
+        "name",
+        "address",
+        "port",
+        "protocol",
+        "target_group",
+        "active_target_group",
+        "id",
+        "proxied",
+    ],
+    name: |one| Some(format!("listener/{}", one.name)),
+    nothing: "no listeners",
+};
+
+fn forwards_to(listener: &ListenerView) -> String {
+    let ListenerView { target_group, active_target_group, .. } = listener;
+    if listener.is_sorry() {
+        format!("{active_target_group} (sorry group of {target_group})")
+    } else {
+        or_dash(target_group)
     }
-    table.render("no revisions: nothing has been applied yet")
 }
 
-pub(super) fn listeners(all: &[ListenerView]) -> String {
-    let mut table = Table::new(&["NAME", "ADDRESS", "PORT", "PROTOCOL", "TARGET GROUP"]);
-    for listener in all {
-        table.row([
-            listener.name.clone(),
-            or_dash(&listener.address),
-            listener.port.to_string(),
-            listener.protocol.clone(),
-            if listener.is_sorry() {
-                format!(
-                    "{} (sorry group of {})",
-                    listener.active_target_group, listener.target_group
-                )
-            } else {
-                or_dash(&listener.target_group)
-            },
-        ]);
+pub(super) static PROXIES: Listing<ProxyView> = Listing {
+    columns: &[
+        Column::new("NAME", "name", |one, _| one.name.clone()),
+        Column::new("PROCESS", "pid", |one, _| one.pid.to_string()),
+        Column::new("VERSION", "software", |one: &ProxyView, _| or_dash(&one.software)).wide(),
+        Column::new("STATE", "state", |one: &ProxyView, _| one.state.clone())
+            .painted(|one| state_style(&one.state)),
+        Column::new("SERVES", "configuration", |one, _| one.configuration.clone()),
+        Column::new("CONNECTIONS", "connections", |one, _| one.connections.to_string()),
+        Column::new("SEEN", "seen_ago", |one, times| {
+            times.moment(times.now_ms.saturating_sub(one.seen_ago * 1000))
+        }),
+        Column::new("REFUSED", "refused", |one, _| one.refused.clone()),
+    ],
+    fields: &[
+        "name",
+        "pid",
+        "software",
+        "state",
+        "configuration",
+        "refused",
+        "connections",
+        "seen_ago",
+    ],
+    name: |one| Some(one.name.clone()),
+    nothing: "no proxies: `xelb proxy` runs nowhere, or has no connection to this agent",
+};
+
+pub(super) static GROUPS: Listing<TargetGroupView> = Listing {
+    columns: &[
+        Column::new("NAME", "name", |one, _| one.name.clone()),
+        Column::new("PROTOCOL", "protocol", |one, _| one.protocol.clone()),
+        Column::new("FORWARDING", "forwarding", |one, _| or_dash(&one.forwarding)),
+        Column::new("HEALTHY", "healthy", |one: &TargetGroupView, _| {
+            format!("{} of {}", one.healthy, one.targets)
+        })
+        .painted(health_style),
+        Column::new("MINIMUM", "minimum_healthy", |one: &TargetGroupView, _| {
+            one.minimum_healthy.to_string()
+        })
+        .wide(),
+        Column::new("RING", "ring_slots", |one, _| ring(one)),
+        Column::new("NOTE", "fail_open", |one: &TargetGroupView, _| note(one))
+            .painted(|_| Some(AnsiColor::Red.on_default().bold())),
+    ],
+    fields: &[
+        "name",
+        "protocol",
+        "forwarding",
+        "targets",
+        "healthy",
+        "fail_open",
+        "minimum_healthy",
+        "ring_slots",
+        "id",
+    ],
+    name: |one| Some(format!("target-group/{}", one.name)),
+    nothing: "no target groups",
+};
+
+fn note(group: &TargetGroupView) -> String {
+    if group.fail_open {
+        let least = group.minimum_healthy;
+        format!("FAIL OPEN: fewer than {least} healthy (minimum_healthy_targets), all are used")
+    } else {
+        String::new()
     }
-    table.render("no listeners")
 }
 
-pub(super) fn proxies(all: &[ProxyView]) -> String {
-    let headlines = ["NAME", "PROCESS", "STATE", "SERVES", "CONNECTIONS", "SEEN", "REFUSED"];
-    let mut table = Table::new(&headlines);
-    for proxy in all {
-        table.row([
-            proxy.name.clone(),
-            proxy.pid.to_string(),
-            proxy.state.clone(),
-            proxy.configuration.clone(),
-            proxy.connections.to_string(),
-            format!("{} ago", humantime::format_duration(Duration::from_secs(proxy.seen_ago))),
-            proxy.refused.clone(),
-        ]);
-    }
-    table.render("no proxies: `xelb proxy` runs nowhere, or has no connection to this agent")
+fn health_style(group: &TargetGroupView) -> Option<Style> {
+    let color = match group.healthy {
+        _ if group.targets == 0 => return None,
+        0 => AnsiColor::Red,
+        healthy if healthy < group.targets => AnsiColor::Yellow,
+        _ => AnsiColor::Green,
+    };
+    Some(color.on_default())
 }
 
-pub(super) fn groups(all: &[TargetGroupView]) -> String {
-    let mut table = Table::new(&["NAME", "PROTOCOL", "FORWARDING", "HEALTHY", "RING", "NOTE"]);
-    for group in all {
-        let note = if group.fail_open {
-            let least = group.minimum_healthy;
-            format!("FAIL OPEN: fewer than {least} healthy (minimum_healthy_targets), all are used")
-        } else {
-            String::new()
-        };
-        table.row([
-            group.name.clone(),
-            group.protocol.clone(),
-            or_dash(&group.forwarding),
-            format!("{} of {}", group.healthy, group.targets),
-            ring(group),
-            note,
-        ]);
-    }
-    table.render("no target groups")
+pub(super) static TARGETS: Listing<TargetView> = Listing {
+    columns: &[
+        Column::new("GROUP", "group", |one, _| one.group.clone()),
+        Column::new("TARGET", "address", |one, _| socket(one.address, one.port)),
+        Column::new("WEIGHT", "weight", |one, _| one.weight.to_string()),
+        Column::new("STATE", "state", |one: &TargetView, _| one.state.clone())
+            .painted(|one| state_style(&one.state)),
+        Column::new("SHARE", "share", |one, _| format!("{:.1}%", one.share * 100.0)),
+        Column::new("BACKUP", "backup", |one: &TargetView, _| yes(one.backup)).wide(),
+        Column::new("DRAINED", "drain.at", |one: &TargetView, times| match &one.drain {
+            Some(drain) => times.moment(drain.at * 1000),
+            None if one.drained => "yes".to_owned(),
+            None => "-".to_owned(),
+        })
+        .wide(),
+        Column::new("REASON", "reason", |one, _| or_dash(&one.reason)),
+        Column::new("DETAIL", "detail", |one, _| detail(one)),
+    ],
+    fields: &[
+        "group",
+        "address",
+        "port",
+        "weight",
+        "backup",
+        "state",
+        "share",
+        "reason",
+        "detail",
+        "drained",
+        "leaving",
+        "keeps_flows_for",
+        "drain.who",
+        "drain.reason",
+        "drain.at",
+        "id",
+        "proxied",
+    ],
+    name: |one| Some(format!("target/{}/{}", one.group, socket(one.address, one.port))),
+    nothing: "no targets",
+};
+
+fn yes(holds: bool) -> String {
+    if holds { "yes" } else { "-" }.to_owned()
 }
 
 /// A group that the proxy reaches has no ring.
@@ -91,23 +194,6 @@ fn ring(group: &TargetGroupView) -> String {
     } else {
         format!("{} slots", group.ring_slots)
     }
-}
-
-pub(super) fn targets(all: &[TargetView]) -> String {
-    let headlines = ["GROUP", "TARGET", "WEIGHT", "STATE", "SHARE", "REASON", "DETAIL"];
-    let mut table = Table::new(&headlines);
-    for target in all {
-        table.row([
-            target.group.clone(),
-            socket(target.address, target.port),
-            target.weight.to_string(),
-            target.state.clone(),
-            format!("{:.1}%", target.share * 100.0),
-            or_dash(&target.reason),
-            detail(target),
-        ]);
-    }
-    table.render("no targets")
 }
 
 /// The detail of a target; of one that drains, also how long it keeps its flows, who drained it and why.
@@ -127,9 +213,11 @@ fn detail(target: &TargetView) -> String {
 
 #[cfg(test)]
 mod tests {
-    use lb_agent::PortView;
+    use lb_agent::{DrainView, PortView};
+    use serde::Serialize;
+    use serde_json::Value;
 
-    use super::*;
+    use super::{super::super::list::tests::table, *};
 
     #[test]
     fn targets_are_shown_with_reason_and_detail() {
@@ -151,12 +239,12 @@ mod tests {
             ..healthy.clone()
         };
         assert_eq!(
-            targets(&[healthy, unhealthy]),
+            table(&TARGETS, vec![healthy, unhealthy]),
             "GROUP  TARGET             WEIGHT  STATE       SHARE  REASON          DETAIL\n\
              web    10.0.1.11:80          100  healthy    100.0%  -\n\
              web    [2001:db8::12]:80     100  unhealthy    0.0%  Target.Timeout  no answer within 2s\n"
         );
-        assert_eq!(targets(&[]), "no targets\n");
+        assert_eq!(table(&TARGETS, vec![]), "no targets\n");
     }
 
     #[test]
@@ -164,11 +252,7 @@ mod tests {
         let target = TargetView {
             detail: "unhealthy: late".to_owned(),
             keeps_flows_for: Some(250),
-            drain: Some(lb_agent::DrainView {
-                who: "ann".to_owned(),
-                reason: "disk".to_owned(),
-                at: 7,
-            }),
+            drain: Some(DrainView { who: "ann".to_owned(), reason: "disk".to_owned(), at: 7 }),
             ..TargetView::default()
         };
         assert_eq!(detail(&target), "4m 10s left, by ann: disk, unhealthy: late");
@@ -194,17 +278,17 @@ mod tests {
         };
         let all = ListenerView { port: PortView::Several("all".to_owned()), ..range.clone() };
         assert_eq!(
-            listeners(&[exact, range.clone(), all]),
+            table(&LISTENERS, vec![exact, range.clone(), all]),
             "NAME  ADDRESS         PORT       PROTOCOL  TARGET GROUP\n\
              web   203.0.113.10    80         tcp       web\n\
              web   203.0.113.0/28  8000-8099  tcp       web\n\
              web   203.0.113.0/28  all        tcp       web\n"
         );
         let sorry = ListenerView { active_target_group: "sorry".to_owned(), ..range.clone() };
-        assert!(listeners(&[sorry]).contains("  sorry (sorry group of web)\n"));
+        assert!(table(&LISTENERS, vec![sorry]).contains("  sorry (sorry group of web)\n"));
         // A prefix is not a number, though it begins and ends like one.
         assert_eq!(
-            listeners(&[range]),
+            table(&LISTENERS, vec![range]),
             "NAME  ADDRESS              PORT  PROTOCOL  TARGET GROUP\n\
              web   203.0.113.0/28  8000-8099  tcp       web\n"
         );
@@ -219,10 +303,46 @@ mod tests {
             minimum_healthy: 2,
             ..TargetGroupView::default()
         };
-        let text = groups(&[group]);
+        let text = table(&GROUPS, vec![group]);
         assert!(
             text.contains("FAIL OPEN: fewer than 2 healthy (minimum_healthy_targets)"),
             "{text}"
         );
+    }
+
+    /// Every declared field is one of the JSON, and the other way round.
+    fn check_fields<T: Serialize>(listing: &Listing<T>, whole: &T) {
+        let value = serde_json::to_value(whole).unwrap();
+        let mut expected = Vec::new();
+        for (name, value) in value.as_object().unwrap() {
+            match value {
+                Value::Object(inner) => {
+                    expected.extend(inner.keys().map(|key| format!("{name}.{key}")));
+                }
+                _ => expected.push(name.clone()),
+            }
+        }
+        expected.sort();
+        let mut fields = listing.fields.to_vec();
+        fields.sort_unstable();
+        assert_eq!(fields, expected);
+        for column in listing.columns {
+            assert!(fields.contains(&column.field()), "{}", column.field());
+        }
+    }
+
+    #[test]
+    fn fields_are_those_of_the_json() {
+        let target = TargetView {
+            keeps_flows_for: Some(1),
+            drain: Some(DrainView::default()),
+            ..TargetView::default()
+        };
+        check_fields(&TARGETS, &target);
+        check_fields(&GROUPS, &TargetGroupView::default());
+        check_fields(&LISTENERS, &ListenerView::default());
+        check_fields(&PROXIES, &ProxyView::default());
+        let (who, what, message) = (String::new(), String::new(), String::new());
+        check_fields(&REVISIONS, &RevisionHead { number: 1, written_at: 2, who, what, message });
     }
 }

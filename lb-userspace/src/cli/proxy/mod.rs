@@ -133,7 +133,7 @@ impl Proxy {
             let source = Source::File { load: load(&path), path };
             return Ok(lb_proxy_control::run(self.options(source, monitor), &mut supervisor).await?);
         }
-        let client = self.socket.client();
+        let client = self.socket.client()?;
         let me = ProxyReport {
             name: self.name.clone().unwrap_or_else(host_name),
             pid: std::process::id(),

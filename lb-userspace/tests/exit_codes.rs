@@ -134,6 +134,8 @@ const CASES: &[Case] = &[
     ("scale refresh", "web --cancel --rollback", 2, "cannot be used with"),
     ("scale retry", "web", 1, NOBODY),
     ("scale retry", "", 2, "<GROUP>"),
+    ("scale replay", "web --target 800", 1, NOBODY),
+    ("scale replay", "web", 2, "--target <N>"),
     ("scale explain", "web", 1, NOBODY),
     ("scale explain", "", 2, "<GROUP>"),
     ("target add", "web 10.0.1.13", 1, NOBODY),

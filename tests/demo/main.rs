@@ -3,16 +3,18 @@
 //! It measures and prints; how hosts, servers and clients come about is the harness's business, and
 //! how xelb works is not its business at all.
 
+mod chart;
 mod https;
 mod keep;
 mod report;
+mod scaling;
 mod screen;
 mod steps;
 
 use std::{path::PathBuf, process, thread, time::Duration};
 
 use anyhow::Context as _;
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use lb_tests::{Xelb, lab};
 use nix::sys::signal::{SigSet, Signal};
 use screen::Screen;
@@ -29,12 +31,22 @@ const LIMIT: Duration = Duration::from_secs(55);
 #[derive(Debug, Parser)]
 #[command(name = "xelb-demo")]
 struct Arguments {
+    /// What to show [default: spread, failure, recovery and growth of a fixed group]
+    #[arg(value_name = "SCENARIO", conflicts_with = "keep")]
+    scenario: Option<Scenario>,
     /// The xelb binary to show [default: the one in this program's directory].
     #[arg(long, value_name = "PATH")]
     xelb: Option<PathBuf>,
     /// Leave the network up at the end, and print commands to play with it; Ctrl-C removes it.
     #[arg(long)]
     keep: bool,
+}
+
+/// A demo of its own.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Scenario {
+    /// Auto scaling: load rises and falls, and targets come and go with it.
+    Scaling,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -47,6 +59,9 @@ fn main() -> anyhow::Result<()> {
         watch_time()?;
     }
     let xelb = Xelb::find(arguments.xelb.as_deref())?;
+    if let Some(Scenario::Scaling) = arguments.scenario {
+        return lab::run(1, move |lab| scaling::run(lab, &xelb, &Screen::new()));
+    }
     lab::run(TARGETS, move |lab| {
         let screen = Screen::new();
         let running = steps::run(lab, &xelb, &screen)?;

@@ -24,6 +24,7 @@ pub mod process;
 pub mod raw;
 pub mod requirements;
 pub mod sandbox;
+pub mod scaled;
 pub mod script;
 pub mod talk;
 pub mod topology;

@@ -13,7 +13,7 @@ use crate::workspace::{self, Workspace, is_root};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Passed on to the demo, for instance `--keep` (leaves it up); `-- --help` lists them
+    /// Passed on to the demo, for instance `scaling` (its own demo) or `--keep` (leaves it up); `-- --help` lists them
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
     arguments: Vec<OsString>,
 }

@@ -1,6 +1,7 @@
 //! `xelb scale`: what people ask of scaled groups, and how these are shown.
 
 mod lists;
+mod replay;
 
 use std::fmt::Write as _;
 
@@ -123,6 +124,15 @@ pub(super) enum Scale {
         #[command(flatten)]
         group: Group,
     },
+    /// Run the load of the last six hours through other policies, and compare
+    ///
+    /// Both columns are computed the same way: from the largest load of each minute, with a decision
+    /// a minute. Nothing is changed.
+    ///
+    /// Example: xelb scale replay web --target 800
+    ///
+    /// Example: xelb scale replay web --policy policies.yaml --target-limit 1000
+    Replay(replay::Replay),
     /// Explain the last decision: what was measured, which rule won, and what was rejected
     ///
     /// Example: xelb scale explain web
@@ -157,6 +167,7 @@ pub(super) struct Member {
 impl Scale {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let said = match self {
+            Self::Replay(replay) => return replay.run().await,
             Self::Explain { format, group } => {
                 let described = group.socket.client()?.scaling(&group.name).await?;
                 return format.print(&described, explanation);

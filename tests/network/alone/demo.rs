@@ -41,11 +41,16 @@ impl Drop for Demo {
 
 impl Demo {
     fn start(tag: &str) -> anyhow::Result<Self> {
+        Self::start_with(tag, &[])
+    }
+
+    fn start_with(tag: &str, arguments: &[&str]) -> anyhow::Result<Self> {
         let xelb = Xelb::find(None)?;
         let tag = format!("{}-{tag}", std::process::id());
         let child = Command::new(env!("CARGO_BIN_EXE_xelb-demo"))
             .arg("--xelb")
             .arg(xelb.program())
+            .args(arguments)
             .env(TAG, &tag)
             .stdout(Stdio::piped())
             .spawn()?;
@@ -103,6 +108,26 @@ fn the_demo_ends_by_itself_and_leaves_nothing() -> anyhow::Result<()> {
     ensure!(status.success(), "it ended with {status}:\n{text}");
     ensure!(started.elapsed() < DEMO_LIMIT, "it took {:?}", started.elapsed());
     for expected in ["unhealthy after", "healthy after", "first answer", "xelb stats"] {
+        ensure!(text.contains(expected), "no {expected:?} in:\n{text}");
+    }
+    ensure!(!text.contains('\x1b'), "colours where there is no terminal:\n{text}");
+    demo.expect_nothing_left(&before, &loaded)
+}
+
+/// It fails by itself if a request fails, or if members do not come and go.
+#[test]
+fn the_demo_of_scaling_ends_well_and_leaves_nothing() -> anyhow::Result<()> {
+    let _machine = machine_alone();
+    let before = Traces::now()?;
+    let started = Instant::now();
+    let mut demo = Demo::start_with("scaling", &["scaling"])?;
+    let mut text = demo.read_until(Some("2. "))?;
+    let loaded = demo.loaded();
+    text.push_str(&demo.read_until(None)?);
+    let status = demo.child.wait()?;
+    ensure!(status.success(), "it ended with {status}:\n{text}");
+    ensure!(started.elapsed() < DEMO_LIMIT, "it took {:?}", started.elapsed());
+    for expected in ["starts:", "has joined", "drains:", "has ended", "xelb scale explain"] {
         ensure!(text.contains(expected), "no {expected:?} in:\n{text}");
     }
     ensure!(!text.contains('\x1b'), "colours where there is no terminal:\n{text}");

@@ -89,6 +89,8 @@ fn usable(file: &NamedFile, programs: &Programs) -> Result<(), String> {
             checked.map_err(|error| format!("{} {error}", path.display()))
         }
         // Refused by the limits already, without a look at it.
+        // Whether systemd or the engine answers is known later, and may change.
+        NamedFile::HostDriver(_) => Ok(()),
         NamedFile::Program(_) if *programs == Programs::Off => Ok(()),
         NamedFile::Program(path) => {
             programs.find(path).map(drop).map_err(|error| error.to_string())

@@ -184,11 +184,12 @@ impl Balancer {
     /// removed at once: it was drained before. Whether that is a change.
     fn set_members(&mut self, config: Config) -> bool {
         let mut differs = false;
+        // This is done at the end of each call: a search for each group would cost its square.
+        let present = self.config.target_groups.iter_mut();
+        let mut present: BTreeMap<Arc<str>, &mut Arc<TargetGroup>> =
+            present.map(|group| (Arc::clone(&group.name), group)).collect();
         for group in config.target_groups.into_iter().filter(|group| group.scaling.is_some()) {
-            let mut present = self.config.target_groups.iter_mut();
-            let Some(present) = present.find(|present| present.name == group.name) else {
-                continue;
-            };
+            let Some(present) = present.get_mut(&group.name) else { continue };
             if present.targets == group.targets {
                 continue;
             }
@@ -196,7 +197,7 @@ impl Balancer {
             let gone = present.targets.iter().filter(|target| !group.targets.contains(target));
             let key = |target: &lb_config::Target| super::balancer::key(&group.name, target);
             self.cut.extend(gone.map(key));
-            *present = group;
+            **present = group;
         }
         differs
     }
@@ -208,8 +209,9 @@ impl Balancer {
         stats: &StatsSource,
     ) -> BTreeMap<Arc<str>, GroupSeen> {
         let mut seen: BTreeMap<Arc<str>, GroupSeen> = BTreeMap::new();
+        let idle_timeouts = self.idle_timeouts();
         for name in watched.keys() {
-            let idle_timeout = self.idle_timeout(name);
+            let idle_timeout = idle_timeouts.get(&**name).copied().unwrap_or_default();
             seen.insert(Arc::clone(name), GroupSeen { idle_timeout, ..GroupSeen::default() });
         }
         let is_counted = |report: &&TargetReport| watched.get(&report.key.group) == Some(&true);
@@ -277,10 +279,13 @@ impl Balancer {
     }
 
     /// After how long without a packet no flow of a group is remembered.
-    fn idle_timeout(&self, group: &str) -> Duration {
-        let listeners = self.config.listeners.iter();
-        let of_group = listeners.filter(|listener| listener.target_group == *group);
-        of_group.map(|listener| listener.idle_timeout).max().unwrap_or_default()
+    fn idle_timeouts(&self) -> BTreeMap<&str, Duration> {
+        let mut longest: BTreeMap<&str, Duration> = BTreeMap::new();
+        for listener in &self.config.listeners {
+            let timeout = longest.entry(&listener.target_group).or_default();
+            *timeout = (*timeout).max(listener.idle_timeout);
+        }
+        longest
     }
 }
 

@@ -12,10 +12,10 @@ pub type FileCheck<'a> = dyn Fn(&NamedFile) -> Result<(), String> + 'a;
 pub const EXEC_CHECKS_OFF: &str =
     "checks may not run programs here (`xelb agent --exec-checks off`)";
 
-/// Refuses the programs of health checks, without a look at them.
+/// Refuses the programs of health checks, and what runs members on this host, without a look at them.
 pub(super) fn refuse_programs(named: &[(At, NamedFile)], findings: &Findings) {
     for (at, file) in named {
-        if matches!(file, NamedFile::Program(_)) {
+        if matches!(file, NamedFile::Program(_) | NamedFile::HostDriver(_)) {
             findings.error(at, EXEC_CHECKS_OFF);
         }
     }

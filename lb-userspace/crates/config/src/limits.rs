@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use lb_common::limits::{GROUPS_MAX, LISTENERS_MAX, RING_SLOTS_MAX, TARGETS_MAX, ring_bits};
 
 use super::{
-    model::{Config, Driver, HealthProtocol, TargetAddress, TargetGroup},
+    model::{Config, HealthProtocol, TargetAddress, TargetGroup},
     tree::Node,
 };
 
@@ -97,7 +97,7 @@ impl Limits {
 /// Whether its members come from a program, or programs are its hooks.
 fn runs_programs(group: &TargetGroup) -> bool {
     group.scaling.as_ref().is_some_and(|scaling| {
-        matches!(scaling.driver, Driver::Exec { .. })
+        scaling.driver.runs_here()
             || scaling.launch_hook.is_some()
             || scaling.terminate_hook.is_some()
     })

@@ -33,7 +33,7 @@ pub use http_listener::{
     TlsListener, TlsPolicy, XffProcessing,
 };
 pub use life::{Life, MinimumHealthy, Stickiness};
-pub use scaling::{Driver, Hook, Scaling, Termination, WarmPool};
+pub use scaling::{Containers, Driver, Hook, Scaling, Termination, Units, WarmPool};
 
 /// All that an agent should do.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,6 +13,8 @@ pub enum NamedFile {
     Key(PathBuf),
     /// The program of a health check, a driver or a hook.
     Program(PathBuf),
+    /// No file, but what runs units or containers on this host: the kind of the driver.
+    HostDriver(&'static str),
     /// The seed of the flow hash.
     Seed(PathBuf),
     /// The key of a webhook's signatures.

@@ -16,7 +16,7 @@ pub const HIDDEN: &str = "(hidden: needs the role configure)";
 /// Keys of secrets, by section.
 const OF_DOCUMENT: &[&str] = &["hash_seed"];
 /// Of the driver of a scaled group.
-const OF_DRIVER: &[&str] = &["parameters"];
+const OF_DRIVER: &[&str] = &["parameters", "command", "environment"];
 const OF_HEALTH_CHECK: &[&str] = &["command", "payload", "payload_hex", "expect", "expect_hex"];
 
 impl Document {
@@ -55,7 +55,7 @@ impl Document {
 /// The driver of a scaled group that has parameters.
 fn driver(group: &Node) -> Option<&'static str> {
     let driver = group.get("scaling")?.get("driver")?;
-    ["exec", "webhook"].into_iter().find(|kind| {
+    ["exec", "webhook", "docker"].into_iter().find(|kind| {
         driver.get(kind).is_some_and(|driver| OF_DRIVER.iter().any(|key| driver.get(key).is_some()))
     })
 }

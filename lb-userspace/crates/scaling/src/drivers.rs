@@ -3,8 +3,11 @@
 
 use std::{fs, path::PathBuf, sync::Arc};
 
-use lb_config::{Driver as Configured, Verify};
-use lb_drivers::{Driver, ExecDriver, StaticDriver, User, WebhookDriver};
+use lb_config::{Containers, Driver as Configured, Units, Verify};
+use lb_drivers::{
+    DockerDriver, DockerSettings, Driver, ExecDriver, StaticDriver, SystemdDriver, SystemdSettings,
+    User, WebhookDriver,
+};
 use lb_health::{ExecUser, Programs, tls};
 
 use crate::clock::random;
@@ -46,7 +49,25 @@ impl DriverContext {
                 let driver = WebhookDriver::new(&url, secret, tls, random());
                 Arc::new(driver.map_err(|error| error.to_string())?)
             }
+            Configured::Systemd(units) => {
+                let driver = SystemdDriver::new(self.systemd(units));
+                Arc::new(driver.map_err(|error| error.to_string())?)
+            }
+            Configured::Docker(containers) => {
+                let driver = DockerDriver::new(docker(containers));
+                Arc::new(driver.map_err(|error| error.to_string())?)
+            }
         })
+    }
+
+    /// Environment files of all groups are in one directory: units name it.
+    fn systemd(&self, units: &Units) -> SystemdSettings {
+        SystemdSettings {
+            unit: units.unit.clone(),
+            addresses: units.addresses.clone(),
+            ports: units.ports,
+            directory: self.state_dir.join("members"),
+        }
     }
 
     /// A program that only root can change, run by a user without rights unless options say
@@ -58,5 +79,19 @@ impl DriverContext {
             Some((uid, gid)) => driver.run_by(User { uid, gid }),
             None => driver,
         })
+    }
+}
+
+fn docker(containers: &Containers) -> DockerSettings {
+    let Containers { image, port, socket, network, command, environment, .. } = containers.clone();
+    DockerSettings {
+        image,
+        port,
+        socket,
+        network,
+        command,
+        environment,
+        memory_bytes: containers.memory_bytes,
+        stop_seconds: u32::try_from(containers.stop_timeout.as_secs()).unwrap_or(u32::MAX),
     }
 }

@@ -217,6 +217,7 @@ impl ScaledGroup {
         let decision = decide(&self.state, &self.samples, now);
         let is_new = decision.from != decision.desired || decision.limits != self.state.limits;
         self.state.apply(&decision);
+        self.history.note_load(&self.samples, self.state.desired, now);
         self.history.decide(&decision);
         self.is_changed |= is_new;
         self.is_changed |= self.stored_at.is_none_or(|stored| now.since(&stored) >= STORE_INTERVAL);

@@ -1,10 +1,12 @@
-//! PURE: what happened to a group, bounded: activities, and decisions that changed something.
+//! PURE: what happened to a group, bounded: activities, decisions that changed something, and load.
 
 use std::collections::VecDeque;
 
 use lb_members::{ActivityKind, MemberActivity};
-use lb_scale::{Activity, Decision, Memory, Moment, Outcome};
+use lb_scale::{Activity, Decision, Memory, Moment, Outcome, Samples};
 use serde::{Deserialize, Serialize};
+
+use crate::loads::Loads;
 
 /// Activities that are kept. EC2 Auto Scaling keeps six weeks.
 pub(crate) const ACTIVITIES_MAX: usize = 200;
@@ -37,6 +39,9 @@ pub struct History {
     activities: VecDeque<Recorded>,
     /// Without what they remember.
     decisions: VecDeque<Decision>,
+    /// What `replay` uses.
+    #[serde(default)]
+    loads: Loads,
 }
 
 impl History {
@@ -48,6 +53,17 @@ impl History {
     /// The decisions that changed something, oldest first.
     pub fn decisions(&self) -> impl DoubleEndedIterator<Item = &Decision> {
         self.decisions.iter()
+    }
+
+    /// The load of the last hours.
+    #[must_use]
+    pub const fn loads(&self) -> &Loads {
+        &self.loads
+    }
+
+    /// What a decision was made from.
+    pub(crate) fn note_load(&mut self, samples: &Samples, desired: u32, now: Moment) {
+        self.loads.note(samples, desired, now);
     }
 
     /// A decision that changes something. What the one before began takes its place.

@@ -7,9 +7,9 @@ use lb_scale::{Moment, Reading, Sample, Samples};
 use crate::observed::{GroupSeen, TargetTraffic};
 
 /// Work of a group in packets a second.
-const PACKETS: &str = "packets_per_target";
+pub(crate) const PACKETS: &str = "packets_per_target";
 /// Work of a group in bytes a second.
-const BYTES: &str = "bytes_per_target";
+pub(crate) const BYTES: &str = "bytes_per_target";
 
 /// What is remembered of the counters of a group.
 #[derive(Clone, Debug, Default)]

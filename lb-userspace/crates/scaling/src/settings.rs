@@ -1,11 +1,11 @@
 //! PURE: from a target group of the configuration to the settings of its members.
 
 use data_encoding::HEXLOWER;
-use lb_config::{Driver, Hook, Scaling, TargetGroup, Termination};
+use lb_config::{Containers, Driver, Hook, Scaling, TargetGroup, Termination, Units};
 use lb_members::{
     self as members, HookResult, MemberSettings, RefreshOptions, TerminationPolicy, WarmState,
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 /// Hexadecimal digits of a template's digest.
@@ -43,11 +43,36 @@ pub(crate) fn parameters(driver: &Driver) -> Map<String, Value> {
     let document = match driver {
         Driver::Exec { parameters, .. } | Driver::Webhook { parameters, .. } => parameters,
         Driver::Static { .. } => return Map::new(),
+        Driver::Systemd(units) => return of_units(units),
+        Driver::Docker(containers) => return of_containers(containers),
     };
     match serde_json::to_value(document) {
         Ok(Value::Object(parameters)) => parameters,
         _ => Map::new(),
     }
+}
+
+/// Which ports they get is no part of the template.
+fn of_units(units: &Units) -> Map<String, Value> {
+    map([("unit", json!(units.unit)), ("revision", json!(units.revision))])
+}
+
+fn of_containers(containers: &Containers) -> Map<String, Value> {
+    let Containers { image, port, network, command, environment, memory_bytes, revision, .. } =
+        containers;
+    map([
+        ("image", json!(image)),
+        ("port", json!(port)),
+        ("network", json!(network)),
+        ("command", json!(command)),
+        ("environment", json!(environment)),
+        ("memory_bytes", json!(memory_bytes)),
+        ("revision", json!(revision)),
+    ])
+}
+
+fn map<const N: usize>(pairs: [(&str, Value); N]) -> Map<String, Value> {
+    pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
 /// The digest of what members are created from. Another program or server that creates the same
@@ -121,5 +146,29 @@ target_groups:
         assert_eq!(of(("size: small, count: 1", "count: 1, size: small")), before);
         assert_eq!(of(("/bin/driver", "/bin/other")), before);
         assert_ne!(of(("size: small", "size: large")), before);
+    }
+
+    /// Where containers run, and how they are stopped, is no part of them.
+    #[test]
+    fn the_template_of_containers_and_units() {
+        let exec = "exec: { program: /bin/driver, parameters: { size: small, count: 1 } }";
+        let of = |driver: &str| {
+            let group = group((exec, driver));
+            member_settings(&group, group.scaling.as_ref().unwrap()).template
+        };
+        let containers = of("docker: { image: web:1 }");
+        for same in ["socket: /run/podman.sock", "stop_timeout: 1s", "port: 80"] {
+            assert_eq!(of(&format!("docker: {{ image: web:1, {same} }}")), containers, "{same}");
+        }
+        let others =
+            ["port: 81", "network: a", "command: [a]", "environment: { A: a }", "memory_bytes: 1"];
+        for other in others.into_iter().chain(["revision: a"]) {
+            assert_ne!(of(&format!("docker: {{ image: web:1, {other} }}")), containers, "{other}");
+        }
+        let units = |keys: &str| {
+            of(&format!("systemd: {{ unit: app@.service, addresses: [10.0.0.5], {keys} }}"))
+        };
+        assert_eq!(units("ports: [80, 81]"), units("ports: [80, 89]"));
+        assert_ne!(units("ports: [80, 81]"), units("ports: [80, 81], revision: b"));
     }
 }

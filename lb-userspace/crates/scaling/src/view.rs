@@ -6,7 +6,10 @@ use lb_scale::{Activity, Moment, Outcome};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::history::{Recorded, kind_name};
+use crate::{
+    history::{Recorded, kind_name},
+    loads::MinuteOfLoad,
+};
 
 /// A scaled group.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -162,6 +165,9 @@ pub struct ScalingView {
     pub decisions: Vec<String>,
     /// Activities, newest first.
     pub activities: Vec<ActivityView>,
+    /// The load of the last six hours, a minute each, oldest first.
+    #[serde(default)]
+    pub loads: Vec<MinuteOfLoad>,
 }
 
 fn outcome_name(outcome: &Outcome) -> String {

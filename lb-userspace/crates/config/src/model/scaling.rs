@@ -1,7 +1,13 @@
 //! Auto scaling of a target group: how many targets it should have is in `lb_scale`'s settings, and
 //! this says by which driver they come and go.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use lb_scale::CheckedSettings;
 use serde::{Deserialize, Serialize};
@@ -58,6 +64,46 @@ pub enum Driver {
         /// What it creates members from: any keys.
         parameters: Document,
     },
+    /// systemd of this host.
+    Systemd(Units),
+    /// Docker or Podman of this host.
+    Docker(Containers),
+}
+
+/// Members that are instances of a template unit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Units {
+    /// The template unit, such as `app@.service`.
+    pub unit: String,
+    /// Addresses of this host; at least one, none twice.
+    pub addresses: Vec<IpAddr>,
+    /// The first and the last port.
+    pub ports: [u16; 2],
+    /// Another text makes another template.
+    pub revision: Option<String>,
+}
+
+/// Members that are containers of one image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Containers {
+    /// The image, which the engine has.
+    pub image: String,
+    /// The port that members serve, in their containers.
+    pub port: u16,
+    /// The socket of the engine.
+    pub socket: PathBuf,
+    /// The network whose address a member has; the engine's choice if not set.
+    pub network: Option<String>,
+    /// The command; that of the image if it is empty.
+    pub command: Vec<String>,
+    /// Variables of its environment.
+    pub environment: BTreeMap<String, String>,
+    /// The most memory of a member, in bytes; 0 for no limit.
+    pub memory_bytes: u64,
+    /// Time between SIGTERM and SIGKILL; whole seconds.
+    pub stop_timeout: Duration,
+    /// Another text makes another template.
+    pub revision: Option<String>,
 }
 
 impl Driver {
@@ -68,6 +114,16 @@ impl Driver {
             Self::Exec { .. } => "exec",
             Self::Static { .. } => "static",
             Self::Webhook { .. } => "webhook",
+            Self::Systemd(_) => "systemd",
+            Self::Docker(_) => "docker",
+        }
+    }
+
+    /// Whether it runs something on this host.
+    pub(crate) const fn runs_here(&self) -> bool {
+        match self {
+            Self::Exec { .. } | Self::Systemd(_) | Self::Docker(_) => true,
+            Self::Static { .. } | Self::Webhook { .. } => false,
         }
     }
 }

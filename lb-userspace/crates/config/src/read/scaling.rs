@@ -2,6 +2,7 @@
 //! numbers make sense together is checked by `lb_scale::CheckedSettings`.
 
 mod driver;
+mod host_driver;
 mod policies;
 
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};

@@ -7,6 +7,7 @@ mod bad_top;
 mod change;
 mod edit;
 mod good;
+mod host_drivers;
 mod hostile;
 mod http_bad_groups;
 mod http_bad_listeners;

@@ -126,7 +126,7 @@ const WRONG: &[(&str, &str, &str)] = &[
         "        exec:\n          program: /etc/xelb/checks/driver\n          parameters: { command: \
          [server, \"{port}\"], ports: [9000, 9099] }\n",
         "        exac: {}\n",
-        "10:7: S.driver: names no driver: write one of `exec`, `static`, `webhook`\n\
+        "10:7: S.driver: names no driver: write one of `exec`, `static`, `systemd`, `docker`, `webhook`\n\
          11:9: S.driver.exac: unknown key; did you mean `exec`?",
     ),
     (

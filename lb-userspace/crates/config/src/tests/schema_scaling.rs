@@ -42,6 +42,16 @@ pub(super) fn scaling(path: &str) -> Value {
 fn driver(path: &str) -> Value {
     if path.contains("static") {
         json!({ "static": { "targets": [{ "address": "10.0.1.12" }] } })
+    } else if path.contains("systemd") {
+        let mut driver = json!({ "systemd": {
+            "unit": "a@.service", "addresses": ["10.0.0.1"], "ports": [1, 65535],
+        } });
+        if path.contains("ports") {
+            driver["systemd"]["ports"] = json!([65535, 65535]);
+        }
+        driver
+    } else if path.contains("docker") {
+        json!({ "docker": { "image": "web", "command": ["a"], "environment": {} } })
     } else if path.contains("webhook") {
         json!({ "webhook": { "url": "https://a.example/", "secret_file": "/secret" } })
     } else {
@@ -81,5 +91,9 @@ pub(super) const UNSEEN: &str = r#"
     target_groups[0].scaling.driver.static.targets[0].address "1:2:3:4:5:6:7:8:9"
     target_groups[0].scaling.driver.static.targets[0].address "1::2::3"
     target_groups[0].scaling.driver.static.targets[0].address "::ffff:10.0.0.1"
+    target_groups[0].scaling.driver.systemd.addresses[0] "12345::"
+    target_groups[0].scaling.driver.systemd.addresses[0] "1:2:3:4:5:6:7:8:9"
+    target_groups[0].scaling.driver.systemd.addresses[0] "1::2::3"
+    target_groups[0].scaling.driver.systemd.addresses[0] "::ffff:10.0.0.1"
     target_groups[0].scaling.policies[0].simple.adjust 0
 "#;

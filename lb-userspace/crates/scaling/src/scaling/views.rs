@@ -35,6 +35,7 @@ impl Scaling {
             explanation: group.decision.as_ref().map(explain).unwrap_or_default(),
             decisions: group.history.decisions().rev().map(explain).collect(),
             activities: activities.map(of).collect(),
+            loads: group.history.loads().minutes().collect(),
         })
     }
 }

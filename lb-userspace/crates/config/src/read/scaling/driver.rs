@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::sections;
+use super::{host_driver, sections};
 use crate::{
     Document,
     error::brief,
@@ -13,7 +13,7 @@ use crate::{
     values,
 };
 
-const KINDS: [&str; 3] = ["exec", "static", "webhook"];
+const KINDS: [&str; 5] = ["exec", "static", "systemd", "docker", "webhook"];
 const PROGRAM: &str = "/etc/xelb/checks/local-processes";
 
 pub(super) fn driver(scaling: &Section<'_>, port: Option<u16>) -> Option<Driver> {
@@ -24,6 +24,8 @@ pub(super) fn driver(scaling: &Section<'_>, port: Option<u16>) -> Option<Driver>
     let driver = match given.as_slice() {
         ["exec"] => exec(section.section("exec")?),
         ["static"] => Some(declared(section.section("static")?, port)),
+        ["systemd"] => host_driver::systemd(section.section("systemd")?),
+        ["docker"] => host_driver::docker(section.section("docker")?, port),
         ["webhook"] => webhook(section.section("webhook")?),
         [] => {
             let message = format!("names no driver: write one of {}", list_of(&KINDS));

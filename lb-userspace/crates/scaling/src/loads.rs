@@ -1,0 +1,120 @@
+//! PURE: the work of a group, a record a minute: what `replay` runs through other settings. Only the
+//! last hours are kept, and of each minute the largest work.
+
+use std::collections::VecDeque;
+
+use lb_scale::{Moment, Reading, Sample, Samples};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::samples::{BYTES, PACKETS};
+
+/// Minutes that are kept: six hours. They are stored with the group, in some 25 bytes each.
+pub(crate) const MINUTES_MAX: usize = 360;
+
+/// The work of one minute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MinuteOfLoad {
+    /// The minute, in minutes since 1970-01-01 00:00 UTC.
+    pub minute: i64,
+    /// The desired capacity at its end.
+    pub desired: u32,
+    /// The most packets a second, of all targets; not set if that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packets: Option<u64>,
+    /// The most bytes a second, of all targets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+}
+
+/// A stored minute: `minute`, `desired`, `packets`, `bytes`.
+type Row = (i64, u32, Option<u64>, Option<u64>);
+
+/// The last minutes, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Loads(VecDeque<Row>);
+
+impl Loads {
+    /// All minutes, oldest first.
+    pub fn minutes(&self) -> impl Iterator<Item = MinuteOfLoad> + '_ {
+        self.0.iter().map(|&(minute, desired, packets, bytes)| MinuteOfLoad {
+            minute,
+            desired,
+            packets,
+            bytes,
+        })
+    }
+
+    /// Adds samples. While the wall clock is before the last minute, they belong to that.
+    pub(crate) fn note(&mut self, samples: &Samples, desired: u32, now: Moment) {
+        let minute = now.wall.as_second().div_euclid(60);
+        if self.0.back().is_none_or(|last| last.0 < minute) {
+            self.0.push_back((minute, desired, None, None));
+            while self.0.len() > MINUTES_MAX {
+                self.0.pop_front();
+            }
+        }
+        let Some(last) = self.0.back_mut() else { return };
+        last.1 = desired;
+        last.2 = last.2.max(work(samples, PACKETS));
+        last.3 = last.3.max(work(samples, BYTES));
+    }
+}
+
+fn work(samples: &Samples, metric: &str) -> Option<u64> {
+    let Reading::Total { sample, .. } = samples.get(metric)? else { return None };
+    let Sample::Value(value) = sample.checked() else { return None };
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked samples are not negative, and a cast saturates"
+    )]
+    let work = value.round() as u64;
+    Some(work)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn at(second: i64) -> Moment {
+        let wall = jiff::Timestamp::from_second(second).unwrap();
+        Moment { boot_id: 1, boot: Duration::ZERO, wall }
+    }
+
+    fn samples(packets: Sample) -> Samples {
+        let reading = |sample| Reading::Total { sample, saturated: false };
+        [(PACKETS.to_owned(), reading(packets)), (BYTES.to_owned(), reading(Sample::Empty))].into()
+    }
+
+    #[test]
+    fn the_largest_work_of_a_minute_is_kept() {
+        let mut loads = Loads::default();
+        for (second, value) in [(0, 10.0), (15, 30.4), (30, 20.0), (60, 5.0)] {
+            loads.note(&samples(Sample::Value(value)), 2, at(second));
+        }
+        loads.note(&samples(Sample::Error("no map".to_owned())), 3, at(120));
+        // The clock was set back.
+        loads.note(&samples(Sample::Value(9.0)), 4, at(30));
+        let rows: Vec<_> =
+            loads.minutes().map(|one| (one.minute, one.desired, one.packets)).collect();
+        assert_eq!(rows, [(0, 2, Some(30)), (1, 2, Some(5)), (2, 4, Some(9))]);
+        assert!(loads.minutes().all(|one| one.bytes.is_none()));
+    }
+
+    #[test]
+    fn it_is_bounded_and_small_when_stored() {
+        let mut loads = Loads::default();
+        for minute in 0..1000 {
+            loads.note(&samples(Sample::Value(123_456.0)), 20, at(minute * 60));
+        }
+        assert_eq!(loads.minutes().count(), MINUTES_MAX);
+        assert_eq!(loads.minutes().next().unwrap().minute, 640);
+        let text = serde_json::to_string(&loads).unwrap();
+        assert!(text.len() < MINUTES_MAX * 40, "{}", text.len());
+        assert_eq!(serde_json::from_str::<Loads>(&text).unwrap(), loads);
+    }
+}

@@ -1,0 +1,5 @@
+//! Drivers against what they drive. Needs root.
+
+mod checked;
+mod podman;
+mod scaled;

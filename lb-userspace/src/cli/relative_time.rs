@@ -22,9 +22,10 @@ pub(super) fn duration(time: Duration) -> String {
     parts.join(" ")
 }
 
-/// How long ago a moment was, in milliseconds since 1970; `now` too.
+/// How long ago a moment was, in whole seconds; it and `now` are in milliseconds since 1970. Not all moments
+/// are known more exactly.
 pub(super) fn ago(at_ms: u64, now_ms: u64) -> String {
-    let elapsed = Duration::from_millis(now_ms.saturating_sub(at_ms));
+    let elapsed = Duration::from_secs(now_ms.saturating_sub(at_ms) / 1000);
     format!("{} ago", duration(elapsed))
 }
 
@@ -60,5 +61,6 @@ mod tests {
         }
         assert_eq!(ago(1_000, 61_000), "1m ago");
         assert_eq!(ago(61_000, 1_000), "0s ago");
+        assert_eq!(ago(1_000, 1_850), "0s ago");
     }
 }

@@ -17,10 +17,10 @@ use super::{
     parameters::{Base, Forced},
 };
 
-/// PartChanges of one request.
+/// Changes of one request.
 const CHANGES_MAX: usize = 1000;
 
-/// PartChanges parts of the configuration: all of them, or none.
+/// Changes parts of the configuration: all of them, or none.
 #[utoipa::path(
     post,
     path = "/v1/config/changes",

@@ -1,13 +1,14 @@
 //! Routes of scaled groups: what one has decided and done, and what people ask of it.
 
 use axum::{Extension, Json, extract::State};
-use lb_agent::{Action, Answer, Done, Question, Request};
+use lb_agent::{Action, Answer, Question};
 use lb_config::Edit;
 use lb_scaling::{ScaleCommand, ScalingView};
 
 use super::{
     CapacityLimits, Message,
     access::Caller,
+    changes::{Terms, ask},
     context::Context,
     error_responses::{Conflict, NotFound, Outdated, TooLarge, Unavailable, Wrong},
     extract::{Body, InPath},
@@ -60,7 +61,7 @@ pub(super) async fn command(
     Body(command): Body<ScaleCommand>,
 ) -> Result<Json<Message>, Failure> {
     let action = Action::Scale { group, command };
-    ask(&context, who, None, action).await
+    ask(&context, who, Terms::default(), action).await
 }
 
 /// Changes the capacity limits in the configuration.
@@ -82,7 +83,7 @@ pub(super) async fn command(
 pub(super) async fn limits(
     State(context): State<Context>,
     Extension(who): Extension<Caller>,
-    base: Base,
+    Base(base): Base,
     InPath(OfGroup { group }): InPath<OfGroup>,
     Body(CapacityLimits { min, max }): Body<CapacityLimits>,
 ) -> Result<Json<Message>, Failure> {
@@ -90,17 +91,5 @@ pub(super) async fn limits(
         return Err(Failure::bad_request("set `min`, `max` or both"));
     }
     let action = Action::Edit(Edit::LimitCapacity { group, min, max });
-    ask(&context, who, base.0, action).await
-}
-
-async fn ask(
-    context: &Context,
-    who: Caller,
-    base: Option<u64>,
-    action: Action,
-) -> Result<Json<Message>, Failure> {
-    let request =
-        Request { who: who.name, base, force: false, prune: false, message: String::new(), action };
-    let Done { said, revision } = context.agent.ask(request).await?;
-    Ok(Json(Message { message: said, revision }))
+    ask(&context, who, Terms { base, ..Terms::default() }, action).await
 }

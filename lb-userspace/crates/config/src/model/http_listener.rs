@@ -131,7 +131,7 @@ pub struct HttpAttributes {
     pub xff_header_processing: XffProcessing,
     /// Whether `X-Forwarded-For` has the client's port, too.
     pub xff_client_port: bool,
-    /// Proxies before this host whose `X-Forwarded-For` and PROXY header are believed.
+    /// Proxies before this host whose connections must begin with a PROXY header.
     pub trusted_proxies: Vec<IpNet>,
     /// Whether header fields with invalid names are removed.
     pub drop_invalid_header_fields: bool,

@@ -57,21 +57,48 @@ struct Pin {
 /// Makes the maps pinned in a folder those of version `abi`, with the hash seed that they have:
 /// their `META` has a longer element, and there is an unknown map.
 pub fn disguise(folder: &Path, abi: u32, hash_seed: [u64; 2]) -> Result<()> {
+    let meta = folder.join("META");
+    fs::remove_file(&meta).context(|| format!("removing {}", meta.display()))?;
+    pin_old(folder, abi, hash_seed)
+}
+
+/// Pins maps that only version `abi` has.
+fn pin_old(folder: &Path, abi: u32, hash_seed: [u64; 2]) -> Result<()> {
     let mut element = [0xee_u8; ELEMENT];
     element[0..4].copy_from_slice(&abi.to_ne_bytes());
     element[8..16].copy_from_slice(&hash_seed[0].to_ne_bytes());
     element[16..24].copy_from_slice(&hash_seed[1].to_ne_bytes());
-    let meta = folder.join("META");
     let relic = folder.join(RELIC);
     let make = || -> io::Result<()> {
-        fs::remove_file(&meta)?;
-        pin(&array("META", &element)?, &meta)?;
+        pin(&array("META", &element)?, &folder.join("META"))?;
         if !relic.exists() {
             pin(&array(RELIC, &element)?, &relic)?;
         }
         Ok(())
     };
     make().context(|| format!("making the maps in {} another version's", folder.display()))
+}
+
+/// What an agent leaves that dies when its program runs on new maps: they are in the folder `next`,
+/// and the folder above has those of version `abi`.
+pub fn pin_old_maps_beside(
+    folder: &Path,
+    next: &Path,
+    abi: u32,
+    hash_seed: [u64; 2],
+) -> Result<()> {
+    let moved = || -> io::Result<()> {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let is_link = entry.file_name().to_string_lossy().starts_with("link_");
+            if !is_link && !entry.file_type()?.is_dir() {
+                fs::rename(entry.path(), next.join(entry.file_name()))?;
+            }
+        }
+        Ok(())
+    };
+    moved().context(|| format!("moving maps to {}", next.display()))?;
+    pin_old(folder, abi, hash_seed)
 }
 
 /// Pins a map that is nothing of xelb's.

@@ -79,6 +79,17 @@ impl Pair {
     }
 }
 
+/// Every packet that was sent has arrived, or was refused by the interface and is counted: the 256
+/// places of a veth's queue are full when the receiver does not run for some milliseconds. How many
+/// have arrived: most of them.
+fn expect_all_but_refused(outcome: &Value, sent: u64) -> Result<u64> {
+    let refused = outcome["refused"].as_u64().context("refused")?;
+    let arrived = outcome["received"]["packets"].as_u64().context("received")?;
+    ensure!(outcome["lost"] == refused && arrived + refused == sent, "{outcome:#}");
+    ensure!(refused < sent / 4, "{outcome:#}");
+    Ok(arrived)
+}
+
 #[test]
 fn counts_agree_exactly() -> Result<()> {
     in_pair(|pair| {
@@ -100,11 +111,12 @@ fn counts_agree_exactly() -> Result<()> {
                 .take(usize::try_from(PACKETS)?)
                 .map(|one| u64::from(*one))
                 .sum();
-            for side in ["sent", "received"] {
-                ensure!(outcome[side]["packets"] == PACKETS, "{side}: {outcome:#}");
-                ensure!(outcome[side]["bytes"] == bytes, "{side}, {bytes} bytes: {outcome:#}");
+            ensure!(outcome["sent"]["packets"] == PACKETS, "{outcome:#}");
+            ensure!(outcome["sent"]["bytes"] == bytes, "{bytes} bytes: {outcome:#}");
+            expect_all_but_refused(&outcome, PACKETS)?;
+            if outcome["refused"] == 0 {
+                ensure!(outcome["received"]["bytes"] == bytes, "{bytes} bytes: {outcome:#}");
             }
-            ensure!(outcome["lost"] == 0 && outcome["refused"] == 0, "{outcome:#}");
             ensure!(outcome["received"]["flows"] == FLOWS, "{outcome:#}");
             ensure!(outcome["flows"] == FLOWS && outcome["stopped"] == false, "{outcome:#}");
             let family = if is_v6 { "ipv6" } else { "ipv4" };
@@ -123,13 +135,13 @@ fn counts_agree_exactly() -> Result<()> {
 fn a_syn_flood_is_of_new_flows_only() -> Result<()> {
     in_pair(|pair| {
         for to in [TO_V4, TO_V6] {
-            // The 256 places of a veth's queue then last 13 ms of a receiver that does not run.
             let outcome =
                 pair.send(&format!("--to {to} --syn-flood --count {PACKETS} --rate 20000"))?;
-            ensure!(outcome["lost"] == 0 && outcome["flows"] == PACKETS, "{outcome:#}");
+            ensure!(outcome["flows"] == PACKETS, "{outcome:#}");
+            let arrived = expect_all_but_refused(&outcome, PACKETS)?;
             // An estimate at this number: marks of two flows may be one.
             let flows = outcome["received"]["flows"].as_u64().context("flows")?;
-            ensure!(flows.abs_diff(PACKETS) <= PACKETS / 1000, "{flows} flows");
+            ensure!(flows.abs_diff(arrived) <= PACKETS / 1000, "{flows} flows: {outcome:#}");
         }
         Ok(())
     })
@@ -141,9 +153,7 @@ fn threads_share_flows_rate_and_count() -> Result<()> {
         let outcome =
             pair.send("--to 10.7.0.2:80 --threads 2 --flows 1001 --count 20001 --rate 20000")?;
         ensure!(outcome["sent"]["packets"] == 20_001, "{outcome:#}");
-        // Two CPUs at one queue of a veth may fill it; what it refuses is counted, and nothing else is
-        // lost.
-        ensure!(outcome["lost"] == outcome["refused"], "{outcome:#}");
+        expect_all_but_refused(&outcome, 20_001)?;
         ensure!(outcome["received"]["flows"] == 1001, "{outcome:#}");
         Ok(())
     })

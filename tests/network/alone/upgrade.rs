@@ -43,6 +43,8 @@ pub(crate) const INTERVAL: Duration = Duration::from_millis(2);
 /// Of each of the two clients.
 pub(crate) const CONNECTIONS: usize = 40;
 const STALL_MAX: Duration = Duration::from_secs(1);
+/// Longest time in which the kernel ends an agent that is killed while it makes maps.
+const KILL_LIMIT: Duration = Duration::from_secs(30);
 /// How long the flood lasts before and after.
 pub(crate) const PAUSE: Duration = Duration::from_millis(700);
 
@@ -245,11 +247,32 @@ fn an_interrupted_change_of_the_layout_is_continued() -> anyhow::Result<()> {
                 let mut agent = spawn_agent(lab, scene)?;
                 thread::sleep(Duration::from_millis(100 * step));
                 agent.signal(Signal::SIGKILL)?;
-                agent.wait(NOTICE_LIMIT)?;
+                agent.wait(KILL_LIMIT)?;
                 unfinished += usize::from(Path::new(PIN_DIR).join("next").exists());
             }
             ensure!(unfinished > 1, "{unfinished} of the kills have hit");
             start_on_another_layout(lab, scene)
+        })
+    })
+}
+
+/// The agent dies when its program runs on the new maps, and before they are moved to where the old
+/// ones are: what the next agent removes first must not be what the program runs on.
+#[test]
+fn a_change_that_ends_at_the_switch_is_continued() -> anyhow::Result<()> {
+    in_lab_alone(3, |lab| {
+        let mut scene = Scene::start(lab, &configuration())?;
+        let seed = meta()?.hash_seed;
+        under_load(lab, &mut scene, "killed at the switch", |lab, scene| {
+            end(scene, Signal::SIGKILL)?;
+            let next = Path::new(PIN_DIR).join("next");
+            fs::create_dir(&next)?;
+            layout::pin_old_maps_beside(Path::new(PIN_DIR), &next, ABI + 1, seed)?;
+            scene.agent = scene.xelb.agent(lab)?;
+            ensure!(!next.exists() && meta()?.abi == ABI, "{:?}", pins()?);
+            let log = fs::read_to_string(lab.log("agent"))?;
+            ensure!(log.contains("completing the change to another layout"), "{log}");
+            Ok(())
         })
     })
 }

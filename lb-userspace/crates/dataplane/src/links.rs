@@ -1,6 +1,9 @@
 //! Pinned links: which interface each belongs to, taking them over, and removing them.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use aya::programs::{
     Xdp,
@@ -38,6 +41,13 @@ pub(super) fn link_path(pins: &PinFolder, attached: &Attached) -> PathBuf {
 /// Those that are pinned.
 pub(super) fn pinned(pins: &PinFolder) -> Result<Vec<LinkPin>, PinError> {
     Ok(pins.links()?.into_iter().filter_map(parse_pin).collect())
+}
+
+/// The kernel's number of the program of a pinned link; `None` for one that is dead or nothing of the
+/// kind.
+pub(super) fn linked_program(path: &Path) -> Option<u32> {
+    let link = FdLink::from(PinnedLink::from_pin(path).ok()?);
+    Some(link.info().ok()?.program_id())
 }
 
 fn parse_pin(path: PathBuf) -> Option<LinkPin> {

@@ -147,7 +147,7 @@ impl DataPath {
 
     /// Puts maps of these sizes in the place of others, before anything else changes.
     fn load_resized(
-        pins: PinFolder,
+        mut pins: PinFolder,
         hash_seed: [u64; 2],
         options: &LoadOptions,
         previous: MapSizes,
@@ -155,6 +155,7 @@ impl DataPath {
         let folder = map_migration::begin(&pins)?;
         match Self::resize(&pins, &folder, hash_seed, options, previous) {
             Ok((balancer, store, attached)) => {
+                pins.release_former_maps();
                 Ok((Self::new(balancer, pins, options, hash_seed, attached, Maps::Found), store))
             }
             Err(error) => {
@@ -228,6 +229,7 @@ impl DataPath {
     fn attach_now(&mut self, interfaces: &[String], known: &[Attached]) -> Result<(), LoadError> {
         let Self { balancer, pins, mode, .. } = self;
         self.attached = attach_exactly(balancer.load()?, pins, interfaces, *mode, known)?;
+        pins.release_former_maps();
         warn_of(&self.attached);
         Ok(())
     }

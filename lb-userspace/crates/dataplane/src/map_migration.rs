@@ -4,6 +4,7 @@
 //! | name | the maps in it | after a crash |
 //! |---|---|---|
 //! | `next` | are being made and filled; the program runs on the maps of the folder above | removed |
+//! | `next`, and the program of a link runs on them | are filled; other links follow | goes on as from `filled` |
 //! | `filled` | are those that the program runs on; the others are being removed | goes on |
 //! | `moving` | are moving up, one by one, to where the others were | goes on |
 
@@ -13,7 +14,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::pins::{PinError, PinFolder, io_error, maps, remove, remove_folder};
+use super::{
+    links::linked_program,
+    pins::{PinError, PinFolder, io_error, map_ids, maps, remove, remove_folder},
+    programs::map_ids_of_program,
+};
 
 const NEXT: &str = "next";
 const FILLED: &str = "filled";
@@ -49,15 +54,30 @@ pub(super) fn finish(pins: &PinFolder) -> Result<(), PinError> {
 }
 
 /// Ends what an agent before could not.
-pub(super) fn recover(pins: &PinFolder) -> Result<(), PinError> {
-    if pins.path().join(NEXT).is_dir() {
+pub(super) fn recover(pins: &mut PinFolder) -> Result<(), PinError> {
+    let (folder, next) = (pins.path().display().to_string(), pins.path().join(NEXT));
+    if next.is_dir() && is_in_use(pins, &next)? {
+        tracing::info!(folder, "completing the change to another layout that an agent has begun");
+        pins.hold_former_maps()?;
+        return finish(pins);
+    }
+    if next.is_dir() {
         tracing::warn!(
-            folder = %pins.path().display(),
+            folder,
             "removing the maps of an agent that did not complete its change to another layout"
         );
         give_up(pins)?;
     }
     go_on(pins)
+}
+
+/// Whether the program of a link runs on the new maps already: on one that is pinned there alone, as
+/// maps of another size are pinned beside the others, which both folders share.
+fn is_in_use(pins: &PinFolder, next: &Path) -> Result<bool, PinError> {
+    let new = &map_ids(next)? - &map_ids(pins.path())?;
+    let links = pins.links()?;
+    let programs = links.iter().filter_map(|link| linked_program(link));
+    Ok(programs.flat_map(map_ids_of_program).any(|id| new.contains(&id)))
 }
 
 /// The folder of the maps that an agent writes: during a migration, that of the new maps.

@@ -11,8 +11,8 @@ use super::{
 impl PinFolder {
     /// Makes the folder if need be, locks it, and ends what an agent before has begun in it.
     pub(super) fn open(path: &Path) -> Result<Self, PinError> {
-        let pins = Self::make(path)?;
-        map_migration::recover(&pins)?;
+        let mut pins = Self::make(path)?;
+        map_migration::recover(&mut pins)?;
         Ok(pins)
     }
 

@@ -4,6 +4,7 @@
 //! `map_migration`. Foreign files are never touched.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, File},
     io,
     os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
@@ -63,6 +64,8 @@ pub enum PinError {
 pub(super) struct PinFolder {
     path: PathBuf,
     lock: Flock<File>,
+    /// Maps that are not pinned any more, and that a program may run on until its link is switched.
+    former_maps: Vec<MapData>,
 }
 
 pub(super) fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> PinError {
@@ -88,7 +91,7 @@ impl PinFolder {
     fn lock(path: &Path) -> Result<Self, PinError> {
         let file = File::open(path).map_err(io_error("open", path))?;
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => Ok(Self { path: path.to_path_buf(), lock }),
+            Ok(lock) => Ok(Self { path: path.to_path_buf(), lock, former_maps: Vec::new() }),
             Err((_, nix::Error::EWOULDBLOCK)) => {
                 Err(PinError::InUse { folder: path.display().to_string() })
             }
@@ -110,6 +113,18 @@ impl PinFolder {
     /// Whether maps are pinned in it, of whatever version.
     pub(super) fn has_maps(&self) -> Result<bool, PinError> {
         Ok(!maps(&self.path)?.is_empty())
+    }
+
+    /// Holds maps whose pins are about to be removed. The kernel empties a program array, and with it
+    /// all tail calls, when its last pin and descriptor are gone.
+    pub(super) fn hold_former_maps(&mut self) -> Result<(), PinError> {
+        self.former_maps = maps(&self.path)?.iter().filter_map(|path| open(path)).collect();
+        Ok(())
+    }
+
+    /// Lets them go, when no link runs on them.
+    pub(super) fn release_former_maps(&mut self) {
+        self.former_maps.clear();
     }
 
     /// Removes what is pinned in it: first the links, so that no program runs on missing maps.
@@ -157,6 +172,16 @@ pub(super) fn remove_folder(folder: &Path) -> Result<(), PinError> {
 /// Paths of the maps pinned in a folder that are xelb's, in whatever version.
 pub(super) fn maps(folder: &Path) -> Result<Vec<PathBuf>, PinError> {
     Ok(entries(folder)?.into_iter().filter(|path| is_map(path)).collect())
+}
+
+/// The kernel's numbers of the maps pinned in a folder.
+pub(super) fn map_ids(folder: &Path) -> Result<BTreeSet<u32>, PinError> {
+    let maps = maps(folder)?;
+    Ok(maps.iter().filter_map(|path| open(path)?.info().ok()).map(|info| info.id()).collect())
+}
+
+fn open(map: &Path) -> Option<MapData> {
+    MapData::from_pin(map).ok()
 }
 
 /// A pin with a name such as xelb gives, of a map that the kernel knows by the same name. This

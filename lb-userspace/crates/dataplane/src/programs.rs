@@ -2,15 +2,24 @@
 
 use std::os::fd::OwnedFd;
 
-use aya::sys::{Stats, enable_stats};
+use aya::{
+    programs::ProgramInfo,
+    sys::{Stats, enable_stats},
+};
 
 /// Name of the BPF program with this id; `None` if it is gone or this process may not look.
 #[must_use]
 pub fn program_name(id: u32) -> Option<String> {
-    aya::programs::loaded_programs()
-        .map_while(Result::ok)
-        .find(|program| program.id() == id)
-        .and_then(|program| program.name_as_str().map(str::to_owned))
+    program(id)?.name_as_str().map(str::to_owned)
+}
+
+/// The kernel's numbers of the maps that this program uses; none if it is gone.
+pub(super) fn map_ids_of_program(id: u32) -> Vec<u32> {
+    program(id).and_then(|program| program.map_ids().ok()?).unwrap_or_default()
+}
+
+fn program(id: u32) -> Option<ProgramInfo> {
+    aya::programs::loaded_programs().map_while(Result::ok).find(|program| program.id() == id)
 }
 
 /// Makes the kernel count how often programs run, for as long as the result lives: it costs each run some
@@ -23,8 +32,5 @@ pub fn count_runs() -> Option<OwnedFd> {
 /// How often the program with this id ran while that was counted.
 #[must_use]
 pub fn program_runs(id: u32) -> Option<u64> {
-    aya::programs::loaded_programs()
-        .map_while(Result::ok)
-        .find(|program| program.id() == id)
-        .map(|program| program.run_count())
+    Some(program(id)?.run_count())
 }

@@ -27,6 +27,7 @@ mod path_mtu;
 mod reboot;
 mod reload;
 mod restored;
+mod scaling_life;
 mod scene;
 mod sends;
 mod traces;

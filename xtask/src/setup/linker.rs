@@ -108,7 +108,7 @@ fn build(workspace: &Workspace, tools: &Path, llvm: &Path) -> Result<()> {
     replace_link(llvm, &lib.join("libLLVM.so"))?;
 
     let build_dir = workspace.target_dir.join("bpf-linker");
-    let mut install = workspace.cargo(["install", "bpf-linker", "--locked", "--force", "--quiet"]);
+    let mut install = workspace.cargo(["install", "bpf-linker", "--locked", "--force"]);
     // Without optimisation: a third of the time, and the work is LLVM's, which is built already.
     install
         .args(["--version", VERSION, "--no-default-features", "--debug"])

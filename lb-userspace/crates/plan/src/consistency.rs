@@ -4,7 +4,7 @@
 //! It deliberately knows neither maps nor a clock: the caller says which targets are routable and
 //! which slots are idle.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use lb_common::Slot;
 
@@ -124,26 +124,34 @@ pub const fn is_idle(seen: u32, now: u32, idle_timeout: u32) -> bool {
 /// new agent restarts it.
 #[derive(Debug, Default)]
 pub struct Ages {
-    since: HashMap<u32, (Slot, u32)>,
+    /// By index.
+    since: Vec<(u32, Slot, u32)>,
 }
 
 impl Ages {
-    /// Records all armed slots, by index, in second `now`; others are forgotten.
+    /// Records all armed slots, by index and in its order, in second `now`; others are forgotten.
     pub fn update(&mut self, armed: impl Iterator<Item = (u32, Slot)>, now: u32) {
         let previous = std::mem::take(&mut self.since);
-        let since = |index, slot| match previous.get(&index) {
-            Some((known, since)) if *known == slot => *since,
-            _ => now,
+        let mut previous = previous.into_iter().peekable();
+        let since = |(index, slot)| {
+            while previous.next_if(|(earlier, ..)| *earlier < index).is_some() {}
+            match previous.next_if(|(known, ..)| *known == index) {
+                Some((_, known, since)) if known == slot => (index, slot, since),
+                _ => (index, slot, now),
+            }
         };
-        self.since = armed.map(|(index, slot)| (index, (slot, since(index, slot)))).collect();
+        self.since = armed.map(since).collect();
     }
 
     /// Whether this slot has been armed for `limit` seconds since it changed last, as observed by
     /// [`Ages::update`].
     #[must_use]
     pub fn is_over(&self, index: u32, slot: Slot, now: u32, limit: u32) -> bool {
-        let known = self.since.get(&index).filter(|(known, _)| *known == slot);
-        known.is_some_and(|(_, since)| now.wrapping_sub(*since) >= limit)
+        let place = self.since.binary_search_by_key(&index, |(known, ..)| *known);
+        place.is_ok_and(|place| {
+            let (_, known, since) = self.since[place];
+            known == slot && now.wrapping_sub(since) >= limit
+        })
     }
 }
 

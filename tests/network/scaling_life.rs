@@ -18,7 +18,7 @@ use lb_tests::{
 };
 use serde_json::Value;
 
-use crate::scene::{expect_no_failure, in_lab_alone};
+use crate::scene::{expect_no_failure, in_lab};
 
 const LIMIT: Duration = Duration::from_secs(90);
 /// Longer than the agent takes to end a member that nobody uses.
@@ -185,7 +185,7 @@ fn serving(members: &[Member]) -> BTreeSet<String> {
 
 #[test]
 fn hooks_warm_pool_refresh_suspension_and_schedule_without_a_failed_request() -> Result<()> {
-    in_lab_alone(1, |lab| {
+    in_lab(1, |lab| {
         // A closed connection is remembered for longer, and no request takes so long.
         let mut group = ScaledGroup::prepare(lab)?;
         group.deregistration_delay = "2s";

@@ -144,6 +144,9 @@ impl Agent {
         let events = self.scaling.take_events();
         self.events.add(events.into_iter().map(event));
         let Some(balancer) = &mut self.balancer else { return };
+        if !self.scaling.take_other_targets() {
+            return;
+        }
         let Some(config) = self.scaling.effective() else { return };
         let drains = balancer.set_member_drains(self.scaling.drained());
         if balancer.set_members(config) || drains {

@@ -70,6 +70,8 @@ pub struct Scaling {
     /// As it is declared, without members.
     config: Option<Config>,
     groups: BTreeMap<Arc<str>, Running>,
+    /// Whether members became targets, drain, or left, since somebody asked.
+    has_other_targets: bool,
     events: Vec<MemberEvent>,
     sender: UnboundedSender<(Arc<str>, u64, Ended)>,
     receiver: UnboundedReceiver<(Arc<str>, u64, Ended)>,
@@ -80,8 +82,16 @@ impl Scaling {
     #[must_use]
     pub fn new(context: DriverContext) -> Self {
         let (sender, receiver) = mpsc::unbounded_channel();
-        let (groups, events) = (BTreeMap::new(), Vec::new());
-        Self { clock: Clock::new(), context, config: None, groups, events, sender, receiver }
+        Self {
+            clock: Clock::new(),
+            context,
+            config: None,
+            groups: BTreeMap::new(),
+            has_other_targets: false,
+            events: Vec::new(),
+            sender,
+            receiver,
+        }
     }
 
     /// Whether there is nothing to do.
@@ -98,6 +108,7 @@ impl Scaling {
     pub fn configure(&mut self, config: &Config, store: &mut dyn GroupStore) -> Result<(), String> {
         let is_first = self.config.is_none();
         self.config = Some(config.clone());
+        self.has_other_targets = true;
         let mut wanted: BTreeSet<&str> = BTreeSet::new();
         let mut failure = None;
         for declared in &config.target_groups {
@@ -162,7 +173,8 @@ impl Scaling {
         let name = Arc::clone(&group.name);
         let tasks = Tasks::new(&name, self.sender.clone());
         let declared = declared.cloned();
-        self.groups.insert(name, Running { group, declared, driver: None, tasks, stored });
+        let targets = group.targets().collect();
+        self.groups.insert(name, Running { group, declared, driver: None, tasks, stored, targets });
     }
 
     /// All groups at this moment.
@@ -181,6 +193,12 @@ impl Scaling {
     #[must_use]
     pub fn effective(&self) -> Option<Config> {
         Some(self.outline().with_members(self.config.clone()?))
+    }
+
+    /// Whether [`Scaling::effective`] or [`Scaling::drained`] may give something else than when this was
+    /// asked last. To make and compare them takes time that grows with all groups.
+    pub fn take_other_targets(&mut self) -> bool {
+        std::mem::take(&mut self.has_other_targets)
     }
 
     /// Members that get no new flows.
@@ -263,15 +281,22 @@ impl Scaling {
         self.follow(&name, store, now);
     }
 
+    /// Carries out what follows from a change of a group, and notes whether it has other targets then.
+    fn follow(&mut self, name: &Arc<str>, store: &mut dyn GroupStore, now: Moment) {
+        self.carry_out(name, store, now);
+        self.has_other_targets |= self.groups.get_mut(name).is_some_and(Running::note_targets);
+    }
+
     /// Stores what has changed, and then does what follows from it. If it cannot be stored, nothing
     /// is done, and the group goes on from what was stored.
-    fn follow(&mut self, name: &Arc<str>, store: &mut dyn GroupStore, now: Moment) {
+    fn carry_out(&mut self, name: &Arc<str>, store: &mut dyn GroupStore, now: Moment) {
         let Some(running) = self.groups.get_mut(name) else { return };
         if running.group.is_over() {
             match store.forget(name) {
                 Ok(()) => {
                     self.note_events(name);
                     self.groups.remove(name);
+                    self.has_other_targets = true;
                 }
                 Err(error) => running.group.store_error = Some(error),
             }

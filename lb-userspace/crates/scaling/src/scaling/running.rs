@@ -30,9 +30,20 @@ pub(super) struct Running {
     pub(super) tasks: Tasks,
     /// What is stored.
     pub(super) stored: Option<Stored>,
+    /// Its members that are targets, and whether each one drains, when that was looked at last.
+    pub(super) targets: Vec<(SocketAddr, bool)>,
 }
 
 impl Running {
+    /// Looks at the targets again. Whether they have changed.
+    pub(super) fn note_targets(&mut self) -> bool {
+        if self.group.targets().eq(self.targets.iter().copied()) {
+            return false;
+        }
+        self.targets = self.group.targets().collect();
+        true
+    }
+
     pub(super) fn keep(&mut self, store: &mut dyn GroupStore, now: Moment) -> Result<(), String> {
         let stored = self.group.stored();
         let bytes = serde_json::to_vec(&stored).map_err(|error| error.to_string())?;

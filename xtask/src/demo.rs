@@ -24,7 +24,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     }
     setup::ensure(workspace, setup::LAB_NEEDS)?;
     // Both in one go, so that what they share is compiled once.
-    let both = ["--package", "lb-userspace", "--package", "lb-tests", "--bins"];
+    let both = ["--bin", "xelb", "--bin", "xelb-demo"];
     workspace::run(workspace.cargo(["build"]).args(both))?;
     let mut demo = workspace.program_at(&workspace.target_dir.join("debug/xelb-demo"));
     demo.args(&arguments.arguments);

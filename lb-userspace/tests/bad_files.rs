@@ -185,7 +185,10 @@ fn unusable_configuration_files_are_refused() {
     symlink("loop", path("loop")).unwrap();
     symlink("large", path("link")).unwrap();
     for (name, expected) in [
-        ("folder", ": is a directory; name a file in it"),
+        (
+            "folder",
+            ": is a directory without a configuration: no file in it has a name that ends in .yaml",
+        ),
         ("pipe", ": is not a regular file"),
         ("large", ": is larger than 16 MiB"),
         ("link", ": is larger than 16 MiB"),

@@ -30,6 +30,8 @@ fn exit_codes_are_as_documented() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("invalid.yaml"), INVALID).unwrap();
     fs::write(folder.path().join("valid.yaml"), VALID).unwrap();
+    fs::write(folder.path().join("a.yaml"), VALID).unwrap();
+    fs::create_dir(folder.path().join("empty.d")).unwrap();
     let cases: &[(&[&str], i32, &str)] = &[
         (&["--help"], 0, ""),
         (&["target", "drain", "--help"], 0, ""),
@@ -58,8 +60,11 @@ fn exit_codes_are_as_documented() {
         (&["validate", "-f", "valid.yaml", "-o", "json"], 0, ""),
         (&["validate", "-f", "invalid.yaml"], 2, "invalid.yaml:2:1: lisseners: unknown key"),
         (&["validate", "-f", "missing.yaml"], 2, "missing.yaml: cannot read the file: No such"),
-        (&["validate", "-f", "."], 2, ".: is a directory; name a file in it"),
-        (&["validate"], 2, "--file <FILE>"),
+        (&["validate", "-f", "empty.d"], 2, "empty.d: is a directory without a configuration"),
+        (&["validate", "."], 2, "./invalid.yaml:1:1: interfaces: is set in ./a.yaml:1, too"),
+        (&["validate", "valid.yaml"], 0, ""),
+        (&["validate", "valid.yaml", "-f", "valid.yaml"], 2, "cannot be used with"),
+        (&["validate"], 2, "<PATH>"),
         (&["import"], 2, "<FORMAT>"),
         (&["import", "ipvs", "missing.txt"], 2, "missing.txt: cannot read the file: No such"),
         (&["import", "keepalived", "."], 2, ".: is a directory; name a file in it"),
@@ -142,9 +147,11 @@ fn validate_speaks_json() {
     fs::write(folder.path().join("empty.yaml"), "").unwrap();
     let remark = |line: Option<u32>, path: &str, message: &str| {
         let column = line.map(|_| 1);
-        serde_json::json!({ "line": line, "column": column, "path": path, "message": message })
+        serde_json::json!({
+            "file": null, "line": line, "column": column, "path": path, "message": message,
+        })
     };
-    for (name, error) in [
+    for (name, mut error) in [
         ("invalid.yaml", remark(Some(2), "lisseners", "unknown key; did you mean `listeners`?")),
         (
             "empty.yaml",
@@ -154,6 +161,7 @@ fn validate_speaks_json() {
         let output = xelb(folder.path(), &["validate", "-f", name, "-o", "json"]);
         assert_eq!((output.status.code(), output.stderr), (Some(2), Vec::new()), "{name}");
         let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        error["file"] = name.into();
         let expected = serde_json::json!({
             "file": name, "valid": false, "listeners": 0, "target_groups": 0, "targets": 0,
             "errors": [error], "warnings": [],

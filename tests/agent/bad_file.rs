@@ -47,7 +47,7 @@ const SPOILS: &[Spoil] = &[
             remove(path)?;
             Ok(fs::create_dir(path)?)
         },
-        ": is a directory; name a file in it",
+        ": is a directory without a configuration",
     ),
     ("100 MB", |path| Ok(fs::File::create(path)?.set_len(100_000_000)?), ": is larger than 16 MiB"),
     ("removed", remove, ": cannot read the file: No such file or directory"),

@@ -26,8 +26,8 @@ use super::{
 
 /// Run the agent, which loads the data path, checks targets and writes the maps
 ///
-/// With --config, the agent takes its configuration from the file. It reads the file when it
-/// starts, when the file changes and on SIGHUP. Without --config, the configuration is in the state
+/// With --config, the agent takes its configuration from the file, or from the *.yaml files of the
+/// directory. It reads them when it starts, when one of them changes and on SIGHUP. Without --config, the configuration is in the state
 /// directory: `xelb apply` and `xelb target` change it, and the next agent starts with it.
 ///
 /// The agent runs in the foreground until SIGTERM or SIGINT. The data path continues to forward
@@ -35,13 +35,15 @@ use super::{
 ///
 /// Example: xelb agent --config /etc/xelb.yaml
 ///
+/// Example: xelb agent --config /etc/xelb/conf.d
+///
 /// Example: xelb agent --flow-memory 8000000 --max-targets 2000
 #[derive(Debug, Args)]
 pub(super) struct Agent {
-    /// Configuration file, YAML or JSON
-    #[arg(long, value_name = "FILE")]
+    /// Configuration file, YAML or JSON, or a directory: its *.yaml files are one configuration
+    #[arg(long, value_name = "PATH")]
     config: Option<PathBuf>,
-    /// Only check the configuration file and the files that it names, with these options, and exit:
+    /// Only check the configuration and the files that it names, with these options, and exit:
     /// with 2 if there are errors. `systemctl reload` does that before it reloads
     #[arg(long, requires = "config")]
     check: bool,
@@ -85,8 +87,8 @@ pub(super) struct Agent {
     limits: LimitArguments,
     #[command(flatten)]
     exec: Box<ExecArguments>,
-    /// User (name or number) that the programs of drivers and hooks of scaled groups run as, without
-    /// capabilities unless it is root; the programs are in the directory of --exec-checks
+    /// User (name or number) that hooks on events, and drivers and hooks of scaled groups, run as,
+    /// without capabilities unless it is root; their programs are in the directory of --exec-checks
     #[arg(long, value_name = "USER", default_value = "nobody", value_parser = exec_checks::user)]
     driver_user: ExecUser,
     #[command(flatten)]

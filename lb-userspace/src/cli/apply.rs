@@ -13,7 +13,7 @@ use super::{
 
 /// Give a configuration to an agent that runs without --config
 ///
-/// The file replaces the whole configuration of the agent. The agent checks it first. If it has
+/// The file, or the files of the directory, replace the whole configuration of the agent. The agent checks it first. If it has
 /// errors, all of them are printed with their lines, and nothing is changed.
 ///
 /// Example: xelb apply -f xelb.yaml
@@ -27,8 +27,8 @@ use super::{
 /// Example: generate-configuration | xelb apply -f -
 #[derive(Debug, Args)]
 pub(super) struct Apply {
-    /// Configuration file, YAML or JSON; - is the standard input
-    #[arg(short, long, value_name = "FILE")]
+    /// Configuration file, YAML or JSON, or a directory of *.yaml files; - is the standard input
+    #[arg(short, long, value_name = "PATH")]
     file: PathBuf,
     /// Remove what is in service and not in the file: listeners, rules, target groups and targets
     #[arg(long)]

@@ -292,7 +292,9 @@ mod tests {
         let forwarding = find("forwarding").unwrap();
         let forwarding = forwarding.first().unwrap();
         assert_eq!(forwarding.kind, "one of ipip, gue, l2dsr, nat, fullnat");
-        assert!(forwarding.required);
+        assert!(!forwarding.required, "`defaults` may have it");
+        let name = find("target_groups.name").unwrap();
+        assert!(name[0].required);
         let interfaces = find("interfaces").unwrap();
         assert_eq!(interfaces[0].range.as_deref(), Some("at least 1 items"));
     }

@@ -47,9 +47,9 @@ pub(super) struct Decap {
     /// Network interface that tunnel packets arrive at
     #[arg(long, value_name = "IFACE")]
     interface: String,
-    /// Copy of the balancer's configuration. It gives VIPs, and the senders and GUE port unless
+    /// Copy of the balancer's configuration, a file or a directory of *.yaml files. It gives VIPs, and the senders and GUE port unless
     /// --allow and --gue-port are set. SIGHUP reads its VIPs again
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "PATH")]
     config: Option<PathBuf>,
     /// UDP port of GUE: `gue_port` of the target group [default: 6080]
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]

@@ -24,9 +24,9 @@ pub(super) struct Diff {
     /// Number of the later one
     #[arg(value_name = "TO")]
     to: Option<u64>,
-    /// Configuration file, YAML or JSON, to compare with the present configuration; - is the standard
-    /// input
-    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["from", "to"])]
+    /// Configuration file, YAML or JSON, or directory of *.yaml files, to compare with the present
+    /// configuration; - is the standard input
+    #[arg(short, long, value_name = "PATH", conflicts_with_all = ["from", "to"])]
     file: Option<PathBuf>,
     #[command(flatten)]
     format: Format,

@@ -35,9 +35,9 @@ pub(super) struct ExplainHttp {
     /// Listener that gets the request, if several have the port
     #[arg(long, value_name = "NAME")]
     listener: Option<String>,
-    /// Explain with this configuration file, and ask no agent: the states of targets are not known;
-    /// - is the standard input
-    #[arg(long, value_name = "FILE")]
+    /// Explain with this configuration file, or directory of *.yaml files, and ask no agent: the states
+    /// of targets are not known; - is the standard input
+    #[arg(long, value_name = "PATH")]
     config: Option<PathBuf>,
     #[command(flatten)]
     format: Format,

@@ -1,4 +1,4 @@
-//! Files that a command reads; `-` is the standard input.
+//! Files that a command reads; `-` is the standard input. A configuration may be a directory.
 
 use std::{
     io::{self, Read as _},

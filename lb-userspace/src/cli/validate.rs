@@ -20,20 +20,25 @@ use super::{
     this_host,
 };
 
-/// Check a configuration file, without an agent and without changing anything
+/// Check a configuration, without an agent and without changing anything
 ///
-/// It prints all errors with line and column, and exits with 2 if there are any. Problems of this
+/// A directory is checked as one configuration. It prints all errors with file, line and column, and exits with 2 if there are any. Problems of this
 /// host are warnings, since it need not be the balancer: see --strict. If the agent is started with
 /// options for limits or `exec` checks, give the same options here.
 ///
 /// Example: xelb validate -f xelb.yaml
 ///
+/// Example: xelb validate /etc/xelb/conf.d
+///
 /// Example: xelb validate -f xelb.yaml -o json
 #[derive(Debug, Args)]
 pub(super) struct Validate {
-    /// Configuration file, YAML or JSON; - is the standard input
-    #[arg(short, long, value_name = "FILE")]
-    file: PathBuf,
+    /// Configuration file, YAML or JSON, or a directory of *.yaml files; - is the standard input
+    #[arg(value_name = "PATH", required_unless_present = "file")]
+    path: Option<PathBuf>,
+    /// The same
+    #[arg(short, long, value_name = "PATH", conflicts_with = "path")]
+    file: Option<PathBuf>,
     /// Also exit with 2 if there are warnings, about the file or about this host (missing
     /// interfaces, and missing routes and addresses for modes nat and fullnat)
     #[arg(long)]
@@ -61,6 +66,8 @@ struct Verdict {
 /// One error or warning.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Remark {
+    /// The file of a directory, or the only file; `null` when it belongs to none of a directory's.
+    file: Option<String>,
     /// From 1; `null` when it belongs to the file as a whole.
     line: Option<u32>,
     column: Option<u32>,
@@ -71,18 +78,19 @@ struct Remark {
 impl Validate {
     /// 0 when the file is valid, 2 when it is not; with --strict, 2 when there are warnings.
     pub(super) fn run(self) -> ExitCode {
-        let file = input::shown(&self.file);
+        let path = self.file.or(self.path).unwrap_or_default();
+        let file = input::shown(&path);
         let programs = Programs::from(self.exec);
         let exec_checks = programs != Programs::Off;
         let limits = Limits { exec_checks, ..self.limits.into() };
-        let checked = input::configuration_within(&self.file, &limits, &programs).map(
+        let checked = input::configuration_within(&path, &limits, &programs).map(
             |(_, config, mut warnings)| {
                 warnings.extend(this_host::warnings(&config));
                 warnings.extend(not_served(&config));
                 (config, warnings)
             },
         );
-        let verdict = verdict(&file, checked.as_ref());
+        let verdict = verdict(&file, path.is_dir(), checked.as_ref());
         let refused = !verdict.valid || self.strict && !verdict.warnings.is_empty();
         if self.format.is_for_programs() {
             let printed = self.format.print(&verdict, |_| String::new());
@@ -122,7 +130,13 @@ fn not_served(config: &Config) -> Option<Warning> {
     Some(Warning::at("", text))
 }
 
-fn verdict(file: &str, checked: Result<&(Config, Vec<Warning>), &ConfigErrors>) -> Verdict {
+fn verdict(
+    file: &str,
+    is_directory: bool,
+    checked: Result<&(Config, Vec<Warning>), &ConfigErrors>,
+) -> Verdict {
+    let only = (!is_directory).then_some(file);
+    let remark = |error: &ConfigError| remark(error, only);
     let config = checked.ok().map(|(config, _)| config);
     let warnings = checked.map_or(&[][..], |(_, warnings)| warnings.as_slice());
     let (listeners, target_groups, targets) = config.map_or((0, 0, 0), |config| {
@@ -140,8 +154,9 @@ fn verdict(file: &str, checked: Result<&(Config, Vec<Warning>), &ConfigErrors>) 
     }
 }
 
-fn remark(error: &ConfigError) -> Remark {
+fn remark(error: &ConfigError, only: Option<&str>) -> Remark {
     Remark {
+        file: error.file().or(only).map(str::to_owned),
         line: error.line(),
         column: error.column(),
         path: error.path().to_owned(),

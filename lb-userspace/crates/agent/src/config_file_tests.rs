@@ -57,6 +57,83 @@ fn a_good_file() {
     assert_eq!(warnings.len(), 1);
 }
 
+/// A directory with these files.
+fn directory(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        fs::write(directory.path().join(name), text).unwrap();
+    }
+    directory
+}
+
+#[test]
+fn the_files_of_a_directory_are_one_configuration() {
+    let (groups, listeners) = SMALL.split_once("listeners:").unwrap();
+    let listeners = format!("listeners:{listeners}");
+    let made = directory(&[
+        ("20-listeners.yaml", &listeners),
+        ("10-groups.yaml", groups),
+        (".10-groups.yaml.swp", "x"),
+        ("10-groups.yaml~", "x"),
+        ("30-more.yml", "x"),
+    ]);
+    let (document, config, warnings) = load(made.path()).unwrap();
+    assert_eq!(config::validate(&document).unwrap().0, config);
+    assert_eq!(config, config::parse(SMALL, "").unwrap().1);
+    let shown = made.path().join("30-more.yml").display().to_string();
+    let last = warnings.last().unwrap().to_string();
+    let why = "is not read: only files whose names end in .yaml are; rename it";
+    assert_eq!(last, format!("{shown}: {why}"));
+    assert_eq!(files_of(made.path()).len(), 2);
+    let file = made.path().join("10-groups.yaml");
+    assert_eq!(files_of(&file), Vec::<PathBuf>::new());
+}
+
+/// One file that cannot be used is enough, and all such files are named.
+#[test]
+fn every_unusable_file_of_a_directory_is_named() {
+    let made = directory(&[("10-base.yaml", "interfaces: [eth0]\n"), ("20-bad.yaml", "a: [")]);
+    let path = |name: &str| made.path().join(name);
+    fs::write(path("30-latin.yaml"), b"# caf\xe9\n").unwrap();
+    mkfifo(&path("40-pipe.yaml"), Mode::S_IRWXU).unwrap();
+    fs::create_dir(path("50-folder.yaml")).unwrap();
+    std::os::unix::fs::symlink("nothing", path("60-link.yaml")).unwrap();
+    let shown = load(made.path()).unwrap_err().to_string();
+    let shown = shown.replace(&format!("{}/", made.path().display()), "");
+    assert_eq!(
+        shown,
+        "30-latin.yaml:1:6: is not UTF-8 text; save the file as UTF-8\n\
+         40-pipe.yaml: is not a regular file\n\
+         50-folder.yaml: is a directory; name a file in it\n\
+         60-link.yaml: cannot read the file: No such file or directory (os error 2)"
+    );
+    for name in ["30-latin.yaml", "40-pipe.yaml", "60-link.yaml"] {
+        fs::remove_file(path(name)).unwrap();
+    }
+    fs::remove_dir(path("50-folder.yaml")).unwrap();
+    let shown = load(made.path()).unwrap_err().to_string();
+    let bad = path("20-bad.yaml").display().to_string();
+    assert!(shown.starts_with(&format!("{bad}:1:4: is not valid YAML")), "{shown}");
+}
+
+#[test]
+fn the_files_of_a_directory_are_bounded() {
+    let made = directory(&[]);
+    let half = format!("{SMALL}{}", "#".repeat(9 << 20));
+    for name in ["1.yaml", "2.yaml"] {
+        fs::write(made.path().join(name), &half).unwrap();
+    }
+    let shown = load(made.path()).unwrap_err().to_string();
+    assert!(shown.ends_with("2.yaml: with the files before it, is larger than 16 MiB"), "{shown}");
+    let made = directory(&[]);
+    for number in 0..=FILES_MAX {
+        fs::write(made.path().join(format!("{number}.yaml")), "listeners: []\n").unwrap();
+    }
+    let shown = load(made.path()).unwrap_err().to_string();
+    let wanted = ": has 257 files that end in .yaml, more than the maximum of 256";
+    assert!(shown.ends_with(wanted), "{shown}");
+}
+
 #[test]
 fn the_file_is_named() {
     let dir = tempfile::tempdir().unwrap();
@@ -66,7 +143,9 @@ fn the_file_is_named() {
         ": cannot read the file: No such file or directory (os error 2)",
         "missing"
     );
-    assert_eq!(file_error(dir.path()), ": is a directory; name a file in it");
+    let empty =
+        "is a directory without a configuration: no file in it has a name that ends in .yaml";
+    assert_eq!(file_error(dir.path()), format!(": {empty}"));
     assert_eq!(file_error(Path::new("/dev/zero")), ": is not a regular file");
 
     fs::write(&path, b"interfaces: [eth0]\n# caf\xe9\n").unwrap();

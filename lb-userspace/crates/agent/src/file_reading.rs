@@ -1,15 +1,28 @@
 //! The configuration file as it is read beside the loop: a task that may take long, or never end.
 
-use std::{future::pending, time::Duration};
+use std::{
+    future::pending,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
 
 use lb_config::{Config, ConfigErrors, Document};
 use lb_files::file_reader::{FileReader, FilesUnread};
 use tokio::{task::JoinHandle, time::sleep};
 
-use super::source::{self, Source};
+use super::{
+    config_file,
+    source::{self, SETTLE, Source},
+};
 
 /// Longest time for the file and those that it names.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a file of a directory may be missing before it counts as removed: editors that replace a file
+/// rename the old one first, and its listeners must not go meanwhile.
+const REPLACED_WITHIN: Duration = Duration::from_secs(1);
 
 /// What was read.
 pub(super) type Read = Result<Result<(Document, Config), ConfigErrors>, FilesUnread>;
@@ -21,11 +34,18 @@ pub(super) struct FileReading {
     under_way: Option<JoinHandle<Read>>,
     /// It has changed since that began.
     pub(super) again: bool,
+    /// The files of the directory when it was read last.
+    files: Arc<Mutex<Vec<PathBuf>>>,
 }
 
 impl Default for FileReading {
     fn default() -> Self {
-        Self { reader: FileReader::within(PATIENCE), under_way: None, again: false }
+        Self {
+            reader: FileReader::within(PATIENCE),
+            under_way: None,
+            again: false,
+            files: Arc::default(),
+        }
     }
 }
 
@@ -41,9 +61,16 @@ impl FileReading {
         }
         let (path, limits, programs) = (path.clone(), *limits, programs.clone());
         let reader = self.reader.clone();
+        let files = Arc::clone(&self.files);
         self.under_way = Some(tokio::spawn(async move {
             sleep(after).await;
-            reader.run(move || source::read_file(&path, &limits, &programs)).await
+            let read = move || {
+                let mut files = files.lock().unwrap_or_else(PoisonError::into_inner);
+                await_replaced(&files);
+                *files = config_file::files_of(&path);
+                source::read_file(&path, &limits, &programs)
+            };
+            reader.run(read).await
         }));
     }
 
@@ -55,6 +82,14 @@ impl FileReading {
         let read = under_way.await;
         self.under_way = None;
         read.unwrap_or_else(|error| Err(FilesUnread::Failed(error.to_string())))
+    }
+}
+
+/// Waits for files that are missing.
+fn await_replaced(files: &[PathBuf]) {
+    let missing_until = Instant::now() + REPLACED_WITHIN;
+    while files.iter().any(|file| !file.exists()) && Instant::now() < missing_until {
+        thread::sleep(SETTLE);
     }
 }
 
@@ -79,6 +114,7 @@ mod tests {
         let (document, _) = source::read_file(&path, &Limits::MOST, &Programs::Off).unwrap();
         let source = Source::File {
             path,
+            is_directory: false,
             limits: Limits::MOST,
             programs: Programs::Off,
             document: Box::new(document),
@@ -90,6 +126,22 @@ mod tests {
         reading.begin(&source, Duration::ZERO);
         assert!(reading.again);
         assert!(reading.ended().await.unwrap().is_ok() && reading.under_way.is_none());
+    }
+
+    /// An editor renames the old file before it writes the new one.
+    #[test]
+    fn a_missing_file_of_a_directory_is_awaited_for_a_moment() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("web.yaml");
+        let begun = Instant::now();
+        await_replaced(&[]);
+        assert!(begun.elapsed() < REPLACED_WITHIN);
+        await_replaced(std::slice::from_ref(&file));
+        assert!(begun.elapsed() >= REPLACED_WITHIN);
+        fs::write(&file, TEXT).unwrap();
+        let begun = Instant::now();
+        await_replaced(&[file]);
+        assert!(begun.elapsed() < REPLACED_WITHIN);
     }
 
     #[tokio::test]

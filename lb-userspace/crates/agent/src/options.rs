@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use lb_config::Limits;
 use lb_dataplane::{MapSizes, XdpMode};
 use lb_health::{ExecPolicy, ExecUser};
+use lb_scaling::DriverContext;
 
-use super::AcceptedMac;
+use super::{AcceptedMac, config_file};
 
 /// Where the desired state is kept unless the command line names another place.
 pub const STATE_DIR: &str = "/var/lib/xelb";
@@ -35,4 +36,16 @@ pub struct AgentOptions {
     pub armed_limit: u32,
     /// How large the maps are whose size can be chosen.
     pub sizes: MapSizes,
+}
+
+impl AgentOptions {
+    /// What drivers and hooks may use on this host.
+    pub(super) fn driver_context(&self) -> DriverContext {
+        DriverContext {
+            programs: self.exec.programs.clone(),
+            user: self.driver_user.clone(),
+            state_dir: self.state_dir.clone().unwrap_or_else(|| STATE_DIR.into()),
+            read_secret: config_file::webhook_secret,
+        }
+    }
 }

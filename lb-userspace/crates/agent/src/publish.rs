@@ -28,6 +28,7 @@ impl Agent {
             scaled_groups: self.scaling.groups(),
             members: self.scaling.members(),
             certificates: self.certificates.views(),
+            event_hooks: self.event_hooks.views(),
             ..Snapshot::default()
         };
         if let Some(balancer) = &self.balancer {

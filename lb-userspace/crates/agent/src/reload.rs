@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use lb_config::{Config, Document};
+use lb_config::{Config, Document, EventName};
 
 use super::{
     file_reading::Read,
@@ -64,6 +64,10 @@ impl Agent {
 
     fn keep_previous(&mut self, error: &str) {
         tracing::error!("the new configuration is refused, the old one stays in use:\n{error}");
+        // A file that is written in steps is read several times.
+        if self.last_error != error {
+            self.event_hooks.say(EventName::ConfigurationRefused, error);
+        }
         error.clone_into(&mut self.last_error);
     }
 }

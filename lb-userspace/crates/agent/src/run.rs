@@ -12,7 +12,7 @@ use lb_dataplane::StatsSource;
 use lb_health::{HealthEvent, NetworkProber, Scheduler, TunnelProber, TunnelSetup};
 use lb_netlink::Resolver;
 use lb_plan::{NextHops, Plan};
-use lb_scaling::{DriverContext, Scaling};
+use lb_scaling::Scaling;
 use lb_store::StoreError;
 use tokio::{
     sync::{mpsc, watch},
@@ -28,6 +28,7 @@ use super::{
     change_lines::ChangeLines,
     config_file,
     counter_ages::CounterAges,
+    event_hooks::EventHooks,
     exhaustion::Exhaustion,
     file_reading::FileReading,
     host::{OwnLimits, seconds_since_1970},
@@ -38,7 +39,7 @@ use super::{
     readiness::{Readiness, status_line},
     request::failed,
     signals::Signals,
-    source::{self, SETTLE, Source},
+    source::{self, FileWatch, SETTLE, Source},
     start_lines,
     vip_routes::VipRoutes,
     warning_log::WarningLog,
@@ -69,15 +70,6 @@ pub async fn run<F: Frontend>(
     outcome
 }
 
-fn driver_context(options: &AgentOptions) -> DriverContext {
-    DriverContext {
-        programs: options.exec.programs.clone(),
-        user: options.driver_user.clone(),
-        state_dir: options.state_dir.clone().unwrap_or_else(|| super::STATE_DIR.into()),
-        read_secret: config_file::webhook_secret,
-    }
-}
-
 pub(super) struct Agent {
     pub(super) options: AgentOptions,
     pub(super) source: Source,
@@ -101,6 +93,7 @@ pub(super) struct Agent {
     pub(super) warning_log: WarningLog,
     pub(super) own_limits: OwnLimits,
     pub(super) events: Arc<EventLog>,
+    pub(super) event_hooks: EventHooks,
     pub(super) scaling: Scaling,
     pub(super) vip_routes: VipRoutes,
     pub(super) certificates: Certificates,
@@ -154,7 +147,8 @@ impl Agent {
             warning_log: WarningLog::default(),
             own_limits,
             events: Arc::default(),
-            scaling: Scaling::new(driver_context(&options)),
+            event_hooks: EventHooks::new(options.driver_context()),
+            scaling: Scaling::new(options.driver_context()),
             vip_routes: VipRoutes::default(),
             certificates: Certificates::default(),
             publisher: Publisher::new(to_proxies),
@@ -170,6 +164,7 @@ impl Agent {
         } else {
             start_lines::log_without_configuration(&agent.stats, &agent.options.bpffs);
         }
+        agent.tell_started();
         agent.publish();
         let programs = agent.options.exec.programs.clone();
         let handle =
@@ -183,7 +178,7 @@ impl Agent {
     async fn serve(&mut self, readiness: &mut Readiness) -> Result<()> {
         let mut signals = Signals::new()?;
         let mut file_changes = match &self.source {
-            Source::File { path, .. } => Some(source::watch(path).with_context(|| {
+            Source::File { path, .. } => Some(FileWatch::new(path).with_context(|| {
                 format!("cannot watch the configuration file {}", path.display())
             })?),
             Source::Store(..) => None,
@@ -218,7 +213,7 @@ impl Agent {
                 () = self.macs.changed() => self.macs.publish_to(self.balancer.as_ref()),
                 Some(ask) = self.requests.recv() => self.on_ask(ask),
                 () = self.resolver.link_change() => self.restore(),
-                Some(()) = async { file_changes.as_mut()?.1.recv().await } => {
+                Some(()) = async { file_changes.as_mut()?.changed().await } => {
                     self.reload(SETTLE);
                 }
                 _ = signals.reload.recv() => self.reload(Duration::ZERO),
@@ -328,6 +323,7 @@ impl Agent {
         config: Config,
         plan: Option<Plan>,
     ) -> Result<(), Refusal> {
+        self.event_hooks.configure(&config.on_event);
         // Members that were stored come back with the group: the plan does not have them.
         let plan = if self.configure_scaling(&config)? { None } else { plan };
         let config = self.with_members(config);
@@ -344,6 +340,7 @@ impl Agent {
             // A health check may change without a change of targets.
             self.follow();
         }
+        self.tell_applied();
         Ok(())
     }
 
@@ -357,7 +354,8 @@ impl Agent {
             return;
         };
         // They need no map, so that a failed write does not delay them.
-        self.events.add(balancer.http.update(&balancer.config, &balancer.drained).into_iter());
+        let of_http = balancer.http.update(&balancer.config, &balancer.drained);
+        self.event_hooks.record(&self.events, of_http.into_iter());
         match balancer.reconcile(plan, decided_at) {
             Ok(Reconciled { targets_changed, events }) => {
                 self.retry = None;
@@ -369,7 +367,7 @@ impl Agent {
                     }
                     event
                 };
-                self.events.add(events.into_iter().map(sign));
+                self.event_hooks.record(&self.events, events.into_iter().map(sign));
                 if targets_changed {
                     self.follow();
                 }

@@ -142,7 +142,7 @@ impl Agent {
     /// Makes members targets, and lets them drain.
     fn follow_members(&mut self) {
         let events = self.scaling.take_events();
-        self.events.add(events.into_iter().map(event));
+        self.event_hooks.record(&self.events, events.into_iter().map(event));
         let Some(balancer) = &mut self.balancer else { return };
         if !self.scaling.take_other_targets() {
             return;

@@ -9,7 +9,7 @@ use lb_scaling::{MemberView, ScaledGroupView};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{CertificateView, Process, ProxyView};
+use super::{CertificateView, EventHookView, Process, ProxyView};
 
 /// All of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -53,6 +53,9 @@ pub struct Snapshot {
     /// Certificates that listeners show to clients, and target groups to targets.
     #[serde(default)]
     pub certificates: Vec<CertificateView>,
+    /// Hooks on events.
+    #[serde(default)]
+    pub event_hooks: Vec<EventHookView>,
     /// The health checker.
     pub health: HealthStats,
     /// Content of the maps.

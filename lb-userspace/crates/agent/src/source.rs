@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use lb_config::{self as config, Checked, Checker, Config, ConfigErrors, Document, Limits};
-pub(super) use lb_files::file_watch::{SETTLE, watch};
+pub(super) use lb_files::file_watch::{FileWatch, SETTLE};
 use lb_health::Programs;
 use lb_store::{Commit, Embedded, Runtime, Store, StoreError};
 
@@ -16,10 +16,12 @@ const WARNINGS_MAX: usize = 20;
 /// The source of truth.
 #[derive(Debug)]
 pub(super) enum Source {
-    /// A configuration file.
+    /// A configuration file, or a directory of them.
     File {
         /// It.
         path: PathBuf,
+        /// Which of both it was at the start, for messages.
+        is_directory: bool,
         /// How much it may have.
         limits: Limits,
         /// Where programs of its checks may be.
@@ -38,6 +40,7 @@ impl Source {
     /// For `status`.
     pub(super) fn describe(&self) -> String {
         match self {
+            Self::File { path, is_directory: true, .. } => format!("directory {}", path.display()),
             Self::File { path, .. } => format!("file {}", path.display()),
             Self::Store(store, _) => match store.current() {
                 Some(revision) => format!("{}, revision {}", store.place(), revision.head.number),
@@ -57,11 +60,15 @@ impl Source {
     /// The store, where requests may change the desired state.
     pub(super) fn editable(&mut self) -> Result<&mut dyn Store, Refusal> {
         match self {
-            Self::File { path, .. } => Err(Refusal::Invalid(format!(
-                "this agent takes its configuration from {0}; change that file, and the agent \
-                 reloads it",
-                path.display()
-            ))),
+            Self::File { path, is_directory, .. } => {
+                let changed = if *is_directory { "the files there" } else { "that file" };
+                let reloaded = if *is_directory { "them" } else { "it" };
+                Err(Refusal::Invalid(format!(
+                    "this agent takes its configuration from {0}; change {changed}, and the agent \
+                     reloads {reloaded}",
+                    path.display()
+                )))
+            }
             Self::Store(store, _) => Ok(store.as_mut()),
         }
     }
@@ -134,7 +141,9 @@ pub(super) fn open(options: &AgentOptions) -> Result<(Source, Option<Config>)> {
         let (document, config) = read_file(path, &limits, &programs)?;
         let runtime = options.state_dir.as_deref().map(runtime_store).transpose()?;
         let (path, document) = (path.clone(), Box::new(document));
-        return Ok((Source::File { path, limits, programs, document, runtime }, Some(config)));
+        let is_directory = path.is_dir();
+        let source = Source::File { path, is_directory, limits, programs, document, runtime };
+        return Ok((source, Some(config)));
     }
     let dir = options.state_dir.as_deref().unwrap_or(Path::new(super::options::STATE_DIR));
     let store = Embedded::open(dir)?;
@@ -176,7 +185,7 @@ pub(super) fn read_file(
     }
     if warnings.len() > WARNINGS_MAX {
         let more = warnings.len() - WARNINGS_MAX;
-        tracing::warn!("{more} more warnings about this file; `xelb validate` shows all");
+        tracing::warn!("{more} more warnings about the configuration; `xelb validate` shows all");
     }
     Ok((document, config))
 }

@@ -17,6 +17,13 @@ const ENDED_AFTER: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub(super) struct WarningLog(BTreeMap<(WarningKind, String), Logged>);
 
+/// What has begun, and what has ended.
+#[derive(Debug, Default)]
+pub(super) struct WarningChanges {
+    pub(super) begun: Vec<Warning>,
+    pub(super) ended: Vec<Warning>,
+}
+
 #[derive(Debug)]
 struct Logged {
     text: String,
@@ -24,20 +31,24 @@ struct Logged {
 }
 
 impl WarningLog {
-    /// Logs the difference to what holds now.
-    pub(super) fn update(&mut self, warnings: &[Warning], now: Instant) {
-        let more = limited(self.begun(warnings, now).into_iter(), |warning| {
+    /// Logs the difference to what holds now, and gives it.
+    pub(super) fn update(&mut self, warnings: &[Warning], now: Instant) -> WarningChanges {
+        let begun = self.begun(warnings, now);
+        let more = limited(begun.iter(), |warning| {
             tracing::warn!(kind = warning.kind.name(), "{warning}");
         });
         if more > 0 {
             tracing::warn!("{more} more warnings; `xelb status` shows all");
         }
-        let more = limited(self.ended(now).into_iter(), |(kind, text)| {
+        let begun = begun.into_iter().cloned().collect();
+        let ended = self.ended(now);
+        let more = limited(ended.iter(), |Warning { kind, text, .. }| {
             tracing::info!(kind = kind.name(), "warning has ended: {text}");
         });
         if more > 0 {
             tracing::info!("{more} more warnings have ended");
         }
+        WarningChanges { begun, ended }
     }
 
     /// Takes over what holds now; gives what is new.
@@ -51,11 +62,12 @@ impl WarningLog {
     }
 
     /// Forgets what has not been seen for long enough, and gives it.
-    fn ended(&mut self, now: Instant) -> Vec<(WarningKind, String)> {
+    fn ended(&mut self, now: Instant) -> Vec<Warning> {
         let old = |_: &_, logged: &mut Logged| {
             now.saturating_duration_since(logged.last_seen) >= ENDED_AFTER
         };
-        self.0.extract_if(.., old).map(|((kind, _), logged)| (kind, logged.text)).collect()
+        let ended = self.0.extract_if(.., old);
+        ended.map(|((kind, subject), logged)| Warning::new(kind, subject, logged.text)).collect()
     }
 }
 
@@ -90,7 +102,7 @@ mod tests {
                 .collect();
             let begun: Vec<String> =
                 log.begun(&warnings, now).iter().map(ToString::to_string).collect();
-            let ended: Vec<String> = log.ended(now).into_iter().map(|(_, text)| text).collect();
+            let ended: Vec<String> = log.ended(now).into_iter().map(|one| one.text).collect();
             (begun.join(" "), ended.join(" "))
         };
         let said = |begun: &str, ended: &str| (begun.to_owned(), ended.to_owned());

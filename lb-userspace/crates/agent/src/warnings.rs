@@ -13,6 +13,7 @@ impl Agent {
     pub(super) fn warnings(&self) -> Vec<Warning> {
         let mut all: Vec<Warning> = self.own_limits.warnings(&self.scheduler).collect();
         all.extend(self.scaling_warnings());
+        all.extend(self.event_hooks.warnings(Instant::now()));
         if let Some(balancer) = &self.balancer {
             all.extend(balancer.plan.warnings.iter().cloned());
             all.extend(balancer.data_path.attached().iter().flat_map(attachment));
@@ -44,7 +45,8 @@ impl Agent {
     pub(super) fn log_warnings(&mut self, now: Instant) {
         if self.balancer.as_ref().is_some_and(|balancer| !balancer.is_waiting()) {
             let warnings = self.warnings();
-            self.warning_log.update(&warnings, now);
+            let changes = self.warning_log.update(&warnings, now);
+            self.event_hooks.warned(&changes);
         }
     }
 }

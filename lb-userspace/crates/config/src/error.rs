@@ -1,6 +1,6 @@
 //! What is wrong with a configuration: every error, each with its path, line and column.
 
-use std::{collections::HashMap, fmt};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use thiserror::Error;
 
@@ -13,13 +13,15 @@ const SHOWN_CHARACTERS_MAX: usize = 80;
 /// A line and a column of a file, both from 1, columns in characters; 0 when unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Position {
+    /// Which file of a directory, from 1; 0 when there is only one.
+    pub(super) file: u16,
     pub(super) line: u32,
     pub(super) column: u32,
 }
 
 impl Position {
     /// Of what did not come from a file.
-    pub(super) const UNKNOWN: Self = Self { line: 0, column: 0 };
+    pub(super) const UNKNOWN: Self = Self { file: 0, line: 0, column: 0 };
 }
 
 /// Position of a value in a configuration.
@@ -77,11 +79,25 @@ pub(super) fn brief_to(text: &str, characters_max: usize) -> String {
 pub struct ConfigError {
     at: At,
     message: String,
+    /// The file of a directory that it is in.
+    file: Option<Arc<str>>,
 }
 
 impl ConfigError {
     pub(super) fn new(at: &At, message: impl Into<String>) -> Self {
-        Self { at: at.clone(), message: message.into() }
+        Self { at: at.clone(), message: message.into(), file: None }
+    }
+
+    /// The same, in a file of a directory.
+    pub(super) fn in_file(self, file: Option<&Arc<str>>) -> Self {
+        Self { file: file.cloned().or(self.file), ..self }
+    }
+
+    /// The file that it is in, of those of a directory; `None` when there is only one, or when it is about
+    /// none of them.
+    #[must_use]
+    pub fn file(&self) -> Option<&str> {
+        self.file.as_deref()
     }
 
     /// Its path, such as `target_groups[0].name`; empty for the whole.
@@ -102,6 +118,10 @@ impl ConfigError {
         if self.at.spot.column > 0 { Some(self.at.spot.column) } else { None }
     }
 
+    pub(super) const fn spot(&self) -> Position {
+        self.at.spot
+    }
+
     /// The message without the position.
     #[must_use]
     pub fn message(&self) -> &str {
@@ -109,9 +129,10 @@ impl ConfigError {
     }
 
     /// Its position in a file, in the format of compilers and editors: `FILE:LINE:COLUMN:`, without
-    /// unknown parts; empty without a file.
+    /// unknown parts; empty without a file. `file` is named where it is not in one of a directory.
     #[must_use]
     pub fn place(&self, file: &str) -> String {
+        let file = self.file().unwrap_or(file);
         if file.is_empty() {
             return String::new();
         }
@@ -146,7 +167,18 @@ impl ConfigErrors {
 
     /// A single error.
     pub(super) fn one(source_name: &str, at: At, message: String) -> Self {
-        Self::new(source_name, vec![ConfigError { at, message }])
+        Self::new(source_name, vec![ConfigError { at, message, file: None }])
+    }
+
+    /// What is wrong with several files, in their order.
+    #[must_use]
+    pub fn of_files(each: impl IntoIterator<Item = Self>) -> Self {
+        let in_its_file = |one: Self| {
+            let name: Arc<str> = one.source_name.into();
+            one.errors.into_iter().map(move |error| error.in_file(Some(&name)))
+        };
+        let errors = each.into_iter().flat_map(in_its_file).take(ERRORS_MAX).collect();
+        Self { source_name: String::new(), errors }
     }
 
     /// All of them.
@@ -187,6 +219,12 @@ impl Warning {
         Self(ConfigError::new(&at, message))
     }
 
+    /// One about a whole file of a directory.
+    #[must_use]
+    pub fn of_file(file: &str, message: impl Into<String>) -> Self {
+        Self(ConfigError::new(&At::default(), message).in_file(Some(&file.into())))
+    }
+
     /// The message and the position.
     #[must_use]
     pub const fn remark(&self) -> &ConfigError {
@@ -196,8 +234,10 @@ impl Warning {
 
 impl fmt::Display for Warning {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(line) = self.0.line() {
-            write!(formatter, "line {line}: ")?;
+        match (self.0.file(), self.0.line()) {
+            (Some(_), _) => write!(formatter, "{} ", self.0.place(""))?,
+            (None, Some(line)) => write!(formatter, "line {line}: ")?,
+            (None, None) => {}
         }
         write!(formatter, "{}", self.0)
     }

@@ -65,6 +65,11 @@ impl Last {
         find(&self.config.tls_listeners, &self.places.tls_listeners, index, |place| place.index)
     }
 
+    /// Whether groups were read with the same defaults.
+    pub(super) fn has_defaults(&self, defaults: Option<&Node>) -> bool {
+        self.document.0.get("defaults") == defaults
+    }
+
     fn is_known(&self, list: &str, index: usize, node: &Node) -> Option<()> {
         self.document.0.items(list).get(index)?.is_same_section(node).then_some(())
     }

@@ -64,6 +64,9 @@ impl Document {
         if let Some(interfaces) = self.0.get("interfaces") {
             document.set("interfaces", interfaces.clone());
         }
+        if let Some(defaults) = self.0.get("defaults") {
+            document.set("defaults", unchecked(defaults));
+        }
         document.set("target_groups", list(groups));
         document.set("listeners", list(listeners));
         Some(Self(document))
@@ -81,7 +84,7 @@ fn target_group(listener: &Node) -> Option<&str> {
     listener.get("default_action")?.get("forward")?.get("target_group")?.as_text()
 }
 
-/// A group without its health check.
+/// A group, or the defaults of groups, without the health check.
 fn unchecked(group: &Node) -> Node {
     let Value::Map(entries) = &group.value else { return group.clone() };
     let entries = entries.iter().filter(|(key, _)| key.as_text() != Some("health_check"));

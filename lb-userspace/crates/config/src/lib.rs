@@ -8,6 +8,7 @@ mod document;
 mod edit;
 mod error;
 mod files;
+mod joined_files;
 mod last_document;
 mod layer7;
 mod limits;
@@ -43,6 +44,7 @@ pub use document::{Document, EditError};
 pub use edit::Edit;
 pub use error::{ConfigError, ConfigErrors, Warning, alike};
 pub use files::{EXEC_CHECKS_OFF, FileCheck};
+pub use joined_files::{FILES_MAX, FileText, parse_directory};
 pub use limits::Limits;
 pub use listener_key::listener_key;
 pub use model::*;
@@ -54,6 +56,8 @@ pub use part_path::{PartPath, PartPathError, PartStep};
 pub use pem::{PemError, certificates_in, check_key};
 pub use secrets::HIDDEN;
 pub use values::{SEED, seed_of};
+
+use std::sync::Arc;
 
 use error::{At, Position};
 use last_document::Last;
@@ -90,7 +94,8 @@ pub fn parse_with_files(
 ) -> Result<(Document, Config, Vec<Warning>), ConfigErrors> {
     let document = syntax::document(text)
         .map_err(|(spot, message)| ConfigErrors::one(source, At::spot(spot), message))?;
-    let ((config, warnings), _) = check(&document, None, within, source, Some(check_file))?;
+    let ((config, warnings), _) =
+        check(&document, None, within, &SourceFiles::single(source), Some(check_file))?;
     Ok((document, config, warnings))
 }
 
@@ -114,6 +119,7 @@ fn end_of(text: &str) -> Position {
     let last = text.rsplit('\n').next().unwrap_or_default();
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     Position {
+        file: 0,
         line: number(text.matches('\n').count() + 1),
         column: number(last.chars().count() + 1),
     }
@@ -126,7 +132,7 @@ pub fn validate(document: &Document) -> Result<Checked, ConfigErrors> {
 
 /// The same, for an agent that allows so much.
 pub fn validate_within(document: &Document, within: &Limits) -> Result<Checked, ConfigErrors> {
-    Ok(check(document, None, within, "", None)?.0)
+    Ok(check(document, None, within, &SourceFiles::NONE, None)?.0)
 }
 
 /// Asks `check_file` about the files that a document names, and looks at nothing else: a document with other
@@ -142,14 +148,30 @@ pub fn check_files(document: &Document, check_file: &FileCheck<'_>) -> Result<()
     if errors.is_empty() { Ok(()) } else { Err(ConfigErrors::new("", errors)) }
 }
 
+/// Where a document comes from.
+struct SourceFiles<'a> {
+    /// The file, or the directory; empty when it is neither.
+    name: &'a str,
+    /// The files of the directory, in their order.
+    files: &'a [Arc<str>],
+}
+
+impl<'a> SourceFiles<'a> {
+    const NONE: SourceFiles<'static> = SourceFiles { name: "", files: &[] };
+
+    const fn single(name: &'a str) -> Self {
+        Self { name, files: &[] }
+    }
+}
+
 fn check(
     document: &Document,
     last: Option<&Last>,
     within: &Limits,
-    source: &str,
+    source: &SourceFiles<'_>,
     check_file: Option<&FileCheck<'_>>,
 ) -> Result<(Checked, Positions), ConfigErrors> {
-    let findings = Findings::default();
+    let findings = Findings::in_files(source.files);
     let (config, places) = read::config(&document.0, last, within, &findings);
     rules::check(&config, &places, within, &findings);
     if !within.exec_checks {
@@ -159,10 +181,10 @@ fn check(
         files::check(&findings.files(), check_file, &findings);
     }
     let (errors, mut warnings) = findings.into_parts();
-    warnings.sort_by_key(|warning| (warning.remark().line(), warning.remark().column()));
+    warnings.sort_by_key(|warning| warning.remark().spot());
     if errors.is_empty() {
         Ok(((config, warnings), places))
     } else {
-        Err(ConfigErrors::new(source, errors))
+        Err(ConfigErrors::new(source.name, errors))
     }
 }

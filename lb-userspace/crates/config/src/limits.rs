@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use lb_common::limits::{GROUPS_MAX, LISTENERS_MAX, RING_SLOTS_MAX, TARGETS_MAX, ring_bits};
 
 use super::{
-    model::{Config, HealthProtocol, TargetAddress, TargetGroup},
+    model::{Config, EventCall, HealthProtocol, TargetAddress, TargetGroup},
     tree::Node,
 };
 
@@ -64,7 +64,8 @@ impl Limits {
             exec_checks: checks
                 .map(|check| &check.protocol)
                 .any(|protocol| matches!(protocol, HealthProtocol::Exec(_)))
-                || groups.iter().any(|group| runs_programs(group)),
+                || groups.iter().any(|group| runs_programs(group))
+                || config.on_event.iter().any(|hook| matches!(hook.call, EventCall::Exec(_))),
             target_names: http_groups
                 .iter()
                 .flat_map(|group| &group.targets)

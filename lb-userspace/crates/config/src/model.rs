@@ -2,6 +2,7 @@
 //!
 //! It deliberately knows nothing of YAML, defaults or lines.
 
+mod event_hook;
 mod health;
 mod http_group;
 mod http_listener;
@@ -20,6 +21,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use lb_common::target::Mode;
 use serde::{Deserialize, Serialize};
 
+pub use event_hook::{EventCall, EventHook, EventName, EventWebhook};
 pub use health::{
     ExecCheck, GrpcCheck, HealthCheck, HealthProtocol, HttpCheck, Matcher, TlsCheck, UdpCheck,
     Verify, Via,
@@ -50,6 +52,8 @@ pub struct Config {
     pub hash_seed: Option<[u64; 2]>,
     /// A file with that seed instead; see [`super::hash_seed`].
     pub hash_seed_file: Option<PathBuf>,
+    /// What is called when something happens; names are unique.
+    pub on_event: Vec<EventHook>,
     /// Target groups of layer 4; names are unique among all target groups.
     pub target_groups: Vec<Arc<TargetGroup>>,
     /// Listeners of layer 4; names and (address, ports, protocol) are unique among all listeners,

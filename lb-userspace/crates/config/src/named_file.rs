@@ -17,6 +17,8 @@ pub enum NamedFile {
     HostDriver(&'static str),
     /// The seed of the flow hash.
     Seed(PathBuf),
+    /// Header fields of the requests of a webhook.
+    Headers(PathBuf),
     /// The key of a webhook's signatures.
     Secret(PathBuf),
 }

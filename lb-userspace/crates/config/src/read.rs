@@ -4,6 +4,8 @@
 mod action;
 mod certificates;
 mod condition;
+mod defaults;
+mod event_hooks;
 mod group;
 mod health_check;
 mod http_attributes;
@@ -14,11 +16,14 @@ mod life;
 mod listener;
 mod lists;
 mod probe;
+mod program;
 mod rule;
 mod rules;
 mod scaling;
 mod via;
+mod weight;
 
+use defaults::Defaults;
 use ipnet::{Ipv4Net, Ipv6Net};
 
 use super::{
@@ -54,6 +59,7 @@ pub(super) fn config(
         icmp: Icmp::default(),
         hash_seed: None,
         hash_seed_file: None,
+        on_event: Vec::new(),
         target_groups: Vec::new(),
         listeners: Vec::new(),
         http_target_groups: Vec::new(),
@@ -79,8 +85,15 @@ pub(super) fn config(
     if root.required("interfaces", "interfaces: [eth0]").is_some() {
         interfaces(&root, &mut config, &mut places);
     }
-    lists::target_groups(&root, last, &mut config, &mut places);
+    // With wrong defaults, every group would be wrong, too.
+    if let Some(defaults) = Defaults::read(&root) {
+        lists::target_groups(&root, last, &defaults, &mut config, &mut places);
+    } else {
+        let _known = root.entry("target_groups");
+        places.group_missing = true;
+    }
     lists::listeners(&root, last, &mut config, &mut places);
+    config.on_event = event_hooks::event_hooks(&root);
     root.finish();
     (config, places)
 }

@@ -10,7 +10,11 @@ mod listeners;
 mod source_nat;
 mod wide;
 
-use std::{collections::HashSet, hash::Hash, net::SocketAddr};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    hash::Hash,
+    net::SocketAddr,
+};
 
 use lb_common::limits::WIDE_LISTENERS_MAX;
 
@@ -55,18 +59,24 @@ fn refuse_names(config: &Config, places: &Positions, findings: &Findings) {
     }
 }
 
-/// Complains about the second of two things with the same key.
-fn doubles<K: Hash + Eq, A>(items: impl Iterator<Item = (K, A)>, mut complain: impl FnMut(&K, A)) {
-    let mut seen = HashSet::with_capacity(items.size_hint().0);
+/// Complains about the second of two things with the same key; the first is given, too.
+fn doubles<K: Hash + Eq, A>(
+    items: impl Iterator<Item = (K, A)>,
+    mut complain: impl FnMut(&K, A, &A),
+) {
+    let mut seen = HashMap::with_capacity(items.size_hint().0);
     for (key, at) in items {
-        if let Some(key) = seen.replace(key) {
-            complain(&key, at);
+        match seen.entry(key) {
+            Entry::Occupied(first) => complain(first.key(), at, first.get()),
+            Entry::Vacant(place) => {
+                place.insert(at);
+            }
         }
     }
 }
 
 fn interfaces(config: &Config, places: &Positions, findings: &Findings) {
-    doubles(config.interfaces.iter().zip(&places.interfaces), |name, at| {
+    doubles(config.interfaces.iter().zip(&places.interfaces), |name, at, _| {
         findings.error(at, format!("interface {name} is named twice"));
     });
 }
@@ -79,12 +89,13 @@ fn groups(config: &Config, places: &Positions, findings: &Findings) {
         of_requests.zip(places.http_groups.iter().map(|place| (place.index, &place.at)));
     let mut named: Vec<_> = of_packets.chain(of_requests).collect();
     named.sort_unstable_by_key(|(_, (index, _))| *index);
-    doubles(named.into_iter(), |name, (_, at)| {
-        findings.error(at, format!("there are two target groups named {name}"));
+    doubles(named.into_iter(), |name, (_, at), (_, other)| {
+        let other = findings.elsewhere(at, other);
+        findings.error(at, format!("there are two target groups named {name}{other}"));
     });
     for (group, place) in config.target_groups.iter().zip(&places.groups) {
         let keys = group.targets.iter().map(|target| SocketAddr::new(target.address, target.port));
-        doubles(keys.zip(&place.targets), |key, at| {
+        doubles(keys.zip(&place.targets), |key, at, _| {
             findings.error(at, format!("target {key} is in the group {} twice", group.name));
         });
         let (least, has) = (group.life.minimum_healthy.count, group.targets.len());

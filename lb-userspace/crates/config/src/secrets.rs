@@ -16,6 +16,8 @@ pub const HIDDEN: &str = "(hidden: needs the role configure)";
 /// Keys of secrets, by section.
 const OF_DOCUMENT: &[&str] = &["hash_seed"];
 /// Of the driver of a scaled group.
+/// Of hooks: URLs of chats are passwords.
+const OF_HOOK: &[&str] = &["exec", "webhook"];
 const OF_DRIVER: &[&str] = &["parameters", "command", "environment"];
 const OF_HEALTH_CHECK: &[&str] = &["command", "payload", "payload_hex", "expect", "expect_hex"];
 
@@ -25,6 +27,17 @@ impl Document {
     pub fn without_secrets(&self) -> Self {
         let mut document = self.clone();
         hide(&mut document.0, OF_DOCUMENT);
+        if !document.0.items("on_event").is_empty()
+            && let Some(hooks) = document.0.list_mut("on_event")
+        {
+            for hook in hooks {
+                hide(hook, OF_HOOK);
+            }
+        }
+        let of_defaults = document.0.get_mut("defaults");
+        if let Some(check) = of_defaults.and_then(|one| one.get_mut("health_check")) {
+            hide(check, OF_HEALTH_CHECK);
+        }
         let groups = document.0.items("target_groups");
         let any = |group: &Node| group.get("health_check").is_some_and(has);
         if groups.iter().any(any)

@@ -1,6 +1,6 @@
 //! Reads the keys of one section, and collects what is wrong instead of stopping at it.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, sync::Arc};
 
 use lb_common::group::NAME_BYTES_MAX;
 
@@ -16,17 +16,58 @@ pub(super) struct Findings {
     errors: RefCell<Vec<ConfigError>>,
     warnings: RefCell<Vec<Warning>>,
     files: RefCell<Vec<(At, NamedFile)>>,
+    /// The files of the directory that is read; none when it is a single file.
+    sources: Vec<Arc<str>>,
 }
 
 impl Findings {
+    /// Those of a configuration in the files of a directory.
+    pub(super) fn in_files(sources: &[Arc<str>]) -> Self {
+        Self { sources: sources.to_vec(), ..Self::default() }
+    }
+
+    /// Where something is that another file has, too: `; the other is in FILE:LINE`. Empty when both are
+    /// in one file.
+    pub(super) fn elsewhere(&self, at: &At, other: &At) -> String {
+        match self.source(other) {
+            Some(file) if other.spot.file != at.spot.file => {
+                format!("; the other is in {file}:{}", other.spot.line)
+            }
+            _ => String::new(),
+        }
+    }
+
+    /// None, of a configuration in the same files.
+    pub(super) fn without_findings(&self) -> Self {
+        Self::in_files(&self.sources)
+    }
+
+    /// Takes errors over, each once.
+    pub(super) fn take_errors(&self, other: Self) {
+        let mut errors = self.errors.borrow_mut();
+        for error in other.errors.into_inner() {
+            if errors.len() < ERRORS_MAX && !errors.contains(&error) {
+                errors.push(error);
+            }
+        }
+    }
+
+    fn source(&self, at: &At) -> Option<&Arc<str>> {
+        self.sources.get(usize::from(at.spot.file).checked_sub(1)?)
+    }
+
+    fn found(&self, at: &At, message: impl Into<String>) -> ConfigError {
+        ConfigError::new(at, message).in_file(self.source(at))
+    }
+
     pub(super) fn error(&self, at: &At, message: impl Into<String>) {
         if !self.full() {
-            self.errors.borrow_mut().push(ConfigError::new(at, message));
+            self.errors.borrow_mut().push(self.found(at, message));
         }
     }
 
     pub(super) fn warn(&self, at: &At, message: impl Into<String>) {
-        self.warnings.borrow_mut().push(Warning(ConfigError::new(at, message)));
+        self.warnings.borrow_mut().push(Warning(self.found(at, message)));
     }
 
     /// Records a named file, to be checked later, or not at all.
@@ -83,9 +124,11 @@ impl<'a> List<'a> {
         self.items.iter()
     }
 
-    /// The position of one of them.
+    /// The position of one of them. Its index counts from the first of its file: a person looks there.
     pub(super) fn place(&self, index: usize, item: &Node) -> At {
-        self.at.item(index, item.spot)
+        let file = item.spot.file;
+        let before = self.items.partition_point(|other| other.spot.file < file);
+        self.at.item(index.saturating_sub(before), item.spot)
     }
 
     /// Each of them and its position.
@@ -126,6 +169,11 @@ impl<'a> Section<'a> {
         // looks for the key then.
         let spot = if node.spot.line == name.spot.line { node.spot } else { name.spot };
         Some(Entry { node, at: self.at.key(key, spot) })
+    }
+
+    /// All keys and values that are there and not empty.
+    pub(super) fn set_entries(&self) -> Vec<(Node, Node)> {
+        self.entries.iter().filter(|(_, value)| value.value != Value::Null).cloned().collect()
     }
 
     /// The value of a key that must be there.

@@ -10,7 +10,7 @@ use super::{
 
 /// Values in a file, keys included: twice what the largest configuration needs (about
 /// 260,000), and little enough that a file of nested aliases ends quickly.
-const NODES_MAX: usize = 600_000;
+pub(super) const NODES_MAX: usize = 600_000;
 
 /// Values that come in through aliases: thousands of groups may share one health check.
 const ALIASED_MAX: usize = 200_000;
@@ -21,10 +21,18 @@ const DEPTH_MAX: usize = 32;
 /// The document in a text; else what is wrong with its syntax, and where. Only the first error is
 /// reported, since the rest cannot be interpreted after it.
 pub(super) fn document(text: &str) -> Result<Document, (Position, String)> {
+    document_within(text, NODES_MAX)
+}
+
+/// The same for a document of so many values at most.
+pub(super) fn document_within(
+    text: &str,
+    nodes_max: usize,
+) -> Result<Document, (Position, String)> {
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
-            max_nodes: NODES_MAX,
-            max_events: 2 * NODES_MAX,
+            max_nodes: nodes_max,
+            max_events: 2 * nodes_max,
             max_depth: DEPTH_MAX,
             max_documents: 1,
             max_recorded_anchor_events: ALIASED_MAX,

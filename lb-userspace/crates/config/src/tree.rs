@@ -138,6 +138,21 @@ impl Node {
         true
     }
 
+    /// Makes this a part of a file, from 1; says how many values it is, keys included.
+    pub(super) fn assign(&mut self, file: u16) -> usize {
+        self.spot.file = file;
+        match &mut self.value {
+            Value::List(items) => {
+                1 + Arc::make_mut(items).iter_mut().map(|item| item.assign(file)).sum::<usize>()
+            }
+            Value::Map(entries) => {
+                let each = |(key, value): &mut (Self, Self)| key.assign(file) + value.assign(file);
+                1 + Arc::make_mut(entries).iter_mut().map(each).sum::<usize>()
+            }
+            _ => 1,
+        }
+    }
+
     /// Whether this is the same section as the other (an unchanged clone), not only an equal one.
     pub(super) fn is_same_section(&self, other: &Self) -> bool {
         match (&self.value, &other.value) {
@@ -200,7 +215,7 @@ impl<'de> Deserialize<'de> for Located {
 /// Where the reader stood.
 pub(super) fn spot(location: &Location) -> Position {
     let small = |number: u64| u32::try_from(number).unwrap_or(0);
-    Position { line: small(location.line()), column: small(location.column()) }
+    Position { file: 0, line: small(location.line()), column: small(location.column()) }
 }
 
 struct LocatedValue(Value);

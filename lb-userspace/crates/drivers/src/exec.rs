@@ -70,7 +70,9 @@ impl ExecDriver {
         match tokio::time::timeout(deadline, run).await {
             Ok(Ok(ended)) if ended.status.success() => Ok(()),
             Ok(Ok(Ended { status, stderr, .. })) => {
-                transient(format!("{program}: {}: {}", how_it_ended(status), last_line(&stderr)))
+                let (how, last) = (how_it_ended("it", status), last_line(&stderr));
+                let last = if last.is_empty() { last } else { format!(": {last}") };
+                transient(format!("{program}: {how}{last}"))
             }
             Ok(Err(error)) => transient(format!("{program}: {error}")),
             Err(_elapsed) => transient(format!("{program} has not ended in time; killed")),
@@ -146,16 +148,16 @@ fn judge(request: &Request, ended: &Ended) -> CallResult {
     if let Some(error) = answer::reported_error(stdout) {
         return Err(error);
     }
-    let (how, last) = (how_it_ended(*status), last_line(stderr));
+    let (how, last) = (how_it_ended("the driver", *status), last_line(stderr));
     let message = if last.is_empty() { how } else { format!("{how}: {last}") };
     Err(CallError::new(class, message))
 }
 
-fn how_it_ended(status: ExitStatus) -> String {
+fn how_it_ended(what: &str, status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
-        (Some(code), _) => format!("the driver exits with code {code}"),
-        (None, Some(signal)) => format!("the driver is ended by signal {signal}"),
-        (None, None) => "the driver ends in an unknown way".to_owned(),
+        (Some(code), _) => format!("{what} exits with code {code}"),
+        (None, Some(signal)) => format!("{what} is ended by signal {signal}"),
+        (None, None) => format!("{what} ends in an unknown way"),
     }
 }
 

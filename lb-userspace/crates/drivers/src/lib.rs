@@ -27,4 +27,7 @@ pub use exec::{ExecDriver, OUTPUT_BYTES_MAX, User};
 pub use settings::SettingsError;
 pub use static_targets::StaticDriver;
 pub use systemd::{SystemdDriver, SystemdSettings};
-pub use webhook::{SIGNATURE_HEADER, WebhookDriver, WebhookError, verify_signature};
+pub use webhook::{
+    NotifyError, SIGNATURE_HEADER, WebhookDriver, WebhookError, WebhookNotifier, header_fields,
+    verify_signature,
+};

@@ -2,6 +2,7 @@
 //! answer 202 is polled. There are no redirects and no HTTP/2.
 
 mod exchange;
+mod notifier;
 mod signature;
 
 use std::{
@@ -12,7 +13,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use http::{Method, StatusCode, Uri, header, uri::PathAndQuery};
+use http::{HeaderMap, Method, StatusCode, Uri, header, uri::PathAndQuery};
 use lb_members::{CallError, CallResult, ErrorClass};
 use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::time::{Instant, sleep, timeout_at};
@@ -22,6 +23,7 @@ use super::{
     driver::{Calling, Driver, Request},
 };
 use exchange::{Message, Response, Server};
+pub use notifier::{NotifyError, WebhookNotifier, header_fields};
 pub use signature::{SIGNATURE_HEADER, verify_signature};
 
 /// How often an answer 202 is polled if it does not say.
@@ -84,23 +86,8 @@ impl WebhookDriver {
         tls: Arc<ClientConfig>,
         run: u64,
     ) -> Result<Self, WebhookError> {
-        let host = url.host().ok_or(WebhookError::NoHost)?;
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let scheme = url.scheme_str().unwrap_or_default();
-        let is_loopback = host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
-        let (default_port, tls) = match scheme {
-            "https" => {
-                let name = ServerName::try_from(host.clone()).map_err(|_| WebhookError::NoHost)?;
-                (443, Some((tls, name)))
-            }
-            "http" if is_loopback => (80, None),
-            _ => return Err(WebhookError::Scheme(scheme.to_owned())),
-        };
-        let port = url.port_u16().unwrap_or(default_port);
-        let authority = url.authority().map(ToString::to_string).unwrap_or_default();
-        let server = Arc::new(Server { host, port, authority, tls });
-        let path = url.path_and_query().cloned();
-        let path = path.unwrap_or_else(|| PathAndQuery::from_static("/"));
+        let (server, path) = server(url, tls)?;
+        let server = Arc::new(server);
         let calls = Arc::new(AtomicU64::new(0));
         Ok(Self { server, path, secret, run, calls, clock_offset_seconds: 0 })
     }
@@ -135,8 +122,8 @@ impl WebhookDriver {
     fn message(&self, method: Method, path: PathAndQuery, body: Vec<u8>, key: &str) -> Message {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let now = now.saturating_add_signed(self.clock_offset_seconds);
-        let signature = signature::sign(&self.secret, now, &body);
-        Message { method, path, body, key: key.to_owned(), signature }
+        let signature = Some(signature::sign(&self.secret, now, &body));
+        Message { method, path, body, key: key.to_owned(), signature, headers: HeaderMap::new() }
     }
 }
 
@@ -167,6 +154,39 @@ impl Driver for WebhookDriver {
     }
 }
 
+/// Where the requests for a URL go.
+fn server(url: &Uri, tls: Arc<ClientConfig>) -> Result<(Server, PathAndQuery), WebhookError> {
+    let host = url.host().ok_or(WebhookError::NoHost)?;
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let scheme = url.scheme_str().unwrap_or_default();
+    let is_loopback = host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+    let (default_port, tls) = match scheme {
+        "https" => {
+            let name = ServerName::try_from(host.clone()).map_err(|_| WebhookError::NoHost)?;
+            (443, Some((tls, name)))
+        }
+        "http" if is_loopback => (80, None),
+        _ => return Err(WebhookError::Scheme(scheme.to_owned())),
+    };
+    let port = url.port_u16().unwrap_or(default_port);
+    let authority = url.authority().map(ToString::to_string).unwrap_or_default();
+    let path = url.path_and_query().cloned();
+    let path = path.unwrap_or_else(|| PathAndQuery::from_static("/"));
+    Ok((Server { host, port, authority, tls }, path))
+}
+
+/// What a status other than success means for who asks.
+fn failure(status: StatusCode) -> CallError {
+    let class = match status {
+        StatusCode::REQUEST_TIMEOUT | StatusCode::CONFLICT | StatusCode::TOO_MANY_REQUESTS => {
+            ErrorClass::Transient
+        }
+        status if status.is_server_error() => ErrorClass::Transient,
+        _ => ErrorClass::Fatal,
+    };
+    CallError::new(class, format!("the webhook answers with status {status}"))
+}
+
 fn judge(request: &Request, response: &Response) -> CallResult {
     if response.status == StatusCode::OK || response.status == StatusCode::CREATED {
         return answer::success(request, &response.body);
@@ -177,14 +197,7 @@ fn judge(request: &Request, response: &Response) -> CallResult {
     if let Some(error) = answer::reported_error(&response.body) {
         return Err(error);
     }
-    let class = match response.status {
-        StatusCode::REQUEST_TIMEOUT | StatusCode::CONFLICT | StatusCode::TOO_MANY_REQUESTS => {
-            ErrorClass::Transient
-        }
-        status if status.is_server_error() => ErrorClass::Transient,
-        _ => ErrorClass::Fatal,
-    };
-    Err(CallError::new(class, format!("the webhook answers with status {}", response.status)))
+    Err(failure(response.status))
 }
 
 /// Where the answer will be: a path of the same server, whatever host is named.

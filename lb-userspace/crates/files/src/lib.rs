@@ -5,3 +5,4 @@ pub mod descriptor_reserve;
 pub mod file_reader;
 pub mod file_watch;
 pub mod private_file;
+pub mod yaml_directory;

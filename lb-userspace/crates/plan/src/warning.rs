@@ -173,6 +173,12 @@ kinds! {
     /// Processes of a scaled group are suspended.
     ScalingSuspended, "scaling_suspended", Risk,
         "`xelb scale resume GROUP` resumes them";
+    /// A hook on events fails.
+    EventHookFails, "event_hook_fails", Risk,
+        "correct the program or server of the hook; the warning ends with the next call that succeeds";
+    /// Events for a hook were dropped.
+    EventHookOverflows, "event_hook_overflows", Risk,
+        "make the hook faster, or name fewer events in it";
     /// Targets that this host cannot check.
     HealthUnknown, "health_unknown", Risk,
         "DETAIL of `xelb get targets` says why this host cannot check them";

@@ -2,7 +2,7 @@
 
 use std::{io, path::Path};
 
-use lb_files::file_watch::{SETTLE, watch};
+use lb_files::file_watch::{FileWatch, SETTLE};
 use lb_proxy::StopReport;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::{
@@ -50,17 +50,16 @@ fn signals(file: Option<&Path>) -> io::Result<mpsc::Receiver<Signal>> {
         });
     }
     let Some(file) = file else { return Ok(signals) };
-    match watch(file) {
-        Ok((watcher, mut changes)) => {
+    match FileWatch::new(file) {
+        Ok(mut watch) => {
             tokio::spawn(async move {
-                while changes.recv().await.is_some() {
+                while watch.changed().await.is_some() {
                     sleep(SETTLE).await;
-                    while changes.try_recv().is_ok() {}
+                    watch.forget();
                     if sender.send(Signal::FileChanged).await.is_err() {
                         break;
                     }
                 }
-                drop(watcher);
             });
         }
         Err(error) => tracing::warn!(

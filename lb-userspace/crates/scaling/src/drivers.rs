@@ -72,7 +72,7 @@ impl DriverContext {
 
     /// A program that only root can change, run by a user without rights unless options say
     /// otherwise: whoever may change the configuration chooses its parameters.
-    pub(crate) fn program(&self, program: &std::path::Path) -> Result<ExecDriver, String> {
+    pub fn program(&self, program: &std::path::Path) -> Result<ExecDriver, String> {
         let program = self.programs.find(program).map_err(|error| error.to_string())?;
         let driver = ExecDriver::new(program);
         Ok(match self.user.numbers() {

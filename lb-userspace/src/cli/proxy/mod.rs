@@ -55,8 +55,8 @@ const WARNINGS_MAX: usize = 20;
 /// Example: xelb proxy --config shop.yaml --access-log - --access-log-format alb
 #[derive(Debug, Args)]
 pub(super) struct Proxy {
-    /// Configuration file, YAML or JSON, in place of an agent
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["server", "state_dir", "name"])]
+    /// Configuration file, YAML or JSON, or directory of *.yaml files, in place of an agent
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["server", "state_dir", "name"])]
     config: Option<PathBuf>,
     /// Where what the agent said last is kept
     #[arg(long, value_name = "DIR", default_value = "/var/lib/xelb-proxy")]

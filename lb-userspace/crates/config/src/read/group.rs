@@ -7,6 +7,7 @@ use super::{
     http_group_attributes,
     life::life,
     scaling::scaling,
+    weight::{WEIGHT, Weighed, warn_of_mixed},
 };
 use crate::{
     model::{Gue, Life, Protocol, Target, TargetGroup},
@@ -15,7 +16,6 @@ use crate::{
     values,
 };
 
-const WEIGHT: u32 = 100;
 /// Groups that the proxy reaches.
 const OF_REQUESTS: &str = "http, https and grpc";
 /// What every IPv4 host takes (RFC 9293: 576 bytes less two headers).
@@ -26,6 +26,7 @@ const TCP_MSS_MAX: u16 = 8960;
 pub(super) fn target_group(
     section: Section<'_>,
     index: usize,
+    default_weight: Option<u32>,
 ) -> Option<(TargetGroup, GroupPositions)> {
     let name = section.require("name", "name: web", values::name);
     let protocol = section.require("protocol", "protocol: tcp", values::group_protocol);
@@ -42,13 +43,19 @@ pub(super) fn target_group(
     }
     let mut targets = Vec::new();
     let mut places = Vec::new();
+    let mut weights = Vec::new();
     for entry in section.list("targets").iter().flat_map(List::entries) {
         let at = entry.at.clone();
         let read = Section::new(entry.node, entry.at, section.findings);
-        if let Some(target) = read.and_then(|section| target(section, port)) {
+        if let Some((target, own)) = read.and_then(|section| target(section, port, default_weight))
+        {
+            weights.push(Weighed { at: at.clone(), own, is_backup: target.backup });
             targets.push(target);
             places.push(at);
         }
+    }
+    if let (Some(name), None) = (&name, default_weight) {
+        warn_of_mixed(name, "flows", &weights, section.findings);
     }
     let health_check = health_check(&section, Checked::Packets { protocol, mode: forwarding });
     let attributes =
@@ -73,13 +80,19 @@ pub(super) fn target_group(
     ))
 }
 
-fn target(section: Section<'_>, group_port: Option<u16>) -> Option<Target> {
+/// A target, and its weight if it has one of its own.
+fn target(
+    section: Section<'_>,
+    group_port: Option<u16>,
+    default_weight: Option<u32>,
+) -> Option<(Target, Option<u32>)> {
     let address = section.require("address", "address: 10.0.1.11", values::packet_target_address);
     let port = section.read("port", values::port).or(group_port);
-    let weight = section.read("weight", values::weight).unwrap_or(WEIGHT);
+    let own = section.read("weight", values::weight);
+    let weight = own.or(default_weight).unwrap_or(WEIGHT);
     let backup = section.read("backup", values::truth).unwrap_or_default();
     section.finish();
-    Some(Target { address: address?, port: port?, weight, backup })
+    Some((Target { address: address?, port: port?, weight, backup }, own))
 }
 
 struct Attributes {

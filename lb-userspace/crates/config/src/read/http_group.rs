@@ -5,8 +5,10 @@ use super::{
     health_check::{Checked, health_check},
     http_group_attributes::{Attributes, attributes},
     probe::ProbeDefaults,
+    weight::{WEIGHT, Weighed, warn_of_mixed},
 };
 use crate::{
+    error::At,
     model::{
         HealthCheck, HealthProtocol, HttpGroupProtocol, HttpTarget, HttpTargetGroup, HttpVersion,
         TargetTls, TlsCheck, Verify,
@@ -16,12 +18,11 @@ use crate::{
     values,
 };
 
-const WEIGHT: u32 = 100;
-
 pub(super) fn http_target_group(
     section: Section<'_>,
     protocol: HttpGroupProtocol,
     index: usize,
+    default_weight: Option<u32>,
 ) -> Option<(HttpTargetGroup, HttpGroupPositions)> {
     let at = section.at.clone();
     // It is known already.
@@ -40,16 +41,7 @@ pub(super) fn http_target_group(
     section.refuse("scaling", message);
     let version = version(&section, protocol);
     let tls = tls(&section, protocol);
-    let mut targets = Vec::new();
-    let mut places = Vec::new();
-    for entry in section.list("targets").iter().flat_map(List::entries) {
-        let at = entry.at.clone();
-        let read = Section::new(entry.node, entry.at, section.findings);
-        if let Some(target) = read.and_then(|section| target(section, port)) {
-            targets.push(target);
-            places.push(at);
-        }
-    }
+    let (targets, places) = targets(&section, name.as_deref(), port, default_weight);
     let mut health_check =
         health_check(&section, Checked::Requests(check_defaults(protocol, tls.as_ref())));
     // A target that speaks HTTP/2 with prior knowledge often speaks nothing else.
@@ -90,6 +82,30 @@ pub(super) fn http_target_group(
         proxy_protocol,
     };
     Some((group, HttpGroupPositions { index, at, targets: places }))
+}
+
+/// The targets, and where they stand.
+fn targets(
+    group: &Section<'_>,
+    name: Option<&str>,
+    port: Option<u16>,
+    default_weight: Option<u32>,
+) -> (Vec<HttpTarget>, Vec<At>) {
+    let (mut targets, mut places, mut weights) = (Vec::new(), Vec::new(), Vec::new());
+    for entry in group.list("targets").iter().flat_map(List::entries) {
+        let at = entry.at.clone();
+        let read = Section::new(entry.node, entry.at, group.findings);
+        if let Some((target, own)) = read.and_then(|section| target(section, port, default_weight))
+        {
+            weights.push(Weighed { at: at.clone(), own, is_backup: false });
+            targets.push(target);
+            places.push(at);
+        }
+    }
+    if let (Some(name), None) = (name, default_weight) {
+        warn_of_mixed(name, "requests", &weights, group.findings);
+    }
+    (targets, places)
 }
 
 fn version(section: &Section<'_>, protocol: HttpGroupProtocol) -> HttpVersion {
@@ -150,10 +166,16 @@ fn check_defaults(protocol: HttpGroupProtocol, tls: Option<&TargetTls>) -> Probe
     ProbeDefaults { kind, tls }
 }
 
-fn target(section: Section<'_>, group_port: Option<u16>) -> Option<HttpTarget> {
+/// A target, and its weight if it has one of its own.
+fn target(
+    section: Section<'_>,
+    group_port: Option<u16>,
+    default_weight: Option<u32>,
+) -> Option<(HttpTarget, Option<u32>)> {
     let address = section.require("address", "address: 10.0.1.11", values::target_address);
     let port = section.read("port", values::port).or(group_port);
-    let weight = section.read("weight", values::weight).unwrap_or(WEIGHT);
+    let own = section.read("weight", values::weight);
+    let weight = own.or(default_weight).unwrap_or(WEIGHT);
     section.finish();
-    Some(HttpTarget { address: address?, port: port?, weight })
+    Some((HttpTarget { address: address?, port: port?, weight }, own))
 }

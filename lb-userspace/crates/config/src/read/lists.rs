@@ -6,6 +6,7 @@ use std::sync::Arc;
 use lb_rules::Protocol;
 
 use super::{
+    defaults::Defaults,
     group::target_group,
     http_group::http_target_group,
     http_listener::{http_listener, tls_listener},
@@ -24,26 +25,37 @@ use crate::{
 pub(super) fn target_groups(
     root: &Section<'_>,
     last: Option<&Last>,
+    defaults: &Defaults,
     config: &mut Config,
     places: &mut Positions,
 ) {
+    let written = root.entry("defaults").map(|entry| entry.node);
+    let last = last.filter(|last| last.has_defaults(written));
     let Some(sequence) = root.list("target_groups") else {
         places.group_missing = root.entry("target_groups").is_some();
         return;
     };
     places.all_groups = sequence.at.clone();
     for (index, node) in sequence.items().enumerate() {
-        let section = || Section::new(node, sequence.place(index, node), root.findings);
+        let place = || sequence.place(index, node);
         let found = match http_protocol(node) {
             None => {
                 let known = last.and_then(|last| last.group(index, node));
-                let read = || target_group(section()?, index);
+                let read = || {
+                    let node = defaults.packets(node);
+                    let section = Section::new(&node, place(), root.findings)?;
+                    target_group(section, index, defaults.weight)
+                };
                 let group = known.or_else(|| read().map(shared));
                 push(group, &mut config.target_groups, &mut places.groups)
             }
             Some(protocol) => {
                 let known = last.and_then(|last| last.http_group(index, node));
-                let read = || http_target_group(section()?, protocol, index);
+                let read = || {
+                    let node = defaults.requests(node);
+                    let section = Section::new(&node, place(), root.findings)?;
+                    http_target_group(section, protocol, index, defaults.weight)
+                };
                 let group = known.or_else(|| read().map(shared));
                 push(group, &mut config.http_target_groups, &mut places.http_groups)
             }

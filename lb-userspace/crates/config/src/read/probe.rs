@@ -1,7 +1,6 @@
 //! What the probes of a health check do.
 
-use std::path::Path;
-
+use super::program::program;
 use crate::{
     model::{ExecCheck, GrpcCheck, HealthProtocol, HttpCheck, Matcher, TlsCheck, UdpCheck, Verify},
     named_file::NamedFile,
@@ -188,28 +187,6 @@ fn udp(section: &Section<'_>) -> Option<UdpCheck> {
 }
 
 fn exec(section: &Section<'_>) -> Option<ExecCheck> {
-    section.required("command", "command: [/usr/local/bin/check-web]")?;
-    let list = section.list("command")?;
-    let words: Vec<Option<String>> = list
-        .entries()
-        .map(|entry| match values::text(entry.node) {
-            Ok(word) => Some(word),
-            Err(message) => {
-                section.findings.error(&entry.at, message);
-                None
-            }
-        })
-        .collect();
-    let command: Vec<String> = words.into_iter().collect::<Option<_>>()?;
-    let Some(program) = command.first() else {
-        section.findings.error(&list.at, "must name a program");
-        return None;
-    };
-    if !Path::new(program).is_absolute() {
-        let message = format!("{program} is not an absolute path; checks run without a shell");
-        section.findings.error(&list.at, message);
-        return None;
-    }
-    section.findings.file(&list.at, NamedFile::Program(program.into()));
+    let command = program(section, "command", "command: [/usr/local/bin/check-web]")?;
     Some(ExecCheck { command })
 }

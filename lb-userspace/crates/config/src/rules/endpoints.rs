@@ -41,12 +41,14 @@ impl Endpoint<'_> {
 
 pub(super) fn check(config: &Config, places: &Positions, findings: &Findings) {
     let all = endpoints(config, places);
-    doubles(all.iter().map(|one| (one.name, one.at)), |name, at| {
-        findings.error(at, format!("there are two listeners named {name}"));
+    doubles(all.iter().map(|one| (one.name, one.at)), |name, at, other| {
+        let other = findings.elsewhere(at, other);
+        findings.error(at, format!("there are two listeners named {name}{other}"));
     });
     let keys = all.iter().map(|one| ((one.address, one.ports, one.number), one));
-    doubles(keys, |_, Endpoint { at, name, shown, .. }| {
-        findings.error(at, format!("{shown} of listener {name} is taken already"));
+    doubles(keys, |_, Endpoint { at, name, shown, .. }, other| {
+        let other = findings.elsewhere(at, other.at);
+        findings.error(at, format!("{shown} of listener {name} is taken already{other}"));
     });
     prefixes(&all, findings);
 }

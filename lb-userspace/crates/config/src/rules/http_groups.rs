@@ -7,7 +7,7 @@ pub(super) fn check(config: &Config, places: &Positions, findings: &Findings) {
     for (group, place) in config.http_target_groups.iter().zip(&places.http_groups) {
         let name = &group.name;
         let keys = group.targets.iter().map(|target| (&target.address, target.port));
-        doubles(keys.zip(group.targets.iter().zip(&place.targets)), |_, (target, at)| {
+        doubles(keys.zip(group.targets.iter().zip(&place.targets)), |_, (target, at), _| {
             findings.error(at, format!("target {target} is in the group {name} twice"));
         });
         let (least, has) = (group.minimum_healthy.count, group.targets.len());

@@ -17,7 +17,7 @@ use crate::{
 pub(super) fn check(config: &Config, places: &Positions, vips: &Vips<'_>, findings: &Findings) {
     let sources = config.source_nat.as_ref().map_or(&[][..], |source| &source.addresses);
     let all = || sources.iter().zip(&places.sources);
-    doubles(all(), |address, at| {
+    doubles(all(), |address, at, _| {
         findings.error(at, format!("source address {address} is named twice"));
     });
     let mut targets: BTreeMap<IpAddr, &str> = BTreeMap::new();

@@ -107,7 +107,7 @@ colour: red
              xelb.yaml:26:9: target_groups[0].targets[3]: 203.0.113.10 is the address of a listener, not of a server\n\
              xelb.yaml:27:5: target_groups[1]: a udp group needs a `health_check`: a missing answer on udp says nothing about the target; for example `health_check: { protocol: tcp, port: 8080 }`\n\
              xelb.yaml:27:5: target_groups[1]: there are two target groups named web\n\
-             xelb.yaml:31:1: colour: unknown key; known are `hash_seed`, `hash_seed_file`, `tunnel`, `source_nat`, `icmp`, `interfaces`, `target_groups`, `listeners`"
+             xelb.yaml:31:1: colour: unknown key; known are `hash_seed`, `hash_seed_file`, `tunnel`, `source_nat`, `icmp`, `interfaces`, `defaults`, `target_groups`, `listeners`, `on_event`"
     );
 }
 
@@ -121,7 +121,7 @@ fn an_error_has_no_followers() {
     assert_eq!(
         errors(&with(SMALL, "target_groups:", "target_groups: 1\nunknown:")),
         "xelb.yaml:2:16: target_groups: must be a list, not a number\n\
-             xelb.yaml:3:1: unknown: unknown key; known are `hash_seed`, `hash_seed_file`, `tunnel`, `source_nat`, `icmp`, `interfaces`, `target_groups`, `listeners`"
+             xelb.yaml:3:1: unknown: unknown key; known are `hash_seed`, `hash_seed_file`, `tunnel`, `source_nat`, `icmp`, `interfaces`, `defaults`, `target_groups`, `listeners`, `on_event`"
     );
 }
 
@@ -171,7 +171,7 @@ fn long_and_strange_texts_are_repeated_in_brief() {
     let rest = "is not the name of an interface: 1 to 15 characters, no blanks, `/` or `:`, such as `eth0`";
     assert_eq!(messages, format!("xelb.yaml:1:14: interfaces[0]: `{brief}` {rest}"));
     let messages = errors(&format!("{long}: 1\n{SMALL}"));
-    let known = "`hash_seed`, `hash_seed_file`, `tunnel`, `source_nat`, `icmp`, `interfaces`, `target_groups`, `listeners`";
+    let known = "`hash_seed`, `hash_seed_file`, `tunnel`, `source_nat`, `icmp`, `interfaces`, `defaults`, `target_groups`, `listeners`, `on_event`";
     assert_eq!(messages, format!("xelb.yaml:1:1: {brief}: unknown key; known are {known}"));
     assert_eq!(
         errors(&format!("\"a\\tb\\u2028\": 1\n{SMALL}")),

@@ -28,6 +28,7 @@ fn example() -> Config {
         icmp: Icmp { echo_reply: true, rate: 1000 },
         hash_seed: None,
         hash_seed_file: None,
+        on_event: Vec::new(),
         target_groups: vec![Arc::new(TargetGroup {
             name: "web".into(),
             protocol: Protocol::Tcp,

@@ -5,7 +5,9 @@ mod bad_checks;
 mod bad_groups;
 mod bad_top;
 mod change;
+mod defaults;
 mod edit;
+mod event_hooks;
 mod good;
 mod host_drivers;
 mod hostile;
@@ -13,6 +15,7 @@ mod http_bad_groups;
 mod http_bad_listeners;
 mod http_bad_rules;
 mod http_good;
+mod joined_files;
 mod life;
 mod modes;
 mod mutate;
@@ -27,6 +30,7 @@ mod secrets;
 mod source_nat;
 mod syntax;
 mod via;
+mod weights;
 mod wide;
 
 use super::{Config, ConfigErrors, Document, Warning};
@@ -219,6 +223,16 @@ fn config(text: &str) -> Config {
         Ok((_, config, _)) => config,
         Err(errors) => panic!("{errors}\n{text}"),
     }
+}
+
+/// What is wrong with a file `x`, without columns.
+fn errors_by_line(text: &str) -> String {
+    let Err(errors) = super::parse(text, "x") else { return "nothing is wrong".to_owned() };
+    let lines = errors.errors().iter().map(|error| match error.line() {
+        Some(line) => format!("x:{line}: {error}"),
+        None => format!("x: {error}"),
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// What is wrong with a text, as a person reads it.

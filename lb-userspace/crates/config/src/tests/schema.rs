@@ -120,6 +120,17 @@ fn packets_document(path: &str) -> Value {
     json!({
         "interfaces": ["eth0"],
         "tunnel": {},
+        "defaults": if path.starts_with("defaults") {
+            json!({
+                "health_check": check,
+                "attributes": {
+                    "minimum_healthy_targets": {}, "retries": { "on": ["connect_failure"] },
+                },
+            })
+        } else {
+            Value::Null
+        },
+        "on_event": [event_hook(path)],
         "source_nat": { "addresses": ["192.0.2.1", "192.0.2.2"] },
         "icmp": {},
         "target_groups": [{
@@ -135,6 +146,20 @@ fn packets_document(path: &str) -> Value {
             "attributes": {},
         }],
     })
+}
+
+/// A hook in which the key of a path may be.
+fn event_hook(path: &str) -> Value {
+    let of_webhook = ["webhook", "secret_file", "headers_file", "ca", "retries"];
+    let is_webhook = path.starts_with("on_event")
+        && path.rsplit('.').next().is_some_and(|key| of_webhook.contains(&key));
+    let mut hook = json!({ "name": "pager", "events": ["agent_started"] });
+    if is_webhook {
+        hook["webhook"] = json!("https://a.example/");
+    } else {
+        hook["exec"] = json!(["/bin/true"]);
+    }
+    hook
 }
 
 /// A document with a value at a path.
@@ -220,7 +245,7 @@ fn every_key_is_explained_and_documented() {
 }
 
 /// Keys that may be left out, and whose absence is not the same as any value; or sections and lists.
-const WITHOUT_DEFAULT: &str = "hash_seed hash_seed_file tunnel source_nat icmp target_groups listeners targets \
+const WITHOUT_DEFAULT: &str = "defaults on_event secret_file headers_file forwarding hash_seed hash_seed_file tunnel source_nat icmp target_groups listeners targets \
      health_check attributes port host body server_name service payload payload_hex expect \
      expect_hex command minimum_healthy_targets percentage tcp_mss \
 protocol tls verify ca certificate key retries certificates rules name transforms url_rewrite \

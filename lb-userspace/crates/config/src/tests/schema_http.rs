@@ -152,6 +152,9 @@ pub(super) const TOO_STRICT: &str = r#"
     listeners[0].rules[0].conditions[0].header.values []
     listeners[0].rules[0].conditions[0].header_regex.values []
     listeners[0].tls.client_auth "verify"
+    on_event[0].exec null
+    on_event[0].webhook null
+    defaults.health_check.protocol "exec"
     target_groups[0].health_check.protocol "exec"
     target_groups[0].protocol "grpc"
     target_groups[0].protocol "http"

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use http::{HeaderMap, Method, StatusCode, header, uri::PathAndQuery};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header, uri::PathAndQuery};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
@@ -35,7 +35,9 @@ pub(super) struct Message {
     pub(super) path: PathAndQuery,
     pub(super) body: Vec<u8>,
     pub(super) key: String,
-    pub(super) signature: String,
+    pub(super) signature: Option<String>,
+    /// In addition.
+    pub(super) headers: HeaderMap,
 }
 
 /// A response.
@@ -69,7 +71,7 @@ impl Server {
         message: &Message,
     ) -> Result<Response, CallError> {
         let at = format!("{}:{}", self.host, self.port);
-        let request = http::Request::builder()
+        let mut request = http::Request::builder()
             .method(message.method.clone())
             .uri(message.path.clone())
             .header(header::HOST, &self.authority)
@@ -77,9 +79,14 @@ impl Server {
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::CONNECTION, "close")
             .header("idempotency-key", &message.key)
-            .header(SIGNATURE_HEADER, &message.signature)
             .body(Full::new(Bytes::from(message.body.clone())))
             .map_err(|error| transient(&at, &error))?;
+        if let Some(signature) = &message.signature {
+            let signature = HeaderValue::from_str(signature);
+            let signature = signature.map_err(|error| transient(&at, &error))?;
+            request.headers_mut().insert(SIGNATURE_HEADER, signature);
+        }
+        request.headers_mut().extend(message.headers.clone());
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|error| transient(&at, &error))?;
         let exchange = async {

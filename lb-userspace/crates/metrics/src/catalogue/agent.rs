@@ -108,6 +108,36 @@ pub(super) const FAMILIES: &[Family] = &[
         },
     },
     Family {
+        name: "xelb_event_hook_calls_total",
+        kind: Counter,
+        labels: &["hook", "result"],
+        help: "Calls of a hook on events since it was configured, by result; retries are not counted.",
+        samples: |seen, out| {
+            seen.snapshot.event_hooks.iter().try_for_each(|one| {
+                out.add(&[&one.name, "succeeded"], one.succeeded)?;
+                out.add(&[&one.name, "failed"], one.failed)
+            })
+        },
+    },
+    Family {
+        name: "xelb_event_hook_events_lost_total",
+        kind: Counter,
+        labels: &["hook"],
+        help: "Events that were dropped since too many waited for the hook.",
+        samples: |seen, out| {
+            seen.snapshot.event_hooks.iter().try_for_each(|one| out.add(&[&one.name], one.lost))
+        },
+    },
+    Family {
+        name: "xelb_event_hook_events_waiting",
+        kind: Gauge,
+        labels: &["hook"],
+        help: "Events that wait for the next call of a hook.",
+        samples: |seen, out| {
+            seen.snapshot.event_hooks.iter().try_for_each(|one| out.add(&[&one.name], one.waiting))
+        },
+    },
+    Family {
         name: "xelb_certificate_expiry_time_seconds",
         kind: Gauge,
         labels: &["file"],

@@ -11,8 +11,8 @@ mod scrape;
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use lb_agent::{
-    AttachedInterface, CertificateView, HealthStats, ListenerView, MapsView, MemoryView, PortView,
-    Process, Snapshot, TargetGroupView, TargetView,
+    AttachedInterface, CertificateView, EventHookView, HealthStats, ListenerView, MapsView,
+    MemoryView, PortView, Process, Snapshot, TargetGroupView, TargetView,
 };
 use lb_api::{CounterView, DropView, ListenerTraffic, StatsView, TargetTraffic};
 use lb_common::{Counter, DropReason};
@@ -55,6 +55,19 @@ fn scaled_group() -> ScaledGroupView {
     }
 }
 
+fn event_hook() -> EventHookView {
+    EventHookView {
+        name: "pager".to_owned(),
+        calls: "exec".to_owned(),
+        events: vec!["agent_started".to_owned()],
+        succeeded: 3,
+        failed: 1,
+        waiting: 2,
+        lost: 4,
+        last_error: "it exits with code 3".to_owned(),
+    }
+}
+
 fn snapshot() -> Snapshot {
     let target = |address: &str, state: &str, reason: &str| TargetView {
         group: "web".to_owned(),
@@ -71,6 +84,7 @@ fn snapshot() -> Snapshot {
         started_at: 1_795_433_800,
         applied_count: 4,
         scaled_groups: vec![scaled_group()],
+        event_hooks: vec![event_hook()],
         certificates: vec![CertificateView {
             file: "/etc/xelb/shop.pem".to_owned(),
             expires_at: 1_893_456_000,

@@ -50,6 +50,7 @@ impl World {
                 icmp: Icmp::default(),
                 hash_seed: None,
                 hash_seed_file: None,
+                on_event: Vec::new(),
                 target_groups: Vec::new(),
                 listeners: Vec::new(),
                 http_target_groups: Vec::new(),

@@ -5,11 +5,10 @@ use std::net::SocketAddr;
 use super::{host_driver, sections};
 use crate::{
     Document,
-    error::brief,
     model::Driver,
     named_file::NamedFile,
     section::{Section, list_of},
-    tree::{Node, Value},
+    tree::Value,
     values,
 };
 
@@ -91,7 +90,9 @@ fn declared(section: Section<'_>, port: Option<u16>) -> Driver {
 }
 
 fn webhook(section: Section<'_>) -> Option<Driver> {
-    let url = section.require("url", "url: https://scaler.example.org/members", url);
+    let url = section.require("url", "url: https://scaler.example.org/members", |node| {
+        values::webhook_url(node, "https://scaler.example.org/members")
+    });
     let secret_file =
         section.require("secret_file", "secret_file: /etc/xelb/webhook-secret", |node| {
             values::file(node, "/etc/xelb/webhook-secret")
@@ -106,26 +107,4 @@ fn webhook(section: Section<'_>) -> Option<Driver> {
     let parameters = parameters(&section);
     section.finish();
     Some(Driver::Webhook { url: url?, secret_file: secret_file?, ca, parameters: parameters? })
-}
-
-/// Whether a host and a scheme make sense together is known to the driver.
-fn url(node: &Node) -> Result<String, String> {
-    let text = values::text(node)?;
-    let rest = text.strip_prefix("https://").or_else(|| {
-        let rest = text.strip_prefix("http://")?;
-        let host = rest.split(['/', '?']).next().unwrap_or_default();
-        let is_loopback = host == "[::1]"
-            || host.starts_with("[::1]:")
-            || host.split(':').next().is_some_and(|host| host.starts_with("127."));
-        is_loopback.then_some(rest)
-    });
-    let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
-    match rest {
-        Some(rest) if is_plain && !rest.is_empty() && !rest.starts_with('/') => Ok(text),
-        _ => Err(format!(
-            "`{}` is not a URL of a driver: https, or http with a loopback address, such as \
-             https://scaler.example.org/members",
-            brief(&text)
-        )),
-    }
 }

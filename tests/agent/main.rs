@@ -23,4 +23,5 @@ mod scripts;
 mod service;
 mod state_dir;
 mod switch;
+mod tls_proxy;
 mod unread_log;

@@ -144,6 +144,7 @@ pub fn hash_seed(config: &Config) -> Result<Option<[u64; 2]>, String> {
 fn usable(file: &NamedFile, programs: &Programs) -> Result<(), String> {
     match file {
         NamedFile::Authorities(path) => tls::authorities(path).map(drop),
+        NamedFile::RevocationLists(path) => tls::revocation_lists(path).map(drop),
         NamedFile::Certificate(path) => {
             let file = read_public(path).map_err(|error| error.to_string())?;
             let checked = config::certificates_in(file.as_bytes()).map(drop);

@@ -1,12 +1,9 @@
 //! PURE: listeners of the proxy that a change would leave without targets.
 
-use std::{
-    collections::{BTreeSet, HashMap, HashSet},
-    sync::Arc,
-};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use lb_common::target::TargetState;
-use lb_config::{Config, HttpListener, HttpTargetGroup, TargetKey};
+use lb_config::{Config, HttpGroupProtocol, HttpTargetGroup, TargetKey};
 use lb_plan::TargetReport;
 
 /// What a group can do for requests.
@@ -31,17 +28,14 @@ pub(super) fn left_without_targets(
     let unhealthy: HashSet<&TargetKey> = unhealthy.map(|report| &report.key).collect();
     let had = services(before, drained_before, &unhealthy);
     let has = services(after, drained_after, &unhealthy);
-    let listeners = before.http_listeners.iter();
-    let known: HashMap<&str, &Arc<HttpListener>> =
-        listeners.map(|listener| (listener.name.as_str(), listener)).collect();
+    let known: HashMap<&str, Vec<&str>> = before.groups_of_proxied().collect();
     let mut left = Vec::new();
-    for listener in &after.http_listeners {
-        let Some(previous) = known.get(listener.name.as_str()) else { continue };
-        let previous: BTreeSet<&str> = previous.target_groups().collect();
-        for name in listener.target_groups().collect::<BTreeSet<_>>() {
+    for (listener, groups) in after.groups_of_proxied() {
+        let Some(previous) = known.get(listener) else { continue };
+        for name in groups.into_iter().collect::<BTreeSet<_>>() {
             let of = |all: &HashMap<&str, Service>| all.get(name).copied();
             let now = of(&has).unwrap_or(Service::None);
-            let loses = if previous.contains(name) {
+            let loses = if previous.contains(&name) {
                 of(&had).is_some_and(|then| now < then)
             } else {
                 now == Service::None
@@ -49,22 +43,23 @@ pub(super) fn left_without_targets(
             if loses {
                 let group = after.http_target_groups.iter().find(|group| *group.name == *name);
                 let count = group.map_or(0, |group| group.targets.len());
-                left.push(format!(
-                    "listener {}: its target group {name} {}",
-                    listener.name,
-                    why(count, now)
-                ));
+                let takes = match group.map(|group| group.protocol) {
+                    Some(HttpGroupProtocol::Tcp) => "connections",
+                    _ => "requests",
+                };
+                let why = why(count, now, takes);
+                left.push(format!("listener {listener}: its target group {name} {why}"));
             }
         }
     }
     left
 }
 
-fn why(count: usize, now: Service) -> String {
+fn why(count: usize, now: Service, takes: &str) -> String {
     match (count, now) {
         (0, _) => "has no targets".to_owned(),
-        (1, Service::None) => "has one target, which takes no requests".to_owned(),
-        (count, Service::None) => format!("has {count} targets, none of which takes requests"),
+        (1, Service::None) => format!("has one target, which takes no {takes}"),
+        (count, Service::None) => format!("has {count} targets, none of which takes {takes}"),
         (1, _) => "has one target, which is not healthy".to_owned(),
         (count, _) => format!("has {count} targets, none of which is healthy"),
     }
@@ -95,10 +90,16 @@ mod tests {
     use super::*;
 
     fn config(targets: &str, group: &str) -> Config {
+        config_of("http", "", targets, group)
+    }
+
+    /// With listener `shop` of this protocol.
+    fn config_of(protocol: &str, tls: &str, targets: &str, group: &str) -> Config {
+        let of_group = if protocol == "tls" { "tcp" } else { protocol };
         let text = format!(
-            "interfaces: [eth0]\ntarget_groups:\n  - {{ name: web, protocol: http, port: 80, targets: \
-             [{targets}] }}\n  - {{ name: empty, protocol: http, port: 80, targets: [] }}\nlisteners:\n  \
-             - {{ name: shop, address: 203.0.113.1, port: 80, protocol: http, default_action: {{ \
+            "interfaces: [eth0]\ntarget_groups:\n  - {{ name: web, protocol: {of_group}, port: 80, targets: \
+             [{targets}] }}\n  - {{ name: empty, protocol: {of_group}, port: 80, targets: [] }}\nlisteners:\n  \
+             - {{ name: shop, address: 203.0.113.1, port: 80, protocol: {protocol}, {tls} default_action: {{ \
              forward: {{ target_group: {group} }} }} }}\n"
         );
         parse(&text, "x").unwrap_or_else(|error| panic!("{error}")).1
@@ -160,6 +161,28 @@ mod tests {
                 format!("listener shop: its target group {expected}")
             };
             assert_eq!(text, expected, "{targets} {group} {drains:?}");
+        }
+    }
+
+    #[test]
+    fn the_last_target_of_a_listener_of_tls_is_guarded() {
+        let of = |targets: &str| {
+            let tls = "certificates: [{ certificate: /c, key: /k }],";
+            config_of("tls", tls, targets, "web")
+        };
+        let both = "{ address: 10.0.0.1 }, { address: 10.0.0.2 }";
+        let reports = [report(1, TargetState::Healthy), report(2, TargetState::Healthy)];
+        for (drains, expected) in [
+            (&[1][..], ""),
+            (
+                &[1, 2],
+                "listener shop: its target group web has 2 targets, none of which takes connections",
+            ),
+        ] {
+            let drained = drains.iter().map(|last| report(*last, TargetState::Healthy).key);
+            let after = (&of(both), &drained.collect());
+            let left = left_without_targets((&of(both), &BTreeSet::new()), after, &reports);
+            assert_eq!(left.join(" "), expected, "{drains:?}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use lb_common::target::TargetState;
-use lb_config::{Config, HttpTargetGroup};
+use lb_config::{Config, HttpGroupProtocol, HttpTargetGroup};
 use lb_plan::{
     TargetReport,
     warning::{Warning, WarningKind},
@@ -11,8 +11,7 @@ use lb_plan::{
 
 /// One at most for each group.
 pub(super) fn warnings(config: &Config, reports: &[TargetReport]) -> Vec<Warning> {
-    let used: BTreeSet<&str> =
-        config.http_listeners.iter().flat_map(|listener| listener.target_groups()).collect();
+    let used: BTreeSet<&str> = config.groups_of_proxied().flat_map(|(_, groups)| groups).collect();
     let groups = config.http_target_groups.iter().filter(|group| used.contains(&*group.name));
     groups.filter_map(|group| of_group(group, reports)).collect()
 }
@@ -25,13 +24,16 @@ fn of_group(group: &HttpTargetGroup, reports: &[TargetReport]) -> Option<Warning
     let healthy = count(&|one| one.state == TargetState::Healthy);
     let open = count(&|one| one.in_ring && one.state == TargetState::Unhealthy);
     let all = targets().count();
+    let harm = group.unserved();
+    let what = match group.protocol {
+        HttpGroupProtocol::Tcp => "connections",
+        HttpGroupProtocol::Http | HttpGroupProtocol::Https | HttpGroupProtocol::Grpc => "requests",
+    };
     let (kind, text) = if all == 0 {
-        (WarningKind::GroupWithoutTargets, "no targets; requests to it get status 503".to_owned())
+        (WarningKind::GroupWithoutTargets, format!("no targets; {harm}"))
     } else if count(&|one| one.in_ring) == 0 {
         let draining = count(&|one| one.state == TargetState::Draining);
-        let text = format!(
-            "none of {all} targets gets requests, {draining} of them drain; requests get status 503"
-        );
+        let text = format!("none of {all} targets gets {what}, {draining} of them drain; {harm}");
         (WarningKind::NoTargetInService, text)
     } else if open == 0 {
         return None;
@@ -63,6 +65,20 @@ listeners:
   - { name: shop, address: 203.0.113.1, port: 80, protocol: http, default_action: { forward: { target_group: web } } }
 ";
         parse(text, "x").unwrap_or_else(|error| panic!("{error}")).1
+    }
+
+    #[test]
+    fn groups_of_listeners_of_tls_are_used_as_well() {
+        let text = "interfaces: [eth0]
+target_groups:
+  - { name: web, protocol: tcp, port: 80, targets: [] }
+listeners:
+  - { name: shop, address: 203.0.113.1, port: 443, protocol: tls, certificates: [{ certificate: /c, key: /k }], default_action: { forward: { target_group: web } } }
+";
+        let config = parse(text, "x").unwrap_or_else(|error| panic!("{error}")).1;
+        let found = warnings(&config, &[]);
+        let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(found, ["target group web: no targets; connections to it are reset"]);
     }
 
     fn report(last: u8, (state, in_ring): (TargetState, bool)) -> TargetReport {
@@ -102,7 +118,7 @@ listeners:
             (
                 &[(Draining, false), (Healthy, false)],
                 "no_target_in_service target group web: none of 2 targets gets requests, 1 of them \
-                 drain; requests get status 503",
+                 drain; requests to it get status 503",
             ),
         ] {
             let reports: Vec<_> =

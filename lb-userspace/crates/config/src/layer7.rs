@@ -1,20 +1,20 @@
 //! PURE: the parts of a configuration that the proxy serves, and the data path does not.
 
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
 use super::{
     document::Document,
     error::Position,
-    model::{Config, HttpTarget, HttpTargetGroup, TargetAddress, TargetKey},
+    model::{Config, HttpGroupProtocol, HttpTarget, HttpTargetGroup, TargetAddress, TargetKey},
     tree::{Node, Value},
 };
 
 /// Values of `protocol` of listeners that the proxy serves.
 const LISTENERS: [&str; 3] = ["http", "https", "tls"];
-/// The one of them whose group is of `tcp`.
-const TLS: &str = "tls";
 /// Values of `protocol` of target groups that only the proxy reaches.
 const GROUPS: [&str; 3] = ["http", "https", "grpc"];
+/// The one of groups that the proxy reaches if they have no mode.
+const TCP: &str = "tcp";
 
 impl Config {
     /// Names of the listeners that the proxy serves; none for a configuration of layer 4 alone.
@@ -22,9 +22,31 @@ impl Config {
         let http = self.http_listeners.iter().map(|listener| listener.name.as_str());
         http.chain(self.tls_listeners.iter().map(|listener| listener.name.as_str()))
     }
+
+    /// The same with the groups that each may forward to, with repetitions.
+    pub fn groups_of_proxied(&self) -> impl Iterator<Item = (&str, Vec<&str>)> {
+        let http = self.http_listeners.iter();
+        let http =
+            http.map(|listener| (listener.name.as_str(), listener.target_groups().collect()));
+        let tls = self.tls_listeners.iter();
+        http.chain(
+            tls.map(|listener| (listener.name.as_str(), vec![listener.target_group.as_str()])),
+        )
+    }
 }
 
 impl HttpTargetGroup {
+    /// What happens to requests or connections while it has no target for them.
+    #[must_use]
+    pub const fn unserved(&self) -> &'static str {
+        match self.protocol {
+            HttpGroupProtocol::Tcp => "connections to it are reset",
+            HttpGroupProtocol::Http | HttpGroupProtocol::Https | HttpGroupProtocol::Grpc => {
+                "requests to it get status 503"
+            }
+        }
+    }
+
     /// The key of a target of this group; `None` for one whose address is a name.
     #[must_use]
     pub fn key(&self, target: &HttpTarget) -> Option<TargetKey> {
@@ -49,12 +71,9 @@ impl Document {
         if listeners.is_empty() {
             return None;
         }
-        let behind_tls: HashSet<&str> =
-            listeners.iter().filter(|one| is(one, &[TLS])).filter_map(target_group).collect();
-        let groups = self.0.items("target_groups").iter().filter(|group| {
-            let name = group.get("name").and_then(Node::as_text);
-            is(group, &GROUPS) || name.is_some_and(|name| behind_tls.contains(name))
-        });
+        let defaults = self.0.get("defaults");
+        let groups = self.0.items("target_groups").iter();
+        let groups = groups.filter(|group| is(group, &GROUPS) || is_behind_tls(group, defaults));
         let groups: Vec<Node> = groups.map(unchecked).collect();
         let mut document = Node { value: Value::Map(Arc::default()), spot: Position::UNKNOWN };
         let list = |items: Vec<Node>| Node {
@@ -79,9 +98,12 @@ fn is(part: &Node, protocols: &[&str]) -> bool {
     protocol.is_some_and(|protocol| protocols.contains(&protocol))
 }
 
-/// The group that a listener of TLS forwards to.
-fn target_group(listener: &Node) -> Option<&str> {
-    listener.get("default_action")?.get("forward")?.get("target_group")?.as_text()
+/// Whether a group is one of tcp that the proxy connects to: without a mode of its own or by default.
+/// `forwarding: null` leaves the default out.
+pub(super) fn is_behind_tls(group: &Node, defaults: Option<&Node>) -> bool {
+    let has_default = || defaults.is_some_and(|defaults| !defaults.has_no("forwarding"));
+    let inherits = || group.get("forwarding").is_none() && has_default();
+    is(group, &[TCP]) && group.has_no("forwarding") && !inherits()
 }
 
 /// A group, or the defaults of groups, without the health check.

@@ -63,7 +63,7 @@ pub struct Config {
     pub http_target_groups: Vec<Arc<HttpTargetGroup>>,
     /// Listeners of HTTP, which the proxy serves; each group exists.
     pub http_listeners: Vec<Arc<HttpListener>>,
-    /// Listeners of TLS, which the proxy serves; each group exists.
+    /// Listeners of TLS, which the proxy serves; each group exists, and is one of the proxy.
     pub tls_listeners: Vec<Arc<TlsListener>>,
 }
 

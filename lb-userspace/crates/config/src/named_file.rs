@@ -7,6 +7,8 @@ use std::path::PathBuf;
 pub enum NamedFile {
     /// CA certificates to trust.
     Authorities(PathBuf),
+    /// Lists of revoked certificates (CRL).
+    RevocationLists(PathBuf),
     /// A certificate and its chain.
     Certificate(PathBuf),
     /// The private key of a certificate.

@@ -77,6 +77,11 @@ impl Node {
         }
     }
 
+    /// Whether a key of a section is missing, or has no value.
+    pub(super) fn has_no(&self, key: &str) -> bool {
+        self.get(key).is_none_or(|node| matches!(node.value, Value::Null))
+    }
+
     /// The entry of a section, to be changed.
     pub(super) fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
         match &mut self.value {

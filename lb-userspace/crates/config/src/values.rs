@@ -19,8 +19,8 @@ use super::{
 
 pub(super) use duration::{duration, seconds, shown};
 pub(super) use http::{
-    file, header_value, on_off, percentage, redirect_port, redirect_protocol, retry_reason, source,
-    status, target_address, word,
+    alpn_protocol, file, header_value, on_off, percentage, redirect_port, redirect_protocol,
+    retry_reason, source, status, target_address, word,
 };
 pub(super) use network::{
     address, listener_address, listener_ports, source_ipv4, source_ipv6, source_ports,
@@ -176,7 +176,10 @@ fn protocol(node: &Node, wanted: &str) -> Read<Protocol> {
 pub(super) fn packet_target_address(node: &Node) -> Read<std::net::IpAddr> {
     address(node).map_err(|message| match node.as_text() {
         Some(text) if text.contains('.') && http::dns_name(text).is_some() => {
-            format!("{message}; names are for groups of http, https and grpc")
+            format!(
+                "{message}; names are for groups of http, https and grpc, and of tcp without \
+                 `forwarding`"
+            )
         }
         _ => message,
     })

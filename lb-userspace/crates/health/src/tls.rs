@@ -19,7 +19,9 @@ use rustls::{
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
     crypto::aws_lc_rs,
-    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject as _},
+    pki_types::{
+        CertificateDer, CertificateRevocationListDer, ServerName, UnixTime, pem::PemObject as _,
+    },
 };
 use tokio::{
     net::TcpStream,
@@ -75,6 +77,22 @@ pub fn authorities(path: &Path) -> Result<RootCertStore, String> {
         return Err(format!("{shown} has no certificate (PEM)"));
     }
     Ok(store)
+}
+
+/// The lists of revoked certificates (CRL) in a file; an error says what is wrong with it, for people.
+pub fn revocation_lists(path: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, String> {
+    let shown = path.display();
+    let (bytes, _) = bounded_file::read(path, FILE_BYTES_MAX).map_err(|error| match error {
+        BoundedFileError::Io(error) => format!("cannot read {shown}: {error}"),
+        other => format!("{shown} {other}"),
+    })?;
+    let lists = CertificateRevocationListDer::pem_slice_iter(&bytes);
+    let lists: Result<Vec<_>, _> = lists.collect();
+    let lists = lists.map_err(|error| format!("{shown} is not PEM:  {error}"))?;
+    if lists.is_empty() {
+        return Err(format!("{shown} has no list of revoked certificates (X509 CRL, PEM)"));
+    }
+    Ok(lists)
 }
 
 /// Those that the host knows.

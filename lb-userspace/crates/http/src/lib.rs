@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod body;
+pub mod client_certificate;
 pub mod connection;
 pub mod desync;
 mod diagnose;

@@ -18,7 +18,7 @@ use std::{
 };
 
 use lb_config::LogFormat;
-use lb_proxy::{AccessEvent, alb_line, json_line};
+use lb_proxy::{LogEvent, alb_line, connection_json_line, json_line, nlb_line};
 use thiserror::Error;
 use tokio::{
     runtime,
@@ -104,7 +104,7 @@ pub(crate) struct AccessLog {
 
 impl AccessLog {
     /// Starts the thread, without any log. Events come through the channel until all its senders are dropped.
-    pub(crate) fn start() -> io::Result<(Self, mpsc::Sender<AccessEvent>)> {
+    pub(crate) fn start() -> io::Result<(Self, mpsc::Sender<LogEvent>)> {
         let (sender, events) = mpsc::channel(EVENTS_MAX);
         let (commands, orders) = mpsc::unbounded_channel();
         let (end, ended) = oneshot::channel();
@@ -202,7 +202,7 @@ struct Writer {
 impl Writer {
     async fn run(
         mut self,
-        mut events: mpsc::Receiver<AccessEvent>,
+        mut events: mpsc::Receiver<LogEvent>,
         mut commands: mpsc::UnboundedReceiver<Open>,
     ) {
         loop {
@@ -235,16 +235,19 @@ impl Writer {
         Ok(())
     }
 
-    fn add(&mut self, event: &AccessEvent) {
-        let destination = self.destinations.of(&event.listener);
+    fn add(&mut self, event: &LogEvent) {
+        let destination = self.destinations.of(event.listener());
         let sink = destination.and_then(|it| Some((self.sinks.get_mut(&it.file)?, it.format)));
         let Some((sink, format)) = sink else {
             self.lost.fetch_add(1, Relaxed);
             return;
         };
-        let line = match format {
-            LogFormat::Json => json_line(event),
-            LogFormat::Alb => alb_line(event, &event.listener),
+        // The default log has one format for both kinds: each kind has its line of ELB.
+        let line = match (event, format) {
+            (LogEvent::Request(event), LogFormat::Json) => json_line(event),
+            (LogEvent::Request(event), _) => alb_line(event, &event.listener),
+            (LogEvent::Connection(event), LogFormat::Json) => connection_json_line(event),
+            (LogEvent::Connection(event), _) => nlb_line(event),
         };
         sink.pending.extend_from_slice(line.trim_end_matches('\n').as_bytes());
         sink.pending.push(b'\n');

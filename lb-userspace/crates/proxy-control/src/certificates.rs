@@ -2,19 +2,22 @@
 
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
-use lb_config::{CertificateFiles, ListenerTls, TargetTls, TlsPolicy};
+use lb_config::{CertificateFiles, ClientAuth, ListenerTls, TargetTls, TlsPolicy};
 use lb_files::private_file::{FileError, read_private, read_public};
-use lb_health::tls::client_builder;
-use lb_proxy::{CertificateSet, TargetProtocol, server_config_of};
+use lb_health::tls::{authorities, client_builder, revocation_lists};
+use lb_proxy::{CertificateSet, ClientCertificates, TargetProtocol, server_config_of};
 use rustls::{
     Error, ServerConfig, SupportedProtocolVersion,
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _},
+    server::WebPkiClientVerifier,
     sign::{CertifiedKey, SingleCertAndKey},
     version::{TLS12, TLS13},
 };
 use thiserror::Error as ThisError;
 use x509_parser::{extensions::GeneralName, parse_x509_certificate};
+
+use crate::tickets::Tickets;
 
 const TLS13_ONLY: &[&SupportedProtocolVersion] = &[&TLS13];
 const TLS12_AND_13: &[&SupportedProtocolVersion] = &[&TLS13, &TLS12];
@@ -86,11 +89,27 @@ fn names(certificate: &CertificateDer<'_>) -> Result<Vec<String>, String> {
     Ok(names.collect())
 }
 
-/// TLS of a listener. `client_auth` is not served here.
+/// TLS of a listener, which offers these protocols (ALPN), and its certificates.
 pub(crate) fn of_listener(
+    name: &str,
     tls: &ListenerTls,
-    http2: bool,
-) -> Result<Arc<ServerConfig>, CertificateError> {
+    alpn: &[impl AsRef<[u8]>],
+    tickets: &Tickets,
+) -> Result<(Arc<ServerConfig>, Arc<CertificateSet>), CertificateError> {
+    let set = Arc::new(certificates(tls)?);
+    let (clients, rule) = client_certificates(&tls.client_auth)?;
+    let versions = match tls.policy {
+        TlsPolicy::Modern => TLS13_ONLY,
+        TlsPolicy::Intermediate => TLS12_AND_13,
+    };
+    let unfit = |error: Error| CertificateError::Unfit(error.to_string());
+    let config = server_config_of(Arc::clone(&set), clients, alpn, versions);
+    let mut config = config.map_err(unfit)?;
+    config.ticketer = tickets.of(name, &rule).map_err(unfit)?;
+    Ok((Arc::new(config), set))
+}
+
+fn certificates(tls: &ListenerTls) -> Result<CertificateSet, CertificateError> {
     let mut set: Option<CertificateSet> = None;
     for files in &tls.certificates {
         let LoadedCertificate { key, names } = load(files)?;
@@ -107,13 +126,40 @@ pub(crate) fn of_listener(
             set.add(name, Arc::clone(&key));
         }
     }
-    let set = set.ok_or_else(|| CertificateError::Unfit("there is no certificate".to_owned()))?;
-    let versions = match tls.policy {
-        TlsPolicy::Modern => TLS13_ONLY,
-        TlsPolicy::Intermediate => TLS12_AND_13,
+    set.ok_or_else(|| CertificateError::Unfit("there is no certificate".to_owned()))
+}
+
+/// Which certificates clients need, and that as bytes that differ when it does.
+fn client_certificates(
+    auth: &ClientAuth,
+) -> Result<(ClientCertificates, Vec<u8>), CertificateError> {
+    let (ca, crl) = match auth {
+        ClientAuth::Off => return Ok((ClientCertificates::None, b"off".to_vec())),
+        ClientAuth::Passthrough => {
+            return Ok((ClientCertificates::Passthrough, b"passthrough".to_vec()));
+        }
+        ClientAuth::Verify { ca, crl } => (ca, crl),
     };
-    let config = server_config_of(set, http2, versions);
-    config.map(Arc::new).map_err(|error| CertificateError::Unfit(error.to_string()))
+    let roots = authorities(ca).map_err(CertificateError::Unfit)?;
+    let mut rule = b"verify".to_vec();
+    for root in &roots.roots {
+        rule.extend_from_slice(&root.subject);
+        rule.extend_from_slice(&root.subject_public_key_info);
+    }
+    let lists = crl.as_deref().map(revocation_lists).transpose();
+    let lists = lists.map_err(CertificateError::Unfit)?.unwrap_or_default();
+    for list in &lists {
+        rule.extend_from_slice(list);
+    }
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+    // A CA may have no list, as with ALB.
+    let builder = builder.with_crls(lists).allow_unknown_revocation_status();
+    let verifier = builder.build().map_err(|error| {
+        let (ca, crl) = (ca.display(), crl.as_deref().unwrap_or(ca).display());
+        CertificateError::Unfit(format!("{ca} and {crl} cannot be used: {error}"))
+    })?;
+    Ok((ClientCertificates::Verified(verifier), rule))
 }
 
 /// TLS towards the targets of a group; an error says what is wrong, and what to do.
@@ -144,7 +190,10 @@ pub(crate) fn of_targets(
             builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(key)))
         }
     };
-    let is_http1 = protocol == TargetProtocol::Http1;
-    config.alpn_protocols = vec![if is_http1 { b"http/1.1".to_vec() } else { b"h2".to_vec() }];
+    config.alpn_protocols = match protocol {
+        TargetProtocol::Http1 => vec![b"http/1.1".to_vec()],
+        TargetProtocol::Http2 | TargetProtocol::Grpc => vec![b"h2".to_vec()],
+        TargetProtocol::Tcp => Vec::new(),
+    };
     Ok(lb_proxy::TargetTls { config: Arc::new(config), server_name })
 }

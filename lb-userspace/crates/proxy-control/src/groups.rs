@@ -86,6 +86,7 @@ fn addresses(group: &HttpTargetGroup) -> Result<Vec<SocketAddr>, String> {
 fn protocol(group: &HttpTargetGroup) -> TargetProtocol {
     match (group.protocol, group.version) {
         (HttpGroupProtocol::Grpc, _) => TargetProtocol::Grpc,
+        (HttpGroupProtocol::Tcp, _) => TargetProtocol::Tcp,
         (_, HttpVersion::Http1) => TargetProtocol::Http1,
         (_, HttpVersion::Http2) => TargetProtocol::Http2,
     }

@@ -17,6 +17,7 @@ mod service_log;
 mod snapshot;
 mod source;
 mod supervisor;
+mod tickets;
 mod unservable;
 
 pub use access_log::{LogDestination, LogFile};

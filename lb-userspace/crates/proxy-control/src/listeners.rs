@@ -4,41 +4,92 @@ use std::{net::SocketAddr, sync::Arc};
 
 use ipnet::IpNet;
 use lb_config::{
-    ClientAuth, DesyncMitigation, HttpAttributes, HttpListener, ListenerTls, XffProcessing,
+    ClientAuth, DesyncMitigation, HttpAttributes, HttpListener, TlsListener, XffProcessing,
 };
 use lb_http::{
     connection::ServerOptions,
     desync,
     forwarded::{ForwardedPolicy, Processing},
 };
-use lb_proxy::{ClientTimeouts, Listener, ListenerAttributes};
-use lb_rules::{Index, sticky::SameSite};
-use rustls::ServerConfig;
+use lb_proxy::{
+    CertificateHeaders, ClientTimeouts, Listener, ListenerAttributes, ListenerProtocol,
+};
+use lb_rules::{Action, Index, ListenerEnd, RuleSet, sticky::SameSite};
 
-use crate::{certificates, unservable::Unservable};
+use crate::{certificates, tickets::Tickets, unservable::Unservable};
 
 /// What the proxy makes of a listener; an error for each setting that it cannot serve. `is_logged` says whether
 /// its requests are logged anywhere.
 pub(crate) fn prepare(
     listener: &HttpListener,
     is_logged: bool,
+    tickets: &Tickets,
 ) -> Result<Listener, Vec<Unservable>> {
     let mut reasons = Vec::new();
     let address = address(listener.address, listener.port).map_err(|reason| reasons.push(reason));
     let rules = rules(listener).map_err(|reason| reasons.push(reason));
     let http2 = listener.attributes.http2;
-    let tls = listener.tls.as_ref().map(|tls| server_config(tls, http2)).transpose();
-    let tls = tls.map_err(|reason| reasons.push(reason));
+    let alpn = if http2 { ["h2", "http/1.1"].as_slice() } else { &["http/1.1"] };
+    let of_listener = |tls| certificates::of_listener(&listener.name, tls, alpn, tickets);
+    let tls = listener.tls.as_ref().map(of_listener).transpose();
+    let tls = tls.map_err(|error| reasons.push(error.to_string()));
     let (Ok(address), Ok(rules), Ok(tls), []) = (address, rules, tls, reasons.as_slice()) else {
         let named = |reason| Unservable::Listener { name: listener.name.clone(), reason };
         return Err(reasons.into_iter().map(named).collect());
     };
+    let (tls, certificates) = tls.unzip();
+    let client_auth = listener.tls.as_ref().map(|tls| &tls.client_auth);
     Ok(Listener {
         name: listener.name.clone(),
         address,
         rules: Arc::new(rules),
         tls,
-        attributes: attributes(&listener.attributes, is_logged),
+        certificates,
+        attributes: ListenerAttributes {
+            certificate_headers: match client_auth {
+                None | Some(ClientAuth::Off) => CertificateHeaders::None,
+                Some(ClientAuth::Verify { .. }) => CertificateHeaders::Verified,
+                Some(ClientAuth::Passthrough) => CertificateHeaders::Passthrough,
+            },
+            ..attributes(&listener.attributes, is_logged)
+        },
+        same_site: SameSite::default(),
+    })
+}
+
+/// The same of a listener of TLS.
+pub(crate) fn prepare_tls(
+    listener: &TlsListener,
+    is_logged: bool,
+    tickets: &Tickets,
+) -> Result<Listener, Vec<Unservable>> {
+    let mut reasons = Vec::new();
+    let address = address(listener.address, listener.port).map_err(|reason| reasons.push(reason));
+    let tls = &listener.tls;
+    let config = certificates::of_listener(&listener.name, tls, &tls.alpn, tickets);
+    let config = config.map_err(|error| reasons.push(error.to_string()));
+    let end = ListenerEnd { protocol: lb_rules::Protocol::Https, port: listener.port };
+    let rules = RuleSet::new(Vec::new(), Action::forward(&listener.target_group), end);
+    let rules = rules.ok().and_then(|rules| Index::new(rules).ok());
+    let (Ok(address), Ok((config, _)), Some(rules)) = (address, config, rules) else {
+        let named = |reason| Unservable::Listener { name: listener.name.clone(), reason };
+        return Err(reasons.into_iter().map(named).collect());
+    };
+    let timeouts = ClientTimeouts { idle: listener.idle_timeout, ..ClientTimeouts::default() };
+    Ok(Listener {
+        name: listener.name.clone(),
+        address,
+        rules: Arc::new(rules),
+        tls: Some(config),
+        certificates: None,
+        attributes: ListenerAttributes {
+            protocol: ListenerProtocol::Tcp,
+            http2: false,
+            access_log: is_logged,
+            proxy_protocol_sources: listener.trusted_proxies.clone(),
+            timeouts,
+            ..ListenerAttributes::default()
+        },
         same_site: SameSite::default(),
     })
 }
@@ -60,15 +111,6 @@ pub(crate) fn rules(listener: &HttpListener) -> Result<Index, String> {
     Index::new(rules).map_err(|error| format!("its rules do not compile: {error}"))
 }
 
-fn server_config(tls: &ListenerTls, http2: bool) -> Result<Arc<ServerConfig>, String> {
-    if tls.client_auth != ClientAuth::Off {
-        return Err("this version asks clients for no certificates: remove `tls.client_auth`, or \
-                    set it to off"
-            .to_owned());
-    }
-    certificates::of_listener(tls, http2).map_err(|error| error.to_string())
-}
-
 pub(crate) fn attributes(attributes: &HttpAttributes, access_log: bool) -> ListenerAttributes {
     let desync_mitigation = match attributes.desync_mitigation {
         DesyncMitigation::Monitor => desync::DesyncMitigation::Monitor,
@@ -81,6 +123,7 @@ pub(crate) fn attributes(attributes: &HttpAttributes, access_log: bool) -> Liste
         XffProcessing::Remove => Processing::Remove,
     };
     ListenerAttributes {
+        protocol: ListenerProtocol::Http,
         http: ServerOptions { desync_mitigation, ..ServerOptions::default() },
         forwarded: ForwardedPolicy {
             x_forwarded_for,
@@ -90,6 +133,7 @@ pub(crate) fn attributes(attributes: &HttpAttributes, access_log: bool) -> Liste
         drop_invalid_header_fields: attributes.drop_invalid_header_fields,
         preserve_host_header: attributes.preserve_host_header,
         trace_id: true,
+        certificate_headers: CertificateHeaders::None,
         http2: attributes.http2,
         access_log,
         proxy_protocol_sources: attributes.trusted_proxies.clone(),

@@ -36,7 +36,7 @@ pub struct ListenerState {
     pub name: String,
     /// Where it listens.
     pub address: SocketAddr,
-    /// `http` or `https`.
+    /// `http`, `https` or `tls`.
     pub protocol: &'static str,
 }
 

@@ -21,6 +21,7 @@ use crate::{
     snapshot::Prepared,
     source::{Load, Source},
     supervisor::Supervisor,
+    tickets::Tickets,
     unservable::{LoadError, Unservable, UnservableConfig},
 };
 
@@ -34,7 +35,7 @@ const SERVED_INTERVAL: Duration = Duration::from_secs(1);
 const EXPIRY_INTERVAL: Duration = Duration::from_hours(24);
 
 /// Why a file without such listeners is refused.
-const NOTHING: &str = "there is no listener of http or https: add one under `listeners`";
+const NOTHING: &str = "there is no listener of http, https or tls: add one under `listeners`";
 
 /// What does not change while the process runs.
 #[derive(Clone)]
@@ -148,6 +149,7 @@ pub struct Service {
     pub(crate) prepared: Prepared,
     pub(crate) states: TargetStates,
     sticky_keys: Keys,
+    tickets: Tickets,
     pub(crate) log: AccessLog,
     /// What was read for what is served.
     pub(crate) reading: Reading,
@@ -178,7 +180,8 @@ impl Service {
                 (reading, Some(agent), TargetStates::Told(HashMap::new()))
             }
         };
-        let prepared = read(&reader, &reading, &options).await?;
+        let tickets = Tickets::default();
+        let prepared = read(&reader, &reading, &options, &tickets).await?;
         let mut key = [0; 32];
         let random = aws_lc_rs::default_provider().secure_random;
         random.fill(&mut key).map_err(|_| ServiceError::Random)?;
@@ -207,6 +210,7 @@ impl Service {
             prepared,
             states,
             sticky_keys,
+            tickets,
             log,
             reading,
             agent,
@@ -306,7 +310,7 @@ impl Service {
     }
 
     async fn take_over(&mut self, reading: Reading) -> Result<(), ServiceError> {
-        let prepared = read(&self.reader, &reading, &self.options).await?;
+        let prepared = read(&self.reader, &reading, &self.options, &self.tickets).await?;
         let opens_logs = prepared.logs() != self.prepared.logs();
         if opens_logs {
             let opened = self.log.open(prepared.logs().clone()).await;
@@ -353,14 +357,15 @@ async fn read(
     reader: &FileReader,
     reading: &Reading,
     options: &ServiceOptions,
+    tickets: &Tickets,
 ) -> Result<Prepared, ServiceError> {
     let Reading { name: file, load: Some(load), must_serve } = reading.clone() else {
         return Ok(Prepared::default());
     };
-    let access_log = options.access_log.clone();
+    let (access_log, tickets) = (options.access_log.clone(), tickets.clone());
     let job = move || -> Result<Prepared, LoadError> {
         let config = load()?;
-        let mut prepared = Prepared::new(&config, access_log.as_ref());
+        let mut prepared = Prepared::new(&config, access_log.as_ref(), &tickets);
         if must_serve && config.proxied_listeners().next().is_none() {
             let mut parts = prepared.err().unwrap_or_default();
             parts.push(Unservable::Whole(NOTHING.to_owned()));

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use lb_config::plural::counted;
-use lb_proxy::{Counter, StopReport};
+use lb_proxy::{Counter, ListenerProtocol, StopReport};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -74,7 +74,11 @@ impl Service {
         let listeners = self.prepared.listeners().iter().map(|listener| ListenerState {
             name: listener.name.clone(),
             address: listener.address,
-            protocol: if listener.tls.is_some() { "https" } else { "http" },
+            protocol: match (listener.attributes.protocol, &listener.tls) {
+                (ListenerProtocol::Tcp, _) => "tls",
+                (ListenerProtocol::Http, Some(_)) => "https",
+                (ListenerProtocol::Http, None) => "http",
+            },
         });
         let groups = self.prepared.checked_groups().map(|(group, checks)| {
             let is_healthy = |target: &_| is_healthy(&self.states, target);

@@ -16,6 +16,7 @@ use crate::{
     access_log::{Destinations, LogDestination, LogFile},
     groups::{self, PreparedGroup},
     listeners,
+    tickets::Tickets,
     unservable::Unservable,
 };
 
@@ -32,9 +33,10 @@ pub struct Prepared {
 impl Prepared {
     /// Reads certificates and compiles rules. `access_log` is for listeners without a log of their own. The
     /// error has everything that this version cannot serve.
-    pub fn new(
+    pub(crate) fn new(
         config: &Config,
         access_log: Option<&LogDestination>,
+        tickets: &Tickets,
     ) -> Result<Self, Vec<Unservable>> {
         let mut faults = foreign_parts(config);
         let mut served = Vec::new();
@@ -42,11 +44,19 @@ impl Prepared {
         for listener in &config.http_listeners {
             let own = listener.attributes.access_log.as_ref();
             if let Some(log) = own {
-                let destination =
-                    LogDestination { file: LogFile::Path(log.file.clone()), format: log.format };
-                of_listeners.insert(listener.name.as_str().into(), destination);
+                of_listeners.insert(listener.name.as_str().into(), destination(log));
             }
-            match listeners::prepare(listener, own.is_some() || access_log.is_some()) {
+            match listeners::prepare(listener, own.is_some() || access_log.is_some(), tickets) {
+                Ok(listener) => served.push(listener),
+                Err(reasons) => faults.extend(reasons),
+            }
+        }
+        for listener in &config.tls_listeners {
+            let own = listener.access_log.as_ref();
+            if let Some(log) = own {
+                of_listeners.insert(listener.name.as_str().into(), destination(log));
+            }
+            match listeners::prepare_tls(listener, own.is_some() || access_log.is_some(), tickets) {
                 Ok(listener) => served.push(listener),
                 Err(reasons) => faults.extend(reasons),
             }
@@ -61,6 +71,7 @@ impl Prepared {
         if !faults.is_empty() {
             return Err(faults);
         }
+        tickets.retain(|name| config.proxied_listeners().any(|listener| listener == name));
         let logs = Destinations { default: access_log.cloned(), of_listeners };
         Ok(Self { listeners: served, groups: prepared, logs, certificates: certificates(config) })
     }
@@ -123,9 +134,14 @@ impl Prepared {
     }
 }
 
+fn destination(log: &lb_config::AccessLog) -> LogDestination {
+    LogDestination { file: LogFile::Path(log.file.clone()), format: log.format }
+}
+
 /// When the certificates of all listeners end.
 fn certificates(config: &Config) -> BTreeMap<PathBuf, u64> {
-    let tls = config.http_listeners.iter().filter_map(|listener| listener.tls.as_ref());
+    let https = config.http_listeners.iter().filter_map(|listener| listener.tls.as_ref());
+    let tls = https.chain(config.tls_listeners.iter().map(|listener| &listener.tls));
     let files = tls.flat_map(|tls| &tls.certificates).map(|files| &files.certificate);
     files.filter_map(|file| Some((file.clone(), certificate_end(file).ok()?))).collect()
 }
@@ -152,12 +168,5 @@ fn foreign_parts(config: &Config) -> Vec<Unservable> {
         name: group.name.to_string(),
         reason: of_packets.to_owned(),
     });
-    let tls = config.tls_listeners.iter().map(|listener| Unservable::Listener {
-        name: listener.name.clone(),
-        reason:
-            "this version serves no listeners of tls: use `protocol: https`, or let the targets \
-                 end TLS behind a listener of tcp"
-                .to_owned(),
-    });
-    tls.chain(listeners).chain(groups).collect()
+    listeners.chain(groups).collect()
 }

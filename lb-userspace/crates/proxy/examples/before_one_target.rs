@@ -47,6 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             address: address.parse()?,
             rules: Arc::new(Index::new(rules)?),
             tls: None,
+            certificates: None,
             attributes: ListenerAttributes::default(),
             same_site: SameSite::Lax,
         }],

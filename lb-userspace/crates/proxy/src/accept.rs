@@ -8,25 +8,27 @@ use std::{
     rc::Rc,
     sync::Arc,
     task::{Poll, Waker},
-    time::Duration,
+    time::{Duration, Instant, SystemTime},
 };
 
 use lb_http::forwarded::Source;
 use tokio::{
     net::{TcpListener, TcpStream},
     task::spawn_local,
-    time::{sleep, timeout},
+    time::sleep,
 };
-use tokio_rustls::{TlsAcceptor, TlsStream};
 
 use crate::{
-    access_log::TlsDetails,
+    attributes::ListenerProtocol,
+    client_certificate::certificate_fields,
     counters::Counter,
+    handshake::encrypt,
     http1_server::serve_http1,
     http2_server::serve_http2,
     preamble::{begins_http2, read_proxy_header},
     record::ConnectionInfo,
     stream::Stream,
+    tls_forward::{forward_connection, log_failed_handshake},
     worker_state::{ListenerView, OpenConnection, Worker},
 };
 
@@ -122,6 +124,7 @@ async fn serve(
     mut stream: TcpStream,
     client: SocketAddr,
 ) -> io::Result<()> {
+    let accepted = SystemTime::now();
     stream.set_nodelay(true)?;
     let local = stream.local_addr()?;
     let sources = &listener.listener.config.attributes.proxy_protocol_sources;
@@ -138,80 +141,35 @@ async fn serve(
     if speaks_http2 && listener.listener.config.tls.is_none() {
         is_http2 = begins_http2(open, &listener, &stream).await?;
     }
-    let (stream, tls) = encrypt(open, &listener, stream).await?;
+    let begin = Instant::now();
+    let handshake = encrypt(open, &listener, stream).await;
+    let is_tcp = listener.listener.config.attributes.protocol == ListenerProtocol::Tcp;
+    if handshake.is_err() && is_tcp {
+        log_failed_handshake(open, &listener, accepted, client, local);
+    }
+    let (stream, tls) = handshake?;
+    let certificate = certificate_fields(&listener, &stream);
     if let Stream::Tls(stream) = &stream {
         is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     }
     let scheme = listener.listener.scheme;
+    let handshake = tls.is_some().then(|| begin.elapsed());
     let connection = ConnectionInfo {
+        accepted,
+        handshake,
         client,
         local,
         default_host: local.to_string(),
         source: Source::new(client, scheme, local.port()),
         tls,
+        certificate,
     };
-    if is_http2 {
+    if is_tcp {
+        forward_connection(open, listener, &connection, stream).await;
+    } else if is_http2 {
         serve_http2(open, listener, Rc::new(connection), stream).await;
     } else {
         serve_http1(open, listener, &connection, stream).await;
     }
     Ok(())
-}
-
-/// Brings a connection through its TLS handshake, where the listener has TLS.
-async fn encrypt(
-    open: &OpenConnection,
-    listener: &ListenerView,
-    stream: TcpStream,
-) -> io::Result<(Stream, Option<TlsDetails>)> {
-    let Some(config) = &listener.listener.config.tls else {
-        return Ok((Stream::Plain(stream), None));
-    };
-    let limit = listener.listener.config.attributes.timeouts.handshake;
-    let acceptor = TlsAcceptor::from(Arc::clone(config));
-    let handshake = async {
-        let handshake = Handshake::begin(&open.worker).await;
-        let stream = acceptor.accept(stream).await;
-        drop(handshake);
-        stream
-    };
-    let result = timeout(limit, handshake).await.unwrap_or_else(|_| {
-        Err(io::Error::new(io::ErrorKind::TimedOut, "no TLS handshake within its time"))
-    });
-    let stream = result.inspect_err(|_| {
-        listener.counters.add(Counter::ClientTlsErrors, 1);
-        open.worker.counters.total.add(Counter::ClientTlsErrors, 1);
-    })?;
-    let (_, session) = stream.get_ref();
-    let details = TlsDetails {
-        cipher: session
-            .negotiated_cipher_suite()
-            .and_then(|suite| suite.suite().as_str())
-            .unwrap_or("-"),
-        protocol: match session.protocol_version() {
-            Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
-            Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
-            _ => "-",
-        },
-        server_name: session.server_name().map(str::to_owned),
-    };
-    Ok((Stream::Tls(Box::new(TlsStream::Server(stream))), Some(details)))
-}
-
-/// One of the handshakes that a worker makes at a time.
-struct Handshake(Rc<Worker>);
-
-impl Handshake {
-    async fn begin(worker: &Rc<Worker>) -> Self {
-        while !worker.begin_handshake() {
-            sleep(PAUSE).await;
-        }
-        Self(Rc::clone(worker))
-    }
-}
-
-impl Drop for Handshake {
-    fn drop(&mut self) {
-        self.0.end_handshake();
-    }
 }

@@ -117,8 +117,12 @@ pub struct TlsDetails {
     pub cipher: &'static str,
     /// `TLSv1.3` or the like.
     pub protocol: &'static str,
+    /// Name of the key exchange.
+    pub named_group: &'static str,
     /// The server name that the client asked for.
     pub server_name: Option<String>,
+    /// The protocol that was agreed on (ALPN).
+    pub alpn: Option<String>,
 }
 
 /// The rule of a request.
@@ -171,7 +175,7 @@ fn severity_name(severity: Severity) -> &'static str {
 }
 
 /// A time in UTC with microseconds (ISO 8601).
-fn timestamp(time: SystemTime) -> String {
+pub(crate) fn timestamp(time: SystemTime) -> String {
     jiff::Timestamp::try_from(time).map_or_else(|_| "-".to_owned(), |time| format!("{time:.6}"))
 }
 
@@ -203,7 +207,9 @@ fn example() -> AccessEvent {
         tls: Some(TlsDetails {
             cipher: "TLS_AES_128_GCM_SHA256",
             protocol: "TLSv1.3",
+            named_group: "X25519",
             server_name: Some("shop.example".to_owned()),
+            alpn: None,
         }),
         trace_id: Some("Root=1-a-b".to_owned()),
         rule: MatchedRule::Rule { name: "orders".into(), priority: 10 },

@@ -6,10 +6,24 @@ use std::time::Duration;
 use ipnet::IpNet;
 use lb_http::{connection::ServerOptions, forwarded::ForwardedPolicy};
 
+/// What targets are told of certificates of clients. Whether clients need one is said by the TLS of the listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CertificateHeaders {
+    /// Nothing.
+    #[default]
+    None,
+    /// Subject, issuer, serial number, validity and the certificate itself, which was verified.
+    Verified,
+    /// The whole chain, which was not verified.
+    Passthrough,
+}
+
 /// Attributes of a listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one attribute of ELB's")]
 pub struct ListenerAttributes {
+    /// What clients speak.
+    pub protocol: ListenerProtocol,
     /// Bounds of requests, `desync_mitigation`, and what becomes of unusual paths.
     pub http: ServerOptions,
     /// Who has asked: `xff_header_processing`, `xff_client_port`, `Forwarded`.
@@ -20,6 +34,8 @@ pub struct ListenerAttributes {
     pub preserve_host_header: bool,
     /// Whether targets get a trace identifier.
     pub trace_id: bool,
+    /// What targets are told of certificates of clients.
+    pub certificate_headers: CertificateHeaders,
     /// Whether HTTP/2 is served: by ALPN with TLS, by its preface in clear.
     pub http2: bool,
     /// Whether requests are logged.
@@ -33,11 +49,13 @@ pub struct ListenerAttributes {
 impl Default for ListenerAttributes {
     fn default() -> Self {
         Self {
+            protocol: ListenerProtocol::Http,
             http: ServerOptions::default(),
             forwarded: ForwardedPolicy::default(),
             drop_invalid_header_fields: false,
             preserve_host_header: false,
             trace_id: true,
+            certificate_headers: CertificateHeaders::None,
             http2: true,
             access_log: true,
             proxy_protocol_sources: Vec::new(),
@@ -89,6 +107,18 @@ pub enum TargetProtocol {
     Http2,
     /// gRPC over HTTP/2.
     Grpc,
+    /// Bytes of one client's connection each.
+    Tcp,
+}
+
+/// What clients speak, inside of TLS where the listener has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ListenerProtocol {
+    /// HTTP: requests go to the targets that rules say.
+    #[default]
+    Http,
+    /// Bytes of any protocol, which go to the group of the default action.
+    Tcp,
 }
 
 /// Attributes of a target group, beside those of the choice of a target.

@@ -184,6 +184,11 @@ impl CompiledListener {
         })
     }
 
+    /// What is done where no rule matches.
+    pub(crate) const fn default_action(&self) -> &CompiledAction {
+        &self.default_rule.action
+    }
+
     /// The compiled form of what the index has found.
     pub(crate) fn rule(&self, found: Match<'_>) -> &CompiledRule {
         match found {
@@ -281,6 +286,7 @@ mod tests {
             address: address.parse().unwrap(),
             rules: Arc::new(Index::new(rules).unwrap()),
             tls: None,
+            certificates: None,
             attributes: ListenerAttributes::default(),
             same_site: SameSite::Lax,
         }

@@ -51,7 +51,9 @@ async fn open(group: &Group, address: SocketAddr, header: &[u8]) -> Result<Strea
         Failure::TargetTlsFailed
     })?;
     let chosen = stream.get_ref().1.alpn_protocol();
-    if group.attributes.protocol != TargetProtocol::Http1 && chosen != Some(b"h2") {
+    let needs_http2 =
+        matches!(group.attributes.protocol, TargetProtocol::Http2 | TargetProtocol::Grpc);
+    if needs_http2 && chosen != Some(b"h2") {
         tracing::debug!(group = group.name, target = %address,
             "a target does not choose HTTP/2 in its TLS handshake");
         return Err(Failure::TargetProtocolError);

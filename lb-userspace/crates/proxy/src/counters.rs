@@ -53,9 +53,9 @@ counters! {
     Requests = "requests";
     /// Rules whose conditions were tried.
     RuleEvaluations = "rule_evaluations";
-    /// Bytes of requests.
+    /// Bytes of requests, and of connections of listeners of TLS.
     ReceivedBytes = "received_bytes";
-    /// Bytes of responses.
+    /// Bytes of responses, and to clients of listeners of TLS.
     SentBytes = "sent_bytes";
     /// Responses 3xx of the proxy itself.
     Elb3xx = "elb_3xx";
@@ -95,6 +95,8 @@ counters! {
     FailOpenRequests = "fail_open_requests";
     /// Requests that did not comply, and were normalised or passed.
     NonCompliantRequests = "non_compliant_requests";
+    /// Connections of listeners of TLS that went to a target.
+    TlsConnections = "tls_connections";
     /// Tunnels, such as WebSockets.
     Tunnels = "tunnels";
     /// Lines of the access log that were lost because nobody took them in time.

@@ -50,6 +50,7 @@ pub(crate) fn write_request<C: ClientSide>(
         source: &context.connection.source,
         forwarded: attributes.forwarded,
         trace_id: record.trace_id.as_ref(),
+        certificate: context.connection.certificate.as_ref(),
         edits: &forwarding.rule.request,
         preserve_host: attributes.preserve_host_header,
         drop_invalid_fields: attributes.drop_invalid_header_fields,

@@ -52,6 +52,9 @@ failures! {
     ClientWriteTimeout = "client_write_timeout", 460;
     /// `X-Forwarded-For` has more than 30 addresses.
     TooManyForwardedAddresses = "too_many_forwarded_addresses", 463;
+    /// The connection's certificate is not for this host, and another one of the listener is: the client has used the
+    /// connection of another host (RFC 9110, section 15.5.20).
+    MisdirectedRequest = "misdirected_request", 421;
     /// A transform of the rule gives a URL or host that cannot be sent.
     RewriteFailed = "rewrite_failed", 500;
     /// A redirect leads to the URL of the request, or to one that cannot be sent.
@@ -148,8 +151,8 @@ mod tests {
     }
 
     #[test]
-    fn status_codes_are_those_of_application_load_balancer() {
-        let known = [408, 460, 463, 464, 500, 502, 503, 504];
+    fn status_codes_are_those_of_application_load_balancer_and_421() {
+        let known = [408, 421, 460, 463, 464, 500, 502, 503, 504];
         for failure in Failure::ALL {
             assert!(known.contains(&failure.status()), "{failure:?}");
         }

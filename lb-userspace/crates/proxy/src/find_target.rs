@@ -7,7 +7,7 @@ use std::{
     pin::pin,
     rc::Rc,
     sync::Arc,
-    task::Poll,
+    task::{Context, Poll},
     time::Instant,
 };
 
@@ -15,7 +15,6 @@ use lb_rules::choice::Outcome;
 
 use crate::{
     attributes::TargetProtocol,
-    client_side::ClientSide,
     connect::{connect, connect_http2},
     counters::{Counter, CounterSet},
     failure::Failure,
@@ -45,12 +44,17 @@ pub(crate) struct Search<'request> {
     pub(crate) header: &'request [u8],
     /// The target of the client's session.
     pub(crate) kept: Option<SocketAddr>,
+    /// The target that failed last: another one is asked, if there is any.
+    pub(crate) failed: Option<SocketAddr>,
 }
 
-/// Finds a target and a connection to it.
-pub(crate) async fn find_target<C: ClientSide>(
+/// How often another target than the one that failed is asked for.
+const CHOICES_MAX: usize = 4;
+
+/// Finds a target and a connection to it. `poll_gone` says whether the client leaves while it waits.
+pub(crate) async fn find_target(
     search: &mut Search<'_>,
-    client: &mut C,
+    poll_gone: &mut impl FnMut(&mut Context<'_>) -> Poll<()>,
     timer: &mut Timer,
     record: &mut Record,
 ) -> Result<Attempt, Failure> {
@@ -63,40 +67,60 @@ pub(crate) async fn find_target<C: ClientSide>(
             }
             record.retries += 1;
         }
-        let outstanding = choose(search, client, timer).await?;
+        let outstanding = choose(search, poll_gone, timer).await?;
         let address = outstanding.address();
         record.target = Some(address);
-        record.target_counters = Some(Arc::clone(outstanding.counters()));
+        record.target_counters = Some(outstanding.counters());
         match open(group, config, address, search.header).await {
             Ok(target) => return Ok(Attempt { target, outstanding }),
             Err(error) => {
                 outstanding.set_outcome(Outcome::ConnectFailure);
-                count_failure(outstanding.counters(), error);
+                count_failure(&outstanding.counters(), error);
                 failure = error;
+                search.failed = Some(address);
             }
         }
     }
     Err(failure)
 }
 
+/// Chooses a target, another one than `failed` if there is any; `None`: all are at their limit.
+pub(crate) fn choose_once(
+    group: &Rc<WorkerGroup>,
+    kept: Option<SocketAddr>,
+    failed: Option<SocketAddr>,
+) -> Option<Result<Outstanding, Failure>> {
+    let mut chosen = None;
+    let choices = if failed.is_some() { CHOICES_MAX } else { 1 };
+    for _ in 0..choices {
+        match group.choose(kept, fastrand::u64(..), Instant::now()) {
+            Chosen::Target { started, fail_open } => {
+                let is_other = Some(started.address) != failed;
+                let outstanding = Outstanding::new(Rc::clone(group), started);
+                chosen = Some((outstanding, fail_open));
+                if is_other {
+                    break;
+                }
+            }
+            Chosen::Full => break,
+            Chosen::NoTarget => return Some(Err(Failure::NoTarget)),
+        }
+    }
+    let (outstanding, fail_open) = chosen?;
+    if fail_open {
+        group.counters.add(Counter::FailOpenRequests, 1);
+    }
+    Some(Ok(outstanding))
+}
+
 /// Chooses a target. While all are at their limit the request waits.
-async fn choose<C: ClientSide>(
+async fn choose(
     search: &mut Search<'_>,
-    client: &mut C,
+    poll_gone: &mut impl FnMut(&mut Context<'_>) -> Poll<()>,
     timer: &mut Timer,
 ) -> Result<Outstanding, Failure> {
     let group = search.group;
-    let mut try_once = || match group.choose(search.kept.take(), fastrand::u64(..), Instant::now())
-    {
-        Chosen::Target { started, fail_open } => {
-            if fail_open {
-                group.counters.add(Counter::FailOpenRequests, 1);
-            }
-            Some(Ok(Outstanding::new(Rc::clone(group), started)))
-        }
-        Chosen::Full => None,
-        Chosen::NoTarget => Some(Err(Failure::NoTarget)),
-    };
+    let mut try_once = || choose_once(group, search.kept.take(), search.failed);
     if let Some(result) = try_once() {
         return result;
     }
@@ -112,7 +136,7 @@ async fn choose<C: ClientSide>(
             return result;
         }
         poll_fn(|cx| {
-            if client.poll_gone(cx).is_ready() {
+            if poll_gone(cx).is_ready() {
                 return Poll::Ready(Err(Failure::ClientClosed));
             }
             if freed.as_mut().poll(cx).is_ready() {
@@ -131,11 +155,14 @@ async fn open(
     address: SocketAddr,
     header: &[u8],
 ) -> Result<TargetSide, Failure> {
-    if config.attributes.protocol != TargetProtocol::Http1 {
+    let protocol = config.attributes.protocol;
+    if matches!(protocol, TargetProtocol::Http2 | TargetProtocol::Grpc) {
         let slot = open_stream(group, config, address, header).await?;
         return Ok(TargetSide::Http2(Box::new(Http2Target::new(slot))));
     }
-    if let Some(connection) = group.take_idle(address, Instant::now()) {
+    if protocol == TargetProtocol::Http1
+        && let Some(connection) = group.take_idle(address, Instant::now())
+    {
         group.counters.add(Counter::ReusedTargetConnections, 1);
         return Ok(TargetSide::Http1(connection));
     }
@@ -188,7 +215,7 @@ pub(crate) async fn open_stream(
     }
 }
 
-fn count_failure(counters: &CounterSet, failure: Failure) {
+pub(crate) fn count_failure(counters: &CounterSet, failure: Failure) {
     let is_tls = failure == Failure::TargetTlsFailed;
     let counter = if is_tls { Counter::TargetTlsErrors } else { Counter::TargetConnectionErrors };
     counters.add(counter, 1);

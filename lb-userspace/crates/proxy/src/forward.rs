@@ -1,7 +1,12 @@
 //! A request that goes to a target: group and target are chosen, a connection is found or made, and request and
 //! response are passed on.
 
-use std::{future::poll_fn, rc::Rc, task::Poll, time::Instant};
+use std::{
+    future::poll_fn,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Instant,
+};
 
 use lb_rules::choice::Outcome;
 
@@ -52,8 +57,10 @@ pub(crate) async fn forward<C: ClientSide>(
     let version = config.attributes.proxy_protocol;
     let header = proxy_protocol::write(version, connection.client, connection.local);
     let kept = sticky.kept_target();
-    let mut search = Search { group: &group, config: &config, header: &header, kept };
-    let mut attempt = find_target(&mut search, client, timer, record).await?;
+    let mut search = Search { group: &group, config: &config, header: &header, kept, failed: None };
+    let mut attempt =
+        find_target(&mut search, &mut |cx: &mut Context<'_>| client.poll_gone(cx), timer, record)
+            .await?;
     let to = Destination { group: &group, config: &config, header: &header, sticky: &sticky };
     let result = exchange(forwarding, &to, &mut attempt, client, timer, record).await;
     if let Err(failure) = result {
@@ -95,12 +102,13 @@ async fn exchange<C: ClientSide>(
     let timeouts =
         RequestTimeouts::new(&attributes.timeouts, limits, record.created()).until(deadline);
     write_request(forwarding, client, &mut attempt.target, record)?;
-    let address = attempt.target.address();
     let outstanding = &attempt.outstanding;
     let mut exchange = Exchange::new(client, &mut attempt.target);
     await_head(&mut exchange, &timeouts, forwarding, to, outstanding, timer, record).await?;
     let head = exchange.target.head();
     let status = head.status();
+    // Another target may have been asked than the first one.
+    let address = outstanding.address();
     let edits = to.sticky.edits(&forwarding.rule.response, address, head);
     let edits = edits.map_err(|_| Failure::Internal)?;
     exchange.write_response(edits.as_ref().unwrap_or(&forwarding.rule.response))?;
@@ -112,7 +120,7 @@ async fn exchange<C: ClientSide>(
         let target = exchange.target.tunnel().ok_or(Failure::Internal)?;
         let client = exchange.client.tunnel().ok_or(Failure::Internal)?;
         let idle = attributes.timeouts.tunnel;
-        return tunnel::run(client, target, timer, idle, outstanding).await;
+        return tunnel::run(client, target, timer, idle, outstanding, |_, _| {}).await.map(drop);
     }
     await_rest(&mut exchange, &timeouts, answered, outstanding, timer).await
 }
@@ -148,7 +156,7 @@ async fn await_head<C: ClientSide>(
         })
         .await;
         let Err(failure) = result else { break };
-        repeat(exchange, failure, forwarding, to, record).await?;
+        repeat(exchange, failure, forwarding, to, outstanding, record).await?;
     }
     exchange.target.forget_sent();
     Ok(())

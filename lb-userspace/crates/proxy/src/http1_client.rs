@@ -132,10 +132,7 @@ impl Http1Client {
     /// A response was cut: where its end is the end of the connection, the client must see a reset instead.
     pub(crate) fn cut(&self) {
         if self.ends_by_close {
-            let socket = socket2::SockRef::from(self.wire.stream().tcp());
-            if let Err(error) = socket.set_linger(Some(std::time::Duration::ZERO)) {
-                tracing::debug!(%error, "a connection of a client could not be reset");
-            }
+            self.wire.stream().reset_on_close();
         }
     }
 

@@ -8,9 +8,11 @@ mod accept;
 mod access_log;
 mod attributes;
 mod buffer;
+mod client_certificate;
 mod client_side;
 mod compiled;
 mod connect;
+mod connection_log;
 mod counters;
 mod destination;
 mod exchange;
@@ -20,6 +22,7 @@ mod forward;
 mod group;
 mod group_loads;
 mod grpc;
+mod handshake;
 mod http1_client;
 mod http1_server;
 mod http2_client;
@@ -29,6 +32,7 @@ mod http2_server;
 mod http2_target;
 mod listening;
 mod live_requests;
+mod log_event;
 mod outstanding;
 mod pool;
 mod preamble;
@@ -48,6 +52,7 @@ mod stream;
 mod target_connection;
 mod target_side;
 mod timer;
+mod tls_forward;
 mod tunnel;
 mod wire;
 mod worker;
@@ -57,14 +62,16 @@ pub use access_log::{
     AccessEvent, ActionKind, MatchedRule, RequestKind, StageTimes, TlsDetails, alb_line, json_line,
 };
 pub use attributes::{
-    ClientTimeouts, GroupAttributes, ListenerAttributes, ProxyProtocol, TargetProtocol,
-    TargetStickiness,
+    CertificateHeaders, ClientTimeouts, GroupAttributes, ListenerAttributes, ListenerProtocol,
+    ProxyProtocol, TargetProtocol, TargetStickiness,
 };
 pub use compiled::SnapshotError;
+pub use connection_log::{ConnectionEvent, connection_json_line, nlb_line};
 pub use counters::{BUCKETS, Counter, Metrics, MetricsReader, Sums};
 pub use failure::Failure;
 pub use lb_rules::choice;
+pub use log_event::LogEvent;
 pub use proxy::{Proxy, ProxyError, ProxyOptions};
-pub use server_names::{CertificateSet, server_config, server_config_of};
+pub use server_names::{CertificateSet, ClientCertificates, server_config, server_config_of};
 pub use snapshot::{Group, Listener, Snapshot, Target, TargetTls};
 pub use worker::StopReport;

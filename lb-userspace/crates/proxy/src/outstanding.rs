@@ -1,7 +1,7 @@
 //! A request that a target has, until it ends: what it is counted for, and when it is cut.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     net::SocketAddr,
     rc::Rc,
     sync::Arc,
@@ -19,23 +19,24 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Outstanding {
     group: Rc<WorkerGroup>,
-    started: StartedRequest,
+    started: RefCell<StartedRequest>,
     outcome: Cell<Outcome>,
 }
 
 impl Outstanding {
     pub(crate) fn new(group: Rc<WorkerGroup>, started: StartedRequest) -> Self {
-        Self { group, started, outcome: Cell::new(Outcome::Cancelled) }
+        let (started, outcome) = (RefCell::new(started), Cell::new(Outcome::Cancelled));
+        Self { group, started, outcome }
     }
 
     /// The target.
     pub(crate) fn address(&self) -> SocketAddr {
-        self.started.address
+        self.started.borrow().address
     }
 
     /// What is counted of the target.
-    pub(crate) fn counters(&self) -> &Arc<CounterSet> {
-        &self.started.counters
+    pub(crate) fn counters(&self) -> Arc<CounterSet> {
+        Arc::clone(&self.started.borrow().counters)
     }
 
     /// How it has ended.
@@ -43,15 +44,22 @@ impl Outstanding {
         self.outcome.set(outcome);
     }
 
+    /// The target of another request has this one now, and the other way round: when the other one is dropped, the
+    /// target before is accounted for with its outcome.
+    pub(crate) fn swap(&self, other: &Self) {
+        self.started.swap(&other.started);
+        self.outcome.swap(&other.outcome);
+    }
+
     /// Whether the deregistration delay of the target is over.
     pub(crate) fn poll_cut(&self, cx: &Context<'_>) -> Poll<()> {
-        self.started.cut.poll(cx)
+        self.started.borrow().cut.poll(cx)
     }
 }
 
 impl Drop for Outstanding {
     fn drop(&mut self) {
-        let StartedRequest { address, counter, slot, .. } = &self.started;
+        let StartedRequest { address, counter, slot, .. } = self.started.get_mut();
         release(counter);
         self.group.finished(*address, *slot, self.outcome.get());
     }

@@ -12,10 +12,10 @@ use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    access_log::AccessEvent,
     compiled::{Compiled, SnapshotError},
     counters::{Metrics, MetricsReader},
     listening::listen,
+    log_event::LogEvent,
     snapshot::Snapshot,
     worker::{Command, StopReport, WorkerHandle, start},
     worker_state::Shared,
@@ -33,7 +33,7 @@ pub struct ProxyOptions {
     /// Whether listeners may have addresses that the host does not have, or not yet.
     pub freebind: bool,
     /// Where events of the access log go; an event that finds the channel full is lost and counted.
-    pub access_log: Option<mpsc::Sender<AccessEvent>>,
+    pub access_log: Option<mpsc::Sender<LogEvent>>,
 }
 
 impl Default for ProxyOptions {

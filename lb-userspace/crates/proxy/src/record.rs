@@ -4,10 +4,12 @@ use std::{
     net::SocketAddr,
     rc::Rc,
     sync::Arc,
-    time::{Instant, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
-use lb_http::{forwarded::Source, head::Head, trace_id::TraceId};
+use lb_http::{
+    client_certificate::CertificateFields, forwarded::Source, head::Head, trace_id::TraceId,
+};
 
 use crate::{
     access_log::{AccessEvent, ActionKind, MatchedRule, RequestKind, StageTimes, TlsDetails},
@@ -16,6 +18,7 @@ use crate::{
     counters::{Counter, CounterSet},
     failure::Failure,
     group::WorkerGroup,
+    log_event::LogEvent,
     worker_state::{ListenerView, Worker},
 };
 
@@ -31,6 +34,12 @@ pub(crate) struct ConnectionInfo {
     /// The client for targets.
     pub(crate) source: Source,
     pub(crate) tls: Option<TlsDetails>,
+    /// What targets are told of the client's certificate.
+    pub(crate) certificate: Option<CertificateFields>,
+    /// When it was accepted.
+    pub(crate) accepted: SystemTime,
+    /// How long its TLS handshake took.
+    pub(crate) handshake: Option<Duration>,
 }
 
 /// What is known of a request so far.
@@ -85,7 +94,7 @@ impl Record {
     }
 
     /// Seconds since 1970 at the begin of the request.
-    pub(crate) fn unix_time(&self) -> std::time::Duration {
+    pub(crate) fn unix_time(&self) -> Duration {
         self.created_at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
     }
 
@@ -94,6 +103,11 @@ impl Record {
             None => MatchedRule::Default,
             Some(priority) => MatchedRule::Rule { name: Arc::clone(&rule.name), priority },
         };
+    }
+
+    /// How long it took to find a target, and a connection to it.
+    pub(crate) fn time_to_forward(&self) -> Option<Duration> {
+        self.forwarded.map(|at| at - self.created)
     }
 
     /// The request goes to a target now. Gives the time.
@@ -134,7 +148,7 @@ impl Record {
             worker.counters.add_failure(failure.as_str());
         }
         if listener.listener.config.attributes.access_log && worker.shared.access_log.is_some() {
-            worker.log(self.event(listener, connection, client));
+            worker.log(LogEvent::Request(Box::new(self.event(listener, connection, client))));
         }
     }
 

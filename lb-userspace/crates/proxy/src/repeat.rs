@@ -1,16 +1,21 @@
-//! A request that is sent once more to the same target: its connection had been used before and was closed before
-//! any byte of a response, or the target of HTTP/2 says that it has not begun with it.
+//! A request that is sent once more: its connection had been used before and was closed before any byte of a
+//! response, or the target of HTTP/2 says that it has not begun with it. It goes to the same target, or to another
+//! one if that cannot be connected to.
 
 use lb_http::head::Head;
+use lb_rules::choice::Outcome;
 
 use crate::{
     client_side::ClientSide,
     connect::connect,
+    counters::Counter,
     destination::{Destination, Forwarding, write_request},
     exchange::Exchange,
     failure::Failure,
-    find_target::open_stream,
+    find_target::{choose_once, count_failure, open_stream},
+    outstanding::Outstanding,
     record::Record,
+    stream::Stream,
     target_side::TargetSide,
 };
 
@@ -20,6 +25,7 @@ pub(crate) async fn repeat<C: ClientSide>(
     failure: Failure,
     forwarding: &Forwarding<'_>,
     to: &Destination<'_>,
+    outstanding: &Outstanding,
     record: &mut Record,
 ) -> Result<(), Failure> {
     // Nothing else says that another connection would do better; a client that has left wants no response.
@@ -40,7 +46,15 @@ pub(crate) async fn repeat<C: ClientSide>(
             }
             record.retries += 1;
             // Connections that begin with a PROXY protocol header are never used again.
-            let stream = connect(to.config, target.address, &[]).await?;
+            let stream = match connect(to.config, target.address, &[]).await {
+                Ok(stream) => stream,
+                // It has died: nothing of a response has come, so that another target may have the request.
+                Err(failure) => {
+                    count_failure(&to.group.counters, failure);
+                    connect_to_other(failure, to, outstanding, record).await?
+                }
+            };
+            target.address = outstanding.address();
             record.set_forwarded();
             target.reconnect(stream);
         }
@@ -65,6 +79,38 @@ pub(crate) async fn repeat<C: ClientSide>(
     }
     exchange.restart();
     Ok(())
+}
+
+/// Connects to another target than the one that could not be connected to again, as far as `connect_retries` allows.
+async fn connect_to_other(
+    mut failure: Failure,
+    to: &Destination<'_>,
+    outstanding: &Outstanding,
+    record: &mut Record,
+) -> Result<Stream, Failure> {
+    for _ in 0..to.config.attributes.connect_retries {
+        outstanding.set_outcome(Outcome::ConnectFailure);
+        count_failure(&outstanding.counters(), failure);
+        if !to.group.may_retry() {
+            break;
+        }
+        let failed = Some(outstanding.address());
+        let Some(Ok(other)) = choose_once(to.group, None, failed) else { break };
+        record.retries += 1;
+        outstanding.swap(&other);
+        drop(other);
+        record.target = Some(outstanding.address());
+        record.target_counters = Some(outstanding.counters());
+        to.group.counters.add(Counter::TargetConnections, 1);
+        match connect(to.config, outstanding.address(), &[]).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => {
+                count_failure(&to.group.counters, error);
+                failure = error;
+            }
+        }
+    }
+    Err(failure)
 }
 
 /// RFC 9110, section 9.2.2.

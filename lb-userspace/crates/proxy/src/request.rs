@@ -99,6 +99,9 @@ async fn act<C: ClientSide>(
         return Err(Failure::TooManyForwardedAddresses);
     }
     let listener = &context.listener.listener;
+    if is_misdirected(context, client) {
+        return Err(Failure::MisdirectedRequest);
+    }
     let rule = {
         let headers = headers(client.head(), listener.needs_headers);
         let head = request_head(client, &headers, context);
@@ -124,6 +127,20 @@ async fn act<C: ClientSide>(
             respond_fixed(context, client, fixed)
         }
     }
+}
+
+/// Whether a client of HTTP/2 has sent a request over the connection of another host, which has another certificate
+/// (RFC 9113, section 9.1.1).
+fn is_misdirected<C: ClientSide>(context: &RequestContext<'_>, client: &C) -> bool {
+    let certificates = context.listener.listener.config.certificates.as_deref();
+    let tls = context.connection.tls.as_ref();
+    let asked_for = tls.and_then(|tls| tls.server_name.as_deref());
+    let (Some(certificates), Some(asked_for), "HTTP/2.0", Some(host)) =
+        (certificates, asked_for, client.version(), client.uri().host())
+    else {
+        return false;
+    };
+    !certificates.serves(asked_for, host.name())
 }
 
 /// What rules see of a request.

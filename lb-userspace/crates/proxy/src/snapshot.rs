@@ -10,7 +10,10 @@ use lb_rules::{
 };
 use rustls::{ClientConfig, ServerConfig, pki_types::ServerName};
 
-use crate::attributes::{GroupAttributes, ListenerAttributes, TargetStickiness};
+use crate::{
+    attributes::{GroupAttributes, ListenerAttributes, TargetStickiness},
+    server_names::CertificateSet,
+};
 
 /// Everything that requests need. The proxy takes a new one as a whole.
 #[derive(Debug, Clone)]
@@ -36,6 +39,8 @@ pub struct Listener {
     pub rules: Arc<Index>,
     /// TLS of an `https` listener; `None`: HTTP in clear.
     pub tls: Option<Arc<ServerConfig>>,
+    /// The certificates of that, if requests for hosts of another one than the connection's get status 421.
+    pub certificates: Option<Arc<CertificateSet>>,
     /// Attributes.
     pub attributes: ListenerAttributes,
     /// `SameSite` of sticky cookies.

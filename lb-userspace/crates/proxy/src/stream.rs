@@ -4,6 +4,7 @@ use std::{
     io,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use tokio::{
@@ -27,6 +28,16 @@ impl Stream {
         match self {
             Self::Plain(stream) => stream,
             Self::Tls(stream) => stream.get_ref().0,
+        }
+    }
+}
+
+impl Stream {
+    /// The peer gets a reset when the connection is dropped, and not its end.
+    pub(crate) fn reset_on_close(&self) {
+        let socket = socket2::SockRef::from(self.tcp());
+        if let Err(error) = socket.set_linger(Some(Duration::ZERO)) {
+            tracing::debug!(%error, "a connection could not be reset");
         }
     }
 }

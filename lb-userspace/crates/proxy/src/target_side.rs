@@ -1,9 +1,6 @@
 //! What serving a request needs of the target's side, whatever version of HTTP that speaks.
 
-use std::{
-    net::SocketAddr,
-    task::{Context, Poll},
-};
+use std::task::{Context, Poll};
 
 use lb_http::{body::WriteError, encode::RequestToForward, framing::ResponseFraming, head::Head};
 
@@ -25,13 +22,6 @@ pub(crate) enum TargetSide {
 }
 
 impl TargetSide {
-    pub(crate) fn address(&self) -> SocketAddr {
-        match self {
-            Self::Http1(target) => target.address,
-            Self::Http2(target) => target.slot.connection.address,
-        }
-    }
-
     /// Writes the head of the request.
     pub(crate) fn write_request(&mut self, request: &RequestToForward<'_>) -> Result<(), Failure> {
         match self {

@@ -14,10 +14,10 @@ use lb_rules::sticky::Sessions;
 use tokio::sync::{Notify, mpsc};
 
 use crate::{
-    access_log::AccessEvent,
     compiled::{Compiled, CompiledListener},
     counters::{Counter, CounterSet, WorkerCounters},
     group::WorkerGroup,
+    log_event::LogEvent,
 };
 
 /// How long a new connection may take for its first request when the proxy stops.
@@ -28,7 +28,7 @@ pub(crate) const FIRST_REQUEST_GRACE: Duration = Duration::from_millis(500);
 pub(crate) struct Shared {
     pub(crate) compiled: ArcSwap<Compiled>,
     /// Where events of the access log go.
-    pub(crate) access_log: Option<mpsc::Sender<AccessEvent>>,
+    pub(crate) access_log: Option<mpsc::Sender<LogEvent>>,
     /// Connections of clients that a worker has at most.
     pub(crate) connections_max: usize,
     /// TLS handshakes that a worker makes at a time.
@@ -160,7 +160,7 @@ impl Worker {
     }
 
     /// Sends an event of the access log; a full channel loses it.
-    pub(crate) fn log(&self, event: AccessEvent) {
+    pub(crate) fn log(&self, event: LogEvent) {
         if let Some(channel) = &self.shared.access_log
             && channel.try_send(event).is_err()
         {

@@ -19,7 +19,7 @@ pub struct ProxySnapshot {
     /// `null` when there are no such listeners.
     #[schema(value_type = Option<Object>)]
     pub document: Option<Document>,
-    /// All targets of `http`, `https` and `grpc` groups.
+    /// All targets of groups that proxies reach.
     pub targets: Vec<ProxyTarget>,
 }
 

@@ -1,4 +1,4 @@
-//! Target groups that the HTTP proxy reaches: their targets get requests, not packets.
+//! Target groups that the proxy reaches: their targets get requests or connections, not packets.
 
 use std::{fmt, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -7,7 +7,7 @@ use super::{
     life::MinimumHealthy,
 };
 
-/// A named set of targets that get HTTP requests.
+/// A named set of targets that the proxy connects to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpTargetGroup {
     /// Its name, unique among all target groups.
@@ -16,7 +16,7 @@ pub struct HttpTargetGroup {
     pub protocol: HttpGroupProtocol,
     /// Version of HTTP towards its targets; `Http2` for `grpc`.
     pub version: HttpVersion,
-    /// TLS towards its targets: always with `https`, never with `http`.
+    /// TLS towards its targets: always with `https`, never with `http`, otherwise if it is set.
     pub tls: Option<TargetTls>,
     /// Default port of its targets.
     pub port: u16,
@@ -53,6 +53,8 @@ pub enum HttpGroupProtocol {
     Https,
     /// gRPC: in TLS if the group has `tls`.
     Grpc,
+    /// Bytes of connections, for listeners of TLS: in TLS again if the group has `tls`.
+    Tcp,
 }
 
 impl fmt::Display for HttpGroupProtocol {
@@ -61,6 +63,7 @@ impl fmt::Display for HttpGroupProtocol {
             Self::Http => "http",
             Self::Https => "https",
             Self::Grpc => "grpc",
+            Self::Tcp => "tcp",
         })
     }
 }

@@ -68,10 +68,14 @@ pub struct TlsListener {
     pub port: u16,
     /// TLS.
     pub tls: ListenerTls,
-    /// Name of the target group that it forwards to, whose protocol is TCP.
+    /// Name of the target group that it forwards to: one of `tcp` that the proxy reaches.
     pub target_group: String,
     /// How long a connection without bytes stays open; whole seconds.
     pub idle_timeout: Duration,
+    /// Proxies before this host whose connections must begin with a PROXY header.
+    pub trusted_proxies: Vec<IpNet>,
+    /// A line for each connection; `None` is no log.
+    pub access_log: Option<AccessLog>,
 }
 
 /// TLS towards clients.
@@ -83,6 +87,9 @@ pub struct ListenerTls {
     pub policy: TlsPolicy,
     /// Certificates of clients.
     pub client_auth: ClientAuth,
+    /// Protocols that a listener of `tls` offers (ALPN), the most wanted first; empty offers none. Those of
+    /// `https` follow from `http2`.
+    pub alpn: Vec<String>,
 }
 
 /// Versions and cipher suites of TLS, by the names of Mozilla's guide.
@@ -109,8 +116,13 @@ impl fmt::Display for TlsPolicy {
 pub enum ClientAuth {
     /// None is asked for.
     Off,
-    /// Clients need one of these authorities (PEM file).
-    Verify(PathBuf),
+    /// Clients need a certificate of one of these CAs (PEM files).
+    Verify {
+        /// Certificates of the CAs.
+        ca: PathBuf,
+        /// Lists of certificates that the CAs have revoked (CRL).
+        crl: Option<PathBuf>,
+    },
     /// Whatever clients have is passed to targets in a header, unverified.
     Passthrough,
 }
@@ -184,4 +196,6 @@ pub enum LogFormat {
     Json,
     /// The fields of ELB's application load balancer, in its order.
     Alb,
+    /// The fields of ELB's network load balancer for listeners of TLS, in its order.
+    Nlb,
 }

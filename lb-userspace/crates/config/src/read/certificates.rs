@@ -12,6 +12,7 @@ use crate::{
 const CERTIFICATE: &str = "/etc/xelb/shop.pem";
 const KEY: &str = "/etc/xelb/shop.key";
 const CA: &str = "/etc/xelb/ca.pem";
+const CRL: &str = "/etc/xelb/ca.crl";
 
 /// TLS of a listener of `https` or `tls`; `has_headers` says whether its targets can be told what
 /// certificate a client has.
@@ -22,9 +23,33 @@ pub(super) fn listener_tls(listener: &Section<'_>, has_headers: bool) -> Option<
     let wanted = "a policy: modern (TLS 1.3) or intermediate (TLS 1.2 and 1.3)";
     let policy = section.read("policy", |node| values::word(node, &policies, wanted));
     let client_auth = client_auth(&section, has_headers);
+    let alpn = alpn(&section, has_headers);
     section.finish();
     let policy = policy.unwrap_or_default();
-    Some(ListenerTls { certificates: certificates?, policy, client_auth: client_auth? })
+    Some(ListenerTls { certificates: certificates?, policy, client_auth: client_auth?, alpn })
+}
+
+/// Protocols that a listener of `tls` offers.
+fn alpn(tls: &Section<'_>, is_https: bool) -> Vec<String> {
+    if is_https {
+        tls.refuse(
+            "alpn",
+            "belongs to `protocol: tls`; this listener is https, where the attribute `http2` says it",
+        );
+        return Vec::new();
+    }
+    let Some(list) = tls.list("alpn") else { return Vec::new() };
+    let mut all = Vec::new();
+    for entry in list.entries() {
+        match values::alpn_protocol(entry.node) {
+            Ok(name) if all.contains(&name) => {
+                tls.findings.error(&entry.at, format!("{name} is there twice"));
+            }
+            Ok(name) => all.push(name),
+            Err(message) => tls.findings.error(&entry.at, message),
+        }
+    }
+    all
 }
 
 fn certificates(listener: &Section<'_>) -> Option<Vec<CertificateFiles>> {
@@ -92,20 +117,23 @@ fn client_auth(section: &Section<'_>, has_headers: bool) -> Option<ClientAuth> {
     let given = section.entry("client_auth");
     let asked = section.read("client_auth", read);
     let authorities = ca(section);
+    let lists = file(section, "crl", CRL, NamedFile::RevocationLists);
     let asked = match (&given, asked) {
         (Some(_), None) => return None,
         (_, asked) => asked.unwrap_or(Asked::Off),
     };
-    if let (true, Some(entry)) = (asked != Asked::Verify, section.entry("ca")) {
-        section
-            .findings
-            .error(&entry.at, "belongs to `client_auth: verify`; add it, or remove `ca`");
+    for key in ["ca", "crl"] {
+        if let (true, Some(entry)) = (asked != Asked::Verify, section.entry(key)) {
+            let message = format!("belongs to `client_auth: verify`; add it, or remove `{key}`");
+            section.findings.error(&entry.at, message);
+        }
     }
     match asked {
         Asked::Off => Some(ClientAuth::Off),
         Asked::Verify => {
             section.required("ca", &format!("ca: {CA}"))?;
-            authorities.map(ClientAuth::Verify)
+            let is_wrong = lists.is_none() && section.entry("crl").is_some();
+            authorities.filter(|_| !is_wrong).map(|ca| ClientAuth::Verify { ca, crl: lists })
         }
         Asked::Passthrough => {
             if let (false, Some(entry)) = (has_headers, given) {

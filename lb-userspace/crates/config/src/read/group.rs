@@ -16,8 +16,10 @@ use crate::{
     values,
 };
 
-/// Groups that the proxy reaches.
+/// Groups that get requests.
 const OF_REQUESTS: &str = "http, https and grpc";
+/// Groups that the proxy reaches.
+const OF_PROXY: &str = "http, https and grpc, and of tcp without `forwarding`";
 /// What every IPv4 host takes (RFC 9293: 576 bytes less two headers).
 const TCP_MSS_MIN: u16 = 536;
 /// Jumbo frames of 9,000 bytes less two headers.
@@ -36,9 +38,8 @@ pub(super) fn target_group(
     let port_at = section.entry("port").map(|entry| entry.at);
     let at = section.at.clone();
     if let Some(protocol) = protocol {
-        for key in ["protocol_version", "tls"] {
-            section
-                .refuse(key, format!("belongs to groups of {OF_REQUESTS}; this one is {protocol}"));
+        for (key, groups) in [("protocol_version", OF_REQUESTS), ("tls", OF_PROXY)] {
+            section.refuse(key, format!("belongs to groups of {groups}; this one is {protocol}"));
         }
     }
     let mut targets = Vec::new();
@@ -108,8 +109,7 @@ fn attributes(
 ) -> Attributes {
     if let Some(protocol) = protocol {
         for key in http_group_attributes::KEYS {
-            section
-                .refuse(key, format!("belongs to groups of {OF_REQUESTS}; this one is {protocol}"));
+            section.refuse(key, format!("belongs to groups of {OF_PROXY}; this one is {protocol}"));
         }
     }
     let gue = gue(&section, forwarding);

@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use ipnet::IpNet;
 use lb_rules::Protocol;
 
 use super::condition::all;
@@ -33,6 +34,9 @@ pub(super) const KEYS: [&str; 10] = [
     "access_log",
 ];
 
+/// Those of them that listeners of `tls` have, too.
+pub(super) const OF_TLS: [&str; 2] = ["trusted_proxies", "access_log"];
+
 /// Reads `attributes`. What is wrong has its default.
 pub(super) fn http_attributes(section: Section<'_>, protocol: Protocol) -> HttpAttributes {
     for key in ["udp_flows", "allow_own_address"] {
@@ -54,11 +58,11 @@ pub(super) fn http_attributes(section: Section<'_>, protocol: Protocol) -> HttpA
         desync_mitigation: desync_mitigation(&section),
         xff_header_processing: xff_header_processing(&section),
         xff_client_port: truth("xff_client_port"),
-        trusted_proxies: all(&section, "trusted_proxies", values::source).unwrap_or_default(),
+        trusted_proxies: trusted_proxies(&section),
         drop_invalid_header_fields: truth("drop_invalid_header_fields"),
         preserve_host_header: truth("preserve_host_header"),
         http2: http2(&section, protocol),
-        access_log: access_log(&section),
+        access_log: access_log(&section, &[("json", LogFormat::Json), ("alb", LogFormat::Alb)]),
     };
     section.finish();
     attributes
@@ -95,14 +99,23 @@ fn http2(section: &Section<'_>, protocol: Protocol) -> bool {
     wanted && is_https
 }
 
-fn access_log(attributes: &Section<'_>) -> Option<AccessLog> {
+/// Sources whose connections begin with a PROXY header.
+pub(super) fn trusted_proxies(attributes: &Section<'_>) -> Vec<IpNet> {
+    all(attributes, "trusted_proxies", values::source).unwrap_or_default()
+}
+
+/// A log in one of two formats.
+pub(super) fn access_log(
+    attributes: &Section<'_>,
+    formats: &[(&str, LogFormat); 2],
+) -> Option<AccessLog> {
     attributes.entry("access_log")?;
     let section = attributes.section("access_log")?;
     let example = "/var/log/xelb/shop.log";
     let file: Option<PathBuf> =
         section.require("file", &format!("file: {example}"), |node| values::file(node, example));
-    let words = [("json", LogFormat::Json), ("alb", LogFormat::Alb)];
-    let format = section.read("format", |node| values::word(node, &words, "json or alb"));
+    let wanted = format!("{} or {}", formats[0].0, formats[1].0);
+    let format = section.read("format", |node| values::word(node, formats, &wanted));
     section.finish();
     Some(AccessLog { file: file?, format: format.unwrap_or_default() })
 }

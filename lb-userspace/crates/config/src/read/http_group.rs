@@ -1,4 +1,4 @@
-//! A target group of `http`, `https` or `grpc`.
+//! A target group that the proxy reaches: of `http`, `https` or `grpc`, or of `tcp` without `forwarding`.
 
 use super::{
     certificates::{ca, certificate_files},
@@ -29,16 +29,7 @@ pub(super) fn http_target_group(
     let _protocol = section.entry("protocol");
     let name = section.require("name", "name: order", values::name);
     let port = section.require("port", "port: 8080", values::port);
-    let message = format!(
-        "belongs to groups of tcp, udp and quic; this one is {protocol}, whose requests go through \
-         the proxy; remove it"
-    );
-    section.refuse("forwarding", message);
-    let message = format!(
-        "belongs to groups of tcp, udp and quic in this version; this one is {protocol}: declare its \
-         targets"
-    );
-    section.refuse("scaling", message);
+    refuse_keys_of_packets(&section, protocol);
     let version = version(&section, protocol);
     let tls = tls(&section, protocol);
     let (targets, places) = targets(&section, name.as_deref(), port, default_weight);
@@ -108,7 +99,37 @@ fn targets(
     (targets, places)
 }
 
+fn refuse_keys_of_packets(section: &Section<'_>, protocol: HttpGroupProtocol) {
+    if protocol == HttpGroupProtocol::Tcp {
+        // It would make it a group of packets.
+        let _none = section.entry("forwarding");
+        section.refuse(
+            "scaling",
+            "needs `forwarding` in this version: the proxy connects to the targets of this group; \
+             declare them",
+        );
+        section.refuse(
+            "protocol_version",
+            "belongs to groups of http, https and grpc; this one is tcp",
+        );
+        return;
+    }
+    let message = format!(
+        "belongs to groups of tcp, udp and quic; this one is {protocol}, whose requests go through \
+         the proxy; remove it"
+    );
+    section.refuse("forwarding", message);
+    let message = format!(
+        "belongs to groups of tcp, udp and quic in this version; this one is {protocol}: declare its \
+         targets"
+    );
+    section.refuse("scaling", message);
+}
+
 fn version(section: &Section<'_>, protocol: HttpGroupProtocol) -> HttpVersion {
+    if protocol == HttpGroupProtocol::Tcp {
+        return HttpVersion::Http1;
+    }
     let words = [("http1", HttpVersion::Http1), ("http2", HttpVersion::Http2)];
     let read =
         section.read("protocol_version", |node| values::word(node, &words, "http1 or http2"));
@@ -122,15 +143,15 @@ fn version(section: &Section<'_>, protocol: HttpGroupProtocol) -> HttpVersion {
     HttpVersion::Http2
 }
 
-/// TLS towards targets: always with `https`; with `grpc` if the key is there.
+/// TLS towards targets: always with `https`; with `grpc` and `tcp` if the key is there.
 fn tls(group: &Section<'_>, protocol: HttpGroupProtocol) -> Option<TargetTls> {
     match protocol {
         HttpGroupProtocol::Http => {
-            group.refuse("tls", "belongs to groups of https and grpc; this one is http");
+            group.refuse("tls", "belongs to groups of https, grpc and tcp; this one is http");
             return None;
         }
         HttpGroupProtocol::Https => {}
-        HttpGroupProtocol::Grpc => {
+        HttpGroupProtocol::Grpc | HttpGroupProtocol::Tcp => {
             group.entry("tls")?;
         }
     }
@@ -162,6 +183,7 @@ fn check_defaults(protocol: HttpGroupProtocol, tls: Option<&TargetTls>) -> Probe
         HttpGroupProtocol::Http => values::ProbeKind::Http,
         HttpGroupProtocol::Https => values::ProbeKind::Https,
         HttpGroupProtocol::Grpc => values::ProbeKind::Grpc,
+        HttpGroupProtocol::Tcp => values::ProbeKind::Tcp,
     };
     ProbeDefaults { kind, tls }
 }
@@ -176,6 +198,7 @@ fn target(
     let port = section.read("port", values::port).or(group_port);
     let own = section.read("weight", values::weight);
     let weight = own.or(default_weight).unwrap_or(WEIGHT);
+    section.refuse("backup", "belongs to targets of groups with `forwarding`");
     section.finish();
     Some((HttpTarget { address: address?, port: port?, weight }, own))
 }

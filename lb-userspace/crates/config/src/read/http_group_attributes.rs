@@ -1,4 +1,4 @@
-//! The attributes of a target group of `http`, `https` or `grpc`.
+//! The attributes of a target group that the proxy reaches.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::{
 use crate::{
     model::{
         Algorithm, CookieStickiness, HttpGroupProtocol, HttpVersion, MinimumHealthy, ProxyProtocol,
-        Retries,
+        Retries, RetryReason,
     },
     section::Section,
     values,
@@ -22,8 +22,15 @@ const RETRY_ATTEMPTS_MAX: u32 = 5;
 const CONNECTIONS_MAX: u32 = 1_000_000;
 
 /// Attributes of groups that the data path reaches.
-const OF_PACKETS: [&str; 5] =
-    ["connection_termination", "unhealthy_draining_interval", "gue_port", "gue_variant", "tcp_mss"];
+const OF_PACKETS: [&str; 7] = [
+    "connection_termination",
+    "unhealthy_draining_interval",
+    "gue_port",
+    "gue_variant",
+    "tcp_mss",
+    "backup_threshold",
+    "quorum",
+];
 
 /// Attributes that groups of other protocols do not have.
 pub(super) const KEYS: [&str; 5] =
@@ -48,7 +55,12 @@ pub(super) fn attributes(
     version: HttpVersion,
 ) -> Attributes {
     for key in OF_PACKETS {
-        let message = format!("belongs to groups of tcp, udp and quic; this one is {protocol}");
+        let message = if protocol == HttpGroupProtocol::Tcp {
+            "belongs to groups with `forwarding`; the proxy connects to the targets of this one"
+                .to_owned()
+        } else {
+            format!("belongs to groups of tcp, udp and quic; this one is {protocol}")
+        };
         section.refuse(key, message);
     }
     let connections = |node: &_| values::number(node, 0..=CONNECTIONS_MAX);
@@ -56,10 +68,10 @@ pub(super) fn attributes(
         deregistration_delay: deregistration_delay(&section),
         minimum_healthy: minimum_healthy(&section),
         algorithm: algorithm(&section),
-        stickiness: stickiness(&section),
+        stickiness: stickiness(&section, protocol),
         slow_start: section.read("slow_start", slow_start).unwrap_or_default(),
         anomaly_mitigation: section.read("anomaly_mitigation", values::on_off).unwrap_or_default(),
-        retries: retries(&section),
+        retries: retries(&section, protocol),
         max_connections: section.read("max_connections", connections).filter(|most| *most > 0),
         proxy_protocol: proxy_protocol(&section, version),
     };
@@ -78,12 +90,18 @@ fn algorithm(section: &Section<'_>) -> Algorithm {
     section.read("algorithm", read).unwrap_or_default()
 }
 
-fn stickiness(attributes: &Section<'_>) -> CookieStickiness {
+fn stickiness(attributes: &Section<'_>, protocol: HttpGroupProtocol) -> CookieStickiness {
     let Some(entry) = attributes.entry("stickiness") else {
         return CookieStickiness::None;
     };
     match entry.node.as_text() {
         Some("none") => return CookieStickiness::None,
+        _ if protocol == HttpGroupProtocol::Tcp => {
+            let message = "is none for connections of tls, as with ELB: cookies are inside of \
+                           requests, and `source_ip` belongs to groups with `forwarding`; remove it";
+            attributes.findings.error(&entry.at, message);
+            return CookieStickiness::None;
+        }
         Some(_) => {
             let wanted = "a stickiness: none, or a section such as `{ type: lb_cookie, duration: \
                           1d }`";
@@ -122,7 +140,7 @@ fn stickiness(attributes: &Section<'_>) -> CookieStickiness {
     }
 }
 
-fn retries(attributes: &Section<'_>) -> Retries {
+fn retries(attributes: &Section<'_>, protocol: HttpGroupProtocol) -> Retries {
     let default = Retries::default();
     let Some(section) = attributes.section("retries") else {
         return default;
@@ -132,6 +150,14 @@ fn retries(attributes: &Section<'_>) -> Retries {
     let on = all(&section, "on", values::retry_reason);
     if let (Some([]), Some(entry)) = (on.as_deref(), section.entry("on")) {
         let message = "is empty; name a reason, or turn retries off with `attempts: 0`";
+        section.findings.error(&entry.at, message);
+    }
+    let is_connect = |reason: &RetryReason| *reason == RetryReason::ConnectFailure;
+    if let (HttpGroupProtocol::Tcp, Some(on), Some(entry)) = (protocol, &on, section.entry("on"))
+        && !on.iter().all(is_connect)
+    {
+        let message = "of a group of tcp may be `connect_failure` alone: bytes that a target has got \
+                       cannot be sent to another one";
         section.findings.error(&entry.at, message);
     }
     section.finish();

@@ -6,11 +6,14 @@ use ipnet::IpNet;
 use lb_rules::{ListenerEnd, Protocol};
 
 use super::{
-    action::action, certificates::listener_tls, http_attributes::http_attributes,
-    listener::default_action, rules::rules,
+    action::action,
+    certificates::listener_tls,
+    http_attributes::{self, access_log, http_attributes, trusted_proxies},
+    listener::default_action,
+    rules::rules,
 };
 use crate::{
-    model::{HttpListener, TlsListener},
+    model::{AccessLog, HttpListener, LogFormat, TlsListener},
     positions::{GroupReference, ProxyListenerPositions},
     section::Section,
     values,
@@ -85,16 +88,9 @@ pub(super) fn tls_listener(
     );
     let tls = listener_tls(&section, false);
     let target_group = default_action(&section);
-    let idle_timeout = section.section("attributes").map(|attributes| {
-        for key in super::http_attributes::KEYS {
-            attributes.refuse(key, "belongs to listeners of http and https; this one is tls");
-        }
-        let range = TLS_IDLE_TIMEOUT_MIN..=TLS_IDLE_TIMEOUT_MAX;
-        let idle_timeout = attributes.read("idle_timeout", |node| values::seconds(node, range));
-        attributes.finish();
-        idle_timeout.unwrap_or(TLS_IDLE_TIMEOUT)
-    });
+    let attributes = section.section("attributes").map(tls_attributes);
     section.finish();
+    let (idle_timeout, trusted_proxies, access_log) = attributes?;
     let (target_group, group_at) = target_group?;
     let references = vec![GroupReference { name: target_group.clone(), at: group_at }];
     let listener = TlsListener {
@@ -103,7 +99,27 @@ pub(super) fn tls_listener(
         port: port?,
         tls: tls?,
         target_group,
-        idle_timeout: idle_timeout?,
+        idle_timeout,
+        trusted_proxies,
+        access_log,
     };
     Some((listener, ProxyListenerPositions { index, at, references }))
+}
+
+/// The attributes of a listener of `tls`: `idle_timeout`, `trusted_proxies`, `access_log`.
+fn tls_attributes(attributes: Section<'_>) -> (Duration, Vec<IpNet>, Option<AccessLog>) {
+    for key in
+        http_attributes::KEYS.into_iter().filter(|key| !http_attributes::OF_TLS.contains(key))
+    {
+        attributes.refuse(key, "belongs to listeners of http and https; this one is tls");
+    }
+    for key in ["udp_flows", "allow_own_address"] {
+        attributes.refuse(key, "belongs to listeners of tcp, udp and quic; this one is tls");
+    }
+    let range = TLS_IDLE_TIMEOUT_MIN..=TLS_IDLE_TIMEOUT_MAX;
+    let idle_timeout = attributes.read("idle_timeout", |node| values::seconds(node, range));
+    let trusted_proxies = trusted_proxies(&attributes);
+    let access_log = access_log(&attributes, &[("json", LogFormat::Json), ("nlb", LogFormat::Nlb)]);
+    attributes.finish();
+    (idle_timeout.unwrap_or(TLS_IDLE_TIMEOUT), trusted_proxies, access_log)
 }

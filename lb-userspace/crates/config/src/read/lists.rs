@@ -15,6 +15,7 @@ use super::{
 use crate::{
     error::At,
     last_document::Last,
+    layer7::is_behind_tls,
     model::{Config, HttpGroupProtocol},
     positions::{ListenerPositions, Positions},
     section::Section,
@@ -38,7 +39,7 @@ pub(super) fn target_groups(
     places.all_groups = sequence.at.clone();
     for (index, node) in sequence.items().enumerate() {
         let place = || sequence.place(index, node);
-        let found = match http_protocol(node) {
+        let found = match http_protocol(node, written) {
             None => {
                 let known = last.and_then(|last| last.group(index, node));
                 let read = || {
@@ -112,8 +113,10 @@ fn word(node: &Node) -> Option<&str> {
     node.get("protocol").and_then(Node::as_text)
 }
 
-fn http_protocol(group: &Node) -> Option<HttpGroupProtocol> {
+/// What the targets of a group speak that the proxy reaches; `None` for one that gets packets.
+fn http_protocol(group: &Node, defaults: Option<&Node>) -> Option<HttpGroupProtocol> {
     match word(group)? {
+        "tcp" if is_behind_tls(group, defaults) => Some(HttpGroupProtocol::Tcp),
         "http" => Some(HttpGroupProtocol::Http),
         "https" => Some(HttpGroupProtocol::Https),
         "grpc" => Some(HttpGroupProtocol::Grpc),

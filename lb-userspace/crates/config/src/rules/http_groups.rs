@@ -18,14 +18,11 @@ pub(super) fn check(config: &Config, places: &Positions, findings: &Findings) {
             );
             findings.warn(&place.at, message);
         }
+        let harm = group.unserved();
         if group.targets.is_empty() {
-            let message =
-                format!("target group {name} has no targets: requests to it get status 503");
-            findings.warn(&place.at, message);
+            findings.warn(&place.at, format!("target group {name} has no targets: {harm}"));
         } else if group.targets.iter().all(|target| target.weight == 0) {
-            let message =
-                format!("all targets of {name} have weight 0: requests to it get status 503");
-            findings.warn(&place.at, message);
+            findings.warn(&place.at, format!("all targets of {name} have weight 0: {harm}"));
         }
     }
 }

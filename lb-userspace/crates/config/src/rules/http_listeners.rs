@@ -53,14 +53,13 @@ fn of_http(listener: &HttpListener, group: Group, config: &Config) -> Option<Str
     let group = match group {
         Group::Packets(index) => {
             let group = config.target_groups.get(index)?;
-            return Some(format!(
-                "listener {name} is {protocol}, its target group {} is {}: requests need a group of \
-                 http, https or grpc",
-                group.name, group.protocol
-            ));
+            return Some(needs_requests(name, protocol, &group.name, group.protocol));
         }
         Group::Requests(index) => config.http_target_groups.get(index)?,
     };
+    if group.protocol == HttpGroupProtocol::Tcp {
+        return Some(needs_requests(name, protocol, &group.name, group.protocol));
+    }
     if group.protocol != HttpGroupProtocol::Grpc || listener.attributes.http2 {
         return None;
     }
@@ -75,19 +74,39 @@ fn of_http(listener: &HttpListener, group: Group, config: &Config) -> Option<Str
     ))
 }
 
+fn needs_requests(
+    listener: &str,
+    clients: Clients,
+    group: &str,
+    protocol: impl std::fmt::Display,
+) -> String {
+    format!(
+        "listener {listener} is {clients}, its target group {group} is {protocol}: requests need a \
+         group of http, https or grpc"
+    )
+}
+
 /// What is wrong with the group of a listener of TLS.
 fn of_tls(listener: &TlsListener, group: Group, config: &Config) -> Option<String> {
     match group {
         Group::Requests(index) => {
             let group = config.http_target_groups.get(index)?;
-            Some(not_for_packets(&listener.name, "tls", group))
+            let is_tcp = group.protocol == HttpGroupProtocol::Tcp;
+            (!is_tcp).then(|| not_for_packets(&listener.name, "tls", group))
         }
         Group::Packets(index) => {
             let group = config.target_groups.get(index)?;
-            (group.protocol != Protocol::Tcp).then(|| {
+            let (name, group_name, protocol) = (&listener.name, &group.name, group.protocol);
+            Some(if protocol == Protocol::Tcp {
                 format!(
-                    "listener {} is tls, its target group {} is {}: what is inside TLS is tcp",
-                    listener.name, group.name, group.protocol
+                    "listener {name} is tls, whose targets the proxy connects to, and target group \
+                     {group_name} has `forwarding`, so that packets are forwarded to it: remove \
+                     `forwarding`, or name a group of tcp without it"
+                )
+            } else {
+                format!(
+                    "listener {name} is tls, its target group {group_name} is {protocol}: what is \
+                     inside TLS is tcp"
                 )
             })
         }

@@ -12,7 +12,7 @@ use crate::{
     error::At,
     listener_key,
     listener_table::first_overflow_alone,
-    model::{Config, HttpTargetGroup, Listener, Ports, TargetGroup},
+    model::{Config, HttpGroupProtocol, HttpTargetGroup, Listener, Ports, TargetGroup},
     positions::Positions,
     section::Findings,
 };
@@ -112,6 +112,12 @@ pub(super) fn not_for_packets(
     group: &HttpTargetGroup,
 ) -> String {
     let HttpTargetGroup { name, protocol: other, .. } = group;
+    if *other == HttpGroupProtocol::Tcp {
+        return format!(
+            "listener {listener} is {protocol}, and its target group {name} has no `forwarding`: say \
+             there how packets reach its targets, such as `forwarding: ipip`"
+        );
+    }
     format!(
         "listener {listener} is {protocol}, its target group {name} is {other}: requests need a \
          listener of http or https"

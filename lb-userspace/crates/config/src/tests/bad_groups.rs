@@ -122,7 +122,7 @@ const CHANGED: &[(&str, &str, &str)] = &[
     (
         "{ address: 10.0.1.11, weight: 100 }",
         "{ address: server.example }",
-        "~:8:20: target_groups[0].targets[0].address: `server.example` is not an IPv4 or IPv6 address, such as 10.0.1.11 or \"2001:db8::11\"; names are for groups of http, https and grpc",
+        "~:8:20: target_groups[0].targets[0].address: `server.example` is not an IPv4 or IPv6 address, such as 10.0.1.11 or \"2001:db8::11\"; names are for groups of http, https and grpc, and of tcp without `forwarding`",
     ),
     (
         "{ address: 10.0.1.11, weight: 100 }",

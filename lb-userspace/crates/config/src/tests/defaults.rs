@@ -21,6 +21,7 @@ target_groups:
     targets: [{ address: 10.0.1.14 }]
     health_check: { protocol: tcp }
   - { name: api, protocol: http, port: 8080, targets: [{ address: 10.0.1.15 }] }
+  - { name: mail, protocol: tcp, port: 143, forwarding: null, targets: [{ address: 10.0.1.16 }] }
 ";
 
 const DEFAULTS: &str = "defaults:
@@ -51,6 +52,8 @@ fn groups_take_what_they_do_not_say() {
     let [web, own, dns] = config.target_groups.as_slice() else { panic!() };
     let seconds = Duration::from_secs;
     assert_eq!(web.forwarding.name(), "ipip");
+    let of_proxy: Vec<&str> = config.http_target_groups.iter().map(|one| &*one.name).collect();
+    assert_eq!(of_proxy, ["api", "mail"]);
     let weights: Vec<u32> = web.targets.iter().map(|target| target.weight).collect();
     assert_eq!(weights, [1, 5]);
     assert!(

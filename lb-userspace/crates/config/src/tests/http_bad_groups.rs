@@ -12,7 +12,7 @@ const CHANGED: &[(&str, &str, &str)] = &[
     (
         "    protocol: http\n    port: 8080\n    targets",
         "    protocol: http\n    port: 8080\n    tls: {}\n    targets",
-        "~:6:10: target_groups[0].tls: belongs to groups of https and grpc; this one is http",
+        "~:6:10: target_groups[0].tls: belongs to groups of https, grpc and tcp; this one is http",
     ),
     (
         "    protocol: http\n    port: 8080\n    targets",
@@ -81,16 +81,28 @@ const CHANGED: &[(&str, &str, &str)] = &[
         "~:6:39: target_groups[0].targets[1]: 203.0.113.10 is the address of a listener, not of a server",
     ),
     (
-        "address: 10.0.2.1 ",
-        "address: mail.example.org ",
-        "~:24:83: target_groups[3].targets[0].address: `mail.example.org` is not an IPv4 or IPv6 address, such as 10.0.1.11 or \"2001:db8::11\"; names are for groups of http, https and grpc",
+        "port: 25, targets: [{ address: 10.0.2.1 }]",
+        "port: 25, scaling: {}, protocol_version: http1, targets: [{ address: 10.0.2.1, backup: true }], attributes: { stickiness: source_ip, quorum: 2, retries: { on: [502] } }",
+        "~:24:53: target_groups[3].scaling: needs `forwarding` in this version: the proxy connects to the targets of this group; declare them\n\
+         ~:24:75: target_groups[3].protocol_version: belongs to groups of http, https and grpc; this one is tcp\n\
+         ~:24:121: target_groups[3].targets[0].backup: belongs to targets of groups with `forwarding`\n\
+         ~:24:156: target_groups[3].attributes.stickiness: is none for connections of tls, as with ELB: cookies are inside of requests, and `source_ip` belongs to groups with `forwarding`; remove it\n\
+         ~:24:175: target_groups[3].attributes.quorum: belongs to groups with `forwarding`; the proxy connects to the targets of this one\n\
+         ~:24:193: target_groups[3].attributes.retries.on: of a group of tcp may be `connect_failure` alone: bytes that a target has got cannot be sent to another one",
     ),
     (
-        "forwarding: ipip,",
-        "forwarding: ipip, tls: {}, protocol_version: http1, attributes: { algorithm: round_robin },",
-        "~:24:67: target_groups[3].tls: belongs to groups of http, https and grpc; this one is tcp\n\
+        "port: 25, targets",
+        "port: 25, forwarding: ipip, tls: {}, protocol_version: http1, attributes: { algorithm: round_robin }, targets",
+        "~:24:67: target_groups[3].tls: belongs to groups of http, https and grpc, and of tcp without `forwarding`; this one is tcp\n\
          ~:24:89: target_groups[3].protocol_version: belongs to groups of http, https and grpc; this one is tcp\n\
-         ~:24:121: target_groups[3].attributes.algorithm: belongs to groups of http, https and grpc; this one is tcp",
+         ~:24:121: target_groups[3].attributes.algorithm: belongs to groups of http, https and grpc, and of tcp without `forwarding`; this one is tcp\n\
+         ~:69:48: listeners[2].default_action.forward.target_group: listener mail is tls, whose targets the proxy connects to, and target group mail has `forwarding`, so that packets are forwarded to it: remove `forwarding`, or name a group of tcp without it",
+    ),
+    (
+        "port: 25, targets: [{ address: 10.0.2.1 ",
+        "port: 25, forwarding: ipip, targets: [{ address: mail.example.org ",
+        "~:24:83: target_groups[3].targets[0].address: `mail.example.org` is not an IPv4 or IPv6 address, such as 10.0.1.11 or \"2001:db8::11\"; names are for groups of http, https and grpc, and of tcp without `forwarding`\n\
+         ~:69:48: listeners[2].default_action.forward.target_group: listener mail is tls, whose targets the proxy connects to, and target group mail has `forwarding`, so that packets are forwarded to it: remove `forwarding`, or name a group of tcp without it",
     ),
     (
         "- name: stock",

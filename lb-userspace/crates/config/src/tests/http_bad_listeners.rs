@@ -58,7 +58,7 @@ const CHANGED: &[(&str, &str, &str)] = &[
         "    protocol: tls\n    attributes: { idle_timeout: 59s, http2: true, colour: 1 }\n",
         "~:68:33: listeners[2].attributes.idle_timeout: `59s` is not a duration of whole seconds from 60s to 6000s, such as `90s` or `2m`\n\
          ~:68:45: listeners[2].attributes.http2: belongs to listeners of http and https; this one is tls\n\
-         ~:68:51: listeners[2].attributes.colour: unknown key; known are `idle_timeout`",
+         ~:68:51: listeners[2].attributes.colour: unknown key; known are `idle_timeout`, `trusted_proxies`, `access_log`",
     ),
     (
         "{ forward: { target_group: mail } }",
@@ -78,7 +78,26 @@ const CHANGED: &[(&str, &str, &str)] = &[
     ),
     (
         "protocol: tcp, port: 25",
-        "protocol: udp, health_check: {}, port: 25",
+        "protocol: tcp, forwarding: ipip, port: 25",
+        "~:69:48: listeners[2].default_action.forward.target_group: listener mail is tls, whose targets the proxy connects to, and target group mail has `forwarding`, so that packets are forwarded to it: remove `forwarding`, or name a group of tcp without it",
+    ),
+    (
+        "    default_action: { forward: { target_group: mail } }",
+        "    tls: { alpn: [h2, h2, \"\", 5], crl: /x }\n    attributes: { access_log: { file: /l, format: alb } }\n    default_action: { forward: { target_group: mail } }",
+        "~:69:23: listeners[2].tls.alpn[1]: h2 is there twice\n\
+         ~:69:27: listeners[2].tls.alpn[2]: `` is not the name of a protocol (ALPN), such as h2 or http/1.1\n\
+         ~:69:31: listeners[2].tls.alpn[3]: 5 is not the name of a protocol (ALPN), such as h2 or http/1.1\n\
+         ~:69:40: listeners[2].tls.crl: belongs to `client_auth: verify`; add it, or remove `crl`\n\
+         ~:70:51: listeners[2].attributes.access_log.format: `alb` is not json or nlb",
+    ),
+    (
+        "client_auth: verify, ca",
+        "alpn: [h2], client_auth: verify, ca",
+        "~:31:34: listeners[0].tls.alpn: belongs to `protocol: tls`; this listener is https, where the attribute `http2` says it",
+    ),
+    (
+        "protocol: tcp, port: 25",
+        "protocol: udp, forwarding: ipip, health_check: {}, port: 25",
         "~:69:48: listeners[2].default_action.forward.target_group: listener mail is tls, its target group mail is udp: what is inside TLS is tcp",
     ),
     (
@@ -95,13 +114,14 @@ const CHANGED: &[(&str, &str, &str)] = &[
     (
         "  - name: mail\n    address",
         "  - { name: l4, address: 203.0.113.10, port: 443, protocol: tcp, default_action: { forward: { target_group: mail } } }\n  - name: mail\n    address",
-        "~:24:40: target_groups[3].port: port 25 is not port 443 of listener l4: forwarding ipip cannot translate ports; nat and fullnat can\n\
-         ~:64:5: listeners[2]: tcp 203.0.113.10:443 of listener l4 is taken already",
+        "~:64:5: listeners[2]: tcp 203.0.113.10:443 of listener l4 is taken already\n\
+         ~:64:109: listeners[2].default_action.forward.target_group: listener l4 is tcp, and its target group mail has no `forwarding`: say there how packets reach its targets, such as `forwarding: ipip`",
     ),
     (
         "  - name: redirect\n    address: 203.0.113.10\n",
         "  - { name: all, address: 203.0.113.0/24, port: all, protocol: tcp, default_action: { forward: { target_group: mail } } }\n  - name: redirect\n    address: 203.0.113.0/28\n",
-        "~:60:5: listeners[2]: tcp 203.0.113.0/28 port 80 of listener redirect overlaps tcp 203.0.113.0/24 all ports of listener all; keep their addresses or ports apart",
+        "~:59:112: listeners[1].default_action.forward.target_group: listener all is tcp, and its target group mail has no `forwarding`: say there how packets reach its targets, such as `forwarding: ipip`\n\
+         ~:60:5: listeners[2]: tcp 203.0.113.0/28 port 80 of listener redirect overlaps tcp 203.0.113.0/24 all ports of listener all; keep their addresses or ports apart",
     ),
     (
         "attributes: { idle_timeout: 120s, trusted_proxies: [192.0.2.1] }",

@@ -7,8 +7,8 @@ use lb_rules::{Action, Condition, Protocol};
 use super::{
     super::{
         Algorithm, ClientAuth, CookieStickiness, Document, HealthProtocol, HttpGroupProtocol,
-        HttpVersion, Limits, NamedFile, ProxyProtocol, RetryReason, TargetAddress, TlsPolicy,
-        Verify, parse_with_files, parse_within, validate,
+        HttpVersion, Limits, LogFormat, NamedFile, ProxyProtocol, RetryReason, TargetAddress,
+        TlsPolicy, Verify, parse_with_files, parse_within, validate,
     },
     EXAMPLE, HTTP, config, parse, with, without_via,
 };
@@ -17,7 +17,7 @@ use crate::{Checker, Config};
 #[test]
 fn groups_mean_what_they_say() {
     let config = config(HTTP);
-    let [order, stock, chat] = config.http_target_groups.as_slice() else {
+    let [order, stock, chat, mail] = config.http_target_groups.as_slice() else {
         panic!("{:?}", config.http_target_groups);
     };
     assert_eq!((order.protocol, order.version), (HttpGroupProtocol::Http, HttpVersion::Http1));
@@ -52,6 +52,11 @@ fn groups_mean_what_they_say() {
         matches!(&chat.health_check.protocol, HealthProtocol::Grpc(check) if check.tls.is_none())
     );
     assert_eq!(chat.retries.on, [RetryReason::ConnectFailure, RetryReason::ReusedConnection]);
+
+    // Of packets are only those with `forwarding`.
+    assert_eq!((mail.protocol, &mail.tls), (HttpGroupProtocol::Tcp, &None));
+    assert_eq!(mail.health_check.protocol, HealthProtocol::Tcp);
+    assert!(config.target_groups.is_empty());
 }
 
 #[test]
@@ -63,7 +68,10 @@ fn listeners_mean_what_they_say() {
     assert_eq!((shop.protocol(), redirect.protocol()), (Protocol::Https, Protocol::Http));
     let tls = shop.tls.as_ref().expect("https");
     assert_eq!(tls.policy, TlsPolicy::Modern);
-    assert_eq!(tls.client_auth, ClientAuth::Verify("/etc/xelb/clients.pem".into()));
+    assert_eq!(
+        tls.client_auth,
+        ClientAuth::Verify { ca: "/etc/xelb/clients.pem".into(), crl: None }
+    );
     assert_eq!(shop.attributes.idle_timeout, Duration::from_mins(2));
     assert!(shop.attributes.http2 && !redirect.attributes.http2);
     assert_eq!(shop.attributes.trusted_proxies, ["192.0.2.1/32".parse().unwrap()]);
@@ -82,6 +90,32 @@ fn listeners_mean_what_they_say() {
     let [mail] = config.tls_listeners.as_slice() else { panic!("{:?}", config.tls_listeners) };
     assert_eq!((mail.target_group.as_str(), mail.port), ("mail", 465));
     assert_eq!(mail.idle_timeout, Duration::from_secs(350));
+    assert!(mail.tls.alpn.is_empty() && mail.trusted_proxies.is_empty());
+    assert_eq!(mail.access_log, None);
+}
+
+#[test]
+fn a_listener_of_tls_may_say_more() {
+    let text = with(
+        HTTP,
+        "    protocol: tls\n",
+        "    protocol: tls\n    tls: { alpn: [h2, http/1.1], client_auth: verify, ca: /ca.pem, crl: /ca.crl }\n    attributes: { idle_timeout: 60s, trusted_proxies: [10.0.0.0/8], access_log: { file: /log, format: nlb } }\n",
+    );
+    let text = with(
+        &text,
+        "port: 25, targets",
+        "port: 25, tls: { verify: none }, attributes: { proxy_protocol: v2, retries: { on: [connect_failure] } }, targets",
+    );
+    let config = config(&text);
+    let mail = &config.tls_listeners[0];
+    assert_eq!(mail.tls.alpn, ["h2", "http/1.1"]);
+    let verify = ClientAuth::Verify { ca: "/ca.pem".into(), crl: Some("/ca.crl".into()) };
+    assert_eq!(mail.tls.client_auth, verify);
+    assert_eq!(mail.trusted_proxies, ["10.0.0.0/8".parse().unwrap()]);
+    assert_eq!(mail.access_log.as_ref().expect("a log").format, LogFormat::Nlb);
+    let group = &config.http_target_groups[3];
+    assert_eq!(group.proxy_protocol, ProxyProtocol::V2);
+    assert_eq!(group.tls.as_ref().expect("TLS again").verify, Verify::None);
 }
 
 #[test]
@@ -109,7 +143,12 @@ fn names_of_targets_may_be_refused() {
 fn the_proxy_gets_its_part_of_a_document() {
     let both = format!(
         "{HTTP}  - {{ name: packets, address: 203.0.113.99, port: 25, protocol: tcp, default_action: \
-         {{ forward: {{ target_group: mail }} }} }}\n"
+         {{ forward: {{ target_group: relay }} }} }}\n"
+    );
+    let both = with(
+        &both,
+        "listeners:\n",
+        "  - { name: relay, protocol: tcp, port: 25, forwarding: ipip, targets: [{ address: 10.0.2.9 }] }\nlisteners:\n",
     );
     let (whole, config, _) = parse(&both, "x").unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(config.listeners.len(), 1);
@@ -117,7 +156,7 @@ fn the_proxy_gets_its_part_of_a_document() {
     let (proxied, _) = validate(&part).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(proxied.http_listeners, config.http_listeners);
     assert_eq!(proxied.tls_listeners, config.tls_listeners);
-    assert_eq!((proxied.listeners.len(), proxied.target_groups.len()), (0, 1));
+    assert_eq!((proxied.listeners.len(), proxied.target_groups.len()), (0, 0));
     let names = |config: &Config| -> Vec<String> {
         config.http_target_groups.iter().map(|group| group.name.to_string()).collect()
     };
@@ -170,7 +209,7 @@ fn what_did_not_change_is_not_read_again() {
     let whole = validate(&document).unwrap().0;
     assert_eq!(second, whole);
     assert_eq!(second.http_target_groups[0].targets.len(), 3);
-    assert_eq!(second.target_groups[0].targets.len(), 2);
+    assert_eq!(second.http_target_groups[3].targets.len(), 2);
     let same = |one: usize| {
         std::sync::Arc::ptr_eq(&first.http_listeners[one], &second.http_listeners[one])
     };

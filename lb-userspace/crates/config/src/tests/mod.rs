@@ -138,7 +138,7 @@ target_groups:
     protocol: grpc
     port: 9000
     targets: [{ address: "fd00:1::11" }]
-  - { name: mail, protocol: tcp, port: 25, forwarding: ipip, targets: [{ address: 10.0.2.1 }] }
+  - { name: mail, protocol: tcp, port: 25, targets: [{ address: 10.0.2.1 }] }
 listeners:
   - name: shop
     address: 203.0.113.10

@@ -67,8 +67,9 @@ fn parts() -> Vec<Part> {
         if let [Some(proxied), Some(other)] = choices
             && part.get("properties").is_none()
         {
-            let is_tls =
-                proxied["$ref"].as_str().is_some_and(|name| name.ends_with("tls_listener"));
+            let of_tls = ["/tls_listener", "/tcp_target_group"];
+            let name = proxied["$ref"].as_str().unwrap_or_default();
+            let is_tls = of_tls.iter().any(|end| name.ends_with(end));
             let proxied_kind = if is_tls { Kind::Tls } else { Kind::Https };
             for (schema, kind) in [(proxied, proxied_kind), (other, kind)] {
                 all.push(Part { path: part.path.clone(), schema, kind });
@@ -253,7 +254,7 @@ protocol tls verify ca certificate key retries certificates rules name transform
      host_regex path_regex header_regex target_group stickiness redirect fixed_response forward \
      content_type access_log scaling initial target_tracking step simple schedule lower upper \
      cooldown desired min max static systemd docker network revision exec webhook ca policies scale_out_rate scale_in_rate percent \
-     replacement hooks launch terminate warm_pool sorry_target_group";
+     crl on replacement hooks launch terminate warm_pool sorry_target_group";
 
 #[test]
 fn defaults_mean_the_same_as_no_key() {
@@ -332,6 +333,8 @@ fn every_valid_configuration_is_valid_for_the_schema() {
         include_str!("../../../../../README.md"),
         include_str!("../../../../../docs/configuration.md"),
         include_str!("../../../../../docs/modes.md"),
+        include_str!("../../../../../docs/http.md"),
+        include_str!("../../../../../docs/rules.md"),
     ];
     let mut count = 0;
     for block in pages.iter().flat_map(|page| page.split("```yaml\n").skip(1)) {

@@ -21,7 +21,7 @@ pub(super) fn https_document(path: &str) -> Value {
         _ => json!({}),
     };
     let client_tls = match key {
-        "ca" => json!({ "client_auth": "verify", "ca": "/ca" }),
+        "ca" | "crl" => json!({ "client_auth": "verify", "ca": "/ca" }),
         _ => json!({}),
     };
     let mut listener_attributes = json!({});
@@ -62,22 +62,40 @@ pub(super) fn https_document(path: &str) -> Value {
 
 /// The same of TLS.
 pub(super) fn tls_document(path: &str) -> Value {
-    let tls = match path.rsplit('.').next().unwrap_or_default() {
-        "ca" => json!({ "client_auth": "verify", "ca": "/ca" }),
+    let key = path.rsplit('.').next().unwrap_or_default();
+    let tls = match key {
+        "ca" | "crl" => json!({ "client_auth": "verify", "ca": "/ca" }),
+        "alpn[0]" => json!({ "alpn": ["h2"] }),
         _ => json!({}),
     };
+    let target_tls = match key {
+        "certificate" | "key" => json!({ "certificate": "/c", "key": "/k" }),
+        _ => json!({}),
+    };
+    let mut group_attributes = json!({ "minimum_healthy_targets": {}, "retries": {} });
+    if key == "on[0]" {
+        group_attributes["retries"]["on"] = json!(["connect_failure"]);
+    }
+    let mut attributes = json!({});
+    if key == "trusted_proxies[0]" {
+        attributes["trusted_proxies"] = json!(["10.0.0.1"]);
+    }
+    if path.contains("access_log.") {
+        attributes["access_log"] = json!({ "file": "/log" });
+    }
     json!({
         "interfaces": ["eth0"],
         "target_groups": [{
-            "name": "web", "protocol": "tcp", "port": 80, "forwarding": "nat",
+            "name": "web", "protocol": "tcp", "port": 80,
             "targets": [{ "address": "10.0.1.11" }],
+            "tls": target_tls, "health_check": check(path), "attributes": group_attributes,
         }],
         "listeners": [{
             "name": "web", "address": "203.0.113.10", "port": 443, "protocol": "tls",
             "certificates": [{ "certificate": "/c", "key": "/k" }],
             "tls": tls,
             "default_action": { "forward": { "target_group": "web" } },
-            "attributes": {},
+            "attributes": attributes,
         }],
     })
 }
@@ -155,12 +173,13 @@ pub(super) const TOO_STRICT: &str = r#"
     on_event[0].exec null
     on_event[0].webhook null
     defaults.health_check.protocol "exec"
+    target_groups[0].forwarding "ipip"
+    target_groups[0].forwarding null
     target_groups[0].health_check.protocol "exec"
     target_groups[0].protocol "grpc"
     target_groups[0].protocol "http"
     target_groups[0].protocol "https"
     target_groups[0].protocol "quic"
-    target_groups[0].protocol "tcp"
     target_groups[0].protocol "udp"
 "#;
 

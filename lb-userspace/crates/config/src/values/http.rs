@@ -24,6 +24,15 @@ pub(crate) fn on_off(node: &Node) -> Read<bool> {
     word(node, &[("on", true), ("off", false)], "on or off")
 }
 
+/// A protocol of ALPN (RFC 7301): 1 to 255 visible ASCII characters.
+pub(crate) fn alpn_protocol(node: &Node) -> Read<String> {
+    let is_name = |text: &&str| {
+        (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    let name = node.as_text().filter(is_name).map(str::to_owned);
+    name.ok_or_else(|| wrong(node, "the name of a protocol (ALPN), such as h2 or http/1.1"))
+}
+
 /// The absolute path of a file; `example` is one.
 pub(crate) fn file(node: &Node, example: &str) -> Read<PathBuf> {
     let path = node.as_text().filter(|path| path.starts_with('/') && !path.contains('\0'));

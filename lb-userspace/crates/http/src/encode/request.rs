@@ -3,6 +3,7 @@
 use super::lines::{copy_fields, write_framing};
 use crate::{
     body::WriteError,
+    client_certificate::{CertificateFields, is_look_alike},
     field_edits::FieldEdits,
     field_name::FieldName,
     forwarded::{ForwardedPolicy, Source},
@@ -30,6 +31,8 @@ pub struct RequestToForward<'request> {
     pub forwarded: ForwardedPolicy,
     /// The identifier of this request.
     pub trace_id: Option<&'request TraceId>,
+    /// What the target is told of the certificate of the client.
+    pub certificate: Option<&'request CertificateFields>,
     /// Fields that the rules change.
     pub edits: &'request FieldEdits,
     /// Whether the target gets `Host` as it was received, while it names the host of the URI.
@@ -65,6 +68,7 @@ impl RequestToForward<'_> {
             && self.forwarded.keeps(known)
             && !is_continue_of_old_client
             && !announces_no_trailers
+            && !is_look_alike(name)
             && self.edits.keeps(name)
             && (!self.drop_invalid_fields || is_plain_name(name))
     }
@@ -98,6 +102,7 @@ pub(crate) fn encode_request(
     out.extend_from_slice(b"\r\n");
     copy_fields(request.head, |field, name| request.keeps(&options, field.known, name), out);
     request.forwarded.write(request.source, request.trace_id, request.head, host, out);
+    out.extend_from_slice(request.certificate.map_or(&[], CertificateFields::lines));
     out.extend_from_slice(request.edits.lines());
     let body = request.body();
     write_framing(body, out);

@@ -150,6 +150,7 @@ fn a_request_for_a_target_of_http2_has_no_fields_of_its_hop() {
         trace_id: None,
         edits: &edits,
         preserve_host: false,
+        certificate: None,
         drop_invalid_fields: false,
     };
     let mut found = Vec::new();

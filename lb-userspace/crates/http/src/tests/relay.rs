@@ -99,6 +99,7 @@ impl Relay {
             trace_id: None,
             edits: &self.edits,
             preserve_host: false,
+            certificate: None,
             drop_invalid_fields: self.drop_invalid_fields,
         };
         self.client.write_request(&request, &mut self.to_target)

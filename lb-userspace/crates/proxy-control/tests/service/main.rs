@@ -2,6 +2,7 @@
 
 mod access_logs;
 mod agent;
+mod client_certificates;
 mod lifecycle;
 mod refusals;
 mod serving;

@@ -43,7 +43,7 @@ listeners:
     for says in [
         "xelb.yaml: listener dns: packets are forwarded by `xelb agent`",
         "xelb.yaml: target group dns: packets are forwarded by `xelb agent`",
-        "xelb.yaml: there is no listener of http or https",
+        "xelb.yaml: there is no listener of http, https or tls",
     ] {
         assert!(error.contains(says), "{error}");
     }

@@ -177,6 +177,9 @@ pub(crate) fn load(path: &Path) -> Result<Config, ConfigErrors> {
             Arc::make_mut(listener).address = IpAddr::V4(Ipv4Addr::LOCALHOST).into();
         }
     }
+    for listener in &mut config.tls_listeners {
+        Arc::make_mut(listener).address = IpAddr::V4(Ipv4Addr::LOCALHOST).into();
+    }
     Ok(config)
 }
 

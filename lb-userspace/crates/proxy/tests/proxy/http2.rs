@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use bytes::Bytes;
 use h2::client::SendRequest;
 use http::{HeaderMap, Request, Response};
-use lb_proxy::RequestKind;
+use lb_proxy::{CertificateSet, RequestKind};
 use tokio::net::TcpStream;
 
 use crate::{
@@ -116,6 +116,40 @@ fn alpn_chooses_http2() {
         assert_eq!(ask(&send, request, &[], None).await.unwrap().status, 200);
     });
     assert_eq!(field(&target.text(), "x-forwarded-proto"), Some("https"));
+}
+
+/// A browser may send requests for another host over a connection, if it believes that both are one server.
+#[test]
+fn a_host_of_another_certificate_is_misdirected() {
+    let target = TestTarget::answering(OK);
+    let (trusted, first) = certificate("a.example");
+    let (_, other) = certificate("b.example");
+    let named = [("a.example", &first), ("b.example", &other)];
+    let mut snapshot = with_tls(simple(group("web", &[healthy(target.address)])), &named);
+    let mut certificates = CertificateSet::new(Arc::clone(&first));
+    for (name, certificate) in named {
+        certificates.add(name, Arc::clone(certificate));
+    }
+    snapshot.listeners[0].certificates = Some(Arc::new(certificates));
+    let mut proxy = TestProxy::start(snapshot);
+    let address = proxy.address();
+    run(async {
+        let config = trusting(&[trusted], &[b"h2"]);
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+        let stream = TcpStream::connect(address).await.unwrap();
+        let name = "a.example".try_into().unwrap();
+        let stream = connector.connect(name, stream).await.unwrap();
+        let (send, connection) = h2::client::handshake(stream).await.unwrap();
+        tokio::spawn(async move { drop(connection.await) });
+        for (host, status) in
+            [("a.example", 200), ("b.example", 421), ("unknown.example", 200), ("a.example", 200)]
+        {
+            let request = Request::get(format!("https://{host}/")).body(()).unwrap();
+            assert_eq!(ask(&send, request, &[], None).await.unwrap().status, status, "{host}");
+        }
+    });
+    let reasons: Vec<_> = (0..4).map(|_| proxy.event().reason).collect();
+    assert_eq!(reasons, [None, Some("misdirected_request"), None, None]);
 }
 
 #[test]

@@ -12,8 +12,8 @@ use std::{
 };
 
 use lb_proxy::{
-    AccessEvent, Group, GroupAttributes, Listener, ListenerAttributes, Metrics, Proxy,
-    ProxyOptions, Snapshot, StopReport, Target,
+    AccessEvent, ConnectionEvent, Group, GroupAttributes, Listener, ListenerAttributes, LogEvent,
+    Metrics, Proxy, ProxyOptions, Snapshot, StopReport, Target,
     choice::{Health, Settings},
 };
 use lb_rules::{
@@ -38,7 +38,7 @@ pub(crate) struct TargetEnd {
     pub(crate) stream: TcpStream,
     /// 0 for the first connection.
     pub(crate) number: usize,
-    received: Arc<Mutex<Vec<u8>>>,
+    pub(crate) received: Arc<Mutex<Vec<u8>>>,
     rest: Vec<u8>,
 }
 
@@ -286,6 +286,7 @@ pub(crate) fn listener(name: &str, rules: Vec<Rule>, default_action: Action) -> 
         address: "127.0.0.1:0".parse().unwrap(),
         rules: Arc::new(Index::new(rules).unwrap()),
         tls: None,
+        certificates: None,
         attributes: ListenerAttributes::default(),
         same_site: SameSite::Lax,
     }
@@ -316,7 +317,7 @@ pub(crate) fn simple(group: Group) -> Snapshot {
 /// A running proxy, its events, and what its test asks it for.
 pub(crate) struct TestProxy {
     pub(crate) proxy: Proxy,
-    events: mpsc::Receiver<AccessEvent>,
+    events: mpsc::Receiver<LogEvent>,
 }
 
 impl TestProxy {
@@ -351,8 +352,23 @@ impl TestProxy {
         self.proxy.local_address("web").unwrap()
     }
 
-    /// The next event of the access log.
+    /// The next event of the access log, of a request.
     pub(crate) fn event(&mut self) -> AccessEvent {
+        match self.next_event() {
+            LogEvent::Request(event) => *event,
+            LogEvent::Connection(event) => panic!("{event:?}"),
+        }
+    }
+
+    /// The same of a connection of a listener of TLS.
+    pub(crate) fn connection_event(&mut self) -> ConnectionEvent {
+        match self.next_event() {
+            LogEvent::Connection(event) => *event,
+            LogEvent::Request(event) => panic!("{event:?}"),
+        }
+    }
+
+    fn next_event(&mut self) -> LogEvent {
         let wait = async { tokio::time::timeout(LONG, self.events.recv()).await };
         block_on(wait).expect("an event in time").expect("a proxy that runs")
     }

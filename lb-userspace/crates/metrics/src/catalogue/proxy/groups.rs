@@ -150,6 +150,13 @@ pub(super) const FAMILIES: &[Family<ProxyObservation>] = &[
         samples: |seen, out| each_target(seen, out, Of::Requests),
     },
     Family {
+        name: "xelb_http_tls_connections_per_target_total",
+        kind: Counter,
+        labels: &["group", "target"],
+        help: "Connections of listeners of tls that went to a target.",
+        samples: |seen, out| each_target(seen, out, Of::TlsConnections),
+    },
+    Family {
         name: "xelb_http_responses_per_target_total",
         kind: Counter,
         labels: &["group", "target", "class"],

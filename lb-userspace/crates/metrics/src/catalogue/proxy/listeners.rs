@@ -92,6 +92,13 @@ pub(super) const FAMILIES: &[Family<ProxyObservation>] = &[
         samples: |seen, out| each(seen, out, |sums| sums.get(Of::ClientTlsErrors)),
     },
     Family {
+        name: "xelb_http_tls_connections_total",
+        kind: Counter,
+        labels: &["listener"],
+        help: "Connections of a listener of tls that went to a target.",
+        samples: |seen, out| each(seen, out, |sums| sums.get(Of::TlsConnections)),
+    },
+    Family {
         name: "xelb_http_requests_total",
         kind: Counter,
         labels: &["listener"],
@@ -116,14 +123,14 @@ pub(super) const FAMILIES: &[Family<ProxyObservation>] = &[
         name: "xelb_http_received_bytes_total",
         kind: Counter,
         labels: &["listener"],
-        help: "Bytes of requests.",
+        help: "Bytes of requests, and of connections of listeners of tls.",
         samples: |seen, out| each(seen, out, |sums| sums.get(Of::ReceivedBytes)),
     },
     Family {
         name: "xelb_http_sent_bytes_total",
         kind: Counter,
         labels: &["listener"],
-        help: "Bytes of responses.",
+        help: "Bytes of responses, and to clients of listeners of tls.",
         samples: |seen, out| each(seen, out, |sums| sums.get(Of::SentBytes)),
     },
     Family {

@@ -96,7 +96,15 @@ fn wrong_access_is_wrong_usage() {
         ("status --server localhost".to_owned(), "is not https://HOST:PORT"),
         ("status --client-cert cert.pem".to_owned(), "--client-key <FILE>"),
         ("target drain web 10.0.1.13 --client-key key.pem".to_owned(), "--client-cert <FILE>"),
-        ("doctor --server https://localhost:1".to_owned(), "unexpected argument '--server'"),
+        ("detach --server https://localhost:1".to_owned(), "`xelb detach` works on this host: it"),
+        (
+            "doctor --server https://localhost:1 --interface eth0".to_owned(),
+            "looks at its own interfaces: leave --interface out",
+        ),
+        (
+            "doctor target --vip 10.0.0.1 --server https://localhost:1".to_owned(),
+            "`xelb doctor target` works on this host",
+        ),
         ("status --server https://localhost:1 --ca missing".to_owned(), "cannot read missing"),
         (
             "status --server https://localhost:1 --ca cert.pem --token-file open.pem".to_owned(),

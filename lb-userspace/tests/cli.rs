@@ -1,16 +1,14 @@
 //! Exit codes and outputs of the binary, without an agent.
 
+mod fake_agent;
+
 use std::{
     fs,
-    io::{Read as _, Write as _},
     os::unix::net::UnixListener,
     path::Path,
     process::{Command, Output},
-    thread,
     time::{Duration, Instant},
 };
-
-use lb_agent::{Snapshot, TargetGroupView, TargetView};
 
 const INVALID: &str = "interfaces: [eth0]\nlisseners: []\n";
 const VALID: &str = "interfaces: [eth0]\n";
@@ -247,38 +245,6 @@ fn completed(folder: &Path, line: &str) -> Vec<String> {
     text.lines().filter(|name| !name.starts_with('-')).map(str::to_owned).collect()
 }
 
-/// An agent with one group that answers what completions ask.
-fn fake_agent(socket: &Path) {
-    let listener = UnixListener::bind(socket).unwrap();
-    let group = TargetGroupView { name: "web".to_owned(), ..TargetGroupView::default() };
-    let target = TargetView {
-        group: "web".to_owned(),
-        address: Some([10, 0, 1, 11].into()),
-        port: 80,
-        ..TargetView::default()
-    };
-    let snapshot =
-        Snapshot { target_groups: vec![group], targets: vec![target], ..Snapshot::default() };
-    let status = serde_json::to_string(&snapshot).unwrap();
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let mut request = [0; 4096];
-            let length = stream.read(&mut request).unwrap_or(0);
-            let is_status = request[..length].starts_with(b"GET /v1/status ");
-            let (code, body) = if is_status {
-                ("200 OK", status.as_str())
-            } else {
-                ("403 Forbidden", "{\"error\":\"no\"}")
-            };
-            let length = body.len();
-            let head = format!("HTTP/1.1 {code}\r\ncontent-type: application/json\r\n");
-            // A client that has gone away has enough.
-            let _sent = write!(stream, "{head}content-length: {length}\r\n\r\n{body}");
-        }
-    });
-}
-
 #[test]
 fn names_are_completed_from_the_agent() {
     let folder = tempfile::tempdir().unwrap();
@@ -287,7 +253,7 @@ fn names_are_completed_from_the_agent() {
     let text = "contexts: { lb1: { socket: /run/a.sock }, lb2: { socket: agent.sock } }\n";
     fs::write(&contexts, text).unwrap();
     fs::set_permissions(&contexts, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    fake_agent(&folder.path().join("agent.sock"));
+    fake_agent::start(&folder.path().join("agent.sock"));
     for (line, expected) in [
         ("xelb get targets ", &["web", "web/10.0.1.11"][..]),
         ("xelb get listeners w", &["web"]),

@@ -88,6 +88,16 @@ fn document_for_generator(folder: &Path, document: &Value) -> Result<String> {
     for key in ["if", "then", "allOf"] {
         ensure!(keys.remove(key).is_some(), "the schema has no `{key}`");
     }
+    // So it makes groups that say their mode.
+    let replaced = [
+        ("/properties/defaults/properties/forwarding", json!(false)),
+        ("/$defs/defaults/properties/forwarding", json!(false)),
+        ("/$defs/any_target_group/else/then", json!({ "$ref": "#/$defs/tcp_target_group" })),
+        ("/$defs/target_group/required", json!(["name", "protocol", "port", "forwarding"])),
+    ];
+    for (place, value) in replaced {
+        *schema.pointer_mut(place).with_context(|| format!("the schema has no {place}"))? = value;
+    }
     fs::write(folder.join("xelb.schema.json"), schema.to_string())?;
     let path = folder.join("openapi.json");
     fs::write(&path, document.to_string())?;

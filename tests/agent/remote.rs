@@ -15,6 +15,7 @@ use lb_tests::{
 };
 use nix::sys::signal::Signal;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use serde_json::Value;
 
 use crate::scene::{
     LIMIT, WEB, fails, in_lab, run, run_program, says, start, state_dir_arguments, write,
@@ -105,6 +106,14 @@ fn by_token(lab: &Lab, xelb: &Xelb, files: &Files, name: &str, words: &str) -> R
     run(lab, xelb, &all)
 }
 
+/// Subjects, checks and severities of findings; numbers in them differ from one look to the next.
+fn checks(findings: &str) -> Result<Vec<[Value; 3]>> {
+    let findings: Vec<Value> = serde_json::from_str(findings)?;
+    let checks =
+        findings.iter().map(|one| ["subject", "check", "severity"].map(|key| one[key].clone()));
+    Ok(checks.collect())
+}
+
 #[test]
 fn the_command_line_reaches_an_agent_over_tls_as_far_as_it_may() -> Result<()> {
     in_lab(|lab, xelb| {
@@ -138,6 +147,12 @@ fn the_command_line_reaches_an_agent_over_tls_as_far_as_it_may() -> Result<()> {
         let targets = by_certificate("carol", "get targets")?.success()?;
         ensure!(targets.contains("draining"), "{targets}");
         fails(&by_certificate("carol", drain)?, 1, &["and carol has `read`"])?;
+        // The agent looks at its host in the same way as the command does there.
+        let there = by_certificate("carol", "doctor -o json")?;
+        let here = run(lab, xelb, &["doctor", "-o", "json"])?;
+        ensure!(there.status.code() == here.status.code(), "{there:?} {here:?}");
+        let (there, here) = (checks(&there.stdout)?, checks(&here.stdout)?);
+        ensure!(there == here && there.len() > 10, "{there:?}\n{here:?}");
         fails(&by_certificate("stranger", "status")?, 1, &["\"stranger\" has no role"])?;
         let nobody = run(lab, xelb, &["status", "--server", SERVER, "--ca", &ca])?;
         fails(&nobody, 1, &["not permitted: no credential"])?;

@@ -1,4 +1,5 @@
-//! How the demo looks: headings, lines, bars. Colours only on a terminal; no measuring.
+//! How the demo looks: headings, lines, bars. Colours on a terminal, or where `CLICOLOR_FORCE` asks for
+//! them; no measuring.
 
 use std::{cell::Cell, env, fmt, io::IsTerminal as _, time::Duration};
 
@@ -14,8 +15,10 @@ pub(crate) struct Screen {
 
 impl Screen {
     pub(crate) fn new() -> Self {
-        let wanted = env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Self { colours: wanted && std::io::stdout().is_terminal(), step: Cell::new(0) }
+        let set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+        let colours =
+            !set("NO_COLOR") && (set("CLICOLOR_FORCE") || std::io::stdout().is_terminal());
+        Self { colours, step: Cell::new(0) }
     }
 
     fn paint(&self, code: &str, text: &str) -> String {

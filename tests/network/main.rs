@@ -20,6 +20,7 @@ mod fragments;
 mod icmp;
 mod interfaces;
 mod lab;
+mod lab_page;
 mod link;
 mod listeners;
 mod mss;

@@ -1,4 +1,4 @@
-//! What a developer of xelb runs: `cargo xtask setup | build-ebpf | demo | test | bench | package | tidy`.
+//! What a developer of xelb runs: `cargo xtask setup | build-ebpf | demo | test | bench | package | dist | tidy`.
 //!
 //! One subcommand a file; each installs what it needs of `setup` by itself. Nothing here is part
 //! of the product: what operators run is `xelb`.
@@ -6,6 +6,7 @@
 mod bench;
 mod build_ebpf;
 mod demo;
+mod dist;
 mod package;
 mod setup;
 mod test;
@@ -41,6 +42,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Builds a Debian package of the binary, its units, manual pages and documents
     Package(package::Arguments),
+    /// Makes what people download: static tarball, Debian package, OCI image, SBOM and checksums
+    Dist(dist::Arguments),
     /// Checks what a program can check of the project's style
     Tidy,
 }
@@ -65,6 +68,7 @@ fn run(command: Command) -> Result<()> {
         Command::Test(arguments) => test::run(&workspace, &arguments),
         Command::Bench(arguments) => bench::run(&workspace, &arguments),
         Command::Package(arguments) => package::run(&workspace, &arguments),
+        Command::Dist(arguments) => dist::run(&workspace, &arguments),
         Command::Tidy => tidy::run(&workspace),
     }
 }
@@ -94,7 +98,7 @@ mod tests {
     fn subcommands_are_named_with_dashes() {
         assert_eq!(
             subcommand_names(),
-            ["setup", "build-ebpf", "demo", "test", "bench", "package", "tidy", "help"]
+            ["setup", "build-ebpf", "demo", "test", "bench", "package", "dist", "tidy", "help"]
         );
     }
 }

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use clap::Args;
 
+pub(crate) use licences::{BPF_FEATURE, linked_crates};
+
 use crate::setup;
 use crate::workspace::{Workspace, output, run as run_command};
 
@@ -39,8 +41,19 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
 }
 
 /// Packs a binary with all that belongs to it, into a separate folder if that has a name; gives the
-/// package's path.
+/// package's path. Its files are as old as the version.
 pub(crate) fn pack(workspace: &Workspace, xelb: &Path, folder: Option<&str>) -> Result<PathBuf> {
+    let epoch = Names::read(workspace)?.epoch;
+    pack_at(workspace, xelb, folder, &epoch)
+}
+
+/// The same, with files of that time, in seconds since 1970.
+pub(crate) fn pack_at(
+    workspace: &Workspace,
+    xelb: &Path,
+    folder: Option<&str>,
+    epoch: &str,
+) -> Result<PathBuf> {
     let packages = workspace.target_dir.join("package");
     let packages = folder.map_or_else(|| packages.clone(), |folder| packages.join(folder));
     let tree = packages.join("tree");
@@ -52,10 +65,15 @@ pub(crate) fn pack(workspace: &Workspace, xelb: &Path, folder: Option<&str>) -> 
     let package = packages.join(format!("xelb_{version}_{architecture}.deb"));
     let mut pack = workspace.program("dpkg-deb");
     pack.args(["--root-owner-group", "--build"]).arg(&tree).arg(&package);
-    // Times in the package are those of the version, so that the same sources give the same package.
-    pack.env("SOURCE_DATE_EPOCH", &names.epoch);
+    // Times of this moment would make another package of the same sources.
+    pack.env("SOURCE_DATE_EPOCH", epoch);
     output(&mut pack)?;
     Ok(package)
+}
+
+/// Puts everything that is installed into a tree.
+pub(crate) fn put_files(workspace: &Workspace, xelb: &Path, tree: &Path) -> Result<()> {
+    content::put(workspace, xelb, tree, &Names::read(workspace)?)
 }
 
 /// What the package is called.
@@ -97,7 +115,7 @@ fn read(path: &Path) -> Result<String> {
 }
 
 /// An empty folder, whatever was there before.
-fn remake(folder: &Path) -> Result<()> {
+pub(crate) fn remake(folder: &Path) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder)
             .with_context(|| format!("cannot remove {}", folder.display()))?;

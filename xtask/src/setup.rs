@@ -31,19 +31,31 @@ pub(crate) enum Need {
     CargoDeny,
     /// The programs that the lab's hosts run.
     LabPrograms,
+    /// Shells that complete command lines.
+    Shells,
     /// The programs that xelb is compared with.
     BenchPrograms,
     /// What asks the API whatever its document allows.
     Schemathesis,
+    /// The standard library for programs that are linked statically.
+    MuslTarget,
+    /// Programs that a release is built with.
+    DistPrograms,
 }
 
 /// What building the BPF object needs.
 pub(crate) const BPF_NEEDS: &[Need] = &[Need::RustSource, Need::BpfLinker];
+/// What the tests of the command line need.
+pub(crate) const CLI_NEEDS: &[Need] = &[Need::RustSource, Need::BpfLinker, Need::Shells];
 /// What the tests of the agent need.
 pub(crate) const AGENT_NEEDS: &[Need] =
     &[Need::RustSource, Need::BpfLinker, Need::LabPrograms, Need::Schemathesis];
 /// What running the lab needs.
 pub(crate) const LAB_NEEDS: &[Need] = &[Need::RustSource, Need::BpfLinker, Need::LabPrograms];
+
+/// What a release needs.
+pub(crate) const DIST_NEEDS: &[Need] =
+    &[Need::RustSource, Need::BpfLinker, Need::MuslTarget, Need::DistPrograms];
 
 /// What measuring needs: the lab, and those that xelb is compared with.
 pub(crate) const BENCH_NEEDS: &[Need] =
@@ -56,6 +68,7 @@ const ALL: &[Need] = &[
     Need::BpfLinker,
     Need::CargoDeny,
     Need::LabPrograms,
+    Need::Shells,
     Need::BenchPrograms,
     Need::Schemathesis,
 ];
@@ -95,7 +108,10 @@ fn satisfy(workspace: &Workspace, needs: &[Need], voice: Voice) -> Result<()> {
             Need::BpfLinker => linker::ensure(workspace)?,
             Need::CargoDeny => cargo_deny::ensure(workspace)?,
             Need::LabPrograms => packages::ensure(workspace, &packages::LAB)?,
+            Need::Shells => packages::ensure(workspace, &packages::SHELLS)?,
             Need::BenchPrograms => packages::ensure(workspace, &packages::BENCH)?,
+            Need::MuslTarget => rust::musl_target(workspace)?,
+            Need::DistPrograms => packages::ensure(workspace, &packages::DIST)?,
             Need::Schemathesis => schemathesis::ensure(workspace)?,
         };
         match outcome {

@@ -5,7 +5,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use aya_build::{Package, Toolchain};
@@ -18,6 +18,9 @@ const TOOLCHAIN_FILE: &str = include_str!("../../../rust-toolchain.toml");
 ///
 /// LLVM's feature for misaligned access is deliberately not used: see ARCHITECTURE.md.
 const BPF_FLAGS: &str = "-Ctarget-cpu=v3";
+
+/// The crate's folder, seen from the workspace.
+const OWN_DEPTH: usize = 3;
 
 /// Directories above `OUT_DIR` among which the target directory is looked for.
 const TARGET_DIR_DEPTH_MAX: usize = 6;
@@ -45,7 +48,7 @@ fn build() -> Result<()> {
         ("RUSTC_BOOTSTRAP", "1".into()),
         // aya-build overwrites RUSTFLAGS; the flags of the profile it leaves alone.
         ("CARGO_UNSTABLE_PROFILE_RUSTFLAGS", "true".into()),
-        ("CARGO_PROFILE_RELEASE_RUSTFLAGS", BPF_FLAGS.into()),
+        ("CARGO_PROFILE_RELEASE_RUSTFLAGS", bpf_flags()?.into()),
         // Procedural macros run on this machine, which is no BPF CPU.
         ("CARGO_PROFILE_RELEASE_BUILD_OVERRIDE_RUSTFLAGS", "".into()),
         // Only the compiler's warnings and errors; cargo shows each line of this as a warning.
@@ -80,18 +83,51 @@ fn toolchain() -> Result<String> {
         .ok_or_else(|| anyhow!("rust-toolchain.toml names no channel"))
 }
 
+/// Flags for the BPF objects. Their line information has no path of this machine, so that the same
+/// sources give the same bytes in every folder.
+fn bpf_flags() -> Result<String> {
+    let package = env::var_os("CARGO_MANIFEST_DIR").context("CARGO_MANIFEST_DIR is not set")?;
+    let root = Path::new(&package).ancestors().nth(OWN_DEPTH).context("no workspace")?;
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
+    let compiler = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let sysroot = Command::new(compiler).args(["--print", "sysroot"]).output();
+    let sysroot = sysroot.ok().and_then(|output| String::from_utf8(output.stdout).ok());
+    let paths = [
+        (Some(root.to_owned()), "/xelb"),
+        (home, "/cargo"),
+        (sysroot.map(|path| PathBuf::from(path.trim())), "/rust"),
+    ];
+    let mut flags = BPF_FLAGS.to_owned();
+    for (path, name) in paths {
+        // Cargo takes these flags apart at blanks.
+        if let Some(path) = path.as_deref().and_then(Path::to_str)
+            && !path.is_empty()
+            && !path.contains(char::is_whitespace)
+        {
+            flags += &format!(" --remap-path-prefix={path}={name}");
+        }
+    }
+    Ok(flags)
+}
+
 /// Cargo's target directory, wherever CARGO_TARGET_DIR, a configuration or an option put it.
 fn target_dir() -> Result<PathBuf> {
     let out_dir = PathBuf::from(env::var_os("OUT_DIR").context("OUT_DIR is not set")?);
+    // Builds for a named target are in a folder of their own, which looks like another target directory.
     let above = out_dir
         .ancestors()
         .take(TARGET_DIR_DEPTH_MAX)
-        .find(|dir| dir.join("CACHEDIR.TAG").exists() || dir.join("tools/bin/bpf-linker").exists());
+        .filter(|dir| {
+            dir.join("CACHEDIR.TAG").exists() || dir.join("tools/bin/bpf-linker").exists()
+        })
+        .last();
     if let Some(dir) = above {
         return Ok(dir.to_owned());
     }
     let package = env::var_os("CARGO_MANIFEST_DIR").context("CARGO_MANIFEST_DIR is not set")?;
-    let root = Path::new(&package).ancestors().nth(3).context("the package has no workspace")?;
+    let root =
+        Path::new(&package).ancestors().nth(OWN_DEPTH).context("the package has no workspace")?;
     Ok(root.join("target"))
 }
 

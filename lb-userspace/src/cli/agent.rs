@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 use super::{
     Attach, Log,
     access::Access,
+    doctor,
     exec_checks::{self, ExecArguments},
     limits::LimitArguments,
     output, validate,
@@ -130,6 +131,7 @@ impl Agent {
         let open = || {
             let metrics = self.metrics.map(metrics::bind).transpose()?;
             let (sockets, files) = ListenerSockets::open(&self.socket, &access)?;
+            let sockets = sockets.with_doctor(doctor::host_doctor(&self.socket));
             socket_files = files;
             tracing::info!("the API listens at {}", self.socket.display());
             if let Some(address) = self.metrics {

@@ -47,10 +47,16 @@ pub(super) struct ConfigKey {
     pub(super) keys: Vec<String>,
 }
 
-/// All keys with this path, or with a path that ends like this.
-pub(super) fn find(wanted: &str) -> Result<Vec<ConfigKey>, String> {
+/// Every key at every place, in the order of the schema.
+pub(super) fn all() -> Vec<ConfigKey> {
     let mut all = Vec::new();
     walk(&ROOT, &Value::Null, &Place::root(), &mut all);
+    all
+}
+
+/// All keys with this path, or with a path that ends like this.
+pub(super) fn find(wanted: &str) -> Result<Vec<ConfigKey>, String> {
+    let all = all();
     let name = plain(wanted);
     let exact: Vec<&ConfigKey> = all.iter().filter(|one| plain(&one.key) == name).collect();
     let ends = |one: &&ConfigKey| plain(&one.key).ends_with(&format!(".{name}"));
@@ -169,6 +175,8 @@ fn walk(section: &'static Value, parent: &'static Value, place: &Place, all: &mu
         };
         for (branch, protocols) in [("then", named), ("else", "others".to_owned())] {
             let branch = field(section, branch);
+            // Of two alternatives, the second is that of the other branch.
+            let branch = branch.pointer("/anyOf/0").unwrap_or(branch);
             if branch.is_object() {
                 let place = place.inner(path.clone(), title);
                 walk(branch, &Value::Null, &Place { protocols: Some(protocols), ..place }, all);
@@ -308,8 +316,7 @@ mod tests {
     /// Everything that the schema has is found by its path.
     #[test]
     fn every_key_has_a_type_and_a_description() {
-        let mut all = Vec::new();
-        walk(&ROOT, &Value::Null, &Place::root(), &mut all);
+        let all = all();
         assert!(all.len() > 100, "{}", all.len());
         for one in &all {
             assert!(!one.title.is_empty() && !one.description.is_empty(), "{one:?}");

@@ -11,14 +11,18 @@ use serde::Serialize;
 use tokio::time::sleep;
 
 use super::{
-    Socket, complete, describe_target,
+    Socket,
+    color::Color,
+    complete, describe_target,
+    list::state_style,
     object::{self, Kind, KindWord, Object, parse_kind},
     output::Format,
     page::Page,
     part_change::wrong,
     place::{Place, parse_place},
     relative_time::{self, ago},
-    table::{Table, socket},
+    status,
+    table::{Cell, Look, Table, socket},
     traffic::Traffic,
 };
 
@@ -50,27 +54,29 @@ pub(super) struct Describe {
     #[command(flatten)]
     format: Format,
     #[command(flatten)]
+    color: Color,
+    #[command(flatten)]
     socket: Socket,
 }
 
 /// An object that is no target.
 #[derive(Serialize)]
-struct Description {
+pub(super) struct Description {
     /// What it is, such as `listener web`.
-    object: String,
+    pub(super) object: String,
     /// It, as it is configured.
-    configuration: Part,
+    pub(super) configuration: Part,
     /// Listeners: it, or those that use it.
-    listeners: Vec<ListenerView>,
+    pub(super) listeners: Vec<ListenerView>,
     /// Target groups: it, or those that it uses.
-    target_groups: Vec<TargetGroupView>,
+    pub(super) target_groups: Vec<TargetGroupView>,
     /// The targets of these groups.
-    targets: Vec<TargetView>,
+    pub(super) targets: Vec<TargetView>,
     /// Traffic, if it is a listener or a group of packets.
     #[serde(skip_serializing_if = "Option::is_none")]
-    traffic: Option<Traffic>,
+    pub(super) traffic: Option<Traffic>,
     /// The last changes that name it, newest first.
-    changes: Vec<RevisionHead>,
+    pub(super) changes: Vec<RevisionHead>,
 }
 
 /// A target, with its traffic.
@@ -105,12 +111,22 @@ impl Describe {
             };
             let traffic = traffic(&client, of_target).await;
             let described = DescribedTarget { description, traffic };
-            return self.format.print(&described, |DescribedTarget { description, traffic }| {
-                describe_target::render(description, traffic.as_ref(), relative_time::now_ms())
-            });
+            return self.format.print_page(
+                &described,
+                |DescribedTarget { description, traffic }| {
+                    let now_ms = relative_time::now_ms();
+                    describe_target::render(
+                        description,
+                        traffic.as_ref(),
+                        now_ms,
+                        self.color.look(),
+                    )
+                },
+            );
         }
         let description = describe(&client, &object).await?;
-        self.format.print(&description, |one| one.render(relative_time::now_ms()))
+        let (now_ms, look) = (relative_time::now_ms(), self.color.look());
+        self.format.print_page(&description, |one| one.render(now_ms, look))
     }
 }
 
@@ -179,8 +195,8 @@ async fn changes(client: &Client, label: &str, path: &str) -> Vec<RevisionHead> 
 }
 
 impl Description {
-    fn render(&self, now_ms: u64) -> String {
-        let mut page = Page::default();
+    pub(super) fn render(&self, now_ms: u64, look: Look) -> String {
+        let mut page = Page::new(look);
         page.line("object", &self.object);
         for listener in &self.listeners {
             let ListenerView { name, address, port, protocol, target_group, .. } = listener;
@@ -192,7 +208,7 @@ impl Description {
             let open = if group.fail_open { ", FAIL OPEN" } else { "" };
             let text =
                 format!("{name}: {protocol} by {forwarding}, {healthy} of {targets} healthy{open}");
-            page.line("target group", &text);
+            page.state("target group", &text, status::health_style(*healthy, *targets));
         }
         if let Some(traffic) = &self.traffic {
             page.line("traffic", &traffic.to_string());
@@ -201,14 +217,14 @@ impl Description {
             let mut table = Table::new(&["TARGET", "WEIGHT", "STATE", "SHARE", "REASON"]);
             for target in &self.targets {
                 table.row([
-                    format!("{}/{}", target.group, socket(target.address, target.port)),
-                    target.weight.to_string(),
-                    target.state.clone(),
-                    format!("{:.1}%", target.share * 100.0),
-                    super::table::or_dash(&target.reason),
+                    format!("{}/{}", target.group, socket(target.address, target.port)).into(),
+                    target.weight.to_string().into(),
+                    Cell { text: target.state.clone(), style: state_style(&target.state) },
+                    format!("{:.1}%", target.share * 100.0).into(),
+                    super::table::or_dash(&target.reason).into(),
                 ]);
             }
-            page.section("targets", &table.render(""));
+            page.table("targets", &table, "");
         }
         let yaml = serde_saphyr::to_string(&self.configuration).unwrap_or_default();
         page.section("configuration", &yaml);
@@ -223,7 +239,7 @@ impl Description {
                     head.message.clone(),
                 ]);
             }
-            page.section("changes", &table.render(""));
+            page.table("changes", &table, "");
         }
         page.text()
     }

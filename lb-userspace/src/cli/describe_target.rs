@@ -5,9 +5,10 @@ use std::time::Duration;
 use lb_agent::{CheckView, ListenerView, NextHopView, TargetDescription};
 
 use super::{
+    list::state_style,
     page::Page,
     relative_time::{ago, duration, moment},
-    table::{Table, or_dash, socket},
+    table::{Cell, Look, Table, or_dash, socket},
     traffic::Traffic,
 };
 
@@ -15,15 +16,16 @@ pub(super) fn render(
     description: &TargetDescription,
     traffic: Option<&Traffic>,
     now_ms: u64,
+    look: Look,
 ) -> String {
     let TargetDescription { target, since_ms, listeners, health_check, next_hop, .. } = description;
-    let mut page = Page::default();
+    let mut page = Page::new(look);
     page.line("target", &format!("{}/{}", target.group, socket(target.address, target.port)));
     let since = since_ms.map_or_else(
         || "since before the agent started".to_owned(),
         |at| format!("since {} ({})", moment(at), ago(at, now_ms)),
     );
-    page.line("state", &format!("{}, {since}", target.state));
+    page.state("state", &format!("{}, {since}", target.state), state_style(&target.state));
     if !target.reason.is_empty() {
         page.line("reason", &target.reason);
     }
@@ -63,8 +65,8 @@ pub(super) fn render(
         }
         None => page.line("next hop", &format!("not known: {}", description.next_hop_problem)),
     }
-    page.section("last probes", &probes(description));
-    page.section("history", &history(description, now_ms));
+    page.table("last probes", &probes(description), "none yet");
+    page.table("history", &history(description, now_ms), "none since the agent started");
     page.text()
 }
 
@@ -91,7 +93,7 @@ fn check_lines(page: &mut Page, check: &CheckView) {
     );
 }
 
-fn probes(description: &TargetDescription) -> String {
+fn probes(description: &TargetDescription) -> Table {
     let mut table = Table::new(&["WHEN", "TOOK", "OUTCOME", "REASON", "DETAIL"]);
     for probe in &description.probes {
         table.row([
@@ -102,7 +104,7 @@ fn probes(description: &TargetDescription) -> String {
             probe.detail.clone(),
         ]);
     }
-    table.render("none yet")
+    table
 }
 
 /// `0.4 ms` or `12 ms`.
@@ -113,30 +115,30 @@ fn took(microseconds: u64) -> String {
     format!("{} ms", microseconds / 1000)
 }
 
-fn history(description: &TargetDescription, now_ms: u64) -> String {
+fn history(description: &TargetDescription, now_ms: u64) -> Table {
     let mut table = Table::new(&["WHEN", "FROM", "TO", "REASON", "DETAIL", "WHO", "MESSAGE"]);
     for event in &description.history {
         let state = |text: &str, none: &str| if text.is_empty() { none } else { text }.to_owned();
         table.row([
-            ago(event.at_ms, now_ms),
-            state(&event.from, "new"),
-            state(&event.to, "gone"),
-            or_dash(&event.reason),
-            or_dash(&event.detail),
-            or_dash(&event.who),
-            event.message.clone(),
+            ago(event.at_ms, now_ms).into(),
+            state(&event.from, "new").into(),
+            Cell { text: state(&event.to, "gone"), style: state_style(&event.to) },
+            or_dash(&event.reason).into(),
+            or_dash(&event.detail).into(),
+            or_dash(&event.who).into(),
+            event.message.clone().into(),
         ]);
     }
-    table.render("none since the agent started")
+    table
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use lb_agent::{DrainView, Event, ProbeView, TargetView};
 
     use super::*;
 
-    fn described() -> TargetDescription {
+    pub(in crate::cli) fn described() -> TargetDescription {
         TargetDescription {
             target: TargetView {
                 group: "web".to_owned(),
@@ -198,7 +200,7 @@ mod tests {
     #[test]
     fn a_target_is_on_one_page() {
         let traffic = Traffic::between((0, 0), (10, 1000), Duration::from_secs(1));
-        let page = render(&described(), Some(&traffic), 1_795_452_460_500);
+        let page = render(&described(), Some(&traffic), 1_795_452_460_500, Look::default());
         let expected = "\
 target          web/10.0.1.11:80
 state           draining, since 2026-11-23T16:46:40Z (1m ago)
@@ -229,7 +231,7 @@ history
             target: TargetView { drained: true, ..TargetView::default() },
             ..TargetDescription::default()
         };
-        let page = render(&nothing, None, 0);
+        let page = render(&nothing, None, 0, Look::default());
         for part in [
             "since before the agent started",
             "drained         by `xelb target drain`; who and when is not known",

@@ -1,39 +1,45 @@
 //! `xelb doctor`.
 
-use std::{fmt::Write as _, net::IpAddr};
+use std::{fmt::Write as _, net::IpAddr, path::Path};
 
 use clap::{Args, Subcommand};
+use lb_api::{Client, FindingSeverity as Severity, FindingView, HostDoctor, LookError, Transport};
 use lb_doctor::{
-    Finding, Forwarding, Severity, balancer_findings,
+    Finding, Forwarding, balancer_findings,
     gather::{self, TargetQuestion},
     target_findings,
 };
+use tokio::{runtime::Builder, task::spawn_blocking};
 
-use super::{LocalSocket, output::Format};
+use super::{Socket, output::Format, part_change::wrong};
 
 /// Check a balancer or a target: show problems and their remedies
 ///
 /// Without `target`, it checks the balancer that it runs on: kernel, interfaces and their drivers,
 /// offloads, queues and interrupts, the agent, next hops and MTU towards each target, and drop
-/// reasons. It changes nothing. Every warning and error has a remedy.
+/// reasons. With --server or a context, the agent there checks its host. Nothing is changed. Every
+/// warning and error has a remedy.
 ///
 /// Exit codes: 0 no error was found (warnings do not count), 1 an error was found, 2 wrong usage.
 ///
 /// Example: xelb doctor
 ///
 /// Example: xelb doctor --interface eth0 -o json
+///
+/// Example: xelb doctor --server https://lb1.example.org:7443 --token-file token
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Doctor {
     #[command(subcommand)]
     what: Option<What>,
-    /// Interface that clients' packets arrive at; may be repeated [default: those of the agent]
+    /// Interface of this host that clients' packets arrive at; may be repeated [default: those of the
+    /// agent]
     #[arg(long = "interface", value_name = "IFACE")]
     interfaces: Vec<String>,
     #[command(flatten)]
     format: Format,
     #[command(flatten)]
-    socket: LocalSocket,
+    socket: Socket,
 }
 
 #[derive(Debug, Subcommand)]
@@ -77,13 +83,11 @@ impl Doctor {
     /// Whether no error was found.
     pub(super) async fn run(self) -> anyhow::Result<bool> {
         let (findings, format) = match self.what {
-            None => {
-                let facts = gather::balancer(&self.socket.client(), &self.interfaces).await?;
-                (balancer_findings(&facts), self.format)
-            }
+            None => (balancer(&self.socket, &self.interfaces).await?, self.format),
             Some(What::Target(DoctorTarget { vips, interface, mode, port, balancer, format })) => {
                 let question = TargetQuestion { vips, interface, forwarding: mode, port, balancer };
-                (target_findings(&gather::target(question).await?), format)
+                let findings = target_findings(&gather::target(question).await?);
+                (findings.into_iter().map(view).collect(), format)
             }
         };
         format.print(&findings, |findings| render(findings))?;
@@ -91,12 +95,67 @@ impl Doctor {
     }
 }
 
-fn count(findings: &[Finding], severity: Severity) -> usize {
+/// What is found on this host, or by an agent on another one on its host.
+async fn balancer(socket: &Socket, interfaces: &[String]) -> anyhow::Result<Vec<FindingView>> {
+    let transport = socket.transport()?;
+    if !matches!(transport, Transport::Tls(_)) {
+        let facts = gather::balancer(&Client::by(transport), interfaces).await?;
+        return Ok(balancer_findings(&facts).into_iter().map(view).collect());
+    }
+    if !interfaces.is_empty() {
+        return Err(wrong(
+            "an agent on another host looks at its own interfaces: leave --interface out"
+                .to_owned(),
+        ));
+    }
+    Ok(Client::by(transport).doctor().await?)
+}
+
+/// What the agent with this socket finds on its host, for its API.
+pub(super) fn host_doctor(socket: &Path) -> HostDoctor {
+    let socket = socket.to_owned();
+    HostDoctor::new(move || {
+        let socket = socket.clone();
+        Box::pin(async move {
+            // It reads files and asks drivers, for which requests must not wait.
+            let look = spawn_blocking(move || {
+                let runtime = Builder::new_current_thread().enable_all().build();
+                let runtime = runtime.map_err(|error| failed(error.to_string()))?;
+                runtime.block_on(async {
+                    let facts = gather::balancer(&Client::new(&socket), &[]).await;
+                    let facts = facts.map_err(|error| LookError {
+                        is_usage: error.is_usage(),
+                        message: format!("{:#}", anyhow::Error::new(error)),
+                    })?;
+                    Ok(balancer_findings(&facts).into_iter().map(view).collect())
+                })
+            });
+            look.await.unwrap_or_else(|error| Err(failed(error.to_string())))
+        })
+    })
+}
+
+const fn failed(message: String) -> LookError {
+    LookError { is_usage: false, message }
+}
+
+/// The finding as the API gives it.
+fn view(finding: Finding) -> FindingView {
+    let Finding { severity, check, subject, message, remedy } = finding;
+    let severity = match severity {
+        lb_doctor::Severity::Ok => Severity::Ok,
+        lb_doctor::Severity::Warning => Severity::Warning,
+        lb_doctor::Severity::Error => Severity::Error,
+    };
+    FindingView { severity, check: check.to_owned(), subject, message, remedy }
+}
+
+fn count(findings: &[FindingView], severity: Severity) -> usize {
     findings.iter().filter(|finding| finding.severity == severity).count()
 }
 
 /// Findings by subject, each remedy on lines of its own, and the sum of it at the end.
-fn render(findings: &[Finding]) -> String {
+fn render(findings: &[FindingView]) -> String {
     let mut subjects: Vec<&str> = Vec::new();
     for finding in findings {
         if !subjects.contains(&finding.subject.as_str()) {
@@ -109,7 +168,7 @@ fn render(findings: &[Finding]) -> String {
         // Writing to a string does not fail.
         let _written = writeln!(text, "{subject}");
         for finding in findings.iter().filter(|finding| finding.subject == subject) {
-            let Finding { check, message, remedy, .. } = finding;
+            let FindingView { check, message, remedy, .. } = finding;
             let word = word(finding.severity);
             let _written = writeln!(text, "  {word:<7}  {check:<width$}  {message}");
             for line in remedy.iter().flat_map(|remedy| remedy.lines()) {
@@ -151,10 +210,10 @@ mod tests {
 
     use super::*;
 
-    fn finding(severity: Severity, subject: &str, check: &'static str) -> Finding {
+    fn finding(severity: Severity, subject: &str, check: &str) -> FindingView {
         let remedy = (severity != Severity::Ok).then(|| "do this\nthen that".to_owned());
         let (subject, message) = (subject.to_owned(), "it is so".to_owned());
-        Finding { severity, check, subject, message, remedy }
+        FindingView { severity, check: check.to_owned(), subject, message, remedy }
     }
 
     #[test]
@@ -179,6 +238,20 @@ mod tests {
              \n\
              1 error, 1 warning, 1 ok\n"
         );
+    }
+
+    /// The JSON of the API is that of the doctor itself.
+    #[test]
+    fn views_have_the_json_of_findings() {
+        for severity in
+            [lb_doctor::Severity::Ok, lb_doctor::Severity::Warning, lb_doctor::Severity::Error]
+        {
+            let remedy = (severity != lb_doctor::Severity::Ok).then(|| "do this".to_owned());
+            let (subject, message) = ("eth0".to_owned(), "it is so".to_owned());
+            let finding = Finding { severity, check: "mtu", subject, message, remedy };
+            let expected = serde_json::to_string(&finding).unwrap();
+            assert_eq!(serde_json::to_string(&view(finding)).unwrap(), expected);
+        }
     }
 
     #[test]

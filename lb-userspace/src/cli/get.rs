@@ -1,6 +1,6 @@
 //! `xelb get`.
 
-mod tables;
+pub(super) mod tables;
 mod watch;
 
 use clap::{Args, ValueEnum};

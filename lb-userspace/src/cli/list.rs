@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    table::{Cell, Table},
+    table::{Cell, Look, Table},
     terminal,
 };
 pub(super) use column::{Column, Times, state_style};
@@ -70,8 +70,8 @@ impl ListOptions {
             None => items,
         };
         Ok(match &self.output {
-            ListOutput::Table => self.table(&items, listing, false, times),
-            ListOutput::Wide => self.table(&items, listing, true, times.absolute()),
+            ListOutput::Table => table(&items, listing, false, times, self.look()),
+            ListOutput::Wide => table(&items, listing, true, times.absolute(), self.look()),
             ListOutput::Csv => text(&self.csv(&items, listing, times.absolute())),
             ListOutput::Name => text(
                 &items.iter().filter_map(listing.name).map(|name| name + "\n").collect::<String>(),
@@ -89,30 +89,6 @@ impl ListOptions {
         }))
     }
 
-    fn table<T>(&self, items: &[T], listing: &Listing<T>, wide: bool, times: Times) -> Shown {
-        let columns = || listing.columns.iter().filter(|column| wide || !column.wide);
-        let headlines: Vec<&str> = columns().map(|column| column.headline).collect();
-        let mut table = Table::new(&headlines);
-        let cells =
-            |item: &T| -> Vec<Cell> { columns().map(|column| column.cell(item, times)).collect() };
-        for item in items {
-            table.row(cells(item));
-        }
-        let look = self.look();
-        let mut lines = table.lines(look);
-        let text = match (items, look.headers) {
-            ([], true) => format!("{}\n", listing.nothing),
-            ([], false) => String::new(),
-            _ => lines.concat(),
-        };
-        let rows = lines.drain(usize::from(look.headers)..).zip(items).map(|(line, item)| Row {
-            name: (listing.name)(item).unwrap_or_default(),
-            cells: cells(item).into_iter().map(|cell| cell.text).collect(),
-            line,
-        });
-        Shown { rows: Some(rows.collect()), text }
-    }
-
     fn csv<T>(&self, items: &[T], listing: &Listing<T>, times: Times) -> String {
         let headlines = listing.columns.iter().map(|column| column.headline.to_owned());
         let head = if self.no_headers { String::new() } else { csv::record(headlines) };
@@ -121,6 +97,30 @@ impl ListOptions {
         });
         head + &rows.collect::<String>()
     }
+}
+
+/// The rows of a table, in a look.
+fn table<T>(items: &[T], listing: &Listing<T>, wide: bool, times: Times, look: Look) -> Shown {
+    let columns = || listing.columns.iter().filter(|column| wide || !column.wide);
+    let headlines: Vec<&str> = columns().map(|column| column.headline).collect();
+    let mut table = Table::new(&headlines);
+    let cells =
+        |item: &T| -> Vec<Cell> { columns().map(|column| column.cell(item, times)).collect() };
+    for item in items {
+        table.row(cells(item));
+    }
+    let mut lines = table.lines(look);
+    let text = match (items, look.headers) {
+        ([], true) => format!("{}\n", listing.nothing),
+        ([], false) => String::new(),
+        _ => lines.concat(),
+    };
+    let rows = lines.drain(usize::from(look.headers)..).zip(items).map(|(line, item)| Row {
+        name: (listing.name)(item).unwrap_or_default(),
+        cells: cells(item).into_iter().map(|cell| cell.text).collect(),
+        line,
+    });
+    Shown { rows: Some(rows.collect()), text }
 }
 
 fn text(text: &str) -> Shown {

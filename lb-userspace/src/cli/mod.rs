@@ -5,6 +5,7 @@ mod agent;
 mod apply;
 mod assignment;
 mod bench;
+mod color;
 mod complete;
 mod completions;
 mod config_key;
@@ -26,6 +27,8 @@ mod explain_config;
 mod explain_http;
 mod get;
 mod global_options;
+#[cfg(test)]
+mod golden_tests;
 mod habits;
 #[cfg(test)]
 mod help_tests;
@@ -33,6 +36,7 @@ mod import;
 mod input;
 mod limits;
 mod list;
+mod local_commands;
 mod man;
 mod object;
 mod output;
@@ -68,7 +72,7 @@ mod weight;
 use std::{ffi::OsString, future::Future, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
-use lb_api::{Client, ClientError, access::AccessError};
+use lb_api::{Client, ClientError, Transport, access::AccessError};
 use lb_bench::{BenchError, traffic::TrafficError};
 use lb_config::ConfigErrors;
 use lb_dataplane::{PassError, XdpMode, decap::DecapError};
@@ -152,7 +156,9 @@ impl Arguments {
                 error.exit();
             }
             let behind = typed.iter().skip(1).map(|word| word.to_string_lossy().into_owned());
-            let tip = habits::tip(&behind.collect::<Vec<_>>());
+            let behind: Vec<String> = behind.collect();
+            let tip =
+                local_commands::tip(&behind).or_else(|| habits::tip(&behind).map(str::to_owned));
             // A closed standard error is no other error.
             let _unread = error.print();
             if let Some(tip) = tip {
@@ -216,32 +222,17 @@ struct Socket {
     remote: remote::RemoteAgent,
 }
 
-/// Which agent of this host.
-#[derive(Debug, Args)]
-struct LocalSocket {
-    /// Socket of the agent
-    #[arg(
-        long,
-        value_name = "PATH",
-        default_value = "/run/xelb/xelb.sock",
-        env = "XELB_SOCKET",
-        global = true
-    )]
-    socket: PathBuf,
-}
-
 impl Socket {
     /// The client of the agent that options, environment or a context name.
     fn client(&self) -> Result<Client, ClientError> {
+        self.transport().map(Client::by)
+    }
+
+    /// The way to it.
+    fn transport(&self) -> Result<Transport, ClientError> {
         let options = self.remote.options(self.socket.clone());
         let environment = context::Environment::read();
-        context::transport(options, environment, context::Contexts::read).map(Client::by)
-    }
-}
-
-impl LocalSocket {
-    fn client(&self) -> Client {
-        Client::new(&self.socket)
+        context::transport(options, environment, context::Contexts::read)
     }
 }
 

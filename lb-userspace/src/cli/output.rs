@@ -37,6 +37,18 @@ impl Format {
         print(&self.text(answer, table)?)
     }
 
+    /// Prints the answer. The page is not escaped again: whoever makes it escapes what others have written.
+    pub(super) fn print_page<T: Serialize>(
+        &self,
+        answer: &T,
+        page: impl FnOnce(&T) -> String,
+    ) -> anyhow::Result<()> {
+        match self.output {
+            Output::Table => print_escaped(&page(answer)),
+            _ => self.print(answer, |_| String::new()),
+        }
+    }
+
     /// The answer as it is printed.
     pub(super) fn text<T: Serialize>(
         &self,

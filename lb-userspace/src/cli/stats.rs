@@ -6,8 +6,9 @@ use lb_config::plural::ago;
 
 use super::{
     Socket,
+    color::Color,
     output::Format,
-    table::{Table, bytes, socket},
+    table::{Cell, Look, Table, bytes, socket},
 };
 
 /// Show traffic of listeners and targets, and why packets were dropped
@@ -23,17 +24,20 @@ pub(super) struct Stats {
     #[command(flatten)]
     format: Format,
     #[command(flatten)]
+    color: Color,
+    #[command(flatten)]
     socket: Socket,
 }
 
 impl Stats {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let stats = self.socket.client()?.stats().await?;
-        self.format.print(&stats, |stats| render(stats, self.all))
+        let look = self.color.look();
+        self.format.print_page(&stats, |stats| render(stats, self.all, look))
     }
 }
 
-fn render(stats: &StatsView, all: bool) -> String {
+pub(super) fn render(stats: &StatsView, all: bool, look: Look) -> String {
     let mut listeners = Table::new(&["LISTENER", "PACKETS", "BYTES"]);
     for one in &stats.listeners {
         listeners.row([one.name.clone(), one.packets.to_string(), bytes(one.bytes)]);
@@ -54,7 +58,13 @@ fn render(stats: &StatsView, all: bool) -> String {
             None if one.packets == 0 => "-".to_owned(),
             None => "before the agent started".to_owned(),
         };
-        drops.row([one.reason.clone(), one.packets.to_string(), last, one.help.clone()]);
+        let style = (one.packets > 0).then(|| anstyle::AnsiColor::Yellow.on_default());
+        drops.row([
+            Cell { text: one.reason.clone(), style },
+            Cell { text: one.packets.to_string(), style },
+            last.into(),
+            one.help.clone().into(),
+        ]);
     }
     let mut others = Table::new(&["COUNTER", "VALUE", "WHAT IT MEANS"]);
     for one in stats.counters.iter().filter(|one| all || one.value > 0) {
@@ -63,10 +73,10 @@ fn render(stats: &StatsView, all: bool) -> String {
     let (flows, most) = (stats.remembered_flows, stats.remembered_flows_max);
     let (translated, bindings) = (stats.translated_flows, stats.translated_flows_max);
     [
-        listeners.render("no listeners"),
-        targets.render("no targets"),
-        drops.render("no packet was dropped"),
-        others.render("no other counter is above zero"),
+        listeners.shown(look, "no listeners"),
+        targets.shown(look, "no targets"),
+        drops.shown(look, "no packet was dropped"),
+        others.shown(look, "no other counter is above zero"),
         format!(
             "{flows} of at most {most} flows are remembered now\n{translated} of at most {bindings} \
              flows of modes nat and fullnat have a binding now\n"
@@ -94,13 +104,14 @@ mod tests {
             ..StatsView::default()
         };
         assert_eq!(
-            render(&stats, false),
+            render(&stats, false, Look::default()),
             "LISTENER  PACKETS   BYTES\nweb            12  3.4 kB\n\nno targets\n\n\
              no packet was dropped\n\nno other counter is above zero\n\n\
              0 of at most 0 flows are remembered now\n\
              0 of at most 0 flows of modes nat and fullnat have a binding now\n"
         );
-        assert!(render(&stats, true).contains("no_target          0  -     none may take traffic"));
+        let all = render(&stats, true, Look::default());
+        assert!(all.contains("no_target          0  -     none may take traffic"), "{all}");
     }
 
     #[test]
@@ -112,7 +123,7 @@ mod tests {
             help: "why".to_owned(),
         };
         let drops = vec![drop("no_target", Some(300)), drop("ring_missing", None)];
-        let text = render(&StatsView { drops, ..StatsView::default() }, false);
+        let text = render(&StatsView { drops, ..StatsView::default() }, false, Look::default());
         assert!(text.contains("no_target           7  5 min ago                 why\n"), "{text}");
         assert!(text.contains("ring_missing        7  before the agent started  why\n"), "{text}");
     }

@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 
+use anstyle::AnsiColor;
 use clap::Args;
 use lb_agent::{AttachedInterface, MemoryView, ProxyView, Snapshot};
 use lb_config::plural::counted;
 use lb_scaling::ScaledGroupView;
 
-use super::{Socket, output::Format};
+use super::{Socket, color::Color, output::Format, page::Page, table::Look};
 
 /// Show how the agent and its data path are doing
 ///
@@ -25,6 +26,8 @@ pub(super) struct Status {
     #[command(flatten)]
     format: Format,
     #[command(flatten)]
+    color: Color,
+    #[command(flatten)]
     socket: Socket,
 }
 
@@ -37,7 +40,8 @@ impl Status {
                 None => Ok(()),
             };
         }
-        self.format.print(&snapshot, render)
+        let look = self.color.look();
+        self.format.print_page(&snapshot, |snapshot| render(snapshot, look))
     }
 }
 
@@ -63,39 +67,49 @@ fn inability(status: &Snapshot) -> Option<String> {
     Some(format!("none of its {} is healthy", counted(targets.len(), "target")))
 }
 
-fn render(status: &Snapshot) -> String {
-    let mut text = String::new();
-    let mut line = |name: &str, value: &str| {
-        // Writing to a string does not fail.
-        let _written = writeln!(text, "{name:<15} {value}");
-    };
-    line("agent", &format!("version {}, process {}", status.version, status.pid));
-    line("configuration", &status.source);
-    if !status.last_error.is_empty() {
-        for (number, error) in status.last_error.lines().enumerate() {
-            line(if number == 0 { "LAST ERROR" } else { "" }, error);
-        }
+pub(super) fn render(status: &Snapshot, look: Look) -> String {
+    let mut page = Page::new(look);
+    page.line("agent", &format!("version {}, process {}", status.version, status.pid));
+    page.line("configuration", &status.source);
+    for (number, error) in status.last_error.lines().enumerate() {
+        let red = AnsiColor::Red.on_default().bold();
+        page.alarm(if number == 0 { "LAST ERROR" } else { "" }, error, red);
     }
     for interface in &status.interfaces {
-        line("interface", &interface_text(interface));
+        let style = (interface.mode == "detached").then(|| AnsiColor::Red.on_default());
+        page.state("interface", &interface_text(interface), style);
     }
-    let healthy = status.targets.iter().filter(|target| target.state == "healthy").count();
+    objects(&mut page, status);
+    costs(&mut page, status);
+    if status.warnings.is_empty() {
+        page.line("warnings", "none");
+    }
+    for warning in &status.warnings {
+        page.alarm("WARNING", warning, AnsiColor::Yellow.on_default().bold());
+    }
+    page.text()
+}
+
+/// What is balanced, and how healthy it is.
+fn objects(page: &mut Page, status: &Snapshot) {
     let maps = &status.maps;
     let at_most =
         |limit: usize| if limit == 0 { String::new() } else { format!(" (at most {limit})") };
-    line("listeners", &format!("{}{}", status.listeners.len(), at_most(maps.listeners.1)));
+    page.line("listeners", &format!("{}{}", status.listeners.len(), at_most(maps.listeners.1)));
     let groups = status.target_groups.len();
-    line("target groups", &format!("{groups}{}", at_most(maps.target_groups.1)));
+    page.line("target groups", &format!("{groups}{}", at_most(maps.target_groups.1)));
+    let healthy = status.targets.iter().filter(|target| target.state == "healthy").count();
     let targets = status.targets.len();
-    line("targets", &format!("{healthy} of {targets} healthy{}", at_most(maps.targets.1)));
+    let text = format!("{healthy} of {targets} healthy{}", at_most(maps.targets.1));
+    page.state("targets", &text, health_style(healthy, targets));
     for group in &status.scaled_groups {
-        line("scaled group", &scaled_group(group));
+        page.line("scaled group", &scaled_group(group));
     }
     if !status.proxies.is_empty() || status.listeners.iter().any(|listener| listener.proxied) {
-        line("proxies", &proxies_text(&status.proxies));
+        page.line("proxies", &proxies_text(&status.proxies));
     }
     let health = &status.health;
-    line(
+    page.line(
         "health checks",
         &format!(
             "{}, {}, {} failed, 99 % at most {:.1} ms late",
@@ -107,30 +121,39 @@ fn render(status: &Snapshot) -> String {
     );
     if health.last_reaction_us > 0 {
         let reaction = format!("{} us from a probe's end to the ring", health.last_reaction_us);
-        line("last reaction", &reaction);
+        page.line("last reaction", &reaction);
     }
+}
+
+/// What the data path holds, and the memory that it takes.
+fn costs(page: &mut Page, status: &Snapshot) {
+    let maps = &status.maps;
     let ((slots, slots_max), armed) = (maps.ring_slots, maps.armed_slots);
-    line("ring slots", &format!("{slots} of {slots_max}, {armed} armed"));
-    let flows = |line: &mut dyn FnMut(&str, &str), name: &str, most: usize| {
+    page.line("ring slots", &format!("{slots} of {slots_max}, {armed} armed"));
+    for (name, most) in
+        [("flow memory", maps.remembered_flows_max), ("nat bindings", maps.translated_flows_max)]
+    {
         if most > 0 {
-            line(name, &format!("{most} flows at most; `xelb stats` counts them"));
+            page.line(name, &format!("{most} flows at most; `xelb stats` counts them"));
         }
-    };
-    flows(&mut line, "flow memory", maps.remembered_flows_max);
-    flows(&mut line, "nat bindings", maps.translated_flows_max);
+    }
     let memory = &status.memory;
-    line("maps' memory", &maps_memory(memory));
+    page.line("maps' memory", &maps_memory(memory));
     if let (Some(resident), Some(own)) = (memory.agent_resident_bytes, memory.agent_own_bytes) {
         let (resident, own) = (mebibytes(resident), mebibytes(own));
-        line("agent's memory", &format!("{own}; {resident} with mapped maps and files"));
+        page.line("agent's memory", &format!("{own}; {resident} with mapped maps and files"));
     }
-    if status.warnings.is_empty() {
-        line("warnings", "none");
-    }
-    for warning in &status.warnings {
-        line("WARNING", warning);
-    }
-    text
+}
+
+/// The colour of so many healthy ones of all.
+pub(super) fn health_style(healthy: usize, all: usize) -> Option<anstyle::Style> {
+    let color = match healthy {
+        _ if all == 0 => return None,
+        0 => AnsiColor::Red,
+        healthy if healthy < all => AnsiColor::Yellow,
+        _ => AnsiColor::Green,
+    };
+    Some(color.on_default())
 }
 
 fn scaled_group(group: &ScaledGroupView) -> String {
@@ -235,7 +258,7 @@ mod tests {
             }],
             ..Snapshot::default()
         };
-        let text = render(&status);
+        let text = render(&status, Look::default());
         assert!(text.contains("LAST ERROR      one\n                two\n"), "{text}");
         assert!(
             text.contains(
@@ -255,7 +278,7 @@ mod tests {
             ..Process::default()
         };
         let memory = MemoryView::new(maps, &agent);
-        let text = render(&Snapshot { memory, ..Snapshot::default() });
+        let text = render(&Snapshot { memory, ..Snapshot::default() }, Look::default());
         for line in [
             "maps' memory    28.0 MiB (M7 7.0 MiB, M6 6.0 MiB, M5 5.0 MiB, M4 4.0 MiB, M3 3.0 MiB, \
              2 others 3.0 MiB)\n",
@@ -263,7 +286,7 @@ mod tests {
         ] {
             assert!(text.contains(line), "{text}");
         }
-        let text = render(&Snapshot::default());
+        let text = render(&Snapshot::default(), Look::default());
         assert!(text.contains("maps' memory    0.0 MiB\n"), "before the first one: {text}");
         assert!(!text.contains("agent's memory"), "{text}");
     }

@@ -10,7 +10,7 @@ use super::terminal;
 const GAP: usize = 2;
 
 /// A last column that would be narrower stands below its row.
-const LAST_MIN: usize = 20;
+pub(super) const LAST_MIN: usize = 20;
 
 /// How far what stands below its row is indented.
 const INDENT: usize = 4;
@@ -65,12 +65,17 @@ impl Table {
         self.rows.push(cells.collect());
     }
 
-    /// The table; `nothing` when it has no row but the headline.
+    /// The table, as wide as it is and without colours; `nothing` when it has no row but the headline.
     pub(super) fn render(&self, nothing: &str) -> String {
+        self.shown(Look::default(), nothing)
+    }
+
+    /// The table as it looks there.
+    pub(super) fn shown(&self, look: Look, nothing: &str) -> String {
         if self.rows.len() < 2 {
             return format!("{nothing}\n");
         }
-        self.lines(Look::default()).concat()
+        self.lines(look).concat()
     }
 
     /// The headline and each row, with the ends of their lines. Where the terminal is too narrow, a row
@@ -86,7 +91,17 @@ impl Table {
         };
         let right: Vec<bool> = (0..columns).map(is_right).collect();
         let layout = Layout { look, widths, right };
-        shown().map(|row| layout.line(row)).collect()
+        match layout.folded_from() {
+            Some(first) => {
+                let headlines = self.rows.first().map_or(&[][..], Vec::as_slice);
+                let folded = |(number, row): (usize, &Vec<Cell>)| {
+                    let is_headline = look.headers && number == 0;
+                    layout.folded_line(row, first, if is_headline { &[] } else { headlines })
+                };
+                shown().enumerate().map(folded).collect()
+            }
+            None => shown().map(|row| layout.line(row)).collect(),
+        }
     }
 }
 
@@ -106,27 +121,71 @@ struct Layout {
 }
 
 impl Layout {
-    fn line(&self, row: &[Cell]) -> String {
-        let last = self.widths.len().saturating_sub(1);
-        let before: usize = self.widths.iter().take(last).map(|width| width + GAP).sum();
+    /// The first column that stands below its row, since the columns before the last one are too many for
+    /// the terminal.
+    fn folded_from(&self) -> Option<usize> {
+        let width = self.look.width?;
+        let last = self.widths.len().checked_sub(1)?;
+        let mut ends = self.widths.iter().take(last).scan(0, |end, width| {
+            *end += width + GAP;
+            Some(*end - GAP)
+        });
+        ends.position(|end| end > width).map(|first| first.max(1))
+    }
+
+    /// The columns before this one, and the others with their headlines below.
+    fn folded_line(&self, row: &[Cell], first: usize, headlines: &[Cell]) -> String {
+        let mut line = self.start(row, first);
+        line.truncate(line.trim_end().len());
+        line.push('\n');
+        let width = self.look.width.unwrap_or(usize::MAX).saturating_sub(INDENT);
+        for (cell, headline) in row.iter().zip(headlines).skip(first) {
+            if matches!(cell.text.as_str(), "" | "-") {
+                continue;
+            }
+            let label = format!("{}: ", headline.text.to_lowercase());
+            let room = width.saturating_sub(label.chars().count());
+            for (number, part) in wrapped(&cell.text, room).into_iter().enumerate() {
+                let blank = " ".repeat(label.chars().count());
+                let label = if number == 0 { &label } else { &blank };
+                let part = painted(&part, cell.style, self.look);
+                // Writing to a string does not fail.
+                let _written = writeln!(line, "{:INDENT$}{label}{part}", "");
+            }
+        }
+        line
+    }
+
+    /// The columns before this one, with the gap behind them.
+    fn start(&self, row: &[Cell], end: usize) -> String {
         let mut line = String::new();
-        for (column, (&width, &right)) in self.widths.iter().zip(&self.right).enumerate().take(last)
+        for (column, (&width, &right)) in self.widths.iter().zip(&self.right).enumerate().take(end)
         {
             let padding = " ".repeat(width.saturating_sub(length(row, column)));
             let shown = self.painted(text(row, column), row.get(column));
-            // Writing to a string does not fail.
             let _written = if right {
                 write!(line, "{padding}{shown}  ")
             } else {
                 write!(line, "{shown}{padding}  ")
             };
         }
+        line
+    }
+
+    fn line(&self, row: &[Cell]) -> String {
+        let last = self.widths.len().saturating_sub(1);
+        let before: usize = self.widths.iter().take(last).map(|width| width + GAP).sum();
+        let mut line = self.start(row, last);
         let cell = row.get(last);
         let tail = text(row, last);
         let long = tail.chars().count();
         let fits = self.look.width.is_none_or(|width| before + long <= width);
+        let longest = tail.split(' ').map(|word| word.chars().count()).max().unwrap_or(0);
         let (indent, room) = match self.look.width {
-            Some(width) if before + LAST_MIN > width => (INDENT, width.saturating_sub(INDENT)),
+            // Rather below than in the middle of a word.
+            Some(width) if before + LAST_MIN.max(longest) > width => {
+                (INDENT, width.saturating_sub(INDENT))
+            }
             Some(width) => (before, width - before),
             None => (before, usize::MAX),
         };
@@ -155,15 +214,20 @@ impl Layout {
     }
 
     fn painted(&self, text: &str, cell: Option<&Cell>) -> String {
-        match cell.and_then(|cell| cell.style) {
-            Some(style) if self.look.color && !text.is_empty() => format!("{style}{text}{style:#}"),
-            _ => text.to_owned(),
-        }
+        painted(text, cell.and_then(|cell| cell.style), self.look)
+    }
+}
+
+/// A text in a style, where there are colours.
+pub(super) fn painted(text: &str, style: Option<Style>, look: Look) -> String {
+    match style {
+        Some(style) if look.color && !text.is_empty() => format!("{style}{text}{style:#}"),
+        _ => text.to_owned(),
     }
 }
 
 /// Lines of at most `room` characters, which end between two words where that is possible.
-fn wrapped(text: &str, room: usize) -> Vec<String> {
+pub(super) fn wrapped(text: &str, room: usize) -> Vec<String> {
     let room = room.max(1);
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
@@ -241,6 +305,20 @@ mod tests {
         let shown = table.render("none");
         assert_eq!(shown, "NAME  DETAIL\nweb   late\\u000aweb healthy\\u001b[2J\n");
         assert_eq!(Table::new(&["NAME"]).render("no listeners"), "no listeners\n");
+    }
+
+    #[test]
+    fn columns_that_do_not_fit_stand_below_their_row() {
+        let mut table = Table::new(&["TARGET", "STATE", "REASON", "DETAIL"]);
+        table.row(["10.0.1.11:80", "healthy", "-", ""].map(str::to_owned));
+        table.row(["10.0.1.12:80", "unhealthy", "Target.Timeout", "no answer"].map(str::to_owned));
+        let lines = |width| table.lines(Look { width: Some(width), ..Look::default() }).concat();
+        assert_eq!(
+            lines(30),
+            "TARGET        STATE\n10.0.1.11:80  healthy\n10.0.1.12:80  unhealthy\n    reason: \
+             Target.Timeout\n    detail: no answer\n"
+        );
+        assert!(lines(50).contains("unhealthy  Target.Timeout  no answer\n"), "{}", lines(50));
     }
 
     fn states() -> Table {

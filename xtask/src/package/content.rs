@@ -46,7 +46,7 @@ const COMPLETIONS: &[(&str, &str)] = &[
     ("fish", "usr/share/fish/vendor_completions.d/xelb.fish"),
 ];
 
-const MAN: &str = "usr/share/man/man1";
+const MAN: &str = "usr/share/man";
 const DOC: &str = "usr/share/doc/xelb";
 
 /// Files that a user changes and that an upgrade leaves alone.
@@ -84,16 +84,25 @@ pub(super) fn put(workspace: &Workspace, xelb: &Path, tree: &Path, names: &Names
     write(&others, &licences::of_others(workspace)?)?;
     let changelog = tree.join(DOC).join("changelog");
     write(&changelog, &changelog_of_debian(names))?;
-    let mut long = files(&man, ".1")?;
+    let mut long = manual_pages(&man)?;
     long.extend([others, changelog, tree.join(DOC).join("CHANGELOG.md")]);
     for file in &long {
         run(workspace.program("gzip").args(["-9", "--no-name"]).arg(file))?;
     }
     modes_of_folders(tree)?;
-    for file in files(&man, ".gz")? {
+    for file in manual_pages(&man)? {
         mode(&file, 0o644)?;
     }
     Ok(())
+}
+
+/// The manual pages of all sections.
+fn manual_pages(man: &Path) -> Result<Vec<PathBuf>> {
+    let mut pages = Vec::new();
+    for section in ["man1", "man5", "man8"] {
+        pages.extend(files(&man.join(section), "")?);
+    }
+    Ok(pages)
 }
 
 /// What has changed is in CHANGELOG.md; Debian wants a file of this form.

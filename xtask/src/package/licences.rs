@@ -11,6 +11,9 @@ use anyhow::{Context as _, Result};
 use super::read;
 use crate::workspace::{Workspace, output};
 
+/// What the BPF programs, which are in xelb, are built with.
+pub(crate) const BPF_FEATURE: &str = "--features=lb-ebpf/kernel";
+
 /// How files with a licence or a notice are called.
 const NAMES: &[&str] = &["LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "NOTICE", "UNLICENSE"];
 
@@ -44,7 +47,8 @@ pub(super) fn of_others(workspace: &Workspace) -> Result<String> {
     let linked = linked_crates(workspace)?;
     // Crates of other systems are not there, and need not be.
     let platform = format!("--filter-platform={}", host()?);
-    let metadata = output(&mut workspace.cargo(["metadata", "--format-version=1", &platform]))?;
+    let metadata =
+        output(&mut workspace.cargo(["metadata", "--format-version=1", BPF_FEATURE, &platform]))?;
     let metadata: serde_json::Value = serde_json::from_str(&metadata)?;
     let mut list = String::from("Crates that are linked into xelb, with their licences.\n\n");
     let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -73,11 +77,14 @@ fn host() -> Result<String> {
     Ok(host.context("`rustc -vV` names no host")?.to_owned())
 }
 
-/// `name version` of what the program is linked from, with this machine's features.
-fn linked_crates(workspace: &Workspace) -> Result<BTreeSet<String>> {
+/// `name version` of what the program and the BPF programs in it are linked from, with this machine's
+/// features.
+pub(crate) fn linked_crates(workspace: &Workspace) -> Result<BTreeSet<String>> {
     let tree = output(&mut workspace.cargo([
         "tree",
         "--package=lb-userspace",
+        "--package=lb-ebpf",
+        BPF_FEATURE,
         "--edges=normal",
         "--prefix=none",
         "--format={p}",

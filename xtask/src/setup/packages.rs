@@ -35,6 +35,20 @@ const fn package(name: &'static str, program: &'static str, purpose: &'static st
 pub(super) const LAB: Packages = Packages { whose: "the lab", list: LAB_LIST };
 /// Programs that xelb is compared with.
 pub(super) const BENCH: Packages = Packages { whose: "the measurements", list: BENCH_LIST };
+/// Shells that complete command lines.
+pub(super) const SHELLS: Packages = Packages { whose: "tests of completion", list: SHELL_LIST };
+
+const SHELL_LIST: &[Package] = &[
+    package("bash", "bash", "completion in bash"),
+    package("zsh", "zsh", "completion in zsh"),
+    package("fish", "fish", "completion in fish"),
+];
+
+/// Programs that a release is built with.
+pub(super) const DIST: Packages = Packages { whose: "a release", list: DIST_LIST };
+
+const DIST_LIST: &[Package] =
+    &[package("musl-tools", "musl-gcc", "C parts of a program that is linked statically")];
 
 const LAB_LIST: &[Package] = &[
     package("iproute2", "ip", "network namespaces, links and routes"),
@@ -52,6 +66,8 @@ const LAB_LIST: &[Package] = &[
     package("mmdebstrap", "mmdebstrap", "a clean system for the package"),
     package("podman", "podman", "containers that are members of a group"),
     package("runc", "runc", "what runs them, with any version of cgroups"),
+    package("man-db", "man", "manual pages as people read them"),
+    package("mandoc", "mandoc", "checks of manual pages"),
     package("systemd", "systemd-analyze", "checks of units"),
     package("systemd-container", "systemd-nspawn", "units under systemd"),
 ];

@@ -51,6 +51,19 @@ pub(super) fn component(workspace: &Workspace, component: &Component) -> Result<
     Ok(Outcome::Installed(format!("{name} in {}", sysroot.display())))
 }
 
+/// Installs the standard library for static programs unless it is there.
+pub(super) fn musl_target(workspace: &Workspace) -> Result<Outcome> {
+    let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
+    let library = sysroot(workspace)?.join("lib/rustlib").join(&target).join("lib");
+    if library.is_dir() {
+        return Ok(Outcome::Present(format!("the standard library for {target}")));
+    }
+    println!("setup: the standard library for {target} is missing: adding it with rustup");
+    workspace::run(workspace.program("rustup").args(["target", "add", &target]))
+        .context("a static program needs it")?;
+    Ok(Outcome::Installed(format!("the standard library for {target}")))
+}
+
 /// The root of the toolchain that compiles the workspace.
 pub(super) fn sysroot(workspace: &Workspace) -> Result<PathBuf> {
     let printed = workspace::output(workspace.program("rustc").args(["--print", "sysroot"]))?;

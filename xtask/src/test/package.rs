@@ -6,6 +6,7 @@
 mod clean;
 mod container;
 mod expected;
+mod manual;
 mod page;
 mod walk;
 
@@ -43,6 +44,8 @@ const INSTALLED: &[&str] = &[
     "f 644 root root ./usr/share/fish/vendor_completions.d/xelb.fish",
     "f 644 root root ./usr/share/man/man1/xelb-target-add.1.gz",
     "f 644 root root ./usr/share/man/man1/xelb.1.gz",
+    "f 644 root root ./usr/share/man/man5/xelb.yaml.5.gz",
+    "f 644 root root ./usr/share/man/man8/xelb-agent.8.gz",
     "f 755 root root ./usr/share/xelb/keepalived/check-xelb",
     "f 755 root root ./usr/share/xelb/keepalived/notify-xelb",
     "f 644 root root ./usr/share/zsh/vendor-completions/_xelb",
@@ -60,6 +63,7 @@ pub(super) fn run(on: &Environment<'_>) -> Result<()> {
     let before = listing(on.workspace, &root)?;
     installed_files(on.workspace, &root, &before)?;
     programs(&root)?;
+    manual::check(on.workspace, &root.path().join("usr/share/man"))?;
     units(on.workspace, &root)?;
     alerts(&root)?;
     configuration_is_kept(&root)?;
@@ -124,7 +128,8 @@ fn programs(root: &CleanRoot) -> Result<()> {
         .collect();
     ensure!(commands.len() > 5, "{commands:?} of {help}");
     for command in commands {
-        let page = format!("/usr/share/man/man1/xelb-{command}.1.gz");
+        let section = if ["agent", "decap", "proxy"].contains(&command) { 8 } else { 1 };
+        let page = format!("/usr/share/man/man{section}/xelb-{command}.{section}.gz");
         let text = root.output("zcat", &[&page])?;
         ensure!(text.contains(".SH SYNOPSIS"), "{page}: {text}");
     }

@@ -63,6 +63,7 @@ const CLI_TESTS: &[&str] = &[
     "log",
     "proxy",
     "service",
+    "shells",
 ];
 
 /// Test programs that live through random sequences: of connections, and of load on target groups that scale.
@@ -168,7 +169,7 @@ pub(super) const STAGES: &[Stage] = &[
         purpose: "the command line: bad input, exit codes, files; the control plane without a kernel",
         privileged: false,
         quick: false,
-        needs: setup::BPF_NEEDS,
+        needs: setup::CLI_NEEDS,
         action: |on| on.tests(&selection(CLI_TESTS)),
     },
     Stage {

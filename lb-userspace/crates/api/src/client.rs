@@ -26,8 +26,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::timeout;
 
 use super::{
-    CapacityLimits, ConfigurationView, ErrorBody, ExplainView, PreviewView, RevisionView,
-    RevisionsView, StatsView, Transport,
+    CapacityLimits, ConfigurationView, ErrorBody, ExplainView, FindingView, PreviewView,
+    RevisionView, RevisionsView, StatsView, Transport,
 };
 
 pub use changes::Terms;
@@ -112,6 +112,11 @@ impl Client {
     /// The counters.
     pub async fn stats(&self) -> Result<StatsView, ClientError> {
         self.ask(Method::GET, "/v1/stats", None::<&()>).await
+    }
+
+    /// What `xelb doctor` finds on the host of the agent.
+    pub async fn doctor(&self) -> Result<Vec<FindingView>, ClientError> {
+        self.ask(Method::GET, "/v1/doctor", None::<&()>).await
     }
 
     /// What has happened to targets from the event with this number on; waits so many seconds for

@@ -3,7 +3,7 @@
 use lb_agent::AgentHandle;
 use lb_dataplane::{Explainer, StatsSource};
 
-use super::{body_limits::BodyLimits, concurrency::Concurrency};
+use super::{body_limits::BodyLimits, concurrency::Concurrency, host_doctor::HostDoctor};
 
 /// What every handler has.
 #[derive(Clone)]
@@ -15,6 +15,8 @@ pub(super) struct Context {
     pub(super) looks: Concurrency,
     pub(super) stats: StatsSource,
     pub(super) explainer: Explainer,
+    /// What looks at the host.
+    pub(super) doctor: HostDoctor,
     /// The OpenAPI document.
     pub(super) openapi: fn() -> &'static str,
 }

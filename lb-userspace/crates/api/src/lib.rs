@@ -7,6 +7,7 @@ mod client;
 mod concurrency;
 mod connections;
 mod context;
+mod doctor;
 mod documents;
 mod error_responses;
 mod events;
@@ -17,6 +18,7 @@ mod failure;
 mod handshakes;
 mod head_errors;
 mod history;
+mod host_doctor;
 mod listener_sockets;
 mod model;
 mod openapi;
@@ -37,6 +39,7 @@ mod tests;
 
 pub use client::{Changes, Client, ClientError, ProxyFeed, Terms};
 pub use explain::ExplainView;
+pub use host_doctor::{FindingSeverity, FindingView, HostDoctor, Look, LookError};
 pub use listener_sockets::ListenerSockets;
 pub use model::{
     CapacityLimits, ConfigurationView, CounterView, DropView, ErrorBody, ListenerTraffic, Message,

@@ -37,6 +37,7 @@ use super::{
     connections::{Connection, Connections, network},
     handshakes::Handshakes,
     head_errors::HeadErrors,
+    host_doctor::HostDoctor,
     router::routes,
     socket::{BindError, SocketFile, bind},
 };
@@ -70,7 +71,10 @@ const COMPLAINTS_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Everywhere that the API is reached.
 #[derive(Debug)]
-pub struct ListenerSockets(Vec<ListenerSocket>);
+pub struct ListenerSockets {
+    sockets: Vec<ListenerSocket>,
+    doctor: HostDoctor,
+}
 
 #[derive(Debug)]
 pub(super) enum ListenerSocket {
@@ -120,7 +124,13 @@ impl ListenerSockets {
             tracing::info!("the API listens at https://{address}");
             sockets.push(ListenerSocket::Remote(listener, Arc::clone(authority)));
         }
-        Ok((Self(sockets), files))
+        Ok((Self { sockets, doctor: HostDoctor::absent() }, files))
+    }
+
+    /// The same, with what looks at the host for those who ask.
+    #[must_use]
+    pub fn with_doctor(self, doctor: HostDoctor) -> Self {
+        Self { doctor, ..self }
     }
 
     /// Answers until `shutdown`. SIGHUP reads the files of TLS and tokens again.
@@ -135,7 +145,7 @@ impl ListenerSockets {
 
     #[cfg(test)]
     pub(super) fn remote_address(&self) -> Option<SocketAddr> {
-        self.0.iter().find_map(|socket| match socket {
+        self.sockets.iter().find_map(|socket| match socket {
             ListenerSocket::Remote(listener, _) => listener.local_addr().ok(),
             ListenerSocket::Local(..) => None,
         })
@@ -156,10 +166,11 @@ pub(super) async fn serve_within(
     stats: StatsSource,
     shutdown: impl Future<Output = ()>,
 ) {
-    let router = routes(agent, stats);
+    let ListenerSockets { sockets, doctor } = sockets;
+    let router = routes(agent, stats, doctor);
     let mut open = JoinSet::new();
     let mut authority = None;
-    for socket in sockets.0 {
+    for socket in sockets {
         if let ListenerSocket::Remote(_, of_door) = &socket {
             authority = Some(Arc::clone(of_door));
         }

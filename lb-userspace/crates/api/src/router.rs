@@ -10,11 +10,11 @@ use lb_dataplane::StatsSource;
 
 use super::{
     access::guard, body_limits::BodyLimits, concurrency::Concurrency, context::Context,
-    failure::Failure, openapi, server::described_routes,
+    failure::Failure, host_doctor::HostDoctor, openapi, server::described_routes,
 };
 
 /// Everything that can be asked, behind the [`guard`].
-pub(super) fn routes(agent: AgentHandle, counters: StatsSource) -> Router {
+pub(super) fn routes(agent: AgentHandle, counters: StatsSource, doctor: HostDoctor) -> Router {
     let explainer = counters.explainer();
     let context = Context {
         agent,
@@ -22,6 +22,7 @@ pub(super) fn routes(agent: AgentHandle, counters: StatsSource) -> Router {
         previews: Concurrency::default(),
         looks: Concurrency::default(),
         explainer,
+        doctor,
         stats: counters,
         openapi: openapi::document,
     };

@@ -20,7 +20,7 @@ use super::{
     access::Caller,
     changes,
     context::Context,
-    documents,
+    doctor, documents,
     error_responses::{NotFound, Unavailable, Wrong},
     events, explain_http,
     extract::{InPath, InQuery},
@@ -38,6 +38,7 @@ pub(super) fn described_routes() -> OpenApiRouter<Context> {
         .routes(routes!(target_groups))
         .routes(routes!(targets))
         .routes(routes!(stats))
+        .routes(routes!(doctor::doctor))
         .routes(routes!(events::events))
         .routes(routes!(watch::watch))
         .routes(routes!(explain))

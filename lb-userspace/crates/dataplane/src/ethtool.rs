@@ -10,6 +10,9 @@ use std::{
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
 // linux/ethtool.h
+/// linux/sockios.h. The constant of libc has another type than requests have with musl.
+const SIOCETHTOOL: libc::Ioctl = 0x8946;
+
 const ETHTOOL_GDRVINFO: u32 = 0x03;
 const ETHTOOL_GSTRINGS: u32 = 0x1b;
 const ETHTOOL_GSTATS: u32 = 0x1d;
@@ -180,7 +183,7 @@ fn ask(socket: &OwnedFd, interface: &str, request: &mut [u32]) -> io::Result<()>
     // returns, and writes the answer where `ifru_data` points: to `request`, which this function
     // borrows alone and whose maker gave it the size of the command's structure, with as many
     // elements as the structure says itself, or (names of features) more than the kernel has.
-    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL, &raw mut message) };
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL, &raw mut message) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 

@@ -8,11 +8,11 @@ use lb_store::RevisionHead;
 
 use super::super::{
     list::{Column, Listing, state_style},
-    relative_time,
+    relative_time, status,
     table::{or_dash, socket},
 };
 
-pub(super) static REVISIONS: Listing<RevisionHead> = Listing {
+pub(in crate::cli) static REVISIONS: Listing<RevisionHead> = Listing {
     columns: &[
         Column::new("REVISION", "number", |head, _| head.number.to_string()),
         Column::new("WRITTEN", "written_at", |head, times| times.moment(head.written_at * 1000)),
@@ -25,7 +25,7 @@ pub(super) static REVISIONS: Listing<RevisionHead> = Listing {
     nothing: "no revisions: nothing has been applied yet",
 };
 
-pub(super) static LISTENERS: Listing<ListenerView> = Listing {
+pub(in crate::cli) static LISTENERS: Listing<ListenerView> = Listing {
     columns: &[
         Column::new("NAME", "name", |one, _| one.name.clone()),
         Column::new("ADDRESS", "address", |one, _| or_dash(&one.address)),
@@ -63,7 +63,7 @@ fn forwards_to(listener: &ListenerView) -> String {
     }
 }
 
-pub(super) static PROXIES: Listing<ProxyView> = Listing {
+pub(in crate::cli) static PROXIES: Listing<ProxyView> = Listing {
     columns: &[
         Column::new("NAME", "name", |one, _| one.name.clone()),
         Column::new("PROCESS", "pid", |one, _| one.pid.to_string()),
@@ -91,7 +91,7 @@ pub(super) static PROXIES: Listing<ProxyView> = Listing {
     nothing: "no proxies: `xelb proxy` runs nowhere, or has no connection to this agent",
 };
 
-pub(super) static GROUPS: Listing<TargetGroupView> = Listing {
+pub(in crate::cli) static GROUPS: Listing<TargetGroupView> = Listing {
     columns: &[
         Column::new("NAME", "name", |one, _| one.name.clone()),
         Column::new("PROTOCOL", "protocol", |one, _| one.protocol.clone()),
@@ -133,16 +133,10 @@ fn note(group: &TargetGroupView) -> String {
 }
 
 fn health_style(group: &TargetGroupView) -> Option<Style> {
-    let color = match group.healthy {
-        _ if group.targets == 0 => return None,
-        0 => AnsiColor::Red,
-        healthy if healthy < group.targets => AnsiColor::Yellow,
-        _ => AnsiColor::Green,
-    };
-    Some(color.on_default())
+    status::health_style(group.healthy, group.targets)
 }
 
-pub(super) static TARGETS: Listing<TargetView> = Listing {
+pub(in crate::cli) static TARGETS: Listing<TargetView> = Listing {
     columns: &[
         Column::new("GROUP", "group", |one, _| one.group.clone()),
         Column::new("TARGET", "address", |one, _| socket(one.address, one.port)),

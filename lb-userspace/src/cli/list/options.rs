@@ -1,12 +1,12 @@
 //! Options of commands that print lists.
 
-use std::io;
-
-use anstream::AutoStream;
-use clap::{Args, ColorChoice};
+use clap::Args;
 use serde_json_path::JsonPath;
 
-use super::{super::table::Look, json_path};
+use super::{
+    super::{color::Color, table::Look},
+    json_path,
+};
 
 /// How a list is printed.
 #[derive(Clone, Debug, Args)]
@@ -22,9 +22,8 @@ pub(crate) struct ListOptions {
     /// Sort by this column of the table, or by this field of the JSON
     #[arg(long, value_name = "COLUMN|FIELD")]
     pub(super) sort_by: Option<String>,
-    /// Colours in tables: `auto` on a terminal, unless NO_COLOR is set
-    #[arg(long, value_name = "WHEN", default_value = "auto")]
-    pub(super) color: ColorChoice,
+    #[command(flatten)]
+    pub(super) color: Color,
 }
 
 /// A form.
@@ -56,14 +55,7 @@ fn parse_output(text: &str) -> Result<ListOutput, String> {
 impl ListOptions {
     /// How tables look on this standard output.
     pub(super) fn look(&self) -> Look {
-        let color = match self.color {
-            ColorChoice::Always => true,
-            ColorChoice::Never => false,
-            ColorChoice::Auto => AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never,
-        };
-        let width = terminal_size::terminal_size_of(io::stdout());
-        let width = width.map(|(terminal_size::Width(columns), _)| usize::from(columns));
-        Look { width, color, headers: !self.no_headers }
+        Look { headers: !self.no_headers, ..self.color.look() }
     }
 
     /// Whether people read it, as a table.

@@ -172,3 +172,14 @@ fn wrong_forms_are_refused() {
         assert!(error.to_string().contains(why), "{line}: {error}");
     }
 }
+
+/// The table, on a terminal so wide.
+pub(crate) fn table_of_width<T: Serialize>(
+    listing: &Listing<T>,
+    items: &[T],
+    wide: bool,
+    width: usize,
+) -> String {
+    let times = if wide { NOW.absolute() } else { NOW };
+    super::table(items, listing, wide, times, Look { width: Some(width), ..Look::default() }).text
+}

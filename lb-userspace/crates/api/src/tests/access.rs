@@ -12,6 +12,7 @@ use super::{
     pki::Pki,
 };
 use crate::{
+    HostDoctor,
     access::{Role, needed},
     router::routes,
 };
@@ -21,7 +22,10 @@ fn paths() -> BTreeSet<String> {
     let (ask, _requests) = mpsc::channel(1);
     let (_snapshots, snapshot) = watch::channel(Arc::new(snapshot()));
     let handle = AgentHandle::new(ask, snapshot, Arc::default());
-    let router = format!("{:?}", routes(handle, StatsSource::new("/nowhere".as_ref())));
+    let router = format!(
+        "{:?}",
+        routes(handle, StatsSource::new("/nowhere".as_ref()), HostDoctor::absent())
+    );
     let quoted = router.split('"').skip(1).step_by(2);
     quoted.filter(|text| text.starts_with("/v1")).map(str::to_owned).collect()
 }

@@ -134,7 +134,7 @@ async fn documented_routes_exist() {
         let answer = fake.http(method, &path, body).await;
         assert_eq!(answer.status, status, "{route}");
     }
-    assert_eq!(count, 30, "routes of the server");
+    assert_eq!(count, 31, "routes of the server");
 }
 
 #[test]

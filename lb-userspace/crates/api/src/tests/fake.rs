@@ -26,7 +26,7 @@ use tokio::{
 };
 
 use crate::{
-    Client, ListenerSockets, SocketFile,
+    Client, FindingSeverity, FindingView, HostDoctor, ListenerSockets, SocketFile,
     access::AccessOptions,
     listener_sockets::{Limits, serve_within},
 };
@@ -41,6 +41,16 @@ pub(super) const ROOMY: Limits = Limits {
     connection_timeout: PATIENCE,
     watch_timeout: PATIENCE,
 };
+
+/// Finds that all is well.
+fn doctor() -> HostDoctor {
+    HostDoctor::new(|| {
+        let [check, subject, message] = ["kernel", "host", "Linux 6.12"].map(str::to_owned);
+        let severity = FindingSeverity::Ok;
+        let finding = FindingView { severity, check, subject, message, remedy: None };
+        Box::pin(std::future::ready(Ok(vec![finding])))
+    })
+}
 
 /// What the agent that is played answers.
 #[derive(Clone, Copy, Debug)]
@@ -83,6 +93,7 @@ impl Fake {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("xelb.sock");
         let (sockets, files) = ListenerSockets::open(&socket, access).unwrap();
+        let sockets = sockets.with_doctor(doctor());
         let remote = sockets.remote_address();
         let (ask, mut asks) = mpsc::channel::<Ask>(4);
         let (snapshots, snapshot) = watch::channel(Arc::new(snapshot()));

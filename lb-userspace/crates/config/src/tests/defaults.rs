@@ -76,7 +76,7 @@ fn groups_take_what_they_do_not_say() {
     assert_eq!((dns.health_check.port, dns.health_check.via), (Some(8000), Via::Tunnel));
 
     // The proxy checks what it serves.
-    let [api] = config.http_target_groups.as_slice() else { panic!() };
+    let [api, _mail] = config.http_target_groups.as_slice() else { panic!() };
     assert!(matches!(&api.health_check.protocol, HealthProtocol::Http(http) if http.path == "/"));
     assert_eq!((api.health_check.interval, api.health_check.port), (seconds(3), Some(8000)));
     assert_eq!((api.targets[0].weight, api.deregistration_delay), (1, seconds(60)));
@@ -148,7 +148,7 @@ fn what_cannot_be_a_default_is_said() {
     );
     // Groups of udp say themselves what is checked, and groups without a mode still need one.
     let said = errors_of(&text("defaults: { weight: 1 }\n"));
-    assert!(said.contains("target_groups[0]: `forwarding` is missing"), "{said}");
+    assert!(said.contains("target_groups[2]: `forwarding` is missing"), "{said}");
     let udp = GROUPS.replace("    health_check: { protocol: tcp }\n", "");
     let said = errors_of(&format!("interfaces: [eth0]\n{DEFAULTS}{udp}"));
     assert!(said.contains("target_groups[2]: a udp group needs a `health_check`"), "{said}");

@@ -67,6 +67,8 @@ fn parts() -> Vec<Part> {
         if let [Some(proxied), Some(other)] = choices
             && part.get("properties").is_none()
         {
+            // A group of tcp without a mode is one of packets if there is a default.
+            let proxied = proxied.get("anyOf").map_or(proxied, |both| &both[0]);
             let of_tls = ["/tls_listener", "/tcp_target_group"];
             let name = proxied["$ref"].as_str().unwrap_or_default();
             let is_tls = of_tls.iter().any(|end| name.ends_with(end));

@@ -226,7 +226,7 @@ const CASES: &[Case] = &[
     ("proxy", "--config proxy.yaml --metrics 9901", 2, "--metrics <ADDRESS:PORT>"),
     ("proxy", "--config missing.yaml", 2, "missing.yaml: cannot read the file"),
     ("proxy", "--config invalid.yaml", 2, "invalid.yaml:2:1: lisseners: unknown key"),
-    ("proxy", "--config valid.yaml", 2, "valid.yaml: there is no listener of http or https"),
+    ("proxy", "--config valid.yaml", 2, "valid.yaml: there is no listener of http, https or tls"),
     ("proxy", "--config proxy.yaml --drain-timeout 5", 2, "time unit needed"),
     ("pass", "--interface lo", 1, "cannot run XDP in native mode"),
     ("pass", "--interface no-such-if", 2, "interface no-such-if does not exist"),

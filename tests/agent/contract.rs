@@ -90,10 +90,16 @@ fn document_for_generator(folder: &Path, document: &Value) -> Result<String> {
     }
     // So it makes groups that say their mode.
     let replaced = [
-        ("/properties/defaults/properties/forwarding", json!(false)),
-        ("/$defs/defaults/properties/forwarding", json!(false)),
-        ("/$defs/any_target_group/else/then", json!({ "$ref": "#/$defs/tcp_target_group" })),
-        ("/$defs/target_group/required", json!(["name", "protocol", "port", "forwarding"])),
+        ("/properties/defaults/properties/forwarding", Value::Bool(false)),
+        ("/$defs/defaults/properties/forwarding", Value::Bool(false)),
+        (
+            "/$defs/any_target_group/else/then",
+            serde_json::json!({ "$ref": "#/$defs/tcp_target_group" }),
+        ),
+        (
+            "/$defs/target_group/required",
+            serde_json::json!(["name", "protocol", "port", "forwarding"]),
+        ),
     ];
     for (place, value) in replaced {
         *schema.pointer_mut(place).with_context(|| format!("the schema has no {place}"))? = value;

@@ -7,7 +7,7 @@
 mod cargo_deny;
 mod linker;
 mod packages;
-mod rust;
+pub(crate) mod rust;
 mod schemathesis;
 
 use std::time::Instant;

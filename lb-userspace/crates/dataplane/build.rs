@@ -105,7 +105,7 @@ fn bpf_flags() -> Result<String> {
             && !path.is_empty()
             && !path.contains(char::is_whitespace)
         {
-            flags += &format!(" --remap-path-prefix={path}={name}");
+            flags.extend([" --remap-path-prefix=", path, "=", name]);
         }
     }
     Ok(flags)

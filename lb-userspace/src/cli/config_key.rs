@@ -228,6 +228,9 @@ fn kind(schema: &'static Value) -> String {
         "integer" => "whole number".to_owned(),
         _ => name,
     };
+    if field(schema, "type") == "null" {
+        return "nothing".to_owned();
+    }
     let types: Vec<String> = names(field(schema, "type")).into_iter().map(name).collect();
     if !types.is_empty() {
         return types.join(" or ");

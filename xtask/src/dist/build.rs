@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use object::{Object as _, ObjectSection as _};
 
 use super::Release;
+use crate::setup::rust;
 use crate::workspace::{Workspace, run};
 
 /// How a program is linked to the C library.
@@ -38,7 +39,7 @@ impl Kind {
         println!("dist: building for {target}");
         let mut cargo = workspace.cargo(["build", "--locked", "--release", "--package"]);
         cargo.args(["lb-userspace", "--bin", "xelb", "--target", &target]);
-        let paths = private_paths(workspace);
+        let paths = private_paths(workspace, &rust::sysroot(workspace)?);
         let flags = |option: &str, between: &str| {
             let flags: Vec<String> =
                 paths.iter().map(|(path, name)| format!("{option}={path}={name}")).collect();
@@ -57,11 +58,13 @@ impl Kind {
 }
 
 /// Folders of this machine, and what stands in a program for them.
-fn private_paths(workspace: &Workspace) -> Vec<(String, &'static str)> {
+fn private_paths(workspace: &Workspace, sysroot: &Path) -> Vec<(String, &'static str)> {
     let home = env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
     let mut paths = vec![(workspace.root.display().to_string(), "/xelb")];
     paths.extend(home.map(|home| (home.display().to_string(), "/cargo")));
+    // Of the sources of the standard library, where they are installed.
+    paths.push((sysroot.display().to_string(), "/rust"));
     paths
 }
 
@@ -90,6 +93,8 @@ mod tests {
         let workspace = Workspace { root: "/w".into(), target_dir: "/t".into() };
         let place = Kind::Static.program(&workspace).display().to_string();
         assert!(place.starts_with("/t/") && place.ends_with("-linux-musl/release/xelb"), "{place}");
-        assert!(private_paths(&workspace).contains(&("/w".to_owned(), "/xelb")));
+        let paths = private_paths(&workspace, Path::new("/r"));
+        assert!(paths.contains(&("/w".to_owned(), "/xelb")));
+        assert!(paths.contains(&("/r".to_owned(), "/rust")));
     }
 }

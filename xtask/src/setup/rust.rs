@@ -65,7 +65,7 @@ pub(super) fn musl_target(workspace: &Workspace) -> Result<Outcome> {
 }
 
 /// The root of the toolchain that compiles the workspace.
-pub(super) fn sysroot(workspace: &Workspace) -> Result<PathBuf> {
+pub(crate) fn sysroot(workspace: &Workspace) -> Result<PathBuf> {
     let printed = workspace::output(workspace.program("rustc").args(["--print", "sysroot"]))?;
     Ok(PathBuf::from(printed.trim_end()))
 }

@@ -45,11 +45,10 @@ fn folder() -> tempfile::TempDir {
 }
 
 #[test]
-fn wrong_access_is_wrong_usage() {
-    let folder = folder();
+fn wrong_access_of_an_agent_is_wrong_usage() {
     let tls = "--tls-cert cert.pem --tls-key key.pem";
     let listen = "agent --listen 127.0.0.1:0";
-    for (arguments, says) in [
+    expect_wrong_usage(&[
         (listen.to_owned(), "--tls-cert <FILE>\n  --tls-key <FILE>\n  --tokens <FILE>"),
         (format!("{listen} {tls}"), "--tokens <FILE>"),
         (format!("{listen} {tls} --tls-client-ca cert.pem"), "--tokens <FILE>"),
@@ -89,6 +88,12 @@ fn wrong_access_is_wrong_usage() {
             "agent --read-socket xelb.sock --read-group root".to_owned(),
             "--read-socket and --socket are both xelb.sock",
         ),
+    ]);
+}
+
+#[test]
+fn wrong_access_of_a_client_is_wrong_usage() {
+    expect_wrong_usage(&[
         ("token alice".to_owned(), "<ROLE>"),
         ("token alice root".to_owned(), "`root` is not a role; use `read`, `proxy`, `operate`"),
         ("token a:b read".to_owned(), "use up to 64 letters"),
@@ -110,7 +115,13 @@ fn wrong_access_is_wrong_usage() {
             "status --server https://localhost:1 --ca cert.pem --token-file open.pem".to_owned(),
             "open.pem has mode 0644",
         ),
-    ] {
+    ]);
+}
+
+/// These arguments exit with 2, say something, and begin nothing.
+fn expect_wrong_usage(cases: &[(String, &str)]) {
+    let folder = folder();
+    for (arguments, says) in cases {
         // A configuration that is wrong, too, would be said otherwise.
         let rest = if arguments.starts_with("agent") { " --config invalid.yaml" } else { "" };
         let output = xelb(folder.path(), &format!("{arguments}{rest}"));

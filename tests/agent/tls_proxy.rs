@@ -103,8 +103,8 @@ fn apply(lab: &Lab, xelb: &Xelb, text: &str) -> Result<String> {
 fn serve(lab: &Lab, xelb: &Xelb) -> Result<(Process, Process, Process)> {
     certificate(lab, "first", "first.example")?;
     certificate(lab, "second", "*.second.example")?;
-    let recorded = lab.directory().join("recorded").display().to_string();
-    let recorder = Task::new("python3", &["-c", RECORDER, &recorded]).log_to(&lab.log("python"))?;
+    let notes = lab.directory().join("notes").display().to_string();
+    let recorder = Task::new("python3", &["-c", RECORDER, &notes]).log_to(&lab.log("python"))?;
     let recorder = lab.target(2).spawn(recorder)?;
     let agent = start(lab, xelb, &state_dir_arguments(lab))?;
     apply(lab, xelb, &document(lab, 100))?;
@@ -140,7 +140,7 @@ fn wait_bytes(lab: &Lab, xelb: &Xelb, states: [&str; 2]) -> Result<()> {
 fn shell(lab: &Lab, script: &str) -> Result<String> {
     let folder = lab.directory().display();
     let script = format!("cd {folder} && {script}");
-    Ok(lab.client(1).command("sh", &["-c", script.as_str()], Duration::from_secs(60))?)
+    Ok(lab.client(1).command("sh", &["-c", script.as_str()], Duration::from_mins(1))?)
 }
 
 /// One request over HTTPS, which the listener knows nothing of; the target answers with its name.
@@ -185,11 +185,11 @@ fn tls_ends_here_and_bytes_go_on() -> Result<()> {
             ),
         )?;
         ensure!(talk.contains("221 bye"), "{talk}");
-        let recorded = fs::read(lab.directory().join("recorded"))?;
+        let notes = fs::read(lab.directory().join("notes"))?;
         let header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c";
-        ensure!(recorded.starts_with(header), "{recorded:?}");
-        ensure!(recorded.ends_with(b"EHLO a\nQUIT\n"), "{recorded:?}");
-        ensure!(recorded.get(20..24) == Some(&VIP_V4.octets()[..]), "{recorded:?}");
+        ensure!(notes.starts_with(header), "{notes:?}");
+        ensure!(notes.ends_with(b"EHLO a\nQUIT\n"), "{notes:?}");
+        ensure!(notes.get(20..24) == Some(&VIP_V4.octets()[..]), "{notes:?}");
         for (port, offered, expected) in
             [(465, "smtp", "ALPN protocol: smtp"), (443, "http/1.1", "No ALPN negotiated")]
         {
@@ -285,7 +285,7 @@ fn changes_cost_no_connection() -> Result<()> {
             apply(lab, xelb, &document(lab, 50 + change))?;
             thread::sleep(Duration::from_millis(100));
         }
-        load.wait(Duration::from_secs(60))?;
+        load.wait(Duration::from_mins(1))?;
         let text = fs::read_to_string(lab.log("load"))?;
         ensure!(text.trim() == "done", "{text}");
         wait::until("the last change is served", LIMIT, || {

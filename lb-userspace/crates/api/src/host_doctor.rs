@@ -59,11 +59,14 @@ pub struct LookError {
 /// A look at the host.
 pub type Look = Pin<Box<dyn Future<Output = Result<Vec<FindingView>, LookError>> + Send>>;
 
+/// What the last look has found, and when.
+type Last = Option<(Instant, Vec<FindingView>)>;
+
 /// What looks at the host, one look at a time, and the last findings.
 #[derive(Clone)]
 pub struct HostDoctor {
     look: Arc<dyn Fn() -> Look + Send + Sync>,
-    last: Arc<Mutex<Option<(Instant, Vec<FindingView>)>>>,
+    last: Arc<Mutex<Last>>,
     patience: Duration,
 }
 
@@ -151,7 +154,7 @@ mod tests {
     #[tokio::test]
     async fn a_look_that_hangs_is_an_error() {
         let looks = Arc::default();
-        let mut doctor = counting(&looks, Duration::from_secs(3600));
+        let mut doctor = counting(&looks, Duration::from_hours(1));
         doctor.patience = Duration::from_millis(50);
         for _ in 0..2 {
             let error = doctor.findings().await.unwrap_err();

@@ -113,24 +113,22 @@ fn entry(roff: &mut Roff, key: &ConfigKey) {
     let ConfigKey { kind, title, description, .. } = key;
     roff.control("TP", []);
     roff.text([bold(key.key.as_str()), roman(" "), italic(kind.as_str())]);
-    let mut facts = format!("{title}: {}.", description.trim_end_matches('.'));
+    let mut facts = vec![format!("{title}: {}.", description.trim_end_matches('.'))];
     match key.protocols.as_deref() {
         None => {}
-        Some("others") => facts += " With other protocols.",
-        Some(protocols) => facts += &format!(" With protocol {protocols}."),
+        Some("others") => facts.push("With other protocols.".to_owned()),
+        Some(protocols) => facts.push(format!("With protocol {protocols}.")),
     }
-    match (&key.default, key.required) {
-        (_, true) => facts += " Required.",
-        (Some(default), _) => facts += &format!(" Default: {default}."),
-        (None, _) => facts += " Default: not set.",
-    }
+    facts.push(match (&key.default, key.required) {
+        (_, true) => "Required.".to_owned(),
+        (Some(default), _) => format!("Default: {default}."),
+        (None, _) => "Default: not set.".to_owned(),
+    });
     for (name, value) in [("Range", &key.range), ("Form", &key.form)] {
-        if let Some(value) = value {
-            facts += &format!(" {name}: {value}.");
-        }
+        facts.extend(value.as_ref().map(|value| format!("{name}: {value}.")));
     }
     if !key.examples.is_empty() {
-        facts += &format!(" Example: {}.", key.examples.join(", "));
+        facts.push(format!("Example: {}.", key.examples.join(", ")));
     }
-    roff.text([roman(facts)]);
+    roff.text([roman(facts.join(" "))]);
 }

@@ -90,7 +90,6 @@ fn document_for_generator(folder: &Path, document: &Value) -> Result<String> {
     }
     // So it makes groups that say their mode.
     let replaced = [
-        ("/properties/defaults/properties/forwarding", Value::Bool(false)),
         ("/$defs/defaults/properties/forwarding", Value::Bool(false)),
         (
             "/$defs/any_target_group/else/then",

@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 
 /// Paths of the workspace and its products.
+#[derive(Clone)]
 pub(crate) struct Workspace {
     /// The directory of the workspace's Cargo.toml.
     pub(crate) root: PathBuf,

@@ -4,7 +4,7 @@
 //! It knows libtest's lines, and nothing of what is tested.
 
 use std::env;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ pub(super) struct TimedTest {
 
 /// A test program that Cargo has built.
 #[derive(Debug, PartialEq)]
-struct Program {
+pub(super) struct Program {
     /// As Cargo calls its target: `lb_userspace`, `network`.
     name: String,
     executable: PathBuf,
@@ -51,27 +51,25 @@ pub(super) struct Pass<'a> {
     pub(super) filters: &'a [&'a str],
 }
 
-/// Builds the test programs that Cargo's options choose, and runs them one after the other, in each pass. All
-/// are run, also after a failure.
+/// Runs test programs one after the other, in each pass. All are run, also after a failure.
 ///
-/// Each test is added to `timed`. An error names the tests that failed.
+/// What they say goes to `out`, and each test is added to `timed`. An error names the tests that failed.
 pub(super) fn run(
-    workspace: &Workspace,
-    choice: &[&str],
+    programs: &[Program],
     passes: &[Pass<'_>],
+    out: &mut dyn Write,
     timed: &mut Vec<TimedTest>,
 ) -> Result<()> {
-    let programs = build(workspace, choice)?;
     let mut failures = Vec::new();
     let runs: Vec<(&Pass<'_>, &Program)> =
         passes.iter().flat_map(|pass| programs.iter().map(move |one| (pass, one))).collect();
     for (number, (pass, program)) in runs.iter().enumerate() {
         let filters = pass.filters.join(" ");
         let shown = format!("{} {filters}", program.selection);
-        println!("---- {} ({} of {})", shown.trim_end(), number + 1, runs.len());
+        writeln!(out, "---- {} ({} of {})", shown.trim_end(), number + 1, runs.len())?;
         let start = Instant::now();
-        run_program(program, **pass, timed, &mut failures)?;
-        println!("---- {}: {}", program.name, human(start.elapsed()));
+        run_program(program, **pass, out, timed, &mut failures)?;
+        writeln!(out, "---- {}: {}", program.name, human(start.elapsed()))?;
     }
     if failures.is_empty() {
         return Ok(());
@@ -82,8 +80,8 @@ pub(super) fn run(
     bail!("{count} failure{plural}{}", alone.concat())
 }
 
-/// The programs of that choice, built.
-fn build(workspace: &Workspace, choice: &[&str]) -> Result<Vec<Program>> {
+/// Builds the test programs that Cargo's options choose.
+pub(super) fn build(workspace: &Workspace, choice: &[&str]) -> Result<Vec<Program>> {
     let mut cargo = workspace.cargo(["test", "--workspace", "--no-run"]);
     cargo.args(choice).args(["--message-format", "json-render-diagnostics"]);
     let output = cargo.stderr(Stdio::inherit()).output().context("cannot run cargo")?;
@@ -127,6 +125,7 @@ fn package_name(id: &str) -> Option<&str> {
 fn run_program(
     program: &Program,
     pass: Pass<'_>,
+    out: &mut dyn Write,
     timed: &mut Vec<TimedTest>,
     failures: &mut Vec<String>,
 ) -> Result<()> {
@@ -147,7 +146,7 @@ fn run_program(
     let known = failures.len();
     for line in BufReader::new(stdout).lines() {
         let line = line.with_context(|| format!("reading from {shown}"))?;
-        println!("{line}");
+        writeln!(out, "{line}")?;
         let (test, duration) = match read(&line) {
             Line::Passed(test, duration) => (test, duration),
             Line::Failed(test, duration) => {
@@ -161,7 +160,7 @@ fn run_program(
     let status = child.wait().with_context(|| format!("waiting for {shown}"))?;
     if !status.success() && failures.len() == known {
         // It ended without a word of which test it was: a signal, an abort.
-        println!("{shown} ended with {status}");
+        writeln!(out, "{shown} ended with {status}")?;
         failures.push(format!("cargo test {}", program.selection));
     }
     Ok(())
@@ -258,6 +257,7 @@ mod tests {
                 match run_program(
                     &program,
                     Pass { threads: Some(1), filters: &[] },
+                    &mut std::io::sink(),
                     &mut timed,
                     &mut failures,
                 ) {

@@ -1,10 +1,11 @@
 //! The stages of `cargo xtask test`, as a table: cheap ones first, so that a mistake shows early.
 
 use std::cell::RefCell;
-use std::env;
+use std::{env, io};
 
 use anyhow::{Result, anyhow};
 
+use super::beside::Work;
 use super::programs::{self, Pass, TimedTest};
 use super::{dependencies, kernels, package};
 use crate::bench::guard::{self, Speed};
@@ -26,8 +27,19 @@ pub(crate) struct Stage {
     quick: bool,
     /// What must be installed for it.
     pub(super) needs: &'static [Need],
+    /// Whether it mostly waits, and therefore lends the processor to stages that need nothing else.
+    pub(super) waits: bool,
     /// What it does.
-    pub(super) action: fn(&Environment<'_>) -> Result<()>,
+    pub(super) action: Action,
+}
+
+/// How a stage does its work.
+#[derive(Debug)]
+pub(super) enum Action {
+    /// At its place.
+    Here(fn(&Environment<'_>) -> Result<()>),
+    /// It builds and fetches what it needs at its place. The rest can go on beside stages behind it.
+    Beside(fn(&Environment<'_>) -> Result<Work>),
 }
 
 /// What stages are run with.
@@ -87,7 +99,7 @@ impl<'a> Environment<'a> {
 
     /// Builds and runs the test programs of that choice, as many tests at once as libtest thinks.
     fn tests(&self, choice: &[&str]) -> Result<()> {
-        programs::run(self.workspace, choice, &[Pass::default()], &mut self.timed.borrow_mut())
+        self.run(choice, &[Pass::default()])
     }
 
     /// Test programs that run `xelb` itself, which is therefore built first.
@@ -97,16 +109,27 @@ impl<'a> Environment<'a> {
 
     fn passes(&self, tests: &[&str], passes: &[Pass<'_>]) -> Result<()> {
         self.workspace.build_for_tests()?;
-        programs::run(self.workspace, &selection(tests), passes, &mut self.timed.borrow_mut())
+        self.run(&selection(tests), passes)
     }
 
-    /// Tests that wait side by side, then those that need the machine one by one.
-    fn network(&self) -> Result<()> {
-        let threads = Some(self.threads.unwrap_or(NETWORK_WAITING_TESTS));
-        let together = Pass { threads, filters: &["--skip", ALONE] };
-        let alone = Pass { threads: Some(1), filters: &[ALONE] };
-        self.passes(NETWORK_TESTS, &[together, alone])
+    fn run(&self, choice: &[&str], passes: &[Pass<'_>]) -> Result<()> {
+        let programs = programs::build(self.workspace, choice)?;
+        programs::run(&programs, passes, &mut io::stdout(), &mut self.timed.borrow_mut())
     }
+}
+
+/// Builds test programs that only compute.
+fn simulation(on: &Environment<'_>) -> Result<Work> {
+    let programs = programs::build(on.workspace, &selection(SIMULATION_TESTS))?;
+    Ok(Box::new(move |out, timed| programs::run(&programs, &[Pass::default()], out, timed)))
+}
+
+/// Tests that wait side by side, then those that need the machine one by one.
+fn network(on: &Environment<'_>) -> Result<()> {
+    let threads = Some(on.threads.unwrap_or(NETWORK_WAITING_TESTS));
+    let together = Pass { threads, filters: &["--skip", ALONE] };
+    let alone = Pass { threads: Some(1), filters: &[ALONE] };
+    on.passes(NETWORK_TESTS, &[together, alone])
 }
 
 pub(super) const STAGES: &[Stage] = &[
@@ -116,7 +139,8 @@ pub(super) const STAGES: &[Stage] = &[
         privileged: false,
         quick: true,
         needs: &[Need::Rustfmt],
-        action: |on| run(&mut on.workspace.cargo(["fmt", "--all", "--check"])),
+        waits: false,
+        action: Action::Here(|on| run(&mut on.workspace.cargo(["fmt", "--all", "--check"]))),
     },
     Stage {
         name: "tidy",
@@ -124,7 +148,8 @@ pub(super) const STAGES: &[Stage] = &[
         privileged: false,
         quick: true,
         needs: &[],
-        action: |on| tidy::run(on.workspace),
+        waits: false,
+        action: Action::Here(|on| tidy::run(on.workspace)),
     },
     Stage {
         name: "dependencies",
@@ -132,7 +157,8 @@ pub(super) const STAGES: &[Stage] = &[
         privileged: false,
         quick: false,
         needs: &[Need::CargoDeny],
-        action: dependencies::check,
+        waits: false,
+        action: Action::Here(dependencies::check),
     },
     Stage {
         name: "clippy",
@@ -140,10 +166,11 @@ pub(super) const STAGES: &[Stage] = &[
         privileged: false,
         quick: true,
         needs: &[Need::Clippy, Need::RustSource, Need::BpfLinker],
-        action: |on| {
+        waits: false,
+        action: Action::Here(|on| {
             let arguments = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
             run(&mut on.workspace.cargo(arguments))
-        },
+        }),
     },
     Stage {
         name: "clippy-bpf",
@@ -151,7 +178,8 @@ pub(super) const STAGES: &[Stage] = &[
         privileged: false,
         quick: false,
         needs: &[Need::Clippy, Need::RustSource],
-        action: clippy_bpf,
+        waits: false,
+        action: Action::Here(clippy_bpf),
     },
     Stage {
         name: "unit",
@@ -159,10 +187,11 @@ pub(super) const STAGES: &[Stage] = &[
         privileged: false,
         quick: true,
         needs: setup::BPF_NEEDS,
-        action: |on| {
+        waits: false,
+        action: Action::Here(|on| {
             on.tests(&["--lib", "--bins"])?;
             run(&mut on.workspace.cargo(["test", "--workspace", "--doc"]))
-        },
+        }),
     },
     Stage {
         name: "cli",
@@ -170,7 +199,8 @@ pub(super) const STAGES: &[Stage] = &[
         privileged: false,
         quick: false,
         needs: setup::CLI_NEEDS,
-        action: |on| on.tests(&selection(CLI_TESTS)),
+        waits: false,
+        action: Action::Here(|on| on.tests(&selection(CLI_TESTS))),
     },
     Stage {
         name: "simulation",
@@ -178,47 +208,8 @@ pub(super) const STAGES: &[Stage] = &[
         privileged: false,
         quick: false,
         needs: setup::BPF_NEEDS,
-        action: |on| on.tests(&selection(SIMULATION_TESTS)),
-    },
-    Stage {
-        name: "package",
-        purpose: "the Debian package on a clean system, and its units under systemd",
-        privileged: true,
-        quick: false,
-        needs: setup::LAB_NEEDS,
-        action: package::run,
-    },
-    Stage {
-        name: "datapath",
-        purpose: "packets, on the host and in the kernel",
-        privileged: true,
-        quick: false,
-        needs: setup::LAB_NEEDS,
-        action: |on| on.lab(&["datapath"], COMPUTING_TESTS),
-    },
-    Stage {
-        name: "network",
-        purpose: "real connections through hosts in network namespaces",
-        privileged: true,
-        quick: false,
-        needs: setup::LAB_NEEDS,
-        action: |on| on.network(),
-    },
-    Stage {
-        name: "agent",
-        purpose: "configuration in, tables out; bad input; take-over; drivers with Podman",
-        privileged: true,
-        quick: false,
-        needs: setup::AGENT_NEEDS,
-        action: |on| on.lab(AGENT_TESTS, WAITING_TESTS),
-    },
-    Stage {
-        name: "abi",
-        purpose: "the layout of what kernel and agent share",
-        privileged: true,
-        quick: false,
-        needs: setup::LAB_NEEDS,
-        action: |on| on.lab(&["abi"], 1),
+        waits: false,
+        action: Action::Beside(simulation),
     },
     Stage {
         name: "kernels",
@@ -226,10 +217,56 @@ pub(super) const STAGES: &[Stage] = &[
         privileged: true,
         quick: false,
         needs: setup::BPF_NEEDS,
-        action: |on| {
+        waits: false,
+        action: Action::Beside(|on| {
             build_ebpf::run(on.workspace)?;
-            kernels::run(on)
-        },
+            kernels::prepare(on)
+        }),
+    },
+    Stage {
+        name: "package",
+        purpose: "the Debian package on a clean system, and its units under systemd",
+        privileged: true,
+        quick: false,
+        needs: setup::LAB_NEEDS,
+        waits: true,
+        action: Action::Here(package::run),
+    },
+    Stage {
+        name: "datapath",
+        purpose: "packets, on the host and in the kernel",
+        privileged: true,
+        quick: false,
+        needs: setup::LAB_NEEDS,
+        waits: false,
+        action: Action::Here(|on| on.lab(&["datapath"], COMPUTING_TESTS)),
+    },
+    Stage {
+        name: "network",
+        purpose: "real connections through hosts in network namespaces",
+        privileged: true,
+        quick: false,
+        needs: setup::LAB_NEEDS,
+        waits: true,
+        action: Action::Here(network),
+    },
+    Stage {
+        name: "agent",
+        purpose: "configuration in, tables out; bad input; take-over; drivers with Podman",
+        privileged: true,
+        quick: false,
+        needs: setup::AGENT_NEEDS,
+        waits: true,
+        action: Action::Here(|on| on.lab(AGENT_TESTS, WAITING_TESTS)),
+    },
+    Stage {
+        name: "abi",
+        purpose: "the layout of what kernel and agent share",
+        privileged: true,
+        quick: false,
+        needs: setup::LAB_NEEDS,
+        waits: false,
+        action: Action::Here(|on| on.lab(&["abi"], 1)),
     },
     Stage {
         name: "bench",
@@ -237,7 +274,8 @@ pub(super) const STAGES: &[Stage] = &[
         privileged: true,
         quick: false,
         needs: setup::BPF_NEEDS,
-        action: |on| guard::check(on.workspace, Speed::Quick),
+        waits: false,
+        action: Action::Here(|on| guard::check(on.workspace, Speed::Quick)),
     },
 ];
 
@@ -298,7 +336,7 @@ mod tests {
     #[test]
     fn an_unknown_stage_is_answered_with_the_known_ones() {
         let message = parse("units").unwrap_err().to_string();
-        assert!(message.contains("unit, cli, simulation, package, datapath"), "{message}");
+        assert!(message.contains("unit, cli, simulation, kernels, package, datapath"), "{message}");
     }
 
     /// Of all packages: a program that no stage names would never run.

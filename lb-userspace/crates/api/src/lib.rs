@@ -9,6 +9,7 @@ mod connections;
 mod context;
 mod doctor;
 mod documents;
+mod early_answers;
 mod error_responses;
 mod events;
 mod explain;

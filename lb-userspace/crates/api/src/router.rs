@@ -10,7 +10,8 @@ use lb_dataplane::StatsSource;
 
 use super::{
     access::guard, body_limits::BodyLimits, concurrency::Concurrency, context::Context,
-    failure::Failure, host_doctor::HostDoctor, openapi, server::described_routes,
+    early_answers::after_the_body, failure::Failure, host_doctor::HostDoctor, openapi,
+    server::described_routes,
 };
 
 /// Everything that can be asked, behind the [`guard`].
@@ -32,6 +33,7 @@ pub(super) fn routes(agent: AgentHandle, counters: StatsSource, doctor: HostDoct
         .method_not_allowed_fallback(not_allowed)
         .fallback(unknown)
         .layer(from_fn(guard))
+        .layer(from_fn(after_the_body))
         .with_state(context)
 }
 

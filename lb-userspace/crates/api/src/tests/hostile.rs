@@ -51,6 +51,51 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
     assert_eq!(fake.asked(), Vec::<String>::new());
 }
 
+/// The head of a request that is refused whatever its body says, and the beginning of its body.
+async fn refused_before_its_body(fake: &Fake, headers: &str) -> UnixStream {
+    let mut stream = UnixStream::connect(&fake.socket).await.unwrap();
+    let head = format!("PUT /v1/config?froce=true HTTP/1.1\r\nhost: xelb\r\n{headers}\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn a_client_that_sends_its_body_late_reads_the_refusal_and_goes_on() {
+    let fake = Fake::start(Answer::Done);
+    let mut stream = refused_before_its_body(&fake, "content-length: 600000\r\n").await;
+    for _ in 0..6 {
+        sleep(SOON / 4).await;
+        stream.write_all(&[b' '; 100_000]).await.expect("it is still open");
+    }
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).await.unwrap();
+    assert_eq!(&status, b"HTTP/1.1 400");
+    stream
+        .write_all(b"GET /v1/status HTTP/1.1\r\nhost: xelb\r\nconnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    let mut rest = String::new();
+    timeout(PATIENCE, stream.read_to_string(&mut rest)).await.expect("it is closed").unwrap();
+    assert!(rest.contains("unknown field `froce`") && rest.contains("HTTP/1.1 200"), "{rest}");
+}
+
+#[tokio::test]
+async fn a_body_that_is_refused_is_not_waited_for_without_end() {
+    let fake = Fake::start(Answer::Done);
+    for headers in [
+        "content-length: 600000\r\n",
+        "transfer-encoding: chunked\r\n",
+        // More than is discarded, and a client that asks before it sends.
+        "content-length: 16000000\r\n",
+        "content-length: 9\r\nexpect: 100-continue\r\n",
+    ] {
+        let mut stream = refused_before_its_body(&fake, headers).await;
+        let mut answer = String::new();
+        timeout(PATIENCE, stream.read_to_string(&mut answer)).await.expect("it is closed").unwrap();
+        assert!(answer.starts_with("HTTP/1.1 400"), "{headers}: {answer}");
+    }
+}
+
 #[tokio::test]
 async fn silent_clients_do_not_lock_others_out_for_ever() {
     let fake = Fake::start_within(Limits { connections_max: 3, ..ROOMY }, Answer::Done);

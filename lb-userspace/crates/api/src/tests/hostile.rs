@@ -63,9 +63,10 @@ async fn refused_before_its_body(fake: &Fake, headers: &str) -> UnixStream {
 async fn a_client_that_sends_its_body_late_reads_the_refusal_and_goes_on() {
     let fake = Fake::start(Answer::Done);
     let mut stream = refused_before_its_body(&fake, "content-length: 600000\r\n").await;
+    let part = vec![b' '; 100_000];
     for _ in 0..6 {
         sleep(SOON / 4).await;
-        stream.write_all(&[b' '; 100_000]).await.expect("it is still open");
+        stream.write_all(&part).await.expect("it is still open");
     }
     let mut status = [0; 12];
     stream.read_exact(&mut status).await.unwrap();

@@ -7,6 +7,9 @@ use std::env;
 use std::io::{BufRead as _, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
@@ -51,7 +54,7 @@ pub(super) struct Pass<'a> {
     pub(super) filters: &'a [&'a str],
 }
 
-/// Runs test programs one after the other, in each pass. All are run, also after a failure.
+/// Runs test programs in each pass. All are run, also after a failure.
 ///
 /// What they say goes to `out`, and each test is added to `timed`. An error names the tests that failed.
 pub(super) fn run(
@@ -61,16 +64,57 @@ pub(super) fn run(
     timed: &mut Vec<TimedTest>,
 ) -> Result<()> {
     let mut failures = Vec::new();
-    let runs: Vec<(&Pass<'_>, &Program)> =
-        passes.iter().flat_map(|pass| programs.iter().map(move |one| (pass, one))).collect();
-    for (number, (pass, program)) in runs.iter().enumerate() {
-        let filters = pass.filters.join(" ");
-        let shown = format!("{} {filters}", program.selection);
-        writeln!(out, "---- {} ({} of {})", shown.trim_end(), number + 1, runs.len())?;
-        let start = Instant::now();
-        run_program(program, **pass, out, timed, &mut failures)?;
-        writeln!(out, "---- {}: {}", program.name, human(start.elapsed()))?;
+    let count = passes.len() * programs.len();
+    for (number, (pass, program)) in
+        passes.iter().flat_map(|pass| programs.iter().map(move |one| (pass, one))).enumerate()
+    {
+        run_named(
+            program,
+            *pass,
+            &format!("{} of {count}", number + 1),
+            out,
+            timed,
+            &mut failures,
+        )?;
     }
+    closing(&failures)
+}
+
+/// The same, two programs at a time, for those that disturb none: what one says is shown when it is done.
+pub(super) fn run_in_pairs(
+    programs: &[Program],
+    pass: Pass<'_>,
+    out: &mut (dyn Write + Send),
+    timed: &mut Vec<TimedTest>,
+) -> Result<()> {
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new((out, timed, Vec::new()));
+    let work = || -> Result<()> {
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let Some(program) = programs.get(number) else {
+                return Ok(());
+            };
+            let place = format!("{} of {}", number + 1, programs.len());
+            let (mut said, mut tests, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+            run_named(program, pass, &place, &mut said, &mut tests, &mut failed)?;
+            let mut results = results.lock().map_err(|_| anyhow!("a thread has panicked"))?;
+            results.0.write_all(&said)?;
+            results.1.append(&mut tests);
+            results.2.append(&mut failed);
+        }
+    };
+    thread::scope(|scope| {
+        let both = [scope.spawn(work), scope.spawn(work)];
+        both.into_iter()
+            .try_for_each(|one| one.join().map_err(|_| anyhow!("a thread has panicked"))?)
+    })?;
+    let (_, _, failures) = results.into_inner().map_err(|_| anyhow!("a thread has panicked"))?;
+    closing(&failures)
+}
+
+/// An error that says how each test that failed is run alone.
+fn closing(failures: &[String]) -> Result<()> {
     if failures.is_empty() {
         return Ok(());
     }
@@ -78,6 +122,23 @@ pub(super) fn run(
         failures.iter().map(|command| format!("\n  run it alone: {command}")).collect();
     let (count, plural) = (failures.len(), if failures.len() == 1 { "" } else { "s" });
     bail!("{count} failure{plural}{}", alone.concat())
+}
+
+/// Runs a program between a line that names it and one with its time.
+fn run_named(
+    program: &Program,
+    pass: Pass<'_>,
+    place: &str,
+    out: &mut dyn Write,
+    timed: &mut Vec<TimedTest>,
+    failures: &mut Vec<String>,
+) -> Result<()> {
+    let shown = format!("{} {}", program.selection, pass.filters.join(" "));
+    writeln!(out, "---- {} ({place})", shown.trim_end())?;
+    let start = Instant::now();
+    run_program(program, pass, out, timed, failures)?;
+    writeln!(out, "---- {}: {}", program.name, human(start.elapsed()))?;
+    Ok(())
 }
 
 /// Builds the test programs that Cargo's options choose.
@@ -262,7 +323,7 @@ mod tests {
                     &mut failures,
                 ) {
                     Err(error) if format!("{error:#}").contains("Text file busy") => {
-                        std::thread::sleep(Duration::from_millis(20));
+                        thread::sleep(Duration::from_millis(20));
                     }
                     outcome => {
                         outcome.unwrap();
@@ -280,6 +341,27 @@ mod tests {
         );
         let killed = "cargo test --package lb-tests --test network";
         assert_eq!(run("kill -9 $$"), (0, vec![killed.to_owned()]));
+    }
+
+    #[test]
+    fn pairs_run_all_and_name_what_failed() {
+        let program = |name: &str, executable: &str| Program {
+            name: name.to_owned(),
+            executable: executable.into(),
+            package_dir: "/".into(),
+            selection: format!("--test {name}"),
+        };
+        let programs: Vec<Program> = ["a", "b", "c", "d", "e"]
+            .iter()
+            .map(|name| program(name, if *name == "b" { "/bin/false" } else { "/bin/true" }))
+            .collect();
+        let (mut said, mut timed) = (Vec::new(), Vec::new());
+        let error = run_in_pairs(&programs, Pass::default(), &mut said, &mut timed).unwrap_err();
+        assert_eq!(error.to_string(), "1 failure\n  run it alone: cargo test --test b");
+        let said = String::from_utf8(said).unwrap();
+        for name in ["a (1 of 5)", "b (2 of 5)", "c (3 of 5)", "d (4 of 5)", "e (5 of 5)"] {
+            assert_eq!(said.matches(&format!("---- --test {name}")).count(), 1, "{said}");
+        }
     }
 
     #[test]

@@ -97,23 +97,27 @@ impl<'a> Environment<'a> {
         Self { workspace, threads: threads.map(usize::from), timed: RefCell::default() }
     }
 
-    /// Builds and runs the test programs of that choice, as many tests at once as libtest thinks.
+    /// Builds and runs the test programs of that choice, two at a time, each with as many tests at once as
+    /// libtest thinks.
     fn tests(&self, choice: &[&str]) -> Result<()> {
-        self.run(choice, &[Pass::default()])
+        self.pairs(choice, Pass::default())
     }
 
     /// Test programs that run `xelb` itself, which is therefore built first.
     fn lab(&self, tests: &[&str], threads: usize) -> Result<()> {
-        self.passes(tests, &[Pass { threads: Some(self.threads.unwrap_or(threads)), filters: &[] }])
+        self.workspace.build_for_tests()?;
+        let threads = Some(self.threads.unwrap_or(threads));
+        self.pairs(&selection(tests), Pass { threads, filters: &[] })
+    }
+
+    fn pairs(&self, choice: &[&str], pass: Pass<'_>) -> Result<()> {
+        let programs = programs::build(self.workspace, choice)?;
+        programs::run_in_pairs(&programs, pass, &mut io::stdout(), &mut self.timed.borrow_mut())
     }
 
     fn passes(&self, tests: &[&str], passes: &[Pass<'_>]) -> Result<()> {
         self.workspace.build_for_tests()?;
-        self.run(&selection(tests), passes)
-    }
-
-    fn run(&self, choice: &[&str], passes: &[Pass<'_>]) -> Result<()> {
-        let programs = programs::build(self.workspace, choice)?;
+        let programs = programs::build(self.workspace, &selection(tests))?;
         programs::run(&programs, passes, &mut io::stdout(), &mut self.timed.borrow_mut())
     }
 }

@@ -1,4 +1,4 @@
-//! What a developer of xelb runs: `cargo xtask setup | build-ebpf | demo | test | bench | package | dist | tidy`.
+//! What a developer of xelb runs: `cargo xtask setup | build-ebpf | demo | test | fuzz | bench | package | dist | tidy`.
 //!
 //! One subcommand a file; each installs what it needs of `setup` by itself. Nothing here is part
 //! of the product: what operators run is `xelb`.
@@ -7,6 +7,7 @@ mod bench;
 mod build_ebpf;
 mod demo;
 mod dist;
+mod fuzz;
 mod package;
 mod setup;
 mod test;
@@ -38,6 +39,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Runs every check and test, or the stages that are named (the later ones as root)
     Test(test::Arguments),
+    /// Looks for inputs that break what reads the bytes of strangers
+    Fuzz(fuzz::Arguments),
     /// Measures everything into docs/benchmarks.md, or parts, or guards ratios (as root)
     Bench(bench::Arguments),
     /// Builds a Debian package of the binary, its units, manual pages and documents
@@ -66,6 +69,7 @@ fn run(command: Command) -> Result<()> {
         Command::BuildEbpf => build_ebpf::run(&workspace),
         Command::Demo(arguments) => demo::run(&workspace, &arguments),
         Command::Test(arguments) => test::run(&workspace, &arguments),
+        Command::Fuzz(arguments) => fuzz::run_arguments(&workspace, &arguments),
         Command::Bench(arguments) => bench::run(&workspace, &arguments),
         Command::Package(arguments) => package::run(&workspace, &arguments),
         Command::Dist(arguments) => dist::run(&workspace, &arguments),
@@ -98,7 +102,18 @@ mod tests {
     fn subcommands_are_named_with_dashes() {
         assert_eq!(
             subcommand_names(),
-            ["setup", "build-ebpf", "demo", "test", "bench", "package", "dist", "tidy", "help"]
+            [
+                "setup",
+                "build-ebpf",
+                "demo",
+                "test",
+                "fuzz",
+                "bench",
+                "package",
+                "dist",
+                "tidy",
+                "help"
+            ]
         );
     }
 }

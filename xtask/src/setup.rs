@@ -41,6 +41,8 @@ pub(crate) enum Need {
     MuslTarget,
     /// Programs that a release is built with.
     DistPrograms,
+    /// A compiler of C++, for libFuzzer.
+    CxxCompiler,
 }
 
 /// What building the BPF object needs.
@@ -112,6 +114,7 @@ fn satisfy(workspace: &Workspace, needs: &[Need], voice: Voice) -> Result<()> {
             Need::BenchPrograms => packages::ensure(workspace, &packages::BENCH)?,
             Need::MuslTarget => rust::musl_target(workspace)?,
             Need::DistPrograms => packages::ensure(workspace, &packages::DIST)?,
+            Need::CxxCompiler => packages::ensure(workspace, &packages::FUZZ)?,
             Need::Schemathesis => schemathesis::ensure(workspace)?,
         };
         match outcome {

@@ -50,6 +50,10 @@ pub(super) const DIST: Packages = Packages { whose: "a release", list: DIST_LIST
 const DIST_LIST: &[Package] =
     &[package("musl-tools", "musl-gcc", "C parts of a program that is linked statically")];
 
+/// What libFuzzer is compiled with.
+pub(super) const FUZZ: Packages =
+    Packages { whose: "fuzzing", list: &[package("g++", "g++", "libFuzzer, which is C++")] };
+
 const LAB_LIST: &[Package] = &[
     package("iproute2", "ip", "network namespaces, links and routes"),
     package("ethtool", "ethtool", "offloads of links"),

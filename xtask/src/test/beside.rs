@@ -16,7 +16,8 @@ use super::programs::TimedTest;
 use crate::workspace::{Workspace, run};
 
 /// What a stage has left to do when all is built. It prints where it is told, and adds its tests to the list.
-pub(super) type Work = Box<dyn FnOnce(&mut dyn Write, &mut Vec<TimedTest>) -> Result<()> + Send>;
+pub(super) type Work =
+    Box<dyn FnOnce(&mut (dyn Write + Send), &mut Vec<TimedTest>) -> Result<()> + Send>;
 
 /// Work of a stage on its way to the thread.
 struct Order {

@@ -9,10 +9,10 @@ use super::beside::Work;
 use super::programs::{self, Pass, TimedTest};
 use super::{dependencies, kernels, package};
 use crate::bench::guard::{self, Speed};
-use crate::build_ebpf;
 use crate::setup::{self, Need};
 use crate::tidy;
-use crate::workspace::{Workspace, run};
+use crate::workspace::{Workspace, output, run};
+use crate::{build_ebpf, fuzz};
 
 /// One stage.
 #[derive(Debug)]
@@ -62,6 +62,9 @@ const ALONE: &str = "alone::";
 
 /// Tests that compute.
 const COMPUTING_TESTS: usize = 2;
+
+/// How long each target is fuzzed.
+const FUZZ_SECONDS: u32 = 60;
 
 /// Test programs of the command line: they run `xelb` without privileges, or parts of it without a kernel.
 const CLI_TESTS: &[&str] = &[
@@ -126,6 +129,15 @@ impl<'a> Environment<'a> {
 fn simulation(on: &Environment<'_>) -> Result<Work> {
     let programs = programs::build(on.workspace, &selection(SIMULATION_TESTS))?;
     Ok(Box::new(move |out, timed| programs::run(&programs, &[Pass::default()], out, timed)))
+}
+
+/// Also the build needs nothing but the processor: it has a target directory of its own.
+fn fuzz(on: &Environment<'_>) -> Work {
+    let workspace = on.workspace.clone();
+    Box::new(move |mut out, _timed| {
+        let programs = fuzz::build(&workspace, |cargo| output(cargo).map(drop))?;
+        fuzz::look(&workspace, &programs, fuzz::TARGETS, FUZZ_SECONDS, &mut out)
+    })
 }
 
 /// Tests that wait side by side, then those that need the machine one by one.
@@ -214,6 +226,15 @@ pub(super) const STAGES: &[Stage] = &[
         needs: setup::BPF_NEEDS,
         waits: false,
         action: Action::Beside(simulation),
+    },
+    Stage {
+        name: "fuzz",
+        purpose: "libFuzzer looks for inputs that break what reads the bytes of strangers",
+        privileged: false,
+        quick: false,
+        needs: fuzz::NEEDS,
+        waits: false,
+        action: Action::Beside(|on| Ok(fuzz(on))),
     },
     Stage {
         name: "kernels",
@@ -340,7 +361,10 @@ mod tests {
     #[test]
     fn an_unknown_stage_is_answered_with_the_known_ones() {
         let message = parse("units").unwrap_err().to_string();
-        assert!(message.contains("unit, cli, simulation, kernels, package, datapath"), "{message}");
+        assert!(
+            message.contains("unit, cli, simulation, fuzz, kernels, package, datapath"),
+            "{message}"
+        );
     }
 
     /// Of all packages: a program that no stage names would never run.

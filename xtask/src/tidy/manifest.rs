@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn versions_belong_to_the_workspace() {
-        let cases: [(&str, &[usize]); 8] = [
+        let cases: [(&str, &[usize]); 9] = [
             ("[dependencies]\n# why\naya = { workspace = true, optional = true }\n", &[]),
             ("[dependencies]\naya.workspace = true\n", &[]),
             ("[workspace]\n[dependencies]\naya = \"0.14\"\n", &[]),

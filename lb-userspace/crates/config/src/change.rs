@@ -145,10 +145,7 @@ impl Document {
             match step {
                 PartStep::Key(key) => {
                     port = node.get("port").and_then(port_of);
-                    node = node.get(key).ok_or_else(|| PartError::Absent {
-                        object: object(),
-                        known: String::new(),
-                    })?;
+                    node = node.get(key).ok_or_else(|| absent_key(&path.0, number))?;
                 }
                 PartStep::Item(name) => {
                     let items: &[Node] = match &node.value {
@@ -162,6 +159,17 @@ impl Document {
         }
         Ok(Part(node.clone()))
     }
+}
+
+/// The error of a key that is not there. Where it would be a list, what is missing is the item that is looked
+/// for in it.
+fn absent_key(path: &[PartStep], number: usize) -> PartError {
+    let (count, known) = match path.get(number + 1) {
+        Some(PartStep::Item(_)) => (number + 2, " (there are none)"),
+        _ => (number + 1, ""),
+    };
+    let object = PartPath(path.iter().take(count).cloned().collect()).object();
+    PartError::Absent { object, known: known.to_owned() }
 }
 
 /// A node, and the port of the section that its list belongs to.
@@ -181,7 +189,10 @@ fn walk<'document>(
     let (mut node, mut port) = (root, None);
     for (number, step) in steps.iter().enumerate() {
         let shown = || PartPath(steps.iter().take(number + 1).cloned().collect());
-        let absent = || PartError::Absent { object: shown().object(), known: String::new() };
+        let absent = || {
+            let all: Vec<PartStep> = steps.iter().chain([last]).cloned().collect();
+            absent_key(&all, number)
+        };
         match step {
             PartStep::Key(key) => {
                 let next = steps.get(number + 1).unwrap_or(last);

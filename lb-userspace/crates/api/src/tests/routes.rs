@@ -266,7 +266,10 @@ async fn changes_of_parts_can_be_previewed() {
     assert_eq!(answer.body["left_out"], json!(["listener dns"]));
     let delete = r#"{"changes": [{"op": "delete", "path": "listeners[web]"}]}"#;
     let refused = fake.http("POST", path, delete).await;
-    assert_eq!((refused.status, refused.error()), (400, "there is no listeners"));
+    assert_eq!(
+        (refused.status, refused.error()),
+        (400, "there is no listener web (there are none)")
+    );
     assert_eq!(fake.asked(), Vec::<String>::new(), "a preview changes nothing");
 }
 

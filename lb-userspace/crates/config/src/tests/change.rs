@@ -255,6 +255,19 @@ fn parts_are_found() {
 }
 
 #[test]
+fn an_item_of_a_list_that_is_not_there_is_named_as_itself() {
+    let mut empty = read(json!({}));
+    let expected = "there is no target group web (there are none)";
+    for path in ["target_groups[web]", "target_groups[web].targets[10.0.1.11]"] {
+        let part = empty.part(&path.parse().unwrap()).unwrap_err().to_string();
+        assert_eq!(part, expected, "{path}");
+        let change = json!({ "op": "delete", "path": path });
+        let edit = Edit::ChangeParts { changes: vec![serde_json::from_value(change).unwrap()] };
+        assert_eq!(edit.apply(&mut empty).unwrap_err().to_string(), expected, "{path}");
+    }
+}
+
+#[test]
 fn parts_are_read_as_configurations_are() {
     let json = |text: &str| serde_json::to_value(Part::parse(text).unwrap()).unwrap();
     assert_eq!(json("on"), json!("on"));

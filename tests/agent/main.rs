@@ -23,5 +23,6 @@ mod scripts;
 mod service;
 mod state_dir;
 mod switch;
+mod tags;
 mod tls_proxy;
 mod unread_log;

@@ -23,7 +23,14 @@ pub(super) fn parse(kind: Kind, text: &str) -> Result<Assignment, String> {
     let is_relative = matches!(key.steps().last(), Some(PartStep::Key(name)) if name == "weight")
         && weight::parse(value).is_ok_and(weight::Weight::is_relative);
     let quoted = format!("\"{value}\"");
-    Ok(Assignment { key, value: self::value(if is_relative { &quoted } else { value })? })
+    let read = self::value(if is_relative { &quoted } else { value })?;
+    // Tags are texts: 12 and true, too.
+    let is_text = serde_json::to_value(&read).is_ok_and(|value| value.is_string());
+    if key.is_tag() && !is_text {
+        let value = serde_json::from_value(Value::String(value.to_owned()));
+        return Ok(Assignment { key, value: value.map_err(|error| error.to_string())? });
+    }
+    Ok(Assignment { key, value: read })
 }
 
 /// At the first `=` that is not in brackets or quotes.
@@ -49,7 +56,7 @@ pub(super) fn key(kind: Kind, text: &str) -> Result<PartPath, String> {
     if path.steps().is_empty() {
         return Err("a key is empty; for example slow_start=30s".to_owned());
     }
-    schema_keys::whole(kind, &path)
+    schema_keys::whole(kind, &path.with_tag_whole())
 }
 
 /// Reads a value: YAML, such as `80`, `30s` or `[a, b]`.
@@ -110,6 +117,11 @@ mod tests {
             ("name=\"80\"", "name", json!("80")),
             ("targets[10.0.1.11].weight=+50", "targets[10.0.1.11].weight", json!("+50")),
             ("targets[10.0.1.11].weight=50", "targets[10.0.1.11].weight", json!(50)),
+            ("tags.env=prod", "tags.env", json!("prod")),
+            ("tags.rack=012", "tags.rack", json!("012")),
+            ("tags={ rack: \"12\" }", "tags", json!({ "rack": "12" })),
+            ("tags.example.com/owner=a", "tags.\"example.com/owner\"", json!("a")),
+            ("targets[10.0.1.11].tags.a.b=c", "targets[10.0.1.11].tags.\"a.b\"", json!("c")),
         ] {
             assert_eq!(read(text), Ok((key.to_owned(), value)), "{text}");
         }

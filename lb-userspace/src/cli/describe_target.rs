@@ -5,6 +5,7 @@ use std::time::Duration;
 use lb_agent::{CheckView, ListenerView, NextHopView, TargetDescription};
 
 use super::{
+    get::tables::tags,
     list::state_style,
     page::Page,
     relative_time::{ago, duration, moment},
@@ -44,6 +45,9 @@ pub(super) fn render(
     }
     let share = target.share * 100.0;
     page.line("weight", &format!("{}, {share:.1}% of new flows", target.weight));
+    if !target.tags.is_empty() {
+        page.line("tags", &tags(&target.tags));
+    }
     for ListenerView { name, address, port, protocol, .. } in listeners {
         page.line("listener", &format!("{name}: {protocol} {address} port {port}"));
     }
@@ -141,6 +145,8 @@ pub(super) mod tests {
     pub(in crate::cli) fn described() -> TargetDescription {
         TargetDescription {
             target: TargetView {
+                tags: [("rack".to_owned(), "12".to_owned()), ("env".to_owned(), "prod".to_owned())]
+                    .into(),
                 group: "web".to_owned(),
                 address: Some([10, 0, 1, 11].into()),
                 port: 80,
@@ -208,6 +214,7 @@ reason          Target.DeregistrationInProgress
 drained         by ann, 1m ago: disk\\u000afull
 keeps flows     for 4m 10s, and takes no new ones
 weight          100, 0.0% of new flows
+tags            env=prod,rack=12
 listener        web: tcp 203.0.113.10 port 0
 traffic         10 packets/s, 1.0 kB/s; 10 packets, 1.0 kB in all
 check           http: GET /healthz, expects status 200-399; port 80 through the tunnel

@@ -6,7 +6,7 @@ mod watch;
 use clap::{Args, ValueEnum};
 use lb_agent::{Snapshot, TargetView};
 use lb_api::{Client, ClientError};
-use lb_config::Document;
+use lb_config::{Document, Selector, Tags};
 
 use super::{
     Socket, complete, diff,
@@ -26,6 +26,8 @@ const REVISIONS_SHOWN: usize = 1000;
 /// Example: xelb get targets
 ///
 /// Example: xelb get targets web --state unhealthy
+///
+/// Example: xelb get targets -l env=prod,rack!=12
 ///
 /// Example: xelb get targets --sort-by share -o wide
 ///
@@ -49,6 +51,9 @@ pub(super) struct Get {
     #[arg(long, value_name = "STATE",
         value_parser = ["initial", "healthy", "unhealthy", "draining", "unused"])]
     state: Option<String>,
+    /// Only listeners, target groups or targets whose tags fit, such as env=prod,tier in (web,api),!old
+    #[arg(long, short = 'l', value_name = "SELECTOR")]
+    selector: Option<Selector>,
     /// Continue until interrupted: redraw the table on a terminal, otherwise print the rows that have
     /// changed
     #[arg(long, short)]
@@ -118,12 +123,14 @@ impl Get {
             What::Proxies => list.show(client.status().await?.proxies, &tables::PROXIES, times),
             What::Listeners => {
                 let mut all = self.status(client).await?.listeners;
-                all.retain(|listener| self.is_wanted(&listener.target_group));
+                all.retain(|listener| {
+                    self.is_wanted(&listener.target_group) && self.is_selected(&listener.tags)
+                });
                 list.show(all, &tables::LISTENERS, times)
             }
             What::TargetGroups => {
                 let mut all = self.status(client).await?.target_groups;
-                all.retain(|group| self.is_wanted(&group.name));
+                all.retain(|group| self.is_wanted(&group.name) && self.is_selected(&group.tags));
                 list.show(all, &tables::GROUPS, times)
             }
             What::Members => {
@@ -145,7 +152,11 @@ impl Get {
                 let in_state = |target: &TargetView| {
                     self.state.as_ref().is_none_or(|state| *state == target.state)
                 };
-                all.retain(|target| self.is_wanted_target(target) && in_state(target));
+                all.retain(|target| {
+                    self.is_wanted_target(target)
+                        && in_state(target)
+                        && self.is_selected(&target.tags)
+                });
                 list.show(all, &tables::TARGETS, times)
             }
         }
@@ -163,6 +174,12 @@ impl Get {
             What::Targets => {}
             _ if self.state.is_some() => {
                 return is_wrong("only targets have a state: leave --state out");
+            }
+            What::Listeners | What::TargetGroups => {}
+            _ if self.selector.is_some() => {
+                return is_wrong(
+                    "only listeners, target groups and targets have tags: leave --selector out",
+                );
             }
             _ => {}
         }
@@ -205,6 +222,10 @@ impl Get {
             ))),
             _ => Ok(status),
         }
+    }
+
+    fn is_selected(&self, tags: &Tags) -> bool {
+        self.selector.as_ref().is_none_or(|selector| selector.matches(tags))
     }
 
     fn is_wanted(&self, group: &str) -> bool {

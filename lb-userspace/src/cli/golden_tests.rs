@@ -67,6 +67,8 @@ fn lists_look_as_stored() {
     check_list("proxies", &tables::PROXIES, &state.proxies);
     check_list("revisions", &tables::REVISIONS, &state::revisions());
     check_list("rules", &rules::RULES, &rules::of(&state::document()).unwrap());
+    let wide = |width| table_of_width(&tables::TARGETS, &state.targets, true, width);
+    check("get-targets-wide", wide);
 }
 
 #[test]

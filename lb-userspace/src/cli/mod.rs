@@ -61,6 +61,7 @@ mod status;
 mod table;
 mod target;
 mod target_name;
+mod targets;
 mod terminal;
 mod this_host;
 mod token;

@@ -7,12 +7,10 @@ use lb_agent::TargetView;
 use lb_api::{TargetAdd, TargetPatch, Terms};
 
 use super::{
-    Socket, complete,
-    object::{self, Kind},
-    output,
+    Socket, complete, output,
     part_change::wrong,
     place::{Place, parse_place},
-    wait::{self, Goal},
+    targets::Targets,
     weight::{self, Weight},
 };
 
@@ -78,16 +76,18 @@ pub(super) enum Target {
     /// Example: xelb target drain web 10.0.1.13
     ///
     /// Example: xelb target drain web/10.0.1.13 --reason disk --wait --timeout 10m
+    ///
+    /// Example: xelb target drain -l rack=12 --reason power
     Drain {
         #[command(flatten)]
-        which: Which,
+        which: Targets,
         /// Apply the change even if a listener loses its last healthy target
         #[arg(long)]
         force: bool,
         /// Why, for `xelb describe`, `xelb events` and the log
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
-        /// Wait until the target has no flows any more: its state is then `unused`
+        /// Wait until no target has flows any more: its state is then `unused`
         #[arg(long)]
         wait: bool,
         /// Longest time for --wait, such as 10m [default: no limit]
@@ -98,9 +98,11 @@ pub(super) enum Target {
     /// Put a drained target back into service
     ///
     /// Example: xelb target undrain web 10.0.1.13
+    ///
+    /// Example: xelb target undrain -l rack=12
     Undrain {
         #[command(flatten)]
-        which: Which,
+        which: Targets,
     },
 }
 
@@ -127,14 +129,6 @@ impl Which {
         format!("{}/{place}", self.group)
     }
 
-    /// Waits until the target is drained.
-    async fn until_unused(&self, timeout: Option<Duration>) -> anyhow::Result<()> {
-        let object = object::object(Kind::Target, &self.name()).map_err(wrong)?;
-        wait::until(&self.socket.client()?, &object, Goal::State("unused"), timeout).await
-    }
-}
-
-impl Which {
     /// The new weight; if it depends on the present one, also the revision that has that.
     async fn new_weight(&self, weight: Weight) -> anyhow::Result<(u32, Option<u64>)> {
         if let Weight::To(number) = weight {
@@ -186,22 +180,19 @@ impl Target {
             Self::Drain { which, force, reason, wait, timeout } => {
                 let message = reason.unwrap_or_default();
                 let terms = Terms { force, message, ..Terms::default() };
-                let said = drain(&which, true, terms).await?;
+                let drained = which.drain(true, &terms).await?;
                 if wait {
-                    output::print(&format!("{said}\n"))?;
-                    return which.until_unused(timeout).await;
+                    which.until_unused(&drained, timeout).await?;
                 }
-                said
+                return Ok(());
             }
-            Self::Undrain { which } => drain(&which, false, Terms::default()).await?,
+            Self::Undrain { which } => {
+                which.drain(false, &Terms::default()).await?;
+                return Ok(());
+            }
         };
         output::print(&format!("{said}\n"))
     }
-}
-
-async fn drain(which: &Which, drain: bool, terms: Terms) -> anyhow::Result<String> {
-    let patch = TargetPatch { weight: None, drain: Some(drain) };
-    change(which, patch, terms).await
 }
 
 async fn change(which: &Which, patch: TargetPatch, terms: Terms) -> anyhow::Result<String> {

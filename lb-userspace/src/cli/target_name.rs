@@ -14,8 +14,12 @@ pub(super) fn split(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> 
     let Some(target) = words.windows(2).position(is_verb) else {
         return words;
     };
+    let is_selector = |number: usize| {
+        let before = number.checked_sub(1).and_then(|before| words.get(before));
+        before.is_some_and(|word| word == "-l" || word == "--selector")
+    };
     let named = |(number, word): (usize, &OsString)| {
-        let word = word.to_str()?;
+        let word = word.to_str().filter(|_| !is_selector(number))?;
         // `get targets -o name` prints the kind, too.
         let kind = word.strip_prefix("target/").filter(|rest| rest.contains('/'));
         let (group, place) = kind.unwrap_or(word).split_once('/')?;
@@ -74,6 +78,7 @@ mod tests {
             "xelb target drain web/",
             "xelb doctor target --vip 203.0.113.0/28",
             "xelb --socket a/b target drain web 10.0.1.13",
+            "xelb target drain web -l a/10.0.1.13",
             "xelb apply -f a/b",
         ] {
             assert_eq!(of(line), line);

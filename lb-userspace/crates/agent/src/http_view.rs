@@ -17,6 +17,7 @@ pub(super) fn listeners(config: &Config) -> impl Iterator<Item = ListenerView> +
         active_target_group: default_group(listener).to_owned(),
         id: 0,
         proxied: true,
+        tags: config.tags.of_listener(&listener.name),
     });
     let tls = config.tls_listeners.iter().map(|listener| ListenerView {
         name: listener.name.clone(),
@@ -27,6 +28,7 @@ pub(super) fn listeners(config: &Config) -> impl Iterator<Item = ListenerView> +
         active_target_group: listener.target_group.clone(),
         id: 0,
         proxied: true,
+        tags: config.tags.of_listener(&listener.name),
     });
     http.chain(tls)
 }

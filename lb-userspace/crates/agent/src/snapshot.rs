@@ -138,6 +138,9 @@ pub struct ListenerView {
     /// Whether the proxy serves it, so that the data path counts nothing for it.
     #[serde(default)]
     pub proxied: bool,
+    /// Its tags.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
 }
 
 impl ListenerView {
@@ -202,6 +205,9 @@ pub struct TargetGroupView {
     /// Its number in the maps; 0 without one.
     #[serde(default)]
     pub id: u16,
+    /// Its tags.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
 }
 
 /// One target.
@@ -244,6 +250,9 @@ pub struct TargetView {
     /// Whether the proxy reaches it, so that the data path counts nothing for it.
     #[serde(default)]
     pub proxied: bool,
+    /// Its tags.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
 }
 
 /// The drain of a target.

@@ -88,6 +88,7 @@ fn target_groups(balancer: &Balancer) -> Vec<TargetGroupView> {
                 minimum_healthy: group.life.minimum_healthy.of(group.targets.len()),
                 ring_slots: table.map_or(0, |(_, table)| table.ring.len()),
                 id: table.map_or(0, |(id, _)| *id),
+                tags: config.tags.of_group(&group.name),
             }
         })
         .collect();
@@ -102,6 +103,7 @@ fn target_groups(balancer: &Balancer) -> Vec<TargetGroupView> {
             healthy,
             fail_open,
             minimum_healthy: group.minimum_healthy.of(group.targets.len()),
+            tags: config.tags.of_group(&group.name),
             ..TargetGroupView::default()
         }
     });
@@ -139,6 +141,7 @@ pub(super) fn listeners(balancer: &Balancer) -> impl Iterator<Item = ListenerVie
             active_target_group: active.unwrap_or(&listener.target_group).clone(),
             id,
             proxied: false,
+            tags: config.tags.of_listener(&listener.name),
         }
     })
 }
@@ -150,13 +153,14 @@ pub(super) fn target_of(
     report: &TargetReport,
     scheduler: &Scheduler,
 ) -> TargetView {
-    let Balancer { drained, drain_notes, http, .. } = balancer;
+    let Balancer { config, drained, drain_notes, http, .. } = balancer;
     let key = &report.key;
     TargetView {
         backup: backups.contains(&(&*key.group, key.address, key.port)),
         drained: drained.contains(key),
         drain: drain_notes.get(key).map(drain),
         proxied: http.has_group(key),
+        tags: config.tags.of_target(key),
         ..target(report, scheduler)
     }
 }

@@ -62,19 +62,22 @@ impl HttpTargetGroup {
 impl Document {
     /// What the proxy needs of it: the listeners that it serves, the groups that they may use, and the
     /// interfaces, without which no document is valid. Health checks are left out, since the agent makes
-    /// them. `None` when there is no such listener.
+    /// them, and tags, which are for people. `None` when there is no such listener.
     #[must_use]
     pub fn for_proxy(&self) -> Option<Self> {
         let listeners = self.0.items("listeners");
-        let listeners: Vec<Node> =
-            listeners.iter().filter(|one| is(one, &LISTENERS)).cloned().collect();
+        let listeners: Vec<Node> = listeners
+            .iter()
+            .filter(|one| is(one, &LISTENERS))
+            .map(|one| without(one, &["tags"]))
+            .collect();
         if listeners.is_empty() {
             return None;
         }
         let defaults = self.0.get("defaults");
         let groups = self.0.items("target_groups").iter();
         let groups = groups.filter(|group| is(group, &GROUPS) || is_behind_tls(group, defaults));
-        let groups: Vec<Node> = groups.map(unchecked).collect();
+        let groups: Vec<Node> = groups.map(of_proxy).collect();
         let mut document = Node { value: Value::Map(Arc::default()), spot: Position::UNKNOWN };
         let list = |items: Vec<Node>| Node {
             value: Value::List(Arc::new(items)),
@@ -84,7 +87,7 @@ impl Document {
             document.set("interfaces", interfaces.clone());
         }
         if let Some(defaults) = self.0.get("defaults") {
-            document.set("defaults", unchecked(defaults));
+            document.set("defaults", without(defaults, &["health_check"]));
         }
         document.set("target_groups", list(groups));
         document.set("listeners", list(listeners));
@@ -106,9 +109,21 @@ pub(super) fn is_behind_tls(group: &Node, defaults: Option<&Node>) -> bool {
     is(group, &[TCP]) && group.has_no("forwarding") && !inherits()
 }
 
-/// A group, or the defaults of groups, without the health check.
-fn unchecked(group: &Node) -> Node {
-    let Value::Map(entries) = &group.value else { return group.clone() };
-    let entries = entries.iter().filter(|(key, _)| key.as_text() != Some("health_check"));
-    Node { value: Value::Map(Arc::new(entries.cloned().collect())), spot: group.spot }
+/// A group without its health check, and without tags.
+fn of_proxy(group: &Node) -> Node {
+    let mut group = without(group, &["health_check", "tags"]);
+    if let Some(Node { value: Value::List(targets), .. }) = group.get_mut("targets")
+        && targets.iter().any(|target| target.get("tags").is_some())
+    {
+        *targets = Arc::new(targets.iter().map(|target| without(target, &["tags"])).collect());
+    }
+    group
+}
+
+/// A section without these keys.
+fn without(section: &Node, keys: &[&str]) -> Node {
+    let Value::Map(entries) = &section.value else { return section.clone() };
+    let is_other = |(key, _): &&(Node, Node)| key.as_text().is_none_or(|key| !keys.contains(&key));
+    let entries = entries.iter().filter(is_other).cloned().collect();
+    Node { value: Value::Map(Arc::new(entries)), spot: section.spot }
 }

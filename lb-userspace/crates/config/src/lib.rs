@@ -30,6 +30,7 @@ mod regex_count;
 mod rules;
 mod secrets;
 mod section;
+mod selector;
 mod syntax;
 mod tree;
 mod values;
@@ -55,6 +56,7 @@ pub use part_error::PartError;
 pub use part_path::{PartPath, PartPathError, PartStep};
 pub use pem::{PemError, certificates_in, check_key};
 pub use secrets::HIDDEN;
+pub use selector::{Selector, SelectorError};
 pub use values::{SEED, seed_of};
 
 use std::sync::Arc;

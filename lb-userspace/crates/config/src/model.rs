@@ -8,6 +8,7 @@ mod http_group;
 mod http_listener;
 mod life;
 mod scaling;
+mod tags;
 
 use std::{
     fmt,
@@ -36,6 +37,8 @@ pub use http_listener::{
 };
 pub use life::{Life, MinimumHealthy, Stickiness};
 pub use scaling::{Containers, Driver, Hook, Scaling, Termination, Units, WarmPool};
+pub use tags::{GroupTags, ObjectTags, TAGS_MAX, Tags};
+pub(crate) use tags::{tag_key, tag_value};
 
 /// All that an agent should do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +68,8 @@ pub struct Config {
     pub http_listeners: Vec<Arc<HttpListener>>,
     /// Listeners of TLS, which the proxy serves; each group exists, and is one of the proxy.
     pub tls_listeners: Vec<Arc<TlsListener>>,
+    /// Tags of listeners, target groups and targets.
+    pub tags: Arc<ObjectTags>,
 }
 
 /// Outer source addresses of tunnels: the last 16 bits vary with the flow.

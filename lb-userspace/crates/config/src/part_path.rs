@@ -51,6 +51,36 @@ impl PartPath {
         self
     }
 
+    /// This path, with what stands behind `tags` of an object as one key: keys of tags may have dots.
+    #[must_use]
+    pub fn with_tag_whole(mut self) -> Self {
+        let Some(index) = self.tags() else { return self };
+        let key = |step| match step {
+            &PartStep::Key(ref key) => Some(key.as_str()),
+            PartStep::Item(_) => None,
+        };
+        let behind: Option<Vec<&str>> = self.0.iter().skip(index + 1).map(key).collect();
+        if let Some(whole) = behind.filter(|keys| !keys.is_empty()).map(|keys| keys.join(".")) {
+            self.0.truncate(index + 1);
+            self.0.push(PartStep::Key(whole));
+        }
+        self
+    }
+
+    /// Whether it leads to a tag.
+    #[must_use]
+    pub fn is_tag(&self) -> bool {
+        self.tags().is_some_and(|index| index + 2 == self.0.len())
+    }
+
+    /// Which of its steps are the tags of an object.
+    fn tags(&self) -> Option<usize> {
+        let is_tags = |step: &PartStep| matches!(step, PartStep::Key(key) if key == "tags");
+        let index = self.0.iter().position(is_tags)?;
+        let before = index.checked_sub(1).and_then(|before| self.0.get(before));
+        before.is_none_or(|step| matches!(step, PartStep::Item(_))).then_some(index)
+    }
+
     /// The item of a list under a key of the root, and further pairs of both.
     #[must_use]
     pub fn of(pairs: &[(&str, &str)]) -> Self {

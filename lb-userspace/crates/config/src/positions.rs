@@ -1,8 +1,12 @@
-//! PURE: where the parts of a configuration stand in its document.
+//! PURE: where the parts of a configuration stand in its document, and what else is read of them that no plan
+//! sees: tags.
 
 use std::sync::Arc;
 
-use super::error::At;
+use super::{
+    error::At,
+    model::{GroupTags, Tags},
+};
 
 /// Positions of the parts of a configuration, in the order of the model.
 #[derive(Debug, Default)]
@@ -33,6 +37,7 @@ pub(super) struct ListenerPositions {
     pub(super) at: At,
     pub(super) target_group: At,
     pub(super) sorry_target_group: Option<At>,
+    pub(super) tags: Tags,
 }
 
 /// Positions of the parts of a target group.
@@ -44,6 +49,7 @@ pub(super) struct GroupPositions {
     pub(super) port: At,
     pub(super) forwarding: At,
     pub(super) targets: Vec<At>,
+    pub(super) tags: Arc<GroupTags>,
 }
 
 /// Positions of the parts of a target group that the proxy reaches.
@@ -53,6 +59,7 @@ pub(super) struct HttpGroupPositions {
     pub(super) index: usize,
     pub(super) at: At,
     pub(super) targets: Vec<At>,
+    pub(super) tags: Arc<GroupTags>,
 }
 
 /// Positions of the parts of a listener that the proxy serves.
@@ -63,6 +70,7 @@ pub(super) struct ProxyListenerPositions {
     pub(super) at: At,
     /// The target groups that it names.
     pub(super) references: Vec<GroupReference>,
+    pub(super) tags: Tags,
 }
 
 /// A target group that is named, and where.

@@ -20,8 +20,11 @@ mod program;
 mod rule;
 mod rules;
 mod scaling;
+mod tags;
 mod via;
 mod weight;
+
+use std::sync::Arc;
 
 use defaults::Defaults;
 use ipnet::{Ipv4Net, Ipv6Net};
@@ -65,6 +68,7 @@ pub(super) fn config(
         http_target_groups: Vec::new(),
         http_listeners: Vec::new(),
         tls_listeners: Vec::new(),
+        tags: Arc::default(),
     };
     let counted = Limits::counted_in(root);
     let regexes = regexes(root);
@@ -93,6 +97,7 @@ pub(super) fn config(
         places.group_missing = true;
     }
     lists::listeners(&root, last, &mut config, &mut places);
+    config.tags = Arc::new(tags::of_all(&config, &places));
     config.on_event = event_hooks::event_hooks(&root);
     root.finish();
     (config, places)

@@ -239,11 +239,11 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// What `read` makes of each value of the section under a key, whose keys may be any.
+    /// What `read` makes of each key and value of the section under a key, whose keys may be any.
     pub(super) fn texts(
         &self,
         key: &'static str,
-        read: impl Fn(&Node) -> Result<String, String>,
+        read: impl Fn(&str, &Node) -> Result<String, String>,
     ) -> Vec<(String, String)> {
         let Some(section) = self.section(key) else {
             return Vec::new();
@@ -253,7 +253,7 @@ impl<'a> Section<'a> {
             let same_line = node.spot.line == name_node.spot.line;
             let spot = if same_line { node.spot } else { name_node.spot };
             let at = section.at.key(name, spot);
-            match read(node) {
+            match read(name, node) {
                 Ok(value) => Some((name.to_owned(), value)),
                 Err(message) => {
                     self.findings.error(&at, message);

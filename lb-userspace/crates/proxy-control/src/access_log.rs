@@ -1,4 +1,4 @@
-//! Writes the access log: a thread of its own takes events and writes lines, so that a slow disk or pipe delays
+//! Writes the access log and the connection log: a thread of its own takes events and writes lines, so that a slow disk or pipe delays
 //! no request. Events that find the channel full are lost, and counted by the proxy.
 
 use std::{
@@ -18,7 +18,10 @@ use std::{
 };
 
 use lb_config::LogFormat;
-use lb_proxy::{LogEvent, alb_line, connection_json_line, json_line, nlb_line};
+use lb_proxy::{
+    LogEvent, alb_attempt_line, alb_line, attempt_json_line, connection_json_line, json_line,
+    nlb_line,
+};
 use thiserror::Error;
 use tokio::{
     runtime,
@@ -67,21 +70,28 @@ pub(crate) struct Destinations {
     pub(crate) default: Option<LogDestination>,
     /// Logs of their own, by name of the listener.
     pub(crate) of_listeners: HashMap<Arc<str>, LogDestination>,
+    /// Connection logs, by name of the listener.
+    pub(crate) of_connections: HashMap<Arc<str>, LogDestination>,
 }
 
 impl Destinations {
-    fn of(&self, listener: &str) -> Option<&LogDestination> {
-        self.of_listeners.get(listener).or(self.default.as_ref())
+    fn of(&self, event: &LogEvent) -> Option<&LogDestination> {
+        let listener = event.listener();
+        match event {
+            LogEvent::Attempt(_) => self.of_connections.get(listener),
+            _ => self.of_listeners.get(listener).or(self.default.as_ref()),
+        }
     }
 
     fn files(&self) -> HashSet<&LogFile> {
-        self.of_listeners.values().chain(&self.default).map(|it| &it.file).collect()
+        let own = self.of_listeners.values().chain(self.of_connections.values());
+        own.chain(&self.default).map(|it| &it.file).collect()
     }
 }
 
 /// A log that cannot be opened.
 #[derive(Debug, Error)]
-#[error("cannot open the access log {file}: {source}")]
+#[error("cannot open the log {file}: {source}")]
 pub(crate) struct OpenError {
     file: LogFile,
     #[source]
@@ -185,7 +195,7 @@ impl Sink {
             }
             Err(error) => {
                 if !mem::replace(&mut self.has_failed, true) {
-                    tracing::error!("cannot write the access log {file}: {error}");
+                    tracing::error!("cannot write the log {file}: {error}");
                 }
                 lines
             }
@@ -236,7 +246,7 @@ impl Writer {
     }
 
     fn add(&mut self, event: &LogEvent) {
-        let destination = self.destinations.of(event.listener());
+        let destination = self.destinations.of(event);
         let sink = destination.and_then(|it| Some((self.sinks.get_mut(&it.file)?, it.format)));
         let Some((sink, format)) = sink else {
             self.lost.fetch_add(1, Relaxed);
@@ -248,6 +258,8 @@ impl Writer {
             (LogEvent::Request(event), _) => alb_line(event, &event.listener),
             (LogEvent::Connection(event), LogFormat::Json) => connection_json_line(event),
             (LogEvent::Connection(event), _) => nlb_line(event),
+            (LogEvent::Attempt(attempt), LogFormat::Json) => attempt_json_line(attempt),
+            (LogEvent::Attempt(attempt), _) => alb_attempt_line(attempt),
         };
         sink.pending.extend_from_slice(line.trim_end_matches('\n').as_bytes());
         sink.pending.push(b'\n');

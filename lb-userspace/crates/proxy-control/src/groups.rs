@@ -28,9 +28,6 @@ pub(crate) struct PreparedGroup {
 pub(crate) fn prepare(group: &HttpTargetGroup) -> Result<PreparedGroup, Vec<Unservable>> {
     let mut reasons = Vec::new();
     let addresses = addresses(group).map_err(|reason| reasons.push(reason)).unwrap_or_default();
-    if let Some(reason) = unservable_retry(group) {
-        reasons.push(reason);
-    }
     let hosts: BTreeSet<IpAddr> = addresses.iter().map(SocketAddr::ip).collect();
     let protocol = protocol(group);
     let tls = group.tls.as_ref().map(|tls| certificates::of_targets(tls, &hosts, protocol));
@@ -100,6 +97,8 @@ fn attributes(group: &HttpTargetGroup, protocol: TargetProtocol) -> GroupAttribu
         protocol,
         connect_retries: if on_connect { retries.attempts } else { 0 },
         retry_reused: is_on(RetryReason::ReusedConnection),
+        retry_statuses: retries.on.iter().filter_map(status).collect(),
+        status_retries: retries.attempts,
         retry_budget_percent: retries.budget_percent,
         deregistration_delay: group.deregistration_delay,
         proxy_protocol: proxy_protocol(group.proxy_protocol),
@@ -107,13 +106,11 @@ fn attributes(group: &HttpTargetGroup, protocol: TargetProtocol) -> GroupAttribu
     }
 }
 
-/// A reason to send requests again that this version does not know.
-fn unservable_retry(group: &HttpTargetGroup) -> Option<String> {
-    let is_status = |reason: &&RetryReason| matches!(reason, RetryReason::Status(_));
-    let status = group.retries.on.iter().find(is_status)?;
-    Some(format!(
-        "this version sends no request again after a response: remove {status} from `retries.on`"
-    ))
+fn status(reason: &RetryReason) -> Option<u16> {
+    match reason {
+        RetryReason::Status(status) => Some(*status),
+        RetryReason::ConnectFailure | RetryReason::ReusedConnection => None,
+    }
 }
 
 /// With fewer healthy targets than this, all are used.

@@ -25,7 +25,7 @@ pub use explain::{
     ExplainHttpError, ExplainedGroup, ExplainedTarget, HttpExplainView, HttpQuestion, KnownTarget,
     TriedRule, explain_http,
 };
-pub use lb_proxy::{BUCKETS, Counter, Metrics, StopReport, Sums};
+pub use lb_proxy::{BUCKETS, Counter, Failure, Metrics, StopReport, Sums};
 pub use monitor::{GroupState, ListenerState, Monitor, Observed, ProxyState};
 pub use process::run;
 pub use service::{Service, ServiceError, ServiceOptions, Signal};

@@ -86,6 +86,7 @@ pub(crate) fn prepare_tls(
             protocol: ListenerProtocol::Tcp,
             http2: false,
             access_log: is_logged,
+            connection_log: listener.connection_log.is_some(),
             proxy_protocol_sources: listener.trusted_proxies.clone(),
             timeouts,
             ..ListenerAttributes::default()
@@ -136,6 +137,7 @@ pub(crate) fn attributes(attributes: &HttpAttributes, access_log: bool) -> Liste
         certificate_headers: CertificateHeaders::None,
         http2: attributes.http2,
         access_log,
+        connection_log: attributes.connection_log.is_some(),
         proxy_protocol_sources: attributes.trusted_proxies.clone(),
         timeouts: ClientTimeouts {
             idle: attributes.idle_timeout,

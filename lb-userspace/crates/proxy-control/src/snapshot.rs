@@ -40,11 +40,14 @@ impl Prepared {
     ) -> Result<Self, Vec<Unservable>> {
         let mut faults = foreign_parts(config);
         let mut served = Vec::new();
-        let mut of_listeners = HashMap::new();
+        let (mut of_listeners, mut of_connections) = (HashMap::new(), HashMap::new());
         for listener in &config.http_listeners {
             let own = listener.attributes.access_log.as_ref();
             if let Some(log) = own {
                 of_listeners.insert(listener.name.as_str().into(), destination(log));
+            }
+            if let Some(log) = &listener.attributes.connection_log {
+                of_connections.insert(listener.name.as_str().into(), destination(log));
             }
             match listeners::prepare(listener, own.is_some() || access_log.is_some(), tickets) {
                 Ok(listener) => served.push(listener),
@@ -55,6 +58,9 @@ impl Prepared {
             let own = listener.access_log.as_ref();
             if let Some(log) = own {
                 of_listeners.insert(listener.name.as_str().into(), destination(log));
+            }
+            if let Some(log) = &listener.connection_log {
+                of_connections.insert(listener.name.as_str().into(), destination(log));
             }
             match listeners::prepare_tls(listener, own.is_some() || access_log.is_some(), tickets) {
                 Ok(listener) => served.push(listener),
@@ -72,7 +78,7 @@ impl Prepared {
             return Err(faults);
         }
         tickets.retain(|name| config.proxied_listeners().any(|listener| listener == name));
-        let logs = Destinations { default: access_log.cloned(), of_listeners };
+        let logs = Destinations { default: access_log.cloned(), of_listeners, of_connections };
         Ok(Self { listeners: served, groups: prepared, logs, certificates: certificates(config) })
     }
 

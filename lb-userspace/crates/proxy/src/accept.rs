@@ -8,7 +8,7 @@ use std::{
     rc::Rc,
     sync::Arc,
     task::{Poll, Waker},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use lb_http::forwarded::Source;
@@ -19,8 +19,10 @@ use tokio::{
 };
 
 use crate::{
+    arrival::Arrival,
     attributes::ListenerProtocol,
     client_certificate::certificate_fields,
+    connection_attempt::AttemptFailure,
     counters::Counter,
     handshake::encrypt,
     http1_server::serve_http1,
@@ -124,16 +126,17 @@ async fn serve(
     mut stream: TcpStream,
     client: SocketAddr,
 ) -> io::Result<()> {
-    let accepted = SystemTime::now();
+    let mut arrival = Arrival::now(client, stream.local_addr()?);
     stream.set_nodelay(true)?;
-    let local = stream.local_addr()?;
     let sources = &listener.listener.config.attributes.proxy_protocol_sources;
-    let (mut client, mut local) = (client, local);
     if sources.iter().any(|source| source.contains(&client.ip().to_canonical())) {
         let header = read_proxy_header(open, &listener, &mut stream).await;
-        let header = header.inspect_err(|_| listener.counters.add(Counter::RejectedConnections, 1));
+        let header = header.inspect_err(|error| {
+            listener.counters.add(Counter::RejectedConnections, 1);
+            arrival.failed(open, &listener, AttemptFailure::ProxyHeaderInvalid, error);
+        });
         if let Some(addresses) = header? {
-            (client, local) = addresses;
+            (arrival.client, arrival.local) = addresses;
         }
     }
     let speaks_http2 = listener.listener.config.attributes.http2;
@@ -144,17 +147,22 @@ async fn serve(
     let begin = Instant::now();
     let handshake = encrypt(open, &listener, stream).await;
     let is_tcp = listener.listener.config.attributes.protocol == ListenerProtocol::Tcp;
-    if handshake.is_err() && is_tcp {
-        log_failed_handshake(open, &listener, accepted, client, local);
-    }
-    let (stream, tls) = handshake?;
+    let (stream, tls) = handshake.inspect_err(|error| {
+        arrival.failed(open, &listener, AttemptFailure::of_handshake(error), error);
+        if is_tcp {
+            log_failed_handshake(open, &listener, &arrival);
+        }
+    })?;
     let certificate = certificate_fields(&listener, &stream);
     if let Stream::Tls(stream) = &stream {
         is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     }
     let scheme = listener.listener.scheme;
     let handshake = tls.is_some().then(|| begin.elapsed());
+    arrival.succeeded(open, &listener, &stream, tls.as_ref(), handshake);
+    let Arrival { accepted, client, local, id } = arrival;
     let connection = ConnectionInfo {
+        id,
         accepted,
         handshake,
         client,

@@ -13,6 +13,8 @@ pub use alb_line::alb_line;
 pub use json::json_line;
 use lb_http::desync::Severity;
 
+use crate::connection_attempt::ConnectionId;
+
 /// A request that has ended.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AccessEvent {
@@ -64,6 +66,8 @@ pub struct AccessEvent {
     pub classification: Option<(Severity, &'static str)>,
     /// How often it was sent once more.
     pub retries: u32,
+    /// Names the connection, also in the connection log.
+    pub connection_id: ConnectionId,
 }
 
 /// What the client spoke.
@@ -218,5 +222,6 @@ fn example() -> AccessEvent {
         reason: None,
         classification: Some((Severity::Acceptable, "non_compliant_header")),
         retries: 0,
+        connection_id: ConnectionId(0xab),
     }
 }

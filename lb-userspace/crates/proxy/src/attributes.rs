@@ -40,6 +40,8 @@ pub struct ListenerAttributes {
     pub http2: bool,
     /// Whether requests are logged.
     pub access_log: bool,
+    /// Whether connections are logged when they begin or fail.
+    pub connection_log: bool,
     /// Sources whose connections begin with a PROXY protocol header. It is believed from nobody else.
     pub proxy_protocol_sources: Vec<IpNet>,
     /// Timeouts.
@@ -58,6 +60,7 @@ impl Default for ListenerAttributes {
             certificate_headers: CertificateHeaders::None,
             http2: true,
             access_log: true,
+            connection_log: false,
             proxy_protocol_sources: Vec::new(),
             timeouts: ClientTimeouts::default(),
         }
@@ -140,6 +143,10 @@ pub struct GroupAttributes {
     pub connect_retries: u32,
     /// Whether a request is sent once more when a connection that had served requests fails before a response.
     pub retry_reused: bool,
+    /// Statuses of a target (500 to 599) after which another target is asked, if the request may be repeated.
+    pub retry_statuses: Vec<u16>,
+    /// How often a request is sent again for that reason.
+    pub status_retries: u32,
     /// Most requests that are sent once more, of those to the group, in percent.
     pub retry_budget_percent: u32,
     /// Requests that may wait for a target below its limit, on this host.
@@ -166,6 +173,8 @@ impl Default for GroupAttributes {
             idle_connection_timeout: Duration::from_secs(30),
             connect_retries: 1,
             retry_reused: true,
+            retry_statuses: Vec::new(),
+            status_retries: 0,
             retry_budget_percent: 20,
             queue_max: 1000,
             queue_timeout: Duration::from_secs(5),

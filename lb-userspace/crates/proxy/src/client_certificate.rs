@@ -1,4 +1,4 @@
-//! PURE: what targets are told of the certificate of a client, in the words of ALB ("Mutual authentication with TLS in
+//! What targets and the connection log are told of the certificate of a client, in the words of ALB ("Mutual authentication with TLS in
 //! Application Load Balancer", HTTP headers).
 
 use std::fmt::Write as _;
@@ -25,6 +25,29 @@ pub(crate) fn certificate_fields(
     let headers = listener.listener.config.attributes.certificate_headers;
     let Stream::Tls(stream) = stream else { return None };
     fields(headers, stream.get_ref().1.peer_certificates()?)
+}
+
+/// What the connection log says of the certificate of a client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeafCertificate {
+    /// As RFC 2253 has it.
+    pub subject: String,
+    /// `NotBefore=TIME;NotAfter=TIME`.
+    pub validity: String,
+    /// In hexadecimal.
+    pub serial_number: String,
+}
+
+/// The certificate of a client, if it has one that can be read.
+pub(crate) fn leaf(stream: &Stream) -> Option<LeafCertificate> {
+    let Stream::Tls(stream) = stream else { return None };
+    let (_, certificate) =
+        parse_x509_certificate(stream.get_ref().1.peer_certificates()?.first()?).ok()?;
+    Some(LeafCertificate {
+        subject: name(certificate.subject()),
+        validity: validity(&certificate),
+        serial_number: serial_number(&certificate),
+    })
 }
 
 fn fields(headers: CertificateHeaders, chain: &[CertificateDer<'_>]) -> Option<CertificateFields> {

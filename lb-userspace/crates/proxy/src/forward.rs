@@ -23,6 +23,7 @@ use crate::{
     proxy_protocol,
     record::Record,
     repeat::repeat,
+    repeat_elsewhere::repeat_elsewhere,
     request_timeouts::RequestTimeouts,
     stickiness::StickyRequest,
     target_side::TargetSide,
@@ -126,7 +127,7 @@ async fn exchange<C: ClientSide>(
 }
 
 /// Waits for the head of the response. A request whose connection is closed before any byte of a response may be
-/// sent once more.
+/// sent once more, and another target may be asked after some statuses.
 async fn await_head<C: ClientSide>(
     exchange: &mut Exchange<'_, C>,
     timeouts: &RequestTimeouts,
@@ -155,7 +156,12 @@ async fn await_head<C: ClientSide>(
                 .map(|()| Err(timeouts.failure(Instant::now(), exchange.waits_for(false), false)))
         })
         .await;
-        let Err(failure) = result else { break };
+        let Err(failure) = result else {
+            if repeat_elsewhere(exchange, forwarding, to, outstanding, record).await? {
+                continue;
+            }
+            break;
+        };
         repeat(exchange, failure, forwarding, to, outstanding, record).await?;
     }
     exchange.target.forget_sent();

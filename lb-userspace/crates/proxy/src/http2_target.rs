@@ -185,6 +185,10 @@ impl Http2Target {
         }
     }
 
+    pub(crate) fn keeps_sent(&self) -> bool {
+        self.kept.is_some()
+    }
+
     /// Nothing is sent again from now on.
     pub(crate) fn forget_sent(&mut self) {
         self.kept = None;

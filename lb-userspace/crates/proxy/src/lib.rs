@@ -6,12 +6,14 @@
 
 mod accept;
 mod access_log;
+mod arrival;
 mod attributes;
 mod buffer;
 mod client_certificate;
 mod client_side;
 mod compiled;
 mod connect;
+mod connection_attempt;
 mod connection_log;
 mod counters;
 mod destination;
@@ -40,6 +42,7 @@ mod proxy;
 mod proxy_protocol;
 mod record;
 mod repeat;
+mod repeat_elsewhere;
 mod request;
 mod request_context;
 mod request_timeouts;
@@ -65,7 +68,11 @@ pub use attributes::{
     CertificateHeaders, ClientTimeouts, GroupAttributes, ListenerAttributes, ListenerProtocol,
     ProxyProtocol, TargetProtocol, TargetStickiness,
 };
+pub use client_certificate::LeafCertificate;
 pub use compiled::SnapshotError;
+pub use connection_attempt::{
+    AttemptFailure, ConnectionAttempt, ConnectionId, alb_attempt_line, attempt_json_line,
+};
 pub use connection_log::{ConnectionEvent, connection_json_line, nlb_line};
 pub use counters::{BUCKETS, Counter, Metrics, MetricsReader, Sums};
 pub use failure::Failure;

@@ -1,14 +1,18 @@
-//! PURE: what goes to the access log.
+//! PURE: what goes to the access log and the connection log.
 
-use crate::{access_log::AccessEvent, connection_log::ConnectionEvent};
+use crate::{
+    access_log::AccessEvent, connection_attempt::ConnectionAttempt, connection_log::ConnectionEvent,
+};
 
-/// A request or a connection that has ended.
+/// A request or a connection that has ended, or a connection that begins.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LogEvent {
     /// A request.
     Request(Box<AccessEvent>),
     /// A connection.
     Connection(Box<ConnectionEvent>),
+    /// A connection that was accepted, or failed before its first request: for the connection log.
+    Attempt(Box<ConnectionAttempt>),
 }
 
 impl LogEvent {
@@ -18,6 +22,7 @@ impl LogEvent {
         match self {
             Self::Request(event) => &event.listener,
             Self::Connection(event) => &event.listener,
+            Self::Attempt(attempt) => &attempt.listener,
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::{
     access_log::{AccessEvent, ActionKind, MatchedRule, RequestKind, StageTimes, TlsDetails},
     client_side::ClientSide,
     compiled::CompiledRule,
+    connection_attempt::ConnectionId,
     counters::{Counter, CounterSet},
     failure::Failure,
     group::WorkerGroup,
@@ -25,6 +26,8 @@ use crate::{
 /// What is known of a connection of a client before its first request.
 #[derive(Debug)]
 pub(crate) struct ConnectionInfo {
+    /// Names it in both logs.
+    pub(crate) id: ConnectionId,
     /// Of the connection, or of its PROXY protocol header.
     pub(crate) client: SocketAddr,
     /// Where it was accepted, or what its PROXY protocol header says of that.
@@ -235,6 +238,7 @@ impl Record {
             reason: self.failure.map(Failure::as_str),
             classification: worst.map(|finding| (finding.severity(), finding.as_str())),
             retries: self.retries,
+            connection_id: connection.id,
         }
     }
 

@@ -114,6 +114,6 @@ async fn connect_to_other(
 }
 
 /// RFC 9110, section 9.2.2.
-fn is_idempotent(head: &Head) -> bool {
+pub(crate) fn is_idempotent(head: &Head) -> bool {
     matches!(head.method(), b"GET" | b"HEAD" | b"OPTIONS" | b"PUT" | b"DELETE")
 }

@@ -80,6 +80,16 @@ impl TargetConnection {
         self.served = 0;
     }
 
+    /// Leaves the response, and goes on with another target: everything that was sent is sent again.
+    pub(crate) fn begin_again(&mut self, stream: Stream, address: SocketAddr) {
+        self.wire.input.consume(self.wire.input.len());
+        self.content = 0;
+        self.engine.expect_other_response();
+        self.reconnect(stream);
+        self.address = address;
+        self.received_before = self.wire.received;
+    }
+
     /// The content that has arrived.
     pub(crate) fn content(&self) -> &[u8] {
         &self.wire.input.bytes()[..self.content]

@@ -124,6 +124,14 @@ impl TargetSide {
         }
     }
 
+    /// Whether all that was sent of the request is still here, so that it can be sent again.
+    pub(crate) fn keeps_sent(&self) -> bool {
+        match self {
+            Self::Http1(target) => target.wire.output.keeps_sent(),
+            Self::Http2(target) => target.keeps_sent(),
+        }
+    }
+
     /// Nothing is sent again from now on.
     pub(crate) fn forget_sent(&mut self) {
         match self {

@@ -1,7 +1,6 @@
 //! A connection of a listener of TLS: what is inside goes to a target as it is, in both directions.
 
 use std::{
-    net::SocketAddr,
     rc::Rc,
     sync::Arc,
     task::{Context, Poll},
@@ -11,6 +10,7 @@ use std::{
 use lb_rules::choice::Outcome;
 
 use crate::{
+    arrival::Arrival,
     compiled::CompiledAction,
     connection_log::ConnectionEvent,
     counters::{Counter, CounterSet},
@@ -131,9 +131,7 @@ async fn forward(
 pub(crate) fn log_failed_handshake(
     open: &OpenConnection,
     listener: &ListenerView,
-    accepted: SystemTime,
-    client: SocketAddr,
-    local: SocketAddr,
+    &Arrival { accepted, client, local, .. }: &Arrival,
 ) {
     write(&open.worker, listener, || ConnectionEvent {
         listener: Arc::clone(&listener.listener.name),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use lb_agent::{ListenerView, ProxyView, TargetGroupView, TargetView};
+use lb_config::Tags;
 use lb_store::RevisionHead;
 
 use super::super::{
@@ -39,6 +40,7 @@ pub(in crate::cli) static LISTENERS: Listing<ListenerView> = Listing {
             forwards_to(one)
         })
         .painted(|one| one.is_sorry().then(|| AnsiColor::Yellow.on_default())),
+        Column::new("TAGS", "tags", |one: &ListenerView, _| tags(&one.tags)).wide(),
     ],
     fields: &[
         "name",
@@ -49,6 +51,7 @@ pub(in crate::cli) static LISTENERS: Listing<ListenerView> = Listing {
         "active_target_group",
         "id",
         "proxied",
+        "tags",
     ],
     name: |one| Some(format!("listener/{}", one.name)),
     nothing: "no listeners",
@@ -107,6 +110,7 @@ pub(in crate::cli) static GROUPS: Listing<TargetGroupView> = Listing {
         Column::new("RING", "ring_slots", |one, _| ring(one)),
         Column::new("NOTE", "fail_open", |one: &TargetGroupView, _| note(one))
             .painted(|_| Some(AnsiColor::Red.on_default().bold())),
+        Column::new("TAGS", "tags", |one: &TargetGroupView, _| tags(&one.tags)).wide(),
     ],
     fields: &[
         "name",
@@ -118,6 +122,7 @@ pub(in crate::cli) static GROUPS: Listing<TargetGroupView> = Listing {
         "minimum_healthy",
         "ring_slots",
         "id",
+        "tags",
     ],
     name: |one| Some(format!("target-group/{}", one.name)),
     nothing: "no target groups",
@@ -151,6 +156,7 @@ pub(in crate::cli) static TARGETS: Listing<TargetView> = Listing {
             None => "-".to_owned(),
         })
         .wide(),
+        Column::new("TAGS", "tags", |one: &TargetView, _| tags(&one.tags)).wide(),
         Column::new("REASON", "reason", |one, _| or_dash(&one.reason)),
         Column::new("DETAIL", "detail", |one, _| detail(one)),
     ],
@@ -172,10 +178,17 @@ pub(in crate::cli) static TARGETS: Listing<TargetView> = Listing {
         "drain.at",
         "id",
         "proxied",
+        "tags",
     ],
     name: |one| Some(format!("target/{}/{}", one.group, socket(one.address, one.port))),
     nothing: "no targets",
 };
+
+/// `env=prod,rack=12`, as a selector has it.
+pub(in crate::cli) fn tags(tags: &Tags) -> String {
+    let pairs: Vec<String> = tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    or_dash(&pairs.join(","))
+}
 
 fn yes(holds: bool) -> String {
     if holds { "yes" } else { "-" }.to_owned()
@@ -263,7 +276,7 @@ mod tests {
             target_group: "web".to_owned(),
             active_target_group: "web".to_owned(),
             id: 1,
-            proxied: false,
+            ..ListenerView::default()
         };
         let range = ListenerView {
             address: "203.0.113.0/28".to_owned(),
@@ -310,7 +323,7 @@ mod tests {
         let mut expected = Vec::new();
         for (name, value) in value.as_object().unwrap() {
             match value {
-                Value::Object(inner) => {
+                Value::Object(inner) if !inner.is_empty() => {
                     expected.extend(inner.keys().map(|key| format!("{name}.{key}")));
                 }
                 _ => expected.push(name.clone()),

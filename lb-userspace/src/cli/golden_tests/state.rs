@@ -1,5 +1,7 @@
 //! A balancer with something of everything, long names among it.
 
+use std::collections::BTreeMap;
+
 use lb_agent::{
     AttachedInterface, DrainView, HealthStats, ListenerView, MapsView, MemoryView, PortView,
     Process, ProxyView, Snapshot, TargetGroupView, TargetView,
@@ -96,6 +98,7 @@ fn listeners() -> Vec<ListenerView> {
         protocol: "tcp".to_owned(),
         target_group: group.to_owned(),
         active_target_group: group.to_owned(),
+        tags: tags(&[("env", "prod")]),
         ..ListenerView::default()
     };
     let mut sorry = listener("web-v6", "2001:db8:10::10", PortView::One(443), "web");
@@ -122,6 +125,10 @@ fn groups() -> Vec<TargetGroupView> {
     vec![group("web", 2, false), group("checkout-frontend", 0, true)]
 }
 
+fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
 fn targets() -> Vec<TargetView> {
     let target = |address: &str, state: &str, share| TargetView {
         group: "web".to_owned(),
@@ -130,6 +137,7 @@ fn targets() -> Vec<TargetView> {
         weight: 100,
         state: state.to_owned(),
         share,
+        tags: tags(&[("rack", "12"), ("owner", "shop@example.org")]),
         ..TargetView::default()
     };
     let reasoned = |target: TargetView, reason: &str, detail: &str| TargetView {

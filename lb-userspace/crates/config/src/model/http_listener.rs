@@ -76,6 +76,8 @@ pub struct TlsListener {
     pub trusted_proxies: Vec<IpNet>,
     /// A line for each connection; `None` is no log.
     pub access_log: Option<AccessLog>,
+    /// A line for each TLS handshake, good or not; `None` is no log.
+    pub connection_log: Option<AccessLog>,
 }
 
 /// TLS towards clients.
@@ -153,6 +155,8 @@ pub struct HttpAttributes {
     pub http2: bool,
     /// A line for each request; `None` is no log.
     pub access_log: Option<AccessLog>,
+    /// A line for each connection and for each that failed before a request; `None` is no log.
+    pub connection_log: Option<AccessLog>,
 }
 
 /// What becomes of requests that could be read in two ways.

@@ -1,5 +1,7 @@
 //! One target group: its targets and attributes.
 
+use std::sync::Arc;
+
 use lb_common::target::Mode;
 
 use super::{
@@ -7,10 +9,11 @@ use super::{
     http_group_attributes,
     life::life,
     scaling::scaling,
+    tags::tags,
     weight::{WEIGHT, Weighed, warn_of_mixed},
 };
 use crate::{
-    model::{Gue, Life, Protocol, Target, TargetGroup},
+    model::{GroupTags, Gue, Life, Protocol, Tags, Target, TargetGroup},
     positions::GroupPositions,
     section::{List, Section},
     values,
@@ -42,14 +45,19 @@ pub(super) fn target_group(
             section.refuse(key, format!("belongs to groups of {groups}; this one is {protocol}"));
         }
     }
+    let mut all_tags = GroupTags { own: tags(&section), ..GroupTags::default() };
     let mut targets = Vec::new();
     let mut places = Vec::new();
     let mut weights = Vec::new();
     for entry in section.list("targets").iter().flat_map(List::entries) {
         let at = entry.at.clone();
         let read = Section::new(entry.node, entry.at, section.findings);
-        if let Some((target, own)) = read.and_then(|section| target(section, port, default_weight))
+        if let Some((target, own, tags)) =
+            read.and_then(|section| target(section, port, default_weight))
         {
+            if !tags.is_empty() {
+                all_tags.targets.insert((target.address, target.port), tags);
+            }
             weights.push(Weighed { at: at.clone(), own, is_backup: target.backup });
             targets.push(target);
             places.push(at);
@@ -77,23 +85,31 @@ pub(super) fn target_group(
             tcp_mss,
             scaling: scaling.map(Box::new),
         },
-        GroupPositions { index, at, port: port_at?, forwarding: forwarding_at?, targets: places },
+        GroupPositions {
+            index,
+            at,
+            port: port_at?,
+            forwarding: forwarding_at?,
+            targets: places,
+            tags: Arc::new(all_tags),
+        },
     ))
 }
 
-/// A target, and its weight if it has one of its own.
+/// A target, its weight if it has one of its own, and its tags.
 fn target(
     section: Section<'_>,
     group_port: Option<u16>,
     default_weight: Option<u32>,
-) -> Option<(Target, Option<u32>)> {
+) -> Option<(Target, Option<u32>, Tags)> {
     let address = section.require("address", "address: 10.0.1.11", values::packet_target_address);
     let port = section.read("port", values::port).or(group_port);
     let own = section.read("weight", values::weight);
     let weight = own.or(default_weight).unwrap_or(WEIGHT);
     let backup = section.read("backup", values::truth).unwrap_or_default();
+    let tags = tags(&section);
     section.finish();
-    Some((Target { address: address?, port: port?, weight, backup }, own))
+    Some((Target { address: address?, port: port?, weight, backup }, own, tags))
 }
 
 struct Attributes {

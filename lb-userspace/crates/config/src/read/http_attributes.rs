@@ -21,7 +21,7 @@ const DURATION_MIN: Duration = Duration::from_secs(1);
 const WEEK: Duration = Duration::from_hours(7 * 24);
 
 /// Attributes that listeners of other protocols do not have.
-pub(super) const KEYS: [&str; 10] = [
+pub(super) const KEYS: [&str; 11] = [
     "client_keep_alive",
     "tunnel_timeout",
     "desync_mitigation",
@@ -32,10 +32,15 @@ pub(super) const KEYS: [&str; 10] = [
     "preserve_host_header",
     "http2",
     "access_log",
+    "connection_log",
 ];
 
 /// Those of them that listeners of `tls` have, too.
-pub(super) const OF_TLS: [&str; 2] = ["trusted_proxies", "access_log"];
+pub(super) const OF_TLS: [&str; 3] = ["trusted_proxies", "access_log", "connection_log"];
+
+/// Formats of logs whose fields are ALB's.
+pub(super) const JSON_OR_ALB: [(&str, LogFormat); 2] =
+    [("json", LogFormat::Json), ("alb", LogFormat::Alb)];
 
 /// Reads `attributes`. What is wrong has its default.
 pub(super) fn http_attributes(section: Section<'_>, protocol: Protocol) -> HttpAttributes {
@@ -62,7 +67,8 @@ pub(super) fn http_attributes(section: Section<'_>, protocol: Protocol) -> HttpA
         drop_invalid_header_fields: truth("drop_invalid_header_fields"),
         preserve_host_header: truth("preserve_host_header"),
         http2: http2(&section, protocol),
-        access_log: access_log(&section, &[("json", LogFormat::Json), ("alb", LogFormat::Alb)]),
+        access_log: log_file(&section, "access_log", &JSON_OR_ALB),
+        connection_log: log_file(&section, "connection_log", &JSON_OR_ALB),
     };
     section.finish();
     attributes
@@ -105,12 +111,13 @@ pub(super) fn trusted_proxies(attributes: &Section<'_>) -> Vec<IpNet> {
 }
 
 /// A log in one of two formats.
-pub(super) fn access_log(
+pub(super) fn log_file(
     attributes: &Section<'_>,
+    key: &'static str,
     formats: &[(&str, LogFormat); 2],
 ) -> Option<AccessLog> {
-    attributes.entry("access_log")?;
-    let section = attributes.section("access_log")?;
+    attributes.entry(key)?;
+    let section = attributes.section(key)?;
     let example = "/var/log/xelb/shop.log";
     let file: Option<PathBuf> =
         section.require("file", &format!("file: {example}"), |node| values::file(node, example));

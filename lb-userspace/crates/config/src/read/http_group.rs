@@ -1,17 +1,20 @@
 //! A target group that the proxy reaches: of `http`, `https` or `grpc`, or of `tcp` without `forwarding`.
 
+use std::sync::Arc;
+
 use super::{
     certificates::{ca, certificate_files},
     health_check::{Checked, health_check},
     http_group_attributes::{Attributes, attributes},
     probe::ProbeDefaults,
+    tags::tags,
     weight::{WEIGHT, Weighed, warn_of_mixed},
 };
 use crate::{
     error::At,
     model::{
-        HealthCheck, HealthProtocol, HttpGroupProtocol, HttpTarget, HttpTargetGroup, HttpVersion,
-        TargetTls, TlsCheck, Verify,
+        GroupTags, HealthCheck, HealthProtocol, HttpGroupProtocol, HttpTarget, HttpTargetGroup,
+        HttpVersion, Tags, TargetAddress, TargetTls, TlsCheck, Verify,
     },
     positions::HttpGroupPositions,
     section::{List, Section},
@@ -32,7 +35,8 @@ pub(super) fn http_target_group(
     refuse_keys_of_packets(&section, protocol);
     let version = version(&section, protocol);
     let tls = tls(&section, protocol);
-    let (targets, places) = targets(&section, name.as_deref(), port, default_weight);
+    let mut all_tags = GroupTags { own: tags(&section), ..GroupTags::default() };
+    let (targets, places) = targets(&section, name.as_deref(), port, default_weight, &mut all_tags);
     let mut health_check =
         health_check(&section, Checked::Requests(check_defaults(protocol, tls.as_ref())));
     // A target that speaks HTTP/2 with prior knowledge often speaks nothing else.
@@ -72,7 +76,7 @@ pub(super) fn http_target_group(
         max_connections,
         proxy_protocol,
     };
-    Some((group, HttpGroupPositions { index, at, targets: places }))
+    Some((group, HttpGroupPositions { index, at, targets: places, tags: Arc::new(all_tags) }))
 }
 
 /// The targets, and where they stand.
@@ -81,13 +85,18 @@ fn targets(
     name: Option<&str>,
     port: Option<u16>,
     default_weight: Option<u32>,
+    all_tags: &mut GroupTags,
 ) -> (Vec<HttpTarget>, Vec<At>) {
     let (mut targets, mut places, mut weights) = (Vec::new(), Vec::new(), Vec::new());
     for entry in group.list("targets").iter().flat_map(List::entries) {
         let at = entry.at.clone();
         let read = Section::new(entry.node, entry.at, group.findings);
-        if let Some((target, own)) = read.and_then(|section| target(section, port, default_weight))
+        if let Some((target, own, tags)) =
+            read.and_then(|section| target(section, port, default_weight))
         {
+            if let (TargetAddress::Ip(address), false) = (&target.address, tags.is_empty()) {
+                all_tags.targets.insert((*address, target.port), tags);
+            }
             weights.push(Weighed { at: at.clone(), own, is_backup: false });
             targets.push(target);
             places.push(at);
@@ -188,17 +197,18 @@ fn check_defaults(protocol: HttpGroupProtocol, tls: Option<&TargetTls>) -> Probe
     ProbeDefaults { kind, tls }
 }
 
-/// A target, and its weight if it has one of its own.
+/// A target, its weight if it has one of its own, and its tags.
 fn target(
     section: Section<'_>,
     group_port: Option<u16>,
     default_weight: Option<u32>,
-) -> Option<(HttpTarget, Option<u32>)> {
+) -> Option<(HttpTarget, Option<u32>, Tags)> {
     let address = section.require("address", "address: 10.0.1.11", values::target_address);
     let port = section.read("port", values::port).or(group_port);
     let own = section.read("weight", values::weight);
     let weight = own.or(default_weight).unwrap_or(WEIGHT);
     section.refuse("backup", "belongs to targets of groups with `forwarding`");
+    let tags = tags(&section);
     section.finish();
-    Some((HttpTarget { address: address?, port: port?, weight }, own))
+    Some((HttpTarget { address: address?, port: port?, weight }, own, tags))
 }

@@ -8,9 +8,10 @@ use lb_rules::{ListenerEnd, Protocol};
 use super::{
     action::action,
     certificates::listener_tls,
-    http_attributes::{self, access_log, http_attributes, trusted_proxies},
+    http_attributes::{self, JSON_OR_ALB, http_attributes, log_file, trusted_proxies},
     listener::default_action,
     rules::rules,
+    tags::tags,
 };
 use crate::{
     model::{AccessLog, HttpListener, LogFormat, TlsListener},
@@ -62,6 +63,7 @@ pub(super) fn http_listener(
     let end = port.map(|port| ListenerEnd { protocol, port });
     let rules = rules(&section, default_action.as_ref(), end, &mut references);
     let attributes = section.section("attributes").map(|one| http_attributes(one, protocol));
+    let tags = tags(&section);
     section.finish();
     let listener = HttpListener {
         name: name?,
@@ -72,7 +74,7 @@ pub(super) fn http_listener(
         default_action: default_action?,
         attributes: attributes?,
     };
-    Some((listener, ProxyListenerPositions { index, at, references }))
+    Some((listener, ProxyListenerPositions { index, at, references, tags }))
 }
 
 /// A listener of `tls`.
@@ -89,8 +91,9 @@ pub(super) fn tls_listener(
     let tls = listener_tls(&section, false);
     let target_group = default_action(&section);
     let attributes = section.section("attributes").map(tls_attributes);
+    let tags = tags(&section);
     section.finish();
-    let (idle_timeout, trusted_proxies, access_log) = attributes?;
+    let TlsAttributes { idle_timeout, trusted_proxies, access_log, connection_log } = attributes?;
     let (target_group, group_at) = target_group?;
     let references = vec![GroupReference { name: target_group.clone(), at: group_at }];
     let listener = TlsListener {
@@ -102,12 +105,20 @@ pub(super) fn tls_listener(
         idle_timeout,
         trusted_proxies,
         access_log,
+        connection_log,
     };
-    Some((listener, ProxyListenerPositions { index, at, references }))
+    Some((listener, ProxyListenerPositions { index, at, references, tags }))
 }
 
-/// The attributes of a listener of `tls`: `idle_timeout`, `trusted_proxies`, `access_log`.
-fn tls_attributes(attributes: Section<'_>) -> (Duration, Vec<IpNet>, Option<AccessLog>) {
+/// The attributes of a listener of `tls`.
+struct TlsAttributes {
+    idle_timeout: Duration,
+    trusted_proxies: Vec<IpNet>,
+    access_log: Option<AccessLog>,
+    connection_log: Option<AccessLog>,
+}
+
+fn tls_attributes(attributes: Section<'_>) -> TlsAttributes {
     for key in
         http_attributes::KEYS.into_iter().filter(|key| !http_attributes::OF_TLS.contains(key))
     {
@@ -119,7 +130,10 @@ fn tls_attributes(attributes: Section<'_>) -> (Duration, Vec<IpNet>, Option<Acce
     let range = TLS_IDLE_TIMEOUT_MIN..=TLS_IDLE_TIMEOUT_MAX;
     let idle_timeout = attributes.read("idle_timeout", |node| values::seconds(node, range));
     let trusted_proxies = trusted_proxies(&attributes);
-    let access_log = access_log(&attributes, &[("json", LogFormat::Json), ("nlb", LogFormat::Nlb)]);
+    let formats = [("json", LogFormat::Json), ("nlb", LogFormat::Nlb)];
+    let access_log = log_file(&attributes, "access_log", &formats);
+    let connection_log = log_file(&attributes, "connection_log", &JSON_OR_ALB);
     attributes.finish();
-    (idle_timeout.unwrap_or(TLS_IDLE_TIMEOUT), trusted_proxies, access_log)
+    let idle_timeout = idle_timeout.unwrap_or(TLS_IDLE_TIMEOUT);
+    TlsAttributes { idle_timeout, trusted_proxies, access_log, connection_log }
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::http_attributes;
+use super::{http_attributes, tags::tags};
 use crate::{
     error::At,
-    model::{Listener, Protocol, UdpFlows},
+    model::{Listener, Protocol, Tags, UdpFlows},
     section::Section,
     values,
 };
@@ -14,8 +14,8 @@ const TCP_IDLE_TIMEOUT_MIN: Duration = Duration::from_mins(1);
 const UDP_IDLE_TIMEOUT_MIN: Duration = Duration::from_secs(10);
 const IDLE_TIMEOUT_MAX: Duration = Duration::from_mins(100);
 
-/// A listener, and where its groups are named.
-pub(super) fn listener(section: Section<'_>) -> Option<(Listener, At, Option<At>)> {
+/// A listener, where its groups are named, and its tags.
+pub(super) fn listener(section: Section<'_>) -> Option<(Listener, At, Option<At>, Tags)> {
     let name = section.require("name", "name: web", values::name);
     let address = section.require("address", "address: 203.0.113.10", values::listener_address);
     let ports = section.require("port", "port: 80", values::listener_ports);
@@ -33,6 +33,7 @@ pub(super) fn listener(section: Section<'_>) -> Option<(Listener, At, Option<At>
         Some((target_group(forward)?, sorry.zip(sorry_at)))
     });
     let attributes = section.section("attributes").map(|section| attributes(section, protocol));
+    let tags = tags(&section);
     section.finish();
     let ((target_group, at), sorry) = groups?;
     let (sorry_target_group, sorry_at) = sorry.unzip();
@@ -50,7 +51,7 @@ pub(super) fn listener(section: Section<'_>) -> Option<(Listener, At, Option<At>
         udp_flows,
         allow_own_address,
     };
-    Some((listener, at, sorry_at))
+    Some((listener, at, sorry_at, tags))
 }
 
 /// What is under `attributes`.

@@ -13,7 +13,6 @@ use super::{
     listener::listener,
 };
 use crate::{
-    error::At,
     last_document::Last,
     layer7::is_behind_tls,
     model::{Config, HttpGroupProtocol},
@@ -94,12 +93,12 @@ pub(super) fn listeners(
             }
             _ => {
                 let known = last.and_then(|last| last.listener(index, node));
-                let positions = |target_group: At, sorry_target_group: Option<At>| {
-                    ListenerPositions { index, at: at.clone(), target_group, sorry_target_group }
-                };
                 let read = || {
-                    let (one, group, sorry) = listener(section()?)?;
-                    Some((one, positions(group, sorry)))
+                    let (one, target_group, sorry_target_group, tags) = listener(section()?)?;
+                    let at = at.clone();
+                    let positions =
+                        ListenerPositions { index, at, target_group, sorry_target_group, tags };
+                    Some((one, positions))
                 };
                 let listener = known.or_else(|| read().map(shared));
                 push(listener, &mut config.listeners, &mut places.listeners);

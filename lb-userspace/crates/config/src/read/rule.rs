@@ -67,8 +67,8 @@ fn headers(section: Section<'_>) -> HeaderChanges {
 
 /// `set`, `add` and `remove`, in this order.
 fn header_changes(section: Section<'_>) -> Vec<HeaderChange> {
-    let set = section.texts("set", values::header_value);
-    let add = section.texts("add", values::header_value);
+    let set = section.texts("set", |_, node| values::header_value(node));
+    let add = section.texts("add", |_, node| values::header_value(node));
     let remove = texts(&section, "remove").unwrap_or_default();
     section.finish();
     let set = set.into_iter().map(|(name, value)| HeaderChange::Set { name, value });

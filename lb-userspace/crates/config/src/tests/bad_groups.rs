@@ -92,7 +92,7 @@ const CHANGED: &[(&str, &str, &str)] = &[
     (
         "10.0.1.11, weight: 100",
         "10.0.1.11, colour: red",
-        "~:8:31: target_groups[0].targets[0].colour: unknown key; known are `address`, `port`, `weight`, `backup`",
+        "~:8:31: target_groups[0].targets[0].colour: unknown key; known are `address`, `port`, `weight`, `backup`, `tags`",
     ),
     (
         "10.0.1.11, weight: 100",

@@ -71,6 +71,7 @@ fn example() -> Config {
         http_target_groups: Vec::new(),
         http_listeners: Vec::new(),
         tls_listeners: Vec::new(),
+        tags: Arc::default(),
     }
 }
 

@@ -58,7 +58,7 @@ const CHANGED: &[(&str, &str, &str)] = &[
         "    protocol: tls\n    attributes: { idle_timeout: 59s, http2: true, colour: 1 }\n",
         "~:68:33: listeners[2].attributes.idle_timeout: `59s` is not a duration of whole seconds from 60s to 6000s, such as `90s` or `2m`\n\
          ~:68:45: listeners[2].attributes.http2: belongs to listeners of http and https; this one is tls\n\
-         ~:68:51: listeners[2].attributes.colour: unknown key; known are `idle_timeout`, `trusted_proxies`, `access_log`",
+         ~:68:51: listeners[2].attributes.colour: unknown key; known are `idle_timeout`, `trusted_proxies`, `access_log`, `connection_log`",
     ),
     (
         "{ forward: { target_group: mail } }",
@@ -130,7 +130,7 @@ const CHANGED: &[(&str, &str, &str)] = &[
          ~:58:58: listeners[0].attributes.trusted_proxies[0]: 192.0.2.1/24 has host bits; the prefix is 192.0.2.0/24\n\
          ~:58:72: listeners[0].attributes.trusted_proxies[1]: `x` is not an address or a prefix, such as 10.0.0.0/8\n\
          ~:58:87: listeners[0].attributes.udp_flows: belongs to listeners of tcp, udp and quic; this one is https\n\
-         ~:58:96: listeners[0].attributes.desync: unknown key; known are `idle_timeout`, `client_keep_alive`, `tunnel_timeout`, `desync_mitigation`, `xff_header_processing`, `xff_client_port`, `trusted_proxies`, `drop_invalid_header_fields`, `preserve_host_header`, `http2`, `access_log`",
+         ~:58:96: listeners[0].attributes.desync: unknown key; known are `idle_timeout`, `client_keep_alive`, `tunnel_timeout`, `desync_mitigation`, `xff_header_processing`, `xff_client_port`, `trusted_proxies`, `drop_invalid_header_fields`, `preserve_host_header`, `http2`, `access_log`, `connection_log`",
     ),
     (
         "attributes: { idle_timeout: 120s, trusted_proxies: [192.0.2.1] }",

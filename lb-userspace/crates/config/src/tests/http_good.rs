@@ -99,7 +99,7 @@ fn a_listener_of_tls_may_say_more() {
     let text = with(
         HTTP,
         "    protocol: tls\n",
-        "    protocol: tls\n    tls: { alpn: [h2, http/1.1], client_auth: verify, ca: /ca.pem, crl: /ca.crl }\n    attributes: { idle_timeout: 60s, trusted_proxies: [10.0.0.0/8], access_log: { file: /log, format: nlb } }\n",
+        "    protocol: tls\n    tls: { alpn: [h2, http/1.1], client_auth: verify, ca: /ca.pem, crl: /ca.crl }\n    attributes: { idle_timeout: 60s, trusted_proxies: [10.0.0.0/8], access_log: { file: /log, format: nlb }, connection_log: { file: /conn, format: alb } }\n",
     );
     let text = with(
         &text,
@@ -113,6 +113,7 @@ fn a_listener_of_tls_may_say_more() {
     assert_eq!(mail.tls.client_auth, verify);
     assert_eq!(mail.trusted_proxies, ["10.0.0.0/8".parse().unwrap()]);
     assert_eq!(mail.access_log.as_ref().expect("a log").format, LogFormat::Nlb);
+    assert_eq!(mail.connection_log.as_ref().expect("a log").format, LogFormat::Alb);
     let group = &config.http_target_groups[3];
     assert_eq!(group.proxy_protocol, ProxyProtocol::V2);
     assert_eq!(group.tls.as_ref().expect("TLS again").verify, Verify::None);

@@ -29,6 +29,7 @@ mod schema_values;
 mod secrets;
 mod source_nat;
 mod syntax;
+mod tags;
 mod via;
 mod weights;
 mod wide;

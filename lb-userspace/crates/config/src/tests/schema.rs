@@ -254,8 +254,8 @@ const WITHOUT_DEFAULT: &str = "defaults on_event secret_file headers_file forwar
 protocol tls verify ca certificate key retries certificates rules name transforms url_rewrite \
      host_rewrite headers request response set add remove path method header query source_ip \
      host_regex path_regex header_regex target_group stickiness redirect fixed_response forward \
-     content_type access_log scaling initial target_tracking step simple schedule lower upper \
-     cooldown desired min max static systemd docker network revision exec webhook ca policies scale_out_rate scale_in_rate percent \
+     content_type access_log connection_log scaling initial target_tracking step simple schedule lower upper \
+     cooldown desired min max static systemd docker network revision exec webhook ca policies scale_out_rate scale_in_rate percent tags \
      crl on replacement hooks launch terminate warm_pool sorry_target_group";
 
 #[test]

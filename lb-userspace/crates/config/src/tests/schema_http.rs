@@ -36,6 +36,9 @@ pub(super) fn https_document(path: &str) -> Value {
     if path.contains("access_log.") {
         listener_attributes["access_log"] = json!({ "file": "/log" });
     }
+    if path.contains("connection_log.") {
+        listener_attributes["connection_log"] = json!({ "file": "/log" });
+    }
     json!({
         "interfaces": ["eth0"],
         "target_groups": [{
@@ -82,6 +85,9 @@ pub(super) fn tls_document(path: &str) -> Value {
     }
     if path.contains("access_log.") {
         attributes["access_log"] = json!({ "file": "/log" });
+    }
+    if path.contains("connection_log.") {
+        attributes["connection_log"] = json!({ "file": "/log" });
     }
     json!({
         "interfaces": ["eth0"],

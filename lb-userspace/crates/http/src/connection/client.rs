@@ -26,6 +26,7 @@ pub struct ClientConnection {
     encoder: BodyEncoder,
     request_is_head: bool,
     request_is_upgrade: bool,
+    request_closes: bool,
     /// Whether the connection is closed after this exchange.
     close: bool,
     interim_responses: u32,
@@ -44,6 +45,7 @@ impl ClientConnection {
             encoder: BodyEncoder::default(),
             request_is_head: false,
             request_is_upgrade: false,
+            request_closes: false,
             close: false,
             interim_responses: 0,
         }
@@ -80,10 +82,18 @@ impl ClientConnection {
         self.encoder = BodyEncoder::new(body);
         self.request_is_head = request.head.method() == b"HEAD";
         self.request_is_upgrade = request.framing.is_upgrade;
-        self.close = request.framing.close_both;
+        self.request_closes = request.framing.close_both;
+        self.close = self.request_closes;
         self.interim_responses = 0;
         self.incoming.expect_head();
         Ok(())
+    }
+
+    /// The request goes to another connection, which answers it anew. What was written of the request holds.
+    pub fn expect_other_response(&mut self) {
+        self.close = self.request_closes;
+        self.interim_responses = 0;
+        self.incoming.expect_head();
     }
 
     /// What stands around the next `len` bytes of the request's body.

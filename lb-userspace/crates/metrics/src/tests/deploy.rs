@@ -73,6 +73,36 @@ fn alerts_are_valid() {
     assert!(severities.contains("critical") && severities.contains("warning"));
 }
 
+/// What a proxy can suffer from has an alert: the 5xx of both sides, no target, slowness, an old
+/// configuration, limits.
+#[test]
+fn proxies_have_alerts() {
+    let rules: Rules = serde_saphyr::from_str(&read(RULES)).unwrap();
+    let group = rules.groups.iter().find(|group| group.name == "xelb-proxy").unwrap();
+    let all: String = group.rules.iter().map(|rule| rule.expr.as_str()).collect();
+    for metric in [
+        "xelb_http_elb_responses_total",
+        "xelb_http_target_responses_total",
+        "xelb_http_failed_requests_total",
+        "xelb_http_group_targets",
+        "xelb_http_target_response_time_seconds_bucket",
+        "xelb_http_configuration_refused",
+        "xelb_proxies{state=\"outdated\"}",
+        "xelb_http_connection_limit_waits_total",
+        "xelb_http_queued_requests_total",
+    ] {
+        assert!(all.contains(metric), "{metric} has no alert");
+    }
+    // Reasons that are named exist.
+    let all_reasons = lb_proxy_control::Failure::ALL.iter();
+    let known: BTreeSet<&str> = all_reasons.map(|reason| reason.as_str()).collect();
+    let failures = group.rules.iter().find(|rule| rule.alert == "XelbProxyFailures").unwrap();
+    let reasons = failures.expr.split('"').nth(1).unwrap();
+    for reason in reasons.split('|') {
+        assert!(known.contains(reason), "no request fails because of {reason}");
+    }
+}
+
 /// Everything that is named in texts exists, too.
 #[test]
 fn texts_of_alerts_name_labels_of_their_metrics() {
@@ -103,6 +133,10 @@ fn the_dashboard_is_valid() {
     };
     assert_eq!(variable("datasource")["type"], "datasource");
     assert_eq!(variable("datasource")["query"], "prometheus");
+    for (name, metric) in [("instance", "xelb_build_info"), ("proxy", "xelb_http_build_info")] {
+        let query = format!("label_values({metric}, instance)");
+        assert_eq!(variable(name)["query"]["query"], query.as_str());
+    }
     let mut used = BTreeSet::new();
     let panels = dashboard["panels"].as_array().unwrap();
     let mut ids = BTreeSet::new();
@@ -121,7 +155,9 @@ fn the_dashboard_is_valid() {
         for target in targets {
             let expression = target["expr"].as_str().unwrap();
             assert_eq!(faults(expression, &mut used), [""; 0], "{title}: {expression}");
-            assert!(expression.contains("$instance"), "{title}: {expression} is of all balancers");
+            // Proxies have addresses of their own.
+            let of = if expression.contains("xelb_http_") { "$proxy" } else { "$instance" };
+            assert!(expression.contains(of), "{title}: {expression} is of all {of}");
         }
     }
     let rows: Vec<&str> = panels
@@ -129,7 +165,9 @@ fn the_dashboard_is_valid() {
         .filter(|panel| panel["type"] == "row")
         .filter_map(|panel| panel["title"].as_str())
         .collect();
-    assert_eq!(rows, ["Overview", "Traffic", "Targets", "Drops", "Steering memory", "Agent"]);
+    let expected =
+        ["Overview", "Traffic", "Targets", "Requests", "Drops", "Steering memory", "Agent"];
+    assert_eq!(rows, expected);
     assert!(used.len() > 20, "{used:?}");
 }
 

@@ -104,7 +104,7 @@ fn snapshot() -> Snapshot {
             target_group: "web".to_owned(),
             active_target_group: "web".to_owned(),
             id: 1,
-            proxied: false,
+            ..ListenerView::default()
         }],
         target_groups: vec![TargetGroupView {
             name: "web".to_owned(),

@@ -56,6 +56,7 @@ impl World {
                 http_target_groups: Vec::new(),
                 http_listeners: Vec::new(),
                 tls_listeners: Vec::new(),
+                tags: Arc::default(),
             },
             health: HealthTable::default(),
             drained: BTreeSet::new(),

@@ -190,6 +190,49 @@ fn verified_clients_alone_may_connect_and_targets_know_them() {
 }
 
 #[test]
+fn the_connection_log_says_why_clients_were_refused() {
+    let (port, authority, other) = (free_port(), Authority::new("ours"), Authority::new("theirs"));
+    let file = ConfigFile::new("");
+    let server = file.certificate("shop", "shop.example");
+    std::fs::write(file.path("ca.pem"), authority.certificate.pem()).unwrap();
+    std::fs::write(file.path("ca.crl"), authority.revoking(7)).unwrap();
+    let tls = "client_auth: verify, ca: FOLDER/ca.pem, crl: FOLDER/ca.crl";
+    let log = "connection_log: { file: FOLDER/connections.log, format: alb }";
+    let text = document(port, mirror(), "https", tls) + &format!("    attributes: {{ {log} }}\n");
+    file.write(&text);
+    let service = file.serve();
+    let path = file.path("connections.log");
+    let lines = || std::fs::read_to_string(&path).unwrap_or_default();
+    let written = |count| wait_until("the line is written", || lines().lines().count() == count);
+    ask(port, &config(&server, Some(&authority.client("alice", 0x0102)))).unwrap();
+    written(1);
+    for (number, identity) in
+        [None, Some(other.client("alice", 1)), Some(authority.client("mallory", 7))]
+            .iter()
+            .enumerate()
+    {
+        assert!(ask(port, &config(&server, identity.as_ref())).is_err());
+        written(number + 2);
+    }
+    let mut plain = connect(local(port));
+    plain.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    written(5);
+    service.stop();
+    let log = lines();
+    let statuses: Vec<&str> = log.lines().filter_map(|line| line.rsplit(' ').nth(1)).collect();
+    let expected = [
+        "Success",
+        "Failed:UnmappedConnectionError",
+        "Failed:ClientCertUntrusted",
+        "Failed:ClientCertCrlHit",
+        "Failed:UnmappedConnectionError",
+    ];
+    assert_eq!(statuses, expected, "{log}");
+    let first = log.lines().next().unwrap();
+    assert!(first.contains(" TLSv1.3 ") && first.contains(" \"CN=alice\" NotBefore="), "{first}");
+}
+
+#[test]
 fn passthrough_takes_any_certificate_and_none() {
     let (port, authority) = (free_port(), Authority::new("unknown"));
     let file = ConfigFile::new("");

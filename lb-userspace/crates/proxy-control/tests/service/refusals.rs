@@ -14,10 +14,7 @@ fn changed(from: &str, to: &str) -> String {
 
 #[test]
 fn what_is_not_there_yet_is_refused() {
-    let group = "    targets: [{ address: 127.0.0.1 }]\n";
-    let with = |rest: &str| changed(group, &format!("{group}    {rest}\n"));
     for (text, says) in [
-        (with("attributes: { retries: { on: [\"502\"] } }"), "remove 502 from `retries.on`"),
         (changed("127.0.0.1 }", "web.example.org }"), "write the address of web.example.org"),
         (changed("203.0.113.10", "203.0.113.0/24"), "203.0.113.0/24 is a prefix"),
     ] {

@@ -67,8 +67,7 @@ pub fn alb_line(event: &AccessEvent, load_balancer: &str) -> String {
     ] {
         quote(field, &mut line);
     }
-    // No identifier of the connection.
-    line.push('-');
+    line.push_str(&event.connection_id.to_string());
     line
 }
 
@@ -114,7 +113,7 @@ mod tests {
                         200 200 34 57 \"GET https://shop.example:443/ HTTP/1.1\" \
                         \"curl/7.46.0 \\\"x\\\"\" TLS_AES_128_GCM_SHA256 TLSv1.3 order \"Root=1-a-b\" \
                         \"shop.example\" \"-\" 10 2018-07-02T22:23:00.186641Z \"forward\" \"-\" \"-\" \
-                        \"10.0.0.1:80\" \"200\" \"Acceptable\" \"non_compliant_header\" -";
+                        \"10.0.0.1:80\" \"200\" \"Acceptable\" \"non_compliant_header\" TID_000000000000000000000000000000ab";
         assert_eq!(alb_line(&example(), "lb"), expected);
     }
 
@@ -138,7 +137,7 @@ mod tests {
         };
         let expected = "https 2018-07-02T22:23:00.273641Z lb 192.0.2.1:2817 - -1 -1 -1 408 - 34 57 \
                         \"- - -\" \"-\" - - - \"-\" \"-\" \"-\" -1 2018-07-02T22:23:00.186641Z \
-                        \"-\" \"-\" \"head_timeout\" \"-\" \"-\" \"-\" \"-\" -";
+                        \"-\" \"-\" \"head_timeout\" \"-\" \"-\" \"-\" \"-\" TID_000000000000000000000000000000ab";
         assert_eq!(alb_line(&event, "lb"), expected);
     }
 

@@ -37,6 +37,7 @@ struct Line<'event> {
     trace_id: Option<&'event str>,
     classification: Option<&'static str>,
     classification_reason: Option<&'static str>,
+    connection_id: String,
 }
 
 /// The line, without its end.
@@ -79,6 +80,7 @@ pub fn json_line(event: &AccessEvent) -> String {
         trace_id: event.trace_id.as_deref(),
         classification: event.classification.map(|(severity, _)| severity_name(severity)),
         classification_reason: event.classification.map(|(_, finding)| finding),
+        connection_id: event.connection_id.to_string(),
     };
     // A struct of plain values always has a form in JSON.
     serde_json::to_string(&line).unwrap_or_default()
@@ -104,6 +106,7 @@ mod tests {
             ("target_seconds", serde_json::json!(0.048)),
             ("user_agent", serde_json::json!("a\n\"b")),
             ("reason", serde_json::Value::Null),
+            ("connection_id", serde_json::json!("TID_000000000000000000000000000000ab")),
         ] {
             assert_eq!(value[key], expected, "{key}");
         }

@@ -13,6 +13,7 @@ mod limits;
 mod logs;
 mod rules;
 mod snapshots;
+mod status_retries;
 mod support;
 mod tls;
 mod tls_large_streams;

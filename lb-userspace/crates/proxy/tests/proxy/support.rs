@@ -356,7 +356,7 @@ impl TestProxy {
     pub(crate) fn event(&mut self) -> AccessEvent {
         match self.next_event() {
             LogEvent::Request(event) => *event,
-            LogEvent::Connection(event) => panic!("{event:?}"),
+            event => panic!("{event:?}"),
         }
     }
 
@@ -364,7 +364,7 @@ impl TestProxy {
     pub(crate) fn connection_event(&mut self) -> ConnectionEvent {
         match self.next_event() {
             LogEvent::Connection(event) => *event,
-            LogEvent::Request(event) => panic!("{event:?}"),
+            event => panic!("{event:?}"),
         }
     }
 

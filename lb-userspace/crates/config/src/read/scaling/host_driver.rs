@@ -42,7 +42,7 @@ pub(super) fn docker(section: Section<'_>, port: Option<u16>) -> Option<Driver> 
     let socket = section.read("socket", |node| values::file(node, SOCKET));
     let network = section.read("network", network);
     let command = section.entry("command").map(|_| texts(&section, "command"));
-    let environment = section.texts("environment", values::text);
+    let environment = section.texts("environment", |_, node| values::text(node));
     if let Some(entry) = section.entry("environment")
         && let Some((name, _)) = environment.iter().find(|(name, _)| !is_variable(name))
     {

@@ -55,11 +55,7 @@ impl PartPath {
     #[must_use]
     pub fn with_tag_whole(mut self) -> Self {
         let Some(index) = self.tags() else { return self };
-        let key = |step| match step {
-            &PartStep::Key(ref key) => Some(key.as_str()),
-            PartStep::Item(_) => None,
-        };
-        let behind: Option<Vec<&str>> = self.0.iter().skip(index + 1).map(key).collect();
+        let behind: Option<Vec<&str>> = self.0.iter().skip(index + 1).map(key_of).collect();
         if let Some(whole) = behind.filter(|keys| !keys.is_empty()).map(|keys| keys.join(".")) {
             self.0.truncate(index + 1);
             self.0.push(PartStep::Key(whole));
@@ -145,6 +141,13 @@ impl FromStr for PartPath {
             rest = after;
         }
         Ok(Self(steps))
+    }
+}
+
+fn key_of(step: &PartStep) -> Option<&str> {
+    match step {
+        PartStep::Key(key) => Some(key),
+        PartStep::Item(_) => None,
     }
 }
 

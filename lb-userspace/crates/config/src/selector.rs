@@ -109,17 +109,17 @@ fn parts(text: &str) -> Result<Vec<(usize, &str)>, (usize, String)> {
     Ok(parts)
 }
 
-fn requirement(text: &str) -> Result<Requirement, String> {
-    if text.is_empty() {
+fn requirement(part: &str) -> Result<Requirement, String> {
+    if part.is_empty() {
         return Err("a requirement is missing".to_owned());
     }
-    if let Some(key) = text.strip_prefix('!') {
+    if let Some(key) = part.strip_prefix('!') {
         return Ok(Requirement { key: self::key(key)?, test: Test::Absent });
     }
-    if let Some((head, rest)) = text.split_once('(') {
+    if let Some((head, rest)) = part.split_once('(') {
         return set(head.trim_end(), rest);
     }
-    if let Some((head, value)) = text.split_once('=') {
+    if let Some((head, value)) = part.split_once('=') {
         let (key, is_not) = match head.strip_suffix('!') {
             Some(key) => (key, true),
             None => (head, false),
@@ -129,11 +129,11 @@ fn requirement(text: &str) -> Result<Requirement, String> {
         let test = if is_not { Test::NotIn(values) } else { Test::In(values) };
         return Ok(Requirement { key: self::key(key)?, test });
     }
-    let words: Vec<&str> = text.split_whitespace().collect();
+    let words: Vec<&str> = part.split_whitespace().collect();
     if words.iter().skip(1).any(|word| matches!(*word, "in" | "notin")) {
         return Err("values of `in` and `notin` stand in parentheses".to_owned());
     }
-    Ok(Requirement { key: key(text)?, test: Test::Exists })
+    Ok(Requirement { key: key(part)?, test: Test::Exists })
 }
 
 /// `key in (a,b)` or `key notin (a,b)`, without the first parenthesis.

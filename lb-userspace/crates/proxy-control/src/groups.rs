@@ -97,7 +97,7 @@ fn attributes(group: &HttpTargetGroup, protocol: TargetProtocol) -> GroupAttribu
         protocol,
         connect_retries: if on_connect { retries.attempts } else { 0 },
         retry_reused: is_on(RetryReason::ReusedConnection),
-        retry_statuses: retries.on.iter().filter_map(status).collect(),
+        retry_statuses: retries.on.iter().copied().filter_map(status).collect(),
         status_retries: retries.attempts,
         retry_budget_percent: retries.budget_percent,
         deregistration_delay: group.deregistration_delay,
@@ -106,9 +106,9 @@ fn attributes(group: &HttpTargetGroup, protocol: TargetProtocol) -> GroupAttribu
     }
 }
 
-fn status(reason: &RetryReason) -> Option<u16> {
+fn status(reason: RetryReason) -> Option<u16> {
     match reason {
-        RetryReason::Status(status) => Some(*status),
+        RetryReason::Status(status) => Some(status),
         RetryReason::ConnectFailure | RetryReason::ReusedConnection => None,
     }
 }

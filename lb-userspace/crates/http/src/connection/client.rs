@@ -19,6 +19,7 @@ const BAD_GATEWAY: u16 = 502;
 
 /// A connection to a target.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one independent fact of the exchange")]
 pub struct ClientConnection {
     limits: Limits,
     incoming: IncomingMessage,

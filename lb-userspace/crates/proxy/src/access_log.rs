@@ -13,7 +13,7 @@ pub use alb_line::alb_line;
 pub use json::json_line;
 use lb_http::desync::Severity;
 
-use crate::connection_attempt::ConnectionId;
+use crate::connection_id::ConnectionId;
 
 /// A request that has ended.
 #[derive(Debug, Clone, PartialEq)]

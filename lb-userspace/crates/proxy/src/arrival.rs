@@ -10,7 +10,8 @@ use std::{
 use crate::{
     access_log::TlsDetails,
     client_certificate::leaf,
-    connection_attempt::{AttemptFailure, ConnectionAttempt, ConnectionId},
+    connection_attempt::{AttemptFailure, ConnectionAttempt},
+    connection_id::ConnectionId,
     log_event::LogEvent,
     stream::Stream,
     worker_state::{ListenerView, OpenConnection},

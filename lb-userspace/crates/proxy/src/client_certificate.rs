@@ -12,7 +12,10 @@ use x509_parser::{
     x509::{AttributeTypeAndValue, X509Name},
 };
 
-use crate::{attributes::CertificateHeaders, stream::Stream, worker_state::ListenerView};
+use crate::{
+    attributes::CertificateHeaders, connection_attempt::LeafCertificate, stream::Stream,
+    worker_state::ListenerView,
+};
 
 /// Characters of a line of PEM.
 const LINE: usize = 64;
@@ -25,17 +28,6 @@ pub(crate) fn certificate_fields(
     let headers = listener.listener.config.attributes.certificate_headers;
     let Stream::Tls(stream) = stream else { return None };
     fields(headers, stream.get_ref().1.peer_certificates()?)
-}
-
-/// What the connection log says of the certificate of a client.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeafCertificate {
-    /// As RFC 2253 has it.
-    pub subject: String,
-    /// `NotBefore=TIME;NotAfter=TIME`.
-    pub validity: String,
-    /// In hexadecimal.
-    pub serial_number: String,
 }
 
 /// The certificate of a client, if it has one that can be read.

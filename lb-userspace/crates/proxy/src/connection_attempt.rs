@@ -2,7 +2,7 @@
 //! Writing it is done elsewhere.
 
 use std::{
-    fmt, io,
+    io,
     net::SocketAddr,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::{
     access_log::{TlsDetails, timestamp},
-    client_certificate::LeafCertificate,
+    connection_id::ConnectionId,
 };
 
 /// A connection of a client, when its TLS handshake has ended; without TLS, when it was accepted.
@@ -41,15 +41,15 @@ pub struct ConnectionAttempt {
     pub id: ConnectionId,
 }
 
-/// Names a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ConnectionId(pub u128);
-
-/// As ALB writes it: `TID_` and 32 hexadecimal digits.
-impl fmt::Display for ConnectionId {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "TID_{:032x}", self.0)
-    }
+/// What the connection log says of the certificate of a client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeafCertificate {
+    /// As RFC 2253 has it.
+    pub subject: String,
+    /// `NotBefore=TIME;NotAfter=TIME`.
+    pub validity: String,
+    /// In hexadecimal.
+    pub serial_number: String,
 }
 
 /// Makes the enum, its names and ALB's codes from one table.

@@ -14,6 +14,7 @@ mod client_side;
 mod compiled;
 mod connect;
 mod connection_attempt;
+mod connection_id;
 mod connection_log;
 mod counters;
 mod destination;
@@ -68,11 +69,11 @@ pub use attributes::{
     CertificateHeaders, ClientTimeouts, GroupAttributes, ListenerAttributes, ListenerProtocol,
     ProxyProtocol, TargetProtocol, TargetStickiness,
 };
-pub use client_certificate::LeafCertificate;
 pub use compiled::SnapshotError;
 pub use connection_attempt::{
-    AttemptFailure, ConnectionAttempt, ConnectionId, alb_attempt_line, attempt_json_line,
+    AttemptFailure, ConnectionAttempt, LeafCertificate, alb_attempt_line, attempt_json_line,
 };
+pub use connection_id::ConnectionId;
 pub use connection_log::{ConnectionEvent, connection_json_line, nlb_line};
 pub use counters::{BUCKETS, Counter, Metrics, MetricsReader, Sums};
 pub use failure::Failure;

@@ -15,7 +15,7 @@ use crate::{
     access_log::{AccessEvent, ActionKind, MatchedRule, RequestKind, StageTimes, TlsDetails},
     client_side::ClientSide,
     compiled::CompiledRule,
-    connection_attempt::ConnectionId,
+    connection_id::ConnectionId,
     counters::{Counter, CounterSet},
     failure::Failure,
     group::WorkerGroup,

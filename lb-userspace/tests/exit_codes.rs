@@ -211,12 +211,7 @@ const CASES: &[Case] = &[
     ("decap", "--interface no-such-if", 2, "interface no-such-if does not exist"),
     ("decap", "", 2, "--interface <IFACE>"),
     ("decap", "--interface lo --allow ten", 2, "expected an address or a prefix"),
-    (
-        "proxy",
-        "--config proxy.yaml --access-log file/x.log",
-        1,
-        "cannot open the access log file/x.log",
-    ),
+    ("proxy", "--config proxy.yaml --access-log file/x.log", 1, "cannot open the log file/x.log"),
     ("proxy", "--config proxy.yaml", 1, "listener web: this host has no address 203.0.113.10"),
     ("proxy", "--state-dir file/x", 1, "cannot make the state directory file/x"),
     (

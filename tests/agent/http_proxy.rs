@@ -138,12 +138,15 @@ fn wait_log(lab: &Lab, text: &str) -> Result<()> {
     })?)
 }
 
-/// Fails if a request failed, or if there were fewer than some.
+/// Goes on until there were so many requests; fails if one of them failed.
 fn no_failure(load: Load, least: usize) -> Result<std::collections::BTreeMap<String, usize>> {
+    wait::until(&format!("{least} requests"), LIMIT, || {
+        let count = load.samples().len();
+        if count >= least { Ok(()) } else { Err(format!("{count} so far")) }
+    })?;
     let samples = load.finish();
     let (count, failures) = (samples.len(), samples.failure_summary());
     ensure!(failures.is_empty(), "{} of {count} failed: {failures}", samples.failures().len());
-    ensure!(count >= least, "only {count} requests");
     Ok(samples.by_target())
 }
 

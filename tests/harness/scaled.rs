@@ -17,9 +17,9 @@ use serde_json::Value;
 
 use crate::{
     Lab, Process, Xelb,
-    agent::configuration_path,
+    agent::{SOCKET, configuration_path},
     error::{Context as _, Error, Result},
-    process::Finished,
+    process::{Finished, Task},
     topology::{VIP_V4, target_v4},
     wait,
 };
@@ -58,6 +58,8 @@ pub struct ScaledGroup {
     directory: &'static Path,
     /// The longest that members drain.
     pub deregistration_delay: &'static str,
+    /// Whether members get requests of a proxy; else they get packets.
+    pub by_requests: bool,
 }
 
 /// A member, as `xelb get members` shows it.
@@ -76,7 +78,8 @@ impl ScaledGroup {
     pub fn prepare(lab: &Lab) -> Result<Self> {
         lab.target(1).ip("address flush dev lo scope global")?;
         lab.lb().ip(&format!("address add {LOCAL}/32 dev eth0"))?;
-        let group = Self { directory: lab.directory(), deregistration_delay: "60s" };
+        let group =
+            Self { directory: lab.directory(), deregistration_delay: "60s", by_requests: false };
         let example =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/drivers/local-processes");
         let driver =
@@ -124,9 +127,9 @@ impl ScaledGroup {
 source_nat: {{ addresses: [{LOCAL}] }}
 target_groups:
   - name: {GROUP}
-    protocol: tcp
+    protocol: {protocol}
     port: 9000
-    forwarding: fullnat
+    {forwarding}
     health_check: {{ protocol: http, path: /, interval: 500ms, timeout: 450ms, healthy_threshold: 2 }}
     attributes: {{ deregistration_delay: {delay} }}
     scaling:
@@ -142,9 +145,11 @@ target_groups:
   - name: {GROUP}
     address: {VIP_V4}
     port: {PORT}
-    protocol: tcp
+    protocol: {protocol}
     default_action: {{ forward: {{ target_group: {GROUP} }} }}
 ",
+            protocol = if self.by_requests { "http" } else { "tcp" },
+            forwarding = if self.by_requests { "" } else { "forwarding: fullnat" },
             delay = self.deregistration_delay,
             driver = self.programs().join("local-processes").display(),
             server = self.server().display(),
@@ -163,6 +168,14 @@ target_groups:
         let programs = self.programs().display().to_string();
         let options = ["--state-dir", &state, "--exec-checks", &programs, "--driver-user", "root"];
         xelb.agent_with(lab, &options)
+    }
+
+    /// Starts a proxy that follows the agent.
+    pub fn proxy(&self, lab: &Lab, xelb: &Xelb) -> Result<Process> {
+        let state = self.directory.join("proxy").display().to_string();
+        let arguments = ["proxy", "--socket", SOCKET, "--state-dir", &state, "--workers", "2"];
+        let task = Task::new(xelb.program(), &arguments).log_to(&lab.log("proxy"))?;
+        lab.lb().spawn(task)
     }
 
     /// Members with a process, and their processes.

@@ -4,6 +4,7 @@ use std::{net::IpAddr, time::Instant};
 
 use lb_config::{Document, Edit, TargetKey};
 use lb_dataplane::interfaces_exist;
+use lb_scaling::ScaleCommand;
 use lb_store::{Commit, Drain};
 
 use super::{
@@ -30,8 +31,16 @@ impl Agent {
     pub(super) fn on_request(&mut self, request: Request) -> Outcome {
         let actor = Actor { who: request.who.clone(), message: request.message.clone() };
         self.actor = Some(actor);
+        // Values of metrics come again and again, and change no state.
+        let command = |action: &Action| match action {
+            Action::Scale { command, .. } => matches!(command, ScaleCommand::PostMetric { .. }),
+            _ => false,
+        };
+        let is_logged = !command(&request.action);
         let outcome = self.carry_out(request);
-        if let (Some(Actor { who, message }), Ok(done)) = (self.actor.take(), &outcome) {
+        if let (Some(Actor { who, message }), Ok(done)) = (self.actor.take(), &outcome)
+            && is_logged
+        {
             self.change_lines.done(&who, &done.said, &message, Instant::now());
         }
         outcome

@@ -27,6 +27,8 @@ pub(super) struct HttpTargets {
     pub(super) reports: Vec<TargetReport>,
     /// Counts changes of the reports.
     pub(super) changes: u64,
+    /// Counts changes of the members of scaled groups.
+    pub(super) member_changes: u64,
     /// When the first verdicts are no longer waited for; `None` when they are there.
     wait_until: Option<Instant>,
 }
@@ -62,7 +64,17 @@ impl HttpTargets {
                 self.health.carry_over(&former.name, &group.name);
             }
         }
-        let present: BTreeSet<TargetKey> = keys(after).collect();
+        self.forget_absent(after);
+    }
+
+    /// Members of scaled groups have come or gone.
+    pub(super) fn follow_members(&mut self, config: &Config) {
+        self.member_changes += 1;
+        self.forget_absent(config);
+    }
+
+    fn forget_absent(&mut self, config: &Config) {
+        let present: BTreeSet<TargetKey> = keys(config).collect();
         self.health.retain(|target| present.contains(target));
     }
 
@@ -71,11 +83,17 @@ impl HttpTargets {
         self.health.insert(target, health);
     }
 
-    /// Brings the states up to date; what has happened to targets.
-    pub(super) fn update(&mut self, config: &Config, drained: &BTreeSet<TargetKey>) -> Vec<Event> {
+    /// Brings the states up to date; what has happened to targets. Some are drained by a command, and
+    /// members of scaled groups before they end.
+    pub(super) fn update(
+        &mut self,
+        config: &Config,
+        drained: &BTreeSet<TargetKey>,
+        members: &BTreeSet<TargetKey>,
+    ) -> Vec<Event> {
         let reports = config.http_target_groups.iter();
         let reports: Vec<TargetReport> =
-            reports.flat_map(|group| of_group(group, &self.health, drained)).collect();
+            reports.flat_map(|group| of_group(group, &self.health, (drained, members))).collect();
         if reports == self.reports {
             return Vec::new();
         }
@@ -110,7 +128,7 @@ pub(super) fn keys(config: &Config) -> impl Iterator<Item = TargetKey> + '_ {
 fn of_group(
     group: &HttpTargetGroup,
     health: &HealthTable,
-    drained: &BTreeSet<TargetKey>,
+    (drained, members): (&BTreeSet<TargetKey>, &BTreeSet<TargetKey>),
 ) -> Vec<TargetReport> {
     let report = |target: &HttpTarget| {
         let key = group.key(target)?;
@@ -120,6 +138,11 @@ fn of_group(
                 TargetState::Draining,
                 Some(Reason::DeregistrationInProgress),
                 "drained by `xelb target drain`".to_owned(),
+            ),
+            _ if members.contains(&key) => (
+                TargetState::Draining,
+                Some(Reason::DeregistrationInProgress),
+                "a member of its scaled group that takes no new requests".to_owned(),
             ),
             Some(Health { state, reason, detail }) => (*state, *reason, detail.clone()),
             None => (TargetState::Initial, Some(Reason::InitialHealthChecking), String::new()),
@@ -209,28 +232,43 @@ mod tests {
         let texts = |events: Vec<Event>| -> Vec<String> {
             events.iter().map(|one| format!("{}>{}", one.from, one.to)).collect()
         };
-        assert_eq!(texts(targets.update(&config, &drained)), [">initial"; 3]);
+        assert_eq!(texts(targets.update(&config, &drained, &BTreeSet::new())), [">initial"; 3]);
         let open = ["10.0.0.1:80 Initial true 0.25", "10.0.0.2:80 Initial true 0.75"];
         assert_eq!(shown(&targets)[..2], open, "it fails open");
         assert_eq!(shown(&targets)[2], "10.0.0.3:80 Initial false 0.00", "weight 0");
         for last in 1..=3 {
             targets.judge(key("web", last), verdict(Healthy));
         }
-        assert_eq!(texts(targets.update(&config, &drained)), ["initial>healthy"; 3]);
-        assert!(targets.update(&config, &drained).is_empty());
+        assert_eq!(
+            texts(targets.update(&config, &drained, &BTreeSet::new())),
+            ["initial>healthy"; 3]
+        );
+        assert!(targets.update(&config, &drained, &BTreeSet::new()).is_empty());
         targets.judge(key("web", 1), verdict(Unhealthy));
-        assert_eq!(texts(targets.update(&config, &drained)), ["healthy>unhealthy"]);
+        assert_eq!(
+            texts(targets.update(&config, &drained, &BTreeSet::new())),
+            ["healthy>unhealthy"]
+        );
         assert_eq!(
             shown(&targets)[..2],
             ["10.0.0.1:80 Unhealthy false 0.00", "10.0.0.2:80 Healthy true 1.00"]
         );
         drained.insert(key("web", 2));
-        assert_eq!(texts(targets.update(&config, &drained)), ["healthy>draining"]);
+        assert_eq!(
+            texts(targets.update(&config, &drained, &BTreeSet::new())),
+            ["healthy>draining"]
+        );
         drained.clear();
         assert_eq!(
-            texts(targets.update(&config, &drained)),
+            texts(targets.update(&config, &drained, &BTreeSet::new())),
             ["draining>healthy"],
             "it was checked on"
+        );
+        let members = BTreeSet::from([key("web", 2)]);
+        assert_eq!(
+            texts(targets.update(&config, &drained, &members)),
+            ["healthy>draining"],
+            "a member ends"
         );
     }
 
@@ -256,13 +294,13 @@ mod tests {
         let config = config(&group("web", &[(1, 100)]));
         let now = Instant::now();
         let mut targets = HttpTargets::new(&config, now);
-        let _events = targets.update(&config, &BTreeSet::new());
+        let _events = targets.update(&config, &BTreeSet::new(), &BTreeSet::new());
         assert!(!targets.is_ready(now));
         assert!(!targets.is_ready(now + WAIT_MAX / 20));
         assert!(targets.is_ready(now + WAIT_MAX), "long enough");
         let mut targets = HttpTargets::new(&config, now);
         targets.judge(key("web", 1), verdict(TargetState::Unhealthy));
-        let _events = targets.update(&config, &BTreeSet::new());
+        let _events = targets.update(&config, &BTreeSet::new(), &BTreeSet::new());
         assert!(targets.is_ready(now), "a bad verdict is one, too");
     }
 }

@@ -50,6 +50,7 @@ mod request;
 mod resume;
 mod run;
 mod scaled;
+mod scaled_requests;
 mod signals;
 mod snapshot;
 mod source;
@@ -74,7 +75,10 @@ pub use idle_slots::{ArmedAges, slots as idle_slots};
 pub use interfaces::{GENERIC_VLAN_TAGS, vlan_tags_remedy};
 pub use options::{AgentOptions, STATE_DIR};
 pub use process::{Process, network_namespace};
-pub use proxies::{Feed, Proxies, ProxyChange, ProxyReport, ProxySnapshot, ProxyTarget, ProxyView};
+pub use proxies::{
+    DrainingTarget, Feed, GroupRequests, Proxies, ProxyChange, ProxyReport, ProxySnapshot,
+    ProxyTarget, ProxyView,
+};
 pub use request::{
     Action, AgentHandle, Answer, Ask, Done, Outcome, Preview, Question, Refusal, Request,
 };

@@ -43,11 +43,12 @@ impl Agent {
 
     /// Tells proxies what has changed, if anything has.
     pub(super) fn publish_to_proxies(&mut self) {
-        let Self { balancer, publisher, source, applied_count, .. } = self;
+        let Self { balancer, publisher, source, applied_count, scaling, .. } = self;
         let Some(balancer) = balancer else { return };
-        let state = (*applied_count, balancer.http.changes);
+        // Members of scaled groups are part of what proxies get as configuration.
+        let state = (*applied_count + balancer.http.member_changes, balancer.http.changes);
         if !publisher.has(state) && balancer.http.is_ready(Instant::now()) {
-            let whole = || (source.document(), source.revision());
+            let whole = || (source.document(), source.revision(), scaling.outline().members());
             publisher.publish(state, whole, &balancer.http.reports);
         }
     }

@@ -354,7 +354,8 @@ impl Agent {
             return;
         };
         // They need no map, so that a failed write does not delay them.
-        let of_http = balancer.http.update(&balancer.config, &balancer.drained);
+        let Balancer { http, config, drained, member_drains, .. } = balancer;
+        let of_http = http.update(config, drained, member_drains);
         self.event_hooks.record(&self.events, of_http.into_iter());
         match balancer.reconcile(plan, decided_at) {
             Ok(Reconciled { targets_changed, events }) => {
@@ -384,7 +385,7 @@ impl Agent {
     }
 
     /// Checks the health of the targets that there are, and follows their next hops.
-    fn follow(&mut self) {
+    pub(super) fn follow(&mut self) {
         if let Some(balancer) = &self.balancer {
             self.scheduler.set(balancer.checks());
             self.resolver.watch(balancer.addresses());

@@ -17,7 +17,7 @@ use lb_plan::{
 };
 use lb_scaling::{
     CommandError, Finished, GroupSeen, GroupStore, MemberEvent, ProblemKind, ScaleCommand,
-    TargetSeen, TargetTraffic,
+    TargetSeen, TargetTraffic, is_scaled,
 };
 use lb_store::Store;
 
@@ -65,7 +65,7 @@ impl GroupStore for Groups<'_> {
 impl Agent {
     /// Refuses scaled groups of an agent that cannot store their members.
     pub(super) fn refuse_unstored_groups(&mut self, config: &Config) -> Result<(), Refusal> {
-        if has_scaled_groups(config) && self.source.store().is_none() {
+        if is_scaled(config) && self.source.store().is_none() {
             return Err(Refusal::Invalid(NO_STORE.to_owned()));
         }
         Ok(())
@@ -79,7 +79,7 @@ impl Agent {
     /// Takes the scaled groups of a configuration over. Whether the members that are targets differ
     /// from those before.
     pub(super) fn configure_scaling(&mut self, config: &Config) -> Result<bool, Refusal> {
-        if self.scaling.is_empty() && !has_scaled_groups(config) && self.applied_count > 0 {
+        if self.scaling.is_empty() && !is_scaled(config) && self.applied_count > 0 {
             return Ok(false);
         }
         let members =
@@ -103,7 +103,10 @@ impl Agent {
         let seen = match &self.balancer {
             // Until the first verdicts nothing is known of members.
             Some(balancer) if !balancer.is_waiting() => {
-                balancer.seen(&self.scaling.watched(), &self.stats)
+                let watched = self.scaling.watched();
+                let mut seen = balancer.seen(&watched, &self.stats);
+                balancer.see_requests(&watched, &self.proxies, &self.publisher, &mut seen);
+                seen
             }
             _ => BTreeMap::new(),
         };
@@ -149,8 +152,13 @@ impl Agent {
         }
         let Some(config) = self.scaling.effective() else { return };
         let drains = balancer.set_member_drains(self.scaling.drained());
-        if balancer.set_members(config) || drains {
+        let of_requests = balancer.set_members_of_requests(&config);
+        if balancer.set_members(config) || of_requests || drains {
             self.reconcile(None);
+        }
+        if of_requests {
+            // The plan does not have them.
+            self.follow();
         }
     }
 
@@ -290,10 +298,6 @@ impl Balancer {
         }
         longest
     }
-}
-
-fn has_scaled_groups(config: &Config) -> bool {
-    config.target_groups.iter().any(|group| group.scaling.is_some())
 }
 
 fn event(event: MemberEvent) -> Event {

@@ -206,7 +206,12 @@ fn shown(address: IpAddr, port: Option<u16>) -> String {
 }
 
 /// Whether a target has this address, and this port if one is given.
-fn names(target: &Node, address: IpAddr, port: Option<u16>, default: Option<u16>) -> bool {
+pub(super) fn names(
+    target: &Node,
+    address: IpAddr,
+    port: Option<u16>,
+    default: Option<u16>,
+) -> bool {
     let its_address =
         target.get("address").and_then(Node::as_text).and_then(|text| text.parse::<IpAddr>().ok());
     let its_port = target.get("port").and_then(port_of).or(default);

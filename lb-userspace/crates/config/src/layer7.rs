@@ -1,9 +1,9 @@
 //! PURE: the parts of a configuration that the proxy serves, and the data path does not.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use super::{
-    document::Document,
+    document::{Document, names, port_of},
     error::Position,
     model::{Config, HttpGroupProtocol, HttpTarget, HttpTargetGroup, TargetAddress, TargetKey},
     tree::{Node, Value},
@@ -15,6 +15,8 @@ const LISTENERS: [&str; 3] = ["http", "https", "tls"];
 const GROUPS: [&str; 3] = ["http", "https", "grpc"];
 /// The one of groups that the proxy reaches if they have no mode.
 const TCP: &str = "tcp";
+/// The weight of members of scaled groups, which is the default of targets.
+pub const MEMBER_WEIGHT: u32 = 100;
 
 impl Config {
     /// Names of the listeners that the proxy serves; none for a configuration of layer 4 alone.
@@ -62,9 +64,10 @@ impl HttpTargetGroup {
 impl Document {
     /// What the proxy needs of it: the listeners that it serves, the groups that they may use, and the
     /// interfaces, without which no document is valid. Health checks are left out, since the agent makes
-    /// them, and tags, which are for people. `None` when there is no such listener.
+    /// them, and tags, which are for people; members of scaled groups are targets, and how groups are scaled
+    /// is left out. `None` when there is no such listener.
     #[must_use]
-    pub fn for_proxy(&self) -> Option<Self> {
+    pub fn for_proxy(&self, members: &BTreeMap<Arc<str>, Vec<SocketAddr>>) -> Option<Self> {
         let listeners = self.0.items("listeners");
         let listeners: Vec<Node> = listeners
             .iter()
@@ -77,7 +80,12 @@ impl Document {
         let defaults = self.0.get("defaults");
         let groups = self.0.items("target_groups").iter();
         let groups = groups.filter(|group| is(group, &GROUPS) || is_behind_tls(group, defaults));
-        let groups: Vec<Node> = groups.map(of_proxy).collect();
+        let of = |group: &Node| {
+            let name = group.get("name").and_then(Node::as_text).unwrap_or_default();
+            let members = members.get(name).map_or(&[][..], Vec::as_slice);
+            with_members(of_proxy(group), members)
+        };
+        let groups: Vec<Node> = groups.map(of).collect();
         let mut document = Node { value: Value::Map(Arc::default()), spot: Position::UNKNOWN };
         let list = |items: Vec<Node>| Node {
             value: Value::List(Arc::new(items)),
@@ -87,7 +95,7 @@ impl Document {
             document.set("interfaces", interfaces.clone());
         }
         if let Some(defaults) = self.0.get("defaults") {
-            document.set("defaults", without(defaults, &["health_check"]));
+            document.set("defaults", without(defaults, &["health_check", "scaling"]));
         }
         document.set("target_groups", list(groups));
         document.set("listeners", list(listeners));
@@ -109,9 +117,9 @@ pub(super) fn is_behind_tls(group: &Node, defaults: Option<&Node>) -> bool {
     is(group, &[TCP]) && group.has_no("forwarding") && !inherits()
 }
 
-/// A group without its health check, and without tags.
+/// A group without what the agent alone does, and without tags.
 fn of_proxy(group: &Node) -> Node {
-    let mut group = without(group, &["health_check", "tags"]);
+    let mut group = without(group, &["health_check", "scaling", "tags"]);
     if let Some(Node { value: Value::List(targets), .. }) = group.get_mut("targets")
         && targets.iter().any(|target| target.get("tags").is_some())
     {
@@ -126,4 +134,27 @@ fn without(section: &Node, keys: &[&str]) -> Node {
     let is_other = |(key, _): &&(Node, Node)| key.as_text().is_none_or(|key| !keys.contains(&key));
     let entries = entries.iter().filter(is_other).cloned().collect();
     Node { value: Value::Map(Arc::new(entries)), spot: section.spot }
+}
+
+/// A group with more targets.
+fn with_members(mut group: Node, members: &[SocketAddr]) -> Node {
+    if members.is_empty() {
+        return group;
+    }
+    let port = group.get("port").and_then(port_of);
+    if let Some(targets) = group.list_mut("targets") {
+        let is_declared = |member: &SocketAddr| {
+            let mut targets = targets.iter();
+            targets.any(|target| names(target, member.ip(), Some(member.port()), port))
+        };
+        let members: Vec<_> = members.iter().filter(|member| !is_declared(member)).collect();
+        targets.extend(members.into_iter().map(|member| {
+            let mut target = Node { value: Value::Map(Arc::default()), spot: Position::UNKNOWN };
+            target.set("address", Node::text(&member.ip().to_string()));
+            target.set("port", Node::integer(member.port()));
+            target.set("weight", Node::integer(MEMBER_WEIGHT));
+            target
+        }));
+    }
+    group
 }

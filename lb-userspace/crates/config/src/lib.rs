@@ -46,6 +46,7 @@ pub use edit::Edit;
 pub use error::{ConfigError, ConfigErrors, Warning, alike};
 pub use files::{EXEC_CHECKS_OFF, FileCheck};
 pub use joined_files::{FILES_MAX, FileText, parse_directory};
+pub use layer7::MEMBER_WEIGHT;
 pub use limits::Limits;
 pub use listener_key::listener_key;
 pub use model::*;

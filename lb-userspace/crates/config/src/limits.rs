@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use lb_common::limits::{GROUPS_MAX, LISTENERS_MAX, RING_SLOTS_MAX, TARGETS_MAX, ring_bits};
 
 use super::{
-    model::{Config, EventCall, HealthProtocol, TargetAddress, TargetGroup},
+    model::{Config, EventCall, HealthProtocol, Scaling, TargetAddress, TargetGroup},
     tree::Node,
 };
 
@@ -49,7 +49,12 @@ impl Limits {
             .filter(|group| used.contains(&*group.name) && targets_max(group) > 0)
             .map(|group| 1 << ring_bits(targets_max(group), None));
         let http_groups = &config.http_target_groups;
-        let http_targets = http_groups.iter().map(|group| group.targets.len());
+        let http_targets = http_groups
+            .iter()
+            .map(|group| with_members(group.targets.len(), group.scaling.as_deref()));
+        let scalings = groups.iter().filter_map(|group| group.scaling.as_deref());
+        let mut scalings =
+            scalings.chain(http_groups.iter().filter_map(|group| group.scaling.as_deref()));
         let checks = groups
             .iter()
             .map(|group| &group.health_check)
@@ -64,7 +69,7 @@ impl Limits {
             exec_checks: checks
                 .map(|check| &check.protocol)
                 .any(|protocol| matches!(protocol, HealthProtocol::Exec(_)))
-                || groups.iter().any(|group| runs_programs(group))
+                || scalings.any(runs_programs)
                 || config.on_event.iter().any(|hook| matches!(hook.call, EventCall::Exec(_))),
             target_names: http_groups
                 .iter()
@@ -95,19 +100,19 @@ impl Limits {
     }
 }
 
-/// Whether its members come from a program, or programs are its hooks.
-fn runs_programs(group: &TargetGroup) -> bool {
-    group.scaling.as_ref().is_some_and(|scaling| {
-        scaling.driver.runs_here()
-            || scaling.launch_hook.is_some()
-            || scaling.terminate_hook.is_some()
-    })
+/// Whether members come from a program, or programs are hooks.
+fn runs_programs(scaling: &Scaling) -> bool {
+    scaling.driver.runs_here() || scaling.launch_hook.is_some() || scaling.terminate_hook.is_some()
 }
 
 /// The most targets of a group, with all members that it may have.
 fn targets_max(group: &TargetGroup) -> usize {
-    let members = group.scaling.as_ref().map_or(0, |scaling| scaling.settings.limits.max);
-    group.targets.len().saturating_add(usize::try_from(members).unwrap_or(usize::MAX))
+    with_members(group.targets.len(), group.scaling.as_deref())
+}
+
+fn with_members(targets: usize, scaling: Option<&Scaling>) -> usize {
+    let members = scaling.map_or(0, |scaling| scaling.settings.limits.max);
+    targets.saturating_add(usize::try_from(members).unwrap_or(usize::MAX))
 }
 
 impl Default for Limits {

@@ -36,7 +36,9 @@ pub use http_listener::{
     TlsListener, TlsPolicy, XffProcessing,
 };
 pub use life::{Life, MinimumHealthy, Stickiness};
-pub use scaling::{Containers, Driver, Hook, Scaling, Termination, Units, WarmPool};
+pub use scaling::{
+    Containers, Driver, Hook, Metric, MetricSource, Scaling, Termination, Units, WarmPool,
+};
 pub use tags::{GroupTags, ObjectTags, TAGS_MAX, Tags};
 pub(crate) use tags::{tag_key, tag_value};
 

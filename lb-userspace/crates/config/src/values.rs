@@ -29,7 +29,7 @@ pub(super) use probe::{
     ProbeKind, grpc_matcher, hex, host, matcher, probe, server_name, short_text, verify,
 };
 pub(super) use scaling::{adjustment, decimal, share};
-pub(super) use webhook::webhook_url;
+pub(super) use webhook::{prometheus_url, webhook_url};
 
 pub(super) type Read<T> = Result<T, String>;
 

@@ -28,6 +28,6 @@ pub use settings::SettingsError;
 pub use static_targets::StaticDriver;
 pub use systemd::{SystemdDriver, SystemdSettings};
 pub use webhook::{
-    NotifyError, SIGNATURE_HEADER, WebhookDriver, WebhookError, WebhookNotifier, header_fields,
-    verify_signature,
+    NotifyError, PrometheusQuery, SIGNATURE_HEADER, WebhookDriver, WebhookError, WebhookNotifier,
+    header_fields, verify_signature,
 };

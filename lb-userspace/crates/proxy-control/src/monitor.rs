@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use lb_proxy::{Metrics, MetricsReader};
+use lb_proxy::{Counter, Metrics, MetricsReader};
 
 /// What is seen of a proxy at one moment.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +14,20 @@ pub struct Observed {
     pub metrics: Metrics,
     /// What is served.
     pub state: ProxyState,
+}
+
+impl Observed {
+    /// Requests that a group has got since the proxy started.
+    #[must_use]
+    pub fn requests_of(&self, group: &str) -> u64 {
+        self.metrics.groups.get(group).map_or(0, |sums| sums.get(Counter::Requests))
+    }
+
+    /// Requests and tunnels that a target has now.
+    #[must_use]
+    pub fn outstanding_of(&self, group: &str, target: SocketAddr) -> u64 {
+        self.metrics.targets.get(&(group.to_owned(), target)).map_or(0, |sums| sums.outstanding)
+    }
 }
 
 /// What a proxy serves.
@@ -49,6 +63,8 @@ pub struct GroupState {
     pub targets: usize,
     /// Those that are healthy.
     pub healthy: usize,
+    /// Those that drain.
+    pub draining: Vec<SocketAddr>,
 }
 
 /// Sees a proxy from other threads; a copy sees the same one. Before the proxy runs, there is nothing to see.

@@ -2,7 +2,8 @@
 
 use std::time::SystemTime;
 
-use lb_config::plural::counted;
+use lb_common::target::TargetState;
+use lb_config::{TargetKey, plural::counted};
 use lb_proxy::{Counter, ListenerProtocol, StopReport};
 use tokio::sync::mpsc;
 
@@ -83,7 +84,12 @@ impl Service {
         let groups = self.prepared.checked_groups().map(|(group, checks)| {
             let is_healthy = |target: &_| is_healthy(&self.states, target);
             let healthy = checks.iter().filter(|check| is_healthy(&check.target)).count();
-            GroupState { name: group.name.clone(), targets: checks.len(), healthy }
+            let targets = checks.iter().map(|check| &check.target);
+            let drains =
+                |target: &&TargetKey| self.states.state(target) == Some(TargetState::Draining);
+            let draining = targets.filter(drains);
+            let draining = draining.map(|target| (target.address, target.port).into()).collect();
+            GroupState { name: group.name.clone(), targets: checks.len(), healthy, draining }
         });
         monitor.set_state(ProxyState {
             refused: !self.refused.is_empty(),
@@ -146,6 +152,6 @@ impl Service {
     }
 }
 
-fn is_healthy(states: &TargetStates, target: &lb_config::TargetKey) -> bool {
-    states.state(target) == Some(lb_common::target::TargetState::Healthy)
+fn is_healthy(states: &TargetStates, target: &TargetKey) -> bool {
+    states.state(target) == Some(TargetState::Healthy)
 }

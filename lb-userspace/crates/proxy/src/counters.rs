@@ -113,6 +113,8 @@ pub(crate) struct CounterSet {
     /// Response times of targets: bucket `n` holds those below 2^n microseconds.
     buckets: [AtomicU64; BUCKETS],
     sum_us: AtomicU64,
+    /// Requests that have begun and not ended; for targets only.
+    outstanding: AtomicU64,
 }
 
 impl Default for CounterSet {
@@ -121,6 +123,7 @@ impl Default for CounterSet {
             counters: array::from_fn(|_| AtomicU64::new(0)),
             buckets: array::from_fn(|_| AtomicU64::new(0)),
             sum_us: AtomicU64::new(0),
+            outstanding: AtomicU64::new(0),
         }
     }
 }
@@ -139,6 +142,17 @@ impl CounterSet {
         add(&self.sum_us, micros);
     }
 
+    /// A request begins.
+    pub(crate) fn begin_request(&self) {
+        add(&self.outstanding, 1);
+    }
+
+    /// A request ends that has begun here.
+    pub(crate) fn end_request(&self) {
+        // Adds -1.
+        add(&self.outstanding, u64::MAX);
+    }
+
     fn add_to(&self, sums: &mut Sums) {
         for (sum, counter) in sums.counters.iter_mut().zip(&self.counters) {
             *sum += counter.load(Ordering::Relaxed);
@@ -147,6 +161,8 @@ impl CounterSet {
             *sum += bucket.load(Ordering::Relaxed);
         }
         sums.response_time_sum_us += self.sum_us.load(Ordering::Relaxed);
+        sums.outstanding =
+            sums.outstanding.saturating_add(self.outstanding.load(Ordering::Relaxed));
     }
 }
 
@@ -163,6 +179,8 @@ pub struct Sums {
     pub response_time_buckets: [u64; BUCKETS],
     /// The sum of these times in microseconds.
     pub response_time_sum_us: u64,
+    /// Requests and tunnels that have begun and not ended; of targets only.
+    pub outstanding: u64,
 }
 
 impl Default for Sums {
@@ -171,6 +189,7 @@ impl Default for Sums {
             counters: [0; Counter::ALL.len()],
             response_time_buckets: [0; BUCKETS],
             response_time_sum_us: 0,
+            outstanding: 0,
         }
     }
 }
@@ -293,6 +312,10 @@ mod tests {
             worker.group("order").add_response_time(Duration::from_micros(3));
             worker.add_failure("no_target");
             worker.target(&"order".into(), target).add(Counter::Requests, 3);
+            for _ in 0..3 {
+                worker.target(&"order".into(), target).begin_request();
+            }
+            worker.target(&"order".into(), target).end_request();
             worker.target(&"order".into(), gone).add(Counter::Requests, 3);
             worker.remove_target(&"order".into(), gone);
         }
@@ -309,6 +332,7 @@ mod tests {
         assert_eq!(of_targets.len(), 1, "one has left");
         assert_eq!(of_targets[0].0, ("order".to_owned(), target));
         assert_eq!(of_targets[0].1.get(Counter::Requests), 6);
+        assert_eq!(of_targets[0].1.outstanding, 4);
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub(crate) struct Outstanding {
 
 impl Outstanding {
     pub(crate) fn new(group: Rc<WorkerGroup>, started: StartedRequest) -> Self {
+        started.counters.begin_request();
         let (started, outcome) = (RefCell::new(started), Cell::new(Outcome::Cancelled));
         Self { group, started, outcome }
     }
@@ -59,8 +60,9 @@ impl Outstanding {
 
 impl Drop for Outstanding {
     fn drop(&mut self) {
-        let StartedRequest { address, counter, slot, .. } = self.started.get_mut();
+        let StartedRequest { address, counter, counters, slot, .. } = self.started.get_mut();
         release(counter);
+        counters.end_request();
         self.group.finished(*address, *slot, self.outcome.get());
     }
 }

@@ -54,6 +54,17 @@ pub enum ScaleCommand {
     RollBackRefresh,
     /// Launches again at once after failed launches.
     RetryLaunches,
+    /// Sends the value of a metric with `post`: the work of the whole group. The next sample has it.
+    PostMetric {
+        /// The metric.
+        metric: String,
+        /// Its value; not negative.
+        #[schema(value_type = f64)]
+        value: serde_json::Number,
+        /// For how many seconds it holds; not longer than `max_age` of the metric.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ttl_seconds: Option<u32>,
+    },
 }
 
 /// Why a command is not carried out; nothing has changed.

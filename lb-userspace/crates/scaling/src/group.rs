@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
-use lb_config::{Scaling, TargetGroup};
+use lb_config::Scaling;
 use lb_members::{
     Action, Demand, Event, EventKind, Group, Input, Ledger, MemberSettings, Outputs, RefreshOptions,
 };
@@ -13,6 +13,7 @@ use lb_scale::{
 };
 
 use crate::{
+    declared::Declared,
     history::History,
     observed::GroupSeen,
     problem::{Facts, Problem, problems},
@@ -58,7 +59,7 @@ pub(crate) struct ScaledGroup {
 impl ScaledGroup {
     /// A group of the configuration, as it was stored, or a new one whose names begin with `epoch`.
     pub(crate) fn open(
-        declared: &TargetGroup,
+        declared: &Declared,
         scaling: &Scaling,
         stored: Option<Stored>,
         epoch: u16,
@@ -66,10 +67,10 @@ impl ScaledGroup {
         let members = Arc::new(member_settings(declared, scaling));
         let settings = Arc::clone(&scaling.settings);
         let mut group = if let Some(stored) = stored {
-            Self::restored(&declared.name, stored, members, settings)
+            Self::restored(declared.name(), stored, members, settings)
         } else {
             let (members, _) = Group::open(Ledger::new(epoch), members);
-            Self::with(&declared.name, means(scaling), State::new(settings), members)
+            Self::with(declared.name(), means(scaling), State::new(settings), members)
         };
         group.configure(declared, scaling);
         group
@@ -127,7 +128,7 @@ impl ScaledGroup {
     }
 
     /// Takes over what the configuration says.
-    pub(crate) fn configure(&mut self, declared: &TargetGroup, scaling: &Scaling) {
+    pub(crate) fn configure(&mut self, declared: &Declared, scaling: &Scaling) {
         self.members.set_settings(Arc::new(member_settings(declared, scaling)));
         self.refresh = refresh_options(scaling);
         self.means = means(scaling);
@@ -183,8 +184,9 @@ impl ScaledGroup {
         targets.map(|(_, address, drains)| (address, drains))
     }
 
-    /// A second has passed; `seen` is what the data path sees of the group now.
-    pub(crate) fn tick(&mut self, seen: Option<&GroupSeen>, now: Moment) {
+    /// A second has passed; `seen` is what the data path sees of the group now, `outside` are samples of
+    /// metrics from outside.
+    pub(crate) fn tick(&mut self, seen: Option<&GroupSeen>, outside: Samples, now: Moment) {
         if let Some(seen) = seen {
             self.sampler.note(seen, now);
             self.tell_health(seen, now);
@@ -198,6 +200,7 @@ impl ScaledGroup {
             self.step(Input::Demand(demand), now);
         } else if let Some(seen) = seen.filter(|_| self.is_due(now)) {
             self.samples = self.sampler.sample(seen, now);
+            self.samples.extend(outside);
             self.decide(now);
         } else {
             self.step(Input::Tick, now);
@@ -206,7 +209,8 @@ impl ScaledGroup {
         self.is_changed |= self.history.observe(in_service, now);
     }
 
-    fn is_due(&self, now: Moment) -> bool {
+    /// Whether it decides with the next tick.
+    pub(crate) fn is_due(&self, now: Moment) -> bool {
         let interval = self.state.settings.sample_interval;
         self.decided_at.is_none_or(|decided| now.since(&decided) >= interval)
     }

@@ -7,7 +7,7 @@ use lb_scale::{Moment, Reading, Sample, Samples};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::samples::{BYTES, PACKETS};
+use crate::samples::{BYTES, PACKETS, REQUESTS};
 
 /// Minutes that are kept: six hours. They are stored with the group, in some 25 bytes each.
 pub(crate) const MINUTES_MAX: usize = 360;
@@ -25,10 +25,14 @@ pub struct MinuteOfLoad {
     /// The most bytes a second, of all targets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
+    /// The most requests a second, of all targets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests: Option<u64>,
 }
 
-/// A stored minute: `minute`, `desired`, `packets`, `bytes`.
-type Row = (i64, u32, Option<u64>, Option<u64>);
+/// A stored minute: `minute`, `desired`, `packets`, `bytes`, `requests`. Versions before had no requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Row(i64, u32, Option<u64>, Option<u64>, #[serde(default)] Option<u64>);
 
 /// The last minutes, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,11 +42,12 @@ pub struct Loads(VecDeque<Row>);
 impl Loads {
     /// All minutes, oldest first.
     pub fn minutes(&self) -> impl Iterator<Item = MinuteOfLoad> + '_ {
-        self.0.iter().map(|&(minute, desired, packets, bytes)| MinuteOfLoad {
+        self.0.iter().map(|&Row(minute, desired, packets, bytes, requests)| MinuteOfLoad {
             minute,
             desired,
             packets,
             bytes,
+            requests,
         })
     }
 
@@ -50,7 +55,7 @@ impl Loads {
     pub(crate) fn note(&mut self, samples: &Samples, desired: u32, now: Moment) {
         let minute = now.wall.as_second().div_euclid(60);
         if self.0.back().is_none_or(|last| last.0 < minute) {
-            self.0.push_back((minute, desired, None, None));
+            self.0.push_back(Row(minute, desired, None, None, None));
             while self.0.len() > MINUTES_MAX {
                 self.0.pop_front();
             }
@@ -59,6 +64,7 @@ impl Loads {
         last.1 = desired;
         last.2 = last.2.max(work(samples, PACKETS));
         last.3 = last.3.max(work(samples, BYTES));
+        last.4 = last.4.max(work(samples, REQUESTS));
     }
 }
 
@@ -103,6 +109,14 @@ mod tests {
             loads.minutes().map(|one| (one.minute, one.desired, one.packets)).collect();
         assert_eq!(rows, [(0, 2, Some(30)), (1, 2, Some(5)), (2, 4, Some(9))]);
         assert!(loads.minutes().all(|one| one.bytes.is_none()));
+    }
+
+    #[test]
+    fn minutes_that_were_stored_before_there_were_requests_are_read() {
+        let loads: Loads = serde_json::from_str("[[5,2,100,null],[6,2,null,null,7]]").unwrap();
+        let rows: Vec<_> =
+            loads.minutes().map(|one| (one.minute, one.packets, one.requests)).collect();
+        assert_eq!(rows, [(5, Some(100), None), (6, None, Some(7))]);
     }
 
     #[test]

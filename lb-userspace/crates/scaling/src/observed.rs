@@ -13,6 +13,21 @@ pub struct GroupSeen {
     pub idle_timeout: Duration,
     /// Why counters could not be read.
     pub unread: Option<String>,
+    /// What proxies say of its requests; `None` for a group that gets packets.
+    pub requests: Option<Vec<ProxyRequests>>,
+}
+
+/// What one proxy said last of the requests of a group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProxyRequests {
+    /// The process: its name, and its id on its host.
+    pub proxy: (String, u32),
+    /// Requests since it started.
+    pub requests: u64,
+    /// How long it had run then.
+    pub uptime: Duration,
+    /// Whether it should have said something since, and has not.
+    pub is_silent: bool,
 }
 
 /// One target.

@@ -3,10 +3,9 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
-use lb_config::{Config, Target};
+use lb_config::{Config, HttpTarget, MEMBER_WEIGHT as WEIGHT, Target, TargetAddress};
 
-/// The weight of members.
-const WEIGHT: u32 = 100;
+use crate::declared::{Declared, scaled_groups};
 
 /// All scaled groups.
 #[derive(Clone, Debug, Default)]
@@ -29,33 +28,48 @@ impl Outline {
     #[must_use]
     pub fn with_members(&self, mut config: Config) -> Config {
         for group in config.target_groups.iter_mut().filter(|group| group.scaling.is_some()) {
-            let Some(outline) = self.groups.get(&group.name) else { continue };
-            let is_declared = |address: &&SocketAddr| {
-                let mut targets = group.targets.iter();
-                targets.any(|one| SocketAddr::new(one.address, one.port) == **address)
+            let members = self.added_to(&Declared::Packets(Arc::clone(group)));
+            let target = |member: SocketAddr| {
+                let (address, port) = (member.ip(), member.port());
+                Target { address, port, weight: WEIGHT, backup: false }
             };
-            let target = |address: &SocketAddr| Target {
-                address: address.ip(),
-                port: address.port(),
-                weight: WEIGHT,
-                backup: false,
-            };
-            let members = outline.targets.iter().filter(|address| !is_declared(address));
-            let members: Vec<Target> = members.map(target).collect();
             if !members.is_empty() {
-                Arc::make_mut(group).targets.extend(members);
+                Arc::make_mut(group).targets.extend(members.into_iter().map(target));
+            }
+        }
+        for group in config.http_target_groups.iter_mut().filter(|group| group.scaling.is_some()) {
+            let members = self.added_to(&Declared::Requests(Arc::clone(group)));
+            let target = |member: SocketAddr| {
+                let (address, port) = (TargetAddress::Ip(member.ip()), member.port());
+                HttpTarget { address, port, weight: WEIGHT }
+            };
+            if !members.is_empty() {
+                Arc::make_mut(group).targets.extend(members.into_iter().map(target));
             }
         }
         config
+    }
+
+    /// Members of a group that are targets, without those that are declared, too.
+    fn added_to(&self, group: &Declared) -> Vec<SocketAddr> {
+        let targets = self.groups.get(group.name()).map_or(&[][..], |outline| &outline.targets);
+        targets.iter().copied().filter(|target| !group.has_target(*target)).collect()
+    }
+
+    /// Members that are targets, by group.
+    #[must_use]
+    pub fn members(&self) -> BTreeMap<Arc<str>, Vec<SocketAddr>> {
+        let groups = self.groups.iter();
+        groups.map(|(name, group)| (Arc::clone(name), group.targets.clone())).collect()
     }
 
     /// What another configuration would change at once in the number of members, for people.
     #[must_use]
     pub fn changes(&self, config: &Config) -> Vec<String> {
         let mut lines = Vec::new();
-        for group in &config.target_groups {
-            let Some(scaling) = &group.scaling else { continue };
-            let (name, limits) = (&group.name, scaling.settings.limits);
+        for group in scaled_groups(config) {
+            let Some(scaling) = group.scaling() else { continue };
+            let (name, limits) = (group.name(), scaling.settings.limits);
             let Some(outline) = self.groups.get(name) else {
                 let initial = scaling.settings.initial();
                 lines.push(format!("target group {name} is scaled: it begins with {initial}"));
@@ -70,10 +84,7 @@ impl Outline {
                 ));
             }
         }
-        let is_scaled = |name: &str| {
-            let mut groups = config.target_groups.iter();
-            groups.any(|group| *group.name == *name && group.scaling.is_some())
-        };
+        let is_scaled = |name: &str| scaled_groups(config).any(|group| **group.name() == *name);
         for (name, outline) in self.groups.iter().filter(|(name, _)| !is_scaled(name)) {
             if outline.members > 0 {
                 lines.push(format!(
@@ -118,6 +129,18 @@ mod tests {
         };
         assert_eq!(config_of(scaled("min: 1, max: 4")), ["10.0.1.1", "10.0.1.2"]);
         assert_eq!(config_of(config("health_check: {}")), ["10.0.1.1"], "it is not scaled");
+    }
+
+    #[test]
+    fn members_are_targets_of_the_proxy_too() {
+        let text = "interfaces: [eth0]\ntarget_groups:\n  - { name: web, protocol: http, port: 80, \
+                    targets: [{ address: 10.0.1.1 }], scaling: { min: 1, max: 4, driver: { exec: { \
+                    program: /bin/true } } } }\n";
+        let (_, config, _) = lb_config::parse(text, "").unwrap();
+        let config = outline().with_members(config);
+        let targets: Vec<String> =
+            config.http_target_groups[0].targets.iter().map(ToString::to_string).collect();
+        assert_eq!(targets, ["10.0.1.1:80", "10.0.1.2:80"]);
     }
 
     #[test]

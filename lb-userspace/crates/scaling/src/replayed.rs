@@ -9,7 +9,7 @@ use lb_scale::{
 
 use crate::{
     loads::MinuteOfLoad,
-    samples::{BYTES, PACKETS},
+    samples::{BYTES, PACKETS, REQUESTS},
 };
 
 /// What a replay assumes.
@@ -59,6 +59,7 @@ pub fn compare(
         loads.iter().map(|load| recorded(load, first.minute, start)).collect();
     let known = |load: &&MinuteOfLoad| match metric {
         BYTES => load.bytes.is_some(),
+        REQUESTS => load.requests.is_some(),
         _ => load.packets.is_some(),
     };
     let minutes = loads.iter().filter(known).count();
@@ -94,7 +95,8 @@ fn measure(
         PolicyKind::Simple(simple) => Some(simple.metric.as_str()),
         PolicyKind::Schedule(_) => None,
     });
-    let metric = metrics.find_map(|name| [PACKETS, BYTES].into_iter().find(|known| *known == name));
+    let recorded = [PACKETS, BYTES, REQUESTS];
+    let metric = metrics.find_map(|name| recorded.into_iter().find(|known| *known == name));
     let metric = metric.ok_or("no policy has a metric that the load is recorded in")?;
     let value = own.policies.iter().find_map(|policy| match &policy.kind {
         PolicyKind::TargetTracking(tracking) if tracking.metric == metric => Some(tracking.value),
@@ -121,6 +123,7 @@ fn recorded(load: &MinuteOfLoad, first: i64, start: jiff::Timestamp) -> Recorded
     let samples = Samples::from([
         (PACKETS.to_owned(), reading(load.packets)),
         (BYTES.to_owned(), reading(load.bytes)),
+        (REQUESTS.to_owned(), reading(load.requests)),
     ]);
     Recorded { at: origin.after(Duration::from_secs(since.saturating_mul(60))), samples }
 }
@@ -146,6 +149,7 @@ mod tests {
             desired: 2,
             packets: Some(2000 + 100 * u64::from(minute)),
             bytes: None,
+            requests: None,
         };
         (0..60).map(of).collect()
     }

@@ -4,12 +4,18 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use lb_scale::{Moment, Reading, Sample, Samples};
 
-use crate::observed::{GroupSeen, TargetTraffic};
+use crate::{
+    observed::{GroupSeen, TargetTraffic},
+    requests::{RequestRates, per_second},
+};
 
 /// Work of a group in packets a second.
 pub(crate) const PACKETS: &str = "packets_per_target";
 /// Work of a group in bytes a second.
 pub(crate) const BYTES: &str = "bytes_per_target";
+
+/// Work of a group in requests a second.
+pub(crate) const REQUESTS: &str = "requests_per_target";
 
 /// What is remembered of the counters of a group.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +25,7 @@ pub(crate) struct Sampler {
     since: Option<Moment>,
     /// When each target got its last packet, as far as that was seen.
     last_packet: BTreeMap<SocketAddr, (u64, Moment)>,
+    requests: RequestRates,
 }
 
 impl Sampler {
@@ -29,6 +36,10 @@ impl Sampler {
 
     /// Notes counters.
     pub(crate) fn note(&mut self, seen: &GroupSeen, now: Moment) {
+        if let Some(requests) = &seen.requests {
+            self.requests.note(requests);
+            return;
+        }
         self.base.retain(|target, _| seen.targets.contains_key(target));
         self.last_packet.retain(|target, _| seen.targets.contains_key(target));
         for (target, one) in &seen.targets {
@@ -56,6 +67,9 @@ impl Sampler {
     pub(crate) fn sample(&mut self, seen: &GroupSeen, now: Moment) -> Samples {
         let since = self.since.replace(now);
         let elapsed = since.map(|since| now.since(&since)).filter(|elapsed| !elapsed.is_zero());
+        if let Some(requests) = &seen.requests {
+            return [(REQUESTS.to_owned(), self.requests.sample(requests, elapsed))].into();
+        }
         let reading = |sample| Reading::Total { sample, saturated: false };
         if let Some(error) = &seen.unread {
             // What was counted meanwhile is not known: the next sample begins anew.
@@ -81,12 +95,6 @@ impl Sampler {
             .map(|(name, count)| (name.to_owned(), reading(rate(count))))
             .into()
     }
-}
-
-fn per_second(count: u64, elapsed: Duration) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "a rate needs no more than 53 bits")]
-    let count = count as f64;
-    count / elapsed.as_secs_f64()
 }
 
 #[cfg(test)]

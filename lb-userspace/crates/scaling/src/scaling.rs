@@ -11,19 +11,21 @@ use std::{
     sync::Arc,
 };
 
-use lb_config::{Config, TargetGroup, TargetKey};
+use lb_config::{Config, TargetKey};
 use lb_members::{Event, Input};
-use lb_scale::Moment;
+use lb_scale::{Moment, Samples};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
 use crate::{
     calls::{Ended, Tasks},
     clock::{Clock, random},
+    declared::{Declared, scaled_groups},
     drivers::DriverContext,
     group::ScaledGroup,
     observed::GroupSeen,
     outline::{GroupOutline, Outline},
     problem::Problem,
+    sources::Sources,
     stored::Stored,
     view::MemberView,
 };
@@ -109,23 +111,24 @@ impl Scaling {
         let is_first = self.config.is_none();
         self.config = Some(config.clone());
         self.has_other_targets = true;
-        let mut wanted: BTreeSet<&str> = BTreeSet::new();
+        let mut wanted: BTreeSet<Arc<str>> = BTreeSet::new();
         let mut failure = None;
-        for declared in &config.target_groups {
-            let Some(scaling) = &declared.scaling else { continue };
-            wanted.insert(&declared.name);
-            if let Some(running) = self.groups.get_mut(&declared.name) {
+        for declared in scaled_groups(config) {
+            let Some(scaling) = declared.scaling() else { continue };
+            wanted.insert(Arc::clone(declared.name()));
+            if let Some(running) = self.groups.get_mut(declared.name()) {
                 if running.group.means.driver != scaling.driver {
                     running.driver = None;
                 }
-                running.group.configure(declared, scaling);
-                running.declared = Some(Arc::clone(declared));
+                running.group.configure(&declared, scaling);
+                running.declared = Some(declared);
+                running.follow_sources(self.clock);
                 continue;
             }
-            match load(store, &declared.name) {
+            match load(store, declared.name()) {
                 Ok(stored) => {
                     let epoch = u16::try_from(random() & 0xffff).unwrap_or_default();
-                    let group = ScaledGroup::open(declared, scaling, stored.clone(), epoch);
+                    let group = ScaledGroup::open(&declared, scaling, stored.clone(), epoch);
                     self.insert(group, Some(declared), stored);
                 }
                 Err(error) => failure = Some(error),
@@ -136,6 +139,7 @@ impl Scaling {
                 tracing::info!(group = &**name, "is not scaled any more; its members are ended");
                 running.group.retires = true;
                 running.declared = None;
+                running.follow_sources(self.clock);
             }
         }
         if is_first && let Err(error) = self.resume_retiring(&wanted, store) {
@@ -147,7 +151,7 @@ impl Scaling {
     /// Groups that had left the configuration before this agent, with members that are left.
     fn resume_retiring(
         &mut self,
-        wanted: &BTreeSet<&str>,
+        wanted: &BTreeSet<Arc<str>>,
         store: &mut dyn GroupStore,
     ) -> Result<(), String> {
         for name in store.names()? {
@@ -164,17 +168,14 @@ impl Scaling {
         Ok(())
     }
 
-    fn insert(
-        &mut self,
-        group: ScaledGroup,
-        declared: Option<&Arc<TargetGroup>>,
-        stored: Option<Stored>,
-    ) {
+    fn insert(&mut self, group: ScaledGroup, declared: Option<Declared>, stored: Option<Stored>) {
         let name = Arc::clone(&group.name);
         let tasks = Tasks::new(&name, self.sender.clone());
-        let declared = declared.cloned();
         let targets = group.targets().collect();
-        self.groups.insert(name, Running { group, declared, driver: None, tasks, stored, targets });
+        let (driver, sources) = (None, Sources::default());
+        let mut running = Running { group, declared, driver, tasks, stored, targets, sources };
+        running.follow_sources(self.clock);
+        self.groups.insert(name, running);
     }
 
     /// All groups at this moment.
@@ -239,7 +240,9 @@ impl Scaling {
         let now = self.clock.now();
         for name in self.names() {
             if let Some(running) = self.groups.get_mut(&name) {
-                running.group.tick(seen.get(&name), now);
+                let is_due = running.group.is_due(now);
+                let outside = if is_due { running.sources.samples(now) } else { Samples::new() };
+                running.group.tick(seen.get(&name), outside, now);
             }
             self.follow(&name, store, now);
         }

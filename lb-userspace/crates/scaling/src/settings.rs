@@ -1,20 +1,22 @@
 //! PURE: from a target group of the configuration to the settings of its members.
 
 use data_encoding::HEXLOWER;
-use lb_config::{Containers, Driver, Hook, Scaling, TargetGroup, Termination, Units};
+use lb_config::{Containers, Driver, Hook, Scaling, Termination, Units};
 use lb_members::{
     self as members, HookResult, MemberSettings, RefreshOptions, TerminationPolicy, WarmState,
 };
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
+use crate::declared::Declared;
+
 /// Hexadecimal digits of a template's digest.
 const DIGEST_DIGITS: usize = 12;
 
 /// How the members of a group come and go.
-pub(crate) fn member_settings(group: &TargetGroup, scaling: &Scaling) -> MemberSettings {
+pub(crate) fn member_settings(group: &Declared, scaling: &Scaling) -> MemberSettings {
     MemberSettings {
-        group: group.name.to_string(),
+        group: group.name().to_string(),
         template: template(&scaling.driver),
         launch_hook: scaling.launch_hook.as_ref().map(hook),
         terminate_hook: scaling.terminate_hook.as_ref().map(hook),
@@ -24,7 +26,7 @@ pub(crate) fn member_settings(group: &TargetGroup, scaling: &Scaling) -> MemberS
             size: pool.size,
             state: if pool.running { WarmState::Running } else { WarmState::Stopped },
         }),
-        drain_timeout: group.life.deregistration_delay,
+        drain_timeout: group.deregistration_delay(),
         ..MemberSettings::default()
     }
 }
@@ -103,7 +105,7 @@ const fn termination(policy: Termination) -> TerminationPolicy {
 mod tests {
     use super::*;
 
-    fn group(change: (&str, &str)) -> std::sync::Arc<TargetGroup> {
+    fn group(change: (&str, &str)) -> Declared {
         let text = "interfaces: [eth0]
 target_groups:
   - name: web
@@ -120,13 +122,13 @@ target_groups:
 "
         .replace(change.0, change.1);
         let (_, config, _) = lb_config::parse(&text, "").unwrap_or_else(|error| panic!("{error}"));
-        config.target_groups[0].clone()
+        Declared::Packets(config.target_groups[0].clone())
     }
 
     #[test]
     fn settings_of_members_follow_the_group() {
         let group = group(("", ""));
-        let scaling = group.scaling.as_ref().unwrap();
+        let scaling = group.scaling().unwrap();
         let settings = member_settings(&group, scaling);
         assert_eq!((settings.max_at_once_percent, settings.drain_timeout.as_secs()), (25, 20));
         let launch = settings.launch_hook.unwrap();
@@ -139,7 +141,7 @@ target_groups:
     fn only_parameters_change_the_template() {
         let of = |change| {
             let group = group(change);
-            member_settings(&group, group.scaling.as_ref().unwrap()).template
+            member_settings(&group, group.scaling().unwrap()).template
         };
         let before = of(("", ""));
         assert_eq!(before.len(), DIGEST_DIGITS);
@@ -154,7 +156,7 @@ target_groups:
         let exec = "exec: { program: /bin/driver, parameters: { size: small, count: 1 } }";
         let of = |driver: &str| {
             let group = group((exec, driver));
-            member_settings(&group, group.scaling.as_ref().unwrap()).template
+            member_settings(&group, group.scaling().unwrap()).template
         };
         let containers = of("docker: { image: web:1 }");
         for same in ["socket: /run/podman.sock", "stop_timeout: 1s", "port: 80"] {

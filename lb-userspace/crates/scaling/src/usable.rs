@@ -3,13 +3,39 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use ipnet::IpNet;
 use lb_common::Mode;
 use lb_config::{Config, TargetGroup};
 
+use crate::declared::Declared;
+
 /// Why an address cannot be a target of the group, for people.
-pub(crate) fn unusable(config: &Config, group: &TargetGroup, target: SocketAddr) -> Option<String> {
+pub(crate) fn unusable(config: &Config, group: &Declared, target: SocketAddr) -> Option<String> {
     let ip = target.ip();
-    let is_host = match ip {
+    let by_proxy = matches!(group, Declared::Requests(_));
+    // The proxy can reach servers of its own host.
+    if !(is_host(ip) || by_proxy && ip.is_loopback()) {
+        let sender = if by_proxy { "proxy can connect" } else { "data path can send packets" };
+        return Some(format!("{ip} is no address that the {sender} to"));
+    }
+    if target.port() == 0 {
+        return Some("port 0 is no port of a server".to_owned());
+    }
+    if group.has_target(target) {
+        return Some(format!("{target} is a declared target of the group already"));
+    }
+    if let Some((_, listener)) = vips(config).find(|(address, _)| address.contains(&ip)) {
+        return Some(format!("{ip} is the address of listener {listener}"));
+    }
+    match group {
+        Declared::Packets(group) => unforwardable(config, group, target),
+        Declared::Requests(_) => None,
+    }
+}
+
+/// Whether it may be the address of a host.
+fn is_host(ip: IpAddr) -> bool {
+    match ip {
         IpAddr::V4(v4) => {
             !(v4.is_loopback() || v4.is_unspecified() || v4.is_multicast() || v4.is_broadcast())
         }
@@ -20,23 +46,23 @@ pub(crate) fn unusable(config: &Config, group: &TargetGroup, target: SocketAddr)
                 || v6.is_unicast_link_local()
                 || v6.to_ipv4_mapped().is_some())
         }
-    };
-    if !is_host {
-        return Some(format!("{ip} is no address that the data path can send packets to"));
     }
-    if target.port() == 0 {
-        return Some("port 0 is no port of a server".to_owned());
-    }
-    let is_declared = |one: &lb_config::Target| SocketAddr::new(one.address, one.port) == target;
-    if group.targets.iter().any(is_declared) {
-        return Some(format!("{target} is a declared target of the group already"));
-    }
-    let mut listeners = config.listeners.iter();
-    if let Some(listener) = listeners.clone().find(|listener| listener.address.contains(&ip)) {
-        return Some(format!("{ip} is the address of listener {}", listener.name));
-    }
+}
+
+/// The addresses of all listeners, and their names.
+fn vips(config: &Config) -> impl Iterator<Item = (IpNet, &str)> {
+    let packets = config.listeners.iter().map(|one| (one.address, one.name.as_str()));
+    let http = config.http_listeners.iter().map(|one| (one.address, one.name.as_str()));
+    let tls = config.tls_listeners.iter().map(|one| (one.address, one.name.as_str()));
+    packets.chain(http).chain(tls)
+}
+
+/// Why packets of the group's listeners cannot be forwarded to a target.
+fn unforwardable(config: &Config, group: &TargetGroup, target: SocketAddr) -> Option<String> {
+    let ip = target.ip();
     let translates = matches!(group.forwarding, Mode::Nat | Mode::Fullnat);
     let same_family = translates || group.forwarding == Mode::L2dsr;
+    let mut listeners = config.listeners.iter();
     listeners.by_ref().filter(|listener| *listener.target_group == *group.name).find_map(
         |listener| {
             let mode = group.forwarding.name();
@@ -87,10 +113,34 @@ mod tests {
         ];
         for (mode, target, expected) in cases {
             let (_, config, _) = lb_config::parse(&text(mode), "").unwrap();
-            let found = unusable(&config, &config.target_groups[0], target.parse().unwrap());
+            let group = Declared::Packets(config.target_groups[0].clone());
+            let found = unusable(&config, &group, target.parse().unwrap());
             let found = found.unwrap_or_default();
             assert_eq!(found.is_empty(), expected.is_empty(), "{mode} {target}: {found}");
             assert!(found.contains(expected), "{mode} {target}: {found}");
+        }
+    }
+
+    #[test]
+    fn addresses_that_the_proxy_cannot_connect_to() {
+        let text = "interfaces: [eth0]\ntarget_groups:\n  - { name: web, protocol: http, port: 80, \
+                    targets: [{ address: 10.0.1.9 }], scaling: { min: 1, max: 2, driver: { static: { \
+                    targets: [{ address: 10.0.1.1 }] } } } }\nlisteners:\n  - { name: web, address: \
+                    203.0.113.1, port: 80, protocol: http, default_action: { forward: { \
+                    target_group: web } } }\n";
+        let (_, config, _) = lb_config::parse(text, "").unwrap();
+        let group = Declared::Requests(config.http_target_groups[0].clone());
+        for (target, expected) in [
+            ("10.0.1.1:81", ""),
+            ("[2001:db8::1]:81", ""),
+            ("127.0.0.1:81", ""),
+            ("10.0.1.9:80", "a declared target"),
+            ("0.0.0.0:80", "no address that the proxy can connect to"),
+            ("203.0.113.1:80", "the address of listener web"),
+        ] {
+            let found = unusable(&config, &group, target.parse().unwrap()).unwrap_or_default();
+            assert_eq!(found.is_empty(), expected.is_empty(), "{target}: {found}");
+            assert!(found.contains(expected), "{target}: {found}");
         }
     }
 }

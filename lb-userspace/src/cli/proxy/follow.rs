@@ -10,10 +10,10 @@ use lb_health::Programs;
 use lb_proxy_control::{ConfigId, Load, Served, Told};
 use tokio::{
     sync::watch,
-    time::{Instant, MissedTickBehavior, interval, sleep, sleep_until},
+    time::{Instant, sleep, sleep_until},
 };
 
-use super::kept::KeptFile;
+use super::{kept::KeptFile, observer::Observer};
 
 /// How long an agent may take before the file is used.
 const START_WAIT: Duration = Duration::from_secs(2);
@@ -22,6 +22,8 @@ const RETRY_MIN: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(5);
 /// How often a proxy reports although nothing has changed.
 const REPORT_INTERVAL: Duration = Duration::from_secs(5);
+/// The same while targets drain: they end when their last request has.
+const DRAINING_INTERVAL: Duration = Duration::from_secs(1);
 /// Shortest time between two writes of the file, and between two reports.
 const SETTLE: Duration = Duration::from_millis(200);
 /// How long the last report may take.
@@ -209,19 +211,24 @@ pub(super) async fn keep(
     }
 }
 
-/// Tells the agent what is served: at each change, and every few seconds.
-pub(super) async fn report(client: Client, me: ProxyReport, mut served: watch::Receiver<Served>) {
-    let mut interval = interval(REPORT_INTERVAL);
-    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+/// Tells the agent what is served, and which requests there are: at each change, and every few seconds.
+pub(super) async fn report(
+    client: Client,
+    me: ProxyReport,
+    mut served: watch::Receiver<Served>,
+    observer: Observer,
+) {
     loop {
-        let report = of(&me, &served.borrow_and_update());
+        let report = observer.add_to(of(&me, &served.borrow_and_update()));
+        let interval = if report.draining.is_empty() { REPORT_INTERVAL } else { DRAINING_INTERVAL };
         // An agent that is away is another task's concern; it learns this when it is back.
         let _unheard = client.proxy_report(&report).await;
-        sleep(SETTLE).await;
         tokio::select! {
-            _ = interval.tick() => {}
+            () = sleep(interval) => {}
             changed = served.changed() => if changed.is_err() { return },
         }
+        // Workers have taken it over by then: a target that drains gets nothing more.
+        sleep(SETTLE).await;
     }
 }
 

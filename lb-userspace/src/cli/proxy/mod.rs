@@ -2,6 +2,7 @@
 
 mod follow;
 mod kept;
+mod observer;
 
 use std::{
     fs,
@@ -27,6 +28,7 @@ use tokio::sync::watch;
 use self::{
     follow::{Follower, farewell, keep, report},
     kept::KeptFile,
+    observer::Observer,
 };
 use super::{Log, Socket};
 
@@ -128,7 +130,10 @@ impl Proxy {
 
     async fn serve(self) -> anyhow::Result<StopReport> {
         let mut supervisor = ServiceManager(Readiness::from_environment());
-        let monitor = self.metrics.map(monitor).transpose()?;
+        let monitor = Monitor::default();
+        if let Some(address) = self.metrics {
+            serve_metrics(address, monitor.clone())?;
+        }
         if let Some(path) = self.config.clone() {
             let source = Source::File { load: load(&path), path };
             return Ok(lb_proxy_control::run(self.options(source, monitor), &mut supervisor).await?);
@@ -153,7 +158,8 @@ impl Proxy {
         };
         tokio::spawn(follower.run());
         tokio::spawn(keep(file, last_receiver, served_receiver.clone()));
-        let reports = tokio::spawn(report(client.clone(), me.clone(), served_receiver));
+        let observer = Observer::new(monitor.clone());
+        let reports = tokio::spawn(report(client.clone(), me.clone(), served_receiver, observer));
         let source = Source::Agent { told: told_receiver, served };
         let outcome = lb_proxy_control::run(self.options(source, monitor), &mut supervisor).await;
         reports.abort();
@@ -161,7 +167,7 @@ impl Proxy {
         Ok(outcome?)
     }
 
-    fn options(self, source: Source, monitor: Option<Monitor>) -> ServiceOptions {
+    fn options(self, source: Source, monitor: Monitor) -> ServiceOptions {
         let format = match self.access_log_format {
             AccessLogFormat::Json => config::LogFormat::Json,
             AccessLogFormat::Alb => config::LogFormat::Alb,
@@ -177,18 +183,17 @@ impl Proxy {
             workers: self.workers.map_or_else(cpus, usize::from),
             access_log,
             drain_timeout: self.drain_timeout,
-            monitor,
+            monitor: Some(monitor),
         }
     }
 }
 
 /// Answers scrapes of Prometheus from now on.
-fn monitor(address: SocketAddr) -> anyhow::Result<Monitor> {
+fn serve_metrics(address: SocketAddr, monitor: Monitor) -> anyhow::Result<()> {
     let listener = lb_metrics::bind(address)?;
-    let monitor = Monitor::default();
-    tokio::spawn(lb_metrics::serve_proxy(listener, monitor.clone()));
+    tokio::spawn(lb_metrics::serve_proxy(listener, monitor));
     tracing::info!("metrics for Prometheus at http://{address}/metrics");
-    Ok(monitor)
+    Ok(())
 }
 
 /// Reads a configuration file.

@@ -101,19 +101,26 @@ fn settings(
     let whole = serde_json::to_value(document)?;
     let mut groups = whole["target_groups"].as_array().into_iter().flatten();
     let found = groups.find(|one| one["name"] == group);
-    let Some(mut scaling) = found.map(|group| group["scaling"].clone()).filter(Value::is_object)
-    else {
+    let scaling = found.and_then(|group| group.get("scaling")).filter(|one| one.is_object());
+    let (Some(mut scaling), Some(found)) = (scaling.cloned(), found) else {
         anyhow::bail!("target group {group} is not scaled any more");
     };
     change(&mut scaling);
     scaling["driver"] = json!({ "static": { "targets": [{ "address": "192.0.2.1", "port": 1 }] } });
     scaling["hooks"] = Value::Null;
-    let alone = json!({ "interfaces": ["eth0"], "target_groups": [{
-        "name": group, "protocol": "tcp", "port": 1, "forwarding": "ipip", "scaling": scaling,
-    }] });
+    // Metrics are those of its kind.
+    let by_proxy = ["http", "https", "grpc"].iter().any(|one| found["protocol"] == *one);
+    let mut alone = json!({ "name": group, "protocol": "http", "port": 1, "scaling": scaling });
+    if !by_proxy {
+        alone["protocol"] = json!("tcp");
+        alone["forwarding"] = json!("ipip");
+    }
+    let alone = json!({ "interfaces": ["eth0"], "target_groups": [alone] });
     let document: Document = serde_json::from_value(alone)?;
     let (config, _) = lb_config::validate(&document)?;
-    let scaling = config.target_groups.first().and_then(|group| group.scaling.as_ref());
+    let packets = config.target_groups.first().and_then(|group| group.scaling.as_ref());
+    let requests = config.http_target_groups.first().and_then(|group| group.scaling.as_ref());
+    let scaling = packets.or(requests);
     let settings = scaling.map(|scaling| std::sync::Arc::clone(&scaling.settings));
     settings.ok_or_else(|| anyhow::anyhow!("target group {group} is not scaled any more"))
 }

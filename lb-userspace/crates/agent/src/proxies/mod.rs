@@ -2,8 +2,9 @@
 
 mod feed;
 mod publish;
+mod requests;
 mod seen;
 
 pub use feed::{Feed, ProxyChange, ProxySnapshot, ProxyTarget};
 pub(super) use publish::Publisher;
-pub use seen::{Proxies, ProxyReport, ProxyView};
+pub use seen::{DrainingTarget, GroupRequests, Proxies, ProxyReport, ProxyView};

@@ -1,14 +1,18 @@
 //! What proxies are told, made from the agent's state when that has changed.
 
-use std::{fmt::Write as _, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, fmt::Write as _, net::SocketAddr, sync::Arc, time::Instant};
 
-use lb_config::Document;
+use lb_common::target::TargetState;
+use lb_config::{Document, TargetKey};
 use lb_plan::TargetReport;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 
 use super::{ProxySnapshot, ProxyTarget};
 use crate::state_name::state_name;
+
+/// The state of a target that drains.
+const DRAINING: &str = state_name(TargetState::Draining);
 
 /// Digits of a digest.
 const DIGITS: usize = 16;
@@ -23,7 +27,12 @@ pub(crate) struct Publisher {
     configuration: Configuration,
     /// When another configuration was published.
     since: Instant,
+    /// Targets that drain, and the version that said so first.
+    draining: BTreeMap<(String, SocketAddr), u64>,
 }
+
+/// Members that are targets, by group.
+type Members = BTreeMap<Arc<str>, Vec<SocketAddr>>;
 
 /// The configuration that is published.
 #[derive(Debug, Default)]
@@ -36,7 +45,14 @@ struct Configuration {
 impl Publisher {
     pub(crate) fn new(sender: watch::Sender<Option<Arc<ProxySnapshot>>>) -> Self {
         let configuration = Configuration::default();
-        Self { sender, seen: None, configuration, since: Instant::now() }
+        let draining = BTreeMap::new();
+        Self { sender, seen: None, configuration, since: Instant::now(), draining }
+    }
+
+    /// The version that said first that a target drains; `None` if it does not.
+    pub(crate) fn draining_since(&self, target: &TargetKey) -> Option<u64> {
+        let place = (target.group.to_string(), (target.address, target.port).into());
+        self.draining.get(&place).copied()
     }
 
     /// What proxies were told last.
@@ -54,17 +70,17 @@ impl Publisher {
         self.seen == Some(state)
     }
 
-    /// Publishes a state. `whole` gives the document and its revision, and is asked for another
-    /// configuration only.
+    /// Publishes a state. `whole` gives the document with its revision, and members of scaled groups by
+    /// group; it is asked for another configuration or other members only.
     pub(crate) fn publish(
         &mut self,
         state: (u64, u64),
-        whole: impl FnOnce() -> (Document, Option<u64>),
+        whole: impl FnOnce() -> (Document, Option<u64>, Members),
         reports: &[TargetReport],
     ) {
         if self.seen.is_none_or(|(applied, _)| applied != state.0) {
-            let (document, revision) = whole();
-            let document = document.for_proxy();
+            let (document, revision, members) = whole();
+            let document = document.for_proxy(&members);
             let digest = document.as_ref().map(digest_of).unwrap_or_default();
             if digest != self.configuration.digest {
                 self.since = Instant::now();
@@ -82,11 +98,19 @@ impl Publisher {
             port: report.key.port,
             state: state_name(report.state).to_owned(),
         });
+        let targets: Vec<ProxyTarget> = targets.collect();
+        let version = self.published().map_or(0, |last| last.version) + 1;
+        let drains = targets.iter().filter(|target| target.state == DRAINING);
+        let places = drains.map(|one| (one.group.clone(), (one.address, one.port).into()));
+        let before = &self.draining;
+        let since = places.map(|place| {
+            let since = before.get(&place).copied().unwrap_or(version);
+            (place, since)
+        });
+        self.draining = since.collect();
         let Configuration { digest, revision, document } = &self.configuration;
         self.sender.send_modify(|published| {
-            let version = published.as_ref().map_or(0, |last| last.version) + 1;
             let (digest, revision, document) = (digest.clone(), *revision, document.clone());
-            let targets = targets.collect();
             *published =
                 Some(Arc::new(ProxySnapshot { version, digest, revision, document, targets }));
         });

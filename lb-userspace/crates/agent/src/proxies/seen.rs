@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -49,6 +50,38 @@ pub struct ProxyReport {
     pub connections: u64,
     /// Whether it stops, and is not expected to come back.
     pub stopping: bool,
+    /// For how long it has run, in milliseconds.
+    #[serde(default)]
+    pub uptime_ms: u64,
+    /// The requests of each of its groups.
+    #[serde(default)]
+    pub groups: Vec<GroupRequests>,
+    /// Its targets that drain; at most 1000.
+    #[serde(default)]
+    pub draining: Vec<DrainingTarget>,
+}
+
+/// What a proxy counts of a group.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GroupRequests {
+    /// The group.
+    pub name: String,
+    /// Requests since the proxy started.
+    pub requests: u64,
+}
+
+/// A target that gets no more requests of a proxy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DrainingTarget {
+    /// Its group.
+    pub group: String,
+    /// Its address and port.
+    #[schema(value_type = String)]
+    pub target: SocketAddr,
+    /// Requests and tunnels that it still has.
+    pub requests: u64,
 }
 
 /// A proxy as people see it.
@@ -77,7 +110,7 @@ pub struct ProxyView {
 #[derive(Debug, Default)]
 pub struct Proxies(Mutex<BTreeMap<(String, u32), Seen>>);
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Seen {
     report: ProxyReport,
     at: Instant,
@@ -101,7 +134,7 @@ impl Proxies {
         self.report_at(report, Instant::now());
     }
 
-    fn report_at(&self, report: ProxyReport, at: Instant) {
+    pub(super) fn report_at(&self, report: ProxyReport, at: Instant) {
         let mut all = self.lock();
         let key = (report.name.clone(), report.pid);
         if report.stopping {
@@ -120,16 +153,15 @@ impl Proxies {
         let mut all = self.lock();
         all.retain(|_, seen| now.saturating_duration_since(seen.at) < SHOWN);
         let view = |seen: &Seen| {
-            let ProxyReport { name, pid, software, digest, revision, refused, connections, .. } =
-                seen.report.clone();
+            let ProxyReport { name, pid, software, digest, refused, .. } = &seen.report;
             ProxyView {
-                name,
-                pid,
-                software,
+                name: name.clone(),
+                pid: *pid,
+                software: software.clone(),
                 state: seen.state(published, now).to_owned(),
-                configuration: named(revision, &digest),
-                refused,
-                connections,
+                configuration: named(seen.report.revision, digest),
+                refused: refused.clone(),
+                connections: seen.report.connections,
                 seen_ago: now.saturating_duration_since(seen.at).as_secs(),
             }
         };
@@ -168,6 +200,18 @@ impl Proxies {
             warnings.push(Warning::new(WarningKind::ProxyOutdated, format!("{name}/{pid}"), text));
         }
         warnings
+    }
+
+    /// All that are known, and how long ago each one reported.
+    pub(crate) fn reports<T>(
+        &self,
+        now: Instant,
+        take: impl Fn(&ProxyReport, Duration) -> T,
+    ) -> Vec<T> {
+        let all = self.lock();
+        all.values()
+            .map(|seen| take(&seen.report, now.saturating_duration_since(seen.at)))
+            .collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<(String, u32), Seen>> {

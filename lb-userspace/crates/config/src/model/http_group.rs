@@ -5,6 +5,7 @@ use std::{fmt, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 use super::{
     health::{HealthCheck, Verify},
     life::MinimumHealthy,
+    scaling::Scaling,
 };
 
 /// A named set of targets that the proxy connects to.
@@ -42,6 +43,8 @@ pub struct HttpTargetGroup {
     pub max_connections: Option<u32>,
     /// The PROXY header before a connection.
     pub proxy_protocol: ProxyProtocol,
+    /// How the number of its targets follows the load; `None`: only declared targets.
+    pub scaling: Option<Box<Scaling>>,
 }
 
 /// What the targets of a group speak.

@@ -31,10 +31,39 @@ pub struct Scaling {
     pub termination: Vec<Termination>,
     /// Members that are kept ready.
     pub warm_pool: Option<WarmPool>,
+    /// Metrics from outside, which policies may name.
+    pub metrics: Vec<Metric>,
 }
 
 /// Numbers of checked settings are finite.
 impl Eq for Scaling {}
+
+/// A metric from outside: a number for the work of the whole group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metric {
+    /// Its name, unique in its group.
+    pub name: String,
+    /// Where it comes from.
+    pub source: MetricSource,
+    /// How old a value may be.
+    pub max_age: Duration,
+}
+
+/// Where a metric comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MetricSource {
+    /// A Prometheus server is asked.
+    Prometheus {
+        /// Its URL, without `/api/v1`.
+        url: String,
+        /// An expression with one value.
+        query: String,
+        /// The CA certificates to trust; those of the host if not set.
+        ca: Option<PathBuf>,
+    },
+    /// Somebody sends it to the API.
+    Post,
+}
 
 /// What starts and ends the members of a group. It is stored with them, so that they can be ended
 /// when it has left the configuration.

@@ -8,7 +8,7 @@ use super::{
     health_check::{Checked, health_check},
     http_group_attributes,
     life::life,
-    scaling::scaling,
+    scaling::{Reached, scaling},
     tags::tags,
     weight::{WEIGHT, Weighed, warn_of_mixed},
 };
@@ -69,7 +69,7 @@ pub(super) fn target_group(
     let health_check = health_check(&section, Checked::Packets { protocol, mode: forwarding });
     let attributes =
         section.section("attributes").map(|section| attributes(section, protocol, forwarding));
-    let scaling = scaling(&section, port);
+    let scaling = scaling(&section, port, Reached::ByPackets);
     section.finish();
     let Attributes { life, gue, tcp_mss } = attributes?;
     Some((

@@ -7,6 +7,7 @@ use super::{
     health_check::{Checked, health_check},
     http_group_attributes::{Attributes, attributes},
     probe::ProbeDefaults,
+    scaling::{Reached, scaling},
     tags::tags,
     weight::{WEIGHT, Weighed, warn_of_mixed},
 };
@@ -46,6 +47,10 @@ pub(super) fn http_target_group(
         check.http2 = true;
     }
     let attributes = section.section("attributes").map(|one| attributes(one, protocol, version));
+    let scaling = match protocol {
+        HttpGroupProtocol::Tcp => None,
+        _ => scaling(&section, port, Reached::ByRequests),
+    };
     section.finish();
     let Attributes {
         deregistration_delay,
@@ -75,6 +80,7 @@ pub(super) fn http_target_group(
         retries,
         max_connections,
         proxy_protocol,
+        scaling: scaling.map(Box::new),
     };
     Some((group, HttpGroupPositions { index, at, targets: places, tags: Arc::new(all_tags) }))
 }
@@ -128,11 +134,6 @@ fn refuse_keys_of_packets(section: &Section<'_>, protocol: HttpGroupProtocol) {
          the proxy; remove it"
     );
     section.refuse("forwarding", message);
-    let message = format!(
-        "belongs to groups of tcp, udp and quic in this version; this one is {protocol}: declare its \
-         targets"
-    );
-    section.refuse("scaling", message);
 }
 
 fn version(section: &Section<'_>, protocol: HttpGroupProtocol) -> HttpVersion {

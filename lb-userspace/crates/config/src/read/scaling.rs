@@ -3,6 +3,7 @@
 
 mod driver;
 mod host_driver;
+mod metrics;
 mod policies;
 
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
@@ -12,7 +13,7 @@ use lb_scale::{
     CAPACITY_MAX, CheckedSettings, Contradiction, DURATION_MAX, Rate, Replacement, Settings,
 };
 
-use self::{driver::driver, policies::policies};
+use self::{driver::driver, metrics::metrics, policies::policies};
 use crate::{
     model::{Hook, Scaling, Termination, WarmPool},
     named_file::NamedFile,
@@ -30,18 +31,40 @@ const CAPACITIES: RangeInclusive<u32> = 0..=CAPACITY_MAX;
 /// Longer samples would come too late for any load.
 const SAMPLE_INTERVAL_MAX: Duration = Duration::from_mins(15);
 
-/// Metrics of groups that the data path reaches. They are counted in a second and per target.
-const METRICS: [&str; 2] = ["packets_per_target", "bytes_per_target"];
-/// Metrics of groups that the proxy reaches.
-const METRICS_OF_REQUESTS: [&str; 3] =
-    ["requests_per_target", "in_flight_per_target", "latency_per_target"];
+/// By what the targets of a group are reached, and who counts its load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reached {
+    /// By packets of the data path.
+    ByPackets,
+    /// By requests of the proxy.
+    ByRequests,
+}
+
+impl Reached {
+    /// Metrics of such a group. They are counted in a second and per target.
+    const fn metrics(self) -> &'static [&'static str] {
+        match self {
+            Self::ByPackets => &["packets_per_target", "bytes_per_target"],
+            Self::ByRequests => &["requests_per_target"],
+        }
+    }
+}
+
+/// The metrics that policies of a group may name.
+struct Metrics<'a> {
+    reached: Reached,
+    /// From outside.
+    own: &'a [&'a str],
+}
 
 /// Reads `scaling`; `None` if the group does not have it, or after an error.
-pub(super) fn scaling(group: &Section<'_>, port: Option<u16>) -> Option<Scaling> {
+pub(super) fn scaling(group: &Section<'_>, port: Option<u16>, reached: Reached) -> Option<Scaling> {
     let entry = group.entry("scaling")?;
     let section = group.section("scaling")?;
     let errors = section.findings.count();
-    let settings = settings(&section);
+    let (metrics, names) = metrics(&section);
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let settings = settings(&section, &Metrics { reached, own: &names });
     let driver = driver(&section, port);
     let (launch_hook, terminate_hook) = hooks(&section);
     let (replacement, min_healthy_percent) = replacement(&section);
@@ -64,15 +87,16 @@ pub(super) fn scaling(group: &Section<'_>, port: Option<u16>) -> Option<Scaling>
         min_healthy_percent,
         termination,
         warm_pool,
+        metrics,
     })
 }
 
-fn settings(section: &Section<'_>) -> Option<Settings> {
+fn settings(section: &Section<'_>, metrics: &Metrics<'_>) -> Option<Settings> {
     let capacity = |node: &_| values::number(node, CAPACITIES);
     let min = section.require("min", "min: 2", capacity);
     let max = section.require("max", "max: 20", capacity);
     let initial = section.read("initial", capacity);
-    let policies = policies(section);
+    let policies = policies(section, metrics);
     let duration = |key, range| section.read(key, |node| values::seconds(node, range));
     let second = Duration::from_secs(1);
     let any = Duration::ZERO..=DURATION_MAX;

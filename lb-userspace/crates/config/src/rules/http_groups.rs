@@ -10,6 +10,10 @@ pub(super) fn check(config: &Config, places: &Positions, findings: &Findings) {
         doubles(keys.zip(group.targets.iter().zip(&place.targets)), |_, (target, at), _| {
             findings.error(at, format!("target {target} is in the group {name} twice"));
         });
+        if group.scaling.is_some() {
+            // Its members are not known here.
+            continue;
+        }
         let (least, has) = (group.minimum_healthy.count, group.targets.len());
         if least > 1 && usize::try_from(least).is_ok_and(|least| least > has) {
             let message = format!(

@@ -1,6 +1,6 @@
 //! Good listeners and target groups of HTTP, and what they mean.
 
-use std::{cell::RefCell, time::Duration};
+use std::{cell::RefCell, collections::BTreeMap, time::Duration};
 
 use lb_rules::{Action, Condition, Protocol};
 
@@ -153,7 +153,7 @@ fn the_proxy_gets_its_part_of_a_document() {
     );
     let (whole, config, _) = parse(&both, "x").unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(config.listeners.len(), 1);
-    let part = whole.for_proxy().unwrap();
+    let part = whole.for_proxy(&BTreeMap::new()).unwrap();
     let (proxied, _) = validate(&part).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(proxied.http_listeners, config.http_listeners);
     assert_eq!(proxied.tls_listeners, config.tls_listeners);
@@ -167,9 +167,9 @@ fn the_proxy_gets_its_part_of_a_document() {
     let key = "    attributes: { anomaly_mitigation: on";
     let other_check = both.replace(key, &format!("    health_check: {{ interval: 7s }}\n{key}"));
     assert_ne!(other_check, both);
-    let other = parse(&other_check, "x").unwrap().0.for_proxy().unwrap();
+    let other = parse(&other_check, "x").unwrap().0.for_proxy(&BTreeMap::new()).unwrap();
     assert_eq!(serde_json::to_string(&other).unwrap(), text, "checks are the agent's");
-    assert!(parse(EXAMPLE, "x").unwrap().0.for_proxy().is_none());
+    assert!(parse(EXAMPLE, "x").unwrap().0.for_proxy(&BTreeMap::new()).is_none());
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! Auto scaling of target groups: right and wrong texts, and edits of the limits.
 
+use std::{collections::BTreeMap, net::SocketAddr};
+
 use lb_scale::{Adjustment, Limits, PolicyKind, Settings};
 use serde_json::json;
 
 use super::{
-    super::{Driver, Edit, EditError, HIDDEN, Termination, validate},
+    super::{Document, Driver, Edit, EditError, HIDDEN, Termination, validate},
     SMALL, config, errors, parse, with,
 };
 
@@ -187,7 +189,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         "min: 2\n",
         "min: 2\n      processes: []\n",
-        "9:7: S.processes: unknown key; known are `min`, `max`, `initial`, `policies`, `warmup`, \
+        "9:7: S.processes: unknown key; known are `metrics`, `min`, `max`, `initial`, `policies`, `warmup`, \
          `scale_in_window`, `cooldown`, `health_grace`, `sample_interval`, `tolerance`, `scale_out_rate`, \
          `scale_in_rate`, `driver`, `hooks`, `replacement`, `termination`, `warm_pool`",
     ),
@@ -205,15 +207,131 @@ fn each_mistake_has_its_place() {
     }
 }
 
+fn of_requests(policy: &str) -> String {
+    format!(
+        "interfaces: [eth0]
+target_groups:
+  - name: web
+    protocol: http
+    port: 80
+    scaling:
+      min: 1
+      max: 20
+      driver: {{ exec: {{ program: /etc/xelb/checks/driver }} }}
+      policies: [{policy}]
+"
+    )
+}
+
 #[test]
-fn groups_of_the_proxy_are_not_scaled_yet() {
-    let text = "interfaces: [eth0]\ntarget_groups:\n  - name: web\n    protocol: http\n    port: 80\n    \
-                targets: [{ address: 10.0.1.1 }]\n    scaling: { min: 1, max: 2 }\n";
+fn groups_of_the_proxy_are_scaled_by_requests() {
+    let by = |metric: &str| {
+        of_requests(&format!(
+            "{{ name: load, target_tracking: {{ metric: {metric}, value: 50 }} }}"
+        ))
+    };
+    let (_, config, warnings) = parse(&by("requests_per_target"), "").unwrap();
+    let scaling = config.http_target_groups[0].scaling.as_ref().unwrap();
+    assert_eq!(scaling.settings.policies[0].kind.metric(), Some("requests_per_target"));
+    assert!(warnings.is_empty(), "members are not known here: {warnings:?}");
+    let used = crate::Limits::use_of(&config);
+    assert_eq!((used.targets, used.exec_checks), (20, true));
+    let at = "xelb.yaml:10:59: target_groups[0].scaling.policies[0].target_tracking.metric: ";
     assert_eq!(
-        errors(text),
-        "xelb.yaml:7:14: target_groups[0].scaling: belongs to groups of tcp, udp and quic in this \
-         version; this one is http: declare its targets"
+        errors(&by("packets_per_target")),
+        format!(
+            "{at}`packets_per_target` is counted by the data path, and this group is reached by the \
+             proxy; metrics of this group are `requests_per_target`"
+        )
     );
+    assert_eq!(
+        errors(&by("request_per_target")),
+        format!("{at}`request_per_target` is not a metric; did you mean `requests_per_target`?")
+    );
+}
+
+#[test]
+fn policies_follow_metrics_from_outside() {
+    let policy = "{ name: load, target_tracking: { metric: queue, value: 50 } }";
+    let metrics = "      metrics:
+        - { name: queue, prometheus: { url: \"https://p.example/x\", query: sum(q), max_age: 5m } }
+        - { name: jobs, post: {} }
+";
+    let text = of_requests(policy) + metrics;
+    let (_, config, _) = parse(&text, "").unwrap();
+    let scaling = config.http_target_groups[0].scaling.as_ref().unwrap();
+    let ages: Vec<_> =
+        scaling.metrics.iter().map(|one| (one.name.as_str(), one.max_age.as_secs())).collect();
+    assert_eq!(ages, [("queue", 300), ("jobs", 60)]);
+    let at = "target_groups[0].scaling";
+    for (old, new, expected) in [
+        (
+            "metric: queue",
+            "metric: quue",
+            format!(
+                "10:59: {at}.policies[0].target_tracking.metric: `quue` is not a metric; did you mean `queue`?"
+            ),
+        ),
+        (
+            "name: jobs",
+            "name: queue",
+            format!("13:11: {at}.metrics[1]: another metric is called queue, too"),
+        ),
+        (
+            "name: jobs",
+            "name: bytes_per_target",
+            format!(
+                "13:19: {at}.metrics[1].name: `bytes_per_target` is counted by xelb itself; choose another name"
+            ),
+        ),
+        (
+            "post: {}",
+            "post: {}, prometheus: {}",
+            format!(
+                "13:11: {at}.metrics[1]: comes from one place: write one of `prometheus`, `post`"
+            ),
+        ),
+        (
+            "https://p.example/x",
+            "https://p.example/?q",
+            format!(
+                "12:45: {at}.metrics[0].prometheus.url: `https://p.example/?q` is not the URL of a Prometheus server, such as http://127.0.0.1:9090"
+            ),
+        ),
+        (
+            "max_age: 5m",
+            "max_age: 1h",
+            format!(
+                "12:92: {at}.metrics[0].prometheus.max_age: `1h` is not a duration of whole seconds from 1s to 900s, such as `90s` or `2m`"
+            ),
+        ),
+    ] {
+        assert_eq!(errors(&with(&text, old, new)), format!("xelb.yaml:{expected}"), "{new}");
+    }
+}
+
+/// The proxy gets members as targets, and nothing of how they come and go.
+#[test]
+fn a_proxy_gets_members_as_targets() {
+    let text = of_requests("{ name: night, schedule: { cron: \"0 1 * * *\", desired: 1 } }")
+        + "listeners:\n  - { name: web, address: 203.0.113.1, port: 80, protocol: http, \
+           default_action: { forward: { target_group: web } } }\n";
+    let document = parse(&text, "").unwrap().0;
+    let of = |members: &[&str], document: &Document| {
+        let members: Vec<SocketAddr> = members.iter().map(|one| one.parse().unwrap()).collect();
+        let members = BTreeMap::from([("web".into(), members)]);
+        validate(&document.for_proxy(&members).unwrap()).unwrap().0.http_target_groups[0].clone()
+    };
+    let group = of(&["10.0.0.1:9000", "[2001:db8::1]:9001"], &document);
+    assert!(group.scaling.is_none());
+    let targets: Vec<_> = group.targets.iter().map(|one| format!("{one} {}", one.weight)).collect();
+    assert_eq!(targets, ["10.0.0.1:9000 100", "[2001:db8::1]:9001 100"]);
+    assert!(of(&[], &document).targets.is_empty());
+    let declared =
+        with(&text, "    scaling:\n", "    targets: [{ address: 10.0.0.1 }]\n    scaling:\n");
+    let declared = parse(&declared, "").unwrap().0;
+    let both = of(&["10.0.0.1:80", "10.0.0.2:80"], &declared);
+    assert_eq!(both.targets.len(), 2, "one is declared, too: {:?}", both.targets);
 }
 
 #[test]

@@ -203,6 +203,9 @@ fn reader_refuses(part: &Part, document: &Value) -> bool {
             "is no time zone",
             "a cron expression has",
             "is no minute",
+            // The metrics of a group are those of its kind, and its own.
+            "is not a metric",
+            "` is counted by the ",
         ];
         here && !elsewhere.iter().any(|part| error.message().contains(part))
             || error.message().starts_with(&missing)
@@ -255,7 +258,7 @@ protocol tls verify ca certificate key retries certificates rules name transform
      host_rewrite headers request response set add remove path method header query source_ip \
      host_regex path_regex header_regex target_group stickiness redirect fixed_response forward \
      content_type access_log connection_log scaling initial target_tracking step simple schedule lower upper \
-     cooldown desired min max static systemd docker network revision exec webhook ca policies scale_out_rate scale_in_rate percent tags \
+     metrics prometheus post cooldown desired min max static systemd docker network revision exec webhook ca policies scale_out_rate scale_in_rate percent tags \
      crl on replacement hooks launch terminate warm_pool sorry_target_group";
 
 #[test]

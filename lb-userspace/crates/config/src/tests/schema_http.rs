@@ -3,6 +3,8 @@
 
 use serde_json::{Value, json};
 
+use super::schema_scaling;
+
 /// A valid document of HTTPS in which the key of a path may be.
 pub(super) fn https_document(path: &str) -> Value {
     let key = path.rsplit('.').next().unwrap_or_default();
@@ -45,6 +47,7 @@ pub(super) fn https_document(path: &str) -> Value {
             "name": "web", "protocol": "https", "port": 80,
             "targets": [{ "address": "10.0.1.11" }],
             "tls": tls, "health_check": check(path), "attributes": attributes,
+            "scaling": schema_scaling::scaling_of_requests(path),
         }],
         "listeners": [{
             "name": "web", "address": "203.0.113.10", "port": 443, "protocol": "https",
@@ -186,7 +189,10 @@ pub(super) const TOO_STRICT: &str = r#"
     target_groups[0].protocol "http"
     target_groups[0].protocol "https"
     target_groups[0].protocol "quic"
+    target_groups[0].protocol "tcp"
     target_groups[0].protocol "udp"
+    target_groups[0].scaling.metrics[0].post null
+    target_groups[0].scaling.metrics[0].prometheus null
 "#;
 
 /// What the reader refuses and the schema does not see: a path and a value a line.

@@ -10,6 +10,7 @@ pub(super) fn scaling(path: &str) -> Value {
     let mut scaling = json!({
         "min": 0, "max": 1000, "driver": driver(path),
         "policies": [policy(path)],
+        "metrics": [metric(path)],
         "replacement": {},
         "hooks": {},
         "warm_pool": { "size": 1 },
@@ -39,6 +40,12 @@ pub(super) fn scaling(path: &str) -> Value {
     scaling
 }
 
+/// The same for a group of the proxy.
+pub(super) fn scaling_of_requests(path: &str) -> Value {
+    let text = scaling(path).to_string().replace("bytes_per_target", "requests_per_target");
+    serde_json::from_str(&text).unwrap()
+}
+
 fn driver(path: &str) -> Value {
     if path.contains("static") {
         json!({ "static": { "targets": [{ "address": "10.0.1.12" }] } })
@@ -56,6 +63,15 @@ fn driver(path: &str) -> Value {
         json!({ "webhook": { "url": "https://a.example/", "secret_file": "/secret" } })
     } else {
         json!({ "exec": { "program": "/bin/true" } })
+    }
+}
+
+fn metric(path: &str) -> Value {
+    if path.contains("metrics[0].post") {
+        json!({ "name": "queue", "post": {} })
+    } else {
+        let prometheus = json!({ "url": "http://a.example", "query": "up" });
+        json!({ "name": "queue", "prometheus": prometheus })
     }
 }
 

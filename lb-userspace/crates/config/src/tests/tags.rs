@@ -72,7 +72,7 @@ fn a_proxy_sees_no_tags() {
     let text = text.replace("    protocol: http\n", "    protocol: http\n    tags: { a: b }\n");
     let text = text.replace("    protocol: https\n", "    protocol: https\n    tags: { a: b }\n");
     assert!(text.matches("tags:").count() >= 4, "{text}");
-    let part = |text: &str| parse(text, "x").unwrap().0.for_proxy().unwrap();
+    let part = |text: &str| parse(text, "x").unwrap().0.for_proxy(&BTreeMap::default()).unwrap();
     assert!(part(&text).is_same_as(&part(HTTP)));
 }
 

@@ -1,4 +1,4 @@
-//! URLs of webhooks.
+//! URLs of webhooks, and of servers of metrics.
 
 use super::text;
 use crate::{error::brief, tree::Node};
@@ -20,6 +20,20 @@ pub(crate) fn webhook_url(node: &Node, example: &str) -> Result<String, String> 
         Some(rest) if is_plain && !rest.is_empty() && !rest.starts_with('/') => Ok(text),
         _ => Err(format!(
             "`{}` is not a URL of a webhook: https, or http with a loopback address, such as {example}",
+            brief(&text)
+        )),
+    }
+}
+
+/// The URL of a Prometheus server, to which the path of its API is added.
+pub(crate) fn prometheus_url(node: &Node) -> Result<String, String> {
+    let text = text(node)?;
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"#?".contains(&byte));
+    match rest {
+        Some(rest) if is_plain && !rest.is_empty() && !rest.starts_with('/') => Ok(text),
+        _ => Err(format!(
+            "`{}` is not the URL of a Prometheus server, such as http://127.0.0.1:9090",
             brief(&text)
         )),
     }

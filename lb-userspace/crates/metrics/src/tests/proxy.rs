@@ -23,7 +23,8 @@ fn observed() -> Observed {
         address: "203.0.113.10:443".parse().unwrap(),
         protocol: "https",
     }];
-    let groups = vec![GroupState { name: "web".to_owned(), targets: 3, healthy: 1 }];
+    let groups =
+        vec![GroupState { name: "web".to_owned(), targets: 3, healthy: 1, draining: Vec::new() }];
     let state = ProxyState { refused: true, lines_not_written: 2, listeners, groups };
     Observed { metrics, state }
 }

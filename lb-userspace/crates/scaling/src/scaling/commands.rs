@@ -1,6 +1,6 @@
 //! What people ask of a scaled group.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use lb_members::{Command, Input, Phase};
 use lb_scale::{Activity, Moment, Outcome};
@@ -33,10 +33,10 @@ impl Scaling {
 
     /// The group with a name, which is scaled.
     fn running(&mut self, name: &Arc<str>) -> Result<&mut Running, CommandError> {
-        let is_configured = self
-            .config
-            .as_ref()
-            .is_some_and(|config| config.target_groups.iter().any(|group| group.name == *name));
+        let is_configured = self.config.as_ref().is_some_and(|config| {
+            config.target_groups.iter().any(|group| group.name == *name)
+                || config.http_target_groups.iter().any(|group| group.name == *name)
+        });
         let known: Vec<&str> = self.groups.keys().map(|name| &**name).collect();
         let known = if known.is_empty() { "none is".to_owned() } else { known.join(", ") };
         let missing = if is_configured {
@@ -104,6 +104,13 @@ impl Running {
             }
             ScaleCommand::CancelRefresh => self.refreshing(Command::CancelRefresh, "stopped", now),
             ScaleCommand::RollBackRefresh => self.refreshing(Command::RollBack, "rolled back", now),
+            ScaleCommand::PostMetric { metric, value, ttl_seconds } => {
+                let ttl = ttl_seconds.map(|seconds| Duration::from_secs(seconds.into()));
+                let number = value.as_f64().unwrap_or(f64::NAN);
+                let posted = self.sources.post(metric, number, ttl, now);
+                posted.map_err(|why| CommandError::NotNow(format!("group {name} {why}")))?;
+                Ok(format!("group {name}: {metric} is {value}"))
+            }
             ScaleCommand::RetryLaunches => {
                 self.group.state.memory.launch_succeeded();
                 self.tell(Command::ResetBreaker, now);

@@ -1,9 +1,9 @@
 //! One group and what is under way for it: it is stored, its actions are carried out, and results of
 //! its driver are looked at.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use lb_config::{Config, TargetGroup};
+use lb_config::Config;
 use lb_drivers::Driver;
 use lb_members::{Action, Answer, CallError, CallResult, ErrorClass, HookKind, Reported};
 use lb_scale::Moment;
@@ -11,10 +11,12 @@ use lb_scale::Moment;
 use super::GroupStore;
 use crate::{
     calls::{HookCall, Tasks},
-    clock::random,
+    clock::{Clock, random},
+    declared::Declared,
     drivers::DriverContext,
     group::ScaledGroup,
     settings::parameters,
+    sources::Sources,
     stored::Stored,
     usable::unusable,
 };
@@ -24,7 +26,7 @@ use crate::{
 pub(super) struct Running {
     pub(super) group: ScaledGroup,
     /// `None` once it has left the configuration.
-    pub(super) declared: Option<Arc<TargetGroup>>,
+    pub(super) declared: Option<Declared>,
     /// The driver, once it was made.
     pub(super) driver: Option<Arc<dyn Driver>>,
     pub(super) tasks: Tasks,
@@ -32,9 +34,19 @@ pub(super) struct Running {
     pub(super) stored: Option<Stored>,
     /// Its members that are targets, and whether each one drains, when that was looked at last.
     pub(super) targets: Vec<(SocketAddr, bool)>,
+    /// Its metrics from outside.
+    pub(super) sources: Sources,
 }
 
 impl Running {
+    /// Follows the metrics from outside that the configuration has.
+    pub(super) fn follow_sources(&mut self, clock: Clock) {
+        let scaling = self.declared.as_ref().and_then(Declared::scaling);
+        let metrics = scaling.map_or(&[][..], |scaling| &scaling.metrics);
+        let interval = scaling.map_or(Duration::ZERO, |one| one.settings.sample_interval);
+        self.sources.configure(metrics, interval, clock);
+    }
+
     /// Looks at the targets again. Whether they have changed.
     pub(super) fn note_targets(&mut self) -> bool {
         if self.group.targets().eq(self.targets.iter().copied()) {
@@ -57,8 +69,7 @@ impl Running {
     /// have done.
     pub(super) fn go_back(&mut self, error: String) {
         self.tasks.stop();
-        let scaling =
-            self.declared.as_ref().and_then(|group| Some((group, group.scaling.as_ref()?)));
+        let scaling = self.declared.as_ref().and_then(|group| Some((group, group.scaling()?)));
         let group = match (scaling, self.stored.clone()) {
             (Some((declared, scaling)), stored) => {
                 let epoch = u16::try_from(random() & 0xffff).unwrap_or_default();
@@ -111,7 +122,7 @@ impl Running {
 }
 
 /// A result in which no member has an address that its group cannot have.
-pub(super) fn checked(result: CallResult, config: &Config, group: &TargetGroup) -> CallResult {
+pub(super) fn checked(result: CallResult, config: &Config, group: &Declared) -> CallResult {
     let wrong = |member: &Reported| {
         let address = member.address.zip(member.port).map(SocketAddr::from)?;
         unusable(config, group, address)

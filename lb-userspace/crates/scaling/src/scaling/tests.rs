@@ -218,3 +218,37 @@ async fn standby_takes_a_member_out_and_another_comes() {
     scaling.command("web", &standby(false), &mut store).unwrap();
     assert!(scaling.drained().len() <= 1);
 }
+
+/// A value from outside moves the capacity, and what was not sent holds it.
+#[tokio::test]
+async fn capacity_follows_a_metric_that_is_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Memory::default();
+    let mut scaling = Scaling::new(context(folder.path()));
+    let policy = "{ name: load, target_tracking: { metric: jobs, value: 10 } }";
+    let text = format!(
+        "    scaling: {{ min: 1, max: 3, sample_interval: 1s, scale_in_window: 1s, DRIVER, policies: \
+         [{policy}], metrics: [{{ name: jobs, post: {{}} }}] }}"
+    );
+    scaling.configure(&config(&text), &mut store).unwrap();
+    settle(&mut scaling, &mut store).await;
+    let explained = scaling.describe("web").unwrap().explanation;
+    assert!(explained.contains("no value was sent since the agent started"), "{explained}");
+    let problems: Vec<ProblemKind> = scaling.problems().map(|(_, problem)| problem.kind).collect();
+    assert!(problems.contains(&ProblemKind::InputFails), "{problems:?}");
+    let post = |value: f64| ScaleCommand::PostMetric {
+        metric: "jobs".to_owned(),
+        value: serde_json::Number::from_f64(value).unwrap(),
+        ttl_seconds: None,
+    };
+    scaling.command("web", &post(25.0), &mut store).unwrap();
+    for _ in 0..40 {
+        settle(&mut scaling, &mut store).await;
+        if targets(&scaling).len() == 3 {
+            break;
+        }
+    }
+    assert_eq!(targets(&scaling).len(), 3);
+    let refused = scaling.command("web", &post(-1.0), &mut store);
+    assert!(matches!(refused, Err(crate::CommandError::NotNow(_))), "{refused:?}");
+}

@@ -7,7 +7,7 @@ use lb_scale::{
     TargetTracking,
 };
 
-use super::{CAPACITIES, METRICS, METRICS_OF_REQUESTS, sections};
+use super::{CAPACITIES, Metrics, Reached, sections};
 use crate::{
     section::{Section, list_of, nearest},
     tree::Node,
@@ -15,18 +15,17 @@ use crate::{
 };
 
 const KINDS: [&str; 4] = ["target_tracking", "step", "simple", "schedule"];
-const METRIC: &str = "metric: packets_per_target";
 
-pub(super) fn policies(section: &Section<'_>) -> Vec<Policy> {
-    sections(section, "policies").filter_map(policy).collect()
+pub(super) fn policies(section: &Section<'_>, metrics: &Metrics<'_>) -> Vec<Policy> {
+    sections(section, "policies").filter_map(|section| policy(section, metrics)).collect()
 }
 
-fn policy(section: Section<'_>) -> Option<Policy> {
+fn policy(section: Section<'_>, metrics: &Metrics<'_>) -> Option<Policy> {
     let errors = section.findings.count();
     let name = section.require("name", "name: load", values::name);
     let given: Vec<&str> = KINDS.into_iter().filter(|key| section.entry(key).is_some()).collect();
     let kind = match given.as_slice() {
-        [key] => kind(&section, key),
+        [key] => kind(&section, key, metrics),
         [] => {
             let message = format!("has no kind: write one of {}", list_of(&KINDS));
             section.findings.error(&section.at, message);
@@ -42,47 +41,63 @@ fn policy(section: Section<'_>) -> Option<Policy> {
     Some(Policy { name: name?, kind: kind? })
 }
 
-fn kind(section: &Section<'_>, key: &str) -> Option<PolicyKind> {
+fn kind(section: &Section<'_>, key: &str, metrics: &Metrics<'_>) -> Option<PolicyKind> {
     Some(match key {
         "target_tracking" => {
-            PolicyKind::TargetTracking(tracking(section.section("target_tracking")?)?)
+            PolicyKind::TargetTracking(tracking(section.section("target_tracking")?, metrics)?)
         }
-        "step" => PolicyKind::Step(step(section.section("step")?)?),
-        "simple" => PolicyKind::Simple(simple(section.section("simple")?)?),
+        "step" => PolicyKind::Step(step(section.section("step")?, metrics)?),
+        "simple" => PolicyKind::Simple(simple(section.section("simple")?, metrics)?),
         _ => PolicyKind::Schedule(schedule(section.section("schedule")?)?),
     })
 }
 
-/// A metric that the group has.
-fn metric(node: &Node) -> Result<String, String> {
-    let name = values::text(node)?;
-    if METRICS.contains(&name.as_str()) {
+/// The metric of a policy, which the group must have.
+fn metric(section: &Section<'_>, metrics: &Metrics<'_>) -> Option<String> {
+    let example = match metrics.reached {
+        Reached::ByPackets => "metric: packets_per_target",
+        Reached::ByRequests => "metric: requests_per_target",
+    };
+    section.require("metric", example, |node| metric_of(node, metrics))
+}
+
+fn metric_of(node: &Node, metrics: &Metrics<'_>) -> Result<String, String> {
+    let name = values::name(node)?;
+    let Metrics { reached, own } = metrics;
+    let all = [reached.metrics(), own].concat();
+    if all.contains(&name.as_str()) {
         return Ok(name);
     }
-    let known = list_of(&METRICS);
-    if METRICS_OF_REQUESTS.contains(&name.as_str()) {
-        return Err(format!(
-            "`{name}` is counted by the proxy, and this group is reached without it; metrics of \
-             this group are {known}"
-        ));
+    let known = list_of(&all);
+    let (other, reason) = match reached {
+        Reached::ByPackets => {
+            (Reached::ByRequests, "is counted by the proxy, and this group is reached without it")
+        }
+        Reached::ByRequests => (
+            Reached::ByPackets,
+            "is counted by the data path, and this group is reached by the proxy",
+        ),
+    };
+    if other.metrics().contains(&name.as_str()) {
+        return Err(format!("`{name}` {reason}; metrics of this group are {known}"));
     }
     let wrong = values::wrong(node, "a metric");
-    Err(match nearest(&name, &METRICS) {
+    Err(match nearest(&name, &all) {
         Some(meant) => format!("{wrong}; did you mean `{meant}`?"),
         None => format!("{wrong}; known are {known}"),
     })
 }
 
-fn tracking(section: Section<'_>) -> Option<TargetTracking> {
-    let metric = section.require("metric", METRIC, metric);
+fn tracking(section: Section<'_>, metrics: &Metrics<'_>) -> Option<TargetTracking> {
+    let metric = metric(&section, metrics);
     let value = section.require("value", "value: 1000", values::decimal);
     let disable_scale_in = section.read("disable_scale_in", values::truth).unwrap_or(false);
     section.finish();
     Some(TargetTracking { metric: metric?, value: value?, disable_scale_in })
 }
 
-fn step(section: Section<'_>) -> Option<StepScaling> {
-    let metric = section.require("metric", METRIC, metric);
+fn step(section: Section<'_>, metrics: &Metrics<'_>) -> Option<StepScaling> {
+    let metric = metric(&section, metrics);
     let threshold = section.require("threshold", "threshold: 1000", values::decimal);
     section.required("steps", "steps: [{ lower: 0, adjust: +10% }]");
     let steps: Option<Vec<Step>> = sections(&section, "steps").map(one_step).collect();
@@ -105,8 +120,8 @@ fn one_step(section: Section<'_>) -> Option<Step> {
     Some(Step { lower, upper, adjust: adjust? })
 }
 
-fn simple(section: Section<'_>) -> Option<SimpleScaling> {
-    let metric = section.require("metric", METRIC, metric);
+fn simple(section: Section<'_>, metrics: &Metrics<'_>) -> Option<SimpleScaling> {
+    let metric = metric(&section, metrics);
     let threshold = section.require("threshold", "threshold: 1000", values::decimal);
     let words = [("above", Breach::Above), ("below", Breach::Below)];
     let breach = section.require("breach", "breach: above", |node| {

@@ -29,6 +29,7 @@ mod reboot;
 mod reload;
 mod restored;
 mod scaling_life;
+mod scaling_requests;
 mod scene;
 mod sends;
 mod traces;

@@ -65,15 +65,12 @@ pub(crate) fn run_arguments(workspace: &Workspace, arguments: &Arguments) -> Res
     } else {
         arguments.targets.iter().map(String::as_str).collect()
     };
-    let folder = build(workspace, run)?;
+    let folder = build(workspace)?;
     look(workspace, &folder, &chosen, arguments.seconds, &mut std::io::stdout())
 }
 
-/// Builds all targets, with a command that `run` runs; gives the folder where they are.
-pub(crate) fn build(
-    workspace: &Workspace,
-    run: impl FnOnce(&mut Command) -> Result<()>,
-) -> Result<PathBuf> {
+/// Builds all targets; gives the folder where they are.
+pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
     let host = host(workspace)?;
     let target_dir = workspace.target_dir.join("fuzz");
     let mut cargo = workspace.cargo(["build", "--release", "--target", &host]);

@@ -8,6 +8,5 @@ mod generator_frames;
 mod iperf;
 mod leftovers;
 mod scaling;
-mod scaling_requests;
 pub(crate) mod upgrade;
 mod vrrp;

@@ -11,7 +11,7 @@ use super::{dependencies, kernels, package};
 use crate::bench::guard::{self, Speed};
 use crate::setup::{self, Need};
 use crate::tidy;
-use crate::workspace::{Workspace, output, run};
+use crate::workspace::{Workspace, run};
 use crate::{build_ebpf, fuzz};
 
 /// One stage.
@@ -131,13 +131,13 @@ fn simulation(on: &Environment<'_>) -> Result<Work> {
     Ok(Box::new(move |out, timed| programs::run(&programs, &[Pass::default()], out, timed)))
 }
 
-/// Also the build needs nothing but the processor: it has a target directory of its own.
-fn fuzz(on: &Environment<'_>) -> Work {
+/// Builds what libFuzzer drives.
+fn fuzz(on: &Environment<'_>) -> Result<Work> {
     let workspace = on.workspace.clone();
-    Box::new(move |mut out, _timed| {
-        let programs = fuzz::build(&workspace, |cargo| output(cargo).map(drop))?;
+    let programs = fuzz::build(&workspace)?;
+    Ok(Box::new(move |mut out, _timed| {
         fuzz::look(&workspace, &programs, fuzz::TARGETS, FUZZ_SECONDS, &mut out)
-    })
+    }))
 }
 
 /// Tests that wait side by side, then those that need the machine one by one.
@@ -234,7 +234,7 @@ pub(super) const STAGES: &[Stage] = &[
         quick: false,
         needs: fuzz::NEEDS,
         waits: false,
-        action: Action::Beside(|on| Ok(fuzz(on))),
+        action: Action::Beside(fuzz),
     },
     Stage {
         name: "kernels",

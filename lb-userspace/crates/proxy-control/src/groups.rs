@@ -32,6 +32,14 @@ pub(crate) fn prepare(group: &HttpTargetGroup) -> Result<PreparedGroup, Vec<Unse
     let protocol = protocol(group);
     let tls = group.tls.as_ref().map(|tls| certificates::of_targets(tls, &hosts, protocol));
     let tls = tls.transpose().map_err(|reason| reasons.push(reason));
+    // The document of an agent has its members as targets, and no `scaling`.
+    if group.scaling.is_some() {
+        reasons.push(
+            "a group that scales needs an agent, which starts its members: give `--socket` or \
+             `--server` instead of a file, or remove `scaling`"
+                .to_owned(),
+        );
+    }
     let (Ok(tls), []) = (tls, reasons.as_slice()) else {
         let name = group.name.to_string();
         let named = |reason| Unservable::Group { name: name.clone(), reason };

@@ -17,7 +17,7 @@ use lb_tests::{
 };
 use nix::sys::signal::Signal;
 
-use crate::scene::{NOTICE_LIMIT, expect_no_failure, in_lab_alone};
+use crate::scene::{NOTICE_LIMIT, expect_no_failure, in_lab};
 
 /// The longest that the group may take to follow its load. Drains must end by proof within it.
 const FOLLOW_LIMIT: Duration = Duration::from_secs(90);
@@ -43,7 +43,7 @@ fn explained(lab: &Lab, xelb: &Xelb, expected: &str) -> Result<()> {
 
 #[test]
 fn members_follow_requests_of_the_proxy_and_no_request_fails() -> Result<()> {
-    in_lab_alone(1, |lab| {
+    in_lab(1, |lab| {
         let mut group = ScaledGroup::prepare(lab)?;
         group.by_requests = true;
         // Longer than the test: a drain ends when the proxy says that no request is left.

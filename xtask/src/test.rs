@@ -1,10 +1,9 @@
 //! `cargo xtask test`: every check and test of the project, as stages in order.
 //!
-//! After a failed stage, the others still run, unless an option says otherwise. Stages that only compute go on
-//! beside those that mostly wait. It ends with the slowest tests, a table of stages and one closing line. What a stage does is a row of
+//! After a failed stage, the others still run, unless an option says otherwise. It ends with the
+//! slowest tests, a table of stages and one closing line. What a stage does is a row of
 //! [`stage::STAGES`].
 
-mod beside;
 mod dependencies;
 mod kernels;
 mod package;
@@ -13,13 +12,11 @@ mod stage;
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
-use std::{fs, io};
 
 use anyhow::{Result, bail};
 use clap::Args;
 
-use self::beside::{Beside, Done};
-use self::stage::{Action, Environment, Stage};
+use self::stage::{Environment, Stage};
 use crate::setup;
 use crate::workspace::{Workspace, human, is_root};
 
@@ -51,8 +48,6 @@ enum Outcome {
     Passed,
     Failed,
     NotRun,
-    /// It goes on beside others.
-    Running,
 }
 
 /// A line of the closing table.
@@ -76,17 +71,12 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
             privileged.join(", ")
         );
     }
-    let mut environment = Environment::new(workspace, arguments.threads);
-    let mut beside = Beside::new(workspace);
+    let environment = Environment::new(workspace, arguments.threads);
     let mut rows: Vec<Row> = Vec::new();
     let count = stages.len();
-    for (number, stage) in stages.iter().enumerate() {
-        let waits_behind = stages.iter().skip(number).any(|later| later.waits);
-        // What only computes is over before anything is measured.
-        for done in beside.collect(!waits_behind)? {
-            collected(done, &mut rows, &mut environment);
-        }
-        if arguments.fail_fast && rows.iter().any(|row| row.outcome == Outcome::Failed) {
+    for (number, stage) in stages.into_iter().enumerate() {
+        let skip = arguments.fail_fast && rows.iter().any(|row| row.outcome == Outcome::Failed);
+        if skip {
             rows.push(not_run(stage));
             continue;
         }
@@ -97,11 +87,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
             number + 1,
             stage.purpose
         );
-        let place = waits_behind.then_some((&mut beside, number));
-        rows.push(run_stage(stage, &environment, place));
-    }
-    for done in beside.collect(true)? {
-        collected(done, &mut rows, &mut environment);
+        rows.push(run_stage(stage, &environment));
     }
     let timed = environment.timed.borrow();
     if !timed.is_empty() {
@@ -116,70 +102,22 @@ fn not_run(stage: &Stage) -> Row {
     Row { stage: stage.name, outcome, duration, error: String::new() }
 }
 
-/// Runs it here, or, with a `place` in the table and when that is its kind, leaves its work to go on beside others.
-fn run_stage(
-    stage: &Stage,
-    environment: &Environment<'_>,
-    place: Option<(&mut Beside, usize)>,
-) -> Row {
+fn run_stage(stage: &Stage, environment: &Environment<'_>) -> Row {
     let start = Instant::now();
-    let result = setup::ensure(environment.workspace, stage.needs).and_then(|()| {
-        match (&stage.action, place) {
-            (Action::Here(action), _) => action(environment).map(|()| None),
-            (Action::Beside(prepare), None) => {
-                prepare(environment)?(&mut io::stdout(), &mut environment.timed.borrow_mut())
-                    .map(|()| None)
-            }
-            (Action::Beside(prepare), Some((beside, row))) => {
-                beside.start(row, stage.name, prepare(environment)?).map(Some)
-            }
-        }
-    });
-    let result = match result {
-        Ok(Some(log)) => {
-            println!(
-                "==== {}: goes on beside the next stages; it writes to {}",
-                stage.name,
-                log.display()
-            );
-            let outcome = Outcome::Running;
-            return Row {
-                stage: stage.name,
-                outcome,
-                duration: Duration::ZERO,
-                error: String::new(),
-            };
-        }
-        Ok(None) => Ok(()),
-        Err(error) => Err(error),
-    };
-    finished(stage.name, result, start.elapsed())
-}
-
-/// Shows what work beside others has printed, and completes its row.
-fn collected(done: Done, rows: &mut [Row], environment: &mut Environment<'_>) {
-    let Done { row, outcome, timed, duration, log } = done;
-    let name = rows[row].stage;
-    println!("\n==== {name}, which went on beside others:");
-    let printed = fs::read_to_string(&log);
-    print!("{}", printed.unwrap_or_else(|error| format!("{}: {error}\n", log.display())));
-    environment.timed.get_mut().extend(timed);
-    rows[row] = finished(name, outcome, duration);
-}
-
-/// Says how a stage ended.
-fn finished(stage: &'static str, result: Result<()>, duration: Duration) -> Row {
+    let result = setup::ensure(environment.workspace, stage.needs)
+        .and_then(|()| (stage.action)(environment));
+    let duration = start.elapsed();
     let (outcome, error) = match result {
         Ok(()) => {
-            println!("==== {stage}: passed ({})", human(duration));
+            println!("==== {}: passed ({})", stage.name, human(duration));
             (Outcome::Passed, String::new())
         }
         Err(error) => {
-            println!("==== {stage}: FAILED ({}): {error:#}", human(duration));
+            println!("==== {}: FAILED ({}): {error:#}", stage.name, human(duration));
             (Outcome::Failed, format!("{error:#}"))
         }
     };
-    Row { stage, outcome, duration, error }
+    Row { stage: stage.name, outcome, duration, error }
 }
 
 /// Why stages failed, once more at the end: a reader of the last lines needs no more.
@@ -199,7 +137,6 @@ fn table(rows: &[Row]) -> String {
             Outcome::Passed => ("passed", human(*duration)),
             Outcome::Failed => ("FAILED", human(*duration)),
             Outcome::NotRun => ("not run", String::new()),
-            Outcome::Running => ("running", String::new()),
         };
         let line = format!("{stage:<12} {word:<8} {duration:>12}");
         table.push_str(line.trim_end());

@@ -9,14 +9,12 @@ mod machine;
 mod report;
 
 use std::fs;
-use std::io::Write;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 
 use self::debian::Kernel;
 use self::report::Report;
-use super::beside::Work;
 use super::stage::Environment;
 use crate::workspace::human;
 
@@ -51,8 +49,7 @@ const FORWARDED: &str = "--skip agreement:: --skip nat_rate:: --skip the_egress_
 const LOADING: Duration = Duration::from_mins(15);
 const FORWARDING: Duration = Duration::from_hours(1);
 
-/// Builds and fetches what is needed; what is left is to boot each machine.
-pub(super) fn prepare(on: &Environment<'_>) -> Result<Work> {
+pub(super) fn run(on: &Environment<'_>) -> Result<()> {
     on.workspace.build_for_tests()?;
     let folder = on.workspace.target_dir.join("kernels");
     fs::create_dir_all(&folder)?;
@@ -64,43 +61,33 @@ pub(super) fn prepare(on: &Environment<'_>) -> Result<Work> {
         .iter()
         .map(|row| Ok((row, debian::kernel(on.workspace, &folder, row.name, row.suite)?)))
         .collect::<Result<_>>()?;
-    let patience = if forward { FORWARDING } else { LOADING };
-    let workspace = on.workspace.clone();
-    Ok(Box::new(move |out, _timed| {
-        writeln!(
-            out,
-            "kernels: {:<26} {:<16} {:>10} {:>8}",
-            "Linux", "program", "walked", "bytes"
-        )?;
-        let mut failed = Vec::new();
-        for (row, kernel) in kernels {
-            let start = Instant::now();
-            let console = folder.join(row.name).join("console.log");
-            machine::boot(&workspace, &system, &kernel, &image, &console, patience)?;
-            let report = Report::read(&fs::read_to_string(&console)?).with_context(|| {
-                format!("Linux {}; all of it is in {}", kernel.release, console.display())
-            });
-            match report.and_then(|report| show(row, &kernel, &report, out)) {
-                Ok(()) => {
-                    let duration = human(start.elapsed());
-                    writeln!(out, "kernels: {:<26} {duration}", kernel.release)?;
-                }
-                Err(error) => {
-                    writeln!(out, "kernels: {:<26} FAILED: {error:#}", kernel.release)?;
-                    failed.push(kernel.release);
-                }
+    println!("kernels: {:<26} {:<16} {:>10} {:>8}", "Linux", "program", "walked", "bytes");
+    let mut failed = Vec::new();
+    for (row, kernel) in kernels {
+        let start = Instant::now();
+        let console = folder.join(row.name).join("console.log");
+        let patience = if forward { FORWARDING } else { LOADING };
+        machine::boot(on.workspace, &system, &kernel, &image, &console, patience)?;
+        let report = Report::read(&fs::read_to_string(&console)?).with_context(|| {
+            format!("Linux {}; all of it is in {}", kernel.release, console.display())
+        });
+        match report.and_then(|report| show(row, &kernel, &report)) {
+            Ok(()) => println!("kernels: {:<26} {}", kernel.release, human(start.elapsed())),
+            Err(error) => {
+                println!("kernels: {:<26} FAILED: {error:#}", kernel.release);
+                failed.push(kernel.release);
             }
         }
-        ensure!(failed.is_empty(), "Linux {}", failed.join(", "));
-        Ok(())
-    }))
+    }
+    ensure!(failed.is_empty(), "Linux {}", failed.join(", "));
+    Ok(())
 }
 
 /// Prints what the verifier has walked; an error when that is too much.
-fn show(row: &Row, kernel: &Kernel, report: &Report, out: &mut dyn Write) -> Result<()> {
+fn show(row: &Row, kernel: &Kernel, report: &Report) -> Result<()> {
     for program in &report.programs {
         let report::Program { name, walked, bytes } = program;
-        writeln!(out, "kernels: {:<26} {name:<16} {walked:>10} {bytes:>8}", kernel.release)?;
+        println!("kernels: {:<26} {name:<16} {walked:>10} {bytes:>8}", kernel.release);
     }
     let over = report.programs.iter().filter(|program| program.walked > row.walked_max);
     let over: Vec<&str> = over.map(|program| program.name.as_str()).collect();

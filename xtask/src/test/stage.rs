@@ -5,7 +5,6 @@ use std::{env, io};
 
 use anyhow::{Result, anyhow};
 
-use super::beside::Work;
 use super::programs::{self, Pass, TimedTest};
 use super::{dependencies, kernels, package};
 use crate::bench::guard::{self, Speed};
@@ -27,19 +26,8 @@ pub(crate) struct Stage {
     quick: bool,
     /// What must be installed for it.
     pub(super) needs: &'static [Need],
-    /// Whether it mostly waits, and therefore lends the processor to stages that need nothing else.
-    pub(super) waits: bool,
     /// What it does.
-    pub(super) action: Action,
-}
-
-/// How a stage does its work.
-#[derive(Debug)]
-pub(super) enum Action {
-    /// At its place.
-    Here(fn(&Environment<'_>) -> Result<()>),
-    /// It builds and fetches what it needs at its place. The rest can go on beside stages behind it.
-    Beside(fn(&Environment<'_>) -> Result<Work>),
+    pub(super) action: fn(&Environment<'_>) -> Result<()>,
 }
 
 /// What stages are run with.
@@ -64,7 +52,7 @@ const ALONE: &str = "alone::";
 const COMPUTING_TESTS: usize = 2;
 
 /// How long each target is fuzzed.
-const FUZZ_SECONDS: u32 = 60;
+const FUZZ_SECONDS: u32 = 10;
 
 /// Test programs of the command line: they run `xelb` without privileges, or parts of it without a kernel.
 const CLI_TESTS: &[&str] = &[
@@ -125,21 +113,6 @@ impl<'a> Environment<'a> {
     }
 }
 
-/// Builds test programs that only compute.
-fn simulation(on: &Environment<'_>) -> Result<Work> {
-    let programs = programs::build(on.workspace, &selection(SIMULATION_TESTS))?;
-    Ok(Box::new(move |out, timed| programs::run(&programs, &[Pass::default()], out, timed)))
-}
-
-/// Builds what libFuzzer drives.
-fn fuzz(on: &Environment<'_>) -> Result<Work> {
-    let workspace = on.workspace.clone();
-    let programs = fuzz::build(&workspace)?;
-    Ok(Box::new(move |mut out, _timed| {
-        fuzz::look(&workspace, &programs, fuzz::TARGETS, FUZZ_SECONDS, &mut out)
-    }))
-}
-
 /// Tests that wait side by side, then those that need the machine one by one.
 fn network(on: &Environment<'_>) -> Result<()> {
     let threads = Some(on.threads.unwrap_or(NETWORK_WAITING_TESTS));
@@ -155,8 +128,7 @@ pub(super) const STAGES: &[Stage] = &[
         privileged: false,
         quick: true,
         needs: &[Need::Rustfmt],
-        waits: false,
-        action: Action::Here(|on| run(&mut on.workspace.cargo(["fmt", "--all", "--check"]))),
+        action: |on| run(&mut on.workspace.cargo(["fmt", "--all", "--check"])),
     },
     Stage {
         name: "tidy",
@@ -164,8 +136,7 @@ pub(super) const STAGES: &[Stage] = &[
         privileged: false,
         quick: true,
         needs: &[],
-        waits: false,
-        action: Action::Here(|on| tidy::run(on.workspace)),
+        action: |on| tidy::run(on.workspace),
     },
     Stage {
         name: "dependencies",
@@ -173,8 +144,7 @@ pub(super) const STAGES: &[Stage] = &[
         privileged: false,
         quick: false,
         needs: &[Need::CargoDeny],
-        waits: false,
-        action: Action::Here(dependencies::check),
+        action: dependencies::check,
     },
     Stage {
         name: "clippy",
@@ -182,11 +152,10 @@ pub(super) const STAGES: &[Stage] = &[
         privileged: false,
         quick: true,
         needs: &[Need::Clippy, Need::RustSource, Need::BpfLinker],
-        waits: false,
-        action: Action::Here(|on| {
+        action: |on| {
             let arguments = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
             run(&mut on.workspace.cargo(arguments))
-        }),
+        },
     },
     Stage {
         name: "clippy-bpf",
@@ -194,8 +163,7 @@ pub(super) const STAGES: &[Stage] = &[
         privileged: false,
         quick: false,
         needs: &[Need::Clippy, Need::RustSource],
-        waits: false,
-        action: Action::Here(clippy_bpf),
+        action: clippy_bpf,
     },
     Stage {
         name: "unit",
@@ -203,11 +171,10 @@ pub(super) const STAGES: &[Stage] = &[
         privileged: false,
         quick: true,
         needs: setup::BPF_NEEDS,
-        waits: false,
-        action: Action::Here(|on| {
+        action: |on| {
             on.tests(&["--lib", "--bins"])?;
             run(&mut on.workspace.cargo(["test", "--workspace", "--doc"]))
-        }),
+        },
     },
     Stage {
         name: "cli",
@@ -215,8 +182,7 @@ pub(super) const STAGES: &[Stage] = &[
         privileged: false,
         quick: false,
         needs: setup::CLI_NEEDS,
-        waits: false,
-        action: Action::Here(|on| on.tests(&selection(CLI_TESTS))),
+        action: |on| on.tests(&selection(CLI_TESTS)),
     },
     Stage {
         name: "simulation",
@@ -224,8 +190,15 @@ pub(super) const STAGES: &[Stage] = &[
         privileged: false,
         quick: false,
         needs: setup::BPF_NEEDS,
-        waits: false,
-        action: Action::Beside(simulation),
+        action: |on| {
+            let programs = programs::build(on.workspace, &selection(SIMULATION_TESTS))?;
+            programs::run(
+                &programs,
+                &[Pass::default()],
+                &mut io::stdout(),
+                &mut on.timed.borrow_mut(),
+            )
+        },
     },
     Stage {
         name: "fuzz",
@@ -233,8 +206,10 @@ pub(super) const STAGES: &[Stage] = &[
         privileged: false,
         quick: false,
         needs: fuzz::NEEDS,
-        waits: false,
-        action: Action::Beside(fuzz),
+        action: |on| {
+            let programs = fuzz::build(on.workspace)?;
+            fuzz::look(on.workspace, &programs, fuzz::TARGETS, FUZZ_SECONDS, &mut io::stdout())
+        },
     },
     Stage {
         name: "kernels",
@@ -242,11 +217,10 @@ pub(super) const STAGES: &[Stage] = &[
         privileged: true,
         quick: false,
         needs: setup::BPF_NEEDS,
-        waits: false,
-        action: Action::Beside(|on| {
+        action: |on| {
             build_ebpf::run(on.workspace)?;
-            kernels::prepare(on)
-        }),
+            kernels::run(on)
+        },
     },
     Stage {
         name: "package",
@@ -254,8 +228,7 @@ pub(super) const STAGES: &[Stage] = &[
         privileged: true,
         quick: false,
         needs: setup::LAB_NEEDS,
-        waits: true,
-        action: Action::Here(package::run),
+        action: package::run,
     },
     Stage {
         name: "datapath",
@@ -263,8 +236,7 @@ pub(super) const STAGES: &[Stage] = &[
         privileged: true,
         quick: false,
         needs: setup::LAB_NEEDS,
-        waits: false,
-        action: Action::Here(|on| on.lab(&["datapath"], COMPUTING_TESTS)),
+        action: |on| on.lab(&["datapath"], COMPUTING_TESTS),
     },
     Stage {
         name: "network",
@@ -272,8 +244,7 @@ pub(super) const STAGES: &[Stage] = &[
         privileged: true,
         quick: false,
         needs: setup::LAB_NEEDS,
-        waits: true,
-        action: Action::Here(network),
+        action: network,
     },
     Stage {
         name: "agent",
@@ -281,8 +252,7 @@ pub(super) const STAGES: &[Stage] = &[
         privileged: true,
         quick: false,
         needs: setup::AGENT_NEEDS,
-        waits: true,
-        action: Action::Here(|on| on.lab(AGENT_TESTS, WAITING_TESTS)),
+        action: |on| on.lab(AGENT_TESTS, WAITING_TESTS),
     },
     Stage {
         name: "abi",
@@ -290,8 +260,7 @@ pub(super) const STAGES: &[Stage] = &[
         privileged: true,
         quick: false,
         needs: setup::LAB_NEEDS,
-        waits: false,
-        action: Action::Here(|on| on.lab(&["abi"], 1)),
+        action: |on| on.lab(&["abi"], 1),
     },
     Stage {
         name: "bench",
@@ -299,8 +268,7 @@ pub(super) const STAGES: &[Stage] = &[
         privileged: true,
         quick: false,
         needs: setup::BPF_NEEDS,
-        waits: false,
-        action: Action::Here(|on| guard::check(on.workspace, Speed::Quick)),
+        action: |on| guard::check(on.workspace, Speed::Quick),
     },
 ];
 

@@ -6,6 +6,7 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -23,6 +24,9 @@ use crate::{
     topology::{VIP_V4, target_v4},
     wait,
 };
+
+/// The number of the next group of this process.
+static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// The port that clients ask.
 pub const PORT: u16 = 8080;
@@ -56,6 +60,8 @@ Server((sys.argv[1], int(sys.argv[2])), Handler).serve_forever()
 #[derive(Debug)]
 pub struct ScaledGroup {
     directory: &'static Path,
+    /// Tells it from others of this process.
+    number: u32,
     /// The longest that members drain.
     pub deregistration_delay: &'static str,
     /// Whether members get requests of a proxy; else they get packets.
@@ -78,8 +84,12 @@ impl ScaledGroup {
     pub fn prepare(lab: &Lab) -> Result<Self> {
         lab.target(1).ip("address flush dev lo scope global")?;
         lab.lb().ip(&format!("address add {LOCAL}/32 dev eth0"))?;
-        let group =
-            Self { directory: lab.directory(), deregistration_delay: "60s", by_requests: false };
+        let group = Self {
+            directory: lab.directory(),
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            deregistration_delay: "60s",
+            by_requests: false,
+        };
         let example =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/drivers/local-processes");
         let driver =
@@ -113,9 +123,9 @@ impl ScaledGroup {
     }
 
     /// Where the driver keeps ports. Every lab has the same paths, and all see the processes of the
-    /// others: the number of this one tells them apart.
+    /// others: the process and the number of this one tell them apart.
     fn ports(&self) -> PathBuf {
-        self.directory.join(format!("members-{}", std::process::id()))
+        self.directory.join(format!("members-{}-{}", std::process::id(), self.number))
     }
 
     /// Writes the configuration: `scaling` has the keys besides `driver`, one a line, and servers put

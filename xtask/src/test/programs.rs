@@ -4,7 +4,7 @@
 //! It knows libtest's lines, and nothing of what is tested.
 
 use std::env;
-use std::io::{BufRead as _, BufReader, Write};
+use std::io::{self, BufRead as _, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
@@ -56,11 +56,10 @@ pub(super) struct Pass<'a> {
 
 /// Runs test programs in each pass. All are run, also after a failure.
 ///
-/// What they say goes to `out`, and each test is added to `timed`. An error names the tests that failed.
+/// What they say is shown, and each test is added to `timed`. An error names the tests that failed.
 pub(super) fn run(
     programs: &[Program],
     passes: &[Pass<'_>],
-    out: &mut dyn Write,
     timed: &mut Vec<TimedTest>,
 ) -> Result<()> {
     let mut failures = Vec::new();
@@ -68,14 +67,8 @@ pub(super) fn run(
     for (number, (pass, program)) in
         passes.iter().flat_map(|pass| programs.iter().map(move |one| (pass, one))).enumerate()
     {
-        run_named(
-            program,
-            *pass,
-            &format!("{} of {count}", number + 1),
-            out,
-            timed,
-            &mut failures,
-        )?;
+        let place = format!("{} of {count}", number + 1);
+        run_named(program, *pass, &place, &mut io::stdout(), timed, &mut failures)?;
     }
     closing(&failures)
 }
@@ -318,7 +311,7 @@ mod tests {
                 match run_program(
                     &program,
                     Pass { threads: Some(1), filters: &[] },
-                    &mut std::io::sink(),
+                    &mut io::sink(),
                     &mut timed,
                     &mut failures,
                 ) {

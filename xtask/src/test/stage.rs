@@ -108,8 +108,13 @@ impl<'a> Environment<'a> {
 
     fn passes(&self, tests: &[&str], passes: &[Pass<'_>]) -> Result<()> {
         self.workspace.build_for_tests()?;
+        self.one_by_one(tests, passes)
+    }
+
+    /// Builds test programs and runs one after the other: what they say is shown at once.
+    fn one_by_one(&self, tests: &[&str], passes: &[Pass<'_>]) -> Result<()> {
         let programs = programs::build(self.workspace, &selection(tests))?;
-        programs::run(&programs, passes, &mut io::stdout(), &mut self.timed.borrow_mut())
+        programs::run(&programs, passes, &mut self.timed.borrow_mut())
     }
 }
 
@@ -190,15 +195,7 @@ pub(super) const STAGES: &[Stage] = &[
         privileged: false,
         quick: false,
         needs: setup::BPF_NEEDS,
-        action: |on| {
-            let programs = programs::build(on.workspace, &selection(SIMULATION_TESTS))?;
-            programs::run(
-                &programs,
-                &[Pass::default()],
-                &mut io::stdout(),
-                &mut on.timed.borrow_mut(),
-            )
-        },
+        action: |on| on.one_by_one(SIMULATION_TESTS, &[Pass::default()]),
     },
     Stage {
         name: "fuzz",

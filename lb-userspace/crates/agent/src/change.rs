@@ -32,11 +32,10 @@ impl Agent {
         let actor = Actor { who: request.who.clone(), message: request.message.clone() };
         self.actor = Some(actor);
         // Values of metrics come again and again, and change no state.
-        let command = |action: &Action| match action {
-            Action::Scale { command, .. } => matches!(command, ScaleCommand::PostMetric { .. }),
-            _ => false,
-        };
-        let is_logged = !command(&request.action);
+        let is_logged = !matches!(
+            &request.action,
+            Action::Scale { command: ScaleCommand::PostMetric { .. }, .. }
+        );
         let outcome = self.carry_out(request);
         if let (Some(Actor { who, message }), Ok(done)) = (self.actor.take(), &outcome)
             && is_logged

@@ -173,4 +173,25 @@ mod tests {
             assert_eq!(healthy_min(minimum, targets), expected, "{minimum:?} of {targets}");
         }
     }
+
+    /// A file alone has nobody who starts members; an agent's document has no `scaling`.
+    #[test]
+    fn a_group_that_scales_is_refused() {
+        let text = |scaling: &str| {
+            format!(
+                "interfaces: [eth0]\ntarget_groups: [{{ name: web, protocol: http, port: 80, \
+                 targets: [{{ address: 10.0.1.1 }}]{scaling} }}]\n"
+            )
+        };
+        let prepared = |text: &str| {
+            let (_, config, _) = lb_config::parse(text, "x.yaml").unwrap();
+            prepare(&config.http_target_groups[0])
+        };
+        assert!(prepared(&text("")).is_ok());
+        let scaling = ", scaling: { min: 1, max: 2, driver: { static: { targets: [{ address: \
+                       10.0.1.2 }, { address: 10.0.1.3 }] } } }";
+        let reasons = prepared(&text(scaling)).unwrap_err();
+        let shown: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+        assert!(shown[0].contains("a group that scales needs an agent"), "{shown:?}");
+    }
 }

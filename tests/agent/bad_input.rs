@@ -196,7 +196,15 @@ fn a_broken_reload_keeps_the_old_configuration() -> Result<()> {
         wait_json(lab, xelb, "status", |status| {
             status["last_error"].as_str().unwrap_or_default().contains("already has an XDP")
         })?;
-        ensure!(!lab.lb().has_xdp("third")?, "half of a refused configuration was applied");
+        // The agent may be about to try the file once more, which holds the interface for a moment.
+        lb_tests::wait::until(
+            "no half of a refused configuration is applied",
+            LIMIT,
+            || match lab.lb().has_xdp("third") {
+                Ok(false) => Ok(()),
+                other => Err(format!("{other:?}")),
+            },
+        )?;
         other.stop(LIMIT)?;
         write(lab, &WEB.replace("10.0.0.12 }", "10.0.0.12, weight: 3 }"))?;
         let status = wait_json(lab, xelb, "status", |status| status["last_error"] == "")?;

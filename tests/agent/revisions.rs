@@ -1,7 +1,7 @@
 //! The history of an agent without a configuration file: previews, rollbacks, two writers, and what
 //! survives SIGKILL and a reboot.
 
-use std::{net::TcpListener, thread};
+use std::{net::TcpListener, sync::mpsc, thread};
 
 use anyhow::{Context as _, Result, ensure};
 use lb_tests::{Lab, Process, Xelb, agent::configuration_path};
@@ -260,6 +260,7 @@ fn acknowledged_changes_survive_sigkill() -> Result<()> {
         for round in 0..12_u64 {
             let kill = thread::scope(|scope| -> Result<u64> {
                 let lab: &Lab = lab;
+                let (says_first, first) = mpsc::channel();
                 let writer = scope.spawn(move || {
                     let mut last = 0;
                     for weight in 1..400 {
@@ -270,10 +271,13 @@ fn acknowledged_changes_survive_sigkill() -> Result<()> {
                         let number = said.strip_prefix("revision ").unwrap_or_default();
                         let number = number.split(':').next().unwrap_or_default();
                         last = number.parse().unwrap_or(last);
+                        says_first.send(()).ok();
                     }
                     last
                 });
-                thread::sleep(std::time::Duration::from_millis(40 + 13 * round));
+                // In each round something is acknowledged, however busy the machine is.
+                first.recv_timeout(LIMIT).context("no change was acknowledged")?;
+                thread::sleep(std::time::Duration::from_millis(13 * round));
                 agent.signal(Signal::SIGKILL)?;
                 agent.wait(LIMIT)?;
                 writer.join().map_err(|_| anyhow::anyhow!("the writer panicked"))

@@ -53,12 +53,12 @@ pub(crate) const MODES: [Mode; 5] = [
 static MACHINE: RwLock<()> = RwLock::new(());
 
 /// The machine for a test that others do not disturb. A test that failed does not keep it.
-fn shared_machine() -> RwLockReadGuard<'static, ()> {
+pub(crate) fn shared_machine() -> RwLockReadGuard<'static, ()> {
     MACHINE.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The machine for a test that measures times or rates, or looks at what the whole machine holds. Such tests are
-/// in `alone`, so that they do not keep others waiting.
+/// The machine for a test that measures times or rates. Such tests are in `alone`, so that they do not keep others
+/// waiting.
 pub(crate) fn machine_alone() -> RwLockWriteGuard<'static, ()> {
     let test = std::thread::current().name().unwrap_or_default().to_owned();
     assert!(test == "main" || test.starts_with("alone::"), "{test} is not in the module `alone`");

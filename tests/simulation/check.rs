@@ -51,11 +51,18 @@ impl Watched {
         tuples: impl Iterator<Item = &'tuples Tuple>,
     ) -> Result<BTreeSet<usize>, String> {
         let host = group.agent.host.borrow();
-        let present: BTreeMap<usize, Slot> =
-            tuples.filter_map(|tuple| host.slot_of(tuple)).collect();
+        // By index. Many tuples share a slot, and this runs in every second of a sequence.
+        let mut present: Vec<Option<Slot>> = Vec::new();
+        for (index, slot) in tuples.filter_map(|tuple| host.slot_of(tuple)) {
+            if index >= present.len() {
+                present.resize(index + 1, None);
+            }
+            present[index] = Some(slot);
+        }
         let mut over = BTreeSet::new();
-        for (index, slot) in &present {
-            let known = self.since.get(index).filter(|(known, _)| known.is_armed()).copied();
+        for (index, slot) in present.iter().enumerate() {
+            let Some(slot) = slot else { continue };
+            let known = self.since.get(&index).filter(|(known, _)| known.is_armed()).copied();
             let age = known.map_or(0, |(_, since)| host.now - since);
             match known {
                 Some((known, _)) if known == *slot => {
@@ -66,13 +73,13 @@ impl Watched {
                     continue;
                 }
                 Some(_) if age >= ARMED_LIMIT => {
-                    over.insert(*index);
+                    over.insert(index);
                 }
                 _ => {}
             }
-            self.since.insert(*index, (*slot, host.now));
+            self.since.insert(index, (*slot, host.now));
         }
-        self.since.retain(|index, _| present.contains_key(index));
+        self.since.retain(|index, _| present.get(*index).is_some_and(Option::is_some));
         Ok(over)
     }
 }

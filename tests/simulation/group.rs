@@ -136,9 +136,8 @@ impl Group {
             consistency::is_idle(agent.seen(*index), now, IDLE)
                 || ages.is_over(*index, *slot, now, limit)
         };
-        let idle_slots: Vec<u32> =
-            armed(&agent.tables).filter(idle).map(|(index, _)| index).collect();
-        agent.idle_slots.extend(idle_slots);
+        let mut idle_slots = armed(&agent.tables).filter(idle).map(|(index, _)| index).collect();
+        agent.idle_slots.append(&mut idle_slots);
         if agent.is_due() {
             self.reconcile();
         }

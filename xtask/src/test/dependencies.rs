@@ -6,6 +6,9 @@ use anyhow::{Result, ensure};
 use super::stage::Environment;
 use crate::workspace::{Workspace, run};
 
+/// Brings the crates here whose licences are read. Only a fresh machine has them not.
+const FETCH: [&str; 2] = ["fetch", "--locked"];
+
 /// What is looked at without asking anybody.
 const OFFLINE: [&str; 5] = ["--offline", "check", "bans", "licenses", "sources"];
 
@@ -13,6 +16,7 @@ const OFFLINE: [&str; 5] = ["--offline", "check", "bans", "licenses", "sources"]
 const UNREACHABLE: &str = "failed to fetch advisory database";
 
 pub(super) fn check(on: &Environment<'_>) -> Result<()> {
+    run(&mut on.workspace.cargo(FETCH))?;
     run(cargo_deny(on.workspace).args(OFFLINE))?;
     let advisories = cargo_deny(on.workspace).args(["check", "advisories"]).output()?;
     let text = String::from_utf8_lossy(&advisories.stderr).into_owned();

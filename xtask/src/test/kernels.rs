@@ -8,10 +8,10 @@ mod image;
 mod machine;
 mod report;
 
-use std::fs;
 use std::time::{Duration, Instant};
+use std::{fs, thread};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 
 use self::debian::Kernel;
 use self::report::Report;
@@ -61,24 +61,35 @@ pub(super) fn run(on: &Environment<'_>) -> Result<()> {
         .iter()
         .map(|row| Ok((row, debian::kernel(on.workspace, &folder, row.name, row.suite)?)))
         .collect::<Result<_>>()?;
+    machine::place_image(&system, &image)?;
     println!("kernels: {:<26} {:<16} {:>10} {:>8}", "Linux", "program", "walked", "bytes");
-    let mut failed = Vec::new();
-    for (row, kernel) in kernels {
+    // An emulated machine keeps one CPU busy.
+    let patience = if forward { FORWARDING } else { LOADING };
+    let boot = |row: &Row, kernel: &Kernel| {
         let start = Instant::now();
         let console = folder.join(row.name).join("console.log");
-        let patience = if forward { FORWARDING } else { LOADING };
-        machine::boot(on.workspace, &system, &kernel, &image, &console, patience)?;
+        machine::boot(on.workspace, &system, kernel, &console, patience)?;
         let report = Report::read(&fs::read_to_string(&console)?).with_context(|| {
             format!("Linux {}; all of it is in {}", kernel.release, console.display())
-        });
-        match report.and_then(|report| show(row, &kernel, &report)) {
-            Ok(()) => println!("kernels: {:<26} {}", kernel.release, human(start.elapsed())),
-            Err(error) => {
-                println!("kernels: {:<26} FAILED: {error:#}", kernel.release);
-                failed.push(kernel.release);
+        })?;
+        anyhow::Ok((report, start.elapsed()))
+    };
+    let mut failed = Vec::new();
+    thread::scope(|scope| {
+        let boot = &boot;
+        let machines = kernels.iter().map(|(row, kernel)| scope.spawn(move || boot(row, kernel)));
+        let machines: Vec<_> = machines.collect();
+        for ((row, kernel), machine) in kernels.iter().zip(machines) {
+            let booted = machine.join().unwrap_or_else(|_| Err(anyhow!("its thread has panicked")));
+            match booted.and_then(|(report, took)| show(row, kernel, &report).map(|()| took)) {
+                Ok(took) => println!("kernels: {:<26} {}", kernel.release, human(took)),
+                Err(error) => {
+                    println!("kernels: {:<26} FAILED: {error:#}", kernel.release);
+                    failed.push(kernel.release.clone());
+                }
             }
         }
-    }
+    });
     ensure!(failed.is_empty(), "Linux {}", failed.join(", "));
     Ok(())
 }

@@ -45,7 +45,7 @@ const WAITING_TESTS: usize = 4;
 /// Those of the network, while none measures.
 const NETWORK_WAITING_TESTS: usize = 6;
 
-/// Tests that measure, or look at what the whole machine holds (`tests/network/alone/mod.rs`).
+/// Tests that measure (`tests/network/alone/mod.rs`).
 const ALONE: &str = "alone::";
 
 /// Tests that compute.

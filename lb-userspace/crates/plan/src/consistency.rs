@@ -126,6 +126,9 @@ pub const fn is_idle(seen: u32, now: u32, idle_timeout: u32) -> bool {
 pub struct Ages {
     /// By index.
     since: Vec<(u32, Slot, u32)>,
+    /// Second of the last update, and the age of the oldest then: most often no slot is old enough, and
+    /// none has to be looked up.
+    oldest: (u32, u32),
 }
 
 impl Ages {
@@ -141,12 +144,18 @@ impl Ages {
             }
         };
         self.since = armed.map(since).collect();
+        let ages = self.since.iter().map(|(.., since)| now.wrapping_sub(*since));
+        self.oldest = (now, ages.max().unwrap_or_default());
     }
 
     /// Whether this slot has been armed for `limit` seconds since it changed last, as observed by
     /// [`Ages::update`].
     #[must_use]
     pub fn is_over(&self, index: u32, slot: Slot, now: u32, limit: u32) -> bool {
+        let (updated, age) = self.oldest;
+        if now.wrapping_sub(updated).saturating_add(age) < limit {
+            return false;
+        }
         let place = self.since.binary_search_by_key(&index, |(known, ..)| *known);
         place.is_ok_and(|place| {
             let (_, known, since) = self.since[place];

@@ -17,18 +17,27 @@ const MEMORY_MIB: &str = "2048";
 /// emulation: a timer that comes late on a busy machine is no fault of the hardware.
 const COMMAND_LINE: &str = "console=ttyS0 quiet panic=-1 mitigations=off no_timer_check";
 
-/// Boots it; what it says goes to the file `console`. It is given up after `patience`.
+/// Where the emulator finds what it boots, in its own system.
+const PLACE: &str = "/machine";
+
+/// The initial root file system of all machines goes to the emulator.
+pub(super) fn place_image(system: &Path, image: &Path) -> Result<()> {
+    let place = system.join(PLACE.trim_start_matches('/'));
+    fs::copy(image, place.join("image.cpio"))?;
+    Ok(())
+}
+
+/// Boots it with the image that was placed; what it says goes to the file `console`. It is given up after
+/// `patience`. Several may run at the same time, each with another kernel.
 pub(super) fn boot(
     workspace: &Workspace,
     system: &Path,
     kernel: &Kernel,
-    image: &Path,
     console: &Path,
     patience: Duration,
 ) -> Result<()> {
-    let place = system.join("machine");
-    fs::copy(&kernel.image, place.join("vmlinuz"))?;
-    fs::copy(image, place.join("image.cpio"))?;
+    let linux = format!("{PLACE}/vmlinuz-{}", kernel.release);
+    fs::copy(&kernel.image, system.join(linux.trim_start_matches('/')))?;
     let mut command: Command = workspace.program("timeout");
     command
         .arg(patience.as_secs().to_string())
@@ -37,7 +46,7 @@ pub(super) fn boot(
         .arg("/usr/bin/qemu-system-x86_64");
     command.args(["-machine", "q35,accel=tcg", "-cpu", "max", "-m", MEMORY_MIB]);
     command.args(["-nodefaults", "-no-reboot", "-display", "none", "-serial", "stdio"]);
-    command.args(["-kernel", "/machine/vmlinuz", "-initrd", "/machine/image.cpio"]);
+    command.args(["-kernel", &linux, "-initrd", &format!("{PLACE}/image.cpio")]);
     command.args(["-append", COMMAND_LINE]);
     let file = File::create(console)?;
     command.stdin(Stdio::null()).stderr(file.try_clone()?).stdout(file);

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use lb_tests::{lab, process::Task, wait, web};
 
 use crate::{
-    scene::machine_alone,
+    scene::shared_machine,
     traces::{Traces, is_alive},
 };
 
@@ -19,7 +19,7 @@ const LIMIT: Duration = Duration::from_secs(2);
 
 #[test]
 fn a_lab_whose_body_panics_leaves_nothing_behind() -> anyhow::Result<()> {
-    let _machine = machine_alone();
+    let _machine = shared_machine();
     let before = Traces::now()?;
     let (sender, pids) = std::sync::mpsc::channel();
     let panicked = std::panic::catch_unwind(move || {
@@ -61,10 +61,10 @@ fn holder() -> anyhow::Result<()> {
 
 #[test]
 fn a_lab_whose_process_is_killed_leaves_nothing_behind() -> anyhow::Result<()> {
-    let _machine = machine_alone();
+    let _machine = shared_machine();
     let before = Traces::now()?;
     let mut holder = Command::new(env::current_exe()?)
-        .args(["--exact", "alone::leftovers::holder", "--ignored", "--nocapture"])
+        .args(["--exact", "leftovers::holder", "--ignored", "--nocapture"])
         .env("XELB_LAB_HOLDER", "1")
         .stdout(Stdio::piped())
         .spawn()?;

@@ -15,7 +15,7 @@ use nix::{
 };
 
 use crate::{
-    scene::machine_alone,
+    scene::shared_machine,
     traces::{BpfObjects, Traces, processes_with},
 };
 
@@ -96,7 +96,7 @@ impl Demo {
 
 #[test]
 fn the_demo_ends_by_itself_and_leaves_nothing() -> anyhow::Result<()> {
-    let _machine = machine_alone();
+    let _machine = shared_machine();
     let before = Traces::now()?;
     let started = Instant::now();
     let mut demo = Demo::start("whole")?;
@@ -117,7 +117,7 @@ fn the_demo_ends_by_itself_and_leaves_nothing() -> anyhow::Result<()> {
 /// It fails by itself if a request fails, or if members do not come and go.
 #[test]
 fn the_demo_of_scaling_ends_well_and_leaves_nothing() -> anyhow::Result<()> {
-    let _machine = machine_alone();
+    let _machine = shared_machine();
     let before = Traces::now()?;
     let started = Instant::now();
     let mut demo = Demo::start_with("scaling", &["scaling"])?;
@@ -137,7 +137,7 @@ fn the_demo_of_scaling_ends_well_and_leaves_nothing() -> anyhow::Result<()> {
 /// Killed, or interrupted, at its start and in busy steps.
 #[test]
 fn a_demo_that_is_killed_leaves_nothing() -> anyhow::Result<()> {
-    let _machine = machine_alone();
+    let _machine = shared_machine();
     for (signal, heading, delay_ms) in [
         (Signal::SIGKILL, None, 0),
         (Signal::SIGKILL, None, 50),

@@ -16,7 +16,7 @@ use lb_tests::{
 };
 use nix::sys::signal::Signal;
 
-use crate::scene::{NOTICE_LIMIT, expect_no_failure, in_lab_alone};
+use crate::scene::{NOTICE_LIMIT, expect_no_failure, in_lab};
 
 /// The longest that the group may take to follow its load.
 const FOLLOW_LIMIT: Duration = Duration::from_secs(90);
@@ -49,7 +49,7 @@ fn expect_processes(group: &ScaledGroup, known: &BTreeSet<String>) -> Result<()>
 
 #[test]
 fn members_follow_the_load_and_no_request_fails() -> Result<()> {
-    in_lab_alone(1, |lab| {
+    in_lab(1, |lab| {
         let group = ScaledGroup::prepare(lab)?;
         let scaling = [
             "min: 1",

@@ -290,6 +290,7 @@ fn the_proxy_goes_on_and_starts_without_an_agent() -> Result<()> {
         fs::write(lab.log("proxy"), "")?;
         let _second = proxy(lab, xelb)?;
         wait_log(lab, "revision 1 is served from")?;
+        wait_log(lab, "serves revision 1 of")?;
         let from_file = load(lab)?;
         thread::sleep(Duration::from_millis(500));
         no_failure(from_file, 20)?;

@@ -4,6 +4,7 @@
 mod consistency;
 mod reaction;
 mod scale;
+mod scaling;
 mod times;
 mod traffic;
 
@@ -37,6 +38,11 @@ enum What {
         #[arg(long, default_value_t = 100)]
         rounds: u32,
     },
+    /// What scaled groups with nothing to do cost an agent.
+    Scaling {
+        #[command(flatten)]
+        options: scaling::Options,
+    },
     /// Packets and connections per second of xelb and of others, side by side in one lab.
     Traffic {
         #[command(flatten)]
@@ -53,6 +59,7 @@ fn main() -> anyhow::Result<()> {
         }
         What::Reaction { rounds } => print(json, &reaction::run(rounds)?),
         What::Scale { rounds } => print(json, &scale::run(rounds)?),
+        What::Scaling { options } => print(json, &scaling::run(options)?),
         What::Traffic { options } => print(json, &traffic::results(options)?),
     }
 }

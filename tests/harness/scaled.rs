@@ -35,15 +35,19 @@ pub const GROUP: &str = "web";
 /// Address of the balancer, for mode fullnat.
 const LOCAL: &str = "10.0.0.3";
 
-/// A server that names itself by its port, behind what its third argument says.
+/// A server that names itself by its port, behind what its third argument says. It reports what the file
+/// `load` beside it has.
 const SERVER: &str = r#"
-import http.server, sys
+import http.server, os.path, sys
+LOAD = os.path.join(os.path.dirname(sys.argv[0]), "load")
 NAME = "".join(sys.argv[3:]) + sys.argv[2]
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         body = NAME.encode()
         self.send_response(200)
         self.send_header("x-target", NAME)
+        if os.path.exists(LOAD):
+            self.send_header("x-load", open(LOAD).read())
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -112,6 +116,13 @@ impl ScaledGroup {
         };
         add().context(|| format!("writing {}", program.display()))?;
         Ok(program)
+    }
+
+    /// Lets all servers report this of themselves.
+    pub fn report(&self, load: &str) -> Result<()> {
+        let (file, draft) = (self.directory.join("load"), self.directory.join("load.draft"));
+        let written = fs::write(&draft, load).and_then(|()| fs::rename(&draft, &file));
+        written.context(|| format!("writing {}", file.display()))
     }
 
     fn programs(&self) -> PathBuf {

@@ -32,6 +32,7 @@ mod reload;
 mod restored;
 mod scaling;
 mod scaling_life;
+mod scaling_metrics;
 mod scaling_requests;
 mod scene;
 mod sends;

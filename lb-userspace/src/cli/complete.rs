@@ -117,6 +117,11 @@ pub(super) fn members() -> ArgValueCompleter {
     completer(|line, names| names.members(line.positional(2).unwrap_or_default()))
 }
 
+/// Metrics of the group before them that are sent with `post`.
+pub(super) fn posted_metrics() -> ArgValueCompleter {
+    completer(|line, names| names.posted_metrics(line.positional(2).unwrap_or_default()))
+}
+
 /// Names of contexts.
 pub(super) fn contexts() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {

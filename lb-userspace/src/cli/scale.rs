@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use clap::{Args, Subcommand};
 use lb_api::{CapacityLimits, ClientError};
 use lb_scaling::{ScaleCommand, ScalingView};
+use serde_json::Number;
 
 use super::{
     Socket, complete,
@@ -124,6 +125,27 @@ pub(super) enum Scale {
         #[command(flatten)]
         group: Group,
     },
+    /// Send the value of a metric that has `post` in the configuration
+    ///
+    /// VALUE is the work of the whole group. The next sample has it. It holds for `max_age` of the
+    /// metric, or for --ttl if that is shorter. Exits with 2 if the group has no such metric.
+    ///
+    /// Example: xelb scale post-metric web jobs 25
+    ///
+    /// Example: xelb scale post-metric web jobs 25 --ttl 30s
+    PostMetric {
+        #[command(flatten)]
+        group: Group,
+        /// Name of the metric
+        #[arg(value_name = "METRIC", add = complete::posted_metrics())]
+        metric: String,
+        /// Its value, a number that is not negative
+        #[arg(value_name = "VALUE", allow_negative_numbers = true, value_parser = work)]
+        value: Number,
+        /// How long it holds, in whole seconds, such as 30s [default: `max_age` of the metric]
+        #[arg(long, value_name = "TIME", value_parser = whole_seconds)]
+        ttl: Option<u32>,
+    },
     /// Run the load of the last six hours through other policies, and compare
     ///
     /// Both columns are computed the same way: from the largest load of each minute, with a decision
@@ -202,6 +224,9 @@ impl Scale {
                 };
                 group.tell(command).await?
             }
+            Self::PostMetric { group, metric, value, ttl: ttl_seconds } => {
+                group.tell(ScaleCommand::PostMetric { metric, value, ttl_seconds }).await?
+            }
             Self::Retry { group } => group.tell(ScaleCommand::RetryLaunches).await?,
         };
         output::print(&format!("{said}\n"))
@@ -212,6 +237,22 @@ impl Group {
     async fn tell(self, command: ScaleCommand) -> Result<String, ClientError> {
         self.socket.client()?.scale(&self.name, &command).await
     }
+}
+
+/// The work of a group.
+fn work(text: &str) -> Result<Number, String> {
+    let number = text
+        .parse::<Number>()
+        .ok()
+        .filter(|number| number.as_f64().is_some_and(|value| value.is_finite() && value >= 0.0));
+    number.ok_or_else(|| "not a number from 0, such as 25 or 0.5".to_owned())
+}
+
+fn whole_seconds(text: &str) -> Result<u32, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let whole = duration.subsec_nanos() == 0 && !duration.is_zero();
+    let seconds = u32::try_from(duration.as_secs()).ok().filter(|_| whole);
+    seconds.ok_or_else(|| "not a time of whole seconds, such as 30s".to_owned())
 }
 
 fn explanation(described: &ScalingView) -> String {
@@ -244,3 +285,26 @@ fn explanation(described: &ScalingView) -> String {
 
 /// Changes that are shown below the last decision.
 const FORMER_SHOWN: usize = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_and_times() {
+        for (text, expected) in [("25", "25"), ("0", "0"), ("0.5", "0.5"), ("1e3", "1000.0")] {
+            assert_eq!(work(text).map(|number| number.to_string()), Ok(expected.to_owned()));
+        }
+        for text in ["", "-1", "NaN", "inf", "1e999", "many", "0x10", "1,5"] {
+            assert_eq!(
+                work(text),
+                Err("not a number from 0, such as 25 or 0.5".to_owned()),
+                "{text}"
+            );
+        }
+        assert_eq!((whole_seconds("90s"), whole_seconds("2m")), (Ok(90), Ok(120)));
+        for text in ["0s", "500ms", "1s 1ms", "200years", "soon"] {
+            assert!(whole_seconds(text).is_err(), "{text}");
+        }
+    }
+}

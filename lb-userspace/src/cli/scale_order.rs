@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 
 /// The verbs of `xelb scale`.
-const VERBS: [&str; 11] = [
+const VERBS: [&str; 12] = [
     "set-desired",
     "limits",
     "suspend",
@@ -14,6 +14,7 @@ const VERBS: [&str; 11] = [
     "end",
     "refresh",
     "retry",
+    "post-metric",
     "replay",
     "explain",
 ];

@@ -84,6 +84,17 @@ pub(super) const PARTS: &[Part] = &[
         },
         section: None,
     },
+    Part {
+        name: "scaling",
+        purpose: "What 1,000 scaled groups cost an agent",
+        command: "cargo xtask bench scaling",
+        action: |workspace| {
+            build(workspace)?;
+            run(workspace.cargo(XELB_BENCH).arg("scaling"))?;
+            Ok(Value::Null)
+        },
+        section: None,
+    },
 ];
 
 /// Runs the measurements of lb-tests.

@@ -1,7 +1,7 @@
 //! What the agent knows of one target, on one page. Field names are part of the API.
 
 use lb_config::{HealthCheck, HealthProtocol, HttpCheck, Via};
-use lb_health::{EndedProbe, Outcome};
+use lb_health::{EndedProbe, Outcome, Report};
 use lb_plan::{NextHop, NextHopState};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -108,7 +108,7 @@ impl CheckView {
 fn asks(protocol: &HealthProtocol) -> String {
     match protocol {
         HealthProtocol::Tcp => "tcp: a connection is accepted".to_owned(),
-        HealthProtocol::Http(HttpCheck { tls, http2, host, path, matcher, body }) => {
+        HealthProtocol::Http(HttpCheck { tls, http2, host, path, matcher, body, .. }) => {
             let scheme = if tls.is_some() { "https" } else { "http" };
             let version = if *http2 { " over HTTP/2" } else { "" };
             let host = host.as_ref().map_or_else(String::new, |host| format!(", host {host}"));
@@ -125,10 +125,21 @@ fn asks(protocol: &HealthProtocol) -> String {
     }
 }
 
+/// What a target has said of itself.
+fn reported(reports: &[Report]) -> String {
+    let one = |Report { metric, text }: &Report| match text {
+        Ok(Some(text)) => format!("{metric} = {text}"),
+        Ok(None) => format!("no {metric}"),
+        Err(error) => format!("no {metric}: {error}"),
+    };
+    format!("reports {}", reports.iter().map(one).collect::<Vec<_>>().join(", "))
+}
+
 impl From<EndedProbe> for ProbeView {
     fn from(EndedProbe { ended, took, outcome }: EndedProbe) -> Self {
         let (name, reason, detail) = match outcome {
             Outcome::Success => ("success", String::new(), String::new()),
+            Outcome::Reported(reports) => ("success", String::new(), reported(&reports)),
             Outcome::Failure { reason, detail } => ("failure", reason.to_string(), detail),
             Outcome::Inconclusive { detail } => ("inconclusive", String::new(), detail),
             Outcome::NoDescriptor(_) => {

@@ -56,12 +56,14 @@ mod snapshot;
 mod source;
 mod start_lines;
 mod state_name;
+mod status_line;
 mod transitions;
 mod verification;
 mod view;
 mod vip_routes;
 mod warning_log;
 mod warnings;
+mod watchers;
 
 pub use accepted_mac::AcceptedMac;
 pub use answers::{Reached, missing_sources, translates, unattached_interfaces};
@@ -89,3 +91,4 @@ pub use snapshot::{
     PortView, Snapshot, TargetGroupView, TargetView, WarningDetail,
 };
 pub use state_name::{state_name, state_of};
+pub use watchers::SnapshotWatch;

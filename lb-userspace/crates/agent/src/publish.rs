@@ -1,4 +1,5 @@
-//! The agent's state for API and metrics: built for each request, and once a second.
+//! The agent's state for API and metrics: built for each request, and once a second while somebody
+//! watches it.
 
 use std::{
     collections::BTreeMap,
@@ -9,7 +10,9 @@ use std::{
 use lb_common::abi::ABI;
 use lb_log as log;
 
-use super::{HealthStats, MemoryView, Process, Snapshot, process, run::Agent, view};
+use super::{
+    HealthStats, MemoryView, Process, Snapshot, process, run::Agent, status_line::Overview, view,
+};
 
 impl Agent {
     pub(super) fn publish(&self) {
@@ -39,6 +42,12 @@ impl Agent {
         snapshot.log_lines_lost = log::loss().lines;
         snapshot.warn(self.warnings());
         self.snapshots.send_replace(Arc::new(snapshot));
+    }
+
+    /// The agent in one line.
+    pub(super) fn status_line(&self) -> String {
+        let overview = self.balancer.as_ref().map(Overview::of).unwrap_or_default();
+        overview.line(&self.last_error)
     }
 
     /// Tells proxies what has changed, if anything has.

@@ -6,8 +6,6 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tokio::time::{self, Instant};
 
-use super::Snapshot;
-
 /// The status line changes at most this often: it is for people.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -119,52 +117,9 @@ impl Readiness {
     }
 }
 
-/// The agent in one line, for `systemctl status`.
-pub(super) fn status_line(snapshot: &Snapshot) -> String {
-    if snapshot.interfaces.is_empty() {
-        return "no configuration yet".to_owned();
-    }
-    let groups = &snapshot.target_groups;
-    let targets: usize = groups.iter().map(|group| group.targets).sum();
-    let healthy: usize = groups.iter().map(|group| group.healthy).sum();
-    let open = match groups.iter().filter(|group| group.fail_open).count() {
-        0 => String::new(),
-        open => format!(", failing open: {open}"),
-    };
-    let refused = match snapshot.last_error.as_str() {
-        "" => "",
-        _ => "; the last change failed, see `xelb status`",
-    };
-    format!(
-        "listeners: {}, target groups: {}, targets: {targets}, healthy: {healthy}{open}{refused}",
-        snapshot.listeners.len(),
-        groups.len()
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{AttachedInterface, TargetGroupView};
-
-    #[test]
-    fn the_status_is_one_line() {
-        let mut snapshot = Snapshot::default();
-        assert_eq!(status_line(&snapshot), "no configuration yet");
-        snapshot.interfaces.push(AttachedInterface::default());
-        let group = |targets, healthy, fail_open| TargetGroupView {
-            targets,
-            healthy,
-            fail_open,
-            ..TargetGroupView::default()
-        };
-        snapshot.target_groups = vec![group(3, 2, false), group(1, 0, true)];
-        let expected = "listeners: 0, target groups: 2, targets: 4, healthy: 2, failing open: 1";
-        assert_eq!(status_line(&snapshot), expected);
-        snapshot.last_error = "x.yaml:1: wrong\nx.yaml:2: wrong".to_owned();
-        let expected = format!("{expected}; the last change failed, see `xelb status`");
-        assert_eq!(status_line(&snapshot), expected);
-    }
 
     const SECOND: Duration = Duration::from_secs(1);
 

@@ -11,7 +11,10 @@ use lb_store::{Revision, RevisionHead, StoreError};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{EventLog, Proxies, ProxySnapshot, Snapshot, TargetDescription, config_file};
+use super::{
+    EventLog, Proxies, ProxySnapshot, Snapshot, SnapshotWatch, TargetDescription, config_file,
+    watchers::Watchers,
+};
 
 /// A requested change.
 #[derive(Debug)]
@@ -209,6 +212,7 @@ pub type Outcome = Result<Done, Refusal>;
 pub struct AgentHandle {
     requests: mpsc::Sender<Ask>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
+    watchers: Watchers,
     events: Arc<EventLog>,
     files: FileReader,
     programs: Arc<Programs>,
@@ -226,7 +230,8 @@ impl AgentHandle {
     ) -> Self {
         let (files, programs) = (FileReader::default(), Arc::new(Programs::Off));
         let (proxy_snapshots, proxies) = (watch::channel(None).1, Arc::default());
-        Self { requests, snapshots, events, files, programs, proxy_snapshots, proxies }
+        let watchers = Watchers::default();
+        Self { requests, snapshots, watchers, events, files, programs, proxy_snapshots, proxies }
     }
 
     /// The same, of an agent that tells proxies this, and takes their reports here.
@@ -287,10 +292,16 @@ impl AgentHandle {
         &self.events
     }
 
-    /// The agent's state as it changes.
-    #[must_use]
-    pub fn snapshots(&self) -> watch::Receiver<Arc<Snapshot>> {
-        self.snapshots.clone()
+    /// The agent's state as it changes, from now on.
+    pub async fn watch(&self) -> SnapshotWatch {
+        let watch = self.watchers.watch(self.snapshots.clone());
+        let _latest = self.snapshot().await;
+        watch
+    }
+
+    /// Who watches.
+    pub(super) fn watchers(&self) -> Watchers {
+        self.watchers.clone()
     }
 
     /// The agent's state as of now; the last one of an agent that is stopping.

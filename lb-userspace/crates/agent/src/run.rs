@@ -36,13 +36,14 @@ use super::{
     macs::MacFollower,
     nat_return_path::HostWatch,
     proxies::{Proxies, Publisher},
-    readiness::{Readiness, status_line},
+    readiness::Readiness,
     request::failed,
     signals::Signals,
     source::{self, FileWatch, SETTLE, Source},
     start_lines,
     vip_routes::VipRoutes,
     warning_log::WarningLog,
+    watchers::Watchers,
 };
 
 /// How often the maps are read back and compared with the plan.
@@ -83,6 +84,7 @@ pub(super) struct Agent {
     next_hops: mpsc::UnboundedReceiver<NextHops>,
     requests: mpsc::Receiver<Ask>,
     pub(super) snapshots: watch::Sender<Arc<Snapshot>>,
+    watchers: Watchers,
     pub(super) started_at: u64,
     pub(super) applied_count: u64,
     pub(super) last_error: String,
@@ -137,6 +139,7 @@ impl Agent {
             next_hops,
             requests,
             snapshots,
+            watchers: Watchers::default(),
             started_at: seconds_since_1970(),
             applied_count: 0,
             last_error: String::new(),
@@ -170,6 +173,7 @@ impl Agent {
         let handle =
             AgentHandle::new(ask, snapshot, Arc::clone(&agent.events)).with_programs(programs);
         let handle = handle.with_proxies(proxy_snapshots, Arc::clone(&agent.proxies));
+        agent.watchers = handle.watchers();
         let stats = agent.stats.clone();
         api_thread.open(front.serve(handle, stats))?;
         Ok(agent)
@@ -194,7 +198,7 @@ impl Agent {
         loop {
             self.follow_host();
             self.publish_to_proxies();
-            readiness.report(self.retry.is_none(), || status_line(&self.snapshots.borrow()));
+            readiness.report(self.retry.is_none(), || self.status_line());
             let retry_at = self.retry.map_or_else(time::Instant::now, |(at, _)| at);
             let change = self.balancer.as_ref().and_then(Balancer::next_change);
             let change_at = change.unwrap_or_else(time::Instant::now);
@@ -217,7 +221,7 @@ impl Agent {
                     self.reload(SETTLE);
                 }
                 _ = signals.reload.recv() => self.reload(Duration::ZERO),
-                Some(finished) = self.scaling.finished() => self.on_scaled(finished),
+                finished = self.scaling.finished() => self.on_scaled(finished),
                 read = self.reading.ended() => {
                     readiness.reloading();
                     self.reloaded(read);
@@ -232,7 +236,9 @@ impl Agent {
                 _ = refresh.tick() => {
                     self.run_periodic_checks().await;
                     self.scale();
-                    self.publish();
+                    if self.watchers.are_there() {
+                        self.publish();
+                    }
                 }
             }
         }

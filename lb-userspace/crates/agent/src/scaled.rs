@@ -16,10 +16,10 @@ use lb_plan::{
     warning::{Warning, WarningKind},
 };
 use lb_scaling::{
-    CommandError, Finished, GroupSeen, GroupStore, MemberEvent, ProblemKind, ScaleCommand,
-    TargetSeen, TargetTraffic, is_scaled,
+    CommandError, Finished, GroupSeen, GroupStore, MemberEvent, PartChange, ProblemKind,
+    ScaleCommand, TargetReports, TargetSeen, TargetTraffic, is_scaled,
 };
-use lb_store::Store;
+use lb_store::{GroupChange, Store};
 
 use super::{
     Answer, Done, Event, Outcome, Refusal, answers::translates, balancer::Balancer, run::Agent,
@@ -48,17 +48,14 @@ impl GroupStore for Groups<'_> {
         }
     }
 
-    fn load(&mut self, group: &str) -> Result<Option<Vec<u8>>, String> {
-        self.store()?.scaled_group(group).map_err(|error| error.to_string())
+    fn load(&mut self, group: &str, parts: &[&str]) -> Result<Vec<Option<Vec<u8>>>, String> {
+        self.store()?.scaled_group(group, parts).map_err(|error| error.to_string())
     }
 
-    fn keep(&mut self, group: &str, state: &[u8]) -> Result<(), String> {
-        let kept = self.store()?.keep_scaled_group(group, Some(state));
-        kept.map_err(|error| error.to_string())
-    }
-
-    fn forget(&mut self, group: &str) -> Result<(), String> {
-        self.store()?.keep_scaled_group(group, None).map_err(|error| error.to_string())
+    fn keep(&mut self, changes: &[PartChange<'_>]) -> Result<(), String> {
+        let change = |&PartChange { group, part, state }| GroupChange { group, part, state };
+        let changes: Vec<GroupChange<'_>> = changes.iter().map(change).collect();
+        self.store()?.keep_scaled_groups(&changes).map_err(|error| error.to_string())
     }
 }
 
@@ -106,6 +103,7 @@ impl Agent {
                 let watched = self.scaling.watched();
                 let mut seen = balancer.seen(&watched, &self.stats);
                 balancer.see_requests(&watched, &self.proxies, &self.publisher, &mut seen);
+                self.hear_reports(&watched, &mut seen);
                 seen
             }
             _ => BTreeMap::new(),
@@ -114,8 +112,26 @@ impl Agent {
         self.follow_members();
     }
 
-    /// A call of a driver has ended, or a hook.
-    pub(super) fn on_scaled(&mut self, finished: Finished) {
+    /// Adds what targets report of themselves, where policies may follow that.
+    fn hear_reports(
+        &self,
+        watched: &BTreeMap<Arc<str>, bool>,
+        seen: &mut BTreeMap<Arc<str>, GroupSeen>,
+    ) {
+        for name in self.scaling.reported(watched) {
+            let Some(group) = seen.get_mut(name) else { continue };
+            for &address in group.targets.keys() {
+                let (ip, port) = (address.ip(), address.port());
+                let key = TargetKey { group: Arc::clone(name), address: ip, port };
+                let Some((age, reports)) = self.scheduler.reported(&key) else { continue };
+                let texts = reports.into_iter().map(|one| (one.metric, one.text)).collect();
+                group.reports.insert(address, TargetReports { age, texts });
+            }
+        }
+    }
+
+    /// Calls of drivers have ended, or hooks.
+    pub(super) fn on_scaled(&mut self, finished: Vec<Finished>) {
         self.scaling.finish(finished, &mut Groups(self.source.store()));
         self.follow_members();
     }
@@ -133,9 +149,7 @@ impl Agent {
     /// All of a scaled group.
     pub(super) fn describe_group(&self, group: &str) -> Result<Answer, Refusal> {
         let missing = || {
-            let known: Vec<String> =
-                self.scaling.groups().into_iter().map(|group| group.name).collect();
-            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            let known = self.scaling.known();
             Refusal::Absent(format!("there is no scaled group {group}; scaled are: {known}"))
         };
         let described = self.scaling.describe(group).ok_or_else(missing)?;

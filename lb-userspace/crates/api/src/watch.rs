@@ -12,9 +12,9 @@ use axum::{
     response::{IntoResponse as _, Response, Sse, sse},
 };
 use futures_util::{StreamExt as _, stream};
-use lb_agent::{AgentHandle, Event, Snapshot};
+use lb_agent::{AgentHandle, Event, Snapshot, SnapshotWatch};
 use serde::{Deserialize, Serialize};
-use tokio::{sync::watch, time::sleep};
+use tokio::time::sleep;
 use utoipa::ToSchema;
 
 use super::{
@@ -68,7 +68,7 @@ impl StateView {
 /// Somebody who watches.
 struct Watcher {
     agent: AgentHandle,
-    snapshots: watch::Receiver<Arc<Snapshot>>,
+    snapshots: SnapshotWatch,
     /// The last state that was sent; `None` before the first one.
     state: Option<StateView>,
     /// The event that is next.
@@ -90,7 +90,7 @@ impl Watcher {
                 self.waiting.extend(events.events);
                 continue;
             }
-            let state = StateView::of(&self.snapshots.borrow_and_update());
+            let state = StateView::of(&self.snapshots.latest());
             if self.state.as_ref() != Some(&state) {
                 return message("state", self.state.insert(state));
             }
@@ -146,7 +146,7 @@ pub(super) async fn watch(
     };
     let watch = connection.watch(&caller)?;
     let watcher = Watcher {
-        snapshots: context.agent.snapshots(),
+        snapshots: context.agent.watch().await,
         agent: context.agent,
         state: None,
         next,

@@ -12,11 +12,17 @@ pub type FileCheck<'a> = dyn Fn(&NamedFile) -> Result<(), String> + 'a;
 pub const EXEC_CHECKS_OFF: &str =
     "checks may not run programs here (`xelb agent --exec-checks off`)";
 
+/// What is wrong with it where a proxy reads a file.
+const PROXY_RUNS_NONE: &str = "a proxy with a file runs no programs and starts no members: give it \
+                               an agent instead (`xelb proxy --socket` or `--server`), or remove \
+                               this";
+
 /// Refuses the programs of health checks, and what runs members on this host, without a look at them.
-pub(super) fn refuse_programs(named: &[(At, NamedFile)], findings: &Findings) {
+pub(super) fn refuse_programs(named: &[(At, NamedFile)], by_proxy: bool, findings: &Findings) {
+    let message = if by_proxy { PROXY_RUNS_NONE } else { EXEC_CHECKS_OFF };
     for (at, file) in named {
         if matches!(file, NamedFile::Program(_) | NamedFile::HostDriver(_)) {
-            findings.error(at, EXEC_CHECKS_OFF);
+            findings.error(at, message);
         }
     }
 }

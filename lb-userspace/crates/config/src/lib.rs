@@ -178,7 +178,7 @@ fn check(
     let (config, places) = read::config(&document.0, last, within, &findings);
     rules::check(&config, &places, within, &findings);
     if !within.exec_checks {
-        files::refuse_programs(&findings.files(), &findings);
+        files::refuse_programs(&findings.files(), within.by_proxy, &findings);
     }
     if let Some(check_file) = check_file {
         files::check(&findings.files(), check_file, &findings);

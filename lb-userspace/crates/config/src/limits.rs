@@ -5,7 +5,10 @@ use std::collections::HashSet;
 use lb_common::limits::{GROUPS_MAX, LISTENERS_MAX, RING_SLOTS_MAX, TARGETS_MAX, ring_bits};
 
 use super::{
-    model::{Config, EventCall, HealthProtocol, Scaling, TargetAddress, TargetGroup},
+    model::{
+        Config, EventCall, HealthProtocol, Metric, MetricSource, Scaling, TargetAddress,
+        TargetGroup,
+    },
     tree::Node,
 };
 
@@ -22,6 +25,8 @@ pub struct Limits {
     pub ring_slots: usize,
     /// Whether health checks may run programs, or do.
     pub exec_checks: bool,
+    /// Whether a proxy reads it that has no agent: it runs no programs, and starts no members.
+    pub by_proxy: bool,
     /// Whether targets of the proxy may have, or have, a name in place of an address.
     pub target_names: bool,
 }
@@ -35,8 +40,12 @@ impl Limits {
         targets: TARGETS_MAX - 1,
         ring_slots: RING_SLOTS_MAX,
         exec_checks: true,
+        by_proxy: false,
         target_names: true,
     };
+
+    /// What a proxy without an agent can do with a configuration.
+    pub const OF_PROXY: Self = Self { exec_checks: false, by_proxy: true, ..Self::MOST };
 
     /// What a configuration has. Rings are counted as new ones: one that was larger stays so.
     #[must_use]
@@ -71,6 +80,7 @@ impl Limits {
                 .any(|protocol| matches!(protocol, HealthProtocol::Exec(_)))
                 || scalings.any(runs_programs)
                 || config.on_event.iter().any(|hook| matches!(hook.call, EventCall::Exec(_))),
+            by_proxy: false,
             target_names: http_groups
                 .iter()
                 .flat_map(|group| &group.targets)
@@ -87,6 +97,7 @@ impl Limits {
             targets: groups.iter().map(|group| group.items("targets").len()).sum(),
             ring_slots: 0,
             exec_checks: false,
+            by_proxy: false,
             target_names: false,
         }
     }
@@ -102,7 +113,11 @@ impl Limits {
 
 /// Whether members come from a program, or programs are hooks.
 fn runs_programs(scaling: &Scaling) -> bool {
-    scaling.driver.runs_here() || scaling.launch_hook.is_some() || scaling.terminate_hook.is_some()
+    let prints = |metric: &Metric| matches!(metric.source, MetricSource::Exec { .. });
+    scaling.driver.runs_here()
+        || scaling.launch_hook.is_some()
+        || scaling.terminate_hook.is_some()
+        || scaling.metrics.iter().any(prints)
 }
 
 /// The most targets of a group, with all members that it may have.

@@ -24,8 +24,8 @@ use serde::{Deserialize, Serialize};
 
 pub use event_hook::{EventCall, EventHook, EventName, EventWebhook};
 pub use health::{
-    ExecCheck, GrpcCheck, HealthCheck, HealthProtocol, HttpCheck, Matcher, TlsCheck, UdpCheck,
-    Verify, Via,
+    ExecCheck, GrpcCheck, HealthCheck, HealthProtocol, HttpCheck, Matcher, ReportPlace, TlsCheck,
+    UdpCheck, Verify, Via,
 };
 pub use http_group::{
     Algorithm, CertificateFiles, CookieStickiness, HttpGroupProtocol, HttpTarget, HttpTargetGroup,

@@ -15,9 +15,9 @@ pub const HIDDEN: &str = "(hidden: needs the role configure)";
 
 /// Keys of secrets, by section.
 const OF_DOCUMENT: &[&str] = &["hash_seed"];
-/// Of the driver of a scaled group.
 /// Of hooks: URLs of chats are passwords.
 const OF_HOOK: &[&str] = &["exec", "webhook"];
+/// Of the driver of a scaled group.
 const OF_DRIVER: &[&str] = &["parameters", "command", "environment"];
 const OF_HEALTH_CHECK: &[&str] = &["command", "payload", "payload_hex", "expect", "expect_hex"];
 
@@ -54,6 +54,7 @@ impl Document {
                 hide(driver, OF_DRIVER);
             }
         }
+        hide_programs_of_metrics(&mut document.0);
         if document.0.items("listeners").iter().any(|one| one.items("rules").iter().any(changes))
             && let Some(listeners) = document.0.list_mut("listeners")
         {
@@ -76,6 +77,27 @@ fn driver(group: &Node) -> Option<&'static str> {
 fn driver_mut(group: &mut Node) -> Option<&mut Node> {
     let kind = driver(group)?;
     group.get_mut("scaling")?.get_mut("driver")?.get_mut(kind)
+}
+
+/// Hides the programs that print metrics of scaled groups.
+fn hide_programs_of_metrics(document: &mut Node) {
+    let has_program = |group: &Node| {
+        let metrics = group.get("scaling").map(|scaling| scaling.items("metrics"));
+        metrics.unwrap_or_default().iter().any(|metric| metric.get("exec").is_some())
+    };
+    if !document.items("target_groups").iter().any(has_program) {
+        return;
+    }
+    for group in
+        document.list_mut("target_groups").into_iter().flatten().filter(|one| has_program(one))
+    {
+        let scaling = group.get_mut("scaling");
+        for metric in scaling.and_then(|one| one.list_mut("metrics")).into_iter().flatten() {
+            if let Some(exec) = metric.get_mut("exec") {
+                hide(exec, OF_HEALTH_CHECK);
+            }
+        }
+    }
 }
 
 /// Whether a rule changes headers of requests.

@@ -19,8 +19,8 @@ use super::{
 
 pub(super) use duration::{duration, seconds, shown};
 pub(super) use http::{
-    alpn_protocol, file, header_value, on_off, percentage, redirect_port, redirect_protocol,
-    retry_reason, source, status, target_address, word,
+    alpn_protocol, file, header_name, header_value, on_off, percentage, redirect_port,
+    redirect_protocol, retry_reason, source, status, target_address, word,
 };
 pub(super) use network::{
     address, listener_address, listener_ports, source_ipv4, source_ipv6, source_ports,

@@ -65,10 +65,19 @@ impl ExecDriver {
 
     /// Runs the program with another input than a call, as a lifecycle hook. Exit code 0 is success.
     pub async fn run_hook(&self, input: &[u8], deadline: Duration) -> Result<(), CallError> {
+        self.run_for_output(input, deadline).await.map(drop)
+    }
+
+    /// The same; gives what the program has written to its standard output.
+    pub async fn run_for_output(
+        &self,
+        input: &[u8],
+        deadline: Duration,
+    ) -> Result<Vec<u8>, CallError> {
         let (program, run) = (self.program.path.display(), self.program.run(input));
         let transient = |message| Err(CallError::new(ErrorClass::Transient, message));
         match tokio::time::timeout(deadline, run).await {
-            Ok(Ok(ended)) if ended.status.success() => Ok(()),
+            Ok(Ok(ended)) if ended.status.success() => Ok(ended.stdout),
             Ok(Ok(Ended { status, stderr, .. })) => {
                 let (how, last) = (how_it_ended("it", status), last_line(&stderr));
                 let last = if last.is_empty() { last } else { format!(": {last}") };

@@ -2,6 +2,7 @@
 //! group of the target speaks it; no redirects.
 
 mod malformed;
+mod reports;
 
 use std::{io, pin::pin, time::Duration};
 
@@ -118,6 +119,8 @@ struct Answer {
     body: Vec<u8>,
     /// How the reading of it ended.
     end: BodyEnd,
+    /// What headers say that targets report with.
+    headers: Vec<(String, String)>,
 }
 
 /// How the reading of a body ended.
@@ -185,14 +188,21 @@ async fn read_answer(
     check: &HttpCheck,
     deadline: Instant,
 ) -> Answer {
-    let mut answer = Answer { status: response.status().as_u16(), ..Answer::default() };
+    let mut answer = Answer {
+        status: response.status().as_u16(),
+        headers: reports::headers(&check.reports, response.headers()),
+        ..Answer::default()
+    };
+    let wants_all = reports::are_in_body(&check.reports);
     // A body that is not checked says nothing about the target. A checked body may take until just
     // before the probe's end.
-    let patience = match check.body {
-        None => Instant::now() + BODY_WAIT_MAX,
-        Some(_) => deadline.checked_sub(BODY_MARGIN).unwrap_or(deadline),
+    let patience = if check.body.is_some() || wants_all {
+        deadline.checked_sub(BODY_MARGIN).unwrap_or(deadline)
+    } else {
+        Instant::now() + BODY_WAIT_MAX
     };
-    let read = read_body(response.into_body(), check.body.as_deref(), &mut answer.body);
+    let wanted = check.body.as_deref().filter(|_| !wants_all);
+    let read = read_body(response.into_body(), wanted, &mut answer.body);
     let end = timeout_at(deadline.min(patience), read).await;
     answer.end = end.unwrap_or(BodyEnd::Late);
     answer
@@ -229,7 +239,7 @@ fn has(body: &[u8], text: &str) -> bool {
 }
 
 fn judge(answer: &Answer, check: &HttpCheck, timeout: Duration) -> Outcome {
-    let Answer { status, body, end } = answer;
+    let Answer { status, body, end, headers } = answer;
     if !check.matcher.matches(*status) {
         return Outcome::Failure {
             reason: Reason::ResponseCodeMismatch,
@@ -238,7 +248,8 @@ fn judge(answer: &Answer, check: &HttpCheck, timeout: Duration) -> Outcome {
     }
     match &check.body {
         Some(text) if !has(body, text) => missing(*status, text, body, *end, timeout),
-        _ => Outcome::Success,
+        _ if check.reports.is_empty() => Outcome::Success,
+        _ => Outcome::Reported(reports::read(&check.reports, headers, body)),
     }
 }
 

@@ -39,7 +39,7 @@ pub use exec::{ExecPolicy, ExecUser, ProgramError, Programs};
 use lb_config::{HealthCheck, TargetKey};
 pub use machine::Machine;
 pub use network_prober::NetworkProber;
-pub use outcome::{NoDescriptor, Outcome};
+pub use outcome::{NoDescriptor, Outcome, Report};
 pub use probe::{Probe, ProbeFuture, ProbeVia, Prober};
 pub use recent::EndedProbe;
 pub use schedule::FIRST_PROBE_WAIT_MAX;

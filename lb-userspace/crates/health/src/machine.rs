@@ -131,7 +131,7 @@ impl Machine {
     fn conclude(&mut self, outcome: &Outcome) -> Option<Health> {
         let (state, reached) = match outcome {
             Outcome::Inconclusive { .. } | Outcome::NoDescriptor(_) => return None,
-            Outcome::Success => (TargetState::Healthy, self.success()),
+            Outcome::Success | Outcome::Reported(_) => (TargetState::Healthy, self.success()),
             Outcome::Failure { reason, detail } => {
                 (TargetState::Unhealthy, self.failure(*reason, detail))
             }

@@ -9,6 +9,8 @@ use super::Reason;
 pub enum Outcome {
     /// The target did what was asked.
     Success,
+    /// It did, and was asked for what it reports of itself.
+    Reported(Vec<Report>),
     /// It did not.
     Failure {
         /// Why, in ELB's words.
@@ -26,6 +28,16 @@ pub enum Outcome {
     /// There was no file descriptor for it. It is made again as soon as there is one, and has not been
     /// made yet.
     NoDescriptor(NoDescriptor),
+}
+
+/// What a target reports of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The metric.
+    pub metric: String,
+    /// The text that should be a number; `None` if it reports nothing. An error says why that is not
+    /// known.
+    pub text: Result<Option<String>, String>,
 }
 
 /// Who has no file descriptor left.

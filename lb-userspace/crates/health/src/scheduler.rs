@@ -11,6 +11,7 @@ use std::{
     collections::HashMap,
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use lb_config::{HealthCheck, TargetKey};
@@ -19,7 +20,7 @@ use tokio::{sync::mpsc::UnboundedSender, task::JoinHandle, time::Instant};
 use self::run::Run;
 use super::{
     CheckSpec, Descriptors, EndedProbe, Health, HealthEvent, Machine, NetworkProber, Probe, Prober,
-    SchedulerStats,
+    Report, SchedulerStats,
     recent::Recent,
     schedule::{Random, Schedule},
 };
@@ -50,6 +51,8 @@ struct Life {
     generation: u64,
     machine: Machine,
     recent: Recent,
+    /// What it said of itself last, and when.
+    reported: Option<(Instant, Vec<Report>)>,
 }
 
 impl Scheduler {
@@ -115,6 +118,14 @@ impl Scheduler {
         self.targets.get(target).map_or_else(Vec::new, |checked| lock(&checked.life).recent.all())
     }
 
+    /// What a target said of itself last, and how long ago; `None` if it was not asked, or has not
+    /// answered a check yet.
+    #[must_use]
+    pub fn reported(&self, target: &TargetKey) -> Option<(Duration, Vec<Report>)> {
+        let (at, reports) = lock(&self.targets.get(target)?.life).reported.clone()?;
+        Some((at.elapsed(), reports))
+    }
+
     /// Number of targets being checked.
     #[must_use]
     pub fn targets(&self) -> usize {
@@ -138,6 +149,7 @@ impl Scheduler {
             generation: 0,
             machine: Machine::new(&spec.check, spec.resume),
             recent: Recent::default(),
+            reported: None,
         }));
         Checked {
             check: spec.check.clone(),

@@ -91,6 +91,7 @@ fn check(server_name: Option<&str>, verify: Verify, body: &str) -> HttpCheck {
         path: "/".to_owned(),
         matcher: Matcher(vec![(200, 200)]),
         body: Some(body.to_owned()),
+        reports: Vec::new(),
     }
 }
 

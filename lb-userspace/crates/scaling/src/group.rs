@@ -19,7 +19,7 @@ use crate::{
     problem::{Facts, Problem, problems},
     samples::Sampler,
     settings::{member_settings, refresh_options},
-    stored::{Means, Stored},
+    stored::{Main, Means, Parts, Stored},
 };
 
 /// How often what decisions remember is stored, if nothing else changes.
@@ -94,6 +94,7 @@ impl ScaledGroup {
         let Stored {
             ledger, means, desired, limits, configured, suspended, memory, history, ..
         } = stored;
+        let (memory, history) = (memory.unwrap_or_default(), history.unwrap_or_default());
         let (members, _) = Group::open(ledger, settings);
         let mut state = State { desired, limits, suspended, memory, ..State::new(checked) };
         state.memory.restarted();
@@ -144,18 +145,23 @@ impl ScaledGroup {
     }
 
     /// What is to be stored.
-    pub(crate) fn stored(&self) -> Stored {
-        Stored {
-            ledger: self.members.ledger().clone(),
-            settings: self.members.settings().clone(),
-            means: self.means.clone(),
+    pub(crate) fn parts(&self) -> Result<Parts, String> {
+        let main = Main {
+            ledger: self.members.ledger(),
+            settings: self.members.settings(),
+            means: &self.means,
             desired: self.state.desired,
             limits: self.state.limits,
             configured: self.configured,
-            suspended: self.state.suspended.clone(),
-            memory: self.state.memory.clone(),
-            history: self.history.clone(),
-        }
+            suspended: &self.state.suspended,
+        };
+        Parts::of(&main, &self.state.memory, &self.history)
+    }
+
+    /// Whether what decisions remember was not stored for a while.
+    pub(crate) fn is_stale(&self, now: Moment) -> bool {
+        self.decided_at.is_some()
+            && self.stored_at.is_none_or(|stored| now.since(&stored) >= STORE_INTERVAL)
     }
 
     /// It is stored as it is now.
@@ -224,7 +230,6 @@ impl ScaledGroup {
         self.history.note_load(&self.samples, self.state.desired, now);
         self.history.decide(&decision);
         self.is_changed |= is_new;
-        self.is_changed |= self.stored_at.is_none_or(|stored| now.since(&stored) >= STORE_INTERVAL);
         self.decided_at = Some(now);
         self.decisions += 1;
         if decision.from != decision.desired {

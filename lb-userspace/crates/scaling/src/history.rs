@@ -16,7 +16,7 @@ const DECISIONS_MAX: usize = 20;
 /// One activity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Recorded {
+pub(crate) enum Recorded {
     /// A change of the desired capacity.
     Capacity(Activity),
     /// A change of one member.
@@ -35,30 +35,35 @@ impl Recorded {
 
 /// The history of a group, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct History {
+pub(crate) struct History {
     activities: VecDeque<Recorded>,
     /// Without what they remember.
     decisions: VecDeque<Decision>,
-    /// What `replay` uses.
-    #[serde(default)]
+    /// What `replay` uses. It is stored apart; former versions stored it here.
+    #[serde(default, skip_serializing)]
     loads: Loads,
 }
 
 impl History {
     /// All activities, oldest first.
-    pub fn activities(&self) -> impl DoubleEndedIterator<Item = &Recorded> {
+    pub(crate) fn activities(&self) -> impl DoubleEndedIterator<Item = &Recorded> {
         self.activities.iter()
     }
 
     /// The decisions that changed something, oldest first.
-    pub fn decisions(&self) -> impl DoubleEndedIterator<Item = &Decision> {
+    pub(crate) fn decisions(&self) -> impl DoubleEndedIterator<Item = &Decision> {
         self.decisions.iter()
     }
 
     /// The load of the last hours.
     #[must_use]
-    pub const fn loads(&self) -> &Loads {
+    pub(crate) const fn loads(&self) -> &Loads {
         &self.loads
+    }
+
+    /// The same with this load.
+    pub(crate) fn with_loads(self, loads: Loads) -> Self {
+        Self { loads, ..self }
     }
 
     /// What a decision was made from.

@@ -12,6 +12,12 @@ use crate::samples::{BYTES, PACKETS, REQUESTS};
 /// Minutes that are kept: six hours. They are stored with the group, in some 25 bytes each.
 pub(crate) const MINUTES_MAX: usize = 360;
 
+/// Minutes that are stored together: the chunk of this minute is written, and all others stay.
+const CHUNK_MINUTES: i64 = 20;
+
+/// Chunks that minutes are spread over. With the oldest and the newest one in part, they hold six hours.
+pub(crate) const CHUNKS: usize = 19;
+
 /// The work of one minute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MinuteOfLoad {
@@ -37,17 +43,14 @@ struct Row(i64, u32, Option<u64>, Option<u64>, #[serde(default)] Option<u64>);
 /// The last minutes, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Loads(VecDeque<Row>);
+pub(crate) struct Loads(VecDeque<Row>);
 
 impl Loads {
     /// All minutes, oldest first.
-    pub fn minutes(&self) -> impl Iterator<Item = MinuteOfLoad> + '_ {
-        self.0.iter().map(|&Row(minute, desired, packets, bytes, requests)| MinuteOfLoad {
-            minute,
-            desired,
-            packets,
-            bytes,
-            requests,
+    pub(crate) fn minutes(&self) -> impl Iterator<Item = MinuteOfLoad> + '_ {
+        let older = self.0.len().saturating_sub(MINUTES_MAX);
+        self.0.iter().skip(older).map(|&Row(minute, desired, packets, bytes, requests)| {
+            MinuteOfLoad { minute, desired, packets, bytes, requests }
         })
     }
 
@@ -56,15 +59,54 @@ impl Loads {
         let minute = now.wall.as_second().div_euclid(60);
         if self.0.back().is_none_or(|last| last.0 < minute) {
             self.0.push_back(Row(minute, desired, None, None, None));
-            while self.0.len() > MINUTES_MAX {
-                self.0.pop_front();
-            }
+            self.forget();
         }
         let Some(last) = self.0.back_mut() else { return };
         last.1 = desired;
         last.2 = last.2.max(work(samples, PACKETS));
         last.3 = last.3.max(work(samples, BYTES));
         last.4 = last.4.max(work(samples, REQUESTS));
+    }
+
+    /// Forgets the oldest chunk once the others are enough: a chunk that loses its minutes one by one
+    /// would be written with each.
+    fn forget(&mut self) {
+        while let Some(oldest) = self.0.front().map(Row::period) {
+            let of_chunk = self.0.iter().take_while(|row| row.period() == oldest).count();
+            if self.0.len() - of_chunk < MINUTES_MAX {
+                return;
+            }
+            self.0.drain(..of_chunk);
+        }
+    }
+
+    /// The minutes, spread over chunks by their time.
+    pub(crate) fn chunks(&self) -> [Self; CHUNKS] {
+        let mut chunks = [const { Self(VecDeque::new()) }; CHUNKS];
+        for row in &self.0 {
+            let period = usize::try_from(row.period()).unwrap_or_default();
+            let chunk = period % CHUNKS;
+            chunks[chunk].0.push_back(*row);
+        }
+        chunks
+    }
+
+    /// Chunks made one again.
+    pub(crate) fn joined(chunks: impl Iterator<Item = Self>) -> Self {
+        let mut rows: Vec<Row> = chunks.flat_map(|chunk| chunk.0).collect();
+        rows.sort_by_key(|row| row.0);
+        Self(rows.into())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Row {
+    /// Minutes of one period are stored together.
+    const fn period(&self) -> i64 {
+        self.0.div_euclid(CHUNK_MINUTES)
     }
 }
 
@@ -127,8 +169,10 @@ mod tests {
         }
         assert_eq!(loads.minutes().count(), MINUTES_MAX);
         assert_eq!(loads.minutes().next().unwrap().minute, 640);
+        assert!(loads.0.len() < MINUTES_MAX + 20, "{}", loads.0.len());
+        assert_eq!(Loads::joined(loads.chunks().into_iter()), loads);
         let text = serde_json::to_string(&loads).unwrap();
-        assert!(text.len() < MINUTES_MAX * 40, "{}", text.len());
+        assert!(text.len() < (MINUTES_MAX + 20) * 40, "{}", text.len());
         assert_eq!(serde_json::from_str::<Loads>(&text).unwrap(), loads);
     }
 }

@@ -15,6 +15,18 @@ pub struct GroupSeen {
     pub unread: Option<String>,
     /// What proxies say of its requests; `None` for a group that gets packets.
     pub requests: Option<Vec<ProxyRequests>>,
+    /// What its targets report of themselves, if policies may follow that.
+    pub reports: BTreeMap<SocketAddr, TargetReports>,
+}
+
+/// What a target has reported of itself with the answer to a health check.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TargetReports {
+    /// How long ago.
+    pub age: Duration,
+    /// By metric: the text that should be a number, `None` if it reports nothing, or why that is not
+    /// known.
+    pub texts: Vec<(String, Result<Option<String>, String>)>,
 }
 
 /// What one proxy said last of the requests of a group.

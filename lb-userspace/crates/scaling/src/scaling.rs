@@ -3,6 +3,7 @@
 
 mod commands;
 mod running;
+mod storing;
 mod views;
 
 use std::{
@@ -26,22 +27,15 @@ use crate::{
     outline::{GroupOutline, Outline},
     problem::Problem,
     sources::Sources,
-    stored::Stored,
+    stored::Parts,
     view::MemberView,
 };
 use running::{Running, checked};
+use storing::load;
+pub use storing::{GroupStore, PartChange};
 
-/// Where groups are stored. What a call has returned survives a power cut.
-pub trait GroupStore {
-    /// The names of all stored groups.
-    fn names(&mut self) -> Result<Vec<String>, String>;
-    /// What is stored of a group.
-    fn load(&mut self, group: &str) -> Result<Option<Vec<u8>>, String>;
-    /// Stores a group.
-    fn keep(&mut self, group: &str, state: &[u8]) -> Result<(), String>;
-    /// Forgets a group.
-    fn forget(&mut self, group: &str) -> Result<(), String>;
-}
+/// Calls that are taken in at once: a flood of them delays nothing else for long.
+const FINISHED_MAX: usize = 256;
 
 /// A call or hook that has ended.
 #[derive(Debug)]
@@ -122,14 +116,14 @@ impl Scaling {
                 }
                 running.group.configure(&declared, scaling);
                 running.declared = Some(declared);
-                running.follow_sources(self.clock);
+                running.follow_sources(self.clock, &self.context);
                 continue;
             }
             match load(store, declared.name()) {
-                Ok(stored) => {
+                Ok((parts, stored)) => {
                     let epoch = u16::try_from(random() & 0xffff).unwrap_or_default();
-                    let group = ScaledGroup::open(&declared, scaling, stored.clone(), epoch);
-                    self.insert(group, Some(declared), stored);
+                    let group = ScaledGroup::open(&declared, scaling, stored, epoch);
+                    self.insert(group, Some(declared), parts);
                 }
                 Err(error) => failure = Some(error),
             }
@@ -139,7 +133,7 @@ impl Scaling {
                 tracing::info!(group = &**name, "is not scaled any more; its members are ended");
                 running.group.retires = true;
                 running.declared = None;
-                running.follow_sources(self.clock);
+                running.follow_sources(self.clock, &self.context);
             }
         }
         if is_first && let Err(error) = self.resume_retiring(&wanted, store) {
@@ -158,23 +152,23 @@ impl Scaling {
             if wanted.contains(&*name) {
                 continue;
             }
-            let stored = load(store, &name)?;
+            let (parts, stored) = load(store, &name)?;
             let name: Arc<str> = name.into();
-            let group = stored.clone().and_then(|stored| ScaledGroup::retiring(&name, stored));
+            let group = stored.and_then(|stored| ScaledGroup::retiring(&name, stored));
             if let Some(group) = group {
-                self.insert(group, None, stored);
+                self.insert(group, None, parts);
             }
         }
         Ok(())
     }
 
-    fn insert(&mut self, group: ScaledGroup, declared: Option<Declared>, stored: Option<Stored>) {
+    fn insert(&mut self, group: ScaledGroup, declared: Option<Declared>, stored: Parts) {
         let name = Arc::clone(&group.name);
         let tasks = Tasks::new(&name, self.sender.clone());
         let targets = group.targets().collect();
         let (driver, sources) = (None, Sources::default());
         let mut running = Running { group, declared, driver, tasks, stored, targets, sources };
-        running.follow_sources(self.clock);
+        running.follow_sources(self.clock, &self.context);
         self.groups.insert(name, running);
     }
 
@@ -235,32 +229,52 @@ impl Scaling {
             .collect()
     }
 
+    /// The groups that are watched with their counters, and whose policies may follow what their targets
+    /// report of themselves.
+    pub fn reported<'a>(
+        &'a self,
+        watched: &'a BTreeMap<Arc<str>, bool>,
+    ) -> impl Iterator<Item = &'a Arc<str>> {
+        let counted = watched.iter().filter(|(_, counted)| **counted).map(|(name, _)| name);
+        counted.filter(|name| self.groups.get(*name).is_some_and(Running::is_reported))
+    }
+
     /// A second has passed.
     pub fn tick(&mut self, seen: &BTreeMap<Arc<str>, GroupSeen>, store: &mut dyn GroupStore) {
         let now = self.clock.now();
-        for name in self.names() {
-            if let Some(running) = self.groups.get_mut(&name) {
-                let is_due = running.group.is_due(now);
-                let outside = if is_due { running.sources.samples(now) } else { Samples::new() };
-                running.group.tick(seen.get(&name), outside, now);
-            }
-            self.follow(&name, store, now);
+        for (name, running) in &mut self.groups {
+            let (seen, is_due) = (seen.get(name), running.group.is_due(now));
+            let outside = if is_due { running.outside(seen, now) } else { Samples::new() };
+            running.group.tick(seen, outside, now);
         }
+        let all = self.groups.keys().cloned().collect();
+        self.follow(&all, store, now);
     }
 
-    /// Waits for the next call or hook that ends.
-    pub async fn finished(&mut self) -> Option<Finished> {
-        let (group, run, ended) = self.receiver.recv().await?;
-        Some(Finished { group, run, ended })
+    /// Waits for calls or hooks that end. It gives those that have ended by then.
+    pub async fn finished(&mut self) -> Vec<Finished> {
+        let mut ended = Vec::new();
+        let _count = self.receiver.recv_many(&mut ended, FINISHED_MAX).await;
+        ended.into_iter().map(|(group, run, ended)| Finished { group, run, ended }).collect()
     }
 
-    /// Takes in that a call or hook has ended.
-    pub fn finish(&mut self, finished: Finished, store: &mut dyn GroupStore) {
-        let Finished { group: name, run, ended } = finished;
+    /// Takes in that calls or hooks have ended.
+    pub fn finish(&mut self, finished: Vec<Finished>, store: &mut dyn GroupStore) {
         let now = self.clock.now();
-        let Some(running) = self.groups.get_mut(&name) else { return };
+        let mut changed = BTreeSet::new();
+        for Finished { group: name, run, ended } in finished {
+            if self.take_in(&name, run, ended, now) {
+                changed.insert(name);
+            }
+        }
+        self.follow(&changed, store, now);
+    }
+
+    /// Whether it was one of this run.
+    fn take_in(&mut self, name: &Arc<str>, run: u64, ended: Ended, now: Moment) -> bool {
+        let Some(running) = self.groups.get_mut(name) else { return false };
         if !running.tasks.ended(run, &ended) {
-            return;
+            return false;
         }
         match ended {
             Ended::Call { call, result } => {
@@ -275,47 +289,13 @@ impl Scaling {
             }
             Ended::Hook { member, kind, result, error } => {
                 if let Some(error) = error {
-                    tracing::warn!(group = &*name, member, %error, "a hook failed");
+                    tracing::warn!(group = &**name, member, %error, "a hook failed");
                     running.group.driver_error = Some(error.to_string());
                 }
                 running.group.step(Input::Hook { name: member, kind, result }, now);
             }
         }
-        self.follow(&name, store, now);
-    }
-
-    /// Carries out what follows from a change of a group, and notes whether it has other targets then.
-    fn follow(&mut self, name: &Arc<str>, store: &mut dyn GroupStore, now: Moment) {
-        self.carry_out(name, store, now);
-        self.has_other_targets |= self.groups.get_mut(name).is_some_and(Running::note_targets);
-    }
-
-    /// Stores what has changed, and then does what follows from it. If it cannot be stored, nothing
-    /// is done, and the group goes on from what was stored.
-    fn carry_out(&mut self, name: &Arc<str>, store: &mut dyn GroupStore, now: Moment) {
-        let Some(running) = self.groups.get_mut(name) else { return };
-        if running.group.is_over() {
-            match store.forget(name) {
-                Ok(()) => {
-                    self.note_events(name);
-                    self.groups.remove(name);
-                    self.has_other_targets = true;
-                }
-                Err(error) => running.group.store_error = Some(error),
-            }
-            return;
-        }
-        if running.group.is_changed
-            && let Err(error) = running.keep(store, now)
-        {
-            tracing::error!(group = &**name, error, "a scaled group cannot be stored");
-            running.go_back(error);
-            return;
-        }
-        for action in std::mem::take(&mut running.group.actions) {
-            running.act(action, &self.context);
-        }
-        self.note_events(name);
+        true
     }
 
     fn note_events(&mut self, name: &Arc<str>) {
@@ -342,16 +322,6 @@ impl Scaling {
             running.group.problems(now).into_iter().map(move |problem| (name, problem))
         })
     }
-
-    fn names(&self) -> Vec<Arc<str>> {
-        self.groups.keys().cloned().collect()
-    }
-}
-
-fn load(store: &mut dyn GroupStore, name: &str) -> Result<Option<Stored>, String> {
-    let Some(bytes) = store.load(name)? else { return Ok(None) };
-    let stored = serde_json::from_slice(&bytes);
-    stored.map(Some).map_err(|error| format!("the stored state of group {name}: {error}"))
 }
 
 /// A member, for people.

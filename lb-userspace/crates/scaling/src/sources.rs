@@ -1,5 +1,5 @@
-//! The metrics of a group that come from outside: Prometheus servers are asked again and again, and the
-//! API hands over what somebody sends. Here is what each source said last, and when.
+//! The metrics of a group that come from outside: Prometheus servers are asked and programs run again and
+//! again, and the API hands over what somebody sends. Here is what each source said last, and when.
 
 use std::{
     collections::BTreeMap,
@@ -13,10 +13,19 @@ use lb_health::tls;
 use lb_scale::{Moment, Reading, Sample, Samples};
 use tokio::{task::JoinSet, time::sleep};
 
-use crate::{clock::Clock, prometheus};
+use crate::{clock::Clock, drivers::DriverContext, programs, prometheus};
 
 /// How long a server may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// What the sources of a group need besides their settings.
+#[derive(Clone, Debug)]
+pub(crate) struct Surroundings {
+    pub(crate) group: Arc<str>,
+    pub(crate) clock: Clock,
+    /// Which programs may run, and who runs them.
+    pub(crate) context: DriverContext,
+}
 
 /// What a source said last.
 #[derive(Clone, Debug)]
@@ -38,15 +47,20 @@ pub(crate) struct Sources {
 
 impl Sources {
     /// Follows these metrics from now on. With others than before, nothing is known of any.
-    pub(crate) fn configure(&mut self, metrics: &[Metric], interval: Duration, clock: Clock) {
+    pub(crate) fn configure(
+        &mut self,
+        metrics: &[Metric],
+        interval: Duration,
+        surroundings: &Surroundings,
+    ) {
         if self.metrics == metrics && self.interval == interval {
             return;
         }
         *self = Self { metrics: metrics.to_vec(), interval, ..Self::default() };
         for metric in metrics {
-            if matches!(metric.source, MetricSource::Prometheus { .. }) {
-                let said = Arc::clone(&self.said);
-                self.tasks.spawn(follow(metric.clone(), interval, clock, said));
+            if let Some(within) = answer_within(&metric.source) {
+                let (said, surroundings) = (Arc::clone(&self.said), surroundings.clone());
+                self.tasks.spawn(follow(metric.clone(), interval, within, surroundings, said));
             }
         }
     }
@@ -85,7 +99,17 @@ impl Sources {
                 said.get(&metric.name).map_or_else(|| missing(metric), |said| at(said, now));
             (metric.name.clone(), Reading::Total { sample, saturated: false })
         };
-        self.metrics.iter().map(of).collect()
+        let is_total = |metric: &&Metric| !matches!(metric.source, MetricSource::Report(_));
+        self.metrics.iter().filter(is_total).map(of).collect()
+    }
+}
+
+/// How long an answer may take; `None` for a source that is not asked.
+const fn answer_within(source: &MetricSource) -> Option<Duration> {
+    match source {
+        MetricSource::Prometheus { .. } => Some(ANSWER_WITHIN),
+        MetricSource::Exec { timeout, .. } => Some(*timeout),
+        MetricSource::Report(_) | MetricSource::Post => None,
     }
 }
 
@@ -104,34 +128,51 @@ fn at(said: &Said, now: Moment) -> Sample {
 fn missing(metric: &Metric) -> Sample {
     match metric.source {
         // The first answer is on its way.
-        MetricSource::Prometheus { .. } => Sample::Empty,
-        MetricSource::Post => Sample::Error("no value was sent since the agent started".to_owned()),
+        MetricSource::Prometheus { .. } | MetricSource::Exec { .. } => Sample::Empty,
+        MetricSource::Report(_) | MetricSource::Post => {
+            Sample::Error("no value was sent since the agent started".to_owned())
+        }
     }
 }
 
-/// Asks a server for ever.
+/// Asks a source for ever.
 async fn follow(
     metric: Metric,
     interval: Duration,
-    clock: Clock,
+    within: Duration,
+    surroundings: Surroundings,
     said: Arc<Mutex<BTreeMap<String, Said>>>,
 ) {
-    let MetricSource::Prometheus { url, query, ca } = &metric.source else { return };
+    let clock = surroundings.clock;
     loop {
-        // The CA certificates may be others by now.
-        let sample = match ask(url, query, ca.clone().map_or(Verify::System, Verify::File)).await {
-            Ok((status, body)) => {
-                prometheus::sample(status, &body, clock.now().wall, metric.max_age)
-            }
-            Err(error) => Sample::Error(error),
-        };
-        let (at, max_age) = (clock.now(), metric.max_age.max(interval + ANSWER_WITHIN));
+        let sample = ask(&metric, &surroundings).await;
+        let (at, max_age) = (clock.now(), metric.max_age.max(interval + within));
         lock(&said).insert(metric.name.clone(), Said { at, sample, max_age });
         sleep(interval).await;
     }
 }
 
-async fn ask(url: &str, query: &str, verify: Verify) -> Result<(u16, Vec<u8>), String> {
+async fn ask(metric: &Metric, surroundings: &Surroundings) -> Sample {
+    let Metric { name, source, max_age } = metric;
+    match source {
+        MetricSource::Prometheus { url, query, ca } => {
+            // The CA certificates may be others by now.
+            let verify = ca.clone().map_or(Verify::System, Verify::File);
+            let now = || surroundings.clock.now().wall;
+            match ask_prometheus(url, query, verify).await {
+                Ok((status, body)) => prometheus::sample(status, &body, now(), *max_age),
+                Err(error) => Sample::Error(error),
+            }
+        }
+        MetricSource::Exec { command, timeout } => {
+            let Surroundings { group, context, .. } = surroundings;
+            programs::run(context, command, *timeout, group, name).await
+        }
+        MetricSource::Report(_) | MetricSource::Post => Sample::Empty,
+    }
+}
+
+async fn ask_prometheus(url: &str, query: &str, verify: Verify) -> Result<(u16, Vec<u8>), String> {
     let tls = Arc::new(tls::client_builder(&verify)?.with_no_client_auth());
     PrometheusQuery::new(url, query, tls)?.ask(ANSWER_WITHIN).await
 }
@@ -208,10 +249,20 @@ mod tests {
         }
     }
 
+    fn surroundings(clock: Clock) -> Surroundings {
+        let context = DriverContext {
+            programs: lb_health::Programs::Off,
+            user: lb_health::ExecUser::nobody(),
+            state_dir: std::path::PathBuf::new(),
+            read_secret: |_| Err("there is none".to_owned()),
+        };
+        Surroundings { group: "web".into(), clock, context }
+    }
+
     /// What is known of a server once it was asked.
     async fn asked(url: String) -> String {
         let (clock, mut sources) = (Clock::new(), Sources::default());
-        sources.configure(&[prometheus(url)], Duration::from_mins(1), clock);
+        sources.configure(&[prometheus(url)], Duration::from_mins(1), &surroundings(clock));
         assert_eq!(shown(&sources, "q", clock.now()), "empty", "it has said nothing yet");
         let end = Instant::now() + 2 * ANSWER_WITHIN;
         while lock(&sources.said).is_empty() {
@@ -262,7 +313,8 @@ mod tests {
         let clock = Clock::new();
         let now = clock.now();
         let mut sources = Sources::default();
-        sources.configure(&[metric("jobs", MetricSource::Post)], Duration::from_secs(15), clock);
+        let post = [metric("jobs", MetricSource::Post)];
+        sources.configure(&post, Duration::from_secs(15), &surroundings(clock));
         let missing = "error: no value was sent since the agent started";
         assert_eq!(shown(&sources, "jobs", now), missing);
         sources.post("jobs", 12.5, None, now).unwrap();

@@ -36,6 +36,9 @@ pub struct ScaledGroupView {
     pub warm: u32,
     /// The suspended processes.
     pub suspended: Vec<String>,
+    /// Its metrics that are sent with `post`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub posted_metrics: Vec<String>,
     /// Whether a refresh is in progress.
     pub refreshing: bool,
     /// Whether it has left the configuration, and its members are being ended.

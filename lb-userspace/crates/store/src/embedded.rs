@@ -18,7 +18,7 @@ use redb::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    Commit, REVISIONS_KEPT, Revision, RevisionHead, Runtime, Store, StoreError,
+    Commit, GroupChange, REVISIONS_KEPT, Revision, RevisionHead, Runtime, Store, StoreError,
     files::{Opener, failed, is_of_disk, lock, opener, private},
     record::Record,
 };
@@ -327,12 +327,16 @@ impl Store for Embedded {
         self.names_of_groups()
     }
 
-    fn scaled_group(&mut self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.state_of_group(name)
+    fn scaled_group(
+        &mut self,
+        name: &str,
+        parts: &[&str],
+    ) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        self.state_of_group(name, parts)
     }
 
-    fn keep_scaled_group(&mut self, name: &str, state: Option<&[u8]>) -> Result<(), StoreError> {
-        self.keep_state_of_group(name, state)
+    fn keep_scaled_groups(&mut self, changes: &[GroupChange<'_>]) -> Result<(), StoreError> {
+        self.keep_state_of_groups(changes)
     }
 }
 

@@ -96,6 +96,17 @@ pub struct Drain {
     pub at: u64,
 }
 
+/// A change of what is kept of a scaled group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupChange<'a> {
+    /// The group.
+    pub group: &'a str,
+    /// The part of its state.
+    pub part: &'a str,
+    /// What it is now; `None` forgets it.
+    pub state: Option<&'a [u8]>,
+}
+
 /// Where the desired state is kept. What a call has returned survives a power cut.
 pub trait Store: fmt::Debug + Send {
     /// Where that is, for `status`.
@@ -122,9 +133,15 @@ pub trait Store: fmt::Debug + Send {
     /// The names of the scaled groups that state is kept of.
     fn scaled_groups(&mut self) -> Result<Vec<String>, StoreError>;
 
-    /// The state of a scaled group, which the store does not read.
-    fn scaled_group(&mut self, name: &str) -> Result<Option<Vec<u8>>, StoreError>;
+    /// These parts of the state of a scaled group, in their order. The store does not read them. The
+    /// part with an empty name is the main one.
+    fn scaled_group(
+        &mut self,
+        name: &str,
+        parts: &[&str],
+    ) -> Result<Vec<Option<Vec<u8>>>, StoreError>;
 
-    /// Keeps the state of a scaled group; `None` forgets it.
-    fn keep_scaled_group(&mut self, name: &str, state: Option<&[u8]>) -> Result<(), StoreError>;
+    /// Keeps parts of the state of scaled groups, all or none. A group whose main part is forgotten has
+    /// no name any more; its other parts are to be forgotten with it.
+    fn keep_scaled_groups(&mut self, changes: &[GroupChange<'_>]) -> Result<(), StoreError>;
 }

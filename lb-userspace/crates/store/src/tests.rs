@@ -76,20 +76,29 @@ fn revisions_survive_the_process() {
 fn states_of_scaled_groups_survive_the_process() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = Embedded::open(dir.path()).unwrap();
-    assert_eq!(
-        (store.scaled_groups().unwrap(), store.scaled_group("web").unwrap()),
-        (vec![], None)
-    );
-    for (name, state) in [("web", "one"), ("api", "two"), ("web", "three")] {
-        store.keep_scaled_group(name, Some(state.as_bytes())).unwrap();
-    }
+    let parts = ["", "memory"];
+    assert_eq!(store.scaled_groups().unwrap(), Vec::<String>::new());
+    assert_eq!(store.scaled_group("web", &parts).unwrap(), [None, None]);
+    let change = |group, part, state| GroupChange { group, part, state };
+    let keep = |group, part, state: &'static str| change(group, part, Some(state.as_bytes()));
+    let changes = [
+        keep("web", "", "one"),
+        keep("api", "", "two"),
+        keep("web", "memory", "four"),
+        keep("web", "", "three"),
+    ];
+    store.keep_scaled_groups(&changes).unwrap();
     drop(store);
     let mut store = Embedded::open(dir.path()).unwrap();
     assert_eq!(store.scaled_groups().unwrap(), ["api", "web"]);
-    assert_eq!(store.scaled_group("web").unwrap().unwrap(), b"three");
-    store.keep_scaled_group("web", None).unwrap();
-    store.keep_scaled_group("web", None).unwrap();
+    let state = |text: &str| Some(text.as_bytes().to_vec());
+    assert_eq!(store.scaled_group("web", &parts).unwrap(), [state("three"), state("four")]);
+    assert_eq!(store.scaled_group("api", &parts).unwrap(), [state("two"), None]);
+    let forget = [change("web", "", None), change("web", "memory", None)];
+    store.keep_scaled_groups(&forget).unwrap();
+    store.keep_scaled_groups(&forget).unwrap();
     assert_eq!(store.scaled_groups().unwrap(), ["api"]);
+    assert_eq!(store.scaled_group("web", &parts).unwrap(), [None, None]);
 }
 
 #[test]

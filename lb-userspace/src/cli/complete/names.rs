@@ -19,6 +19,8 @@ pub(super) struct Names {
     rules: Vec<String>,
     /// Groups and members.
     members: Vec<(String, String)>,
+    /// Groups and metrics that are sent with `post`.
+    posted_metrics: Vec<(String, String)>,
 }
 
 impl Names {
@@ -32,6 +34,12 @@ impl Names {
             targets: targets.iter().map(|one| (one.group.clone(), place(one, targets))).collect(),
             rules: rules.filter_map(|name| name.strip_prefix("rule/").map(str::to_owned)).collect(),
             members: members.iter().map(|one| (one.group.clone(), one.name.clone())).collect(),
+            posted_metrics: scaled_groups
+                .iter()
+                .flat_map(|one| {
+                    one.posted_metrics.iter().map(|name| (one.name.clone(), name.clone()))
+                })
+                .collect(),
         }
     }
 
@@ -52,6 +60,11 @@ impl Names {
     pub(super) fn members(&self, group: &str) -> Vec<String> {
         let of_group = self.members.iter().filter(|(of, _)| of == group);
         of_group.map(|(_, member)| member.clone()).collect()
+    }
+
+    pub(super) fn posted_metrics(&self, group: &str) -> Vec<String> {
+        let of_group = self.posted_metrics.iter().filter(|(of, _)| of == group);
+        of_group.map(|(_, metric)| metric.clone()).collect()
     }
 
     /// Names of the objects of this kind.
@@ -79,6 +92,7 @@ fn place(target: &TargetView, all: &[TargetView]) -> String {
 #[cfg(test)]
 mod tests {
     use lb_agent::{ListenerView, TargetGroupView};
+    use lb_scaling::ScaledGroupView;
 
     use super::*;
 
@@ -101,6 +115,11 @@ mod tests {
                 target("web", "10.0.1.12", 81),
                 target("dns", "2001:db8::1", 53),
             ],
+            scaled_groups: vec![ScaledGroupView {
+                name: "web".to_owned(),
+                posted_metrics: vec!["jobs".to_owned()],
+                ..ScaledGroupView::default()
+            }],
             ..Snapshot::default()
         };
         let document = serde_json::json!({ "listeners": [{ "name": "shop", "protocol": "http",
@@ -118,6 +137,8 @@ mod tests {
         assert_eq!(names.of_kind("rule"), ["shop/a", "shop/7"]);
         assert_eq!(names.of_kind("pod"), [""; 0]);
         assert_eq!(names.addresses("dns"), ["2001:db8::1"]);
+        assert_eq!(names.posted_metrics("web"), ["jobs"]);
+        assert_eq!(names.posted_metrics("dns"), [""; 0]);
         assert_eq!(names.groups_and_targets()[..2], ["web", "web/10.0.1.11"]);
     }
 }

@@ -200,8 +200,8 @@ fn serve_metrics(address: SocketAddr, monitor: Monitor) -> anyhow::Result<()> {
 fn load(path: &Path) -> Load {
     let path = path.to_path_buf();
     Arc::new(move || {
-        let limits = Limits { exec_checks: false, ..Limits::MOST };
-        let (_, config, warnings) = config_file::load_within(&path, &limits, &Programs::Off)?;
+        let (_, config, warnings) =
+            config_file::load_within(&path, &Limits::OF_PROXY, &Programs::Off)?;
         for warning in warnings.iter().take(WARNINGS_MAX) {
             tracing::warn!("{}: {warning}", path.display());
         }

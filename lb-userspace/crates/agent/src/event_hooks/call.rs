@@ -46,6 +46,7 @@ pub(super) struct Outcome {
     /// Failures since the last success.
     pub(super) failed_in_a_row: u64,
     pub(super) last_error: String,
+    /// When the failure was logged last, by the warning or here.
     logged_at: Option<Instant>,
 }
 
@@ -72,9 +73,6 @@ impl Shared {
     fn record(&self, hook: &str, result: Result<(), String>, now: Instant) {
         let mut outcome = self.outcome();
         let Err(error) = result else {
-            if outcome.failed_in_a_row > 0 {
-                tracing::info!("event hook {hook} works again");
-            }
             *outcome = Outcome {
                 succeeded: outcome.succeeded + 1,
                 failed: outcome.failed,
@@ -84,8 +82,9 @@ impl Shared {
         };
         outcome.failed += 1;
         outcome.failed_in_a_row += 1;
-        let due = |at| now.saturating_duration_since(at) >= LOG_INTERVAL;
-        if outcome.logged_at.is_none_or(due) {
+        // The first failure is a warning, which is logged when it begins and when it has ended.
+        let since = *outcome.logged_at.get_or_insert(now);
+        if now.saturating_duration_since(since) >= LOG_INTERVAL {
             tracing::warn!("event hook {hook} fails: {error}");
             outcome.logged_at = Some(now);
         }

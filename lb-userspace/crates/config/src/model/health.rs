@@ -65,6 +65,17 @@ pub struct HttpCheck {
     pub matcher: Matcher,
     /// A text that the body must have in its first 64 KiB.
     pub body: Option<String>,
+    /// What targets report of themselves with the answer: the names of metrics, and where they are.
+    pub reports: Vec<(String, ReportPlace)>,
+}
+
+/// Where in its answers a target reports a number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReportPlace {
+    /// The value of a header.
+    Header(String),
+    /// A member of the JSON object that the body is.
+    Json(String),
 }
 
 /// A call of `grpc.health.v1.Health/Check`.

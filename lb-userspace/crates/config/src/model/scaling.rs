@@ -12,6 +12,7 @@ use std::{
 use lb_scale::CheckedSettings;
 use serde::{Deserialize, Serialize};
 
+use super::health::ReportPlace;
 use crate::Document;
 
 /// The `scaling` of a target group.
@@ -38,7 +39,7 @@ pub struct Scaling {
 /// Numbers of checked settings are finite.
 impl Eq for Scaling {}
 
-/// A metric from outside: a number for the work of the whole group.
+/// A metric from outside: a number for the work of the whole group, or what each target reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metric {
     /// Its name, unique in its group.
@@ -61,6 +62,15 @@ pub enum MetricSource {
         /// The CA certificates to trust; those of the host if not set.
         ca: Option<PathBuf>,
     },
+    /// A program prints it.
+    Exec {
+        /// Its file, and its arguments; not empty.
+        command: Vec<String>,
+        /// How long it may run.
+        timeout: Duration,
+    },
+    /// Each target reports its own, from 0 to 1, with the answers to its health checks.
+    Report(ReportPlace),
     /// Somebody sends it to the API.
     Post,
 }

@@ -8,7 +8,7 @@ use super::{
     health_check::{Checked, health_check},
     http_group_attributes,
     life::life,
-    scaling::{Reached, scaling},
+    scaling::{Reached, scaling, take_reports},
     tags::tags,
     weight::{WEIGHT, Weighed, warn_of_mixed},
 };
@@ -66,10 +66,11 @@ pub(super) fn target_group(
     if let (Some(name), None) = (&name, default_weight) {
         warn_of_mixed(name, "flows", &weights, section.findings);
     }
-    let health_check = health_check(&section, Checked::Packets { protocol, mode: forwarding });
+    let mut health_check = health_check(&section, Checked::Packets { protocol, mode: forwarding });
     let attributes =
         section.section("attributes").map(|section| attributes(section, protocol, forwarding));
     let scaling = scaling(&section, port, Reached::ByPackets);
+    take_reports(&section, health_check.as_mut(), scaling.as_ref());
     section.finish();
     let Attributes { life, gue, tcp_mss } = attributes?;
     Some((

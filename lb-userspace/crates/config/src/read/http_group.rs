@@ -7,7 +7,7 @@ use super::{
     health_check::{Checked, health_check},
     http_group_attributes::{Attributes, attributes},
     probe::ProbeDefaults,
-    scaling::{Reached, scaling},
+    scaling::{Reached, scaling, take_reports},
     tags::tags,
     weight::{WEIGHT, Weighed, warn_of_mixed},
 };
@@ -51,6 +51,7 @@ pub(super) fn http_target_group(
         HttpGroupProtocol::Tcp => None,
         _ => scaling(&section, port, Reached::ByRequests),
     };
+    take_reports(&section, health_check.as_mut(), scaling.as_ref());
     section.finish();
     let Attributes {
         deregistration_delay,

@@ -97,6 +97,7 @@ fn http(section: &Section<'_>, tls: Option<TlsCheck>) -> HttpCheck {
         path: section.read("path", values::http_path).unwrap_or_else(|| "/".to_owned()),
         matcher: section.read("matcher", values::matcher).unwrap_or(Matcher(vec![(200, 399)])),
         body: section.read("body", |node| values::short_text(node, TEXT_MAX)),
+        reports: Vec::new(),
     }
 }
 

@@ -28,8 +28,7 @@ pub(super) fn program(
         return None;
     };
     if !Path::new(program).is_absolute() {
-        let what = if key == "command" { "checks" } else { "hooks" };
-        let message = format!("{program} is not an absolute path; {what} run without a shell");
+        let message = format!("{program} is not an absolute path; programs run without a shell");
         section.findings.error(&list.at, message);
         return None;
     }

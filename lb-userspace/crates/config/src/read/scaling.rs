@@ -13,9 +13,10 @@ use lb_scale::{
     CAPACITY_MAX, CheckedSettings, Contradiction, DURATION_MAX, Rate, Replacement, Settings,
 };
 
+pub(super) use self::metrics::take_reports;
 use self::{driver::driver, metrics::metrics, policies::policies};
 use crate::{
-    model::{Hook, Scaling, Termination, WarmPool},
+    model::{Hook, Metric, MetricSource, Scaling, Termination, WarmPool},
     named_file::NamedFile,
     section::{Entry, List, Section},
     values,
@@ -55,6 +56,8 @@ struct Metrics<'a> {
     reached: Reached,
     /// From outside.
     own: &'a [&'a str],
+    /// Those of them that each target reports.
+    reported: &'a [&'a str],
 }
 
 /// Reads `scaling`; `None` if the group does not have it, or after an error.
@@ -64,7 +67,10 @@ pub(super) fn scaling(group: &Section<'_>, port: Option<u16>, reached: Reached) 
     let errors = section.findings.count();
     let (metrics, names) = metrics(&section);
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let settings = settings(&section, &Metrics { reached, own: &names });
+    let is_reported = |one: &&Metric| matches!(one.source, MetricSource::Report(_));
+    let reported: Vec<&str> =
+        metrics.iter().filter(is_reported).map(|metric| metric.name.as_str()).collect();
+    let settings = settings(&section, &Metrics { reached, own: &names, reported: &reported });
     let driver = driver(&section, port);
     let (launch_hook, terminate_hook) = hooks(&section);
     let (replacement, min_healthy_percent) = replacement(&section);

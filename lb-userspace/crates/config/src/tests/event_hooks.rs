@@ -64,7 +64,7 @@ fn wrong_hooks() {
         ),
         (
             "  - { name: a, events: [drain_done], exec: [notify] }",
-            "x:3: on_event[0].exec: notify is not an absolute path; hooks run without a shell",
+            "x:3: on_event[0].exec: notify is not an absolute path; programs run without a shell",
         ),
         (
             "  - { name: a, events: [drain_done], exec: [/x], retries: 1 }",

@@ -43,6 +43,7 @@ fn example() -> Config {
                     path: "/healthz".to_owned(),
                     matcher: Matcher(vec![(200, 399)]),
                     body: None,
+                    reports: Vec::new(),
                 }),
                 port: None,
                 via: Via::Address,

@@ -172,10 +172,14 @@ fn each_mistake_has_its_place() {
 #[test]
 fn they_are_refused_where_programs_are() {
     let off = Limits { exec_checks: false, ..Limits::MOST };
-    for base in [SYSTEMD, DOCKER] {
+    let places = [
+        (off, "(`xelb agent --exec-checks off`)"),
+        (Limits::OF_PROXY, "a proxy with a file runs no programs and starts no members: "),
+    ];
+    for (base, (limits, expected)) in [SYSTEMD, DOCKER].into_iter().zip(places) {
         let document = parse(&text(base), "").unwrap().0;
-        let error = validate_within(&document, &off).unwrap_err().to_string();
-        assert!(error.contains("--exec-checks off"), "{error}");
+        let error = validate_within(&document, &limits).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
     }
 }
 

@@ -21,6 +21,7 @@ mod modes;
 mod mutate;
 mod probes;
 mod scaling;
+mod scaling_metrics;
 mod schema;
 mod schema_bad;
 mod schema_http;

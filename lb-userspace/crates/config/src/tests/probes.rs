@@ -29,6 +29,7 @@ fn http() -> HttpCheck {
         path: "/".to_owned(),
         matcher: Matcher(vec![(200, 399)]),
         body: None,
+        reports: Vec::new(),
     }
 }
 
@@ -151,7 +152,7 @@ const WRONG: &[(&str, &str)] = &[
     ("protocol: exec, command: /bin/true", "command: must be a list, not a text"),
     (
         "protocol: exec, command: [check-web]",
-        "command: check-web is not an absolute path; checks run without a shell",
+        "command: check-web is not an absolute path; programs run without a shell",
     ),
     (
         "protocol: exec, command: [/bin/true, 3]",

@@ -207,7 +207,7 @@ fn each_mistake_has_its_place() {
     }
 }
 
-fn of_requests(policy: &str) -> String {
+pub(super) fn of_requests(policy: &str) -> String {
     format!(
         "interfaces: [eth0]
 target_groups:
@@ -248,66 +248,6 @@ fn groups_of_the_proxy_are_scaled_by_requests() {
         errors(&by("request_per_target")),
         format!("{at}`request_per_target` is not a metric; did you mean `requests_per_target`?")
     );
-}
-
-#[test]
-fn policies_follow_metrics_from_outside() {
-    let policy = "{ name: load, target_tracking: { metric: queue, value: 50 } }";
-    let metrics = "      metrics:
-        - { name: queue, prometheus: { url: \"https://p.example/x\", query: sum(q), max_age: 5m } }
-        - { name: jobs, post: {} }
-";
-    let text = of_requests(policy) + metrics;
-    let (_, config, _) = parse(&text, "").unwrap();
-    let scaling = config.http_target_groups[0].scaling.as_ref().unwrap();
-    let ages: Vec<_> =
-        scaling.metrics.iter().map(|one| (one.name.as_str(), one.max_age.as_secs())).collect();
-    assert_eq!(ages, [("queue", 300), ("jobs", 60)]);
-    let at = "target_groups[0].scaling";
-    for (old, new, expected) in [
-        (
-            "metric: queue",
-            "metric: quue",
-            format!(
-                "10:59: {at}.policies[0].target_tracking.metric: `quue` is not a metric; did you mean `queue`?"
-            ),
-        ),
-        (
-            "name: jobs",
-            "name: queue",
-            format!("13:11: {at}.metrics[1]: another metric is called queue, too"),
-        ),
-        (
-            "name: jobs",
-            "name: bytes_per_target",
-            format!(
-                "13:19: {at}.metrics[1].name: `bytes_per_target` is counted by xelb itself; choose another name"
-            ),
-        ),
-        (
-            "post: {}",
-            "post: {}, prometheus: {}",
-            format!(
-                "13:11: {at}.metrics[1]: comes from one place: write one of `prometheus`, `post`"
-            ),
-        ),
-        (
-            "https://p.example/x",
-            "https://p.example/?q",
-            format!(
-                "12:45: {at}.metrics[0].prometheus.url: `https://p.example/?q` is not the URL of a Prometheus server, such as http://127.0.0.1:9090"
-            ),
-        ),
-        (
-            "max_age: 5m",
-            "max_age: 1h",
-            format!(
-                "12:92: {at}.metrics[0].prometheus.max_age: `1h` is not a duration of whole seconds from 1s to 900s, such as `90s` or `2m`"
-            ),
-        ),
-    ] {
-        assert_eq!(errors(&with(&text, old, new)), format!("xelb.yaml:{expected}"), "{new}");
-    }
 }
 
 /// The proxy gets members as targets, and nothing of how they come and go.
@@ -384,6 +324,12 @@ fn all_members_count_towards_the_limits_of_the_agent() {
     let within = crate::Limits { targets: 19, ..crate::Limits::MOST };
     let error = crate::parse_within(SCALED, "", &within).unwrap_err().to_string();
     assert!(error.contains("20 targets are more than the 19"), "{error}");
-    let within = crate::Limits { exec_checks: false, ..crate::Limits::MOST };
-    assert!(crate::parse_within(SCALED, "", &within).is_err());
+    let off = crate::Limits { exec_checks: false, ..crate::Limits::MOST };
+    for (within, expected) in [
+        (off, "checks may not run programs here"),
+        (crate::Limits::OF_PROXY, "a proxy with a file runs no programs and starts no members"),
+    ] {
+        let error = crate::parse_within(SCALED, "", &within).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
 }

@@ -111,6 +111,7 @@ fn packets_document(path: &str) -> Value {
     let in_check = path.contains("health_check.");
     let check = match path.rsplit('.').next().unwrap_or_default() {
         "path" | "host" | "body" | "matcher" if in_check => json!({ "protocol": "http" }),
+        _ if path.contains("metrics[0].report") => json!({ "protocol": "http" }),
         "server_name" | "verify" => json!({ "protocol": "https" }),
         "timeout" => json!({ "interval": "300s" }),
         "tls" | "service" => json!({ "protocol": "grpc" }),
@@ -258,7 +259,7 @@ protocol tls verify ca certificate key retries certificates rules name transform
      host_rewrite headers request response set add remove path method header query source_ip \
      host_regex path_regex header_regex target_group stickiness redirect fixed_response forward \
      content_type access_log connection_log scaling initial target_tracking step simple schedule lower upper \
-     metrics prometheus post cooldown desired min max static systemd docker network revision exec webhook ca policies scale_out_rate scale_in_rate percent tags \
+     metrics prometheus post report json cooldown desired min max static systemd docker network revision exec webhook ca policies scale_out_rate scale_in_rate percent tags \
      crl on replacement hooks launch terminate warm_pool sorry_target_group";
 
 #[test]

@@ -151,6 +151,9 @@ fn transforms(path: &str) -> Value {
 
 fn check(path: &str) -> Value {
     let key = path.rsplit('.').next().unwrap_or_default();
+    if path.contains("metrics[0].report") {
+        return json!({ "protocol": "http" });
+    }
     if !path.contains("health_check.") {
         return json!({});
     }
@@ -191,8 +194,12 @@ pub(super) const TOO_STRICT: &str = r#"
     target_groups[0].protocol "quic"
     target_groups[0].protocol "tcp"
     target_groups[0].protocol "udp"
+    target_groups[0].scaling.metrics[0].exec null
     target_groups[0].scaling.metrics[0].post null
     target_groups[0].scaling.metrics[0].prometheus null
+    target_groups[0].scaling.metrics[0].report null
+    target_groups[0].scaling.metrics[0].report.header null
+    target_groups[0].scaling.metrics[0].report.json null
 "#;
 
 /// What the reader refuses and the schema does not see: a path and a value a line.

@@ -69,6 +69,11 @@ fn driver(path: &str) -> Value {
 fn metric(path: &str) -> Value {
     if path.contains("metrics[0].post") {
         json!({ "name": "queue", "post": {} })
+    } else if path.contains("metrics[0].exec") {
+        json!({ "name": "queue", "exec": { "command": ["/bin/true"] } })
+    } else if path.contains("metrics[0].report") {
+        let place = if path.rsplit('.').next() == Some("json") { "json" } else { "header" };
+        json!({ "name": "queue", "report": { place: "x-load" } })
     } else {
         let prometheus = json!({ "url": "http://a.example", "query": "up" });
         json!({ "name": "queue", "prometheus": prometheus })

@@ -13,6 +13,9 @@ use crate::{
     tree::{Node, Value},
 };
 
+/// Longest name of a header, in bytes.
+const HEADER_NAME_MAX: usize = 100;
+
 /// One of a few words; `wanted` says which.
 pub(crate) fn word<T: Copy>(node: &Node, words: &[(&str, T)], wanted: &str) -> Read<T> {
     let found = words.iter().find(|(word, _)| node.as_text() == Some(word));
@@ -130,6 +133,16 @@ pub(crate) fn header_value(node: &Node) -> Read<String> {
             .to_owned());
     }
     Ok(value)
+}
+
+/// The name of a header (RFC 9110, section 5.1).
+pub(crate) fn header_name(node: &Node) -> Read<String> {
+    let name = text(node)?;
+    let is_of_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if name.is_empty() || name.len() > HEADER_NAME_MAX || !name.bytes().all(is_of_token) {
+        return Err(wrong(node, "the name of a header, such as x-load"));
+    }
+    Ok(name.to_ascii_lowercase())
 }
 
 /// A status of an answer; the action that has it says which.

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use lb_config::Matcher;
+use lb_config::{Matcher, ReportPlace};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -92,6 +92,7 @@ fn check() -> HttpCheck {
         path: "/healthz?deep=1".to_owned(),
         matcher: Matcher(vec![(200, 399)]),
         body: None,
+        reports: Vec::new(),
     }
 }
 
@@ -328,4 +329,33 @@ async fn a_target_of_http2_is_asked_over_http2() {
     let found = probe(&probe_of(address), &check, Instant::now() + TIMEOUT).await;
     assert!(matches!(found, Outcome::Failure { .. }), "{found:?}");
     task.abort();
+}
+
+/// A target that reports something else than a number is as healthy as one that does.
+#[tokio::test]
+async fn what_a_target_reports_comes_with_its_success() {
+    let of = |place: ReportPlace| HttpCheck { reports: vec![("cpu".to_owned(), place)], ..check() };
+    let (header, json) =
+        (ReportPlace::Header("x-load".to_owned()), ReportPlace::Json("load".to_owned()));
+    for (check, answer, expected) in [
+        (of(header.clone()), "HTTP/1.1 200 OK\r\nX-Load: 0.7\r\n\r\n", Ok(Some("0.7"))),
+        (of(header), "HTTP/1.1 200 OK\r\n\r\n", Ok(None)),
+        (of(json.clone()), "HTTP/1.1 200 OK\r\n\r\n{\"load\": 0.7}", Ok(Some("0.7"))),
+        (
+            HttpCheck { body: Some("lo".to_owned()), ..of(json.clone()) },
+            "HTTP/1.1 200 OK\r\n\r\n{\"load\": 0.7}",
+            Ok(Some("0.7")),
+        ),
+        (of(json), "HTTP/1.1 200 OK\r\n\r\n", Err("the body is no JSON: ")),
+    ] {
+        let (address, task) = Server::Answers(answer).start(V4).await;
+        let outcome = probe(&probe_of(address), &check, Instant::now() + TIMEOUT).await;
+        task.abort();
+        let Outcome::Reported(reports) = outcome else { panic!("{answer}: {outcome:?}") };
+        match (&reports[0].text, expected) {
+            (Ok(text), Ok(expected)) => assert_eq!(text.as_deref(), expected, "{answer}"),
+            (Err(error), Err(expected)) => assert!(error.starts_with(expected), "{error}"),
+            (text, _) => panic!("{answer}: {text:?}"),
+        }
+    }
 }

@@ -88,7 +88,7 @@ impl Run {
 
     fn count(&self, outcome: &Outcome) {
         match outcome {
-            Outcome::Success | Outcome::NoDescriptor(_) => {}
+            Outcome::Success | Outcome::Reported(_) | Outcome::NoDescriptor(_) => {}
             Outcome::Failure { reason, detail } => {
                 self.stats.count_failed();
                 tracing::debug!(target_key = %self.target, %reason, detail, "probe failed");
@@ -117,6 +117,9 @@ impl Run {
             return false;
         }
         let news = life.machine.observe(&outcome, ended);
+        if let Outcome::Reported(reports) = &outcome {
+            life.reported = Some((ended, reports.clone()));
+        }
         let took = ended.saturating_duration_since(started);
         life.recent.add(EndedProbe { ended, took, outcome });
         let Some(health) = news else {

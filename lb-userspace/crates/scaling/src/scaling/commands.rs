@@ -1,12 +1,15 @@
 //! What people ask of a scaled group.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use lb_members::{Command, Input, Phase};
 use lb_scale::{Activity, Moment, Outcome};
 
 use super::{GroupStore, Scaling, running::Running};
 use crate::command::{CommandError, ScaleCommand, process_name, processes_named};
+
+/// Groups that a message names.
+const KNOWN_MAX: usize = 5;
 
 impl Scaling {
     /// Carries out a command. Returns what was done, for people.
@@ -23,12 +26,23 @@ impl Scaling {
         let name: Arc<str> = group.into();
         let running = self.running(&name)?;
         let said = running.command(command, now)?;
-        self.follow(&name, store, now);
+        self.follow(&BTreeSet::from([Arc::clone(&name)]), store, now);
         let running = self.groups.get(&name);
         if let Some(error) = running.and_then(|running| running.group.store_error.clone()) {
             return Err(CommandError::NotStored(error));
         }
         Ok(said)
+    }
+
+    /// A few of the scaled groups, and the number of the others, for a message about another one.
+    #[must_use]
+    pub fn known(&self) -> String {
+        let first: Vec<&str> = self.groups.keys().map(|name| &**name).take(KNOWN_MAX).collect();
+        match self.groups.len() - first.len() {
+            0 if first.is_empty() => "none".to_owned(),
+            0 => first.join(", "),
+            others => format!("{} and {others} more", first.join(", ")),
+        }
     }
 
     /// The group with a name, which is scaled.
@@ -37,10 +51,9 @@ impl Scaling {
             config.target_groups.iter().any(|group| group.name == *name)
                 || config.http_target_groups.iter().any(|group| group.name == *name)
         });
-        let known: Vec<&str> = self.groups.keys().map(|name| &**name).collect();
-        let known = if known.is_empty() { "none is".to_owned() } else { known.join(", ") };
+        let known = self.known();
         let missing = if is_configured {
-            format!("target group {name} is not scaled ({known}); add `scaling` to it")
+            format!("target group {name} is not scaled; add `scaling` to it (scaled are: {known})")
         } else {
             format!("there is no target group {name}; scaled are: {known}")
         };

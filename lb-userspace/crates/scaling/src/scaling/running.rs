@@ -3,21 +3,22 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use lb_config::Config;
+use lb_config::{Config, Metric, MetricSource};
 use lb_drivers::Driver;
 use lb_members::{Action, Answer, CallError, CallResult, ErrorClass, HookKind, Reported};
-use lb_scale::Moment;
+use lb_scale::{Moment, Samples};
 
-use super::GroupStore;
 use crate::{
     calls::{HookCall, Tasks},
     clock::{Clock, random},
     declared::Declared,
     drivers::DriverContext,
     group::ScaledGroup,
+    observed::GroupSeen,
+    reports::readings,
     settings::parameters,
-    sources::Sources,
-    stored::Stored,
+    sources::{Sources, Surroundings},
+    stored::Parts,
     usable::unusable,
 };
 
@@ -31,7 +32,7 @@ pub(super) struct Running {
     pub(super) driver: Option<Arc<dyn Driver>>,
     pub(super) tasks: Tasks,
     /// What is stored.
-    pub(super) stored: Option<Stored>,
+    pub(super) stored: Parts,
     /// Its members that are targets, and whether each one drains, when that was looked at last.
     pub(super) targets: Vec<(SocketAddr, bool)>,
     /// Its metrics from outside.
@@ -40,11 +41,39 @@ pub(super) struct Running {
 
 impl Running {
     /// Follows the metrics from outside that the configuration has.
-    pub(super) fn follow_sources(&mut self, clock: Clock) {
+    pub(super) fn follow_sources(&mut self, clock: Clock, context: &DriverContext) {
         let scaling = self.declared.as_ref().and_then(Declared::scaling);
         let metrics = scaling.map_or(&[][..], |scaling| &scaling.metrics);
         let interval = scaling.map_or(Duration::ZERO, |one| one.settings.sample_interval);
-        self.sources.configure(metrics, interval, clock);
+        let (group, context) = (Arc::clone(&self.group.name), context.clone());
+        self.sources.configure(metrics, interval, &Surroundings { group, clock, context });
+    }
+
+    /// The samples of metrics that do not come from counters.
+    pub(super) fn outside(&self, seen: Option<&GroupSeen>, now: Moment) -> Samples {
+        let mut samples = self.sources.samples(now);
+        if let Some(seen) = seen {
+            let members = self.group.members.targets().map(|(name, address, _)| (name, address));
+            let members: Vec<(&str, SocketAddr)> = members.collect();
+            samples.extend(readings(self.metrics(), seen, &members));
+        }
+        samples
+    }
+
+    /// Whether its policies may follow what its targets report.
+    pub(super) fn is_reported(&self) -> bool {
+        self.metrics().iter().any(|metric| matches!(metric.source, MetricSource::Report(_)))
+    }
+
+    /// Its metrics that somebody sends.
+    pub(super) fn posted_metrics(&self) -> impl Iterator<Item = &str> {
+        let posted = self.metrics().iter().filter(|metric| metric.source == MetricSource::Post);
+        posted.map(|metric| metric.name.as_str())
+    }
+
+    fn metrics(&self) -> &[Metric] {
+        let scaling = self.declared.as_ref().and_then(Declared::scaling);
+        scaling.map_or(&[], |scaling| &scaling.metrics)
     }
 
     /// Looks at the targets again. Whether they have changed.
@@ -56,13 +85,10 @@ impl Running {
         true
     }
 
-    pub(super) fn keep(&mut self, store: &mut dyn GroupStore, now: Moment) -> Result<(), String> {
-        let stored = self.group.stored();
-        let bytes = serde_json::to_vec(&stored).map_err(|error| error.to_string())?;
-        store.keep(&self.group.name, &bytes)?;
+    /// This is stored of it now.
+    pub(super) fn is_stored(&mut self, parts: Parts, now: Moment) {
+        self.stored = parts;
         self.group.is_stored(now);
-        self.stored = Some(stored);
-        Ok(())
     }
 
     /// Goes back to what is stored. Calls that are under way are killed; the next ones find what they
@@ -70,7 +96,9 @@ impl Running {
     pub(super) fn go_back(&mut self, error: String) {
         self.tasks.stop();
         let scaling = self.declared.as_ref().and_then(|group| Some((group, group.scaling()?)));
-        let group = match (scaling, self.stored.clone()) {
+        // It was read before, or written by this agent.
+        let stored = self.stored.read().unwrap_or_default();
+        let group = match (scaling, stored) {
             (Some((declared, scaling)), stored) => {
                 let epoch = u16::try_from(random() & 0xffff).unwrap_or_default();
                 Some(ScaledGroup::open(declared, scaling, stored, epoch))

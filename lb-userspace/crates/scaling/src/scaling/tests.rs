@@ -11,29 +11,34 @@ use crate::{ProblemKind, ScaleCommand, TargetSeen};
 /// A store that can fail.
 #[derive(Debug, Default)]
 struct Memory {
-    states: BTreeMap<String, Vec<u8>>,
+    states: BTreeMap<(String, String), Vec<u8>>,
+    commits: usize,
     fails: bool,
 }
 
 impl GroupStore for Memory {
     fn names(&mut self) -> Result<Vec<String>, String> {
-        Ok(self.states.keys().cloned().collect())
+        let main = self.states.keys().filter(|(_, part)| part.is_empty());
+        Ok(main.map(|(group, _)| group.clone()).collect())
     }
 
-    fn load(&mut self, group: &str) -> Result<Option<Vec<u8>>, String> {
-        Ok(self.states.get(group).cloned())
+    fn load(&mut self, group: &str, parts: &[&str]) -> Result<Vec<Option<Vec<u8>>>, String> {
+        let state = |part: &&str| self.states.get(&(group.to_owned(), (*part).to_owned())).cloned();
+        Ok(parts.iter().map(state).collect())
     }
 
-    fn keep(&mut self, group: &str, state: &[u8]) -> Result<(), String> {
+    fn keep(&mut self, changes: &[PartChange<'_>]) -> Result<(), String> {
         if self.fails {
             return Err("the disk is full".to_owned());
         }
-        self.states.insert(group.to_owned(), state.to_vec());
-        Ok(())
-    }
-
-    fn forget(&mut self, group: &str) -> Result<(), String> {
-        self.states.remove(group);
+        self.commits += 1;
+        for &PartChange { group, part, state } in changes {
+            let key = (group.to_owned(), part.to_owned());
+            match state {
+                Some(state) => drop(self.states.insert(key, state.to_vec())),
+                None => drop(self.states.remove(&key)),
+            }
+        }
         Ok(())
     }
 }
@@ -76,7 +81,7 @@ fn seen(scaling: &Scaling) -> BTreeMap<Arc<str>, GroupSeen> {
 
 /// Takes in what ends within some time.
 async fn settle(scaling: &mut Scaling, store: &mut Memory) {
-    while let Ok(Some(finished)) = timeout(Duration::from_millis(300), scaling.finished()).await {
+    while let Ok(finished) = timeout(Duration::from_millis(300), scaling.finished()).await {
         scaling.finish(finished, store);
     }
     let seen = seen(scaling);
@@ -202,6 +207,35 @@ async fn wrong_commands_change_nothing() {
         assert!(error.contains(expected), "{command:?}: {error}");
     }
     assert_eq!(store.states, before);
+}
+
+/// A message about one group of a thousand does not list the others.
+#[test]
+fn few_groups_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut scaling = Scaling::new(context(folder.path()));
+    assert_eq!(scaling.known(), "none");
+    let group = |number: u8| {
+        format!(
+            "  - {{ name: g{number}, protocol: tcp, port: 80, forwarding: ipip, scaling: {{ min: 0, \
+             max: 1, driver: {{ static: {{ targets: [{{ address: 10.0.1.{number} }}] }} }} }} }}"
+        )
+    };
+    let groups: Vec<String> = (1..=8).map(group).collect();
+    let groups = groups.join("\n");
+    let text = format!("interfaces: [eth0]\ntarget_groups:\n{groups}");
+    let config = lb_config::parse(&text, "").unwrap().1;
+    let mut store = Memory::default();
+    scaling.configure(&config, &mut store).unwrap();
+    assert_eq!(scaling.known(), "g1, g2, g3, g4, g5 and 3 more");
+    // What all of them have to store is one commit, and nothing is stored again until a minute later.
+    scaling.tick(
+        &scaling.watched().into_keys().map(|name| (name, GroupSeen::default())).collect(),
+        &mut store,
+    );
+    assert_eq!((store.commits, store.names().unwrap().len()), (1, 8));
+    scaling.tick(&BTreeMap::new(), &mut store);
+    assert_eq!(store.commits, 1);
 }
 
 #[tokio::test]

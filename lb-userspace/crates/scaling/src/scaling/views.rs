@@ -58,6 +58,7 @@ impl Running {
             standby: group.count(|state| state == Lifecycle::Standby),
             warm: u32::try_from(warm).unwrap_or(u32::MAX),
             suspended: suspended.iter().map(|one| process_name(*one).to_owned()).collect(),
+            posted_metrics: self.posted_metrics().map(str::to_owned).collect(),
             refreshing: ledger.refresh.is_some(),
             retiring: group.retires,
             decisions: group.decisions,

@@ -13,7 +13,9 @@ use lb_config::Config;
 use lb_drivers::{DockerDriver, Driver as _, Request};
 use lb_health::{ExecUser, Programs};
 use lb_members::{Answer, Reported, Verb};
-use lb_scaling::{DriverContext, GroupSeen, GroupStore, ScaleCommand, Scaling, TargetSeen};
+use lb_scaling::{
+    DriverContext, GroupSeen, GroupStore, PartChange, ScaleCommand, Scaling, TargetSeen,
+};
 use serde_json::{Map, json};
 use tokio::time::timeout;
 
@@ -23,24 +25,27 @@ use crate::podman::Podman;
 const LIMIT: Duration = Duration::from_mins(2);
 
 #[derive(Debug, Default)]
-struct Memory(BTreeMap<String, Vec<u8>>);
+struct Memory(BTreeMap<(String, String), Vec<u8>>);
 
 impl GroupStore for Memory {
     fn names(&mut self) -> Result<Vec<String>, String> {
-        Ok(self.0.keys().cloned().collect())
+        let main = self.0.keys().filter(|(_, part)| part.is_empty());
+        Ok(main.map(|(group, _)| group.clone()).collect())
     }
 
-    fn load(&mut self, group: &str) -> Result<Option<Vec<u8>>, String> {
-        Ok(self.0.get(group).cloned())
+    fn load(&mut self, group: &str, parts: &[&str]) -> Result<Vec<Option<Vec<u8>>>, String> {
+        let state = |part: &&str| self.0.get(&(group.to_owned(), (*part).to_owned())).cloned();
+        Ok(parts.iter().map(state).collect())
     }
 
-    fn keep(&mut self, group: &str, state: &[u8]) -> Result<(), String> {
-        self.0.insert(group.to_owned(), state.to_vec());
-        Ok(())
-    }
-
-    fn forget(&mut self, group: &str) -> Result<(), String> {
-        self.0.remove(group);
+    fn keep(&mut self, changes: &[PartChange<'_>]) -> Result<(), String> {
+        for &PartChange { group, part, state } in changes {
+            let key = (group.to_owned(), part.to_owned());
+            match state {
+                Some(state) => drop(self.0.insert(key, state.to_vec())),
+                None => drop(self.0.remove(&key)),
+            }
+        }
         Ok(())
     }
 }
@@ -81,7 +86,7 @@ async fn second(scaling: &mut Scaling, store: &mut Memory) {
     seen.entry("web".into()).or_default();
     scaling.tick(&seen, store);
     let end = Instant::now() + Duration::from_secs(1);
-    while let Ok(Some(finished)) =
+    while let Ok(finished) =
         timeout(end.saturating_duration_since(Instant::now()), scaling.finished()).await
     {
         scaling.finish(finished, store);

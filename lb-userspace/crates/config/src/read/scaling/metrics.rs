@@ -3,22 +3,27 @@
 
 use std::time::Duration;
 
-use super::{Reached, SAMPLE_INTERVAL_MAX, sections};
+use super::{super::program::program, Reached, SAMPLE_INTERVAL_MAX, sections};
 use crate::{
-    model::{Metric, MetricSource},
+    model::{HealthCheck, HealthProtocol, Metric, MetricSource, ReportPlace, Scaling},
     named_file::NamedFile,
     section::{Section, list_of},
     tree::Node,
     values::{self, wrong},
 };
 
-const SOURCES: [&str; 2] = ["prometheus", "post"];
+const SOURCES: [&str; 4] = ["prometheus", "exec", "report", "post"];
 /// Each of them is asked again and again.
 const METRICS_MAX: usize = 20;
 /// Longest query, in characters.
 const QUERY_CHARS_MAX: usize = 2000;
 /// How old a value may be, if it is not set.
 const MAX_AGE: Duration = Duration::from_mins(1);
+/// How long a program may run, if it is not set, and at most.
+const TIMEOUT: Duration = Duration::from_secs(5);
+const TIMEOUT_MAX: Duration = Duration::from_mins(1);
+/// Longest name of a member of a JSON object, in bytes.
+const MEMBER_BYTES_MAX: usize = 100;
 
 /// The metrics, and the names of all, also of those with an error.
 pub(super) fn metrics(section: &Section<'_>) -> (Vec<Metric>, Vec<String>) {
@@ -45,6 +50,8 @@ fn metric(section: Section<'_>) -> Option<Metric> {
     let given: Vec<&str> = SOURCES.into_iter().filter(|key| section.entry(key).is_some()).collect();
     let source = match given.as_slice() {
         ["prometheus"] => section.section("prometheus").and_then(prometheus),
+        ["exec"] => section.section("exec").and_then(exec),
+        ["report"] => section.section("report").and_then(report),
         ["post"] => section.section("post").map(post),
         _ => {
             let message = format!("comes from one place: write one of {}", list_of(&SOURCES));
@@ -83,6 +90,53 @@ fn post(section: Section<'_>) -> (MetricSource, Duration) {
     let max_age = max_age(&section);
     section.finish();
     (MetricSource::Post, max_age)
+}
+
+fn exec(section: Section<'_>) -> Option<(MetricSource, Duration)> {
+    let command = program(&section, "command", "command: [/etc/xelb/checks/queue-length]");
+    let range = Duration::from_secs(1)..=TIMEOUT_MAX;
+    let timeout = section.read("timeout", |node| values::seconds(node, range)).unwrap_or(TIMEOUT);
+    let max_age = max_age(&section);
+    section.finish();
+    Some((MetricSource::Exec { command: command?, timeout }, max_age))
+}
+
+fn report(section: Section<'_>) -> Option<(MetricSource, Duration)> {
+    let header = section.read("header", values::header_name).map(ReportPlace::Header);
+    let json = section.read("json", |node| values::short_text(node, MEMBER_BYTES_MAX));
+    let is_one = section.entry("header").is_some() != section.entry("json").is_some();
+    if !is_one {
+        let message = "is in one place of the answer: write one of `header`, `json`";
+        section.findings.error(&section.at, message);
+    }
+    let max_age = max_age(&section);
+    section.finish();
+    let place = header.or(json.map(ReportPlace::Json)).filter(|_| is_one)?;
+    Some((MetricSource::Report(place), max_age))
+}
+
+/// Lets the health check of a group look for what its targets report. An error if it cannot.
+pub(in crate::read) fn take_reports(
+    group: &Section<'_>,
+    check: Option<&mut HealthCheck>,
+    scaling: Option<&Scaling>,
+) {
+    let reports: Vec<(String, ReportPlace)> = scaling
+        .iter()
+        .flat_map(|scaling| &scaling.metrics)
+        .filter_map(|metric| match &metric.source {
+            MetricSource::Report(place) => Some((metric.name.clone(), place.clone())),
+            _ => None,
+        })
+        .collect();
+    let (Some(check), false) = (check, reports.is_empty()) else { return };
+    if let HealthProtocol::Http(check) = &mut check.protocol {
+        check.reports = reports;
+    } else if let Some(metrics) = group.section("scaling").and_then(|one| one.entry("metrics")) {
+        let message = "`report` needs a health check of protocol http or https: targets report with \
+                       its answers";
+        group.findings.error(&metrics.at, message);
+    }
 }
 
 fn max_age(section: &Section<'_>) -> Duration {

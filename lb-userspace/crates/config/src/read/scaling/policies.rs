@@ -63,7 +63,7 @@ fn metric(section: &Section<'_>, metrics: &Metrics<'_>) -> Option<String> {
 
 fn metric_of(node: &Node, metrics: &Metrics<'_>) -> Result<String, String> {
     let name = values::name(node)?;
-    let Metrics { reached, own } = metrics;
+    let Metrics { reached, own, .. } = metrics;
     let all = [reached.metrics(), own].concat();
     if all.contains(&name.as_str()) {
         return Ok(name);
@@ -90,7 +90,17 @@ fn metric_of(node: &Node, metrics: &Metrics<'_>) -> Result<String, String> {
 
 fn tracking(section: Section<'_>, metrics: &Metrics<'_>) -> Option<TargetTracking> {
     let metric = metric(&section, metrics);
-    let value = section.require("value", "value: 1000", values::decimal);
+    let value = section.require("value", "value: 1000", |node| {
+        let value = values::decimal(node)?;
+        let is_reported = metric.as_deref().is_some_and(|name| metrics.reported.contains(&name));
+        if is_reported && value > 1.0 {
+            return Err(values::wrong(
+                node,
+                "a share of a target, such as 0.7: targets report 0 to 1",
+            ));
+        }
+        Ok(value)
+    });
     let disable_scale_in = section.read("disable_scale_in", values::truth).unwrap_or(false);
     section.finish();
     Some(TargetTracking { metric: metric?, value: value?, disable_scale_in })

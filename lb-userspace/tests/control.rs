@@ -316,16 +316,21 @@ fn run(number: u64) {
                 let weight = random.weight();
                 model.groups.get_mut(group).unwrap().insert(octet, weight);
                 let weight = Some(weight);
-                agent.edit(Edit::AddTarget { group: name, address, port, weight });
+                agent.edit(Edit::AddTarget { group: name, address: address.into(), port, weight });
             }
             4 if there => {
                 model.groups.get_mut(group).unwrap().remove(&octet);
-                agent.edit(Edit::RemoveTarget { group: name, address, port });
+                agent.edit(Edit::RemoveTarget { group: name, address: address.into(), port });
             }
             5 if there => {
                 let weight = random.weight();
                 model.groups.get_mut(group).unwrap().insert(octet, weight);
-                agent.edit(Edit::WeighTarget { group: name, address, port, weight });
+                agent.edit(Edit::WeighTarget {
+                    group: name,
+                    address: address.into(),
+                    port,
+                    weight,
+                });
             }
             _ => continue,
         }

@@ -16,6 +16,7 @@ mod http_proxy;
 mod life;
 mod limits;
 mod metrics;
+mod names;
 mod remote;
 mod revisions;
 mod scene;

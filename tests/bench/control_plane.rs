@@ -93,7 +93,7 @@ impl World {
         let target = group.targets.first().expect("it has a target");
         Edit::WeighTarget {
             group: group.name.to_string(),
-            address: target.address,
+            address: target.address.into(),
             port: None,
             weight: 50,
         }

@@ -189,7 +189,7 @@ fn changes(lab: &Lab, xelb: &Xelb, rounds: u32) -> Result<[Times; 2]> {
         let begun = Instant::now();
         runtime.block_on(client.target_patch(
             &name,
-            target,
+            &target.into(),
             None,
             &patch,
             &lb_api::Terms::default(),

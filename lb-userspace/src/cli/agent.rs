@@ -108,8 +108,7 @@ impl Agent {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let exec = ExecPolicy::from(*self.exec);
         let exec_checks = exec.programs != Programs::Off;
-        // It checks addresses.
-        let limits = Limits { exec_checks, target_names: false, ..self.limits.into() };
+        let limits = Limits { exec_checks, ..self.limits.into() };
         if let Some(path) = self.config.as_deref().filter(|_| self.check) {
             return check(path, &limits, &exec.programs);
         }

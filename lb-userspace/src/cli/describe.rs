@@ -99,7 +99,7 @@ impl Describe {
             (object.kind, object.path.steps())
         {
             let Place { address, port } = parse_place(place).map_err(wrong)?;
-            let description = client.describe_target(group, address, port).await?;
+            let description = client.describe_target(group, &address, port).await?;
             let of_target = |stats: &StatsView| {
                 let target = &description.target;
                 let is_it = |one: &&lb_api::TargetTraffic| {

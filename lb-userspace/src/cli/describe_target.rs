@@ -22,6 +22,9 @@ pub(super) fn render(
     let TargetDescription { target, since_ms, listeners, health_check, next_hop, .. } = description;
     let mut page = Page::new(look);
     page.line("target", &format!("{}/{}", target.group, socket(target.address, target.port)));
+    if !target.name.is_empty() {
+        page.line("name", &format!("an address of {}", target.name));
+    }
     let since = since_ms.map_or_else(
         || "since before the agent started".to_owned(),
         |at| format!("since {} ({})", moment(at), ago(at, now_ms)),

@@ -241,10 +241,6 @@ impl Get {
         let Some((group, place)) = self.split_group() else {
             return self.is_wanted(&target.group);
         };
-        parse_place(place).is_ok_and(|place| {
-            target.group == group
-                && target.address == Some(place.address)
-                && place.port.is_none_or(|port| port == target.port)
-        })
+        parse_place(place).is_ok_and(|place| target.group == group && place.fits(target))
     }
 }

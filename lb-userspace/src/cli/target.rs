@@ -1,10 +1,11 @@
 //! `xelb target`.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use lb_agent::TargetView;
 use lb_api::{TargetAdd, TargetPatch, Terms};
+use lb_config::TargetAddress;
 
 use super::{
     Socket, complete, output,
@@ -28,7 +29,11 @@ use super::{
 pub(super) enum Target {
     /// Register a target, which gets traffic after its first successful health check
     ///
+    /// A DNS name is registered with all its addresses, now and later.
+    ///
     /// Example: xelb target add web 10.0.1.13 --weight 50
+    ///
+    /// Example: xelb target add web order.example.org:80
     Add {
         #[command(flatten)]
         which: Which,
@@ -112,8 +117,8 @@ pub(super) struct Which {
     /// Name of its target group
     #[arg(add = complete::group_of_target())]
     group: String,
-    /// Address of the target, with its port if it differs from the group's; IPv6 with a port is
-    /// `[ADDRESS]:PORT`
+    /// Address or DNS name of the target, with its port if it differs from the group's; IPv6 with a
+    /// port is `[ADDRESS]:PORT`
     #[arg(value_name = "ADDRESS[:PORT]", value_parser = parse_place, add = complete::addresses())]
     place: Place,
     #[command(flatten)]
@@ -123,10 +128,7 @@ pub(super) struct Which {
 impl Which {
     /// `GROUP/ADDRESS[:PORT]`.
     fn name(&self) -> String {
-        let Place { address, port } = self.place;
-        let place = port
-            .map_or_else(|| address.to_string(), |port| SocketAddr::new(address, port).to_string());
-        format!("{}/{place}", self.group)
+        format!("{}/{}", self.group, self.place)
     }
 
     /// The new weight; if it depends on the present one, also the revision that has that.
@@ -138,16 +140,13 @@ impl Which {
         let client = self.socket.client()?;
         // The revision first: a change in between is an error then.
         let revision = client.configuration().await?.revision;
-        let Place { address, port } = self.place;
         let all = client.status().await?.targets;
-        let is_it = |one: &&TargetView| {
-            one.group == self.group
-                && one.address == Some(address)
-                && port.is_none_or(|port| port == one.port)
-                && !one.leaving
-        };
+        let is_it =
+            |one: &&TargetView| one.group == self.group && self.place.fits(one) && !one.leaving;
         let mut found = all.iter().filter(is_it);
-        let (Some(target), None) = (found.next(), found.next()) else {
+        let is_name = matches!(self.place.address, TargetAddress::Name(_));
+        // All addresses of a name have its weight.
+        let (Some(target), true) = (found.next(), is_name || found.next().is_none()) else {
             return Err(wrong(format!(
                 "there is not one target {} in {}; `xelb get targets {}` lists all",
                 self.name(),
@@ -163,14 +162,14 @@ impl Target {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let said = match self {
             Self::Add { which, weight } => {
-                let Place { address, port } = which.place;
-                let target = TargetAdd { address, port, weight };
+                let Place { address, port } = &which.place;
+                let target = TargetAdd { address: address.clone(), port: *port, weight };
                 which.socket.client()?.target_add(&which.group, &target).await?
             }
             Self::Remove { which, now, force } => {
-                let Place { address, port } = which.place;
+                let Place { address, port } = &which.place;
                 let client = which.socket.client()?;
-                client.target_remove(&which.group, address, port, now, force).await?
+                client.target_remove(&which.group, address, *port, now, force).await?
             }
             Self::Weight { which, weight, force } => {
                 let (weight, base) = which.new_weight(weight).await?;
@@ -196,7 +195,7 @@ impl Target {
 }
 
 async fn change(which: &Which, patch: TargetPatch, terms: Terms) -> anyhow::Result<String> {
-    let Place { address, port } = which.place;
+    let Place { address, port } = &which.place;
     let client = which.socket.client()?;
-    Ok(client.target_patch(&which.group, address, port, &patch, &terms).await?)
+    Ok(client.target_patch(&which.group, address, *port, &patch, &terms).await?)
 }

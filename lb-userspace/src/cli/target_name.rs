@@ -2,10 +2,15 @@
 
 use std::ffi::OsString;
 
+use lb_config::TargetAddress;
+
 use super::place::parse_place;
 
 /// The verbs of `xelb target`.
 const VERBS: [&str; 5] = ["add", "remove", "weight", "drain", "undrain"];
+
+/// Options of them without a value.
+const FLAGS: [&str; 3] = ["--force", "--now", "--wait"];
 
 /// The words of a command line, with such a name of a target in two.
 pub(super) fn split(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
@@ -18,12 +23,22 @@ pub(super) fn split(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> 
         let before = number.checked_sub(1).and_then(|before| words.get(before));
         before.is_some_and(|word| word == "-l" || word == "--selector")
     };
+    let is_value = |number: usize| {
+        let before = number.checked_sub(1).and_then(|before| words.get(before));
+        let before = before.and_then(|word| word.to_str()).unwrap_or_default();
+        before.starts_with("--") && !before.contains('=') && !FLAGS.contains(&before)
+    };
     let named = |(number, word): (usize, &OsString)| {
         let word = word.to_str().filter(|_| !is_selector(number))?;
         // `get targets -o name` prints the kind, too.
         let kind = word.strip_prefix("target/").filter(|rest| rest.contains('/'));
         let (group, place) = kind.unwrap_or(word).split_once('/')?;
-        let is_name = !group.is_empty() && parse_place(place).is_ok();
+        let is_name = !group.is_empty()
+            && parse_place(place).is_ok_and(|place| match place.address {
+                TargetAddress::Ip(_) => true,
+                // What stands behind an option may be a path.
+                TargetAddress::Name(name) => name.contains('.') && !is_value(number),
+            });
         is_name.then(|| (number, [OsString::from(group), OsString::from(place)]))
     };
     let found = words.iter().enumerate().skip(target + 2).find_map(named);
@@ -57,6 +72,10 @@ mod tests {
                 "xelb target weight web [2001:db8::1]:80 5",
             ),
             (
+                "xelb target weight --force web/order.example.org:80 5",
+                "xelb target weight --force web order.example.org:80 5",
+            ),
+            (
                 "xelb target drain --socket /run/x web/10.0.1.13",
                 "xelb target drain --socket /run/x web 10.0.1.13",
             ),
@@ -74,6 +93,7 @@ mod tests {
             "xelb target drain web 10.0.1.13",
             "xelb target drain web",
             "xelb target drain --socket run/xelb web 10.0.1.13",
+            "xelb target drain --socket run/xelb.sock web 10.0.1.13",
             "xelb target drain /web",
             "xelb target drain web/",
             "xelb doctor target --vip 203.0.113.0/28",

@@ -1,6 +1,6 @@
 //! Targets of `xelb target drain` and `undrain`: one by its name, or several by their tags.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -46,10 +46,7 @@ pub(super) struct Named {
 impl Named {
     /// `GROUP/ADDRESS[:PORT]`.
     fn name(&self) -> String {
-        let Place { address, port } = self.place;
-        let place = port
-            .map_or_else(|| address.to_string(), |port| SocketAddr::new(address, port).to_string());
-        format!("{}/{place}", self.group)
+        format!("{}/{}", self.group, self.place)
     }
 }
 
@@ -60,9 +57,9 @@ impl Targets {
         let client = self.socket.client()?;
         let all = self.named(&client).await?;
         for (done, target) in all.iter().enumerate() {
-            let Place { address, port } = target.place;
+            let Place { address, port } = &target.place;
             let patch = TargetPatch { weight: None, drain: Some(drain) };
-            let changed = client.target_patch(&target.group, address, port, &patch, terms).await;
+            let changed = client.target_patch(&target.group, address, *port, &patch, terms).await;
             let said = match changed {
                 Err(error) if all.len() > 1 => {
                     let (name, count) = (target.name(), all.len());
@@ -96,8 +93,10 @@ impl Targets {
 
     /// The names of the targets.
     async fn named(&self, client: &Client) -> anyhow::Result<Vec<Named>> {
-        match (&self.group, self.place, &self.selector) {
-            (Some(group), Some(place), None) => Ok(vec![Named { group: group.clone(), place }]),
+        match (&self.group, &self.place, &self.selector) {
+            (Some(group), Some(place), None) => {
+                Ok(vec![Named { group: group.clone(), place: place.clone() }])
+            }
             (group, _, Some(selector)) => {
                 selected(group.as_deref(), selector, &client.status().await?).map_err(wrong)
             }
@@ -125,7 +124,7 @@ fn selected(
             && selector.matches(&target.tags)
     };
     let named = |target: &TargetView| {
-        let place = Place { address: target.address?, port: Some(target.port) };
+        let place = Place { address: target.address?.into(), port: Some(target.port) };
         Some(Named { group: target.group.clone(), place })
     };
     let found: Vec<Named> = snapshot.targets.iter().filter(is_it).filter_map(named).collect();

@@ -3,10 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
-use lb_config::{
-    Config, ConfigError, ConfigErrors, HttpTarget, Limits, TargetAddress, Warning, alike,
-    plural::counted,
-};
+use lb_config::{Config, ConfigError, ConfigErrors, Limits, Warning, alike, plural::counted};
 use lb_health::Programs;
 use lb_log::LogFormat;
 use serde::{Deserialize, Serialize};
@@ -86,7 +83,6 @@ impl Validate {
         let checked = input::configuration_within(&path, &limits, &programs).map(
             |(_, config, mut warnings)| {
                 warnings.extend(this_host::warnings(&config));
-                warnings.extend(not_served(&config));
                 (config, warnings)
             },
         );
@@ -113,21 +109,6 @@ impl Validate {
         };
         end(LogFormat::Text, printed)
     }
-}
-
-/// Says that an agent, and the proxy, would refuse what is valid.
-fn not_served(config: &Config) -> Option<Warning> {
-    let mut groups = config.http_target_groups.iter();
-    let named = groups.find_map(|group| {
-        let is_name = |target: &&HttpTarget| matches!(target.address, TargetAddress::Name(_));
-        Some((&group.name, group.targets.iter().find(is_name)?))
-    });
-    let (group, target) = named?;
-    let text = format!(
-        "this version resolves no names of targets: an agent and `xelb proxy` refuse target {target} \
-         of the target group {group}"
-    );
-    Some(Warning::at("", text))
 }
 
 fn verdict(

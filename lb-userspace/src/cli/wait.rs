@@ -141,11 +141,7 @@ fn targets_of<'snapshot>(
         _ => return Err(format!("{} has no state", PartPath::object(&object.path))),
     };
     let is_it = |target: &&TargetView| {
-        target.group == *group
-            && place.is_none_or(|place| {
-                Some(place.address) == target.address
-                    && place.port.is_none_or(|port| port == target.port)
-            })
+        target.group == *group && place.as_ref().is_none_or(|place| place.fits(target))
     };
     Ok(snapshot.targets.iter().filter(is_it).collect())
 }

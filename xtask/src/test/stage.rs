@@ -61,6 +61,7 @@ const CLI_TESTS: &[&str] = &[
     "cli",
     "control",
     "deploy",
+    "dns",
     "drivers",
     "exit_codes",
     "log",

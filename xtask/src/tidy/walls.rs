@@ -13,6 +13,7 @@ pub(super) const PURE_CRATES: &[&str] = &[
     "lb-rules",
     "lb-scale",
     "lb-members",
+    "lb-names",
 ];
 
 /// What reaches files, the network, the kernel or a clock by itself.

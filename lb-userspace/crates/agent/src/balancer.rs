@@ -53,6 +53,8 @@ pub(super) struct Balancer {
     /// Members of scaled groups that get no new flows.
     pub(super) member_drains: BTreeSet<TargetKey>,
     pub(super) http: HttpTargets,
+    /// Targets that come from DNS names, and their names.
+    pub(super) origins: BTreeMap<TargetKey, Arc<str>>,
     /// Who drained them, and why, where that is known.
     pub(super) drain_notes: BTreeMap<TargetKey, Drain>,
     pub(super) next_hops: KeptNextHops,
@@ -107,6 +109,7 @@ impl Balancer {
             data_path,
             config,
             http,
+            origins: BTreeMap::new(),
             reconciler,
             health: resumed.health,
             drained: resumed.drained,
@@ -281,6 +284,7 @@ impl Balancer {
             hash_seed: Some(self.data_path.hash_seed()),
             drained: self.drained.iter().cloned().collect(),
             drains: self.drain_notes.values().cloned().collect(),
+            ..Runtime::default()
         }
     }
 

@@ -1,8 +1,8 @@
 //! Changes that the API asks for: checked, kept, then put into the maps.
 
-use std::{net::IpAddr, time::Instant};
+use std::time::Instant;
 
-use lb_config::{Document, Edit, TargetKey};
+use lb_config::{Document, Edit, TargetAddress, TargetKey};
 use lb_dataplane::interfaces_exist;
 use lb_scaling::ScaleCommand;
 use lb_store::{Commit, Drain};
@@ -12,7 +12,7 @@ use super::{
     actor::Actor,
     balancer::Prepared,
     host::seconds_since_1970,
-    left_out, named_target,
+    left_out, named_target, names,
     request::{failed, invalid},
     run::Agent,
 };
@@ -58,10 +58,10 @@ impl Agent {
             }
             Action::Edit(edit) => self.edit(terms, edit),
             Action::TargetRemove { group, address, port, now } => {
-                self.remove(terms, &group, address, port, now)
+                self.remove(terms, (&group, &address, port), now)
             }
             Action::TargetDrain { group, address, port, drain } => {
-                let target = (group.as_str(), address, port);
+                let target = (group.as_str(), &address, port);
                 self.drain(target, drain, terms)
             }
             Action::Scale { group, command } => self.scale_command(&group, &command),
@@ -99,13 +99,15 @@ impl Agent {
         let done = self.source.commit(commit)?;
         self.change_lines.warn(&who, &warnings, Instant::now());
         self.adopt_planned(config, plan)?;
-        let remarks = remarks.iter().map(|remark| format!("\nwarning: {remark}"));
+        let remarks = remarks.into_iter().chain(self.names.remarks());
+        let remarks = remarks.map(|remark| format!("\nwarning: {remark}"));
         let said = remarks.fold(done.said, |said, remark| said + &remark);
         Ok(Done { said, ..done })
     }
 
     fn edit(&mut self, terms: Terms, edit: Edit) -> Outcome {
         self.source.editable()?;
+        self.refuse_edit_of_name(&edit)?;
         let mut document = self.source.document();
         edit.apply(&mut document).map_err(invalid)?;
         self.change(terms, document, edit.to_string(), Some(edit))
@@ -114,24 +116,35 @@ impl Agent {
     fn remove(
         &mut self,
         terms: Terms,
-        group: &str,
-        address: IpAddr,
-        port: Option<u16>,
+        (group, address, port): (&str, &TargetAddress, Option<u16>),
         now: bool,
     ) -> Outcome {
-        let leaving = self.balancer.as_ref().and_then(|one| one.leaving(group, address, port));
+        let leaving = self.leaving(group, address, port);
         if let (true, Some(target)) = (now, leaving) {
             let said = format!("{target} is removed, and its flows have ended");
             self.cut(target);
             return Ok(said.into());
         }
-        let edit = Edit::RemoveTarget { group: group.to_owned(), address, port };
+        let edit = Edit::RemoveTarget { group: group.to_owned(), address: address.clone(), port };
         let done = self.edit(terms, edit)?;
-        let leaving = self.balancer.as_ref().and_then(|one| one.leaving(group, address, port));
+        let leaving = self.leaving(group, address, port);
         if let (true, Some(target)) = (now, leaving) {
             self.cut(target);
         }
         Ok(done)
+    }
+
+    /// The target with this address that is leaving.
+    fn leaving(
+        &self,
+        group: &str,
+        address: &TargetAddress,
+        port: Option<u16>,
+    ) -> Option<TargetKey> {
+        match address {
+            TargetAddress::Ip(address) => self.balancer.as_ref()?.leaving(group, *address, port),
+            TargetAddress::Name(_) => None,
+        }
     }
 
     /// Ends the flows of a target that is leaving.
@@ -144,7 +157,7 @@ impl Agent {
 
     fn drain(
         &mut self,
-        (group, address, port): (&str, IpAddr, Option<u16>),
+        (group, address, port): (&str, &TargetAddress, Option<u16>),
         drain: bool,
         terms: Terms,
     ) -> Outcome {
@@ -152,6 +165,7 @@ impl Agent {
         let Some(balancer) = &mut self.balancer else {
             return Err(Refusal::Invalid("there is no configuration yet".to_owned()));
         };
+        let address = names::address_to_drain(group, address, balancer.origins())?;
         let target = named_target::target(&balancer.config, group, address, port)?;
         if self.scaling.is_member(&target) {
             return Err(Refusal::Invalid(format!(

@@ -1,14 +1,12 @@
 //! Answers what is known of one target.
 
-use std::{net::IpAddr, net::SocketAddr};
-
-use lb_config::TargetKey;
+use lb_config::{TargetAddress, TargetKey};
 use nix::net::if_::if_indextoname;
 
 use super::{
     Refusal, TargetDescription,
     description::{CheckView, ProbeView, next_hop},
-    http_view,
+    http_view, names,
     run::Agent,
     view,
 };
@@ -22,19 +20,17 @@ impl Agent {
     pub(super) fn describe_target(
         &self,
         group: &str,
-        address: IpAddr,
+        target: &TargetAddress,
         port: Option<u16>,
     ) -> Result<TargetDescription, Refusal> {
         let absent = || {
-            let place = port.map_or_else(
-                || address.to_string(),
-                |port| SocketAddr::new(address, port).to_string(),
-            );
+            let place = port.map_or_else(|| target.to_string(), |port| target.with_port(port));
             Refusal::Absent(format!(
                 "there is no target {group}/{place}; `xelb get targets` lists all"
             ))
         };
         let balancer = self.balancer.as_ref().ok_or_else(absent)?;
+        let address = names::only_address(group, target, balancer.origins())?;
         let is_it = |key: &TargetKey| {
             *key.group == *group
                 && key.address == address

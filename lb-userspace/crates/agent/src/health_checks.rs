@@ -5,7 +5,20 @@ use std::{collections::HashSet, sync::Arc};
 use lb_config::{Config, HttpTargetGroup, TargetGroup, TargetKey, Via};
 use lb_health::CheckSpec;
 
-use super::balancer::{Balancer, key};
+use super::{
+    balancer::{Balancer, key},
+    run::Agent,
+};
+
+impl Agent {
+    /// Checks the health of the targets that there are, and follows their next hops.
+    pub(super) fn follow(&mut self) {
+        if let Some(balancer) = &self.balancer {
+            self.scheduler.set(balancer.checks());
+            self.resolver.watch(balancer.addresses());
+        }
+    }
+}
 
 impl Balancer {
     /// Input of the health checker: every target is checked, also those of groups that no listener
@@ -30,7 +43,7 @@ impl Balancer {
     /// Targets that the proxy reaches are checked at their own address.
     fn http_checks(&self) -> impl Iterator<Item = CheckSpec> + '_ {
         self.config.http_target_groups.iter().flat_map(|group| {
-            let keys = group.targets.iter().filter_map(|target| group.key(target));
+            let keys = group.targets.iter().map(|target| group.key(target));
             keys.map(|target| {
                 let resume = self.http.health.get(&target).map(|health| health.state);
                 CheckSpec { target, check: group.health_check.clone(), resume }
@@ -79,7 +92,7 @@ impl Balancer {
 fn http_checks_alike(now: &Config, then: &Config) -> bool {
     let (now, then) = (&now.http_target_groups, &then.http_target_groups);
     let keys = |group: &HttpTargetGroup| -> Vec<TargetKey> {
-        group.targets.iter().filter_map(|target| group.key(target)).collect()
+        group.targets.iter().map(|target| group.key(target)).collect()
     };
     now.len() == then.len()
         && now.iter().zip(then).all(|(one, two)| {

@@ -28,7 +28,7 @@ impl Agent {
                 Ok(Answer::Layer7(listeners, groups))
             }
             Question::Target { group, address, port } => {
-                self.describe_target(&group, address, port).map(Box::new).map(Answer::Target)
+                self.describe_target(&group, &address, port).map(Box::new).map(Answer::Target)
             }
             Question::Preview(document) => return self.preview(document, answer),
             Question::Scaling(group) => self.describe_group(&group),

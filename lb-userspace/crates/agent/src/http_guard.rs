@@ -72,8 +72,7 @@ fn services<'config>(
 ) -> HashMap<&'config str, Service> {
     let service = |group: &HttpTargetGroup| {
         let targets = group.targets.iter().filter(|target| target.weight > 0);
-        let keys =
-            targets.filter_map(|target| group.key(target)).filter(|key| !drained.contains(key));
+        let keys = targets.map(|target| group.key(target)).filter(|key| !drained.contains(key));
         let of_target = |key: TargetKey| {
             if unhealthy.contains(&key) { Service::FailOpen } else { Service::Full }
         };

@@ -27,7 +27,7 @@ pub(super) struct HttpTargets {
     pub(super) reports: Vec<TargetReport>,
     /// Counts changes of the reports.
     pub(super) changes: u64,
-    /// Counts changes of the members of scaled groups.
+    /// Counts changes of members of scaled groups, and of addresses of names.
     pub(super) member_changes: u64,
     /// When the first verdicts are no longer waited for; `None` when they are there.
     wait_until: Option<Instant>,
@@ -67,7 +67,7 @@ impl HttpTargets {
         self.forget_absent(after);
     }
 
-    /// Members of scaled groups have come or gone.
+    /// Members of scaled groups, or addresses of names, have come or gone.
     pub(super) fn follow_members(&mut self, config: &Config) {
         self.member_changes += 1;
         self.forget_absent(config);
@@ -121,7 +121,7 @@ fn names(config: &Config) -> HashSet<Arc<str>> {
 /// All targets of the configuration that the proxy reaches.
 pub(super) fn keys(config: &Config) -> impl Iterator<Item = TargetKey> + '_ {
     let groups = config.http_target_groups.iter();
-    groups.flat_map(|group| group.targets.iter().filter_map(|target| group.key(target)))
+    groups.flat_map(|group| group.targets.iter().map(|target| group.key(target)))
 }
 
 /// The targets of a group, with whether each gets requests, and its part of them by weight.
@@ -131,7 +131,7 @@ fn of_group(
     (drained, members): (&BTreeSet<TargetKey>, &BTreeSet<TargetKey>),
 ) -> Vec<TargetReport> {
     let report = |target: &HttpTarget| {
-        let key = group.key(target)?;
+        let key = group.key(target);
         let verdict = health.get(&key);
         let (state, reason, detail) = match verdict {
             _ if drained.contains(&key) => (
@@ -147,7 +147,7 @@ fn of_group(
             Some(Health { state, reason, detail }) => (*state, *reason, detail.clone()),
             None => (TargetState::Initial, Some(Reason::InitialHealthChecking), String::new()),
         };
-        Some(TargetReport {
+        TargetReport {
             key,
             id: 0,
             weight: target.weight,
@@ -158,9 +158,9 @@ fn of_group(
             leaving: false,
             until: None,
             share: 0.0,
-        })
+        }
     };
-    let mut reports: Vec<TargetReport> = group.targets.iter().filter_map(report).collect();
+    let mut reports: Vec<TargetReport> = group.targets.iter().map(report).collect();
     let healthy = reports.iter().filter(|one| one.state == TargetState::Healthy).count();
     let fails_open = !group.minimum_healthy.is_met(healthy, reports.len());
     let gets_requests = |report: &TargetReport| {

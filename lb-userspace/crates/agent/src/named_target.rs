@@ -46,6 +46,6 @@ fn places(config: &Config, group: &str) -> Option<Vec<(IpAddr, u16)>> {
         return Some(targets.map(|target| (target.address, target.port)).collect());
     }
     let found = config.http_target_groups.iter().find(|one| *one.name == *group)?;
-    let keys = found.targets.iter().filter_map(|target| found.key(target));
+    let keys = found.targets.iter().map(|target| found.key(target));
     Some(keys.map(|key| (key.address, key.port)).collect())
 }

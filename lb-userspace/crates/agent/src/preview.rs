@@ -6,6 +6,7 @@ use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
 use lb_config::{self as config, Config, Document, Limits, TargetKey};
 use lb_dataplane::{StatsSource, StoreError, clock};
+use lb_names::{expand, expansion::Addresses};
 use lb_plan::{
     self as plan, Cache, Comparison, HealthTable, Impact, Inputs, NextHops, Plan, PlanError,
     Reports, Tables, TargetReport, Unserved,
@@ -30,6 +31,8 @@ struct Known {
     document: Document,
     limits: Limits,
     scaling: Outline,
+    /// What names of targets resolve to.
+    names: Addresses,
     /// `None` until there is a configuration.
     balancer: Option<KnownBalancer>,
 }
@@ -77,7 +80,8 @@ impl Agent {
             Some(balancer) => Some(balancer.known(self.stats.clone()).map_err(failed)?),
             None => None,
         };
-        Ok(Known { document, limits, scaling: self.scaling.outline(), balancer })
+        let (scaling, names) = (self.scaling.outline(), self.names.resolver.addresses());
+        Ok(Known { document, limits, scaling, names, balancer })
     }
 }
 
@@ -106,6 +110,7 @@ impl Known {
             config::validate_within(document, &self.limits).map_err(invalid)?;
         let differences = self.document.differences(document);
         let scaling = self.scaling.changes(&config);
+        let config = expand(config, &self.names, &self.limits).config;
         let config = self.scaling.with_members(config);
         let (impact, waiting, left_out) = match &self.balancer {
             Some(balancer) => balancer.impact(&config)?,

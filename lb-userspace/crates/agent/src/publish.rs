@@ -32,6 +32,7 @@ impl Agent {
             members: self.scaling.members(),
             certificates: self.certificates.views(),
             event_hooks: self.event_hooks.views(),
+            names: self.names.views(Instant::now()),
             ..Snapshot::default()
         };
         if let Some(balancer) = &self.balancer {
@@ -52,12 +53,13 @@ impl Agent {
 
     /// Tells proxies what has changed, if anything has.
     pub(super) fn publish_to_proxies(&mut self) {
-        let Self { balancer, publisher, source, applied_count, scaling, .. } = self;
+        let Self { balancer, publisher, source, applied_count, .. } = self;
         let Some(balancer) = balancer else { return };
-        // Members of scaled groups are part of what proxies get as configuration.
+        // Members of scaled groups and addresses of names are part of what proxies get as configuration.
         let state = (*applied_count + balancer.http.member_changes, balancer.http.changes);
         if !publisher.has(state) && balancer.http.is_ready(Instant::now()) {
-            let whole = || (source.document(), source.revision(), scaling.outline().members());
+            let config = &balancer.config;
+            let whole = || (source.document(), source.revision(), config);
             publisher.publish(state, whole, &balancer.http.reports);
         }
     }

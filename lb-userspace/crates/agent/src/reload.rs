@@ -46,7 +46,7 @@ impl Agent {
     }
 
     fn take_over(&mut self, document: Document, config: Config) {
-        let effective = self.with_members(config.clone());
+        let effective = self.expanded(config.clone()).config;
         if self.balancer.as_ref().is_some_and(|now| now.config == effective) {
             // The file is as before a change that was refused; a failed write is not healed.
             if self.retry.is_none() {

@@ -1,8 +1,9 @@
 //! Requests of the API to the agent, and the handle for them.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
-use lb_config::{Difference, Document, Edit, HttpListener, HttpTargetGroup};
+use lb_config::{Difference, Document, Edit, HttpListener, HttpTargetGroup, TargetAddress};
+use lb_dns::Resolver;
 use lb_files::file_reader::FileReader;
 use lb_health::Programs;
 use lb_plan::Impact;
@@ -13,7 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     EventLog, Proxies, ProxySnapshot, Snapshot, SnapshotWatch, TargetDescription, config_file,
-    watchers::Watchers,
+    first_lookup, watchers::Watchers,
 };
 
 /// A requested change.
@@ -46,8 +47,8 @@ pub enum Action {
     TargetRemove {
         /// The group's name.
         group: String,
-        /// Its address.
-        address: IpAddr,
+        /// Its address, or its name.
+        address: TargetAddress,
         /// Its port; may be left out when the address alone names the target.
         port: Option<u16>,
         /// Whether its flows end at once, also those of a target that has been removed before.
@@ -57,8 +58,8 @@ pub enum Action {
     TargetDrain {
         /// The group's name.
         group: String,
-        /// Its address.
-        address: IpAddr,
+        /// Its address, or its name.
+        address: TargetAddress,
         /// Its port; may be left out when the address alone names the target.
         port: Option<u16>,
         /// Whether it should drain.
@@ -97,8 +98,8 @@ pub enum Question {
     Target {
         /// The group's name.
         group: String,
-        /// Its address.
-        address: IpAddr,
+        /// Its address, or its name.
+        address: TargetAddress,
         /// Its port; may be left out when the address alone names the target.
         port: Option<u16>,
     },
@@ -218,6 +219,7 @@ pub struct AgentHandle {
     programs: Arc<Programs>,
     proxy_snapshots: watch::Receiver<Option<Arc<ProxySnapshot>>>,
     proxies: Arc<Proxies>,
+    names: Resolver,
 }
 
 impl AgentHandle {
@@ -230,8 +232,18 @@ impl AgentHandle {
     ) -> Self {
         let (files, programs) = (FileReader::default(), Arc::new(Programs::Off));
         let (proxy_snapshots, proxies) = (watch::channel(None).1, Arc::default());
-        let watchers = Watchers::default();
-        Self { requests, snapshots, watchers, events, files, programs, proxy_snapshots, proxies }
+        let (watchers, names) = (Watchers::default(), Resolver::default());
+        Self {
+            requests,
+            snapshots,
+            watchers,
+            events,
+            files,
+            programs,
+            proxy_snapshots,
+            proxies,
+            names,
+        }
     }
 
     /// The same, of an agent that tells proxies this, and takes their reports here.
@@ -256,6 +268,12 @@ impl AgentHandle {
         &self.proxies
     }
 
+    /// The same, of an agent that resolves names of targets here.
+    #[must_use]
+    pub fn with_names(self, names: Resolver) -> Self {
+        Self { names, ..self }
+    }
+
     /// The same, of an agent whose checks may run these programs; they may run none otherwise.
     #[must_use]
     pub fn with_programs(self, programs: Programs) -> Self {
@@ -274,6 +292,13 @@ impl AgentHandle {
 
     /// Asks for a change and waits until it has been carried out.
     pub async fn ask(&self, request: Request) -> Outcome {
+        match &request.action {
+            Action::Apply(document) => first_lookup::await_names(&self.names, document).await,
+            Action::Edit(Edit::AddTarget { address: TargetAddress::Name(name), .. }) => {
+                first_lookup::await_name(&self.names, name).await;
+            }
+            _ => {}
+        }
         let (answer, answered) = oneshot::channel();
         self.requests.send(Ask::Change(request, answer)).await.map_err(|_| stopping())?;
         answered.await.map_err(|_| stopping())?
@@ -281,6 +306,9 @@ impl AgentHandle {
 
     /// Asks for what only the loop can say.
     pub async fn question(&self, question: Question) -> Result<Answer, Refusal> {
+        if let Question::Preview(document) = &question {
+            first_lookup::await_names(&self.names, document).await;
+        }
         let (answer, answered) = oneshot::channel();
         self.requests.send(Ask::Question(question, answer)).await.map_err(|_| stopping())?;
         answered.await.map_err(|_| stopping())?

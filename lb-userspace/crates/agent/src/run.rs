@@ -10,10 +10,10 @@ use anyhow::{Context as _, Result};
 use lb_config::Config;
 use lb_dataplane::StatsSource;
 use lb_health::{HealthEvent, NetworkProber, Scheduler, TunnelProber, TunnelSetup};
+use lb_names::{Expansion, expansion::has_names};
 use lb_netlink::Resolver;
 use lb_plan::{NextHops, Plan};
 use lb_scaling::Scaling;
-use lb_store::StoreError;
 use tokio::{
     sync::{mpsc, watch},
     time::{self, MissedTickBehavior},
@@ -34,6 +34,7 @@ use super::{
     host::{OwnLimits, seconds_since_1970},
     kernel_log,
     macs::MacFollower,
+    names::known::Names,
     nat_return_path::HostWatch,
     proxies::{Proxies, Publisher},
     readiness::Readiness,
@@ -63,7 +64,7 @@ pub async fn run<F: Frontend>(
     options: AgentOptions,
     open: impl FnOnce() -> Result<F>,
 ) -> Result<()> {
-    let mut agent = Agent::start(options, open)?;
+    let mut agent = Agent::start(options, open).await?;
     let mut readiness = Readiness::from_environment();
     let outcome = agent.serve(&mut readiness).await;
     readiness.stopping();
@@ -97,6 +98,7 @@ pub(super) struct Agent {
     pub(super) events: Arc<EventLog>,
     pub(super) event_hooks: EventHooks,
     pub(super) scaling: Scaling,
+    pub(super) names: Names,
     pub(super) vip_routes: VipRoutes,
     pub(super) certificates: Certificates,
     pub(super) publisher: Publisher,
@@ -110,7 +112,10 @@ pub(super) struct Agent {
 }
 
 impl Agent {
-    fn start<F: Frontend>(options: AgentOptions, open: impl FnOnce() -> Result<F>) -> Result<Self> {
+    async fn start<F: Frontend>(
+        options: AgentOptions,
+        open: impl FnOnce() -> Result<F>,
+    ) -> Result<Self> {
         let own_limits = OwnLimits::new()?;
         let (source, initial) = source::open(&options)?;
         start_lines::log_version(&source);
@@ -152,6 +157,7 @@ impl Agent {
             events: Arc::default(),
             event_hooks: EventHooks::new(options.driver_context()),
             scaling: Scaling::new(options.driver_context()),
+            names: Names::default(),
             vip_routes: VipRoutes::default(),
             certificates: Certificates::default(),
             publisher: Publisher::new(to_proxies),
@@ -163,16 +169,17 @@ impl Agent {
             options,
         };
         if let Some(config) = initial {
+            agent.begin_names(&config).await;
             agent.adopt(config).map_err(|refusal| anyhow::anyhow!(refusal.to_string()))?;
         } else {
             start_lines::log_without_configuration(&agent.stats, &agent.options.bpffs);
         }
         agent.tell_started();
         agent.publish();
-        let programs = agent.options.exec.programs.clone();
-        let handle =
-            AgentHandle::new(ask, snapshot, Arc::clone(&agent.events)).with_programs(programs);
-        let handle = handle.with_proxies(proxy_snapshots, Arc::clone(&agent.proxies));
+        let handle = AgentHandle::new(ask, snapshot, Arc::clone(&agent.events))
+            .with_programs(agent.options.exec.programs.clone())
+            .with_proxies(proxy_snapshots, Arc::clone(&agent.proxies))
+            .with_names(agent.names.resolver.clone());
         agent.watchers = handle.watchers();
         let stats = agent.stats.clone();
         api_thread.open(front.serve(handle, stats))?;
@@ -222,6 +229,7 @@ impl Agent {
                 }
                 _ = signals.reload.recv() => self.reload(Duration::ZERO),
                 finished = self.scaling.finished() => self.on_scaled(finished),
+                () = self.names.resolver.changed() => self.follow_names(),
                 read = self.reading.ended() => {
                     readiness.reloading();
                     self.reloaded(read);
@@ -236,6 +244,7 @@ impl Agent {
                 _ = refresh.tick() => {
                     self.run_periodic_checks().await;
                     self.scale();
+                    self.store_names();
                     if self.watchers.are_there() {
                         self.publish();
                     }
@@ -288,7 +297,7 @@ impl Agent {
     /// Does the steps of adopting a configuration that may fail, before it is stored.
     pub(super) fn prepare(&mut self, config: &Config, force: bool) -> Result<Prepared, Refusal> {
         self.refuse_unstored_groups(config)?;
-        let config = &self.with_members(config.clone());
+        let config = &self.expanded(config.clone()).config;
         if let Some(balancer) = &mut self.balancer {
             return balancer.check(config, force, &self.stats);
         }
@@ -309,14 +318,6 @@ impl Agent {
         Ok(Prepared::default())
     }
 
-    /// Saves state that survives a reboot.
-    pub(super) fn keep_runtime(&mut self) -> Result<(), StoreError> {
-        match &self.balancer {
-            Some(balancer) => self.source.keep_runtime(balancer.runtime()),
-            None => Ok(()),
-        }
-    }
-
     /// Takes a configuration over: data path, health checks, next hops, maps.
     pub(super) fn adopt(&mut self, config: Config) -> Result<(), Refusal> {
         let Prepared { plan, .. } = self.prepare(&config, true)?;
@@ -330,15 +331,19 @@ impl Agent {
         plan: Option<Plan>,
     ) -> Result<(), Refusal> {
         self.event_hooks.configure(&config.on_event);
+        self.configure_names(&config);
         // Members that were stored come back with the group: the plan does not have them.
-        let plan = if self.configure_scaling(&config)? { None } else { plan };
-        let config = self.with_members(config);
+        let moves = self.configure_scaling(&config)? || has_names(&config);
+        // Names may resolve to something else by now.
+        let plan = plan.filter(|_| !moves);
+        let Expansion { config, origins, left_out } = self.expanded(config);
         // The first configuration is the balancer's from the start.
         let mut alike = self.applied_count > 0;
         if let Some(balancer) = &mut self.balancer {
             alike &= balancer.checks_alike(&config);
             balancer.configure(config)?;
         }
+        self.note_names(origins, left_out);
         self.applied_count += 1;
         self.last_error.clear();
         self.reconcile_with(plan, None);
@@ -387,14 +392,6 @@ impl Agent {
                 self.last_error = format!("{error:#}");
                 self.retry = Some((time::Instant::now() + wait, wait));
             }
-        }
-    }
-
-    /// Checks the health of the targets that there are, and follows their next hops.
-    pub(super) fn follow(&mut self) {
-        if let Some(balancer) = &self.balancer {
-            self.scheduler.set(balancer.checks());
-            self.resolver.watch(balancer.addresses());
         }
     }
 }

@@ -11,6 +11,7 @@ use std::{
 use lb_common::target::TargetState;
 use lb_config::{Config, TargetGroup, TargetKey};
 use lb_dataplane::{Stats, StatsSource};
+use lb_names::Expansion;
 use lb_plan::{
     TargetReport,
     warning::{Warning, WarningKind},
@@ -160,13 +161,13 @@ impl Agent {
     fn follow_members(&mut self) {
         let events = self.scaling.take_events();
         self.event_hooks.record(&self.events, events.into_iter().map(event));
-        let Some(balancer) = &mut self.balancer else { return };
-        if !self.scaling.take_other_targets() {
+        if self.balancer.is_none() || !self.scaling.take_other_targets() {
             return;
         }
-        let Some(config) = self.scaling.effective() else { return };
+        let Some(Expansion { config, .. }) = self.effective() else { return };
+        let Some(balancer) = &mut self.balancer else { return };
         let drains = balancer.set_member_drains(self.scaling.drained());
-        let of_requests = balancer.set_members_of_requests(&config);
+        let of_requests = balancer.set_targets_of_requests(&config);
         if balancer.set_members(config) || of_requests || drains {
             self.reconcile(None);
         }
@@ -221,7 +222,8 @@ impl Balancer {
             differs = true;
             let gone = present.targets.iter().filter(|target| !group.targets.contains(target));
             let key = |target: &lb_config::Target| super::balancer::key(&group.name, target);
-            self.cut.extend(gone.map(key));
+            // An address that a name has no more drains.
+            self.cut.extend(gone.map(key).filter(|key| !self.origins.contains_key(key)));
             **present = group;
         }
         differs

@@ -18,12 +18,14 @@ use super::{
 };
 
 impl Balancer {
-    /// Makes the members of a configuration the targets of the groups that the proxy reaches. Whether
+    /// Makes members and addresses of names the targets of the groups that the proxy reaches. Whether
     /// that is a change.
-    pub(super) fn set_members_of_requests(&mut self, config: &Config) -> bool {
-        let scaled = config.http_target_groups.iter().filter(|group| group.scaling.is_some());
+    pub(super) fn set_targets_of_requests(&mut self, config: &Config) -> bool {
+        let moving =
+            |group: &&Arc<HttpTargetGroup>| group.scaling.is_some() || !group.names.is_empty();
+        let moving = config.http_target_groups.iter().filter(moving);
         let wanted: HashMap<&str, &Arc<HttpTargetGroup>> =
-            scaled.map(|group| (&*group.name, group)).collect();
+            moving.map(|group| (&*group.name, group)).collect();
         let mut differs = false;
         for present in &mut self.config.http_target_groups {
             let Some(group) = wanted.get(&*present.name) else { continue };
@@ -33,6 +35,7 @@ impl Balancer {
             }
         }
         if differs {
+            self.config.tags = Arc::clone(&config.tags);
             self.http.follow_members(&self.config);
         }
         differs

@@ -9,7 +9,7 @@ use lb_scaling::{MemberView, ScaledGroupView};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{CertificateView, EventHookView, Process, ProxyView};
+use super::{CertificateView, EventHookView, NameView, Process, ProxyView};
 
 /// All of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -56,6 +56,9 @@ pub struct Snapshot {
     /// Hooks on events.
     #[serde(default)]
     pub event_hooks: Vec<EventHookView>,
+    /// DNS names among the targets.
+    #[serde(default)]
+    pub names: Vec<NameView>,
     /// The health checker.
     pub health: HealthStats,
     /// Content of the maps.
@@ -221,6 +224,10 @@ pub struct TargetView {
     pub address: Option<IpAddr>,
     /// Its port.
     pub port: u16,
+    /// The DNS name that it is an address of; empty for a target of its own.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schema(required = false)]
+    pub name: String,
     /// Its weight.
     pub weight: u32,
     /// Whether it is a backup: it takes new flows while too few others are healthy.

@@ -153,11 +153,12 @@ pub(super) fn target_of(
     report: &TargetReport,
     scheduler: &Scheduler,
 ) -> TargetView {
-    let Balancer { config, drained, drain_notes, http, .. } = balancer;
+    let Balancer { config, drained, drain_notes, http, origins, .. } = balancer;
     let key = &report.key;
     TargetView {
         backup: backups.contains(&(&*key.group, key.address, key.port)),
         drained: drained.contains(key),
+        name: origins.get(key).map(ToString::to_string).unwrap_or_default(),
         drain: drain_notes.get(key).map(drain),
         proxied: http.has_group(key),
         tags: config.tags.of_target(key),

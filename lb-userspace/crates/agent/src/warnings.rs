@@ -13,6 +13,7 @@ impl Agent {
     pub(super) fn warnings(&self) -> Vec<Warning> {
         let mut all: Vec<Warning> = self.own_limits.warnings(&self.scheduler).collect();
         all.extend(self.scaling_warnings());
+        all.extend(self.names.warnings());
         all.extend(self.event_hooks.warnings(Instant::now()));
         if let Some(balancer) = &self.balancer {
             all.extend(balancer.plan.warnings.iter().cloned());

@@ -4,12 +4,7 @@ mod changes;
 mod error;
 mod feed;
 
-use std::{
-    fmt::Write as _,
-    net::{IpAddr, SocketAddr},
-    path::Path,
-    time::Duration,
-};
+use std::{fmt::Write as _, net::SocketAddr, path::Path, time::Duration};
 
 use http::{Method, Request, Response, StatusCode, header::AUTHORIZATION};
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -19,7 +14,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use lb_agent::{Events, Snapshot, TargetDescription};
-use lb_config::{Difference, Document, Protocol};
+use lb_config::{Difference, Document, Protocol, TargetAddress};
 use lb_proxy_control::{HttpExplainView, HttpQuestion};
 use lb_scaling::{ScaleCommand, ScalingView};
 use serde::{Serialize, de::DeserializeOwned};
@@ -102,7 +97,7 @@ impl Client {
     pub async fn describe_target(
         &self,
         group: &str,
-        address: IpAddr,
+        address: &TargetAddress,
         port: Option<u16>,
     ) -> Result<TargetDescription, ClientError> {
         let path = changes::target_path(group, address, port, std::iter::empty());

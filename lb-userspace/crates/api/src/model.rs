@@ -3,21 +3,21 @@
 
 use std::net::IpAddr;
 
-use lb_config::{Change, Difference, Document};
+use lb_config::{Change, Difference, Document, TargetAddress};
 use lb_plan::GroupImpact;
 use lb_store::RevisionHead;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-use super::schema::{ip_address, present_configuration};
+use super::schema::present_configuration;
 
 /// `POST /v1/target-groups/{group}/targets`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TargetAdd {
-    /// Its address.
-    #[schema(schema_with = ip_address)]
-    pub address: IpAddr,
+    /// Its address, or a DNS name whose addresses become targets.
+    #[schema(value_type = String)]
+    pub address: TargetAddress,
     /// Its port; default: the group's port.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 65535)]

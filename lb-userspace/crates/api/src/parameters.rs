@@ -4,13 +4,13 @@
 //! Numbers of 64 bits without a sign are described as `usize`: the format that OpenAPI has for them,
 //! `int64`, leaves out half of what is taken.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use axum::{
     extract::FromRequestParts,
     http::{header::IF_MATCH, request::Parts},
 };
-use lb_config::Protocol;
+use lb_config::{Protocol, TargetAddress};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use utoipa::{
     IntoParams,
@@ -20,7 +20,7 @@ use utoipa::{
     },
 };
 
-use super::{failure::Failure, schema::ip_address};
+use super::failure::Failure;
 
 /// A target group of the path.
 #[derive(Deserialize, IntoParams)]
@@ -36,9 +36,9 @@ pub(super) struct OfGroup {
 pub(super) struct OfTarget {
     /// Name of the target group.
     pub(super) group: String,
-    /// Address of the target, without brackets.
-    #[param(schema_with = ip_address)]
-    pub(super) address: IpAddr,
+    /// Address of the target, without brackets, or the DNS name that its addresses come from.
+    #[param(value_type = String)]
+    pub(super) address: TargetAddress,
 }
 
 /// Which of several targets of an address.

@@ -1,17 +1,6 @@
 //! Schemas of the OpenAPI document that no type of ours has. Nothing is read or written by them.
 
-use utoipa::openapi::{KnownFormat, ObjectBuilder, OneOfBuilder, Ref, Schema, SchemaFormat, Type};
-
-/// An IPv4 or IPv6 address.
-pub(super) fn ip_address() -> Schema {
-    let of = |format| {
-        ObjectBuilder::new()
-            .schema_type(Type::String)
-            .format(Some(SchemaFormat::KnownFormat(format)))
-    };
-    let either = OneOfBuilder::new().item(of(KnownFormat::Ipv4)).item(of(KnownFormat::Ipv6));
-    either.description(Some("An IPv4 or IPv6 address.")).into()
-}
+use utoipa::openapi::{ObjectBuilder, OneOfBuilder, Ref, Schema, Type};
 
 /// What is configured now: before the first configuration, nothing.
 pub(super) fn present_configuration() -> Schema {

@@ -1,14 +1,16 @@
 //! The configuration as it is written, to be kept, sent and edited.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{collections::BTreeSet, net::SocketAddr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{
     error::Position,
+    model::TargetAddress,
     part_error::PartError,
     tree::{Node, Value},
+    values,
 };
 
 /// A configuration that may still be wrong; [`super::validate`] tells.
@@ -77,7 +79,7 @@ pub enum EditError {
         /// The group.
         group: String,
         /// The address.
-        address: IpAddr,
+        address: TargetAddress,
     },
 }
 
@@ -86,7 +88,7 @@ impl Document {
     pub fn add_target(
         &mut self,
         group: &str,
-        address: IpAddr,
+        address: &TargetAddress,
         port: Option<u16>,
         weight: Option<u32>,
     ) -> Result<(), EditError> {
@@ -117,7 +119,7 @@ impl Document {
     pub fn remove_target(
         &mut self,
         group: &str,
-        address: IpAddr,
+        address: &TargetAddress,
         port: Option<u16>,
     ) -> Result<(), EditError> {
         let (node, default) = self.group(group)?;
@@ -132,7 +134,7 @@ impl Document {
     pub fn weigh_target(
         &mut self,
         group: &str,
-        address: IpAddr,
+        address: &TargetAddress,
         port: Option<u16>,
         weight: u32,
     ) -> Result<(), EditError> {
@@ -162,6 +164,26 @@ impl Document {
             }
         }
         Ok(())
+    }
+
+    /// DNS names among its targets, whatever else is wrong with it.
+    #[must_use]
+    pub fn target_names(&self) -> BTreeSet<Arc<str>> {
+        let groups = self.0.items("target_groups").iter();
+        let targets = groups.flat_map(|group| group.items("targets"));
+        let addresses = targets.filter_map(|target| target.get("address").and_then(Node::as_text));
+        let names = addresses.filter_map(|text| match text.parse() {
+            Ok(TargetAddress::Name(name)) => Some(name),
+            _ => None,
+        });
+        names.collect()
+    }
+
+    /// The DNS servers that it names.
+    #[must_use]
+    pub fn dns_servers(&self) -> Vec<SocketAddr> {
+        let servers = self.0.get("resolver").map_or(&[][..], |resolver| resolver.items("servers"));
+        servers.iter().filter_map(|server| values::dns_server(server).ok()).collect()
     }
 
     /// A target group and its port.
@@ -198,30 +220,22 @@ pub(super) fn port_of(node: &Node) -> Option<u16> {
     }
 }
 
-fn shown(address: IpAddr, port: Option<u16>) -> String {
-    match port {
-        Some(port) => std::net::SocketAddr::new(address, port).to_string(),
-        None => address.to_string(),
-    }
+fn shown(address: &TargetAddress, port: Option<u16>) -> String {
+    port.map_or_else(|| address.to_string(), |port| address.with_port(port))
 }
 
 /// Whether a target has this address, and this port if one is given.
-pub(super) fn names(
-    target: &Node,
-    address: IpAddr,
-    port: Option<u16>,
-    default: Option<u16>,
-) -> bool {
-    let its_address =
-        target.get("address").and_then(Node::as_text).and_then(|text| text.parse::<IpAddr>().ok());
+fn names(target: &Node, address: &TargetAddress, port: Option<u16>, default: Option<u16>) -> bool {
+    let its_address = target.get("address").and_then(Node::as_text);
+    let its_address = its_address.and_then(|text| text.parse::<TargetAddress>().ok());
     let its_port = target.get("port").and_then(port_of).or(default);
-    its_address == Some(address) && (port.is_none() || its_port == port)
+    its_address.as_ref() == Some(address) && (port.is_none() || its_port == port)
 }
 
 fn find(
     targets: &[Node],
     group: &str,
-    address: IpAddr,
+    address: &TargetAddress,
     port: Option<u16>,
     default: Option<u16>,
 ) -> Result<usize, EditError> {
@@ -235,6 +249,8 @@ fn find(
         (None, _) => {
             Err(EditError::Absent { group: group.to_owned(), target: shown(address, port) })
         }
-        (Some(_), Some(_)) => Err(EditError::Ambiguous { group: group.to_owned(), address }),
+        (Some(_), Some(_)) => {
+            Err(EditError::Ambiguous { group: group.to_owned(), address: address.clone() })
+        }
     }
 }

@@ -2,13 +2,14 @@
 //!
 //! A revision is kept as the edit that made it, so what an edit does to a document must never change.
 
-use std::{fmt, net::IpAddr};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     change::Change,
     document::{Document, EditError},
+    model::TargetAddress,
 };
 
 /// Changes that the history names.
@@ -22,8 +23,8 @@ pub enum Edit {
     AddTarget {
         /// The group's name.
         group: String,
-        /// Its address.
-        address: IpAddr,
+        /// Its address or name.
+        address: TargetAddress,
         /// Its port.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         port: Option<u16>,
@@ -35,8 +36,8 @@ pub enum Edit {
     RemoveTarget {
         /// The group's name.
         group: String,
-        /// Its address.
-        address: IpAddr,
+        /// Its address or name.
+        address: TargetAddress,
         /// Its port; may be left out when the address alone names the target.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         port: Option<u16>,
@@ -45,8 +46,8 @@ pub enum Edit {
     WeighTarget {
         /// The group's name.
         group: String,
-        /// Its address.
-        address: IpAddr,
+        /// Its address or name.
+        address: TargetAddress,
         /// Its port; may be left out when the address alone names the target.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         port: Option<u16>,
@@ -76,13 +77,13 @@ impl Edit {
     pub fn apply(&self, document: &mut Document) -> Result<(), EditError> {
         match self {
             Self::AddTarget { group, address, port, weight } => {
-                document.add_target(group, *address, *port, *weight)
+                document.add_target(group, address, *port, *weight)
             }
             Self::RemoveTarget { group, address, port } => {
-                document.remove_target(group, *address, *port)
+                document.remove_target(group, address, *port)
             }
             Self::WeighTarget { group, address, port, weight } => {
-                document.weigh_target(group, *address, *port, *weight)
+                document.weigh_target(group, address, *port, *weight)
             }
             Self::LimitCapacity { group, min, max } => document.limit_capacity(group, *min, *max),
             Self::ChangeParts { changes } => {

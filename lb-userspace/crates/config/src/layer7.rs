@@ -1,11 +1,11 @@
 //! PURE: the parts of a configuration that the proxy serves, and the data path does not.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use super::{
-    document::{Document, names, port_of},
+    document::Document,
     error::Position,
-    model::{Config, HttpGroupProtocol, HttpTarget, HttpTargetGroup, TargetAddress, TargetKey},
+    model::{Config, HttpGroupProtocol, HttpTarget, HttpTargetGroup, TargetKey},
     tree::{Node, Value},
 };
 
@@ -49,25 +49,20 @@ impl HttpTargetGroup {
         }
     }
 
-    /// The key of a target of this group; `None` for one whose address is a name.
+    /// The key of a target of this group.
     #[must_use]
-    pub fn key(&self, target: &HttpTarget) -> Option<TargetKey> {
-        match target.address {
-            TargetAddress::Ip(address) => {
-                Some(TargetKey { group: self.name.clone(), address, port: target.port })
-            }
-            TargetAddress::Name(_) => None,
-        }
+    pub fn key(&self, target: &HttpTarget) -> TargetKey {
+        TargetKey { group: self.name.clone(), address: target.address, port: target.port }
     }
 }
 
 impl Document {
     /// What the proxy needs of it: the listeners that it serves, the groups that they may use, and the
     /// interfaces, without which no document is valid. Health checks are left out, since the agent makes
-    /// them, and tags, which are for people; members of scaled groups are targets, and how groups are scaled
-    /// is left out. `None` when there is no such listener.
+    /// them, and tags, which are for people. Members of scaled groups and addresses of names are targets, as
+    /// `effective` has them, and how groups are scaled is left out. `None` when there is no such listener.
     #[must_use]
-    pub fn for_proxy(&self, members: &BTreeMap<Arc<str>, Vec<SocketAddr>>) -> Option<Self> {
+    pub fn for_proxy(&self, effective: &Config) -> Option<Self> {
         let listeners = self.0.items("listeners");
         let listeners: Vec<Node> = listeners
             .iter()
@@ -80,10 +75,16 @@ impl Document {
         let defaults = self.0.get("defaults");
         let groups = self.0.items("target_groups").iter();
         let groups = groups.filter(|group| is(group, &GROUPS) || is_behind_tls(group, defaults));
+        let expanded = effective.http_target_groups.iter();
+        let expanded = expanded.filter(|one| one.scaling.is_some() || !one.names.is_empty());
+        let expanded: HashMap<&str, &HttpTargetGroup> =
+            expanded.map(|one| (&*one.name, &**one)).collect();
         let of = |group: &Node| {
             let name = group.get("name").and_then(Node::as_text).unwrap_or_default();
-            let members = members.get(name).map_or(&[][..], Vec::as_slice);
-            with_members(of_proxy(group), members)
+            match expanded.get(name) {
+                Some(effective) => with_targets(of_proxy(group), effective),
+                None => of_proxy(group),
+            }
         };
         let groups: Vec<Node> = groups.map(of).collect();
         let mut document = Node { value: Value::Map(Arc::default()), spot: Position::UNKNOWN };
@@ -136,25 +137,26 @@ fn without(section: &Node, keys: &[&str]) -> Node {
     Node { value: Value::Map(Arc::new(entries)), spot: section.spot }
 }
 
-/// A group with more targets.
-fn with_members(mut group: Node, members: &[SocketAddr]) -> Node {
-    if members.is_empty() {
-        return group;
-    }
-    let port = group.get("port").and_then(port_of);
-    if let Some(targets) = group.list_mut("targets") {
-        let is_declared = |member: &SocketAddr| {
-            let mut targets = targets.iter();
-            targets.any(|target| names(target, member.ip(), Some(member.port()), port))
-        };
-        let members: Vec<_> = members.iter().filter(|member| !is_declared(member)).collect();
-        targets.extend(members.into_iter().map(|member| {
-            let mut target = Node { value: Value::Map(Arc::default()), spot: Position::UNKNOWN };
-            target.set("address", Node::text(&member.ip().to_string()));
-            target.set("port", Node::integer(member.port()));
-            target.set("weight", Node::integer(MEMBER_WEIGHT));
-            target
-        }));
+/// A group with these targets, and the server name that follows from a name among them.
+fn with_targets(mut group: Node, effective: &HttpTargetGroup) -> Node {
+    let section = || Node { value: Value::Map(Arc::default()), spot: Position::UNKNOWN };
+    let targets = effective.targets.iter().map(|one| {
+        let mut target = section();
+        target.set("address", Node::text(&one.address.to_string()));
+        target.set("port", Node::integer(one.port));
+        target.set("weight", Node::integer(one.weight));
+        target
+    });
+    let targets = Value::List(Arc::new(targets.collect()));
+    group.set("targets", Node { value: targets, spot: Position::UNKNOWN });
+    let name = effective.tls.as_ref().and_then(|tls| tls.server_name.as_deref());
+    if let (Some(name), false) = (name, effective.names.is_empty()) {
+        let mut tls = group.get("tls").cloned().unwrap_or_else(section);
+        if matches!(tls.value, Value::Null) {
+            tls = section();
+        }
+        tls.set("server_name", Node::text(name));
+        group.set("tls", tls);
     }
     group
 }

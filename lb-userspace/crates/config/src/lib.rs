@@ -4,6 +4,7 @@
 mod change;
 mod checker;
 mod difference;
+mod dns_name;
 mod document;
 mod edit;
 mod error;
@@ -33,6 +34,7 @@ mod section;
 mod selector;
 mod syntax;
 mod tree;
+mod usable_target;
 mod values;
 
 #[cfg(test)]
@@ -58,6 +60,7 @@ pub use part_path::{PartPath, PartPathError, PartStep};
 pub use pem::{PemError, certificates_in, check_key};
 pub use secrets::HIDDEN;
 pub use selector::{Selector, SelectorError};
+pub use usable_target::{AnyGroup, Unusable, unusable_target};
 pub use values::{SEED, seed_of};
 
 use std::sync::Arc;

@@ -5,10 +5,7 @@ use std::collections::HashSet;
 use lb_common::limits::{GROUPS_MAX, LISTENERS_MAX, RING_SLOTS_MAX, TARGETS_MAX, ring_bits};
 
 use super::{
-    model::{
-        Config, EventCall, HealthProtocol, Metric, MetricSource, Scaling, TargetAddress,
-        TargetGroup,
-    },
+    model::{Config, EventCall, HealthProtocol, Metric, MetricSource, Scaling, TargetGroup},
     tree::Node,
 };
 
@@ -27,8 +24,6 @@ pub struct Limits {
     pub exec_checks: bool,
     /// Whether a proxy reads it that has no agent: it runs no programs, and starts no members.
     pub by_proxy: bool,
-    /// Whether targets of the proxy may have, or have, a name in place of an address.
-    pub target_names: bool,
 }
 
 impl Limits {
@@ -41,15 +36,30 @@ impl Limits {
         ring_slots: RING_SLOTS_MAX,
         exec_checks: true,
         by_proxy: false,
-        target_names: true,
     };
 
     /// What a proxy without an agent can do with a configuration.
     pub const OF_PROXY: Self = Self { exec_checks: false, by_proxy: true, ..Self::MOST };
 
-    /// What a configuration has. Rings are counted as new ones: one that was larger stays so.
+    /// What a configuration has, where a DNS name is one target. Rings are counted as new ones: one
+    /// that was larger stays so.
     #[must_use]
     pub fn use_of(config: &Config) -> Self {
+        Self::counted(config, 1)
+    }
+
+    /// Whether a configuration with the addresses of its names as targets has no more than this.
+    #[must_use]
+    pub fn allow_expanded(self, config: &Config) -> bool {
+        self.exceeded_by(Self::counted(config, 0)).next().is_none()
+    }
+
+    /// What a configuration has, with so many targets for a name.
+    fn counted(config: &Config, by_name: usize) -> Self {
+        let targets_max = |group: &TargetGroup| {
+            let targets = group.targets.len() + group.names.len() * by_name;
+            with_members(targets, group.scaling.as_deref())
+        };
         let groups = &config.target_groups;
         let used: HashSet<&str> =
             config.listeners.iter().flat_map(|listener| listener.target_groups()).collect();
@@ -60,7 +70,8 @@ impl Limits {
         let http_groups = &config.http_target_groups;
         let http_targets = http_groups
             .iter()
-            .map(|group| with_members(group.targets.len(), group.scaling.as_deref()));
+            .map(|group| (group.targets.len() + group.names.len() * by_name, &group.scaling))
+            .map(|(targets, scaling)| with_members(targets, scaling.as_deref()));
         let scalings = groups.iter().filter_map(|group| group.scaling.as_deref());
         let mut scalings =
             scalings.chain(http_groups.iter().filter_map(|group| group.scaling.as_deref()));
@@ -81,10 +92,6 @@ impl Limits {
                 || scalings.any(runs_programs)
                 || config.on_event.iter().any(|hook| matches!(hook.call, EventCall::Exec(_))),
             by_proxy: false,
-            target_names: http_groups
-                .iter()
-                .flat_map(|group| &group.targets)
-                .any(|target| matches!(target.address, TargetAddress::Name(_))),
         }
     }
 
@@ -98,7 +105,6 @@ impl Limits {
             ring_slots: 0,
             exec_checks: false,
             by_proxy: false,
-            target_names: false,
         }
     }
 
@@ -121,10 +127,6 @@ fn runs_programs(scaling: &Scaling) -> bool {
 }
 
 /// The most targets of a group, with all members that it may have.
-fn targets_max(group: &TargetGroup) -> usize {
-    with_members(group.targets.len(), group.scaling.as_deref())
-}
-
 fn with_members(targets: usize, scaling: Option<&Scaling>) -> usize {
     let members = scaling.map_or(0, |scaling| scaling.settings.limits.max);
     targets.saturating_add(usize::try_from(members).unwrap_or(usize::MAX))

@@ -9,6 +9,7 @@ mod http_listener;
 mod life;
 mod scaling;
 mod tags;
+mod target_name;
 
 use std::{
     fmt,
@@ -29,7 +30,7 @@ pub use health::{
 };
 pub use http_group::{
     Algorithm, CertificateFiles, CookieStickiness, HttpGroupProtocol, HttpTarget, HttpTargetGroup,
-    HttpVersion, ProxyProtocol, Retries, RetryReason, TargetAddress, TargetTls,
+    HttpVersion, ProxyProtocol, Retries, RetryReason, TargetTls,
 };
 pub use http_listener::{
     AccessLog, ClientAuth, DesyncMitigation, HttpAttributes, HttpListener, ListenerTls, LogFormat,
@@ -41,6 +42,7 @@ pub use scaling::{
 };
 pub use tags::{GroupTags, ObjectTags, TAGS_MAX, Tags};
 pub(crate) use tags::{tag_key, tag_value};
+pub use target_name::{NamedTarget, TargetAddress};
 
 /// All that an agent should do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +59,8 @@ pub struct Config {
     pub hash_seed: Option<[u64; 2]>,
     /// A file with that seed instead; see [`super::hash_seed`].
     pub hash_seed_file: Option<PathBuf>,
+    /// DNS servers that are asked for names of targets; none: those of the host.
+    pub dns_servers: Vec<SocketAddr>,
     /// What is called when something happens; names are unique.
     pub on_event: Vec<EventHook>,
     /// Target groups of layer 4; names are unique among all target groups.
@@ -174,6 +178,8 @@ pub struct TargetGroup {
     pub forwarding: Mode,
     /// Its targets; (address, port) is unique. A scaled group may have members beside them.
     pub targets: Vec<Target>,
+    /// DNS names, whose addresses are targets beside them; (name, port) is unique.
+    pub names: Vec<NamedTarget>,
     /// How their health is checked.
     pub health_check: HealthCheck,
     /// How its targets come and go.

@@ -49,6 +49,7 @@ pub(super) struct GroupPositions {
     pub(super) port: At,
     pub(super) forwarding: At,
     pub(super) targets: Vec<At>,
+    pub(super) names: Vec<At>,
     pub(super) tags: Arc<GroupTags>,
 }
 
@@ -59,6 +60,7 @@ pub(super) struct HttpGroupPositions {
     pub(super) index: usize,
     pub(super) at: At,
     pub(super) targets: Vec<At>,
+    pub(super) names: Vec<At>,
     pub(super) tags: Arc<GroupTags>,
 }
 

@@ -17,10 +17,12 @@ mod listener;
 mod lists;
 mod probe;
 mod program;
+mod resolver;
 mod rule;
 mod rules;
 mod scaling;
 mod tags;
+mod targets;
 mod via;
 mod weight;
 
@@ -62,6 +64,7 @@ pub(super) fn config(
         icmp: Icmp::default(),
         hash_seed: None,
         hash_seed_file: None,
+        dns_servers: Vec::new(),
         on_event: Vec::new(),
         target_groups: Vec::new(),
         listeners: Vec::new(),
@@ -86,6 +89,7 @@ pub(super) fn config(
     if let Some(section) = root.section("icmp") {
         config.icmp = icmp(section);
     }
+    resolver::resolver(&root, &mut config);
     if root.required("interfaces", "interfaces: [eth0]").is_some() {
         interfaces(&root, &mut config, &mut places);
     }

@@ -7,6 +7,7 @@ mod group_names;
 mod http_groups;
 mod http_listeners;
 mod listeners;
+mod names;
 mod source_nat;
 mod wide;
 
@@ -21,7 +22,7 @@ use lb_common::limits::WIDE_LISTENERS_MAX;
 use super::{
     Limits,
     error::At,
-    model::{Config, TargetAddress, TargetGroup},
+    model::{Config, TargetGroup},
     positions::Positions,
     section::Findings,
 };
@@ -31,6 +32,7 @@ pub(super) fn check(config: &Config, places: &Positions, within: &Limits, findin
     interfaces(config, places, findings);
     groups(config, places, findings);
     http_groups::check(config, places, findings);
+    names::check(config, places, findings);
     endpoints::check(config, places, findings);
     let names = group_names::GroupNames::of(config);
     listeners::check(config, places, &names, findings);
@@ -40,23 +42,6 @@ pub(super) fn check(config: &Config, places: &Positions, within: &Limits, findin
     addresses::check(config, places, &vips, findings);
     source_nat::check(config, places, &vips, findings);
     limits(config, places, within, findings);
-    if !within.target_names {
-        refuse_names(config, places, findings);
-    }
-}
-
-/// Refuses targets that have a name in place of an address.
-fn refuse_names(config: &Config, places: &Positions, findings: &Findings) {
-    for (group, place) in config.http_target_groups.iter().zip(&places.http_groups) {
-        for (target, at) in group.targets.iter().zip(&place.targets) {
-            if let TargetAddress::Name(name) = &target.address {
-                let message = format!(
-                    "this version resolves no names of targets: write the address of {name} instead"
-                );
-                findings.error(at, message);
-            }
-        }
-    }
 }
 
 /// Complains about the second of two things with the same key; the first is given, too.
@@ -99,8 +84,8 @@ fn groups(config: &Config, places: &Positions, findings: &Findings) {
             findings.error(at, format!("target {key} is in the group {} twice", group.name));
         });
         let (least, has) = (group.life.minimum_healthy.count, group.targets.len());
-        if group.scaling.is_some() {
-            // Its members are not known here.
+        if group.scaling.is_some() || !group.names.is_empty() {
+            // Its members are not known here, nor are the addresses of names.
             continue;
         }
         if least > 1 && usize::try_from(least).is_ok_and(|least| least > has) {

@@ -7,11 +7,12 @@ mod probe;
 mod scaling;
 mod webhook;
 
-use std::{ops::RangeInclusive, path::PathBuf};
+use std::{net::IpAddr, ops::RangeInclusive, path::PathBuf};
 
 use lb_common::{group::NAME_BYTES_MAX, limits::WEIGHT_MAX, target::Mode};
 
 use super::{
+    dns_name::dns_name,
     error::brief,
     model::Protocol,
     tree::{Node, Value},
@@ -23,7 +24,7 @@ pub(super) use http::{
     redirect_protocol, retry_reason, source, status, target_address, word,
 };
 pub(super) use network::{
-    address, listener_address, listener_ports, source_ipv4, source_ipv6, source_ports,
+    address, dns_server, listener_address, listener_ports, source_ipv4, source_ipv6, source_ports,
 };
 pub(super) use probe::{
     ProbeKind, grpc_matcher, hex, host, matcher, probe, server_name, short_text, verify,
@@ -172,14 +173,11 @@ fn protocol(node: &Node, wanted: &str) -> Read<Protocol> {
     }
 }
 
-/// The address of a target that gets packets.
-pub(super) fn packet_target_address(node: &Node) -> Read<std::net::IpAddr> {
+/// The address of a member of a scaled group.
+pub(super) fn member_address(node: &Node) -> Read<IpAddr> {
     address(node).map_err(|message| match node.as_text() {
-        Some(text) if text.contains('.') && http::dns_name(text).is_some() => {
-            format!(
-                "{message}; names are for groups of http, https and grpc, and of tcp without \
-                 `forwarding`"
-            )
+        Some(text) if text.contains('.') && dns_name(text).is_some() => {
+            format!("{message}; names are for `targets` of a group")
         }
         _ => message,
     })

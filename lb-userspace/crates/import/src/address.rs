@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use lb_config::TargetAddress;
+
 use crate::remark::brief;
 
 /// A port from 1 to 65535.
@@ -12,12 +14,32 @@ pub(crate) fn port(text: &str) -> Result<u16, String> {
     }
 }
 
-/// A single address; names are not resolved.
+/// A single address.
 pub(crate) fn address(text: &str) -> Result<IpAddr, String> {
     let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
-    inner.parse().map_err(|_| {
-        format!("`{}` is not an IPv4 or IPv6 address: xelb resolves no names", brief(text))
-    })
+    inner.parse().map_err(|_| format!("`{}` is not an IPv4 or IPv6 address", brief(text)))
+}
+
+/// The address of a server, or its DNS name.
+pub(crate) fn server(text: &str) -> Result<TargetAddress, String> {
+    let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    inner.parse()
+}
+
+/// Whether an address is one of IPv6; `None` for a name, which may have both.
+pub(crate) const fn is_ipv6(address: &TargetAddress) -> Option<bool> {
+    match address {
+        TargetAddress::Ip(address) => Some(address.is_ipv6()),
+        TargetAddress::Name(_) => None,
+    }
+}
+
+/// Whether it is the host itself.
+pub(crate) fn is_loopback(address: &TargetAddress) -> bool {
+    match address {
+        TargetAddress::Ip(address) => address.is_loopback(),
+        TargetAddress::Name(name) => **name == *"localhost",
+    }
 }
 
 /// `ADDRESS:PORT`, `[ADDRESS]:PORT` or an address alone; the port is a text.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, net::IpAddr};
 
 use lb_common::target::Mode;
-use lb_config::Protocol;
+use lb_config::{Protocol, TargetAddress};
 
 use crate::service::Check;
 
@@ -36,7 +36,7 @@ pub(crate) struct Group {
 /// A target of a group.
 #[derive(Debug)]
 pub(crate) struct Target {
-    pub(crate) address: IpAddr,
+    pub(crate) address: TargetAddress,
     pub(crate) port: u16,
     pub(crate) weight: Option<u32>,
     pub(crate) backup: bool,

@@ -3,8 +3,10 @@
 use std::net::IpAddr;
 
 use lb_common::target::Mode;
+use lb_config::TargetAddress;
 
 use crate::{
+    address::is_ipv6,
     document::{Document, Group},
     ledger::Ledger,
     placeholders::Placeholders,
@@ -61,8 +63,8 @@ pub(crate) fn sources(
     ledger: &mut Ledger,
 ) {
     let fullnat = document.groups.iter().filter(|group| group.forwarding == Mode::Fullnat);
-    let targets: Vec<IpAddr> =
-        fullnat.flat_map(|group| group.targets.iter().map(|target| target.address)).collect();
+    let targets: Vec<&TargetAddress> =
+        fullnat.flat_map(|group| group.targets.iter().map(|target| &target.address)).collect();
     let has_fullnat = document.groups.iter().any(|group| group.forwarding == Mode::Fullnat);
     if !has_fullnat {
         return;
@@ -73,7 +75,10 @@ pub(crate) fn sources(
         for (address, line) in &found.sources {
             let is_special =
                 address.is_unspecified() || address.is_loopback() || address.is_multicast();
-            if is_special || vips.contains(address) || targets.contains(address) {
+            if is_special
+                || vips.contains(address)
+                || targets.contains(&&TargetAddress::Ip(*address))
+            {
                 let message = format!(
                     "{address} cannot be an address of `source_nat`: it must belong to the balancer \
                      alone, and not be that of a listener or target"
@@ -88,8 +93,9 @@ pub(crate) fn sources(
         }
     }
     for ipv6 in [false, true] {
-        let is_needed =
-            targets.iter().any(|target| target.is_ipv6() == ipv6) || (!ipv6 && targets.is_empty());
+        // What names have is not known: most have IPv4 addresses.
+        let of_family = |target: &&TargetAddress| is_ipv6(target).unwrap_or(false) == ipv6;
+        let is_needed = targets.iter().any(of_family) || (!ipv6 && targets.is_empty());
         if is_needed && !document.sources.iter().any(|source| source.is_ipv6() == ipv6) {
             let address = placeholders.next(ipv6);
             document.sources.push(address);

@@ -6,6 +6,7 @@ use lb_common::target::Mode;
 use lb_config::Protocol;
 
 use crate::{
+    address,
     document::{Document, Group, Listener, Target},
     duration, host,
     ledger::Ledger,
@@ -46,6 +47,12 @@ fn key(service: &Service, endpoint: &Endpoint) -> Key {
     (same_family(service.forwarding).then_some(family), needs_ports.then_some(ports))
 }
 
+/// Whether a server may have the family that the endpoints need.
+fn fits(key: Key, server: &Server) -> bool {
+    let family = address::is_ipv6(&server.address);
+    key.0.zip(family).is_none_or(|(wanted, family)| wanted == family)
+}
+
 const fn keeps_ports(mode: Mode) -> bool {
     matches!(mode, Mode::Ipip | Mode::Gue | Mode::L2dsr)
 }
@@ -73,13 +80,12 @@ fn group(
         keys.push((None, None));
     }
     for server in &service.servers {
-        if server.address.is_loopback() {
+        if address::is_loopback(&server.address) {
             let message = "a server on the balancer itself (loopback): a target is another host";
             ledger.remark(Kind::Dropped, server.lines.iter().copied(), message);
             continue;
         }
-        let ipv6 = server.address.is_ipv6();
-        if !keys.iter().any(|key| key.0.is_none_or(|family| family == ipv6)) {
+        if !keys.iter().any(|key| fits(*key, server)) {
             let mode = service.forwarding.name();
             let message = format!(
                 "{}: mode {mode} does not translate between IPv4 and IPv6; ipip and gue carry both",
@@ -89,10 +95,7 @@ fn group(
         }
     }
     keys.retain(|key| {
-        let has_server = service
-            .servers
-            .iter()
-            .any(|one| key.0.is_none_or(|ipv6| one.address.is_ipv6() == ipv6));
+        let has_server = service.servers.iter().any(|one| fits(*key, one));
         if !has_server && !service.servers.is_empty() {
             let endpoints = service.endpoints.iter().filter(|one| self::key(service, one) == *key);
             let message = format!(
@@ -125,8 +128,7 @@ fn group(
 fn one_group(service: &Service, key: Key, name: String, ledger: &mut Ledger) -> Option<Group> {
     let mut servers: Vec<(&Server, u16)> = Vec::new();
     for server in &service.servers {
-        let is_other_family = key.0.is_some_and(|family| family != server.address.is_ipv6());
-        if is_other_family || server.address.is_loopback() {
+        if !fits(key, server) || address::is_loopback(&server.address) {
             continue;
         }
         if let Some(port) = target_port(service, server, key, ledger) {
@@ -156,7 +158,7 @@ fn one_group(service: &Service, key: Key, name: String, ledger: &mut Ledger) -> 
         ledger.remark(Kind::Changed, lines, said);
     }
     let target = |((server, port), weight): (&(&Server, u16), Option<u32>)| Target {
-        address: server.address,
+        address: server.address.clone(),
         port: *port,
         weight,
         backup: server.backup,

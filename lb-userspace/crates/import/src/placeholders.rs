@@ -6,6 +6,8 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
+use lb_config::TargetAddress;
+
 use crate::{
     service::{Found, Vip},
     settings::Settings,
@@ -27,7 +29,11 @@ impl Placeholders {
             Vip::Any { .. } => None,
         });
         let servers = found.services.iter().flat_map(|service| &service.servers);
-        let mut taken: HashSet<IpAddr> = vips.chain(servers.map(|server| server.address)).collect();
+        let servers = servers.filter_map(|server| match server.address {
+            TargetAddress::Ip(address) => Some(address),
+            TargetAddress::Name(_) => None,
+        });
+        let mut taken: HashSet<IpAddr> = vips.chain(servers).collect();
         taken.extend(found.sources.iter().map(|(address, _)| *address));
         taken.extend(&settings.addresses);
         taken.extend(&settings.source_addresses);

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use lb_common::target::Mode;
-use lb_config::Protocol;
+use lb_config::{Protocol, TargetAddress};
 
 /// What a text says.
 #[derive(Debug, Default)]
@@ -93,7 +93,7 @@ impl Vip {
 /// One server.
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
-    pub(crate) address: IpAddr,
+    pub(crate) address: TargetAddress,
     /// `None` is the port of the endpoint.
     pub(crate) port: Option<u16>,
     pub(crate) weight: u32,

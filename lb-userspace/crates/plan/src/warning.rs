@@ -179,6 +179,13 @@ kinds! {
     /// Events for a hook were dropped.
     EventHookOverflows, "event_hook_overflows", Risk,
         "make the hook faster, or name fewer events in it";
+    /// A DNS name of targets that cannot be resolved.
+    NameUnresolved, "name_unresolved", Risk,
+        "check the DNS server and the record (`dig NAME`); the agent asks again every 30 s or sooner, and \
+         the last known addresses stay in use meanwhile";
+    /// Addresses of a DNS name that are no targets.
+    NameAddressesLeftOut, "name_addresses_left_out", Risk,
+        "the text says why; correct the record, or give the group what it lacks";
     /// Targets that this host cannot check.
     HealthUnknown, "health_unknown", Risk,
         "DETAIL of `xelb get targets` says why this host cannot check them";

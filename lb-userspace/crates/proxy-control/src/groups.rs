@@ -7,7 +7,7 @@ use std::{
 
 use lb_config::{
     Algorithm, CookieStickiness, HttpGroupProtocol, HttpTargetGroup, HttpVersion, MinimumHealthy,
-    ProxyProtocol, RetryReason, TargetAddress, TargetKey,
+    ProxyProtocol, RetryReason, TargetKey,
 };
 use lb_health::CheckSpec;
 use lb_proxy::{
@@ -27,18 +27,26 @@ pub(crate) struct PreparedGroup {
 /// What the proxy makes of a group; an error for each setting that it cannot serve.
 pub(crate) fn prepare(group: &HttpTargetGroup) -> Result<PreparedGroup, Vec<Unservable>> {
     let mut reasons = Vec::new();
-    let addresses = addresses(group).map_err(|reason| reasons.push(reason)).unwrap_or_default();
+    let targets = group.targets.iter();
+    let addresses: Vec<SocketAddr> =
+        targets.map(|target| SocketAddr::new(target.address, target.port)).collect();
     let hosts: BTreeSet<IpAddr> = addresses.iter().map(SocketAddr::ip).collect();
     let protocol = protocol(group);
     let tls = group.tls.as_ref().map(|tls| certificates::of_targets(tls, &hosts, protocol));
     let tls = tls.transpose().map_err(|reason| reasons.push(reason));
-    // The document of an agent has its members as targets, and no `scaling`.
+    // The document of an agent has members and addresses of names as targets, and no `scaling`.
     if group.scaling.is_some() {
         reasons.push(
             "a group that scales needs an agent, which starts its members: give `--socket` or \
              `--server` instead of a file, or remove `scaling`"
                 .to_owned(),
         );
+    }
+    if let Some(named) = group.names.first() {
+        reasons.push(format!(
+            "the DNS name {named} needs an agent, which resolves it: give `--socket` or `--server` \
+             instead of a file, or write addresses"
+        ));
     }
     let (Ok(tls), []) = (tls, reasons.as_slice()) else {
         let name = group.name.to_string();
@@ -75,17 +83,6 @@ fn check(group: &HttpTargetGroup, address: SocketAddr) -> CheckSpec {
         check: group.health_check.clone(),
         resume: None,
     }
-}
-
-/// Addresses and ports of all targets.
-fn addresses(group: &HttpTargetGroup) -> Result<Vec<SocketAddr>, String> {
-    let targets = group.targets.iter().map(|target| match &target.address {
-        TargetAddress::Ip(address) => Ok(SocketAddr::new(*address, target.port)),
-        TargetAddress::Name(name) => Err(format!(
-            "this version resolves no names of targets: write the address of {name} instead"
-        )),
-    });
-    targets.collect()
 }
 
 fn protocol(group: &HttpTargetGroup) -> TargetProtocol {
@@ -193,5 +190,10 @@ mod tests {
         let reasons = prepared(&text(scaling)).unwrap_err();
         let shown: Vec<String> = reasons.iter().map(ToString::to_string).collect();
         assert!(shown[0].contains("a group that scales needs an agent"), "{shown:?}");
+        let named = text("").replace("10.0.1.1", "order.example.org");
+        let reasons = prepared(&named).unwrap_err();
+        assert!(
+            reasons[0].to_string().contains("the DNS name order.example.org:80 needs an agent")
+        );
     }
 }

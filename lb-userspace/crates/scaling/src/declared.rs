@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use lb_config::{Config, HttpTargetGroup, Scaling, TargetAddress, TargetGroup};
+use lb_config::{AnyGroup, Config, HttpTargetGroup, Scaling, TargetGroup};
 
 /// A scaled target group.
 #[derive(Clone, Debug)]
@@ -36,17 +36,16 @@ impl Declared {
         }
     }
 
+    pub(crate) fn any(&self) -> AnyGroup<'_> {
+        match self {
+            Self::Packets(group) => AnyGroup::Packets(group),
+            Self::Requests(group) => AnyGroup::Requests(group),
+        }
+    }
+
     /// Whether an address and port is that of a declared target.
     pub(crate) fn has_target(&self, target: SocketAddr) -> bool {
-        match self {
-            Self::Packets(group) => {
-                let mut targets = group.targets.iter();
-                targets.any(|one| SocketAddr::new(one.address, one.port) == target)
-            }
-            Self::Requests(group) => group.targets.iter().any(|one| {
-                one.port == target.port() && one.address == TargetAddress::Ip(target.ip())
-            }),
-        }
+        self.any().has_target(target)
     }
 }
 

@@ -26,7 +26,6 @@ mod scaling;
 mod settings;
 mod sources;
 mod stored;
-mod usable;
 mod view;
 
 pub use clock::Clock;

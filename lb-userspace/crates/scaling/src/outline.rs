@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
-use lb_config::{Config, HttpTarget, MEMBER_WEIGHT as WEIGHT, Target, TargetAddress};
+use lb_config::{Config, HttpTarget, MEMBER_WEIGHT as WEIGHT, Target};
 
 use crate::declared::{Declared, scaled_groups};
 
@@ -40,7 +40,7 @@ impl Outline {
         for group in config.http_target_groups.iter_mut().filter(|group| group.scaling.is_some()) {
             let members = self.added_to(&Declared::Requests(Arc::clone(group)));
             let target = |member: SocketAddr| {
-                let (address, port) = (TargetAddress::Ip(member.ip()), member.port());
+                let (address, port) = (member.ip(), member.port());
                 HttpTarget { address, port, weight: WEIGHT }
             };
             if !members.is_empty() {
@@ -54,13 +54,6 @@ impl Outline {
     fn added_to(&self, group: &Declared) -> Vec<SocketAddr> {
         let targets = self.groups.get(group.name()).map_or(&[][..], |outline| &outline.targets);
         targets.iter().copied().filter(|target| !group.has_target(*target)).collect()
-    }
-
-    /// Members that are targets, by group.
-    #[must_use]
-    pub fn members(&self) -> BTreeMap<Arc<str>, Vec<SocketAddr>> {
-        let groups = self.groups.iter();
-        groups.map(|(name, group)| (Arc::clone(name), group.targets.clone())).collect()
     }
 
     /// What another configuration would change at once in the number of members, for people.

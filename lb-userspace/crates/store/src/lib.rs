@@ -14,7 +14,7 @@ mod scaled_groups;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt, net::IpAddr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -81,6 +81,9 @@ pub struct Runtime {
     /// Who drained them, and why, where that is known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub drains: Vec<Drain>,
+    /// Last addresses of DNS names among the targets.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub names: BTreeMap<Arc<str>, Vec<IpAddr>>,
 }
 
 /// Who drained a target, when, and why.

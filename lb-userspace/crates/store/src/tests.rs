@@ -51,7 +51,8 @@ fn revisions_survive_the_process() {
         let target = TargetKey { group: "web".into(), address: [10, 0, 1, 1].into(), port: 80 };
         let (who, reason) = ("ann".to_owned(), "disk".to_owned());
         let drains = vec![Drain { target: target.clone(), who, reason, at: 7 }];
-        Runtime { hash_seed: Some([1, 2]), drained: vec![target], drains }
+        let names = [("a.example.org".into(), vec![[10, 0, 0, 1].into()])].into();
+        Runtime { hash_seed: Some([1, 2]), drained: vec![target], drains, names }
     };
     store.keep_runtime(runtime.clone()).unwrap();
     drop(store);

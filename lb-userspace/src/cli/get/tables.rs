@@ -149,6 +149,7 @@ pub(in crate::cli) static TARGETS: Listing<TargetView> = Listing {
         Column::new("STATE", "state", |one: &TargetView, _| one.state.clone())
             .painted(|one| state_style(&one.state)),
         Column::new("SHARE", "share", |one, _| format!("{:.1}%", one.share * 100.0)),
+        Column::new("NAME", "name", |one: &TargetView, _| or_dash(&one.name)).wide(),
         Column::new("BACKUP", "backup", |one: &TargetView, _| yes(one.backup)).wide(),
         Column::new("DRAINED", "drain.at", |one: &TargetView, times| match &one.drain {
             Some(drain) => times.moment(drain.at * 1000),
@@ -164,6 +165,7 @@ pub(in crate::cli) static TARGETS: Listing<TargetView> = Listing {
         "group",
         "address",
         "port",
+        "name",
         "weight",
         "backup",
         "state",
@@ -203,7 +205,7 @@ fn ring(group: &TargetGroupView) -> String {
     }
 }
 
-/// The detail of a target; of one that drains, also how long it keeps its flows, who drained it and why.
+/// The detail of a target; of one that comes from a name, also that; of one that drains, also how long it keeps its flows, who drained it and why.
 fn detail(target: &TargetView) -> String {
     let left = target.keeps_flows_for.map(|seconds| {
         format!("{} left", relative_time::duration(Duration::from_secs(seconds.into())))
@@ -214,7 +216,8 @@ fn detail(target: &TargetView) -> String {
         format!("by {}{why}", drain.who)
     });
     let detail = Some(target.detail.clone()).filter(|detail| !detail.is_empty());
-    let parts: Vec<String> = left.into_iter().chain(by).chain(detail).collect();
+    let name = Some(format!("of {}", target.name)).filter(|_| !target.name.is_empty());
+    let parts: Vec<String> = name.into_iter().chain(left).chain(by).chain(detail).collect();
     parts.join(", ")
 }
 
@@ -264,6 +267,8 @@ mod tests {
         };
         assert_eq!(detail(&target), "4m 10s left, by ann: disk, unhealthy: late");
         assert_eq!(detail(&TargetView::default()), "");
+        let named = TargetView { name: "a.example.org".to_owned(), ..target };
+        assert!(detail(&named).starts_with("of a.example.org, 4m 10s left"));
     }
 
     #[test]

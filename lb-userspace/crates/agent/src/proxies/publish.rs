@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt::Write as _, net::SocketAddr, sync::Arc, time::Instant};
 
 use lb_common::target::TargetState;
-use lb_config::{Document, TargetKey};
+use lb_config::{Config, Document, TargetKey};
 use lb_plan::TargetReport;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
@@ -30,9 +30,6 @@ pub(crate) struct Publisher {
     /// Targets that drain, and the version that said so first.
     draining: BTreeMap<(String, SocketAddr), u64>,
 }
-
-/// Members that are targets, by group.
-type Members = BTreeMap<Arc<str>, Vec<SocketAddr>>;
 
 /// The configuration that is published.
 #[derive(Debug, Default)]
@@ -70,17 +67,17 @@ impl Publisher {
         self.seen == Some(state)
     }
 
-    /// Publishes a state. `whole` gives the document with its revision, and members of scaled groups by
-    /// group; it is asked for another configuration or other members only.
-    pub(crate) fn publish(
+    /// Publishes a state. `whole` gives the document with its revision, and the configuration with all
+    /// targets; it is asked for another configuration or other targets only.
+    pub(crate) fn publish<'config>(
         &mut self,
         state: (u64, u64),
-        whole: impl FnOnce() -> (Document, Option<u64>, Members),
+        whole: impl FnOnce() -> (Document, Option<u64>, &'config Config),
         reports: &[TargetReport],
     ) {
         if self.seen.is_none_or(|(applied, _)| applied != state.0) {
-            let (document, revision, members) = whole();
-            let document = document.for_proxy(&members);
+            let (document, revision, config) = whole();
+            let document = document.for_proxy(config);
             let digest = document.as_ref().map(digest_of).unwrap_or_default();
             if digest != self.configuration.digest {
                 self.since = Instant::now();

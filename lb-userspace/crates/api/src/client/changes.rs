@@ -1,9 +1,7 @@
 //! Requests that change something.
 
-use std::net::IpAddr;
-
 use http::Method;
-use lb_config::Document;
+use lb_config::{Document, TargetAddress};
 use serde::Serialize;
 
 use super::{Client, ClientError, escape};
@@ -78,7 +76,7 @@ impl Client {
     pub async fn target_remove(
         &self,
         group: &str,
-        address: IpAddr,
+        address: &TargetAddress,
         port: Option<u16>,
         now: bool,
         force: bool,
@@ -93,7 +91,7 @@ impl Client {
     pub async fn target_patch(
         &self,
         group: &str,
-        address: IpAddr,
+        address: &TargetAddress,
         port: Option<u16>,
         change: &TargetPatch,
         terms: &Terms,
@@ -117,7 +115,7 @@ impl Client {
 
 pub(super) fn target_path(
     group: &str,
-    address: IpAddr,
+    address: &TargetAddress,
     port: Option<u16>,
     more: impl Iterator<Item = String>,
 ) -> String {

@@ -87,7 +87,7 @@ async fn answers_that_make_no_sense() {
 
 #[tokio::test]
 async fn refusals_distinguish_wrong_requests_from_failures() {
-    let target = TargetAdd { address: [10, 0, 1, 13].into(), port: None, weight: None };
+    let target = TargetAdd { address: "10.0.1.13".parse().unwrap(), port: None, weight: None };
     for (answer, invalid, said) in [
         (Answer::Invalid, true, "no such group"),
         (Answer::Failed, false, "the disk is full"),

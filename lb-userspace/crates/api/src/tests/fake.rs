@@ -12,7 +12,7 @@ use lb_agent::{
     ProxySnapshot, Question, Refusal, Request, Snapshot, TargetDescription, TargetGroupView,
     TargetView,
 };
-use lb_config::{Difference, Document};
+use lb_config::{Difference, Document, TargetAddress};
 use lb_dataplane::StatsSource;
 use lb_plan::{GroupImpact, Impact};
 use lb_store::{Revision, RevisionHead};
@@ -270,7 +270,9 @@ fn told(question: &Question) -> Result<Told, Refusal> {
         }
         Question::Target { group, address, .. } => {
             let targets = snapshot().targets;
-            let is_it = |one: &TargetView| one.group == *group && one.address == Some(*address);
+            let is_it = |one: &TargetView| {
+                one.group == *group && one.address.map(TargetAddress::Ip).as_ref() == Some(address)
+            };
             let target = targets.into_iter().find(is_it).unwrap_or_default();
             Told::Target(Box::new(TargetDescription { target, ..TargetDescription::default() }))
         }

@@ -40,12 +40,12 @@ async fn every_credential_opens() {
         let client = client(transport);
         assert_eq!(client.status().await.unwrap().pid, 42);
         let drain = TargetPatch { weight: None, drain: Some(true) };
-        let address = [10, 0, 1, 13].into();
+        let address = "10.0.1.13".parse().unwrap();
         assert_eq!(
-            client.target_patch("web", address, None, &drain, &Terms::default()).await.unwrap(),
+            client.target_patch("web", &address, None, &drain, &Terms::default()).await.unwrap(),
             "done"
         );
-        let error = client.target_remove("web", address, None, false, false).await.unwrap_err();
+        let error = client.target_remove("web", &address, None, false, false).await.unwrap_err();
         let ClientError::Refused(said) = &error else { panic!("{error:?}") };
         assert!(said.contains("needs the role `configure`"), "{said}");
     }

@@ -1,7 +1,7 @@
 //! Each route, with the client of the command line and with plain HTTP.
 
 use lb_agent::{Action, Request};
-use lb_config as config;
+use lb_config::{self as config, TargetAddress};
 use serde_json::{Value, json};
 
 use super::fake::{Answer, Fake, revision, snapshot};
@@ -109,17 +109,17 @@ async fn changes_reach_the_agent_over_http() {
 async fn changes_reach_the_agent_from_the_command_line() {
     let fake = Fake::start(Answer::Done);
     let client = fake.client();
-    let address = "2001:db8::13".parse().unwrap();
+    let address: TargetAddress = "2001:db8::13".parse().unwrap();
     let odd = "a b/ü?#%";
-    let add = TargetAdd { address, port: None, weight: Some(7) };
+    let add = TargetAdd { address: address.clone(), port: None, weight: Some(7) };
     assert_eq!(client.target_add(odd, &add).await.unwrap(), "done");
-    client.target_remove(odd, address, Some(81), true, false).await.unwrap();
+    client.target_remove(odd, &address, Some(81), true, false).await.unwrap();
     let weight = TargetPatch { weight: Some(3), drain: None };
     let forced = Terms { force: true, ..Terms::default() };
-    client.target_patch(odd, address, None, &weight, &forced).await.unwrap();
+    client.target_patch(odd, &address, None, &weight, &forced).await.unwrap();
     let drain = TargetPatch { weight: None, drain: Some(true) };
     let why = Terms { message: "disk full".to_owned(), ..Terms::default() };
-    client.target_patch("..", address, Some(81), &drain, &why).await.unwrap();
+    client.target_patch("..", &address, Some(81), &drain, &why).await.unwrap();
     assert_eq!(
         fake.asked(),
         [
@@ -312,6 +312,6 @@ async fn a_target_is_described() {
     assert_eq!(answer.status, 200);
     assert_eq!(answer.body["target"]["state"], "healthy");
     let address = "10.0.1.12".parse().unwrap();
-    let target = fake.client().describe_target("web", address, Some(80)).await.unwrap();
-    assert_eq!(target.target.address, Some(address));
+    let target = fake.client().describe_target("web", &address, Some(80)).await.unwrap();
+    assert_eq!(target.target.address.map(TargetAddress::Ip), Some(address));
 }

@@ -1,11 +1,18 @@
 //! Target groups that the proxy reaches: their targets get requests or connections, not packets.
 
-use std::{fmt, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
     health::{HealthCheck, Verify},
     life::MinimumHealthy,
     scaling::Scaling,
+    target_name::NamedTarget,
 };
 
 /// A named set of targets that the proxy connects to.
@@ -23,6 +30,8 @@ pub struct HttpTargetGroup {
     pub port: u16,
     /// Its targets; (address, port) is unique.
     pub targets: Vec<HttpTarget>,
+    /// DNS names, whose addresses are targets beside them; (name, port) is unique.
+    pub names: Vec<NamedTarget>,
     /// How their health is checked.
     pub health_check: HealthCheck,
     /// How long a target that is removed or drained may finish its requests.
@@ -84,8 +93,8 @@ pub enum HttpVersion {
 /// TLS towards targets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetTls {
-    /// The server name (SNI) that certificates must have; `None` is the name or address of each
-    /// target.
+    /// The server name (SNI) that certificates must have; `None` is the only DNS name among the
+    /// targets, or the address of each.
     pub server_name: Option<String>,
     /// Whose certificates are trusted.
     pub verify: Verify,
@@ -105,41 +114,18 @@ pub struct CertificateFiles {
 /// One server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpTarget {
-    /// Its address or name.
-    pub address: TargetAddress,
+    /// Its address.
+    pub address: IpAddr,
     /// Its port.
     pub port: u16,
     /// 0 to 1000; 0 takes no new requests.
     pub weight: u32,
 }
 
-/// Where a server is.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum TargetAddress {
-    /// Its address.
-    Ip(IpAddr),
-    /// A DNS name in lower case without final dot, which may have several addresses.
-    Name(Arc<str>),
-}
-
-impl fmt::Display for TargetAddress {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ip(address) => address.fmt(formatter),
-            Self::Name(name) => formatter.write_str(name),
-        }
-    }
-}
-
 /// The address and port, as people write them.
 impl fmt::Display for HttpTarget {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.address {
-            TargetAddress::Ip(address @ IpAddr::V6(_)) => {
-                write!(formatter, "[{address}]:{}", self.port)
-            }
-            address => write!(formatter, "{address}:{}", self.port),
-        }
+        SocketAddr::new(self.address, self.port).fmt(formatter)
     }
 }
 

@@ -31,6 +31,8 @@ pub struct GroupTags {
     pub own: Tags,
     /// Of its targets that have some, by address and port.
     pub targets: BTreeMap<(IpAddr, u16), Tags>,
+    /// Of DNS names among its targets that have some, by name and port.
+    pub names: BTreeMap<(Arc<str>, u16), Tags>,
 }
 
 impl ObjectTags {

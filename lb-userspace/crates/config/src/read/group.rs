@@ -10,12 +10,13 @@ use super::{
     life::life,
     scaling::{Reached, scaling, take_reports},
     tags::tags,
-    weight::{WEIGHT, Weighed, warn_of_mixed},
+    targets::{Either, ReadTarget, TargetList},
+    weight::WEIGHT,
 };
 use crate::{
-    model::{GroupTags, Gue, Life, Protocol, Tags, Target, TargetGroup},
+    model::{GroupTags, Gue, Life, NamedTarget, Protocol, Target, TargetAddress, TargetGroup},
     positions::GroupPositions,
-    section::{List, Section},
+    section::Section,
     values,
 };
 
@@ -46,26 +47,12 @@ pub(super) fn target_group(
         }
     }
     let mut all_tags = GroupTags { own: tags(&section), ..GroupTags::default() };
-    let mut targets = Vec::new();
-    let mut places = Vec::new();
-    let mut weights = Vec::new();
-    for entry in section.list("targets").iter().flat_map(List::entries) {
-        let at = entry.at.clone();
-        let read = Section::new(entry.node, entry.at, section.findings);
-        if let Some((target, own, tags)) =
-            read.and_then(|section| target(section, port, default_weight))
-        {
-            if !tags.is_empty() {
-                all_tags.targets.insert((target.address, target.port), tags);
-            }
-            weights.push(Weighed { at: at.clone(), own, is_backup: target.backup });
-            targets.push(target);
-            places.push(at);
-        }
-    }
-    if let (Some(name), None) = (&name, default_weight) {
-        warn_of_mixed(name, "flows", &weights, section.findings);
-    }
+    let TargetList { targets, places, names, name_places } = TargetList::read(
+        &section,
+        ("flows", name.as_deref(), default_weight),
+        &mut all_tags,
+        |section| target(section, port, default_weight),
+    );
     let mut health_check = health_check(&section, Checked::Packets { protocol, mode: forwarding });
     let attributes =
         section.section("attributes").map(|section| attributes(section, protocol, forwarding));
@@ -80,6 +67,7 @@ pub(super) fn target_group(
             port: port?,
             forwarding: forwarding?,
             targets,
+            names,
             health_check: health_check?,
             life,
             gue,
@@ -92,25 +80,34 @@ pub(super) fn target_group(
             port: port_at?,
             forwarding: forwarding_at?,
             targets: places,
+            names: name_places,
             tags: Arc::new(all_tags),
         },
     ))
 }
 
-/// A target, its weight if it has one of its own, and its tags.
+/// A target, or the name of some.
 fn target(
     section: Section<'_>,
     group_port: Option<u16>,
     default_weight: Option<u32>,
-) -> Option<(Target, Option<u32>, Tags)> {
-    let address = section.require("address", "address: 10.0.1.11", values::packet_target_address);
+) -> Option<ReadTarget<Target>> {
+    let address = section
+        .require("address", "address: 10.0.1.11", |node| values::target_address(node, false));
     let port = section.read("port", values::port).or(group_port);
     let own = section.read("weight", values::weight);
     let weight = own.or(default_weight).unwrap_or(WEIGHT);
     let backup = section.read("backup", values::truth).unwrap_or_default();
     let tags = tags(&section);
     section.finish();
-    Some((Target { address: address?, port: port?, weight, backup }, own, tags))
+    let (address, port) = (address?, port?);
+    let target = match address {
+        TargetAddress::Ip(address) => {
+            Either::Address((address, port), Target { address, port, weight, backup })
+        }
+        TargetAddress::Name(name) => Either::Name(NamedTarget { name, port, weight, backup }),
+    };
+    Some(ReadTarget { target, own, is_backup: backup, tags })
 }
 
 struct Attributes {

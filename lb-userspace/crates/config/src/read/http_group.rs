@@ -9,16 +9,16 @@ use super::{
     probe::ProbeDefaults,
     scaling::{Reached, scaling, take_reports},
     tags::tags,
-    weight::{WEIGHT, Weighed, warn_of_mixed},
+    targets::{Either, ReadTarget, TargetList},
+    weight::WEIGHT,
 };
 use crate::{
-    error::At,
     model::{
         GroupTags, HealthCheck, HealthProtocol, HttpGroupProtocol, HttpTarget, HttpTargetGroup,
-        HttpVersion, Tags, TargetAddress, TargetTls, TlsCheck, Verify,
+        HttpVersion, NamedTarget, TargetAddress, TargetTls, TlsCheck, Verify,
     },
     positions::HttpGroupPositions,
-    section::{List, Section},
+    section::Section,
     values,
 };
 
@@ -37,7 +37,12 @@ pub(super) fn http_target_group(
     let version = version(&section, protocol);
     let tls = tls(&section, protocol);
     let mut all_tags = GroupTags { own: tags(&section), ..GroupTags::default() };
-    let (targets, places) = targets(&section, name.as_deref(), port, default_weight, &mut all_tags);
+    let TargetList { targets, places, names, name_places } = TargetList::read(
+        &section,
+        ("requests", name.as_deref(), default_weight),
+        &mut all_tags,
+        |section| target(section, port, default_weight),
+    );
     let mut health_check =
         health_check(&section, Checked::Requests(check_defaults(protocol, tls.as_ref())));
     // A target that speaks HTTP/2 with prior knowledge often speaks nothing else.
@@ -71,6 +76,7 @@ pub(super) fn http_target_group(
         tls,
         port: port?,
         targets,
+        names,
         health_check: health_check?,
         deregistration_delay,
         minimum_healthy,
@@ -83,36 +89,8 @@ pub(super) fn http_target_group(
         proxy_protocol,
         scaling: scaling.map(Box::new),
     };
-    Some((group, HttpGroupPositions { index, at, targets: places, tags: Arc::new(all_tags) }))
-}
-
-/// The targets, and where they stand.
-fn targets(
-    group: &Section<'_>,
-    name: Option<&str>,
-    port: Option<u16>,
-    default_weight: Option<u32>,
-    all_tags: &mut GroupTags,
-) -> (Vec<HttpTarget>, Vec<At>) {
-    let (mut targets, mut places, mut weights) = (Vec::new(), Vec::new(), Vec::new());
-    for entry in group.list("targets").iter().flat_map(List::entries) {
-        let at = entry.at.clone();
-        let read = Section::new(entry.node, entry.at, group.findings);
-        if let Some((target, own, tags)) =
-            read.and_then(|section| target(section, port, default_weight))
-        {
-            if let (TargetAddress::Ip(address), false) = (&target.address, tags.is_empty()) {
-                all_tags.targets.insert((*address, target.port), tags);
-            }
-            weights.push(Weighed { at: at.clone(), own, is_backup: false });
-            targets.push(target);
-            places.push(at);
-        }
-    }
-    if let (Some(name), None) = (name, default_weight) {
-        warn_of_mixed(name, "requests", &weights, group.findings);
-    }
-    (targets, places)
+    let tags = Arc::new(all_tags);
+    Some((group, HttpGroupPositions { index, at, targets: places, names: name_places, tags }))
 }
 
 fn refuse_keys_of_packets(section: &Section<'_>, protocol: HttpGroupProtocol) {
@@ -199,18 +177,28 @@ fn check_defaults(protocol: HttpGroupProtocol, tls: Option<&TargetTls>) -> Probe
     ProbeDefaults { kind, tls }
 }
 
-/// A target, its weight if it has one of its own, and its tags.
+/// A target, or the name of some.
 fn target(
     section: Section<'_>,
     group_port: Option<u16>,
     default_weight: Option<u32>,
-) -> Option<(HttpTarget, Option<u32>, Tags)> {
-    let address = section.require("address", "address: 10.0.1.11", values::target_address);
+) -> Option<ReadTarget<HttpTarget>> {
+    let address =
+        section.require("address", "address: 10.0.1.11", |node| values::target_address(node, true));
     let port = section.read("port", values::port).or(group_port);
     let own = section.read("weight", values::weight);
     let weight = own.or(default_weight).unwrap_or(WEIGHT);
     section.refuse("backup", "belongs to targets of groups with `forwarding`");
     let tags = tags(&section);
     section.finish();
-    Some((HttpTarget { address: address?, port: port?, weight }, own, tags))
+    let (address, port) = (address?, port?);
+    let target = match address {
+        TargetAddress::Ip(address) => {
+            Either::Address((address, port), HttpTarget { address, port, weight })
+        }
+        TargetAddress::Name(name) => {
+            Either::Name(NamedTarget { name, port, weight, backup: false })
+        }
+    };
+    Some(ReadTarget { target, own, is_backup: false, tags })
 }

@@ -46,7 +46,9 @@ pub(super) fn of_all(config: &Config, places: &Positions) -> ObjectTags {
     let packets = packets.zip(places.groups.iter().map(|place| &place.tags));
     let http = config.http_target_groups.iter().map(|group| &group.name);
     let http = http.zip(places.http_groups.iter().map(|place| &place.tags));
-    let has_some = |tags: &GroupTags| !tags.own.is_empty() || !tags.targets.is_empty();
+    let has_some = |tags: &GroupTags| {
+        !tags.own.is_empty() || !tags.targets.is_empty() || !tags.names.is_empty()
+    };
     let groups = packets.chain(http).filter(|(_, tags)| has_some(tags));
     let shared = groups.map(|(name, tags)| (Arc::clone(name), Arc::clone(tags)));
     all.target_groups.extend(shared);

@@ -7,12 +7,7 @@ use std::{
 
 use ipnet::IpNet;
 
-use crate::{
-    error::At,
-    model::{Config, TargetAddress},
-    positions::Positions,
-    section::Findings,
-};
+use crate::{error::At, model::Config, positions::Positions, section::Findings};
 
 /// The address of a listener, and its name.
 #[derive(Clone, Copy)]
@@ -68,9 +63,7 @@ pub(super) fn check(config: &Config, places: &Positions, vips: &Vips<'_>, findin
     }
     for (group, place) in config.http_target_groups.iter().zip(&places.http_groups) {
         for (target, at) in group.targets.iter().zip(&place.targets) {
-            if let TargetAddress::Ip(address) = target.address {
-                check_target(address, at, vips, findings);
-            }
+            check_target(target.address, at, vips, findings);
         }
     }
 }

@@ -48,6 +48,16 @@ pub(super) fn together(
             findings.error(target_at, message);
         }
     }
+    let names = group.names.iter().zip(&place.names);
+    for (named, at) in names.filter(|_| !translates_ports(mode)) {
+        if !listener.ports.contains(named.port) {
+            if named.port == group.port {
+                inherited = true;
+            } else {
+                findings.error(at, other_port(named.port, listener, mode));
+            }
+        }
+    }
     if inherited {
         findings.error(&place.port, other_port(group.port, listener, mode));
     }

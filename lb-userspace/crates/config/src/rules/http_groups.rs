@@ -10,8 +10,8 @@ pub(super) fn check(config: &Config, places: &Positions, findings: &Findings) {
         doubles(keys.zip(group.targets.iter().zip(&place.targets)), |_, (target, at), _| {
             findings.error(at, format!("target {target} is in the group {name} twice"));
         });
-        if group.scaling.is_some() {
-            // Its members are not known here.
+        if group.scaling.is_some() || !group.names.is_empty() {
+            // Its members are not known here, nor are the addresses of names.
             continue;
         }
         let (least, has) = (group.minimum_healthy.count, group.targets.len());

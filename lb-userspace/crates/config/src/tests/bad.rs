@@ -34,7 +34,7 @@ target_groups:
       - address: 10.0.1.11
   - { name: other, protocol: tcp, port: 80, forwarding: ipip, targets: [
       { address: 10.0.1.14 },
-      { address: bad } ] }
+      { address: b..d } ] }
 listeners:
   - name: web
     address: 203.0.113.10
@@ -49,11 +49,11 @@ listeners:
         errors(text),
         "xelb.yaml:4:5: interfaces[1]: interface eth0 is named twice\n\
              xelb.yaml:14:17: target_groups[0].targets[1].weight: -2 is not a whole number from 0 to 1000\n\
-             xelb.yaml:15:9: target_groups[0].targets[1].address: `10.0.1.999` is not an IPv4 or IPv6 address, such as 10.0.1.11 or \"2001:db8::11\"\n\
+             xelb.yaml:15:9: target_groups[0].targets[1].address: `10.0.1.999` is not an address or a DNS name, such as 10.0.1.11 or order.example.org\n\
              xelb.yaml:18:19: target_groups[0].targets[2].weight: -3 is not a whole number from 0 to 1000\n\
              xelb.yaml:20:9: target_groups[0].targets[3]: `address` is missing; for example `address: 10.0.1.11`\n\
              xelb.yaml:21:9: target_groups[0].targets[4]: target 10.0.1.11:80 is in the group web twice\n\
-             xelb.yaml:24:18: target_groups[1].targets[1].address: `bad` is not an IPv4 or IPv6 address, such as 10.0.1.11 or \"2001:db8::11\"\n\
+             xelb.yaml:24:18: target_groups[1].targets[1].address: `b..d` is not an address or a DNS name, such as 10.0.1.11 or order.example.org\n\
              xelb.yaml:33:23: listeners[0].default_action.forward.target_group: there is no target group none; there are other, web"
     );
 }
@@ -107,7 +107,7 @@ colour: red
              xelb.yaml:26:9: target_groups[0].targets[3]: 203.0.113.10 is the address of a listener, not of a server\n\
              xelb.yaml:27:5: target_groups[1]: a udp group needs a `health_check`: a missing answer on udp says nothing about the target; for example `health_check: { protocol: tcp, port: 8080 }`\n\
              xelb.yaml:27:5: target_groups[1]: there are two target groups named web\n\
-             xelb.yaml:31:1: colour: unknown key; known are `hash_seed`, `hash_seed_file`, `tunnel`, `source_nat`, `icmp`, `interfaces`, `defaults`, `target_groups`, `listeners`, `on_event`"
+             xelb.yaml:31:1: colour: unknown key; known are `hash_seed`, `hash_seed_file`, `tunnel`, `source_nat`, `icmp`, `resolver`, `interfaces`, `defaults`, `target_groups`, `listeners`, `on_event`"
     );
 }
 
@@ -121,7 +121,7 @@ fn an_error_has_no_followers() {
     assert_eq!(
         errors(&with(SMALL, "target_groups:", "target_groups: 1\nunknown:")),
         "xelb.yaml:2:16: target_groups: must be a list, not a number\n\
-             xelb.yaml:3:1: unknown: unknown key; known are `hash_seed`, `hash_seed_file`, `tunnel`, `source_nat`, `icmp`, `interfaces`, `defaults`, `target_groups`, `listeners`, `on_event`"
+             xelb.yaml:3:1: unknown: unknown key; known are `hash_seed`, `hash_seed_file`, `tunnel`, `source_nat`, `icmp`, `resolver`, `interfaces`, `defaults`, `target_groups`, `listeners`, `on_event`"
     );
 }
 
@@ -171,7 +171,7 @@ fn long_and_strange_texts_are_repeated_in_brief() {
     let rest = "is not the name of an interface: 1 to 15 characters, no blanks, `/` or `:`, such as `eth0`";
     assert_eq!(messages, format!("xelb.yaml:1:14: interfaces[0]: `{brief}` {rest}"));
     let messages = errors(&format!("{long}: 1\n{SMALL}"));
-    let known = "`hash_seed`, `hash_seed_file`, `tunnel`, `source_nat`, `icmp`, `interfaces`, `defaults`, `target_groups`, `listeners`, `on_event`";
+    let known = "`hash_seed`, `hash_seed_file`, `tunnel`, `source_nat`, `icmp`, `resolver`, `interfaces`, `defaults`, `target_groups`, `listeners`, `on_event`";
     assert_eq!(messages, format!("xelb.yaml:1:1: {brief}: unknown key; known are {known}"));
     assert_eq!(
         errors(&format!("\"a\\tb\\u2028\": 1\n{SMALL}")),

@@ -107,7 +107,7 @@ const CHANGED: &[(&str, &str, &str)] = &[
     (
         "10.0.1.11, weight: 100",
         "10.0.1.256",
-        "~:8:20: target_groups[0].targets[0].address: `10.0.1.256` is not an IPv4 or IPv6 address, such as 10.0.1.11 or \"2001:db8::11\"",
+        "~:8:20: target_groups[0].targets[0].address: `10.0.1.256` is not an address or a DNS name, such as 10.0.1.11 or order.example.org",
     ),
     (
         "{ address: 10.0.1.11, weight: 100 }",
@@ -117,12 +117,12 @@ const CHANGED: &[(&str, &str, &str)] = &[
     (
         "{ address: 10.0.1.11, weight: 100 }",
         "{ address: 10.1 }",
-        "~:8:20: target_groups[0].targets[0].address: 10.1 is not an IPv4 or IPv6 address, such as 10.0.1.11 or \"2001:db8::11\"",
+        "~:8:20: target_groups[0].targets[0].address: 10.1 is not an address or a DNS name, such as 10.0.1.11 or order.example.org",
     ),
     (
         "{ address: 10.0.1.11, weight: 100 }",
         "{ address: server.example }",
-        "~:8:20: target_groups[0].targets[0].address: `server.example` is not an IPv4 or IPv6 address, such as 10.0.1.11 or \"2001:db8::11\"; names are for groups of http, https and grpc, and of tcp without `forwarding`",
+        "~:8:20: target_groups[0].targets[0].address: `server.example` is not an address or a DNS name, such as 10.0.1.11 or order.example.org; names are for groups of http, https and grpc, and of tcp without `forwarding`",
     ),
     (
         "{ address: 10.0.1.11, weight: 100 }",

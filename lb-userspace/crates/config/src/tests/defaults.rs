@@ -1,6 +1,6 @@
 //! `defaults`: what groups take from it, what they keep, and what cannot be a default.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use super::{config, errors_by_line as errors_of, without_via};
 use crate::{Checker, Config, Document, HealthProtocol, Via, parse};
@@ -177,7 +177,7 @@ fn the_proxy_gets_the_defaults() {
 ";
     let (document, whole, warnings) =
         parse(&format!("{}{listeners}", text(DEFAULTS)), "x").unwrap();
-    let part = document.for_proxy(&BTreeMap::new()).unwrap();
+    let part = document.for_proxy(&whole).unwrap();
     let written = serde_json::to_string(&part).unwrap();
     assert!(!written.contains("healthz"), "{written}");
     let of_proxy = crate::validate(&part).unwrap().0;

@@ -28,6 +28,7 @@ fn example() -> Config {
         icmp: Icmp { echo_reply: true, rate: 1000 },
         hash_seed: None,
         hash_seed_file: None,
+        dns_servers: Vec::new(),
         on_event: Vec::new(),
         target_groups: vec![Arc::new(TargetGroup {
             name: "web".into(),
@@ -35,6 +36,7 @@ fn example() -> Config {
             port: 80,
             forwarding: Mode::Ipip,
             targets: vec![target("10.0.1.11", 80, 100), target("2001:db8::11", 80, 100)],
+            names: Vec::new(),
             health_check: HealthCheck {
                 protocol: HealthProtocol::Http(HttpCheck {
                     http2: false,

@@ -158,7 +158,7 @@ fn encodings_and_ends_of_lines() {
         // Columns count characters.
         (
             with(SMALL, "- address: 10.0.1.11", "- { address: \"é\", wieght: 1 }"),
-            "xelb.yaml:8:20: target_groups[0].targets[0].address: `é` is not an IPv4 or IPv6 address, such as 10.0.1.11 or \"2001:db8::11\"\n\
+            "xelb.yaml:8:20: target_groups[0].targets[0].address: `é` is not an address or a DNS name, such as 10.0.1.11 or order.example.org\n\
              xelb.yaml:8:25: target_groups[0].targets[0].wieght: unknown key; did you mean `weight`?",
         ),
     ] {

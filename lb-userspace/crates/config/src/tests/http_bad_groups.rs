@@ -101,8 +101,7 @@ const CHANGED: &[(&str, &str, &str)] = &[
     (
         "port: 25, targets: [{ address: 10.0.2.1 ",
         "port: 25, forwarding: ipip, targets: [{ address: mail.example.org ",
-        "~:24:83: target_groups[3].targets[0].address: `mail.example.org` is not an IPv4 or IPv6 address, such as 10.0.1.11 or \"2001:db8::11\"; names are for groups of http, https and grpc, and of tcp without `forwarding`\n\
-         ~:69:48: listeners[2].default_action.forward.target_group: listener mail is tls, whose targets the proxy connects to, and target group mail has `forwarding`, so that packets are forwarded to it: remove `forwarding`, or name a group of tcp without it",
+        "~:69:48: listeners[2].default_action.forward.target_group: listener mail is tls, whose targets the proxy connects to, and target group mail has `forwarding`, so that packets are forwarded to it: remove `forwarding`, or name a group of tcp without it",
     ),
     (
         "- name: stock",

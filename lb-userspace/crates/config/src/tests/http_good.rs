@@ -1,14 +1,14 @@
 //! Good listeners and target groups of HTTP, and what they mean.
 
-use std::{cell::RefCell, collections::BTreeMap, time::Duration};
+use std::{cell::RefCell, time::Duration};
 
 use lb_rules::{Action, Condition, Protocol};
 
 use super::{
     super::{
         Algorithm, ClientAuth, CookieStickiness, Document, HealthProtocol, HttpGroupProtocol,
-        HttpVersion, Limits, LogFormat, NamedFile, ProxyProtocol, RetryReason, TargetAddress,
-        TlsPolicy, Verify, parse_with_files, parse_within, validate,
+        HttpVersion, Limits, LogFormat, NamedFile, ProxyProtocol, RetryReason, TlsPolicy, Verify,
+        parse_with_files, validate,
     },
     EXAMPLE, HTTP, config, parse, with, without_via,
 };
@@ -22,9 +22,10 @@ fn groups_mean_what_they_say() {
     };
     assert_eq!((order.protocol, order.version), (HttpGroupProtocol::Http, HttpVersion::Http1));
     let targets: Vec<String> = order.targets.iter().map(ToString::to_string).collect();
-    assert_eq!(targets, ["10.0.1.11:8080", "order.example.org:8081"]);
-    assert_eq!(order.targets[1].address, TargetAddress::Name("order.example.org".into()));
-    assert_eq!((order.targets[0].weight, order.targets[1].weight), (100, 50));
+    assert_eq!(targets, ["10.0.1.11:8080"]);
+    let names: Vec<String> = order.names.iter().map(ToString::to_string).collect();
+    assert_eq!(names, ["order.example.org:8081"]);
+    assert_eq!((order.targets[0].weight, order.names[0].weight), (100, 50));
     assert_eq!(order.algorithm, Algorithm::LeastOutstandingRequests);
     assert_eq!(order.stickiness, CookieStickiness::LbCookie(Duration::from_hours(24)));
     assert_eq!((order.retries.attempts, order.retries.budget_percent), (2, 10));
@@ -129,16 +130,6 @@ fn what_the_proxy_serves_is_listed() {
     assert_eq!((use_of.listeners, use_of.target_groups, use_of.targets), (3, 4, 5));
 }
 
-/// An agent checks addresses.
-#[test]
-fn names_of_targets_may_be_refused() {
-    let addresses_alone = Limits { target_names: false, ..Limits::MOST };
-    let refused = parse_within(HTTP, "~", &addresses_alone).unwrap_err().to_string();
-    assert!(refused.contains("write the address of order.example.org instead"), "{refused}");
-    assert!(Limits::use_of(&config(HTTP)).target_names);
-    assert!(parse_within(EXAMPLE, "~", &addresses_alone).is_ok());
-}
-
 /// The proxy gets a document that is valid by itself, and nothing of the data path.
 #[test]
 fn the_proxy_gets_its_part_of_a_document() {
@@ -153,7 +144,7 @@ fn the_proxy_gets_its_part_of_a_document() {
     );
     let (whole, config, _) = parse(&both, "x").unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(config.listeners.len(), 1);
-    let part = whole.for_proxy(&BTreeMap::new()).unwrap();
+    let part = whole.for_proxy(&config).unwrap();
     let (proxied, _) = validate(&part).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(proxied.http_listeners, config.http_listeners);
     assert_eq!(proxied.tls_listeners, config.tls_listeners);
@@ -167,9 +158,11 @@ fn the_proxy_gets_its_part_of_a_document() {
     let key = "    attributes: { anomaly_mitigation: on";
     let other_check = both.replace(key, &format!("    health_check: {{ interval: 7s }}\n{key}"));
     assert_ne!(other_check, both);
-    let other = parse(&other_check, "x").unwrap().0.for_proxy(&BTreeMap::new()).unwrap();
+    let (other, checked, _) = parse(&other_check, "x").unwrap();
+    let other = other.for_proxy(&checked).unwrap();
     assert_eq!(serde_json::to_string(&other).unwrap(), text, "checks are the agent's");
-    assert!(parse(EXAMPLE, "x").unwrap().0.for_proxy(&BTreeMap::new()).is_none());
+    let (packets, config, _) = parse(EXAMPLE, "x").unwrap();
+    assert!(packets.for_proxy(&config).is_none());
 }
 
 #[test]
@@ -204,12 +197,12 @@ fn what_did_not_change_is_not_read_again() {
     let mut checker = Checker::within(Limits::MOST);
     let (mut document, ..) = parse(HTTP, "").unwrap();
     let first = checker.check(&document).unwrap().0;
-    document.add_target("mail", "10.0.2.2".parse().unwrap(), None, None).unwrap();
-    document.add_target("order", "10.0.1.12".parse().unwrap(), None, Some(7)).unwrap();
+    document.add_target("mail", &"10.0.2.2".parse().unwrap(), None, None).unwrap();
+    document.add_target("order", &"10.0.1.12".parse().unwrap(), None, Some(7)).unwrap();
     let second = checker.check(&document).unwrap().0;
     let whole = validate(&document).unwrap().0;
     assert_eq!(second, whole);
-    assert_eq!(second.http_target_groups[0].targets.len(), 3);
+    assert_eq!(second.http_target_groups[0].targets.len(), 2);
     assert_eq!(second.http_target_groups[3].targets.len(), 2);
     let same = |one: usize| {
         std::sync::Arc::ptr_eq(&first.http_listeners[one], &second.http_listeners[one])

@@ -19,6 +19,7 @@ mod joined_files;
 mod life;
 mod modes;
 mod mutate;
+mod names;
 mod probes;
 mod scaling;
 mod scaling_metrics;

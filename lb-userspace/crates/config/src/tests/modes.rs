@@ -208,7 +208,7 @@ const CHANGED: &[(&str, &str, &str)] = &[
     (
         "icmp: {",
         "imcp: {",
-        "~:3:1: imcp: unknown key; known are `hash_seed`, `hash_seed_file`, `tunnel`, `source_nat`, `icmp`, `interfaces`, `defaults`, `target_groups`, `listeners`, `on_event`",
+        "~:3:1: imcp: unknown key; known are `hash_seed`, `hash_seed_file`, `tunnel`, `source_nat`, `icmp`, `resolver`, `interfaces`, `defaults`, `target_groups`, `listeners`, `on_event`",
     ),
 ];
 

@@ -1,12 +1,12 @@
 //! Auto scaling of target groups: right and wrong texts, and edits of the limits.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{net::SocketAddr, sync::Arc};
 
 use lb_scale::{Adjustment, Limits, PolicyKind, Settings};
 use serde_json::json;
 
 use super::{
-    super::{Document, Driver, Edit, EditError, HIDDEN, Termination, validate},
+    super::{Document, Driver, Edit, EditError, HIDDEN, HttpTarget, Termination, validate},
     SMALL, config, errors, parse, with,
 };
 
@@ -258,9 +258,12 @@ fn a_proxy_gets_members_as_targets() {
            default_action: { forward: { target_group: web } } }\n";
     let document = parse(&text, "").unwrap().0;
     let of = |members: &[&str], document: &Document| {
-        let members: Vec<SocketAddr> = members.iter().map(|one| one.parse().unwrap()).collect();
-        let members = BTreeMap::from([("web".into(), members)]);
-        validate(&document.for_proxy(&members).unwrap()).unwrap().0.http_target_groups[0].clone()
+        let mut config = validate(document).unwrap().0;
+        let members = members.iter().map(|one| one.parse::<SocketAddr>().unwrap());
+        let target =
+            |one: SocketAddr| HttpTarget { address: one.ip(), port: one.port(), weight: 100 };
+        Arc::make_mut(&mut config.http_target_groups[0]).targets.extend(members.map(target));
+        validate(&document.for_proxy(&config).unwrap()).unwrap().0.http_target_groups[0].clone()
     };
     let group = of(&["10.0.0.1:9000", "[2001:db8::1]:9001"], &document);
     assert!(group.scaling.is_none());
@@ -270,8 +273,8 @@ fn a_proxy_gets_members_as_targets() {
     let declared =
         with(&text, "    scaling:\n", "    targets: [{ address: 10.0.0.1 }]\n    scaling:\n");
     let declared = parse(&declared, "").unwrap().0;
-    let both = of(&["10.0.0.1:80", "10.0.0.2:80"], &declared);
-    assert_eq!(both.targets.len(), 2, "one is declared, too: {:?}", both.targets);
+    let both = of(&["10.0.0.2:80"], &declared);
+    assert_eq!(both.targets.len(), 2, "one is declared: {:?}", both.targets);
 }
 
 #[test]

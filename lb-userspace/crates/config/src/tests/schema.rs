@@ -137,6 +137,7 @@ fn packets_document(path: &str) -> Value {
         "on_event": [event_hook(path)],
         "source_nat": { "addresses": ["192.0.2.1", "192.0.2.2"] },
         "icmp": {},
+        "resolver": { "servers": ["10.0.0.53", "10.0.0.54:5353"] },
         "target_groups": [{
             "name": "web", "protocol": protocol, "port": 80, "forwarding": forwarding,
             "targets": [{ "address": "10.0.1.11" }],
@@ -252,7 +253,7 @@ fn every_key_is_explained_and_documented() {
 }
 
 /// Keys that may be left out, and whose absence is not the same as any value; or sections and lists.
-const WITHOUT_DEFAULT: &str = "defaults on_event secret_file headers_file forwarding hash_seed hash_seed_file tunnel source_nat icmp target_groups listeners targets \
+const WITHOUT_DEFAULT: &str = "defaults on_event secret_file headers_file forwarding hash_seed hash_seed_file tunnel source_nat icmp resolver servers target_groups listeners targets \
      health_check attributes port host body server_name service payload payload_hex expect \
      expect_hex command minimum_healthy_targets percentage tcp_mss \
 protocol tls verify ca certificate key retries certificates rules name transforms url_rewrite \

@@ -72,7 +72,10 @@ fn a_proxy_sees_no_tags() {
     let text = text.replace("    protocol: http\n", "    protocol: http\n    tags: { a: b }\n");
     let text = text.replace("    protocol: https\n", "    protocol: https\n    tags: { a: b }\n");
     assert!(text.matches("tags:").count() >= 4, "{text}");
-    let part = |text: &str| parse(text, "x").unwrap().0.for_proxy(&BTreeMap::default()).unwrap();
+    let part = |text: &str| {
+        let (document, config, _) = parse(text, "x").unwrap();
+        document.for_proxy(&config).unwrap()
+    };
     assert!(part(&text).is_same_as(&part(HTTP)));
 }
 

@@ -4,10 +4,10 @@ use std::{net::IpAddr, path::PathBuf};
 
 use ipnet::IpNet;
 use lb_rules::Protocol;
-use rustls_pki_types::ServerName;
 
 use super::{Read, network, number, port, text, wrong};
 use crate::{
+    dns_name::dns_name,
     model::{RetryReason, TargetAddress},
     secrets::HIDDEN,
     tree::{Node, Value},
@@ -43,28 +43,18 @@ pub(crate) fn file(node: &Node, example: &str) -> Read<PathBuf> {
     path.map(PathBuf::from).ok_or_else(|| wrong(node, &wanted))
 }
 
-/// The address or DNS name of a target that gets requests.
-pub(crate) fn target_address(node: &Node) -> Read<TargetAddress> {
+/// The address or DNS name of a target. Only the proxy can reach servers of its own host.
+pub(crate) fn target_address(node: &Node, by_proxy: bool) -> Read<TargetAddress> {
     let wanted = "an address or a DNS name, such as 10.0.1.11 or order.example.org";
     let text = node.as_text().ok_or_else(|| wrong(node, wanted))?;
     if let Ok(address) = text.parse::<IpAddr>() {
-        // The proxy can reach servers of its own host.
-        let checked = if address.is_loopback() { Ok(address) } else { network::address(node) };
+        let checked =
+            if by_proxy && address.is_loopback() { Ok(address) } else { network::address(node) };
         return checked.map(TargetAddress::Ip);
     }
     match dns_name(text) {
         Some(name) => Ok(TargetAddress::Name(name.into())),
         None => Err(network::malformed(node, text, wanted)),
-    }
-}
-
-/// A DNS name, in lower case and without its final dot.
-pub(crate) fn dns_name(text: &str) -> Option<String> {
-    match ServerName::try_from(text) {
-        Ok(ServerName::DnsName(name)) => {
-            Some(name.as_ref().trim_end_matches('.').to_ascii_lowercase())
-        }
-        _ => None,
     }
 }
 

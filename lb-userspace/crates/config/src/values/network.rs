@@ -11,6 +11,9 @@ use crate::{
     tree::{Node, Value},
 };
 
+/// Port of DNS servers (RFC 1035).
+const DNS_PORT: u16 = 53;
+
 /// An address that a listener or target can have.
 pub(crate) fn address(node: &Node) -> Read<IpAddr> {
     let wanted = "an IPv4 or IPv6 address, such as 10.0.1.11 or \"2001:db8::11\"";
@@ -33,6 +36,17 @@ pub(crate) fn address(node: &Node) -> Read<IpAddr> {
         Some(fault) => Err(format!("{text} is {fault}")),
         None => Ok(address),
     }
+}
+
+/// A DNS server: an address, with port 53 unless it says otherwise.
+pub(crate) fn dns_server(node: &Node) -> Read<SocketAddr> {
+    let wanted = "the address of a DNS server, such as 10.0.0.53 or \"10.0.0.53:5353\"";
+    let text = node.as_text().ok_or_else(|| wrong(node, wanted))?;
+    let address = text.parse::<IpAddr>().map(|address| SocketAddr::new(address, DNS_PORT));
+    let address = address.or_else(|_| text.parse::<SocketAddr>());
+    let is_host =
+        |one: &SocketAddr| one.port() > 0 && !one.ip().is_unspecified() && !one.ip().is_multicast();
+    address.ok().filter(is_host).ok_or_else(|| wrong(node, wanted))
 }
 
 /// The error of a text that is not an address, with a suggestion.

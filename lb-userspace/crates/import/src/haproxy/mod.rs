@@ -77,7 +77,9 @@ fn reason(kind: &str) -> &'static str {
         "global" => "it is about HAProxy's own process (users, logs, sockets, limits, TLS)",
         "userlist" | "cache" | "http-errors" | "fcgi-app" => "it is about HTTP",
         "peers" => "xelb shares no tables: all balancers compute the same target for a flow",
-        "resolvers" => "targets are addresses: names are not resolved",
+        "resolvers" => {
+            "xelb asks the DNS servers of the host, or those of `resolver` in its configuration"
+        }
         "crt-store" | "acme" => "xelb ends no TLS: the targets have the certificates",
         _ => "it is about logs, mail or programs beside HAProxy",
     }
@@ -125,7 +127,7 @@ fn proxy(
     let mut servers = Vec::new();
     for statement in &section.statements {
         match statement.word(0) {
-            "server" => servers.push(statement),
+            "server" | "server-template" => servers.push(statement),
             "dispatch" => match place::server(statement.word(1)) {
                 Ok((address, port)) => {
                     let lines = vec![statement.line];

@@ -1,6 +1,6 @@
 //! Addresses of `bind` and `server` lines.
 
-use std::net::IpAddr;
+use lb_config::TargetAddress;
 
 use crate::{address, remark::brief, service::Vip};
 
@@ -60,14 +60,14 @@ fn family(text: &str) -> Result<(&str, bool), String> {
 }
 
 /// The address of a `server` line; no port is that of the client's connection.
-pub(super) fn server(text: &str) -> Result<(IpAddr, Option<u16>), String> {
+pub(super) fn server(text: &str) -> Result<(TargetAddress, Option<u16>), String> {
     let (text, _) = family(text)?;
     // HAProxy takes the last colon for that of the port, also in IPv6 addresses without brackets.
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if !(text.starts_with('[') && text.ends_with(']')) => (host, Some(port)),
         _ => (text, None),
     };
-    let address = address::address(host)?;
+    let address = address::server(host)?;
     match port {
         None | Some("" | "0") => Ok((address, None)),
         Some(port) if port.starts_with(['+', '-']) => {

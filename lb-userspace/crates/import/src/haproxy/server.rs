@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use lb_config::TargetAddress;
+
 use super::{
     place,
     sections::Statement,
@@ -56,7 +58,10 @@ pub(super) fn read(
     let mut options = Options::default();
     // What has no counterpart in `default-server` is told for its own line.
     words(&settings.default_server, &mut options, None, ledger);
-    words(statement.words.get(3..).unwrap_or_default(), &mut options, Some(line), ledger);
+    // `server-template` has a number of servers before the address.
+    let is_template = statement.word(0) == "server-template";
+    let at = if is_template { 3 } else { 2 };
+    words(statement.words.get(at + 1..).unwrap_or_default(), &mut options, Some(line), ledger);
     let backup = options.has("backup");
     if backup {
         ledger.changed(
@@ -74,13 +79,23 @@ pub(super) fn read(
         );
         return None;
     }
-    let (address, port) = match place::server(statement.word(2)) {
+    let (address, port) = match place::server(statement.word(at)) {
         Ok(place) => place,
         Err(message) => {
             ledger.hand(line, format!("server {}: {message}", brief(statement.word(1))));
             return None;
         }
     };
+    if let TargetAddress::Name(name) = &address {
+        let how_many = if is_template { "as many as there are" } else { "not one alone" };
+        ledger.changed(
+            line,
+            format!(
+                "{name} is a name: all its addresses become targets, {how_many} (64 at most), and xelb \
+                 asks again whenever their time to live is over"
+            ),
+        );
+    }
     let mut weight = options.weight.unwrap_or(1);
     if options.has("disabled") {
         weight = 0;

@@ -105,7 +105,6 @@ pub(super) const STATEMENTS: Rows = &[
         ],
         "it is about HAProxy's own process and connections",
     ),
-    (&["server-template"], "targets are addresses; `xelb target add` adds them"),
     (&["use-server"], "a TCP listener chooses by a hash of the flow"),
 ];
 
@@ -199,7 +198,8 @@ pub(super) const SERVER_VALUES: Rows = &[
     (&["addr"], "checks go to the target's own address"),
     (
         &["resolvers", "resolve-prefer", "resolve-net", "resolve-opts", "init-addr"],
-        "targets are addresses: names are not resolved",
+        "xelb asks the DNS servers of the host, or those of `resolver` in its configuration; the last \
+         addresses stay in use while none answers",
     ),
     (
         &[

@@ -297,6 +297,7 @@ impl Rules {
             ledger.changed(line, "weight 0: the target takes no new flows");
         }
         service.span.1 = line;
+        let address = address.into();
         service.servers.push(Server { address, port, weight, backup: false, lines: vec![line] });
     }
 

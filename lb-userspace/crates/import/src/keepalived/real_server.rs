@@ -1,6 +1,7 @@
 //! A real server of a virtual server: address, port, weight, checkers.
 
 use lb_common::target::Mode;
+use lb_config::TargetAddress;
 
 use super::{
     check::{self, Times},
@@ -33,17 +34,7 @@ pub(super) fn read(
     defaults: &Defaults,
     ledger: &mut Ledger,
 ) -> Option<Check> {
-    let place = address::address(node.word(1)).and_then(|address| match node.word(2) {
-        "" | "0" => Ok((address, None)),
-        text => Ok((address, Some(address::port(text)?))),
-    });
-    let (address, port) = match place {
-        Ok(place) => place,
-        Err(message) => {
-            ledger.remark(Kind::Hand, node.lines(), message);
-            return None;
-        }
-    };
+    let (address, port) = place(node, ledger)?;
     let mut server = Server {
         address,
         port,
@@ -99,6 +90,26 @@ pub(super) fn read(
     }
     service.servers.push(server);
     checks(node, &checkers, service, &times, ledger)
+}
+
+/// Where it is; a name is remarked on.
+fn place(node: &Node, ledger: &mut Ledger) -> Option<(TargetAddress, Option<u16>)> {
+    let place = address::server(node.word(1)).and_then(|address| match node.word(2) {
+        "" | "0" => Ok((address, None)),
+        text => Ok((address, Some(address::port(text)?))),
+    });
+    match &place {
+        Ok((TargetAddress::Name(name), _)) => {
+            let message = format!(
+                "{name} is a name: keepalived resolves it at the start; xelb again whenever its time to live \
+                 is over, and all its addresses become targets"
+            );
+            ledger.remark(Kind::Changed, node.lines(), message);
+        }
+        Ok(_) => {}
+        Err(message) => ledger.remark(Kind::Hand, node.lines(), message.clone()),
+    }
+    place.ok()
 }
 
 /// The first checker that has a counterpart; the others are told.

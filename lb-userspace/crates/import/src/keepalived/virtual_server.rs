@@ -164,7 +164,7 @@ fn sorry_server(node: &Node, service: &mut Service, defaults: &Defaults, ledger:
             Err(message) => return ledger.hand(node.line, format!("sorry_server: {message}")),
         },
     };
-    match address::address(node.word(1)) {
+    match address::server(node.word(1)) {
         Ok(address) => {
             let weight = defaults.weight;
             service.servers.push(Server { address, port, weight, backup: true, lines: lines() });

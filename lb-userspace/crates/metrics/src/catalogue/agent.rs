@@ -138,6 +138,43 @@ pub(super) const FAMILIES: &[Family] = &[
         },
     },
     Family {
+        name: "xelb_name_addresses",
+        kind: Gauge,
+        labels: &["name"],
+        help: "Last known addresses of a DNS name among the targets.",
+        samples: |seen, out| {
+            seen.snapshot
+                .names
+                .iter()
+                .try_for_each(|one| out.add(&[&one.name], one.addresses.len()))
+        },
+    },
+    Family {
+        name: "xelb_name_failing",
+        kind: Gauge,
+        labels: &["name"],
+        help: "1 while a DNS name among the targets cannot be resolved, otherwise 0.",
+        samples: |seen, out| {
+            let mut all = seen.snapshot.names.iter();
+            all.try_for_each(|one| out.add(&[&one.name], usize::from(!one.error.is_empty())))
+        },
+    },
+    Family {
+        name: "xelb_name_lookups_total",
+        kind: Counter,
+        labels: &["name", "result"],
+        help: "Lookups of a DNS name among the targets, by result.",
+        samples: |seen, out| {
+            seen.snapshot.names.iter().try_for_each(|one| {
+                out.add(
+                    &[&one.name, "succeeded"],
+                    one.lookups - one.lookups_failed.min(one.lookups),
+                )?;
+                out.add(&[&one.name, "failed"], one.lookups_failed)
+            })
+        },
+    },
+    Family {
         name: "xelb_certificate_expiry_time_seconds",
         kind: Gauge,
         labels: &["file"],

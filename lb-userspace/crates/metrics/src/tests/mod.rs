@@ -12,7 +12,7 @@ use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use lb_agent::{
     AttachedInterface, CertificateView, EventHookView, HealthStats, ListenerView, MapsView,
-    MemoryView, PortView, Process, Snapshot, TargetGroupView, TargetView,
+    MemoryView, NameView, PortView, Process, Snapshot, TargetGroupView, TargetView,
 };
 use lb_api::{CounterView, DropView, ListenerTraffic, StatsView, TargetTraffic};
 use lb_common::{Counter, DropReason};
@@ -85,6 +85,14 @@ fn snapshot() -> Snapshot {
         applied_count: 4,
         scaled_groups: vec![scaled_group()],
         event_hooks: vec![event_hook()],
+        names: vec![NameView {
+            name: "order.example.org".to_owned(),
+            addresses: vec![[10, 0, 0, 1].into(), [10, 0, 0, 2].into()],
+            error: "server 10.0.0.53:53: no answer within 2s".to_owned(),
+            lookups: 9,
+            lookups_failed: 2,
+            ..NameView::default()
+        }],
         certificates: vec![CertificateView {
             file: "/etc/xelb/shop.pem".to_owned(),
             expires_at: 1_893_456_000,

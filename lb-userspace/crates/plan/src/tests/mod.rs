@@ -50,6 +50,7 @@ impl World {
                 icmp: Icmp::default(),
                 hash_seed: None,
                 hash_seed_file: None,
+                dns_servers: Vec::new(),
                 on_event: Vec::new(),
                 target_groups: Vec::new(),
                 listeners: Vec::new(),
@@ -76,6 +77,7 @@ impl World {
             port: 80,
             forwarding,
             targets: Vec::new(),
+            names: Vec::new(),
             health_check: HealthCheck {
                 protocol: HealthProtocol::Tcp,
                 port: None,

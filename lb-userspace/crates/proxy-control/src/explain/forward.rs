@@ -43,7 +43,7 @@ fn of_group(
     let sum: u32 = group.targets.iter().map(|target| target.weight).sum();
     let first = view.targets.len();
     for target in &group.targets {
-        let known = group.key(target).and_then(|key| (all.known)(&key));
+        let known = (all.known)(&group.key(target));
         let (state, share) = match known {
             Some(known) => (known.state, known.share),
             None => ("unknown".to_owned(), part(target.weight, sum)),

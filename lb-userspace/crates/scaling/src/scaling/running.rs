@@ -3,7 +3,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use lb_config::{Config, Metric, MetricSource};
+use lb_config::{Config, Metric, MetricSource, unusable_target};
 use lb_drivers::Driver;
 use lb_members::{Action, Answer, CallError, CallResult, ErrorClass, HookKind, Reported};
 use lb_scale::{Moment, Samples};
@@ -19,7 +19,6 @@ use crate::{
     settings::parameters,
     sources::{Sources, Surroundings},
     stored::Parts,
-    usable::unusable,
 };
 
 /// A group and what is under way for it.
@@ -153,7 +152,10 @@ impl Running {
 pub(super) fn checked(result: CallResult, config: &Config, group: &Declared) -> CallResult {
     let wrong = |member: &Reported| {
         let address = member.address.zip(member.port).map(SocketAddr::from)?;
-        unusable(config, group, address)
+        if group.has_target(address) {
+            return Some(format!("{address} is a declared target of the group already"));
+        }
+        unusable_target(config, group.any(), address).map(|unusable| unusable.text)
     };
     match result {
         Ok(Answer::Member(member)) => match wrong(&member) {

@@ -71,8 +71,7 @@ fn declared(section: Section<'_>, port: Option<u16>) -> Driver {
     let mut targets = Vec::new();
     section.required("targets", "targets: [{ address: 10.0.1.11 }]");
     for target in sections(&section, "targets") {
-        let address =
-            target.require("address", "address: 10.0.1.11", values::packet_target_address);
+        let address = target.require("address", "address: 10.0.1.11", values::member_address);
         let port = target.read("port", values::port).or(port);
         let (at, findings) = (target.at.clone(), target.findings);
         target.finish();

@@ -100,7 +100,7 @@ fn addresses(section: &Section<'_>) -> Option<Vec<IpAddr>> {
     let list = section.list("addresses")?;
     let mut addresses = Vec::new();
     for entry in list.entries() {
-        match values::packet_target_address(entry.node) {
+        match values::member_address(entry.node) {
             Ok(address) if addresses.contains(&address) => {
                 section.findings.error(&entry.at, format!("{address} is named twice"));
             }

@@ -1,36 +1,76 @@
-//! PURE: whether an address that a driver reports can be a target of its group. Drivers may report
-//! anything, and a wrong one must not reach the plan.
+//! PURE: whether an address that is not written in a configuration can be a target of a group: one that a
+//! driver reports, or that a DNS name has. Both may give anything, and a wrong one must not reach the
+//! plan.
 
 use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 use lb_common::Mode;
-use lb_config::{Config, TargetGroup};
 
-use crate::declared::Declared;
+use crate::model::{Config, HttpTargetGroup, TargetGroup};
 
-/// Why an address cannot be a target of the group, for people.
-pub(crate) fn unusable(config: &Config, group: &Declared, target: SocketAddr) -> Option<String> {
+/// A target group, whether packets or requests reach its targets.
+#[derive(Clone, Copy, Debug)]
+pub enum AnyGroup<'group> {
+    /// Its targets get packets of the data path.
+    Packets(&'group TargetGroup),
+    /// Its targets get requests of the proxy.
+    Requests(&'group HttpTargetGroup),
+}
+
+impl AnyGroup<'_> {
+    /// Whether an address and port is that of a target.
+    #[must_use]
+    pub fn has_target(self, target: SocketAddr) -> bool {
+        let is_it = |address: IpAddr, port: u16| SocketAddr::new(address, port) == target;
+        match self {
+            Self::Packets(group) => group.targets.iter().any(|one| is_it(one.address, one.port)),
+            Self::Requests(group) => group.targets.iter().any(|one| is_it(one.address, one.port)),
+        }
+    }
+}
+
+/// Why an address cannot be a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unusable {
+    /// For people.
+    pub text: String,
+    /// Whether another address family would do: a name with addresses of both is no mistake.
+    pub is_of_family: bool,
+}
+
+/// Why an address cannot be a target of the group.
+#[must_use]
+pub fn unusable_target(
+    config: &Config,
+    group: AnyGroup<'_>,
+    target: SocketAddr,
+) -> Option<Unusable> {
+    let wrong = |text: String| Some(Unusable { text, is_of_family: false });
     let ip = target.ip();
-    let by_proxy = matches!(group, Declared::Requests(_));
+    let by_proxy = matches!(group, AnyGroup::Requests(_));
     // The proxy can reach servers of its own host.
     if !(is_host(ip) || by_proxy && ip.is_loopback()) {
         let sender = if by_proxy { "proxy can connect" } else { "data path can send packets" };
-        return Some(format!("{ip} is no address that the {sender} to"));
+        return wrong(format!("{ip} is no address that the {sender} to"));
     }
     if target.port() == 0 {
-        return Some("port 0 is no port of a server".to_owned());
-    }
-    if group.has_target(target) {
-        return Some(format!("{target} is a declared target of the group already"));
+        return wrong("port 0 is no port of a server".to_owned());
     }
     if let Some((_, listener)) = vips(config).find(|(address, _)| address.contains(&ip)) {
-        return Some(format!("{ip} is the address of listener {listener}"));
+        return wrong(format!("{ip} is the address of listener {listener}"));
     }
-    match group {
-        Declared::Packets(group) => unforwardable(config, group, target),
-        Declared::Requests(_) => None,
+    let AnyGroup::Packets(group) = group else { return None };
+    let sources = config.source_nat.as_ref().map_or(&[][..], |source| &source.addresses);
+    if sources.contains(&ip) {
+        return wrong(format!("{ip} is an address of `source_nat`"));
     }
+    let has_source = || sources.iter().any(|source| source.is_ipv4() == ip.is_ipv4());
+    if group.forwarding == Mode::Fullnat && !has_source() {
+        let text = format!("`source_nat` has no address of the family of {ip}");
+        return Some(Unusable { text, is_of_family: true });
+    }
+    unforwardable(config, group, target)
 }
 
 /// Whether it may be the address of a host.
@@ -58,28 +98,30 @@ fn vips(config: &Config) -> impl Iterator<Item = (IpNet, &str)> {
 }
 
 /// Why packets of the group's listeners cannot be forwarded to a target.
-fn unforwardable(config: &Config, group: &TargetGroup, target: SocketAddr) -> Option<String> {
+fn unforwardable(config: &Config, group: &TargetGroup, target: SocketAddr) -> Option<Unusable> {
     let ip = target.ip();
     let translates = matches!(group.forwarding, Mode::Nat | Mode::Fullnat);
     let same_family = translates || group.forwarding == Mode::L2dsr;
     let mut listeners = config.listeners.iter();
-    listeners.by_ref().filter(|listener| *listener.target_group == *group.name).find_map(
+    listeners.by_ref().filter(|listener| listener.target_groups().any(|name| *name == *group.name)).find_map(
         |listener| {
             let mode = group.forwarding.name();
             let name = &listener.name;
             if same_family && listener.address.addr().is_ipv4() != ip.is_ipv4() {
                 let address = listener.shown_address();
-                return Some(format!(
+                let text = format!(
                     "{ip} is of another family than {address} of listener {name}: forwarding {mode} \
                      needs the same"
-                ));
+                );
+                return Some(Unusable { text, is_of_family: true });
             }
             (!translates && !listener.ports.contains(target.port())).then(|| {
-                format!(
+                let text = format!(
                     "port {} is none of listener {name}: forwarding {mode} cannot translate ports; \
                      nat and fullnat can",
                     target.port()
-                )
+                );
+                Unusable { text, is_of_family: false }
             })
         },
     )
@@ -105,17 +147,19 @@ mod tests {
             ("ipip", "[2001:db8::1]:80", ""),
             ("ipip", "10.0.1.1:81", "port 81 is none of listener web"),
             ("fullnat", "10.0.1.1:81", ""),
-            ("fullnat", "[2001:db8::1]:80", "another family"),
+            ("nat", "[2001:db8::1]:80", "another family"),
+            ("fullnat", "[2001:db8::1]:80", "no address of the family"),
+            ("fullnat", "10.0.0.2:80", "10.0.0.2 is an address of `source_nat`"),
             ("ipip", "127.0.0.1:80", "no address that the data path"),
             ("ipip", "0.0.0.0:80", "no address that the data path"),
             ("fullnat", "10.0.1.1:0", "port 0"),
             ("fullnat", "203.0.113.1:80", "the address of listener web"),
         ];
         for (mode, target, expected) in cases {
-            let (_, config, _) = lb_config::parse(&text(mode), "").unwrap();
-            let group = Declared::Packets(config.target_groups[0].clone());
-            let found = unusable(&config, &group, target.parse().unwrap());
-            let found = found.unwrap_or_default();
+            let (_, config, _) = crate::parse(&text(mode), "").unwrap();
+            let group = AnyGroup::Packets(&config.target_groups[0]);
+            let found = unusable_target(&config, group, target.parse().unwrap());
+            let found = found.map(|unusable| unusable.text).unwrap_or_default();
             assert_eq!(found.is_empty(), expected.is_empty(), "{mode} {target}: {found}");
             assert!(found.contains(expected), "{mode} {target}: {found}");
         }
@@ -128,17 +172,19 @@ mod tests {
                     targets: [{ address: 10.0.1.1 }] } } } }\nlisteners:\n  - { name: web, address: \
                     203.0.113.1, port: 80, protocol: http, default_action: { forward: { \
                     target_group: web } } }\n";
-        let (_, config, _) = lb_config::parse(text, "").unwrap();
-        let group = Declared::Requests(config.http_target_groups[0].clone());
+        let (_, config, _) = crate::parse(text, "").unwrap();
+        let group = AnyGroup::Requests(&config.http_target_groups[0]);
+        assert!(group.has_target("10.0.1.9:80".parse().unwrap()));
+        assert!(!group.has_target("10.0.1.9:81".parse().unwrap()));
         for (target, expected) in [
             ("10.0.1.1:81", ""),
             ("[2001:db8::1]:81", ""),
             ("127.0.0.1:81", ""),
-            ("10.0.1.9:80", "a declared target"),
             ("0.0.0.0:80", "no address that the proxy can connect to"),
             ("203.0.113.1:80", "the address of listener web"),
         ] {
-            let found = unusable(&config, &group, target.parse().unwrap()).unwrap_or_default();
+            let found = unusable_target(&config, group, target.parse().unwrap());
+            let found = found.map(|unusable| unusable.text).unwrap_or_default();
             assert_eq!(found.is_empty(), expected.is_empty(), "{target}: {found}");
             assert!(found.contains(expected), "{target}: {found}");
         }

@@ -348,6 +348,7 @@ mod tests {
         let target = TargetView {
             keeps_flows_for: Some(1),
             drain: Some(DrainView::default()),
+            name: "order.example.org".into(),
             ..TargetView::default()
         };
         check_fields(&TARGETS, &target);

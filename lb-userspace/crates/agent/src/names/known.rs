@@ -20,7 +20,7 @@ pub(crate) struct Names {
     /// The configuration as it is declared.
     pub(super) declared: Option<Config>,
     /// Addresses that are no targets.
-    left_out: Vec<LeftOut>,
+    pub(super) left_out: Vec<LeftOut>,
     /// Whether what is stored may be older than what is known, and when it was stored last.
     pub(super) is_unstored: bool,
     pub(super) stored_at: Option<Instant>,

@@ -1,7 +1,7 @@
 //! What the loop makes of names: words of warnings, and refused edits.
 
 use lb_config::{Edit, TargetAddress};
-use lb_dns::SystemFiles;
+use lb_dns::{Resolver, SystemFiles};
 
 use super::{known::*, *};
 

@@ -9,7 +9,7 @@ const TARGET: &str = "/v1/target-groups/web/targets/10.0.1.13";
 
 #[tokio::test]
 async fn errors_are_json() {
-    let no_address = format!("{TARGETS}/ten");
+    let no_address = format!("{TARGETS}/te%20n");
     let port_too_big = format!("{TARGET}?port=65536");
     let port_unknown = format!("{TARGET}?prot=80");
     let port_twice = format!("{TARGET}?port=80&port=81");
@@ -43,12 +43,12 @@ async fn errors_are_json() {
         ("PUT", "/v1/config", "{\"a\": 1, \"a\": 2}", 400, "the body is wrong"),
         ("POST", TARGETS, "", 400, "the body is wrong: EOF"),
         ("POST", TARGETS, "{}", 400, "missing field `address`"),
-        ("POST", TARGETS, r#"{"address": "ten"}"#, 400, "invalid IP address"),
+        ("POST", TARGETS, r#"{"address": "te n"}"#, 400, "neither an address nor a DNS name"),
         ("POST", TARGETS, r#"{"address": "10.0.1.13", "port": 65536}"#, 400, "65536"),
         ("POST", TARGETS, r#"{"address": "10.0.1.13", "weight": -1}"#, 400, "-1"),
         ("POST", TARGETS, r#"{"address": "10.0.1.13", "wait": 1}"#, 400, "unknown field `wait`"),
         ("POST", not_text, r#"{"address": "10.0.1.13"}"#, 400, "the path is wrong"),
-        ("DELETE", &no_address, "", 400, "`ten`: invalid IP address"),
+        ("DELETE", &no_address, "", 400, "`te n` is neither an address nor a DNS name"),
         ("DELETE", &port_too_big, "", 400, "the query is wrong"),
         ("DELETE", &port_unknown, "", 400, "unknown field `prot`"),
         ("DELETE", &port_twice, "", 400, "duplicate field `port`"),
@@ -56,7 +56,7 @@ async fn errors_are_json() {
         ("PATCH", TARGET, r#"{"weight": 1, "drain": true}"#, 400, "either `weight` or `drain`"),
         ("PATCH", TARGET, r#"{"drain": "yes"}"#, 400, "the body is wrong"),
         ("PATCH", TARGET, r#"{"state": "healthy"}"#, 400, "unknown field `state`"),
-        ("PATCH", &no_address, r#"{"weight": 1}"#, 400, "`ten`: invalid IP address"),
+        ("PATCH", &no_address, r#"{"weight": 1}"#, 400, "`te n` is neither an address nor a DNS name"),
         ("PATCH", &port_unknown, r#"{"weight": 1}"#, 400, "unknown field `prot`"),
     ] {
         let answer = fake.http(method, path, body).await;

@@ -51,43 +51,43 @@ async fn changes_reach_the_agent_over_http() {
             "POST",
             "/v1/target-groups/web/targets",
             r#"{"address": "10.0.1.13"}"#,
-            r#"Edit(AddTarget { group: "web", address: 10.0.1.13, port: None, weight: None })"#,
+            r#"Edit(AddTarget { group: "web", address: Ip(10.0.1.13), port: None, weight: None })"#,
         ),
         (
             "POST",
             "/v1/target-groups/web/targets",
             r#"{"address": "2001:db8::13", "port": 81, "weight": 7}"#,
-            r#"Edit(AddTarget { group: "web", address: 2001:db8::13, port: Some(81), weight: Some(7) })"#,
+            r#"Edit(AddTarget { group: "web", address: Ip(2001:db8::13), port: Some(81), weight: Some(7) })"#,
         ),
         (
             "PATCH",
             target,
             r#"{"weight": 0}"#,
-            r#"Edit(WeighTarget { group: "web", address: 10.0.1.13, port: None, weight: 0 })"#,
+            r#"Edit(WeighTarget { group: "web", address: Ip(10.0.1.13), port: None, weight: 0 })"#,
         ),
         (
             "PATCH",
             six,
             r#"{"drain": true}"#,
-            r#"TargetDrain { group: "a b/c", address: 2001:db8::13, port: Some(81), drain: true }"#,
+            r#"TargetDrain { group: "a b/c", address: Ip(2001:db8::13), port: Some(81), drain: true }"#,
         ),
         (
             "PATCH",
             target,
             r#"{"drain": false}"#,
-            r#"TargetDrain { group: "web", address: 10.0.1.13, port: None, drain: false }"#,
+            r#"TargetDrain { group: "web", address: Ip(10.0.1.13), port: None, drain: false }"#,
         ),
         (
             "DELETE",
             target,
             "",
-            r#"TargetRemove { group: "web", address: 10.0.1.13, port: None, now: false }"#,
+            r#"TargetRemove { group: "web", address: Ip(10.0.1.13), port: None, now: false }"#,
         ),
         (
             "DELETE",
             "/v1/target-groups/web/targets/10.0.1.13?force=true&now=true",
             "",
-            r#"TargetRemove { group: "web", address: 10.0.1.13, port: None, now: true } by force"#,
+            r#"TargetRemove { group: "web", address: Ip(10.0.1.13), port: None, now: true } by force"#,
         ),
         (
             "POST",
@@ -124,18 +124,18 @@ async fn changes_reach_the_agent_from_the_command_line() {
         fake.asked(),
         [
             format!(
-                "Edit(AddTarget {{ group: {odd:?}, address: {address}, port: None, weight: Some(7) \
+                "Edit(AddTarget {{ group: {odd:?}, address: Ip({address}), port: None, weight: Some(7) \
                  }})"
             ),
             format!(
-                "TargetRemove {{ group: {odd:?}, address: {address}, port: Some(81), now: true }}"
+                "TargetRemove {{ group: {odd:?}, address: Ip({address}), port: Some(81), now: true }}"
             ),
             format!(
-                "Edit(WeighTarget {{ group: {odd:?}, address: {address}, port: None, weight: 3 }}) \
+                "Edit(WeighTarget {{ group: {odd:?}, address: Ip({address}), port: None, weight: 3 }}) \
                  by force"
             ),
             format!(
-                "TargetDrain {{ group: \"..\", address: {address}, port: Some(81), drain: true }} \
+                "TargetDrain {{ group: \"..\", address: Ip({address}), port: Some(81), drain: true }} \
                  (disk full)"
             ),
         ]

@@ -121,8 +121,8 @@ const CHANGED: &[(&str, &str, &str)] = &[
     ),
     (
         "{ address: 10.0.1.11, weight: 100 }",
-        "{ address: server.example }",
-        "~:8:20: target_groups[0].targets[0].address: `server.example` is not an address or a DNS name, such as 10.0.1.11 or order.example.org; names are for groups of http, https and grpc, and of tcp without `forwarding`",
+        "{ address: server..example }",
+        "~:8:20: target_groups[0].targets[0].address: `server..example` is not an address or a DNS name, such as 10.0.1.11 or order.example.org",
     ),
     (
         "{ address: 10.0.1.11, weight: 100 }",

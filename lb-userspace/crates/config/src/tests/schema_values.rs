@@ -307,6 +307,14 @@ pub(super) fn values() -> Vec<Value> {
 
 /// What the reader refuses and the schema does not see: a path and a value a line.
 pub(super) const UNSEEN: &str = r#"
+    resolver.servers[0] "0.0.0.0"
+    resolver.servers[0] "12345::"
+    resolver.servers[0] "1:2:3:4:5:6:7:8:9"
+    resolver.servers[0] "1::2::3"
+    resolver.servers[0] "224.0.0.1"
+    resolver.servers[0] "239.255.255.255"
+    resolver.servers[0] "::"
+    resolver.servers[0] "ff02::1"
     listeners[0].address "10.0.0.1/8"
     listeners[0].address "10.1.0.0/8"
     listeners[0].address "100::1/64"

@@ -68,6 +68,17 @@ fn event_hook() -> EventHookView {
     }
 }
 
+fn name() -> NameView {
+    NameView {
+        name: "order.example.org".to_owned(),
+        addresses: vec![[10, 0, 0, 1].into(), [10, 0, 0, 2].into()],
+        error: "server 10.0.0.53:53: no answer within 2s".to_owned(),
+        lookups: 9,
+        lookups_failed: 2,
+        ..NameView::default()
+    }
+}
+
 fn snapshot() -> Snapshot {
     let target = |address: &str, state: &str, reason: &str| TargetView {
         group: "web".to_owned(),
@@ -85,14 +96,7 @@ fn snapshot() -> Snapshot {
         applied_count: 4,
         scaled_groups: vec![scaled_group()],
         event_hooks: vec![event_hook()],
-        names: vec![NameView {
-            name: "order.example.org".to_owned(),
-            addresses: vec![[10, 0, 0, 1].into(), [10, 0, 0, 2].into()],
-            error: "server 10.0.0.53:53: no answer within 2s".to_owned(),
-            lookups: 9,
-            lookups_failed: 2,
-            ..NameView::default()
-        }],
+        names: vec![name()],
         certificates: vec![CertificateView {
             file: "/etc/xelb/shop.pem".to_owned(),
             expires_at: 1_893_456_000,

@@ -210,8 +210,8 @@ async fn wrong_commands_change_nothing() {
 }
 
 /// A message about one group of a thousand does not list the others.
-#[test]
-fn few_groups_are_named() {
+#[tokio::test]
+async fn few_groups_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let mut scaling = Scaling::new(context(folder.path()));
     assert_eq!(scaling.known(), "none");

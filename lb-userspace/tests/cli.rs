@@ -43,7 +43,7 @@ fn exit_codes_are_as_documented() {
         (&["get", "tagrets"], 2, "invalid value 'tagrets'"),
         (&["get", "targets", "-o", "xml"], 2, "invalid value 'xml'"),
         (&["target", "add", "web"], 2, "<ADDRESS[:PORT]>"),
-        (&["target", "add", "web", "ten"], 2, "for example 10.0.1.13"),
+        (&["target", "add", "web", "a..b"], 2, "for example 10.0.1.13"),
         (&["target", "weight", "web", "10.0.1.13", "many"], 2, "invalid value 'many'"),
         (&["agent", "--xdp-mode", "fast"], 2, "invalid value 'fast'"),
         (&["agent", "--metrics", "9900"], 2, "--metrics <ADDRESS:PORT>"),

@@ -41,7 +41,10 @@ const HABITS: &[(&str, &str)] = &[
     ("watch", "`xelb get targets --watch` follows states; `xelb events --follow` follows events"),
     ("replace", "`xelb apply -f FILE --prune` replaces the whole configuration"),
     ("patch", "`xelb set KIND NAME KEY=VALUE` changes keys"),
-    ("scale", "`xelb create target GROUP/ADDRESS` registers a target"),
+    (
+        "scale",
+        "`xelb scale set-desired GROUP N` for scaled groups; `xelb create target GROUP/ADDRESS` for others",
+    ),
     ("cluster-info", "`xelb status` shows how the agent is doing"),
     ("version", "`xelb --version` prints the version; `xelb status` that of the agent"),
     (

@@ -56,7 +56,13 @@ async fn errors_are_json() {
         ("PATCH", TARGET, r#"{"weight": 1, "drain": true}"#, 400, "either `weight` or `drain`"),
         ("PATCH", TARGET, r#"{"drain": "yes"}"#, 400, "the body is wrong"),
         ("PATCH", TARGET, r#"{"state": "healthy"}"#, 400, "unknown field `state`"),
-        ("PATCH", &no_address, r#"{"weight": 1}"#, 400, "`te n` is neither an address nor a DNS name"),
+        (
+            "PATCH",
+            &no_address,
+            r#"{"weight": 1}"#,
+            400,
+            "`te n` is neither an address nor a DNS name",
+        ),
         ("PATCH", &port_unknown, r#"{"weight": 1}"#, 400, "unknown field `prot`"),
     ] {
         let answer = fake.http(method, path, body).await;

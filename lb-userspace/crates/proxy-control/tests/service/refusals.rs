@@ -15,7 +15,10 @@ fn changed(from: &str, to: &str) -> String {
 #[test]
 fn what_is_not_there_yet_is_refused() {
     for (text, says) in [
-        (changed("127.0.0.1 }", "web.example.org }"), "write the address of web.example.org"),
+        (
+            changed("127.0.0.1 }", "web.example.org }"),
+            "the DNS name web.example.org:8081 needs an agent",
+        ),
         (changed("203.0.113.10", "203.0.113.0/24"), "203.0.113.0/24 is a prefix"),
     ] {
         let error = ConfigFile::new(&text).refusal();

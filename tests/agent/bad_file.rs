@@ -83,7 +83,7 @@ const SPOILS: &[Spoil] = &[
             remove(path)?;
             Ok(symlink(other, path)?)
         },
-        ":10:20: target_groups[0].targets[1].address: `10.0.0.1200` is not an IPv4 or IPv6 address",
+        ":10:20: target_groups[0].targets[1].address: `10.0.0.1200` is not an address or a DNS name",
     ),
 ];
 

@@ -25,8 +25,8 @@ fn a_wrong_configuration_is_refused_with_every_error() -> Result<()> {
                 "{path}:5:11: target_groups[0].port: 80000 is not a port from 1 to 65535, such as 80"
             ),
             format!(
-                "{path}:10:20: target_groups[0].targets[1].address: `10.0.0.1200` is not an IPv4 or IPv6 \
-                 address"
+                "{path}:10:20: target_groups[0].targets[1].address: `10.0.0.1200` is not an address or \
+                 a DNS name"
             ),
             format!(
                 "{path}:14:11: listeners[0].port: 80000 is not a port from 1 to 65535, such as 80"
@@ -62,7 +62,7 @@ fn missing_files_and_interfaces_are_named() -> Result<()> {
             let parts = ["no agent answers at /run/none.sock", "is `xelb agent` running?"];
             fails(&run(lab, xelb, &arguments)?, 1, &parts)?;
         }
-        for words in [&["frobnicate"][..], &["get", "nothing"], &["target", "add", "web", "x.y"]] {
+        for words in [&["frobnicate"][..], &["get", "nothing"], &["target", "add", "web", "x..y"]] {
             fails(&run(lab, xelb, words)?, 2, &["error: "])?;
         }
         Ok(())

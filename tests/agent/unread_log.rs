@@ -14,7 +14,7 @@ use crate::scene::{LIMIT, WEB, in_lab, json, wait_json, write};
 
 /// Larger than pipe and queue, once it is refused a few times.
 fn with_many_errors() -> String {
-    let wrong = (0..4000).map(|n| format!("      - {{ address: wrong-{n} }}\n"));
+    let wrong = (0..4000).map(|n| format!("      - {{ address: wrong..{n} }}\n"));
     WEB.replace("listeners:", &format!("{}listeners:", wrong.collect::<String>()))
 }
 

@@ -13,6 +13,9 @@ use lb_plan::warning::{Warning, WarningKind};
 /// Groups and addresses that a warning names.
 const NAMED_MAX: usize = 4;
 
+/// Most warnings of a kind: when a DNS server is gone, thousands of names may fail at once.
+pub(super) const WARNED_MAX: usize = 10;
+
 /// What the loop knows of names.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
@@ -60,7 +63,7 @@ impl Names {
     /// What people should look at.
     pub(crate) fn warnings(&self) -> Vec<Warning> {
         let unresolved = self.unresolved();
-        let mut all = Vec::new();
+        let (mut failing, mut left_out) = (Vec::new(), Vec::new());
         for followed in self.resolver.views() {
             let (name, life) = (&followed.name, &followed.life);
             if !life.error.is_empty() {
@@ -78,7 +81,7 @@ impl Names {
                         shortened(&last)
                     )
                 };
-                all.push(Warning::new(WarningKind::NameUnresolved, &**name, text));
+                failing.push(Warning::new(WarningKind::NameUnresolved, &**name, text));
             }
             if life.surplus() > 0 {
                 let used = life.addresses().count();
@@ -86,15 +89,17 @@ impl Names {
                     "the name {name} has {} addresses: the lowest {used} of them are targets",
                     used + life.surplus()
                 );
-                all.push(Warning::new(WarningKind::NameAddressesLeftOut, &**name, text));
+                left_out.push(Warning::new(WarningKind::NameAddressesLeftOut, &**name, text));
             }
         }
-        all.extend(self.left_out.iter().filter(|one| one.is_warned_of).map(|one| {
+        left_out.extend(self.left_out.iter().filter(|one| one.is_warned_of).map(|one| {
             let LeftOut { group, name, text, .. } = one;
             let text =
                 format!("target group {group}: not all addresses of {name} are targets: {text}");
             Warning::new(WarningKind::NameAddressesLeftOut, &**name, text)
         }));
+        let mut all = few(failing, WarningKind::NameUnresolved);
+        all.append(&mut few(left_out, WarningKind::NameAddressesLeftOut));
         all
     }
 
@@ -127,6 +132,19 @@ fn have(groups: &[Arc<str>]) -> String {
             format!("target groups {} have", shortened(&names))
         }
     }
+}
+
+/// The first warnings of a kind, and how many others there are.
+pub(super) fn few(mut all: Vec<Warning>, kind: WarningKind) -> Vec<Warning> {
+    let more = all.len().saturating_sub(WARNED_MAX);
+    all.truncate(WARNED_MAX);
+    if more > 0 {
+        let text = format!(
+            "{more} more warnings of this kind: `names` in `xelb status -o json` has all names"
+        );
+        all.push(Warning::new(kind, "others", text));
+    }
+    all
 }
 
 fn shortened(texts: &[String]) -> String {

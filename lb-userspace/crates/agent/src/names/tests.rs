@@ -2,6 +2,7 @@
 
 use lb_config::{Edit, TargetAddress};
 use lb_dns::{Resolver, SystemFiles};
+use lb_plan::warning::{Warning, WarningKind};
 
 use super::{known::*, *};
 
@@ -135,4 +136,16 @@ async fn names_that_fail_are_warned_of() {
         last,
         "target group web: not all addresses of known.example.org are targets: 127.0.0.1 is no address"
     );
+}
+
+#[test]
+fn warnings_are_few() {
+    let all = |count: usize| {
+        let warning = |number| Warning::new(WarningKind::NameUnresolved, "x", format!("{number}"));
+        few((0..count).map(warning).collect(), WarningKind::NameUnresolved)
+    };
+    assert_eq!(all(WARNED_MAX).len(), WARNED_MAX);
+    let many = all(WARNED_MAX + 3990);
+    assert_eq!(many.len(), WARNED_MAX + 1);
+    assert!(many[WARNED_MAX].text.starts_with("3990 more warnings of this kind: "), "{many:?}");
 }

@@ -64,6 +64,18 @@ impl Entry {
     fn new(life: NameLife) -> Self {
         Self { life, task: None, used_at: Instant::now() }
     }
+
+    /// Whether it is followed, or was a moment ago.
+    fn is_kept(&self, now: Instant) -> bool {
+        self.task.is_some() || now.duration_since(self.used_at) < UNUSED_KEPT
+    }
+}
+
+impl Table {
+    /// Configurations that are tried and never applied leave no names behind.
+    fn forget_unused(&mut self, now: Instant) {
+        self.names.retain(|_, entry| entry.is_kept(now));
+    }
 }
 
 impl Default for Resolver {
@@ -102,7 +114,7 @@ impl Resolver {
                 task.abort();
                 entry.used_at = now;
             }
-            is_wanted || now.duration_since(entry.used_at) < UNUSED_KEPT
+            is_wanted || entry.is_kept(now)
         });
         for name in names {
             let fresh = || Entry::new(NameLife::default());
@@ -130,7 +142,8 @@ impl Resolver {
         wait: Duration,
     ) {
         let unknown: Vec<Arc<str>> = {
-            let table = self.table();
+            let mut table = self.table();
+            table.forget_unused(Instant::now());
             let is_known =
                 |name: &Arc<str>| table.names.get(name).is_some_and(|entry| entry.life.is_known());
             names.iter().filter(|name| !is_known(name)).cloned().collect()
@@ -230,5 +243,21 @@ impl Shared {
             if configured.is_empty() { table.files.servers() } else { Servers::of(configured) }
         };
         lookup(name, &servers).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_nobody_follows_are_forgotten() {
+        let mut table = Table::default();
+        table.names.insert("a.example.org".into(), Entry::new(NameLife::default()));
+        let now = Instant::now();
+        table.forget_unused(now);
+        assert_eq!(table.names.len(), 1, "it may be of a configuration that comes next");
+        table.forget_unused(now + UNUSED_KEPT * 2);
+        assert!(table.names.is_empty());
     }
 }

@@ -49,8 +49,6 @@ pub struct NameLife {
     pub lookups_failed: u64,
     /// When it is asked for again; `None` before the first lookup has ended.
     pub next_at: Option<Instant>,
-    /// When its addresses were last confirmed.
-    pub resolved_at: Option<Instant>,
 }
 
 impl NameLife {
@@ -107,7 +105,6 @@ impl NameLife {
         if found {
             self.surplus = 0;
             self.bound();
-            self.resolved_at = Some(now);
         }
         let wait = if error.is_empty() {
             (self.failures, self.failing_since) = (0, None);

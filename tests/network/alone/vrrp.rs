@@ -140,13 +140,16 @@ fn can_serve(host: &Host, xelb: &Xelb, socket: &str) -> Result<bool, String> {
     Ok(finished.success().is_ok())
 }
 
-/// How long requests failed from a moment on, and how many.
+/// How long requests failed after a moment, from the start of the first to the end of the last, and how
+/// many. A balancer that comes back waits for `preempt_delay`, so the moment itself is not the start.
 fn gap(samples: &Samples, from: Instant) -> (Duration, usize) {
     let samples = samples.since(from.checked_sub(Duration::from_millis(500)).unwrap_or(from));
     let failures = samples.failures();
     let slow = samples.0.iter().filter(|sample| sample.took > Duration::from_millis(900));
-    let last = failures.iter().copied().chain(slow).map(|sample| sample.at + sample.took).max();
-    let lasted = last.map_or(Duration::ZERO, |last| last.saturating_duration_since(from));
+    let bad: Vec<_> = failures.iter().copied().chain(slow).collect();
+    let first = bad.iter().map(|sample| sample.at).min();
+    let last = bad.iter().map(|sample| sample.at + sample.took).max();
+    let lasted = first.zip(last).map_or(Duration::ZERO, |(first, last)| last - first);
     (lasted, failures.len())
 }
 

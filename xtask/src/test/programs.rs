@@ -29,7 +29,7 @@ pub(super) struct TimedTest {
 #[derive(Debug, PartialEq)]
 pub(super) struct Program {
     /// As Cargo calls its target: `lb_userspace`, `network`.
-    name: String,
+    pub(super) name: String,
     executable: PathBuf,
     /// The folder of its package, where Cargo would run it.
     package_dir: PathBuf,
@@ -54,26 +54,44 @@ pub(super) struct Pass<'a> {
     pub(super) filters: &'a [&'a str],
 }
 
-/// Runs test programs in each pass. All are run, also after a failure.
+/// A test program, and how it is run.
+pub(super) type Part<'a> = (&'a Program, Pass<'a>);
+
+/// Runs these groups one after the other, and the parts of a group beside each other. All are run, also after a
+/// failure.
 ///
-/// What they say is shown, and each test is added to `timed`. An error names the tests that failed.
-pub(super) fn run(
-    programs: &[Program],
-    passes: &[Pass<'_>],
-    timed: &mut Vec<TimedTest>,
-) -> Result<()> {
+/// What they say is shown at once, and each test is added to `timed`. An error names the tests that failed.
+pub(super) fn run(groups: &[Vec<Part<'_>>], timed: &mut Vec<TimedTest>) -> Result<()> {
     let mut failures = Vec::new();
-    let count = passes.len() * programs.len();
-    for (number, (pass, program)) in
-        passes.iter().flat_map(|pass| programs.iter().map(move |one| (pass, one))).enumerate()
-    {
-        let place = format!("{} of {count}", number + 1);
-        run_named(program, *pass, &place, &mut io::stdout(), timed, &mut failures)?;
+    let count: usize = groups.iter().map(Vec::len).sum();
+    let mut number = 0;
+    for group in groups {
+        let work = |number: usize, (program, pass): Part<'_>| -> Result<_> {
+            let place = format!("{number} of {count}");
+            let (mut tests, mut failed) = (Vec::new(), Vec::new());
+            run_named(program, pass, &place, &mut io::stdout(), &mut tests, &mut failed)?;
+            Ok((tests, failed))
+        };
+        thread::scope(|scope| -> Result<()> {
+            let work = &work;
+            let mut running = Vec::new();
+            for part in group {
+                number += 1;
+                running.push(scope.spawn(move || work(number, *part)));
+            }
+            for one in running {
+                let (mut tests, mut failed) =
+                    one.join().map_err(|_| anyhow!("a thread has panicked"))??;
+                timed.append(&mut tests);
+                failures.append(&mut failed);
+            }
+            Ok(())
+        })?;
     }
     closing(&failures)
 }
 
-/// The same, two programs at a time, for those that disturb none: what one says is shown when it is done.
+/// Runs many short programs, two at a time: what one says is shown when it is done.
 pub(super) fn run_in_pairs(
     programs: &[Program],
     pass: Pass<'_>,
@@ -127,10 +145,10 @@ fn run_named(
     failures: &mut Vec<String>,
 ) -> Result<()> {
     let shown = format!("{} {}", program.selection, pass.filters.join(" "));
-    writeln!(out, "---- {} ({place})", shown.trim_end())?;
+    out.write_all(format!("---- {} ({place})\n", shown.trim_end()).as_bytes())?;
     let start = Instant::now();
     run_program(program, pass, out, timed, failures)?;
-    writeln!(out, "---- {}: {}", program.name, human(start.elapsed()))?;
+    out.write_all(format!("---- {}: {}\n", program.name, human(start.elapsed())).as_bytes())?;
     Ok(())
 }
 
@@ -200,7 +218,8 @@ fn run_program(
     let known = failures.len();
     for line in BufReader::new(stdout).lines() {
         let line = line.with_context(|| format!("reading from {shown}"))?;
-        writeln!(out, "{line}")?;
+        // In one piece: other programs may write there, too.
+        out.write_all(format!("{line}\n").as_bytes())?;
         let (test, duration) = match read(&line) {
             Line::Passed(test, duration) => (test, duration),
             Line::Failed(test, duration) => {

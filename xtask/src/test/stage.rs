@@ -45,6 +45,12 @@ const WAITING_TESTS: usize = 4;
 /// Those of the network, while none measures.
 const NETWORK_WAITING_TESTS: usize = 6;
 
+/// Of these, long ones.
+const NETWORK_LONG_AT_ONCE: usize = 3;
+
+/// Tests of the network that take longest: the stage would wait for them if they began last.
+const NETWORK_LONG_TESTS: &[&str] = &["consistency::", "first_start::", "scaling", "traffic::"];
+
 /// Tests that measure (`tests/network/alone/mod.rs`).
 const ALONE: &str = "alone::";
 
@@ -107,24 +113,38 @@ impl<'a> Environment<'a> {
         programs::run_in_pairs(&programs, pass, &mut io::stdout(), &mut self.timed.borrow_mut())
     }
 
-    fn passes(&self, tests: &[&str], passes: &[Pass<'_>]) -> Result<()> {
-        self.workspace.build_for_tests()?;
-        self.one_by_one(tests, passes)
-    }
-
     /// Builds test programs and runs one after the other: what they say is shown at once.
-    fn one_by_one(&self, tests: &[&str], passes: &[Pass<'_>]) -> Result<()> {
+    fn one_by_one(&self, tests: &[&str]) -> Result<()> {
         let programs = programs::build(self.workspace, &selection(tests))?;
-        programs::run(&programs, passes, &mut self.timed.borrow_mut())
+        let parts: Vec<_> = programs.iter().map(|one| vec![(one, Pass::default())]).collect();
+        programs::run(&parts, &mut self.timed.borrow_mut())
     }
 }
 
-/// Tests that wait side by side, then those that need the machine one by one.
+/// Tests that wait side by side, the longest ones in a process of their own so that they begin first; then
+/// those that need the machine one by one.
 fn network(on: &Environment<'_>) -> Result<()> {
-    let threads = Some(on.threads.unwrap_or(NETWORK_WAITING_TESTS));
-    let together = Pass { threads, filters: &["--skip", ALONE] };
+    on.workspace.build_for_tests()?;
+    let programs = programs::build(on.workspace, &selection(NETWORK_TESTS))?;
+    let skip = |names: &[&'static str]| names.iter().flat_map(|name| ["--skip", *name]).collect();
+    let most: Vec<&str> = skip(&[NETWORK_LONG_TESTS, &[ALONE]].concat());
+    let long = [NETWORK_LONG_TESTS, &skip(&[ALONE])].concat();
+    let of = |threads: usize| Some(on.threads.unwrap_or(threads));
+    let long = Pass { threads: of(NETWORK_LONG_AT_ONCE), filters: &long };
+    let most = Pass { threads: of(NETWORK_WAITING_TESTS - NETWORK_LONG_AT_ONCE), filters: &most };
     let alone = Pass { threads: Some(1), filters: &[ALONE] };
-    on.passes(NETWORK_TESTS, &[together, alone])
+    let all = programs.iter();
+    let mut together: Vec<_> = all.clone().map(|one| (one, most)).collect();
+    together.extend(all.clone().filter(|one| one.name == "network").map(|one| (one, long)));
+    let alone = all.map(|one| vec![(one, alone)]);
+    // Who says how many tests run at a time gets no other ones beside them.
+    let first = if on.threads.is_some() {
+        together.into_iter().map(|one| vec![one]).collect()
+    } else {
+        vec![together]
+    };
+    let groups: Vec<_> = first.into_iter().chain(alone).collect();
+    programs::run(&groups, &mut on.timed.borrow_mut())
 }
 
 pub(super) const STAGES: &[Stage] = &[
@@ -196,7 +216,7 @@ pub(super) const STAGES: &[Stage] = &[
         privileged: false,
         quick: false,
         needs: setup::BPF_NEEDS,
-        action: |on| on.one_by_one(SIMULATION_TESTS, &[Pass::default()]),
+        action: |on| on.one_by_one(SIMULATION_TESTS),
     },
     Stage {
         name: "fuzz",

@@ -1,8 +1,14 @@
 //! PURE: DNS messages (RFC 1035) as far as a stub resolver needs them: a query for the addresses of a name,
-//! and its answer. Nothing is trusted: lengths are checked, and compression pointers only lead back.
+//! and its answer. The bytes are read and written by `simple-dns`; what an answer must be like, and which of its
+//! records count, is said here.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use simple_dns::{
+    CLASS, Name, Packet, PacketFlag, Question, RCODE, ResourceRecord, SimpleDnsError, TYPE,
+    header_buffer,
+    rdata::{OPT, RData},
+};
 use thiserror::Error;
 
 /// What is asked for.
@@ -15,10 +21,10 @@ pub enum RecordType {
 }
 
 impl RecordType {
-    const fn number(self) -> u16 {
+    const fn number(self) -> TYPE {
         match self {
-            Self::A => 1,
-            Self::Aaaa => 28,
+            Self::A => TYPE::A,
+            Self::Aaaa => TYPE::AAAA,
         }
     }
 
@@ -32,20 +38,8 @@ impl RecordType {
     }
 }
 
-const CNAME: u16 = 5;
-const OPT: u16 = 41;
-const IN: u16 = 1;
-const HEADER: usize = 12;
-/// Flags: an answer, cut short, recursion desired.
-const RESPONSE: u16 = 0x8000;
-const TRUNCATED: u16 = 0x0200;
-const RECURSION: u16 = 0x0100;
-const CODE: u16 = 0x000f;
 /// Largest answer over UDP that is asked for: it is not fragmented on usual paths (RFC 9715).
 pub const UDP_BYTES_MAX: u16 = 1232;
-/// Longest name on the wire (RFC 1035, section 2.3.4), and its labels.
-const NAME_BYTES_MAX: usize = 255;
-const LABEL_BYTES_MAX: usize = 63;
 /// Aliases that are followed.
 const ALIASES_MAX: usize = 16;
 /// Addresses of one answer that are looked at.
@@ -77,205 +71,124 @@ pub enum Malformed {
     Other,
 }
 
-/// The bytes of a query; `None` for a text that is no name of DNS.
+impl From<SimpleDnsError> for Malformed {
+    fn from(_: SimpleDnsError) -> Self {
+        Self::Broken
+    }
+}
+
+/// The bytes of a query, with EDNS (RFC 6891); `None` for a text that is no name of DNS.
 #[must_use]
 pub fn query(id: u16, name: &str, wanted: RecordType) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(HEADER + name.len() + 20);
-    // One question, and one additional record: EDNS (RFC 6891).
-    for word in [id, RECURSION, 1, 0, 0, 1] {
-        bytes.extend_from_slice(&word.to_be_bytes());
-    }
-    for label in name.trim_end_matches('.').split('.') {
-        let length = u8::try_from(label.len()).ok()?;
-        if label.is_empty() || label.len() > LABEL_BYTES_MAX {
-            return None;
-        }
-        bytes.push(length);
-        bytes.extend_from_slice(label.as_bytes());
-    }
-    bytes.push(0);
-    if bytes.len() - HEADER > NAME_BYTES_MAX {
+    let name = name.trim_end_matches('.');
+    // The crate takes these for the root, or leaves them out.
+    if name.split('.').any(str::is_empty) {
         return None;
     }
-    for word in [wanted.number(), IN] {
-        bytes.extend_from_slice(&word.to_be_bytes());
-    }
-    // The root, OPT, the size of datagrams, no flags, no options.
-    bytes.push(0);
-    for word in [OPT, UDP_BYTES_MAX, 0, 0, 0] {
-        bytes.extend_from_slice(&word.to_be_bytes());
-    }
-    Some(bytes)
+    let name = Name::new(name).ok()?;
+    let mut packet = Packet::new_query(id);
+    packet.set_flags(PacketFlag::RECURSION_DESIRED);
+    packet.questions.push(Question::new(name, wanted.number().into(), CLASS::IN.into(), false));
+    *packet.opt_mut() =
+        Some(OPT { opt_codes: Vec::new(), udp_packet_size: UDP_BYTES_MAX, version: 0 });
+    packet.build_bytes_vec().ok()
 }
 
 /// What a server says to a query of this id, name and type.
 pub fn read(bytes: &[u8], id: u16, name: &str, wanted: RecordType) -> Result<Response, Malformed> {
-    let mut reader = Reader { bytes, at: 0 };
-    let header: [u16; 6] = reader.words()?;
-    let [its_id, flags, questions, answers, _, _] = header;
-    if its_id != id || flags & RESPONSE == 0 {
+    let is_response = header_buffer::has_flags(bytes, PacketFlag::RESPONSE)?;
+    if header_buffer::id(bytes)? != id || !is_response {
         return Err(Malformed::Other);
     }
+    let packet = match Packet::parse(bytes) {
+        // What was cut short may end within a record.
+        Err(_) if header_buffer::has_flags(bytes, PacketFlag::TRUNCATION)? => {
+            return Ok(Response::Truncated);
+        }
+        packet => packet?,
+    };
+    let code = packet.rcode();
     // Some servers that refuse a query do not repeat it. The id, and the port that it came to, say
     // whose answer it is; it brings no addresses.
-    let code = flags & CODE;
-    if questions == 0 && code != 0 {
+    if packet.questions.is_empty() && code != RCODE::NoError {
         return Ok(Response::Failed(code_name(code)));
     }
-    if questions != 1 {
-        return Err(Malformed::Other);
+    let asked = lower_labels(name.trim_end_matches('.').split('.'));
+    let is_ours = |question: &Question<'_>| {
+        lower_labels(question.qname.as_bytes()) == asked
+            && question.qtype == wanted.number().into()
+            && question.qclass == CLASS::IN.into()
+    };
+    match packet.questions.as_slice() {
+        [question] if is_ours(question) => {}
+        _ => return Err(Malformed::Other),
     }
-    let question = reader.name()?;
-    let [its_type, class] = reader.words()?;
-    let asked = name.trim_end_matches('.').to_ascii_lowercase();
-    if question != asked || its_type != wanted.number() || class != IN {
-        return Err(Malformed::Other);
-    }
-    if flags & TRUNCATED != 0 {
+    if packet.has_flags(PacketFlag::TRUNCATION) {
         return Ok(Response::Truncated);
     }
-    match code {
-        0 => addresses(&mut reader, answers, asked, wanted),
-        3 => Ok(Response::NoName),
-        code => Ok(Response::Failed(code_name(code))),
-    }
+    Ok(match code {
+        RCODE::NoError => addresses(&packet.answers, asked, wanted),
+        RCODE::NameError => Response::NoName,
+        code => Response::Failed(code_name(code)),
+    })
 }
 
 /// Names of response codes (RFC 1035, section 4.1.1; RFC 2136).
-const fn code_name(code: u16) -> &'static str {
+const fn code_name(code: RCODE) -> &'static str {
     match code {
-        1 => "FORMERR",
-        2 => "SERVFAIL",
-        4 => "NOTIMP",
-        5 => "REFUSED",
+        RCODE::FormatError => "FORMERR",
+        RCODE::ServerFailure => "SERVFAIL",
+        RCODE::NotImplemented => "NOTIMP",
+        RCODE::Refused => "REFUSED",
         _ => "an error that this version does not know",
     }
 }
 
-/// A record of an answer.
-enum Record {
-    Alias(String),
-    Address(IpAddr),
+/// The labels of a name for comparisons: without regard to case (RFC 4343).
+type Labels = Vec<Vec<u8>>;
+
+fn lower_labels<L: AsRef<[u8]>>(labels: impl Iterator<Item = L>) -> Labels {
+    labels.map(|label| label.as_ref().to_ascii_lowercase()).collect()
 }
 
 /// The addresses of a name among the records of an answer, also by aliases.
-fn addresses(
-    reader: &mut Reader<'_>,
-    answers: u16,
-    mut name: String,
-    wanted: RecordType,
-) -> Result<Response, Malformed> {
-    let mut records = Vec::new();
-    for _ in 0..answers {
-        let owner = reader.name()?;
-        let [its_type, class] = reader.words()?;
-        let [high, low, length] = reader.words()?;
-        // RFC 2181, section 8: a time with the highest bit set is zero.
-        let seconds = u32::from(high) << 16 | u32::from(low);
-        let seconds = if seconds > i32::MAX.cast_unsigned() { 0 } else { seconds };
-        let end = reader.at + usize::from(length);
-        let record = match (its_type, length) {
-            _ if class != IN => None,
-            (CNAME, _) => Some(Record::Alias(reader.name()?)),
-            (1, 4) if wanted == RecordType::A => {
-                Some(Record::Address(Ipv4Addr::from(reader.take::<4>()?).into()))
-            }
-            (28, 16) if wanted == RecordType::Aaaa => {
-                Some(Record::Address(Ipv6Addr::from(reader.take::<16>()?).into()))
-            }
-            _ => None,
-        };
-        if end > reader.bytes.len() || reader.at > end {
-            return Err(Malformed::Broken);
-        }
-        reader.at = end;
-        records.extend(record.map(|record| (owner, seconds, record)));
-    }
+fn addresses(records: &[ResourceRecord<'_>], mut name: Labels, wanted: RecordType) -> Response {
+    let records: Vec<_> = records
+        .iter()
+        .filter(|record| record.class == CLASS::IN)
+        .map(|record| {
+            // RFC 2181, section 8: a time with the highest bit set is zero.
+            let seconds = i32::try_from(record.ttl).map_or(0, i32::cast_unsigned);
+            (lower_labels(record.name.as_bytes()), seconds, &record.rdata)
+        })
+        .collect();
     let mut least = u32::MAX;
     for _ in 0..=ALIASES_MAX {
         let mut found = Vec::new();
         let mut alias = None;
-        for (owner, seconds, record) in &records {
-            match record {
-                _ if *owner != name => {}
-                Record::Address(address) if found.len() < ADDRESSES_MAX => {
-                    found.push(*address);
-                    least = least.min(*seconds);
+        for (_, seconds, data) in records.iter().filter(|(owner, ..)| *owner == name) {
+            let address: IpAddr = match (data, wanted) {
+                (RData::A(a), RecordType::A) => Ipv4Addr::from_bits(a.address).into(),
+                (RData::AAAA(aaaa), RecordType::Aaaa) => Ipv6Addr::from_bits(aaaa.address).into(),
+                (RData::CNAME(other), _) => {
+                    alias = Some((lower_labels(other.0.as_bytes()), *seconds));
+                    continue;
                 }
-                Record::Address(_) => {}
-                Record::Alias(other) => alias = Some((other.clone(), *seconds)),
+                _ => continue,
+            };
+            if found.len() < ADDRESSES_MAX {
+                found.push(address);
+                least = least.min(*seconds);
             }
         }
         if !found.is_empty() {
-            return Ok(Response::Addresses(found, least));
+            return Response::Addresses(found, least);
         }
-        let Some((other, seconds)) = alias else { return Ok(Response::NoAddresses) };
+        let Some((other, seconds)) = alias else { return Response::NoAddresses };
         least = least.min(seconds);
         name = other;
     }
-    Ok(Response::Failed("a loop of aliases (CNAME)"))
-}
-
-/// Reads a message from the front.
-struct Reader<'bytes> {
-    bytes: &'bytes [u8],
-    at: usize,
-}
-
-impl Reader<'_> {
-    fn take<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
-        let end = self.at + N;
-        let taken = self.bytes.get(self.at..end).and_then(|taken| taken.try_into().ok());
-        self.at = end;
-        taken.ok_or(Malformed::Broken)
-    }
-
-    fn words<const N: usize>(&mut self) -> Result<[u16; N], Malformed> {
-        let mut words = [0; N];
-        for word in &mut words {
-            *word = u16::from_be_bytes(self.take()?);
-        }
-        Ok(words)
-    }
-
-    /// A name in lower case and without its final dot. A pointer must lead to an earlier place than the
-    /// one before, so that there is no loop.
-    fn name(&mut self) -> Result<String, Malformed> {
-        let mut name = String::new();
-        let (mut at, mut before, mut end) = (self.at, self.at, None);
-        loop {
-            let length = *self.bytes.get(at).ok_or(Malformed::Broken)?;
-            match length {
-                0 => {
-                    self.at = end.unwrap_or(at + 1);
-                    return Ok(name);
-                }
-                1..=63 => {
-                    let label = self.bytes.get(at + 1..=at + usize::from(length));
-                    let label = label.ok_or(Malformed::Broken)?;
-                    if !name.is_empty() {
-                        name.push('.');
-                    }
-                    // Bytes that no configured name has make names that equal none.
-                    name.extend(label.iter().map(|byte| char::from(byte.to_ascii_lowercase())));
-                    at += 1 + usize::from(length);
-                    if name.len() > 2 * NAME_BYTES_MAX {
-                        return Err(Malformed::Broken);
-                    }
-                }
-                0xc0..=0xff => {
-                    let low = *self.bytes.get(at + 1).ok_or(Malformed::Broken)?;
-                    let target = usize::from(length & 0x3f) << 8 | usize::from(low);
-                    end = end.or(Some(at + 2));
-                    if target >= before {
-                        return Err(Malformed::Broken);
-                    }
-                    (at, before) = (target, target);
-                }
-                _ => return Err(Malformed::Broken),
-            }
-        }
-    }
+    Response::Failed("a loop of aliases (CNAME)")
 }
 
 #[cfg(test)]
@@ -283,6 +196,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// Of the wire: bytes of a header, type of an alias, class, flags.
+    const HEADER: usize = 12;
+    const CNAME: u16 = 5;
+    const IN: u16 = 1;
+    const RESPONSE: u16 = 0x8000;
+    const TRUNCATED: u16 = 0x0200;
 
     /// An answer with these records: owner, type, seconds, value.
     pub(super) fn answer(flags: u16, records: &[(&[u8], u16, u32, &[u8])]) -> Vec<u8> {
@@ -339,6 +259,9 @@ mod tests {
         for (bytes, expected) in cases {
             assert_eq!(told(&bytes), Ok(expected), "{bytes:02x?}");
         }
+        let mut cut = answer(TRUNCATED, &[(SELF, 1, 30, &[10, 0, 0, 1])]);
+        cut.truncate(cut.len() - 2);
+        assert_eq!(told(&cut), Ok(Response::Truncated), "within a record");
         let long_ago = answer(0, &[(SELF, 1, u32::MAX, &[10, 0, 0, 1])]);
         assert!(matches!(told(&long_ago), Ok(Response::Addresses(_, 0))), "RFC 2181");
     }

@@ -308,7 +308,7 @@ fn both_take_the_same_values() {
         words.retain(|word| !word.is_null());
         for value in values.iter().chain(&own).chain(&words) {
             let document = document_with(part, value.clone());
-            match (reader_refuses(part, &document), complaints(&document).is_empty()) {
+            match (reader_refuses(part, &document), VALIDATOR.is_valid(&document)) {
                 (true, true) => unseen.insert(format!("{} {value}", part.path)),
                 (false, false) => too_strict.insert(format!("{} {value}", part.path)),
                 _ => true,

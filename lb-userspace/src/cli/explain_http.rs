@@ -3,7 +3,10 @@
 use std::{net::IpAddr, path::PathBuf};
 
 use clap::Args;
-use lb_proxy_control::{ExplainedTarget, HttpExplainView, HttpQuestion, TriedRule, explain_http};
+use lb_config::Config;
+use lb_proxy_control::{
+    ExplainedTarget, HttpExplainView, HttpQuestion, ServedListeners, TriedRule, explain_http,
+};
 
 use super::{Socket, input, output::Format};
 
@@ -12,6 +15,8 @@ use super::{Socket, input, output::Format};
 /// The rules are tried in their order, as the proxy does. The output has the first condition that
 /// failed of each rule, the rule that matches, its transforms and header changes, its action, and
 /// the targets that may get the request. Nothing is sent.
+///
+/// A listener of tls knows no requests: the error names it, and where its bytes go.
 ///
 /// Without --config, the agent says what it serves, and how its targets are.
 ///
@@ -58,12 +63,16 @@ impl ExplainHttp {
             Some(file) => {
                 let (_, config, _) = input::configuration(&file)?;
                 let groups = &config.http_target_groups;
-                explain_http(&config.http_listeners, groups, |_| None, &question)?
+                explain_http(&served(&config), groups, |_| None, &question)?
             }
             None => self.socket.client()?.explain_http(&question).await?,
         };
         self.format.print(&view, render)
     }
+}
+
+fn served(config: &Config) -> ServedListeners<'_> {
+    ServedListeners { http: &config.http_listeners, tls: &config.tls_listeners }
 }
 
 /// One fact a line.
@@ -138,8 +147,8 @@ mod tests {
         let of = |url: &str| {
             let question =
                 HttpQuestion { method: "GET".into(), url: url.into(), ..HttpQuestion::default() };
-            let (listeners, groups) = (&config.http_listeners, &config.http_target_groups);
-            render(&explain_http(listeners, groups, |_| None, &question).unwrap())
+            let groups = &config.http_target_groups;
+            render(&explain_http(&served(&config), groups, |_| None, &question).unwrap())
         };
         assert_eq!(
             of("http://Shop.example/a/../b?c=1"),

@@ -3,7 +3,7 @@
 use lb_store::{Revision, RevisionHead};
 use tokio::sync::oneshot;
 
-use super::{Answer, Question, Refusal, run::Agent};
+use super::{Answer, Layer7, Question, Refusal, run::Agent};
 
 impl Agent {
     pub(super) fn on_question(
@@ -22,10 +22,12 @@ impl Agent {
             }
             Question::Layer7 => {
                 let config = self.balancer.as_ref().map(|balancer| &balancer.config);
-                let (listeners, groups) = config.map_or_else(Default::default, |config| {
-                    (config.http_listeners.clone(), config.http_target_groups.clone())
+                let layer7 = config.map_or_else(Layer7::default, |config| Layer7 {
+                    http_listeners: config.http_listeners.clone(),
+                    tls_listeners: config.tls_listeners.clone(),
+                    groups: config.http_target_groups.clone(),
                 });
-                Ok(Answer::Layer7(listeners, groups))
+                Ok(Answer::Layer7(Box::new(layer7)))
             }
             Question::Target { group, address, port } => {
                 self.describe_target(&group, &address, port).map(Box::new).map(Answer::Target)

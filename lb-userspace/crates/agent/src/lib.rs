@@ -86,7 +86,7 @@ pub use proxies::{
     ProxyTarget, ProxyView,
 };
 pub use request::{
-    Action, AgentHandle, Answer, Ask, Done, Outcome, Preview, Question, Refusal, Request,
+    Action, AgentHandle, Answer, Ask, Done, Layer7, Outcome, Preview, Question, Refusal, Request,
 };
 pub use resume::{Resumed, resume};
 pub use run::run;

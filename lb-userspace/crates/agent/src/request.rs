@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use lb_config::{Difference, Document, Edit, HttpListener, HttpTargetGroup, TargetAddress};
+use lb_config::{
+    Difference, Document, Edit, HttpListener, HttpTargetGroup, TargetAddress, TlsListener,
+};
 use lb_dns::Resolver;
 use lb_files::file_reader::FileReader;
 use lb_health::Programs;
@@ -105,6 +107,17 @@ pub enum Question {
     },
 }
 
+/// What proxies serve.
+#[derive(Clone, Debug, Default)]
+pub struct Layer7 {
+    /// Listeners of `http` and `https`.
+    pub http_listeners: Vec<Arc<HttpListener>>,
+    /// Listeners of `tls`.
+    pub tls_listeners: Vec<Arc<TlsListener>>,
+    /// The target groups that a proxy reaches.
+    pub groups: Vec<Arc<HttpTargetGroup>>,
+}
+
 /// What the loop says.
 #[derive(Debug)]
 pub enum Answer {
@@ -118,8 +131,8 @@ pub enum Answer {
     Preview(Box<Preview>),
     /// A scaled group.
     Scaling(Box<ScalingView>),
-    /// The listeners of HTTP, and the target groups that the proxy reaches.
-    Layer7(Vec<Arc<HttpListener>>, Vec<Arc<HttpTargetGroup>>),
+    /// What proxies serve.
+    Layer7(Box<Layer7>),
     /// A target.
     Target(Box<TargetDescription>),
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use axum::{Json, extract::State, http::StatusCode};
 use lb_agent::{Answer, Question, TargetView};
 use lb_config::TargetKey;
-use lb_proxy_control::{HttpExplainView, HttpQuestion, KnownTarget, explain_http};
+use lb_proxy_control::{HttpExplainView, HttpQuestion, KnownTarget, ServedListeners, explain_http};
 use tokio::task::spawn_blocking;
 
 use super::{
@@ -32,7 +32,7 @@ pub(super) async fn explain(
     Body(question): Body<HttpQuestion>,
 ) -> Result<Json<HttpExplainView>, Failure> {
     let snapshot = context.agent.snapshot().await;
-    let Answer::Layer7(listeners, groups) = context.agent.question(Question::Layer7).await? else {
+    let Answer::Layer7(layer7) = context.agent.question(Question::Layer7).await? else {
         return Err(Failure(
             StatusCode::SERVICE_UNAVAILABLE,
             "the agent gave another answer".to_owned(),
@@ -42,7 +42,8 @@ pub(super) async fn explain(
     let explained = spawn_blocking(move || {
         let known: HashMap<TargetKey, KnownTarget> =
             snapshot.targets.iter().filter_map(known).collect();
-        explain_http(&listeners, &groups, |target| known.get(target).cloned(), &question)
+        let served = ServedListeners { http: &layer7.http_listeners, tls: &layer7.tls_listeners };
+        explain_http(&served, &layer7.groups, |target| known.get(target).cloned(), &question)
     });
     match explained.await {
         Ok(Ok(view)) => Ok(Json(view)),

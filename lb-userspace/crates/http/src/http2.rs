@@ -21,6 +21,7 @@ use crate::{
     parse::{Progress, parse},
     refusal::Refusal,
     uri::Uri,
+    websocket,
 };
 
 /// A request as HTTP/2 has it.
@@ -36,6 +37,17 @@ pub struct Http2Head<'head> {
     pub fields: &'head [(&'head [u8], &'head [u8])],
     /// Whether no body follows.
     pub is_end: bool,
+    /// What an extended CONNECT (RFC 8441) asks for.
+    pub tunnel: Option<Http2Tunnel<'head>>,
+}
+
+/// The tunnel of an extended CONNECT.
+#[derive(Debug, Clone, Copy)]
+pub struct Http2Tunnel<'head> {
+    /// `:protocol`.
+    pub protocol: &'head str,
+    /// The key of the request of HTTP/1.1 with the same meaning: HTTP/2 has none.
+    pub key: &'head str,
 }
 
 /// The same request as the engine knows it.
@@ -68,7 +80,7 @@ impl Http2Request {
     }
 }
 
-/// The head of HTTP/1.1 with the same meaning.
+/// The head of HTTP/1.1 with the same meaning. An extended CONNECT becomes a GET with `Upgrade`.
 fn head_bytes(request: &Http2Head<'_>, limits: &Limits) -> Result<Vec<u8>, Refusal> {
     let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
     if !is_plain(request.method) || !is_plain(request.path) {
@@ -78,8 +90,13 @@ fn head_bytes(request: &Http2Head<'_>, limits: &Limits) -> Result<Vec<u8>, Refus
     if !request.path.starts_with('/') && request.path != "*" {
         return Err(Refusal::BadTarget);
     }
+    let method = match request.tunnel {
+        None => request.method,
+        Some(tunnel) if tunnel.protocol.eq_ignore_ascii_case(websocket::PROTOCOL) => "GET",
+        Some(_) => return Err(Refusal::UnsupportedProtocol),
+    };
     let mut bytes = Vec::with_capacity(512);
-    for part in [request.method, " ", request.path, " HTTP/1.1\r\n"] {
+    for part in [method, " ", request.path, " HTTP/1.1\r\n"] {
         bytes.extend_from_slice(part.as_bytes());
     }
     if let Some(authority) = request.authority {
@@ -98,7 +115,12 @@ fn head_bytes(request: &Http2Head<'_>, limits: &Limits) -> Result<Vec<u8>, Refus
             FieldName::Te if !trim(value).eq_ignore_ascii_case(b"trailers") => {
                 return Err(Refusal::BadFieldName);
             }
+            // What follows such a request is no content (RFC 9113, section 8.5).
+            FieldName::ContentLength if request.tunnel.is_some() => {
+                return Err(Refusal::BadFieldName);
+            }
             FieldName::ContentLength => has_length = true,
+            _ if request.tunnel.is_some() && websocket::is_key(name) => continue,
             _ => {}
         }
         has_cookie |= name.eq_ignore_ascii_case(b"cookie");
@@ -112,7 +134,10 @@ fn head_bytes(request: &Http2Head<'_>, limits: &Limits) -> Result<Vec<u8>, Refus
     if has_cookie {
         push_cookies(request.fields, &mut bytes)?;
     }
-    if !request.is_end && !has_length {
+    if let Some(tunnel) = request.tunnel {
+        bytes.extend_from_slice(b"Connection: upgrade\r\nUpgrade: websocket\r\n");
+        push_field(b"Sec-WebSocket-Key", tunnel.key.as_bytes(), &mut bytes)?;
+    } else if !request.is_end && !has_length {
         bytes.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
     }
     bytes.extend_from_slice(b"\r\n");
@@ -161,7 +186,8 @@ pub fn response_fields(response: &ResponseToForward<'_>, mut add: impl FnMut(&[u
     let ResponseToForward { head, framing, edits } = response;
     let options = ConnectionOptions::of(head);
     for field in head.fields() {
-        if options.keeps(field.known, field.name) && edits.keeps(field.name) {
+        let is_of_http1 = framing.is_upgrade && websocket::is_accept(field.name);
+        if options.keeps(field.known, field.name) && edits.keeps(field.name) && !is_of_http1 {
             add(field.name, field.value);
         }
     }

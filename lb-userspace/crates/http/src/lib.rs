@@ -21,9 +21,11 @@ pub mod hop_by_hop;
 pub mod http2;
 pub mod limits;
 mod parse;
+pub mod proxy_protocol;
 pub mod refusal;
 pub mod trace_id;
 pub mod uri;
+pub mod websocket;
 
 #[cfg(test)]
 mod tests;

@@ -56,6 +56,8 @@ refusals! {
     BadVersion = "bad_version", 400;
     /// A version other than 1.0 and 1.1.
     UnsupportedVersion = "unsupported_version", 505;
+    /// Extended CONNECT (RFC 8441) for another protocol than WebSocket.
+    UnsupportedProtocol = "unsupported_protocol", 501;
     /// `CONNECT` or `TRACE`, which the balancer never serves.
     MethodNotAllowed = "method_not_allowed", 405;
     /// More than one empty line before the message, or anything else that is no request line.

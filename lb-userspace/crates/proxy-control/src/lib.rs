@@ -23,7 +23,7 @@ mod unservable;
 pub use access_log::{LogDestination, LogFile};
 pub use explain::{
     ExplainHttpError, ExplainedGroup, ExplainedTarget, HttpExplainView, HttpQuestion, KnownTarget,
-    TriedRule, explain_http,
+    ServedListeners, TriedRule, explain_http,
 };
 pub use lb_proxy::{BUCKETS, Counter, Failure, Metrics, StopReport, Sums};
 pub use monitor::{GroupState, ListenerState, Monitor, Observed, ProxyState};

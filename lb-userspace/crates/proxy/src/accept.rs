@@ -24,7 +24,7 @@ use crate::{
     client_certificate::certificate_fields,
     connection_attempt::AttemptFailure,
     counters::Counter,
-    handshake::encrypt,
+    handshake::{FailedHandshake, encrypt},
     http1_server::serve_http1,
     http2_server::serve_http2,
     preamble::{begins_http2, read_proxy_header},
@@ -133,7 +133,7 @@ async fn serve(
         let header = read_proxy_header(open, &listener, &mut stream).await;
         let header = header.inspect_err(|error| {
             listener.counters.add(Counter::RejectedConnections, 1);
-            arrival.failed(open, &listener, AttemptFailure::ProxyHeaderInvalid, error);
+            arrival.failed(open, &listener, AttemptFailure::ProxyHeaderInvalid, error, None);
         });
         if let Some(addresses) = header? {
             (arrival.client, arrival.local) = addresses;
@@ -147,11 +147,13 @@ async fn serve(
     let begin = Instant::now();
     let handshake = encrypt(open, &listener, stream).await;
     let is_tcp = listener.listener.config.attributes.protocol == ListenerProtocol::Tcp;
-    let (stream, tls) = handshake.inspect_err(|error| {
-        arrival.failed(open, &listener, AttemptFailure::of_handshake(error), error);
+    let (stream, tls) = handshake.map_err(|FailedHandshake { error, tls }| {
+        let failure = AttemptFailure::of_handshake(&error);
+        arrival.failed(open, &listener, failure, &error, tls.as_ref());
         if is_tcp {
-            log_failed_handshake(open, &listener, &arrival);
+            log_failed_handshake(open, &listener, &arrival, tls);
         }
+        error
     })?;
     let certificate = certificate_fields(&listener, &stream);
     if let Stream::Tls(stream) = &stream {

@@ -129,6 +129,25 @@ pub struct TlsDetails {
     pub alpn: Option<String>,
 }
 
+impl Default for TlsDetails {
+    /// Nothing is settled yet.
+    fn default() -> Self {
+        let unknown = "-";
+        Self {
+            cipher: unknown,
+            protocol: unknown,
+            named_group: unknown,
+            server_name: None,
+            alpn: None,
+        }
+    }
+}
+
+/// What is settled of a handshake; `-` stands for what is not.
+pub(crate) fn settled(name: &'static str) -> Option<&'static str> {
+    Some(name).filter(|name| *name != "-")
+}
+
 /// The rule of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum MatchedRule {

@@ -51,15 +51,17 @@ impl Arrival {
         });
     }
 
-    /// It is closed.
+    /// It is closed. `tls` is what its handshake has settled.
     pub(crate) fn failed(
         &self,
         open: &OpenConnection,
         listener: &ListenerView,
         failure: AttemptFailure,
         error: &io::Error,
+        tls: Option<&TlsDetails>,
     ) {
         self.log(open, listener, |attempt| ConnectionAttempt {
+            tls: tls.cloned(),
             failure: Some(failure),
             detail: Some(error.to_string()),
             ..attempt

@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use ipnet::IpNet;
-use lb_http::{connection::ServerOptions, forwarded::ForwardedPolicy};
+use lb_http::{
+    connection::ServerOptions, forwarded::ForwardedPolicy, proxy_protocol::ProxyProtocol,
+};
 
 /// What targets are told of certificates of clients. Whether clients need one is said by the TLS of the listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -183,18 +185,6 @@ impl Default for GroupAttributes {
             proxy_protocol: ProxyProtocol::None,
         }
     }
-}
-
-/// Which PROXY protocol header a target gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ProxyProtocol {
-    /// None.
-    #[default]
-    None,
-    /// Text.
-    Version1,
-    /// Binary.
-    Version2,
 }
 
 /// How a client stays with its target.

@@ -10,7 +10,7 @@ use lb_http::{
     uri::Uri,
 };
 
-use crate::{failure::Failure, wire::Wire};
+use crate::{failure::Failure, tunnel_side::TunnelSide};
 
 /// What comes next of the body of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +45,10 @@ pub(crate) trait ClientSide {
     /// Whether the client leaves while it waits, with its whole request sent.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 
+    /// Whether a response fits the version of HTTP that the client speaks.
+    fn check_response(&self, _: &ResponseToForward<'_>) -> Result<(), Failure> {
+        Ok(())
+    }
     /// Passes an interim response on.
     fn write_interim(&mut self, head: &Head) -> Result<(), WriteError>;
     /// Writes the head of the response.
@@ -65,6 +69,6 @@ pub(crate) trait ClientSide {
     fn received(&self) -> u64;
     /// Bytes that were sent of its response.
     fn sent(&self) -> u64;
-    /// The connection, if it can become a tunnel.
-    fn tunnel(&mut self) -> Option<&mut Wire>;
+    /// The connection or stream, which becomes a tunnel.
+    fn tunnel(&mut self) -> &mut dyn TunnelSide;
 }

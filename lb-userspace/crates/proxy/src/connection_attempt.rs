@@ -12,7 +12,7 @@ use rustls::{CertificateError, Error, PeerIncompatible};
 use serde::Serialize;
 
 use crate::{
-    access_log::{TlsDetails, timestamp},
+    access_log::{TlsDetails, settled, timestamp},
     connection_id::ConnectionId,
 };
 
@@ -29,7 +29,7 @@ pub struct ConnectionAttempt {
     pub local: SocketAddr,
     /// How long the TLS handshake took; `None`: it failed, or the listener has no TLS.
     pub handshake: Option<Duration>,
-    /// TLS of the connection.
+    /// TLS of the connection; of a handshake that failed, what was settled by then.
     pub tls: Option<TlsDetails>,
     /// The certificate of the client.
     pub certificate: Option<LeafCertificate>,
@@ -237,9 +237,9 @@ pub fn attempt_json_line(attempt: &ConnectionAttempt) -> String {
         reason: attempt.failure.map(AttemptFailure::as_str),
         detail: attempt.detail.as_deref(),
         handshake_seconds: attempt.handshake.map(|time| time.as_secs_f64()),
-        tls_protocol: tls.map(|tls| tls.protocol),
-        tls_cipher: tls.map(|tls| tls.cipher),
-        tls_named_group: tls.map(|tls| tls.named_group),
+        tls_protocol: tls.and_then(|tls| settled(tls.protocol)),
+        tls_cipher: tls.and_then(|tls| settled(tls.cipher)),
+        tls_named_group: tls.and_then(|tls| settled(tls.named_group)),
         server_name: tls.and_then(|tls| tls.server_name.as_deref()),
         alpn: tls.and_then(|tls| tls.alpn.as_deref()),
         client_certificate_subject: certificate.map(|one| one.subject.as_str()),

@@ -8,7 +8,7 @@ use std::{
 
 use serde::Serialize;
 
-use crate::access_log::{TlsDetails, timestamp};
+use crate::access_log::{TlsDetails, settled, timestamp};
 
 /// A connection that has ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -131,9 +131,9 @@ pub fn connection_json_line(event: &ConnectionEvent) -> String {
         sent_bytes: event.sent_bytes,
         retries: event.retries,
         reason: event.reason,
-        tls_protocol: tls.map(|tls| tls.protocol),
-        tls_cipher: tls.map(|tls| tls.cipher),
-        tls_named_group: tls.map(|tls| tls.named_group),
+        tls_protocol: tls.and_then(|tls| settled(tls.protocol)),
+        tls_cipher: tls.and_then(|tls| settled(tls.cipher)),
+        tls_named_group: tls.and_then(|tls| settled(tls.named_group)),
         server_name: tls.and_then(|tls| tls.server_name.as_deref()),
         alpn: tls.and_then(|tls| tls.alpn.as_deref()),
     };

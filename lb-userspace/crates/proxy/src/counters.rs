@@ -47,6 +47,9 @@ counters! {
     RejectedConnections = "rejected_connections";
     /// Times that a worker accepted nothing for a while, since it had as many connections as it may have.
     ConnectionLimitWaits = "connection_limit_waits";
+    /// Connections of HTTP/2 that were ended since their client floods: with resets, with frames that carry nothing,
+    /// or with frames that are wrong.
+    FloodingConnections = "flooding_connections";
     /// TLS handshakes with clients that failed.
     ClientTlsErrors = "client_tls_errors";
     /// Requests, answered or not.

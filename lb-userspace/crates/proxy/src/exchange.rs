@@ -116,6 +116,7 @@ impl<'side, C: ClientSide> Exchange<'side, C> {
             framing: self.target.framing(),
             edits: response_edits,
         };
+        self.client.check_response(&response)?;
         let Err(_) = self.client.write_response(&response) else { return Ok(()) };
         // A client of HTTP/2 may have reset its stream.
         let is_gone = self.client.poll_gone(&mut Context::from_waker(Waker::noop())).is_ready();

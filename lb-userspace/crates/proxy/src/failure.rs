@@ -77,6 +77,9 @@ failures! {
     TargetReset = "target_reset", 502;
     /// The target breaks the rules of HTTP/2, or does not speak it.
     TargetProtocolError = "target_protocol_error", 502;
+    /// The target has answered a WebSocket of a client of HTTP/2 with status 2xx instead of 101, or has not
+    /// answered its key: the client would take any status 2xx for an open tunnel.
+    BadUpgrade = "bad_upgrade", 502;
     /// The request or its version of HTTP is none that targets of gRPC understand.
     IncompatibleProtocol = "incompatible_protocol", 464;
     /// The target has left, and its deregistration delay is over.
@@ -108,6 +111,7 @@ impl Failure {
                 | Self::TargetClosedReused
                 | Self::TargetReset
                 | Self::TargetProtocolError
+                | Self::BadUpgrade
                 | Self::ResponseTimeout
                 | Self::ResponseCut
                 | Self::ResponseBodyTimeout

@@ -8,6 +8,7 @@ use std::{
     time::Instant,
 };
 
+use lb_http::proxy_protocol;
 use lb_rules::choice::Outcome;
 
 use crate::{
@@ -20,7 +21,6 @@ use crate::{
     find_target::{Attempt, Search, find_target},
     grpc,
     outstanding::Outstanding,
-    proxy_protocol,
     record::Record,
     repeat::repeat,
     repeat_elsewhere::repeat_elsewhere,
@@ -28,7 +28,7 @@ use crate::{
     stickiness::StickyRequest,
     target_side::TargetSide,
     timer::Timer,
-    tunnel,
+    tunnel::{self, TunnelEnd},
 };
 
 /// Forwards a request and its response.
@@ -118,10 +118,19 @@ async fn exchange<C: ClientSide>(
     outstanding.set_outcome(if is_error { Outcome::ServerError } else { Outcome::Success });
     if exchange.target.framing().is_upgrade {
         record.is_tunnel = true;
-        let target = exchange.target.tunnel().ok_or(Failure::Internal)?;
-        let client = exchange.client.tunnel().ok_or(Failure::Internal)?;
+        let (client, target) = (exchange.client.tunnel(), exchange.target.tunnel());
         let idle = attributes.timeouts.tunnel;
-        return tunnel::run(client, target, timer, idle, outstanding, |_, _| {}).await.map(drop);
+        return match tunnel::run(client, target, timer, idle, outstanding, |_, _| {}).await? {
+            TunnelEnd::Both => Ok(()),
+            TunnelEnd::ClientFailed => {
+                target.reset();
+                Err(Failure::ClientClosed)
+            }
+            TunnelEnd::TargetFailed => {
+                client.reset();
+                Err(Failure::TargetReset)
+            }
+        };
     }
     await_rest(&mut exchange, &timeouts, answered, outstanding, timer).await
 }

@@ -1,12 +1,13 @@
 //! The TLS handshake with a client.
 
-use std::{io, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::RefCell, io, rc::Rc, sync::Arc, time::Duration};
 
+use rustls::server::Acceptor;
 use tokio::{
     net::TcpStream,
     time::{sleep, timeout},
 };
-use tokio_rustls::{TlsAcceptor, TlsStream};
+use tokio_rustls::{LazyConfigAcceptor, TlsStream};
 
 use crate::{
     access_log::TlsDetails,
@@ -18,29 +19,40 @@ use crate::{
 /// How often it is looked whether another handshake may begin.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// A handshake that has failed.
+#[derive(Debug)]
+pub(crate) struct FailedHandshake {
+    pub(crate) error: io::Error,
+    /// What was known by then; `None`: the client has said nothing that can be read.
+    pub(crate) tls: Option<TlsDetails>,
+}
+
 /// Brings a connection through its TLS handshake, where the listener has TLS.
 pub(crate) async fn encrypt(
     open: &OpenConnection,
     listener: &ListenerView,
     stream: TcpStream,
-) -> io::Result<(Stream, Option<TlsDetails>)> {
+) -> Result<(Stream, Option<TlsDetails>), FailedHandshake> {
     let Some(config) = &listener.listener.config.tls else {
         return Ok((Stream::Plain(stream), None));
     };
     let limit = listener.listener.config.attributes.timeouts.handshake;
-    let acceptor = TlsAcceptor::from(Arc::clone(config));
+    let known = RefCell::new(None);
     let handshake = async {
-        let handshake = Handshake::begin(&open.worker).await;
-        let stream = acceptor.accept(stream).await;
-        drop(handshake);
-        stream
+        let _handshake = Handshake::begin(&open.worker).await;
+        let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+        let server_name = start.client_hello().server_name().map(str::to_owned);
+        known.replace(Some(TlsDetails { server_name, ..TlsDetails::default() }));
+        let config = Arc::clone(config);
+        start.into_stream_with(config, |session| drop(known.replace(Some(details(session))))).await
     };
     let result = timeout(limit, handshake).await.unwrap_or_else(|_| {
         Err(io::Error::new(io::ErrorKind::TimedOut, "no TLS handshake within its time"))
     });
-    let stream = result.inspect_err(|_| {
+    let stream = result.map_err(|error| {
         listener.counters.add(Counter::ClientTlsErrors, 1);
         open.worker.counters.total.add(Counter::ClientTlsErrors, 1);
+        FailedHandshake { error, tls: known.take() }
     })?;
     let details = details(stream.get_ref().1);
     Ok((Stream::Tls(Box::new(TlsStream::Server(stream))), Some(details)))

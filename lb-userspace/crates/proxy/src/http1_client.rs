@@ -20,6 +20,7 @@ use crate::{
     client_side::{BodyEvent, ClientSide},
     failure::Failure,
     stream::Stream,
+    tunnel_side::TunnelSide,
     wire::Wire,
     worker_state::Worker,
 };
@@ -273,7 +274,7 @@ impl ClientSide for Http1Client {
         self.wire.sent - self.sent_before
     }
 
-    fn tunnel(&mut self) -> Option<&mut Wire> {
-        Some(&mut self.wire)
+    fn tunnel(&mut self) -> &mut dyn TunnelSide {
+        &mut self.wire
     }
 }

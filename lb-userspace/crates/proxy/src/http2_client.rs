@@ -1,9 +1,12 @@
 //! A request of a client that speaks HTTP/2: one stream.
 
-use std::task::{Context, Poll, ready};
+use std::{
+    io,
+    task::{Context, Poll, ready},
+};
 
-use bytes::{Buf as _, Bytes};
-use h2::{Reason, RecvStream, SendStream, server::SendResponse};
+use bytes::Bytes;
+use h2::{Reason, RecvStream, SendStream, ext::Protocol, server::SendResponse};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use lb_http::{
     body::{BodyEncoder, WriteError},
@@ -11,16 +14,17 @@ use lb_http::{
     encode::{LocalResponse, ResponseToForward},
     framing::RequestFraming,
     head::Head,
-    http2::{self, Http2Head, Http2Request},
+    http2::{self, Http2Head, Http2Request, Http2Tunnel},
     refusal::Refusal,
     uri::Uri,
+    websocket,
 };
 
 use crate::{
-    buffer::BUFFER_SIZE,
     client_side::{BodyEvent, ClientSide},
     failure::Failure,
-    wire::Wire,
+    http2_stream::{self, poll_capacity},
+    tunnel_side::TunnelSide,
 };
 
 /// A stream.
@@ -57,12 +61,17 @@ impl Http2Client {
             .map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()))
             .collect();
         let path = parts.uri.path_and_query().map_or("*", |path| path.as_str());
+        let protocol = parts.extensions.get::<Protocol>();
+        let key = protocol.map_or(String::new(), |_| websocket_key());
+        let tunnel =
+            protocol.map(|protocol| Http2Tunnel { protocol: protocol.as_str(), key: &key });
         let head = Http2Head {
             method: parts.method.as_str(),
             authority: parts.uri.authority().map(http::uri::Authority::as_str),
             path,
             fields: &fields,
             is_end: body.is_end_stream(),
+            tunnel,
         };
         let received: usize = fields.iter().map(|(name, value)| name.len() + value.len()).sum();
         let (request, refusal) = match Http2Request::read(head, options) {
@@ -88,7 +97,9 @@ impl Http2Client {
     /// A response was cut. The client gets the reason of the target, if that has one.
     pub(crate) fn cut(&mut self) {
         let reason = self.reset_code.filter(|reason| *reason != Reason::NO_ERROR);
-        let reason = reason.unwrap_or(Reason::INTERNAL_ERROR);
+        let is_tunnel = self.request.framing.is_upgrade && self.send.is_some();
+        let default = if is_tunnel { Reason::CANCEL } else { Reason::INTERNAL_ERROR };
+        let reason = reason.unwrap_or(default);
         match &mut self.send {
             Some(send) => send.send_reset(reason),
             None => self.respond.send_reset(reason),
@@ -112,6 +123,13 @@ impl Http2Client {
         self.is_ended = is_end;
         Ok(())
     }
+}
+
+/// A key for the target.
+fn websocket_key() -> String {
+    let mut random = [0; 16];
+    fastrand::fill(&mut random);
+    websocket::key(random)
 }
 
 /// Adds a field; what cannot be one is left out.
@@ -143,6 +161,10 @@ impl ClientSide for Http2Client {
     }
 
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<BodyEvent, Failure>> {
+        // What follows belongs to the tunnel, and waits until the target has opened it.
+        if self.request.framing.is_upgrade {
+            return Poll::Ready(Ok(BodyEvent::End));
+        }
         loop {
             if !self.content.is_empty() {
                 return Poll::Ready(Ok(BodyEvent::Content));
@@ -175,9 +197,7 @@ impl ClientSide for Http2Client {
     }
 
     fn consume(&mut self, count: usize) {
-        self.content.advance(count);
-        // It fails only for more than has arrived.
-        drop(self.body.flow_control().release_capacity(count));
+        http2_stream::consume(&mut self.body, &mut self.content, count);
     }
 
     fn trailers(&self) -> Option<&Head> {
@@ -189,6 +209,20 @@ impl ClientSide for Http2Client {
             Some(send) => send.poll_reset(cx).map(|_| ()),
             None => self.respond.poll_reset(cx).map(|_| ()),
         }
+    }
+
+    fn check_response(&self, response: &ResponseToForward<'_>) -> Result<(), Failure> {
+        if !self.request.framing.is_upgrade {
+            return Ok(());
+        }
+        let is_good = if response.framing.is_upgrade {
+            let key = self.request.head.named("sec-websocket-key").next().unwrap_or_default();
+            let mut answers = response.head.named("sec-websocket-accept");
+            answers.next() == Some(websocket::accept(key).as_bytes()) && answers.next().is_none()
+        } else {
+            !(200..300).contains(&response.head.status())
+        };
+        if is_good { Ok(()) } else { Err(Failure::BadUpgrade) }
     }
 
     fn write_interim(&mut self, head: &Head) -> Result<(), WriteError> {
@@ -206,6 +240,10 @@ impl ClientSide for Http2Client {
         http2::response_fields(response, |name, value| add_field(&mut fields, name, value));
         let body = response.framing.body;
         self.encoder = BodyEncoder::new(body);
+        if response.framing.is_upgrade {
+            // RFC 8441, section 5.
+            return self.start(200, fields, false);
+        }
         self.start(response.head.status(), fields, body.is_empty())
     }
 
@@ -234,16 +272,8 @@ impl ClientSide for Http2Client {
 
     fn poll_send(&mut self, cx: &mut Context<'_>, content: &[u8]) -> Poll<Result<usize, Failure>> {
         let Some(send) = &mut self.send else { return Poll::Ready(Err(Failure::Internal)) };
-        let wanted = content.len().min(BUFFER_SIZE);
-        send.reserve_capacity(wanted);
-        let mut capacity = send.capacity();
-        while capacity == 0 {
-            match ready!(send.poll_capacity(cx)) {
-                Some(Ok(count)) => capacity = count,
-                _ => return Poll::Ready(Err(Failure::ClientClosed)),
-            }
-        }
-        let count = wanted.min(capacity);
+        let capacity = ready!(poll_capacity(send, cx, content.len()));
+        let count = capacity.map_err(|_| Failure::ClientClosed)?;
         self.encoder.frame(count).map_err(|_| Failure::Internal)?;
         let result = send.send_data(Bytes::copy_from_slice(&content[..count]), false);
         self.sent += count as u64;
@@ -288,7 +318,47 @@ impl ClientSide for Http2Client {
         self.sent
     }
 
-    fn tunnel(&mut self) -> Option<&mut Wire> {
-        None
+    fn tunnel(&mut self) -> &mut dyn TunnelSide {
+        self
+    }
+}
+
+impl TunnelSide for Http2Client {
+    fn arrived(&self) -> &[u8] {
+        &self.content
+    }
+
+    fn consume_arrived(&mut self, count: usize) {
+        http2_stream::consume(&mut self.body, &mut self.content, count);
+    }
+
+    fn poll_arrive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let count = ready!(http2_stream::poll_arrive(&mut self.body, &mut self.content, cx))?;
+        self.received += count as u64;
+        Poll::Ready(Ok(count))
+    }
+
+    fn poll_pass(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let count = ready!(http2_stream::poll_pass(self.send.as_mut(), cx, bytes))?;
+        self.sent += count as u64;
+        Poll::Ready(Ok(count))
+    }
+
+    fn poll_pass_all(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // The task of the connection sends.
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_end(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.is_ended = true;
+        Poll::Ready(http2_stream::end(self.send.as_mut()))
+    }
+
+    fn poll_given_up(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_gone(cx)
+    }
+
+    fn reset(&mut self) {
+        http2_stream::reset(self.send.as_mut());
     }
 }

@@ -4,7 +4,7 @@ use std::{
     cell::{Cell, RefCell},
     future::poll_fn,
     rc::Rc,
-    task::{Poll, Waker},
+    task::{Context, Poll, Waker},
     time::Instant,
 };
 
@@ -17,8 +17,11 @@ use http::Request;
 use tokio::{task::spawn_local, time::timeout};
 
 use crate::{
+    attributes::ClientTimeouts,
+    counters::Counter,
     failure::Failure,
     http2_client::Http2Client,
+    http2_flood::{FrameMeter, MeteredStream},
     record::ConnectionInfo,
     request::{RequestEnd, refuse, serve},
     request_context::RequestContext,
@@ -70,7 +73,10 @@ impl Drop for OpenStream {
 }
 
 /// Exchanges the prefaces.
-async fn handshake(listener: &ListenerView, stream: Stream) -> Option<Connection<Stream, Bytes>> {
+async fn handshake(
+    listener: &ListenerView,
+    stream: MeteredStream,
+) -> Option<Connection<MeteredStream, Bytes>> {
     let attributes = &listener.listener.config.attributes;
     let head_max = u32::try_from(attributes.http.limits.head_max).unwrap_or(u32::MAX);
     let mut builder = h2::server::Builder::new();
@@ -79,9 +85,74 @@ async fn handshake(listener: &ListenerView, stream: Stream) -> Option<Connection
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buffer_size(SEND_BUFFER)
-        .max_header_list_size(head_max);
+        .max_header_list_size(head_max)
+        // WebSockets (RFC 8441).
+        .enable_connect_protocol();
     let handshake = timeout(attributes.timeouts.handshake, builder.handshake(stream));
     handshake.await.ok()?.ok()
+}
+
+/// A connection that is served.
+struct Serving<'open> {
+    open: &'open OpenConnection,
+    http2: Connection<MeteredStream, Bytes>,
+    streams: Rc<Streams>,
+    meter: Rc<RefCell<FrameMeter>>,
+    timeouts: ClientTimeouts,
+    begin: Instant,
+    timer: Timer,
+    /// The client was asked to begin no more requests.
+    is_ending: bool,
+    /// The client floods.
+    is_calmed: bool,
+}
+
+impl Serving<'_> {
+    /// Asks the client to begin no more requests.
+    fn end(&mut self) {
+        if !self.is_ending {
+            self.is_ending = true;
+            self.http2.graceful_shutdown();
+        }
+    }
+
+    /// Sends a client away that floods.
+    fn calm(&mut self) {
+        let is_flooded = self.streams.is_over_budget.take() || self.meter.borrow().is_flooded();
+        if is_flooded && !self.is_calmed {
+            self.is_calmed = true;
+            self.http2.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+        }
+    }
+
+    /// Waits for the next request; all others move meanwhile.
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<NewStream, h2::Error>>> {
+        *self.streams.waker.borrow_mut() = Some(cx.waker().clone());
+        self.open.state.register(cx);
+        let is_idle = self.streams.open.get() == 0;
+        self.open.state.set_idle(is_idle);
+        self.calm();
+        let is_old = self.begin.elapsed() >= self.timeouts.keep_alive;
+        if self.open.worker.stopping_since().is_some() || is_old {
+            self.end();
+        }
+        let accepted = self.http2.poll_accept(cx);
+        if accepted.is_ready() {
+            return accepted;
+        }
+        if !is_idle {
+            self.timer.set(Instant::now() + self.timeouts.idle);
+        } else if self.timer.poll_expired(cx).is_ready() {
+            if self.is_ending {
+                // The client does not answer GOAWAY.
+                return Poll::Ready(None);
+            }
+            self.end();
+            self.timer.set(Instant::now() + self.timeouts.linger);
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
 }
 
 /// Serves a connection until it ends.
@@ -93,58 +164,36 @@ pub(crate) async fn serve_http2(
 ) {
     let begin = Instant::now();
     let timeouts = listener.listener.config.attributes.timeouts;
-    let Some(mut http2) = handshake(&listener, stream).await else { return };
+    let meter = Rc::new(RefCell::new(FrameMeter::default()));
+    let stream = MeteredStream { stream, meter: Rc::clone(&meter) };
+    let Some(http2) = handshake(&listener, stream).await else { return };
     let streams = Rc::new(Streams {
         open: Cell::new(0),
         waker: RefCell::default(),
         budget: RefCell::new(ResetBudget::new(begin)),
         is_over_budget: Cell::new(false),
     });
-    let mut timer = Timer::new(begin + timeouts.idle);
-    let mut is_ending = false;
+    let timer = Timer::new(begin + timeouts.idle);
+    let (is_ending, is_calmed) = (false, false);
+    let mut serving =
+        Serving { open, http2, streams, meter, timeouts, begin, timer, is_ending, is_calmed };
     loop {
-        let accepted: Option<Result<NewStream, h2::Error>> = poll_fn(|cx| {
-            *streams.waker.borrow_mut() = Some(cx.waker().clone());
-            open.state.register(cx);
-            let is_idle = streams.open.get() == 0;
-            open.state.set_idle(is_idle);
-            if streams.is_over_budget.take() {
-                http2.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+        let (request, respond) = match poll_fn(|cx| serving.poll_accept(cx)).await {
+            Some(Ok(accepted)) => accepted,
+            // Some floods are found by h2.
+            Some(Err(error)) if !error.is_remote() => {
+                serving.is_calmed |= error.reason() == Some(Reason::ENHANCE_YOUR_CALM);
+                break;
             }
-            let is_old = begin.elapsed() >= timeouts.keep_alive;
-            if !is_ending && (open.worker.stopping_since().is_some() || is_old) {
-                is_ending = true;
-                http2.graceful_shutdown();
-            }
-            let accepted = http2.poll_accept(cx);
-            if accepted.is_ready() {
-                return accepted;
-            }
-            if !is_idle {
-                timer.set(Instant::now() + timeouts.idle);
-            } else if timer.poll_expired(cx).is_ready() {
-                if is_ending {
-                    // The client does not answer GOAWAY.
-                    return Poll::Ready(None);
-                }
-                is_ending = true;
-                http2.graceful_shutdown();
-                timer.set(Instant::now() + timeouts.linger);
-                cx.waker().wake_by_ref();
-            }
-            Poll::Pending
-        })
-        .await;
-        let Some(Ok((request, respond))) = accepted else { break };
-        timer.set(Instant::now() + timeouts.idle);
-        streams.open.set(streams.open.get() + 1);
-        let guard = OpenStream(Rc::clone(&streams));
+            _ => break,
+        };
+        serving.timer.set(Instant::now() + timeouts.idle);
+        serving.streams.open.set(serving.streams.open.get() + 1);
+        let guard = OpenStream(Rc::clone(&serving.streams));
         let view = open.worker.view();
-        if let Some(current) = Worker::listener(&view, &listener.listener.name) {
-            listener = current;
-        } else if !is_ending {
-            is_ending = true;
-            http2.graceful_shutdown();
+        match Worker::listener(&view, &listener.listener.name) {
+            Some(current) => listener = current,
+            None => serving.end(),
         }
         let worker = Rc::clone(&open.worker);
         let (listener, connection) = (listener.clone(), Rc::clone(&connection));
@@ -156,6 +205,11 @@ pub(crate) async fn serve_http2(
                 guard.given_up();
             }
         });
+    }
+    if serving.is_calmed {
+        for counters in [&open.worker.counters.total, &*listener.counters] {
+            counters.add(Counter::FloodingConnections, 1);
+        }
     }
     // The connection is over; its streams see that, and end.
     open.state.set_idle(false);

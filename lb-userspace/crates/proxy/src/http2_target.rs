@@ -1,15 +1,18 @@
 //! A request to a target that speaks HTTP/2: one stream of a connection.
 
+mod tunnel;
+
 use std::{
     future::Future as _,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
-use bytes::{Buf as _, Bytes};
+use bytes::Bytes;
 use h2::{
     Reason, RecvStream, SendStream,
     client::{ResponseFuture, SendRequest},
+    ext::Protocol,
 };
 use http::{HeaderMap, Method, Request, Uri};
 use lb_http::{
@@ -19,10 +22,11 @@ use lb_http::{
     head::Head,
     http2::{
         self,
-        target::{Http2ResponseHead, request_fields},
+        target::{Http2ResponseHead, asks_for_websocket, request_fields},
     },
     limits::Limits,
     refusal::Refusal,
+    websocket,
 };
 
 use crate::{
@@ -30,6 +34,7 @@ use crate::{
     failure::Failure,
     http2_client::add_field,
     http2_connection::StreamSlot,
+    http2_stream::{self, poll_capacity},
     target_connection::{SendError, TargetEvent},
 };
 
@@ -58,6 +63,8 @@ pub(crate) struct Http2Target {
     /// Compares the content of the request with its length.
     encoder: BodyEncoder,
     request_is_head: bool,
+    /// The answer to the key of a WebSocket, which was asked for by an extended CONNECT.
+    websocket_accept: Option<String>,
     interim_responses: u32,
     /// What was sent of the body, and whether it was ended, so that it can be sent again.
     kept: Option<Vec<u8>>,
@@ -84,6 +91,7 @@ impl Http2Target {
             trailers: None,
             encoder: BodyEncoder::default(),
             request_is_head: false,
+            websocket_accept: None,
             interim_responses: 0,
             kept: Some(Vec::new()),
             is_request_ended: false,
@@ -116,11 +124,21 @@ impl Http2Target {
     /// Writes the head of the request.
     pub(crate) fn write_request(&mut self, request: &RequestToForward<'_>) -> Result<(), Failure> {
         let mut fields = HeaderMap::new();
-        let body = request_fields(request, |name, value| add_field(&mut fields, name, value));
-        let is_empty = body.is_empty();
+        // A target that has not announced it gets the request without `Upgrade`.
+        let is_connect =
+            asks_for_websocket(request) && self.sender.is_extended_connect_protocol_enabled();
+        let add = |name: &[u8], value: &[u8]| add_field(&mut fields, name, value);
+        let body = request_fields(request, is_connect, add);
+        let is_empty = body.is_empty() && !is_connect;
         let mut message = Request::new(());
         let method = Method::from_bytes(request.head.method());
         *message.method_mut() = method.map_err(|_| Failure::Internal)?;
+        if is_connect {
+            *message.method_mut() = Method::CONNECT;
+            message.extensions_mut().insert(Protocol::from_static(websocket::PROTOCOL));
+            let key = request.head.named("sec-websocket-key").next().unwrap_or_default();
+            self.websocket_accept = Some(websocket::accept(key));
+        }
         let uri = Uri::builder()
             .scheme(self.slot.connection.scheme)
             .authority(request.host())
@@ -178,10 +196,8 @@ impl Http2Target {
 
     /// Takes content away, so that the target may send more.
     pub(crate) fn consume(&mut self, count: usize) {
-        self.content.advance(count);
         if let Incoming::Body(body) = &mut self.incoming {
-            // It fails only for more than has arrived.
-            drop(body.flow_control().release_capacity(count));
+            http2_stream::consume(body, &mut self.content, count);
         }
     }
 
@@ -231,6 +247,7 @@ impl Http2Target {
             fields: &fields,
             is_end: body.as_ref().is_none_or(RecvStream::is_end_stream),
             request_is_head: self.request_is_head,
+            websocket_accept: self.websocket_accept.as_deref(),
         };
         let limits = &Limits::RESPONSE;
         match (head.read(limits, &mut self.head), body) {
@@ -243,6 +260,9 @@ impl Http2Target {
                 TargetEvent::Interim
             }
             (Ok(framing), Some(body)) if !framing.is_interim => {
+                if self.websocket_accept.is_some() && !framing.is_upgrade {
+                    self.end_stream();
+                }
                 self.framing = framing;
                 self.incoming = Incoming::Body(body);
                 TargetEvent::Head
@@ -304,16 +324,8 @@ impl Http2Target {
         let Some(send) = &mut self.send else {
             return Poll::Ready(Err(SendError::Connection));
         };
-        let wanted = content.len().min(BUFFER_SIZE);
-        send.reserve_capacity(wanted);
-        let mut capacity = send.capacity();
-        while capacity == 0 {
-            match ready!(send.poll_capacity(cx)) {
-                Some(Ok(count)) => capacity = count,
-                _ => return Poll::Ready(Err(SendError::Connection)),
-            }
-        }
-        let count = wanted.min(capacity);
+        let capacity = ready!(poll_capacity(send, cx, content.len()));
+        let count = capacity.map_err(|_| SendError::Connection)?;
         let content = &content[..count];
         self.encoder.frame(count).map_err(|_| SendError::Framing)?;
         let result = send.send_data(Bytes::copy_from_slice(content), false);
@@ -328,6 +340,10 @@ impl Http2Target {
     pub(crate) fn end_request(&mut self, trailers: Option<&Head>) -> Result<(), WriteError> {
         self.encoder.end(b"", &mut Vec::new())?;
         self.is_request_ended = true;
+        // What follows belongs to the tunnel.
+        if self.websocket_accept.is_some() {
+            return Ok(());
+        }
         // Without it no stream could begin.
         let Some(send) = self.send.as_mut().filter(|_| !self.is_send_ended) else {
             return Ok(());
@@ -344,6 +360,14 @@ impl Http2Target {
             drop(send.send_trailers(fields));
         }
         Ok(())
+    }
+}
+
+impl Http2Target {
+    /// Ends the direction to the target; it may have left.
+    fn end_stream(&mut self) {
+        self.is_send_ended = true;
+        drop(http2_stream::end(self.send.as_mut()));
     }
 }
 

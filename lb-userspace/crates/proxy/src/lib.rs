@@ -30,8 +30,10 @@ mod http1_client;
 mod http1_server;
 mod http2_client;
 mod http2_connection;
+mod http2_flood;
 mod http2_pool;
 mod http2_server;
+mod http2_stream;
 mod http2_target;
 mod listening;
 mod live_requests;
@@ -40,7 +42,6 @@ mod outstanding;
 mod pool;
 mod preamble;
 mod proxy;
-mod proxy_protocol;
 mod record;
 mod repeat;
 mod repeat_elsewhere;
@@ -58,6 +59,7 @@ mod target_side;
 mod timer;
 mod tls_forward;
 mod tunnel;
+mod tunnel_side;
 mod wire;
 mod worker;
 mod worker_state;
@@ -67,7 +69,7 @@ pub use access_log::{
 };
 pub use attributes::{
     CertificateHeaders, ClientTimeouts, GroupAttributes, ListenerAttributes, ListenerProtocol,
-    ProxyProtocol, TargetProtocol, TargetStickiness,
+    TargetProtocol, TargetStickiness,
 };
 pub use compiled::SnapshotError;
 pub use connection_attempt::{
@@ -77,6 +79,7 @@ pub use connection_id::ConnectionId;
 pub use connection_log::{ConnectionEvent, connection_json_line, nlb_line};
 pub use counters::{BUCKETS, Counter, Metrics, MetricsReader, Sums};
 pub use failure::Failure;
+pub use lb_http::proxy_protocol::ProxyProtocol;
 pub use lb_rules::choice;
 pub use log_event::LogEvent;
 pub use proxy::{Proxy, ProxyError, ProxyOptions};

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use lb_http::proxy_protocol::{HEADER_MAX, read};
 use tokio::{
     io::{AsyncReadExt as _, ReadBuf},
     net::TcpStream,
@@ -15,7 +16,6 @@ use tokio::{
 };
 
 use crate::{
-    proxy_protocol::{HEADER_MAX, read},
     timer::Timer,
     worker_state::{FIRST_REQUEST_GRACE, ListenerView, OpenConnection},
 };

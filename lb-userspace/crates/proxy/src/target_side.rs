@@ -8,7 +8,7 @@ use crate::{
     failure::Failure,
     http2_target::Http2Target,
     target_connection::{SendError, TargetConnection, TargetEvent},
-    wire::Wire,
+    tunnel_side::TunnelSide,
 };
 
 /// One request to a target, and its response.
@@ -155,11 +155,11 @@ impl TargetSide {
         }
     }
 
-    /// The connection, if it can become a tunnel.
-    pub(crate) fn tunnel(&mut self) -> Option<&mut Wire> {
+    /// The connection or stream, which becomes a tunnel.
+    pub(crate) fn tunnel(&mut self) -> &mut dyn TunnelSide {
         match self {
-            Self::Http1(target) => Some(&mut target.wire),
-            Self::Http2(_) => None,
+            Self::Http1(target) => &mut target.wire,
+            Self::Http2(target) => target.as_mut(),
         }
     }
 }

@@ -7,9 +7,11 @@ use std::{
     time::{Instant, SystemTime},
 };
 
+use lb_http::proxy_protocol;
 use lb_rules::choice::Outcome;
 
 use crate::{
+    access_log::TlsDetails,
     arrival::Arrival,
     compiled::CompiledAction,
     connection_log::ConnectionEvent,
@@ -18,7 +20,6 @@ use crate::{
     find_target::{Attempt, Search, find_target},
     group::WorkerGroup,
     log_event::LogEvent,
-    proxy_protocol,
     record::{ConnectionInfo, Record},
     stream::Stream,
     target_side::TargetSide,
@@ -132,6 +133,7 @@ pub(crate) fn log_failed_handshake(
     open: &OpenConnection,
     listener: &ListenerView,
     &Arrival { accepted, client, local, .. }: &Arrival,
+    tls: Option<TlsDetails>,
 ) {
     write(&open.worker, listener, || ConnectionEvent {
         listener: Arc::clone(&listener.listener.name),
@@ -140,7 +142,7 @@ pub(crate) fn log_failed_handshake(
         client,
         local,
         handshake: None,
-        tls: None,
+        tls,
         group: None,
         target: None,
         connect: None,

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{failure::Failure, outstanding::Outstanding, timer::Timer, wire::Wire};
+use crate::{failure::Failure, outstanding::Outstanding, timer::Timer, tunnel_side::TunnelSide};
 
 /// How far one direction is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,22 +40,21 @@ enum Failed {
 /// for longer than its deregistration delay. `moved` gets the numbers of bytes that have come from the client and
 /// from the target, again and again.
 pub(crate) async fn run(
-    client: &mut Wire,
-    target: &mut Wire,
+    client: &mut dyn TunnelSide,
+    target: &mut dyn TunnelSide,
     timer: &mut Timer,
     idle: Duration,
     outstanding: &Outstanding,
     mut moved: impl FnMut(u64, u64),
 ) -> Result<TunnelEnd, Failure> {
     let (mut up, mut down) = (Direction::Open, Direction::Open);
-    target.output.forget_sent();
     timer.set(Instant::now() + idle);
     poll_fn(|cx| {
-        let before = (client.received, target.received);
-        let up_failed = poll_direction(cx, client, target, &mut up);
-        let down_failed = poll_direction(cx, target, client, &mut down);
-        if (client.received, target.received) != before {
-            moved(client.received - before.0, target.received - before.1);
+        let (mut received, mut sent) = (0, 0);
+        let up_failed = poll_direction(cx, client, target, &mut up, &mut received);
+        let down_failed = poll_direction(cx, target, client, &mut down, &mut sent);
+        if (received, sent) != (0, 0) {
+            moved(received, sent);
             timer.set(Instant::now() + idle);
         }
         let end = match (up_failed, down_failed) {
@@ -66,7 +65,7 @@ pub(crate) async fn run(
                 Some(TunnelEnd::TargetFailed)
             }
             _ if (up, down) == (Direction::Ended, Direction::Ended) => Some(TunnelEnd::Both),
-            _ => None,
+            _ => client.poll_given_up(cx).is_ready().then_some(TunnelEnd::ClientFailed),
         };
         if let Some(end) = end {
             return Poll::Ready(Ok(end));
@@ -79,36 +78,37 @@ pub(crate) async fn run(
     .await
 }
 
-/// Moves what there is in one direction; an error ends the tunnel.
+/// Moves what there is in one direction; an error ends the tunnel. `arrived` counts bytes.
 fn poll_direction(
     cx: &mut Context<'_>,
-    from: &mut Wire,
-    to: &mut Wire,
+    from: &mut dyn TunnelSide,
+    to: &mut dyn TunnelSide,
     direction: &mut Direction,
+    arrived: &mut u64,
 ) -> Poll<Result<(), Failed>> {
     let failed = |_| Failed::To;
     loop {
-        while !from.input.is_empty() {
-            let count = ready!(to.poll_send(cx, from.input.bytes())).map_err(failed)?;
-            from.input.consume(count);
+        while !from.arrived().is_empty() {
+            let count = ready!(to.poll_pass(cx, from.arrived())).map_err(failed)?;
+            from.consume_arrived(count);
         }
         match direction {
-            Direction::Open => match from.poll_fill(cx) {
+            Direction::Open => match from.poll_arrive(cx) {
                 Poll::Ready(Ok(0)) => *direction = Direction::Ending,
-                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Ok(count)) => *arrived += count as u64,
                 // TLS that ends without its alert: many peers do so, and other proxies take it for the end.
                 Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     *direction = Direction::Ending;
                 }
                 Poll::Ready(Err(_)) => return Poll::Ready(Err(Failed::From)),
                 Poll::Pending => {
-                    ready!(to.poll_flush(cx)).map_err(failed)?;
+                    ready!(to.poll_pass_all(cx)).map_err(failed)?;
                     return Poll::Pending;
                 }
             },
             Direction::Ending => {
-                ready!(to.poll_flush(cx)).map_err(failed)?;
-                ready!(to.poll_shutdown(cx)).map_err(failed)?;
+                ready!(to.poll_pass_all(cx)).map_err(failed)?;
+                ready!(to.poll_end(cx)).map_err(failed)?;
                 *direction = Direction::Ended;
             }
             Direction::Ended => return Poll::Ready(Ok(())),

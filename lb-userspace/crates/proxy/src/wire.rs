@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use crate::{
     buffer::{BUFFER_SIZE, InputBuffer, OutputBuffer},
     stream::Stream,
+    tunnel_side::TunnelSide,
 };
 
 /// Content that is shorter than this is copied behind what waits to be sent, and sent with it.
@@ -145,5 +146,40 @@ impl Wire {
         if self.output.is_empty() {
             self.output.release();
         }
+    }
+}
+
+impl TunnelSide for Wire {
+    fn arrived(&self) -> &[u8] {
+        self.input.bytes()
+    }
+
+    fn consume_arrived(&mut self, count: usize) {
+        self.input.consume(count);
+    }
+
+    fn poll_arrive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.poll_fill(cx)
+    }
+
+    fn poll_pass(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_send(cx, bytes)
+    }
+
+    fn poll_pass_all(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_flush(cx)
+    }
+
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_shutdown(cx)
+    }
+
+    fn poll_given_up(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        // A reset is seen when the connection is read or written.
+        Poll::Pending
+    }
+
+    fn reset(&mut self) {
+        self.stream.reset_on_close();
     }
 }

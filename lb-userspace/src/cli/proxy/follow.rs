@@ -7,7 +7,7 @@ use lb_agent::{Feed, ProxyReport, ProxySnapshot, config_file, state_of};
 use lb_api::{Client, ClientError};
 use lb_config::{self as config, Limits, TargetKey};
 use lb_health::Programs;
-use lb_proxy_control::{ConfigId, Load, Served, Told};
+use lb_proxy_control::{ConfigId, Load, Monitor, Served, Told};
 use tokio::{
     sync::watch,
     time::{Instant, sleep, sleep_until},
@@ -39,6 +39,8 @@ pub(super) struct Follower {
     pub(super) told: watch::Sender<Option<Arc<Told>>>,
     /// The last thing that the agent said; to be kept when it is served.
     pub(super) last: watch::Sender<Option<Arc<ProxySnapshot>>>,
+    pub(super) served: watch::Receiver<Served>,
+    pub(super) monitor: Monitor,
 }
 
 impl Follower {
@@ -47,6 +49,7 @@ impl Follower {
         let mut wait = RETRY_MIN;
         let mut said = String::new();
         let mut file_at = Some(Instant::now() + START_WAIT);
+        self.monitor.lost_agent();
         loop {
             let begun = Instant::now();
             let ended = tokio::select! {
@@ -59,6 +62,7 @@ impl Follower {
                     continue;
                 }
             };
+            self.monitor.lost_agent();
             match ended {
                 // The agent ends a stream in time, or was restarted.
                 Ok(()) => wait = RETRY_MIN,
@@ -106,6 +110,7 @@ impl Follower {
                 (Feed::Change(_), None) => return Ok(()),
             }
             if let Some(has) = &has {
+                self.monitor.follows_agent();
                 self.tell(has, has.named());
                 self.last.send_replace(Some(Arc::new(has.clone())));
             }
@@ -125,12 +130,15 @@ impl Follower {
         match (read, &self.kept) {
             (Ok(Some((snapshot, age))), Some(file)) => {
                 let (name, path) = (snapshot.named(), file.path().display());
+                let named = format!("{name} of {path}");
+                self.monitor.serves_old(age);
                 let age = humantime::format_duration(age);
-                tracing::warn!(
+                let text = format!(
                     "no agent at {place} ({why}): {name} is served from {path}, as the agent said it \
                      {age} ago; the states of targets are as old"
                 );
-                self.tell(&snapshot, format!("{name} of {path}"));
+                tokio::spawn(announce(self.served.clone(), named.clone(), text));
+                self.tell(&snapshot, named);
             }
             (Ok(_), _) => tracing::warn!(
                 "no agent at {place} ({why}), and nothing was kept: nothing is served until it answers"
@@ -139,6 +147,16 @@ impl Follower {
                 "no agent at {place} ({why}), and nothing is served until it answers: {error:#}"
             ),
         }
+    }
+}
+
+/// Says that a configuration is served, when it is. One that is refused has a line of its own.
+async fn announce(mut served: watch::Receiver<Served>, name: String, text: String) {
+    let is_decided = |served: &Served| !served.id.name.is_empty();
+    if let Ok(served) = served.wait_for(is_decided).await
+        && served.id.name == name
+    {
+        tracing::warn!("{text}");
     }
 }
 

@@ -155,6 +155,8 @@ impl Proxy {
             kept: Some(file.clone()),
             told,
             last,
+            served: served_receiver.clone(),
+            monitor: monitor.clone(),
         };
         tokio::spawn(follower.run());
         tokio::spawn(keep(file, last_receiver, served_receiver.clone()));

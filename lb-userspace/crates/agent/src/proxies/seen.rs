@@ -28,9 +28,9 @@ const GRACE: Duration = Duration::from_secs(10);
 /// Listeners that a warning names.
 const NAMED_MAX: usize = 5;
 
-/// What a proxy says of itself, at each change and every few seconds.
+/// What a proxy says of itself, at each change and every few seconds. A newer proxy may say more than this agent
+/// knows: unknown fields are ignored, here and below.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct ProxyReport {
     /// Its name, such as that of its host; 1 to 64 visible characters.
     pub name: String,
@@ -63,7 +63,6 @@ pub struct ProxyReport {
 
 /// What a proxy counts of a group.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct GroupRequests {
     /// The group.
     pub name: String,
@@ -73,7 +72,6 @@ pub struct GroupRequests {
 
 /// A target that gets no more requests of a proxy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct DrainingTarget {
     /// Its group.
     pub group: String,
@@ -269,6 +267,16 @@ mod tests {
         assert!(texts(34, &["shop"]).is_empty(), "it has left");
         let now = start + Duration::from_secs(31) + SHOWN;
         assert!(proxies.views(Some(&published), now).is_empty(), "forgotten in the end");
+    }
+
+    #[test]
+    fn a_newer_proxy_may_say_more() {
+        let mut newer = serde_json::to_value(report(1, "a")).unwrap();
+        newer["later"] = "x".into();
+        newer["groups"] = serde_json::json!([{ "name": "web", "requests": 3, "later": 1 }]);
+        newer["draining"] = serde_json::json!([{ "group": "web", "target": "10.0.0.1:80", "requests": 2, "later": {} }]);
+        let read: ProxyReport = serde_json::from_value(newer).unwrap();
+        assert_eq!((read.pid, read.groups[0].requests, read.draining[0].requests), (1, 3, 2));
     }
 
     #[test]

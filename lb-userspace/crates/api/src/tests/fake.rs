@@ -276,7 +276,7 @@ fn told(question: &Question) -> Result<Told, Refusal> {
             let target = targets.into_iter().find(is_it).unwrap_or_default();
             Told::Target(Box::new(TargetDescription { target, ..TargetDescription::default() }))
         }
-        Question::Layer7 => Told::Layer7(Vec::new(), Vec::new()),
+        Question::Layer7 => Told::Layer7(Box::default()),
         Question::Preview(document) => Told::Preview(Box::new(preview(document))),
         Question::Scaling(group) if group == "web" => Told::Scaling(Box::default()),
         Question::Scaling(_) => return Err(Refusal::Absent("no such group".to_owned())),

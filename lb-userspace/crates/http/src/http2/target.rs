@@ -2,6 +2,7 @@
 
 use super::{add_lines, push_field};
 use crate::{
+    client_certificate::CertificateFields,
     diagnose::Kind,
     encode::RequestToForward,
     field_name::FieldName,
@@ -11,17 +12,28 @@ use crate::{
     limits::Limits,
     parse::{Progress, parse},
     refusal::Refusal,
+    websocket,
 };
 
+/// Whether a request asks for a WebSocket, which HTTP/2 has as an extended CONNECT (RFC 8441).
+#[must_use]
+pub fn asks_for_websocket(request: &RequestToForward<'_>) -> bool {
+    let mut protocols = request.head.values(FieldName::Upgrade);
+    let is_websocket = |value: &[u8]| value.eq_ignore_ascii_case(websocket::PROTOCOL.as_bytes());
+    request.framing.is_upgrade && protocols.any(is_websocket)
+}
+
 /// The fields of a request for such a target, without its pseudo-header fields. Gives the length of the body that
-/// must follow.
+/// must follow. `is_connect` is set for an extended CONNECT, which has no key.
 pub fn request_fields(
     request: &RequestToForward<'_>,
+    is_connect: bool,
     mut add: impl FnMut(&[u8], &[u8]),
 ) -> BodyLength {
     let options = ConnectionOptions::of(request.head);
     for field in request.head.fields() {
-        if request.keeps(&options, field.known, field.name) {
+        let is_of_http1 = is_connect && websocket::is_key(field.name);
+        if request.keeps(&options, field.known, field.name) && !is_of_http1 {
             add(field.name, field.value);
         }
     }
@@ -34,6 +46,7 @@ pub fn request_fields(
         &mut lines,
     );
     add_lines(&lines, &mut add);
+    add_lines(request.certificate.map_or(&[], CertificateFields::lines), &mut add);
     add_lines(request.edits.lines(), &mut add);
     if options.accepts_trailers() {
         add(b"te", b"trailers");
@@ -56,19 +69,23 @@ pub struct Http2ResponseHead<'head> {
     pub is_end: bool,
     /// Whether the request had the method HEAD.
     pub request_is_head: bool,
+    /// The answer to the key of a WebSocket that was asked for by an extended CONNECT: status 2xx opens it, and
+    /// is status 101 then.
+    pub websocket_accept: Option<&'head str>,
 }
 
 impl Http2ResponseHead<'_> {
     /// Takes a response over. Its refusals are those of HTTP/1. A body without a length becomes chunks, so that
     /// its end and its trailers reach clients of HTTP/1.1.
     pub fn read(&self, limits: &Limits, head: &mut Head) -> Result<ResponseFraming, Refusal> {
-        let bytes = self.bytes(limits)?;
+        let accept = self.websocket_accept.filter(|_| (200..300).contains(&self.status));
+        let bytes = self.bytes(limits, accept)?;
         let progress = &mut Progress::default();
         // The bytes end with the only empty line.
         if parse(&bytes, Kind::Response, limits, progress, head)? != Some(bytes.len()) {
             return Err(Refusal::BadStartLine);
         }
-        let mut framing = framing::response(head, self.request_is_head, false)?;
+        let mut framing = framing::response(head, self.request_is_head, accept.is_some())?;
         framing.body = match framing.body {
             BodyLength::UntilClose if self.is_end => BodyLength::Length(0),
             BodyLength::UntilClose => BodyLength::Chunked,
@@ -79,10 +96,23 @@ impl Http2ResponseHead<'_> {
     }
 
     /// The head of HTTP/1.1 with the same meaning, but for the framing.
-    fn bytes(&self, limits: &Limits) -> Result<Vec<u8>, Refusal> {
+    fn bytes(&self, limits: &Limits, accept: Option<&str>) -> Result<Vec<u8>, Refusal> {
         let mut bytes = Vec::with_capacity(512);
-        bytes.extend_from_slice(format!("HTTP/1.1 {} \r\n", self.status).as_bytes());
+        let start = match accept {
+            None => format!("HTTP/1.1 {} \r\n", self.status),
+            Some(accept) => format!(
+                "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
+                 Sec-WebSocket-Accept: {accept}\r\n"
+            ),
+        };
+        bytes.extend_from_slice(start.as_bytes());
         for &(name, value) in self.fields {
+            // A tunnel has no length (RFC 9110, section 9.3.6).
+            let is_of_http1 =
+                FieldName::of(name) == FieldName::ContentLength || websocket::is_accept(name);
+            if accept.is_some() && is_of_http1 {
+                continue;
+            }
             // RFC 9113, section 8.2.2.
             let is_of_connection = matches!(
                 FieldName::of(name),

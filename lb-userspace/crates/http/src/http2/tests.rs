@@ -2,12 +2,13 @@
 
 use super::*;
 use crate::{
+    client_certificate::CertificateFields,
     desync::Finding,
     encode::RequestToForward,
     field_edits::FieldEdits,
     forwarded::{ForwardedPolicy, Scheme, Source},
     framing::BodyLength,
-    http2::target::{Http2ResponseHead, request_fields},
+    http2::target::{Http2ResponseHead, asks_for_websocket, request_fields},
 };
 
 type Fields<'a> = &'a [(&'a str, &'a str)];
@@ -21,7 +22,19 @@ fn read(
 ) -> Result<Http2Request, Refusal> {
     let fields: Vec<_> =
         fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
-    let request = Http2Head { method, authority, path, fields: &fields, is_end };
+    let request = Http2Head { method, authority, path, fields: &fields, is_end, tunnel: None };
+    Http2Request::read(request, &ServerOptions::default())
+}
+
+const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+
+/// An extended CONNECT for a protocol.
+fn connect(protocol: &str, fields: Fields<'_>, is_end: bool) -> Result<Http2Request, Refusal> {
+    let fields: Vec<_> =
+        fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+    let tunnel = Some(Http2Tunnel { protocol, key: KEY });
+    let (method, authority, path) = ("CONNECT", Some("shop.example"), "/chat?a");
+    let request = Http2Head { method, authority, path, fields: &fields, is_end, tunnel };
     Http2Request::read(request, &ServerOptions::default())
 }
 
@@ -140,6 +153,8 @@ fn a_request_for_a_target_of_http2_has_no_fields_of_its_hop() {
     let source = Source::new(([192, 0, 2, 1], 9).into(), Scheme::Https, 443);
     let mut edits = FieldEdits::default();
     edits.set("X-Set", "3").unwrap();
+    let mut certificate = CertificateFields::default();
+    certificate.add("Subject", "CN=alice");
     let request = RequestToForward {
         head: &head,
         framing: &framing,
@@ -150,11 +165,12 @@ fn a_request_for_a_target_of_http2_has_no_fields_of_its_hop() {
         trace_id: None,
         edits: &edits,
         preserve_host: false,
-        certificate: None,
+        certificate: Some(&certificate),
         drop_invalid_fields: false,
     };
+    assert!(!asks_for_websocket(&request));
     let mut found = Vec::new();
-    let body = request_fields(&request, |name, value| {
+    let body = request_fields(&request, false, |name, value| {
         let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
         found.push(format!("{}: {}", text(name), text(value)));
     });
@@ -163,6 +179,7 @@ fn a_request_for_a_target_of_http2_has_no_fields_of_its_hop() {
         "X-Forwarded-For: 192.0.2.1",
         "X-Forwarded-Proto: https",
         "X-Forwarded-Port: 443",
+        "X-Amzn-Mtls-Subject: CN=alice",
         "X-Set: 3",
         "te: trailers",
     ];
@@ -193,7 +210,14 @@ fn the_body_of_a_response_of_http2_has_one_reading() {
     for (status, length, is_end, request_is_head, expected) in cases {
         let fields: Vec<(&[u8], &[u8])> =
             length.iter().map(|length| (b"content-length".as_slice(), length.as_bytes())).collect();
-        let head = Http2ResponseHead { status, fields: &fields, is_end, request_is_head };
+        let websocket_accept = None;
+        let head = Http2ResponseHead {
+            status,
+            fields: &fields,
+            is_end,
+            request_is_head,
+            websocket_accept,
+        };
         let framing = head.read(&Limits::RESPONSE, &mut Head::default());
         assert_eq!(framing.map(|framing| framing.body), expected, "{status} {length:?} {is_end}");
     }
@@ -204,7 +228,107 @@ fn the_body_of_a_response_of_http2_has_one_reading() {
             fields: &fields,
             is_end: true,
             request_is_head: false,
+            websocket_accept: None,
         };
         assert!(head.read(&Limits::RESPONSE, &mut Head::default()).is_err(), "{name:?}");
     }
+}
+
+#[test]
+fn an_extended_connect_becomes_an_upgrade() {
+    let fields = [
+        ("sec-websocket-version", "13"),
+        ("sec-websocket-key", "of a stranger"),
+        ("cookie", "a=1"),
+        ("cookie", "b=2"),
+    ];
+    for is_end in [false, true] {
+        let request = connect("WebSocket", &fields, is_end).unwrap();
+        let expected = [
+            "Host: shop.example",
+            "sec-websocket-version: 13",
+            "Cookie: a=1; b=2",
+            "Connection: upgrade",
+            "Upgrade: websocket",
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        ];
+        assert_eq!(lines(&request.head), expected);
+        assert_eq!(request.head.method(), b"GET");
+        assert_eq!(request.uri.path_and_query(), "/chat?a");
+        assert!(request.framing.is_upgrade && request.framing.body == BodyLength::None);
+    }
+    let cases: &[(&str, Fields<'_>, Refusal)] = &[
+        ("connect-udp", &[], Refusal::UnsupportedProtocol),
+        ("websocket\r\nX: y", &[], Refusal::UnsupportedProtocol),
+        ("", &[], Refusal::UnsupportedProtocol),
+        ("websocket", &[("content-length", "3")], Refusal::BadFieldName),
+        ("websocket", &[("content-length", "0")], Refusal::BadFieldName),
+        ("websocket", &[("upgrade", "websocket")], Refusal::BadFieldName),
+        ("websocket", &[("connection", "upgrade")], Refusal::BadFieldName),
+        ("websocket", &[("transfer-encoding", "chunked")], Refusal::BadFieldName),
+        ("websocket", &[("x", "a\r\nb: c")], Refusal::ControlInValue),
+    ];
+    for (protocol, fields, expected) in cases {
+        assert_eq!(
+            connect(protocol, fields, false).err(),
+            Some(*expected),
+            "{protocol} {fields:?}"
+        );
+    }
+}
+
+#[test]
+fn a_websocket_has_a_key_and_its_answer_in_http1_alone() {
+    let request = connect("websocket", &[("sec-websocket-version", "13")], false).unwrap();
+    let source = Source::new(([192, 0, 2, 1], 9).into(), Scheme::Https, 443);
+    let (policy, edits) = (ForwardedPolicy::default(), FieldEdits::default());
+    let request = RequestToForward {
+        head: &request.head,
+        framing: &request.framing,
+        uri: &request.uri,
+        default_host: "",
+        source: &source,
+        forwarded: policy,
+        trace_id: None,
+        edits: &edits,
+        preserve_host: false,
+        certificate: None,
+        drop_invalid_fields: false,
+    };
+    assert!(asks_for_websocket(&request));
+    let mut names = Vec::new();
+    request_fields(&request, true, |name, _| {
+        names.push(String::from_utf8_lossy(name).into_owned());
+    });
+    assert_eq!(names[0], "sec-websocket-version");
+    assert!(names.iter().all(|name| !name.eq_ignore_ascii_case("sec-websocket-key")), "{names:?}");
+
+    let fields: [(&[u8], &[u8]); 3] = [
+        (b"sec-websocket-protocol", b"chat"),
+        (b"sec-websocket-accept", b"of a stranger"),
+        (b"content-length", b"3"),
+    ];
+    let answer = |status| Http2ResponseHead {
+        status,
+        fields: &fields,
+        is_end: false,
+        request_is_head: false,
+        websocket_accept: Some("answer"),
+    };
+    let mut head = Head::default();
+    let framing = answer(204).read(&Limits::RESPONSE, &mut head).unwrap();
+    assert_eq!((head.status(), framing.is_upgrade, framing.body), (101, true, BodyLength::None));
+    let expected = [
+        "Connection: upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Accept: answer",
+        "sec-websocket-protocol: chat",
+    ];
+    assert_eq!(lines(&head), expected);
+    let response = ResponseToForward { head: &head, framing: &framing, edits: &edits };
+    let mut names = Vec::new();
+    response_fields(&response, |name, _| names.push(String::from_utf8_lossy(name).into_owned()));
+    assert_eq!(names, ["sec-websocket-protocol"]);
+    let declined = answer(403).read(&Limits::RESPONSE, &mut head).unwrap();
+    assert_eq!((declined.is_upgrade, declined.body), (false, BodyLength::Length(3)));
 }

@@ -87,6 +87,7 @@ fn proxies_have_alerts() {
         "xelb_http_group_targets",
         "xelb_http_target_response_time_seconds_bucket",
         "xelb_http_configuration_refused",
+        "xelb_http_agent_absent_seconds",
         "xelb_proxies{state=\"outdated\"}",
         "xelb_http_connection_limit_waits_total",
         "xelb_http_queued_requests_total",

@@ -1,5 +1,7 @@
 //! The text of a scrape of `xelb proxy`.
 
+use std::time::Duration;
+
 use lb_proxy_control::{GroupState, ListenerState, Metrics, Observed, ProxyState, Sums};
 
 use crate::{catalogue::of_proxy, proxy_observation::ProxyObservation};
@@ -26,7 +28,7 @@ fn observed() -> Observed {
     let groups =
         vec![GroupState { name: "web".to_owned(), targets: 3, healthy: 1, draining: Vec::new() }];
     let state = ProxyState { refused: true, lines_not_written: 2, listeners, groups };
-    Observed { metrics, state }
+    Observed { metrics, state, agent_absent: Some(Duration::from_millis(7900)) }
 }
 
 #[test]
@@ -46,6 +48,7 @@ fn every_metric_has_a_sample_with_its_labels() {
         "xelb_http_group_targets{group=\"web\",state=\"other\"} 2",
         "xelb_http_failed_requests_total{reason=\"no_target\"} 7",
         "xelb_http_configuration_refused 1",
+        "xelb_http_agent_absent_seconds 7",
         "xelb_http_access_log_lines_lost_total 2",
         "xelb_http_responses_per_target_total{group=\"web\",target=\"[2001:db8::1]:80\",class=\"5xx\"} 0",
     ] {
@@ -75,4 +78,5 @@ fn response_times_are_a_cumulative_histogram_in_seconds() {
 fn a_proxy_that_serves_nothing_can_be_scraped() {
     let text = ProxyObservation(Observed::default()).into_text().unwrap();
     assert!(text.contains("xelb_http_configuration_refused 0\n") && text.ends_with("# EOF\n"));
+    assert!(!text.contains("\nxelb_http_agent_absent_seconds "), "it has no agent\n{text}");
 }

@@ -9,7 +9,7 @@ mod view;
 
 use std::{net::IpAddr, sync::Arc};
 
-use lb_config::{HttpListener, HttpTargetGroup, TargetKey};
+use lb_config::{HttpTargetGroup, TargetKey};
 use lb_http::{
     connection::{Event, ServerConnection},
     head::Head,
@@ -20,7 +20,7 @@ use lb_rules::{
     location,
 };
 
-pub use question::ExplainHttpError;
+pub use question::{ExplainHttpError, ServedListeners};
 pub use view::{ExplainedGroup, ExplainedTarget, HttpExplainView, HttpQuestion, TriedRule};
 
 use crate::listeners;
@@ -40,7 +40,7 @@ pub struct KnownTarget {
 ///
 /// The question is wrong, or no listener alone is for it.
 pub fn explain_http(
-    listeners: &[Arc<HttpListener>],
+    served: &ServedListeners<'_>,
     groups: &[Arc<HttpTargetGroup>],
     known: impl Fn(&TargetKey) -> Option<KnownTarget>,
     question: &HttpQuestion,
@@ -48,7 +48,7 @@ pub fn explain_http(
     let url = question::Url::parse(&question.url)?;
     let from = question::client(question)?.to_canonical();
     let bytes = question::bytes(question, &url)?;
-    let listener = question::listener(listeners, &url, question.listener.as_deref())?;
+    let listener = question::listener(served, &url, question.listener.as_deref())?;
     let rules = listeners::rules(listener).map_err(ExplainHttpError::Listener)?;
     let mut view = HttpExplainView {
         listener: listener.name.clone(),

@@ -2,11 +2,20 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use lb_config::HttpListener;
+use lb_config::{HttpListener, TlsListener};
 use lb_rules::{Protocol, bare_host};
 use thiserror::Error;
 
 use super::HttpQuestion;
+
+/// The listeners of a proxy.
+#[derive(Clone, Copy, Debug)]
+pub struct ServedListeners<'config> {
+    /// Those of `http` and `https`, which have rules.
+    pub http: &'config [Arc<HttpListener>],
+    /// Those of `tls`, which have none.
+    pub tls: &'config [Arc<TlsListener>],
+}
 
 /// Why a question has no answer.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -75,10 +84,11 @@ impl<'text> Url<'text> {
 
 /// The listener that gets the request.
 pub(super) fn listener<'all>(
-    listeners: &'all [Arc<HttpListener>],
+    served: &ServedListeners<'all>,
     url: &Url<'_>,
     name: Option<&str>,
 ) -> Result<&'all HttpListener, ExplainHttpError> {
+    let listeners = served.http;
     let is_it = |listener: &&Arc<HttpListener>| match name {
         Some(name) => listener.name == name,
         None => {
@@ -88,6 +98,16 @@ pub(super) fn listener<'all>(
         }
     };
     let found: Vec<&Arc<HttpListener>> = listeners.iter().filter(is_it).collect();
+    if found.is_empty()
+        && let Some(tls) = tls_listener(served.tls, url, name)
+    {
+        let TlsListener { name, address, port, target_group, .. } = tls.as_ref();
+        return Err(ExplainHttpError::Listener(format!(
+            "listener {name} (tls at {}, port {port}) answers, and knows no requests: it ends TLS, and what \
+             is inside goes to target group {target_group} as it is",
+            address.addr()
+        )));
+    }
     let names = |all: &[&Arc<HttpListener>]| {
         let shown = all.iter().map(|one| {
             format!(
@@ -123,6 +143,22 @@ pub(super) fn listener<'all>(
             names(several)
         ))),
     }
+}
+
+/// The listener of `tls` that a URL or a name is for.
+fn tls_listener<'all>(
+    listeners: &'all [Arc<TlsListener>],
+    url: &Url<'_>,
+    name: Option<&str>,
+) -> Option<&'all Arc<TlsListener>> {
+    listeners.iter().find(|listener| match name {
+        Some(name) => listener.name == name,
+        None => {
+            url.protocol == Protocol::Https
+                && listener.port == url.port
+                && url.address().is_none_or(|address| listener.address.contains(&address))
+        }
+    })
 }
 
 /// What a client of HTTP/1.1 sends.

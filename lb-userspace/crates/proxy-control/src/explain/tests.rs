@@ -11,6 +11,7 @@ target_groups:
       attributes: { stickiness: { type: lb_cookie, duration: 1d } } }
   - { name: canary, protocol: http, port: 81, targets: [{ address: 10.0.0.3 }] }
   - { name: rpc, protocol: grpc, port: 82, targets: [{ address: 10.0.0.2 }] }
+  - { name: imap, protocol: tcp, port: 143, targets: [{ address: 10.0.0.4 }] }
 listeners:
   - { name: rpc, address: 203.0.113.10, port: 443, protocol: https, certificates: [{ certificate: /a.pem, key: /a.key }],
       default_action: { forward: { target_group: rpc } } }
@@ -27,6 +28,8 @@ listeners:
           action: { forward: { target_groups: [{ name: order, weight: 9 }, { name: canary, weight: 1 }], stickiness: 1h } } }
       - { name: closed, priority: 30, conditions: [{ path: [/closed] }], action: { fixed_response: { status: 503 } } }
     default_action: { redirect: { protocol: https, status: 301 } }
+  - { name: imaps, address: 203.0.113.10, port: 993, protocol: tls, certificates: [{ certificate: /a.pem, key: /a.key }],
+      default_action: { forward: { target_group: imap } } }
   - { name: other, address: 203.0.113.11, port: 80, protocol: http, default_action: { fixed_response: { status: 404 } } }
 "#;
 
@@ -57,7 +60,8 @@ fn ask(
             _ => None,
         }
     };
-    explain_http(&config.http_listeners, &config.http_target_groups, known, &question)
+    let served = ServedListeners { http: &config.http_listeners, tls: &config.tls_listeners };
+    explain_http(&served, &config.http_target_groups, known, &question)
 }
 
 fn failed(view: &HttpExplainView) -> Vec<&str> {
@@ -172,7 +176,8 @@ fn the_url_or_a_name_says_which_listener_is_asked() {
     let config = config();
     let of = |url: &str, name: Option<&str>| {
         let parsed = question::Url::parse(url).unwrap();
-        question::listener(&config.http_listeners, &parsed, name).map(|one| one.name.clone())
+        let served = ServedListeners { http: &config.http_listeners, tls: &config.tls_listeners };
+        question::listener(&served, &parsed, name).map(|one| one.name.clone())
     };
     assert_eq!(of("http://203.0.113.11/", None).as_deref(), Ok("other"));
     assert_eq!(of("http://x/", Some("shop")).as_deref(), Ok("shop"));
@@ -188,5 +193,20 @@ fn the_url_or_a_name_says_which_listener_is_asked() {
     ] {
         let error = of(url, name).expect_err(url).to_string();
         assert!(error.contains(says) && error.contains("shop"), "{error}");
+    }
+    let ends_tls = "listener imaps (tls at 203.0.113.10, port 993) answers, and knows no requests: it ends \
+                    TLS, and what is inside goes to target group imap as it is";
+    for (url, name) in [
+        ("https://203.0.113.10:993/", None),
+        ("https://x:993/", None),
+        ("http://x/", Some("imaps")),
+    ] {
+        assert_eq!(of(url, name).expect_err(url).to_string(), ends_tls, "{url}");
+    }
+    for url in ["http://203.0.113.10:993/", "https://203.0.113.11:993/"] {
+        assert!(
+            of(url, None).expect_err(url).to_string().starts_with("no listener is for"),
+            "{url}"
+        );
     }
 }

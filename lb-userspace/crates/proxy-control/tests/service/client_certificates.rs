@@ -228,6 +228,11 @@ fn the_connection_log_says_why_clients_were_refused() {
         "Failed:UnmappedConnectionError",
     ];
     assert_eq!(statuses, expected, "{log}");
+    // What was settled before the refusal is known.
+    for (number, line) in log.lines().enumerate() {
+        let is_known = line.contains(" TLSv1.3 TLS13_");
+        assert_eq!(is_known, number < 4, "{line}");
+    }
     let first = log.lines().next().unwrap();
     assert!(first.contains(" TLSv1.3 ") && first.contains(" \"CN=alice\" NotBefore="), "{first}");
 }

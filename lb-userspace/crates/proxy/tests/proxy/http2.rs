@@ -307,6 +307,7 @@ fn a_client_that_resets_stream_after_stream_is_sent_away() {
         assert!(seen >= 500, "{seen}");
         let error = end.await.unwrap().unwrap_err();
         assert_eq!(error.reason(), Some(h2::Reason::ENHANCE_YOUR_CALM), "{error}");
+        assert_eq!(proxy.metrics().listeners["web"].get(lb_proxy::Counter::FloodingConnections), 1);
     });
 }
 

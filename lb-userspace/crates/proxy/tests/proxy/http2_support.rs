@@ -57,8 +57,27 @@ impl Http2Target {
         Self::with_tls(streams_max, None, script)
     }
 
+    /// The same, announcing that it understands extended CONNECT (RFC 8441).
+    pub(crate) fn with_connect<F: Future<Output = ()> + Send + 'static>(
+        script: impl Fn(Stream) -> F + Send + Sync + 'static,
+    ) -> Self {
+        let mut builder = Builder::new();
+        builder.enable_connect_protocol();
+        Self::with_builder(builder, None, script)
+    }
+
     pub(crate) fn with_tls<F: Future<Output = ()> + Send + 'static>(
         streams_max: u32,
+        tls: Option<TlsAcceptor>,
+        script: impl Fn(Stream) -> F + Send + Sync + 'static,
+    ) -> Self {
+        let mut builder = Builder::new();
+        builder.max_concurrent_streams(streams_max);
+        Self::with_builder(builder, tls, script)
+    }
+
+    fn with_builder<F: Future<Output = ()> + Send + 'static>(
+        builder: Builder,
         tls: Option<TlsAcceptor>,
         script: impl Fn(Stream) -> F + Send + Sync + 'static,
     ) -> Self {
@@ -76,12 +95,13 @@ impl Http2Target {
                     let connection = shared.connections.fetch_add(1, SeqCst);
                     let (tls, script, seen) =
                         (tls.clone(), Arc::clone(&script), Arc::clone(&shared));
+                    let builder = builder.clone();
                     tokio::spawn(async move {
                         match tls {
-                            None => serve(stream, streams_max, connection, script, seen).await,
+                            None => serve(stream, builder, connection, script, seen).await,
                             Some(tls) => {
                                 let Ok(stream) = tls.accept(stream).await else { return };
-                                serve(stream, streams_max, connection, script, seen).await;
+                                serve(stream, builder, connection, script, seen).await;
                             }
                         }
                     });
@@ -122,7 +142,7 @@ impl Http2Target {
 
 async fn serve<S, F>(
     stream: S,
-    streams_max: u32,
+    builder: Builder,
     connection: usize,
     script: Arc<impl Fn(Stream) -> F + Send + Sync + 'static>,
     seen: Arc<Seen>,
@@ -130,8 +150,6 @@ async fn serve<S, F>(
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
-    let mut builder = Builder::new();
-    builder.max_concurrent_streams(streams_max);
     let Ok(mut http2) = builder.handshake(stream).await else { return };
     while let Some(Ok((request, respond))) = http2.accept().await {
         let (parts, body) = request.into_parts();

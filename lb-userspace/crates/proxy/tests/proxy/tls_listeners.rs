@@ -317,5 +317,14 @@ fn an_idle_connection_ends_and_a_failed_handshake_is_logged() {
     clear.write_all(b"EHLO a\r\n").unwrap();
     let event = proxy.connection_event();
     assert_eq!((event.reason, event.handshake), (Some("client_tls_failed"), None));
-    assert_eq!(proxy.metrics().listeners["web"].get(Counter::ClientTlsErrors), 1);
+    assert_eq!(event.tls, None);
+    // This client refuses the certificate, when version and cipher are settled.
+    let (stranger, _) = certificate("a.example");
+    assert!(connect(proxy.address(), &stranger).write_all(b"x").is_err());
+    let event = proxy.connection_event();
+    assert_eq!((event.reason, event.handshake), (Some("client_tls_failed"), None));
+    let tls = event.tls.unwrap();
+    assert_eq!((tls.protocol, tls.server_name.as_deref()), ("TLSv1.3", Some("a.example")));
+    assert!(tls.cipher.starts_with("TLS13_"), "{}", tls.cipher);
+    assert_eq!(proxy.metrics().listeners["web"].get(Counter::ClientTlsErrors), 2);
 }

@@ -85,6 +85,13 @@ pub(super) const FAMILIES: &[Family<ProxyObservation>] = &[
         samples: |seen, out| each(seen, out, |sums| sums.get(Of::ConnectionLimitWaits)),
     },
     Family {
+        name: "xelb_http_flooding_connections_total",
+        kind: Counter,
+        labels: &["listener"],
+        help: "Connections of HTTP/2 that were ended with ENHANCE_YOUR_CALM, since their client floods.",
+        samples: |seen, out| each(seen, out, |sums| sums.get(Of::FloodingConnections)),
+    },
+    Family {
         name: "xelb_http_client_tls_errors_total",
         kind: Counter,
         labels: &["listener"],

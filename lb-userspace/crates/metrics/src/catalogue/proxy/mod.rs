@@ -34,6 +34,16 @@ const PROCESS: &[Family<ProxyObservation>] = &[
         samples: |seen, out| out.add(&[], seen.0.state.refused),
     },
     Family {
+        name: "xelb_http_agent_absent_seconds",
+        kind: Gauge,
+        labels: &[],
+        help: "How long no agent has said what to serve: 0 while one is followed, absent without an agent.",
+        samples: |seen, out| {
+            let mut absent = seen.0.agent_absent.iter();
+            absent.try_for_each(|absent| out.add(&[], absent.as_secs()))
+        },
+    },
+    Family {
         name: "xelb_http_failed_requests_total",
         kind: Counter,
         labels: &["reason"],

@@ -3,30 +3,40 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::attributes::ProxyProtocol;
+/// Which PROXY protocol header a target gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ProxyProtocol {
+    /// None.
+    #[default]
+    None,
+    /// Text.
+    Version1,
+    /// Binary.
+    Version2,
+}
 
 /// What version 2 begins with.
 const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 /// The longest header of version 1, with its CRLF.
 const TEXT_MAX: usize = 107;
 /// The longest header of version 2 that is accepted, with its additional fields (TLV).
-pub(crate) const HEADER_MAX: usize = 4096;
+pub const HEADER_MAX: usize = 4096;
 
 /// A header that was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ProxyHeader {
+pub struct ProxyHeader {
     /// Its length in bytes.
-    pub(crate) len: usize,
+    pub len: usize,
     /// Client, and where it has connected to; `None`: the connection is what it seems (`UNKNOWN`, `LOCAL`).
-    pub(crate) addresses: Option<(SocketAddr, SocketAddr)>,
+    pub addresses: Option<(SocketAddr, SocketAddr)>,
 }
 
 /// It is no header, or one that is too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct NoProxyHeader;
+pub struct NoProxyHeader;
 
 /// Reads a header at the start of a connection; `None`: it needs more bytes.
-pub(crate) fn read(bytes: &[u8]) -> Result<Option<ProxyHeader>, NoProxyHeader> {
+pub fn read(bytes: &[u8]) -> Result<Option<ProxyHeader>, NoProxyHeader> {
     if bytes.len() >= SIGNATURE.len() && bytes.starts_with(SIGNATURE) {
         return read_binary(bytes);
     }
@@ -108,11 +118,8 @@ where
 }
 
 /// The header for a target. Addresses of two families are written as IPv6.
-pub(crate) fn write(
-    version: ProxyProtocol,
-    client: SocketAddr,
-    destination: SocketAddr,
-) -> Vec<u8> {
+#[must_use]
+pub fn write(version: ProxyProtocol, client: SocketAddr, destination: SocketAddr) -> Vec<u8> {
     let (from, to) = (client.ip().to_canonical(), destination.ip().to_canonical());
     let ports = (client.port(), destination.port());
     match (version, from, to) {

@@ -221,3 +221,35 @@ fn the_read_socket_permits_its_group_only_reads() -> Result<()> {
         Ok(())
     })
 }
+
+/// The files of a configuration are those of the host of the agent: the client looks for none, and the agent
+/// says which one it cannot use.
+#[test]
+fn files_of_a_configuration_are_looked_for_by_the_remote_agent() -> Result<()> {
+    in_lab(|lab, xelb| {
+        let files = Files::new(lab.directory().join("tls"))?;
+        files.sign("agent")?;
+        files.sign("carol")?;
+        let bob = files.token(lab, xelb, "bob", "configure")?;
+        files.private("tokens", &bob)?;
+        let _agent = start(lab, xelb, &arguments(lab, &files))?;
+        let seed = files.path("seed");
+        write(lab, &format!("hash_seed_file: {seed}\n{WEB}"))?;
+        let path = configuration_path(lab).display().to_string();
+        let previewed = by_token(lab, xelb, &files, "bob", &format!("apply -f {path} --dry-run"))?;
+        let note = "note: the files that it names are on the host of the agent";
+        ensure!(previewed.stderr.contains(note), "{}", previewed.stderr);
+        previewed.success()?;
+        let refused = by_token(lab, xelb, &files, "bob", &format!("apply -f {path}"))?;
+        fails(&refused, 2, &["error: hash_seed_file: "])?;
+        // Only whoever reads the file knows its lines.
+        ensure!(!refused.stderr.contains("xelb.yaml"), "{}", refused.stderr);
+        let compared = by_token(lab, xelb, &files, "bob", &format!("diff -f {path}"))?.success()?;
+        ensure!(compared.contains("+ hash_seed_file: "), "{compared}");
+        // On the host of the agent, the place is known.
+        fails(&run(lab, xelb, &["apply", "-f", &path])?, 2, &["xelb.yaml:1:", "hash_seed_file"])?;
+        files.private("seed", "00112233445566778899aabbccddeeff\n")?;
+        by_token(lab, xelb, &files, "bob", &format!("apply -f {path}"))?.success()?;
+        Ok(())
+    })
+}

@@ -22,6 +22,8 @@ pub(crate) enum Break {
     Rehome,
     /// Without budget, an older entry is not written over.
     Stale,
+    /// Without a quorum, slots keep their owner.
+    Quorum,
     /// A slot stays armed for as long as packets say so, forged ones included.
     Limit,
 }
@@ -34,6 +36,7 @@ impl Break {
         Self::Seen,
         Self::Rehome,
         Self::Stale,
+        Self::Quorum,
         Self::Limit,
     ];
 
@@ -56,6 +59,10 @@ impl Break {
                 let before = model.slots.get(index as usize).copied().unwrap_or_default();
                 if before.is_armed() { Slot { home: before.home, ..slot } } else { slot }
             }
+            Self::Quorum if slot.current == 0 => {
+                let before = model.slots.get(index as usize).copied().unwrap_or_default();
+                Slot { current: before.current, ..slot }
+            }
             _ => slot,
         };
         let changed = slots.iter().map(|(index, slot)| (index, change(index, slot))).collect();
@@ -64,7 +71,7 @@ impl Break {
 
     /// Whether the agent has to look at the maps again, which do not hold what it wrote.
     pub(crate) const fn changes_maps(self) -> bool {
-        matches!(self, Self::Epoch | Self::Growth | Self::Rehome)
+        matches!(self, Self::Epoch | Self::Growth | Self::Rehome | Self::Quorum)
     }
 
     /// Makes the maps such that the data path does the wrong thing with one packet.

@@ -29,6 +29,9 @@ listeners:
 /// With fewer targets in service that are no backups, backups take new flows as well.
 const BACKUP_THRESHOLD: usize = 2;
 
+/// With fewer targets in service, a group with a quorum takes no new flows.
+const QUORUM: usize = 2;
+
 /// Seconds for which a target that is drained or removed keeps its flows.
 pub(crate) const DELAY: u32 = 15;
 
@@ -83,6 +86,7 @@ pub(crate) struct Group {
     ages: consistency::Ages,
     /// Targets by number, the last two bytes of their address.
     pub(crate) targets: BTreeMap<u16, Fate>,
+    has_quorum: bool,
 }
 
 pub(crate) fn address(number: u16) -> IpAddr {
@@ -93,12 +97,16 @@ pub(crate) fn address(number: u16) -> IpAddr {
 impl Group {
     /// `remembered` is the time in seconds that the data path remembers silent flows for: longer
     /// than slots stay armed, it leaves more behind that must not count.
-    pub(crate) fn new(remembered: u64, broken: Option<Break>) -> Self {
+    pub(crate) fn new(remembered: u64, has_quorum: bool, broken: Option<Break>) -> Self {
         let (_, mut config, _) = config::parse(CONFIG, "simulation").expect("it is right");
         Arc::make_mut(&mut config.target_groups[0]).life.deregistration_delay =
             std::time::Duration::from_secs(DELAY.into());
         Arc::make_mut(&mut config.target_groups[0]).life.backup_threshold =
             u32::try_from(BACKUP_THRESHOLD).expect("it is small");
+        if has_quorum {
+            Arc::make_mut(&mut config.target_groups[0]).life.quorum =
+                u32::try_from(QUORUM).expect("it is small");
+        }
         Arc::make_mut(&mut config.listeners[0]).idle_timeout =
             std::time::Duration::from_secs(remembered);
         let targets = (1..=3).map(|number| (number, Fate::NEW)).collect();
@@ -107,18 +115,31 @@ impl Group {
             config,
             ages: consistency::Ages::default(),
             targets,
+            has_quorum,
         }
+    }
+
+    /// Whether backups are chosen as well.
+    fn needs_backups(&self) -> bool {
+        let configured = self.targets.values().filter(|fate| !fate.is_leaving());
+        let first: Vec<&Fate> = configured.filter(|fate| !fate.backup).collect();
+        // Where all are backups, none is.
+        first.is_empty() || first.iter().filter(|fate| fate.takes_new()).count() < BACKUP_THRESHOLD
     }
 
     /// Whether a target takes new flows now.
     pub(crate) fn takes_new(&self, number: u16) -> bool {
-        let configured = || self.targets.values().filter(|fate| !fate.is_leaving());
-        let first = || configured().filter(|fate| !fate.backup);
-        // Where all are backups, none is.
-        let backups = first().count() == 0
-            || first().filter(|fate| fate.takes_new()).count() < BACKUP_THRESHOLD;
+        let backups = self.needs_backups();
         let fate = self.targets.get(&number);
-        fate.is_some_and(|fate| fate.takes_new() && (backups || !fate.backup))
+        !self.is_below_quorum()
+            && fate.is_some_and(|fate| fate.takes_new() && (backups || !fate.backup))
+    }
+
+    /// Whether so few targets are in service that none takes new flows.
+    pub(crate) fn is_below_quorum(&self) -> bool {
+        let backups = self.needs_backups();
+        let chosen = self.targets.values().filter(|fate| backups || !fate.backup);
+        self.has_quorum && chosen.filter(|fate| fate.takes_new()).count() < QUORUM
     }
 
     /// An agent that knows nothing but the maps.

@@ -60,6 +60,8 @@ pub(crate) struct Groups {
     pub(crate) declared: [Option<Declared>; GROUPS],
     /// The group of each listener.
     pub(crate) leads: [usize; 2],
+    /// Its sorry group, which is another one.
+    pub(crate) sorries: [Option<usize>; 2],
     pub(crate) servers: BTreeMap<u16, Server>,
 }
 
@@ -80,6 +82,7 @@ impl Groups {
             config,
             declared: [declared(0, &[1, 2, 3]), declared(1, &[3, 4]), None],
             leads: [0, 0],
+            sorries: [None, None],
             servers: (1..=4).map(|number| (number, server)).collect(),
         }
     }
@@ -92,6 +95,38 @@ impl Groups {
             self.servers.get(number).is_some_and(|server| server.alive && server.checked)
         };
         servers.filter(takes).copied().collect()
+    }
+
+    /// Whether a listener names a group.
+    pub(crate) fn uses(&self, group: usize) -> bool {
+        self.leads.contains(&group) || self.sorries.contains(&Some(group))
+    }
+
+    /// The group that a listener forwards to: its sorry group while its own is down, and that one is not.
+    pub(crate) fn serving(&self, listener: usize) -> usize {
+        let own = self.leads[listener];
+        match self.sorries[listener] {
+            Some(sorry) if self.is_down(own) && !self.in_service(sorry).is_empty() => sorry,
+            _ => own,
+        }
+    }
+
+    /// Whether the listeners of a group have a sorry group in its place.
+    pub(crate) fn has_sorry(&self, group: usize) -> bool {
+        let leads = self.leads.iter().zip(self.sorries).filter(|(lead, _)| **lead == group);
+        leads.clone().next().is_some() && leads.into_iter().all(|(_, sorry)| sorry.is_some())
+    }
+
+    /// Whether a group that listeners name uses its dead servers, since it has no others.
+    pub(crate) fn any_fails_open(&self) -> bool {
+        (0..GROUPS).any(|group| self.uses(group) && self.is_down(group))
+    }
+
+    /// Whether all servers of a group are known to be dead.
+    fn is_down(&self, group: usize) -> bool {
+        let servers = self.declared[group].iter().flat_map(|declared| &declared.servers);
+        let mut servers = servers.filter_map(|number| self.servers.get(number));
+        servers.all(|server| server.checked && !server.alive)
     }
 
     /// What the agent does each second.
@@ -121,8 +156,11 @@ impl Groups {
             Arc::new(group)
         };
         self.config.target_groups = self.declared.iter().flatten().map(group).collect();
-        for (listener, group) in self.config.listeners.iter_mut().zip(self.leads) {
+        let name = |group: usize| self.declared[group].as_ref().map(|one| one.name.clone());
+        let leads = self.leads.into_iter().zip(self.sorries);
+        for (listener, (group, sorry)) in self.config.listeners.iter_mut().zip(leads) {
             let listener = Arc::make_mut(listener);
+            listener.sorry_target_group = sorry.and_then(name);
             listener.idle_timeout = std::time::Duration::from_secs(IDLE.into());
             if let Some(declared) = &self.declared[group] {
                 listener.target_group.clone_from(&declared.name);
@@ -164,13 +202,22 @@ impl Groups {
 
     /// Passes the groups of listeners to the mistakes.
     fn tell_host(&self, tables: &Tables) {
-        let led = self.config.listeners.iter().filter_map(|listener| {
-            let id = tables.listeners.get(&config::listener_key(listener)?)?.id;
-            let mut groups = tables.groups.iter();
-            let group = groups.find(|(_, group)| *group.name == *listener.target_group)?;
+        let listeners = || {
+            let all = self.config.listeners.iter().enumerate();
+            all.filter_map(|(number, listener)| {
+                let id = tables.listeners.get(&config::listener_key(listener)?)?.id;
+                Some((number, id))
+            })
+        };
+        let led = listeners().filter_map(|(number, id)| {
+            let name = &self.declared[self.serving(number)].as_ref()?.name;
+            let group = tables.groups.iter().find(|(_, group)| *group.name == **name)?;
             Some((id, *group.0))
         });
-        self.agent.host.borrow_mut().led_to = led.collect();
+        let sorry = listeners().filter(|(number, _)| self.serving(*number) != self.leads[*number]);
+        let mut host = self.agent.host.borrow_mut();
+        host.led_to = led.collect();
+        host.sorry = sorry.map(|(_, id)| id).collect();
     }
 
     /// The slot of a flow of a listener, and its server when the slot is not armed.

@@ -1,6 +1,10 @@
 //! The maps of the simulation: the data path's tables in memory, changed by the agent's operations.
 
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 use lb_common::{Bucket, Limit, ListenerKey, Slot, Target};
 use lb_ebpf::{
@@ -34,6 +38,8 @@ pub(crate) struct Host {
     pub(crate) broken_lead: Option<LeadBreak>,
     /// The groups of listeners, by the listener's id, as such mistakes assume them.
     pub(crate) led_to: BTreeMap<u16, u16>,
+    /// Ids of listeners that have to forward to their sorry group.
+    pub(crate) sorry: BTreeSet<u16>,
 }
 
 /// The maps as the agent sees them.
@@ -51,6 +57,7 @@ impl Host {
             broken,
             broken_lead: None,
             led_to: BTreeMap::new(),
+            sorry: BTreeSet::new(),
         }
     }
 

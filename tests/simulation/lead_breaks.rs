@@ -20,6 +20,8 @@ pub(crate) enum LeadBreak {
     Epoch,
     /// The targets of the previous group take no packets any more.
     Drain,
+    /// A listener stays with its own group that is down.
+    Sorry,
     /// They go when their delay is over, though their server is in service in the other group.
     Server,
 }
@@ -32,6 +34,7 @@ impl LeadBreak {
         Self::Arrived,
         Self::Epoch,
         Self::Drain,
+        Self::Sorry,
         Self::Server,
     ];
 
@@ -41,6 +44,11 @@ impl LeadBreak {
             (Self::Direct, MapOp::PutListener { key, listener, fresh }) => {
                 let group = *host.led_to.get(&listener.id)?;
                 let listener = lb_common::Listener { group, ..*listener };
+                Some(MapOp::PutListener { key: *key, listener, fresh: *fresh })
+            }
+            (Self::Sorry, MapOp::PutListener { key, listener, fresh }) => {
+                let before = host.tables.listeners.get(key)?;
+                let listener = host.sorry.contains(&listener.id).then_some(*before)?;
                 Some(MapOp::PutListener { key: *key, listener, fresh: *fresh })
             }
             (Self::Unarmed | Self::Inherit | Self::Epoch, MapOp::WriteSlots(slots)) => {

@@ -101,7 +101,7 @@ impl LeadSequence {
     fn register(&mut self) {
         let (groups, now) = (&self.groups, self.steps.now);
         let in_service = |group: usize, number: u16| {
-            groups.leads.contains(&group)
+            groups.uses(group)
                 && groups.declared[group].as_ref().is_some_and(|one| one.servers.contains(&number))
                 && groups.servers.get(&number).is_some_and(|server| server.alive && server.checked)
         };
@@ -127,7 +127,7 @@ impl LeadSequence {
     fn excuse(&mut self) {
         for Connection { flow, listener, group } in &mut self.connections {
             let known = self.registrations.get(&(*group, flow.target)).copied().unwrap_or_default();
-            let lead = (self.groups.leads[*listener], flow.target);
+            let lead = (self.groups.serving(*listener), flow.target);
             let elsewhere = self.registrations.get(&lead).is_some_and(|one| one.in_service);
             let alive = self.groups.servers.get(&flow.target).is_some_and(|server| server.alive);
             let kept = known.in_service || self.steps.now < known.until || elsewhere;
@@ -154,7 +154,8 @@ impl LeadSequence {
 
     fn choose(&mut self) {
         match self.steps.random.below(130) {
-            0..55 => self.lead(),
+            0..45 => self.lead(),
+            45..55 => self.name_sorry(),
             55..70 => self.add(),
             70..80 => self.remove(),
             80..90 => self.die_or_recover(),
@@ -177,7 +178,19 @@ impl LeadSequence {
         if servers > 0 {
             self.steps.say(|| format!("listener {listener} is led to {group}"));
             self.groups.leads[listener] = group;
+            self.groups.sorries[listener].take_if(|sorry| *sorry == group);
         }
+    }
+
+    /// A listener gets a sorry group, or has none any more.
+    fn name_sorry(&mut self) {
+        let listener = self.steps.random.below(2);
+        let group = self.steps.random.below(GROUPS);
+        let is_other =
+            self.groups.declared[group].is_some() && self.groups.leads[listener] != group;
+        let sorry = Some(group).filter(|_| is_other);
+        self.steps.say(|| format!("the sorry group of listener {listener} is {sorry:?}"));
+        self.groups.sorries[listener] = sorry;
     }
 
     fn some_group(&mut self) -> Option<usize> {
@@ -220,7 +233,8 @@ impl LeadSequence {
     fn die_or_recover(&mut self) {
         let numbers: Vec<u16> = self.groups.servers.keys().copied().collect();
         let Some(number) = self.steps.random.pick(&numbers) else { return };
-        let last = (0..GROUPS).any(|group| self.groups.in_service(group) == [number]);
+        let is_last = |group: &usize| self.groups.in_service(*group) == [number];
+        let last = (0..GROUPS).filter(is_last).any(|group| !self.groups.has_sorry(group));
         let Some(server) = self.groups.servers.get_mut(&number).filter(|one| one.checked) else {
             return;
         };
@@ -235,7 +249,7 @@ impl LeadSequence {
     /// An unused group is deleted, or created again with the same name or another one.
     fn delete_or_make(&mut self) {
         let group = self.steps.random.below(GROUPS);
-        if self.groups.leads.contains(&group) {
+        if self.groups.uses(group) {
             return;
         }
         if self.groups.declared[group].take().is_some() {
@@ -293,11 +307,13 @@ impl LeadSequence {
         }
         let tuple = from.swap_remove(self.steps.random.below(from.len()));
         let (budget_full, group) =
-            (self.groups.agent.host.borrow().budget_full, self.groups.leads[listener]);
+            (self.groups.agent.host.borrow().budget_full, self.groups.serving(listener));
         let takers = self.groups.in_service(group);
         let target = match self.deliver(tuple, true) {
             // It may wait for longer than its previous group's targets drain.
             Err(_) if takers.is_empty() => return Ok(()),
+            // What cannot be remembered goes where the flows of its slot were, to a group that fails open.
+            Err(_) if budget_full && self.groups.any_fails_open() => return Ok(()),
             delivered => delivered?,
         };
         // Until a group has a target in service, its listeners keep their previous targets.

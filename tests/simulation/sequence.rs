@@ -47,7 +47,9 @@ impl Sequence {
         let mut random = Random::new(seed);
         let fresh = flows::of_slots(&mut random, length.slots, 0);
         let remembered = if seed.is_multiple_of(2) { u64::from(IDLE) } else { 6 * u64::from(IDLE) };
-        let group = Group::new(remembered, broken);
+        // Some of those with backups, and some without.
+        let has_quorum = matches!(seed % 8, 3 | 5);
+        let group = Group::new(remembered, has_quorum, broken);
         Self {
             steps: Steps::new(random, &group.agent.host),
             length,
@@ -289,7 +291,11 @@ impl Sequence {
         }
         let tuple = from.swap_remove(self.steps.random.below(from.len()));
         let budget_full = self.group.agent.host.borrow().budget_full;
-        let target = self.deliver(tuple, true)?;
+        let Some(target) = self.deliver(tuple, true)? else {
+            // The client may try again with the same ports.
+            self.ended.push(tuple);
+            return self.refused();
+        };
         let fate = self.group.targets.get(&target);
         if !self.group.takes_new(target) && !budget_full {
             return Err(format!("a new flow goes to {target}, which takes none: {fate:?}"));
@@ -312,13 +318,19 @@ impl Sequence {
             return Ok(());
         }
         let target = self.deliver(flow.tuple, false)?;
-        if !flow.is_bound(self.steps.now) {
+        if target.is_none() && flow.is_bound(self.steps.now) {
+            return Err(format!("a packet of {:x} is not forwarded", flow.tuple.hash));
+        }
+        let Some(target) = target.filter(|_| flow.is_bound(self.steps.now)) else {
+            if target.is_none() {
+                self.refused()?;
+            }
             // Whoever gets it resets it.
             self.steps.say(|| format!("{:x} is lost", flow.tuple.hash));
             self.flows.swap_remove(index);
             self.ended.push(flow.tuple);
             return Ok(());
-        }
+        };
         if target != flow.target {
             let idle = self.steps.now - flow.last;
             return Err(format!(
@@ -331,16 +343,25 @@ impl Sequence {
         Ok(())
     }
 
+    /// A packet was dropped that no target was bound to take.
+    fn refused(&self) -> Result<(), String> {
+        let interrupted = self.group.agent.host.borrow().kill_after.is_some();
+        if interrupted || self.group.is_below_quorum() {
+            return Ok(());
+        }
+        Err("a packet is not forwarded, and there is a quorum".to_owned())
+    }
+
     /// Sends a packet; nothing goes to a target that is dead or gone.
-    fn deliver(&self, tuple: &Tuple, syn: bool) -> Result<u16, String> {
+    fn deliver(&self, tuple: &Tuple, syn: bool) -> Result<Option<u16>, String> {
         let mut host = self.group.agent.host.borrow_mut();
         let interrupted = host.kill_after.is_some();
-        let target = host.send(tuple, syn).ok_or("a packet is not forwarded")?;
+        let Some(target) = host.send(tuple, syn) else { return Ok(None) };
         let fate = self.group.targets.get(&target);
         let keeps = fate.is_some_and(|fate| fate.keeps_flows(self.steps.now));
         // A killed agent has not updated the data path yet.
         if keeps || interrupted {
-            Ok(target)
+            Ok(Some(target))
         } else {
             Err(format!("a packet goes to {target}, which is dead or gone: {fate:?}"))
         }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use lb_api::Terms;
+use lb_api::{Client, Terms};
 
 use super::{
     Socket, input,
@@ -14,7 +14,8 @@ use super::{
 /// Give a configuration to an agent that runs without --config
 ///
 /// The file, or the files of the directory, replace the whole configuration of the agent. The agent checks it first. If it has
-/// errors, all of them are printed with their lines, and nothing is changed.
+/// errors, all of them are printed with their lines, and nothing is changed. Files that the configuration
+/// names are those of the host of the agent.
 ///
 /// Example: xelb apply -f xelb.yaml
 ///
@@ -43,9 +44,17 @@ pub(super) struct Apply {
 
 impl Apply {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let (document, _, warnings) = input::configuration(&self.file)?;
-        let client = self.socket.client()?;
+        let agent = self.socket.transport()?;
+        let (document, _, warnings) = input::configuration_for(&self.file, &agent)?;
+        let names_files = input::is_elsewhere(&agent) && input::names_files(&document);
+        let client = Client::by(agent);
         if self.conditions.dry_run {
+            if names_files {
+                output::print_error(
+                    "note: the files that it names are on the host of the agent, which looks at them \
+                     when it is applied",
+                );
+            }
             // The agent's answer has the warnings, too.
             return preview::show(
                 &client,

@@ -47,7 +47,9 @@ pub(super) fn render(
         page.line("keeps flows", &format!("for {left}, and takes no new ones"));
     }
     let share = target.share * 100.0;
-    page.line("weight", &format!("{}, {share:.1}% of new flows", target.weight));
+    let is_open = target.state == "unhealthy" && target.share > 0.0;
+    let open = if is_open { " (FAIL OPEN: too few targets are healthy)" } else { "" };
+    page.line("weight", &format!("{}, {share:.1}% of new flows{open}", target.weight));
     if !target.tags.is_empty() {
         page.line("tags", &tags(&target.tags));
     }
@@ -238,13 +240,19 @@ history
     fn what_is_not_known_is_said() {
         let nothing = TargetDescription {
             next_hop_problem: "no route to 10.0.1.11".to_owned(),
-            target: TargetView { drained: true, ..TargetView::default() },
+            target: TargetView {
+                drained: true,
+                state: "unhealthy".to_owned(),
+                share: 0.5,
+                ..TargetView::default()
+            },
             ..TargetDescription::default()
         };
         let page = render(&nothing, None, 0, Look::default());
         for part in [
             "since before the agent started",
             "drained         by `xelb target drain`; who and when is not known",
+            "50.0% of new flows (FAIL OPEN: too few targets are healthy)",
             "next hop        not known: no route to 10.0.1.11",
             "last probes\n  none yet\n",
             "history\n  none since the agent started\n",

@@ -3,6 +3,7 @@
 use std::{fmt::Write as _, path::PathBuf};
 
 use clap::Args;
+use lb_api::Client;
 use lb_config::Difference;
 
 use super::{Socket, input, output::Format};
@@ -36,10 +37,11 @@ pub(super) struct Diff {
 
 impl Diff {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let client = self.socket.client()?;
+        let agent = self.socket.transport()?;
+        let client = Client::by(agent.clone());
         let differences = match &self.file {
             Some(file) => {
-                let (document, ..) = input::configuration(file)?;
+                let (document, ..) = input::configuration_for(file, &agent)?;
                 client.configuration().await?.document.differences(&document)
             }
             // The command line has both where it has no file.

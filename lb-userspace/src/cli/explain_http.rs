@@ -61,7 +61,7 @@ impl ExplainHttp {
         };
         let view = match self.config {
             Some(file) => {
-                let (_, config, _) = input::configuration(&file)?;
+                let (_, config, _) = input::configuration_of_elsewhere(&file)?;
                 let groups = &config.http_target_groups;
                 explain_http(&served(&config), groups, |_| None, &question)?
             }

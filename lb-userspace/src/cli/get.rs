@@ -51,7 +51,8 @@ pub(super) struct Get {
     #[arg(long, value_name = "STATE",
         value_parser = ["initial", "healthy", "unhealthy", "draining", "unused"])]
     state: Option<String>,
-    /// Only listeners, target groups or targets whose tags fit, such as env=prod,tier in (web,api),!old
+    /// Only listeners, rules, target groups, targets or members whose tags fit, such as
+    /// env=prod,tier in (web,api),!old
     #[arg(long, short = 'l', value_name = "SELECTOR")]
     selector: Option<Selector>,
     /// Continue until interrupted: redraw the table on a terminal, otherwise print the rows that have
@@ -117,7 +118,11 @@ impl Get {
             What::Rules => {
                 let document = client.configuration().await?.document;
                 let mut all = rules::of(&document)?;
-                all.retain(|rule| self.group.as_ref().is_none_or(|group| rule.uses(group)));
+                all.retain(|rule| {
+                    self.group.as_ref().is_none_or(|group| rule.uses(group))
+                        && self.is_selected(&rule.tags)
+                        && (self.selector.is_none() || !rule.is_default())
+                });
                 list.show(all, &rules::RULES, times)
             }
             What::Proxies => list.show(client.status().await?.proxies, &tables::PROXIES, times),
@@ -135,7 +140,9 @@ impl Get {
             }
             What::Members => {
                 let mut all = self.status(client).await?.members;
-                all.retain(|member| self.is_wanted(&member.group));
+                all.retain(|member| {
+                    self.is_wanted(&member.group) && self.is_selected(&member.tags)
+                });
                 list.show(all, &scale::MEMBERS, times)
             }
             What::Activities => {
@@ -175,10 +182,11 @@ impl Get {
             _ if self.state.is_some() => {
                 return is_wrong("only targets have a state: leave --state out");
             }
-            What::Listeners | What::TargetGroups => {}
+            What::Listeners | What::TargetGroups | What::Rules | What::Members => {}
             _ if self.selector.is_some() => {
                 return is_wrong(
-                    "only listeners, target groups and targets have tags: leave --selector out",
+                    "only listeners, rules, target groups, targets and members have tags: leave \
+                     --selector out",
                 );
             }
             _ => {}

@@ -6,6 +6,7 @@ use std::{
 };
 
 use lb_agent::config_file::{self, FILE_BYTES_MAX};
+use lb_api::Transport;
 use lb_config::{self as config, Config, ConfigErrors, Document, Limits, Warning};
 use lb_files::bounded_file::{self, BoundedFileError};
 use lb_health::Programs;
@@ -24,10 +25,57 @@ pub(super) fn configuration_within(
     if !is_standard_input(path) {
         return config_file::load_within(path, within, programs);
     }
+    let (name, text) = standard_input()?;
+    config_file::check_text(&text, &name, within, programs)
+}
+
+/// The same, for this agent. One on another host looks itself at the files that the configuration names:
+/// they are there.
+pub(super) fn configuration_for(
+    path: &Path,
+    agent: &Transport,
+) -> Result<(Document, Config, Vec<Warning>), ConfigErrors> {
+    if is_elsewhere(agent) { configuration_of_elsewhere(path) } else { configuration(path) }
+}
+
+/// Whether an agent is on another host.
+pub(super) const fn is_elsewhere(agent: &Transport) -> bool {
+    matches!(agent, Transport::Tls(_))
+}
+
+/// Whether a document names files.
+pub(super) fn names_files(document: &Document) -> bool {
+    config::check_files(document, &|_| Err(String::new())).is_err()
+}
+
+/// The same without a look at the files that it names.
+pub(super) fn configuration_of_elsewhere(
+    path: &Path,
+) -> Result<(Document, Config, Vec<Warning>), ConfigErrors> {
+    configuration_of_elsewhere_within(path, &Limits::MOST)
+}
+
+/// The same, for an agent that allows so much.
+pub(super) fn configuration_of_elsewhere_within(
+    path: &Path,
+    within: &Limits,
+) -> Result<(Document, Config, Vec<Warning>), ConfigErrors> {
+    if !is_standard_input(path) {
+        return config_file::load_elsewhere(path, within);
+    }
+    let (name, text) = standard_input()?;
+    config::parse_within(&text, &name, within)
+}
+
+/// Its name, and its text.
+fn standard_input() -> Result<(String, String), ConfigErrors> {
+    let path = Path::new("-");
     let name = shown(path);
     let bytes = bytes(path, FILE_BYTES_MAX).map_err(|why| config::unreadable(&name, why))?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| config::not_utf8(&name, &bytes))?;
-    config_file::check_text(text, &name, within, programs)
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok((name, text)),
+        Err(error) => Err(config::not_utf8(&name, error.as_bytes())),
+    }
 }
 
 /// The bytes of a file, or why not.
@@ -61,4 +109,25 @@ pub(super) fn shown(path: &Path) -> String {
 
 fn is_standard_input(path: &Path) -> bool {
     path == Path::new("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_a_configuration_names_are_looked_for_on_the_host_of_the_agent() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("xelb.yaml");
+        let seed = folder.path().join("seed").display().to_string();
+        std::fs::write(&path, format!("interfaces: [eth0]\nhash_seed_file: {seed}\n")).unwrap();
+        let error = configuration_for(&path, &Transport::Unix("xelb.sock".into())).unwrap_err();
+        assert!(error.to_string().contains("hash_seed_file"), "{error}");
+        let (document, ..) = configuration_of_elsewhere(&path).unwrap();
+        assert!(names_files(&document) && !names_files(&Document::default()));
+        // Everything else is checked.
+        std::fs::write(&path, "interfaces: [eth0]\nlisseners: []\n").unwrap();
+        let error = configuration_of_elsewhere(&path).unwrap_err();
+        assert!(error.to_string().contains("unknown key"), "{error}");
+    }
 }

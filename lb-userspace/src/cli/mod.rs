@@ -55,6 +55,8 @@ mod scale;
 mod scale_order;
 mod schema;
 mod schema_keys;
+mod selected_targets;
+mod selection;
 mod set;
 mod stats;
 mod status;
@@ -68,6 +70,7 @@ mod token;
 mod traffic;
 mod validate;
 mod wait;
+mod weigh;
 mod weight;
 
 use std::{ffi::OsString, future::Future, path::PathBuf, process::ExitCode, time::Duration};

@@ -31,6 +31,22 @@ pub(super) struct KindWord {
     name: Option<String>,
 }
 
+impl KindWord {
+    /// A kind alone.
+    pub(super) const fn of(kind: Kind) -> Self {
+        Self { kind, name: None }
+    }
+
+    pub(super) const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The name behind it in the same word.
+    pub(super) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+}
+
 /// The kind of this name.
 pub(super) fn kind(word: &str) -> Option<Kind> {
     KINDS.iter().find(|(_, names)| names.contains(&word)).map(|(kind, _)| *kind)

@@ -8,15 +8,16 @@ use serde::Serialize;
 use super::{progress, terminal};
 
 /// How the answer is printed.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct Format {
     /// A table for people; JSON or YAML for programs (stable; see docs/cli.md)
     #[arg(short, long, value_enum, default_value = "table", value_name = "FORMAT")]
     output: Output,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum Output {
+    #[default]
     Table,
     Json,
     Yaml,

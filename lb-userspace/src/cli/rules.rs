@@ -1,9 +1,11 @@
 //! PURE: the rules of a configuration, one row for each, in the order in which they are tried.
 
+use lb_config::Tags;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{
+    get::tables::tags,
     list::{Column, Listing},
     table::or_dash,
 };
@@ -20,6 +22,7 @@ pub(super) struct RuleRow {
     conditions: Value,
     /// As configured.
     action: Value,
+    pub(super) tags: Tags,
 }
 
 /// All rules of a document, listener by listener.
@@ -37,6 +40,7 @@ pub(super) fn of(document: &impl Serialize) -> serde_json::Result<Vec<RuleRow>> 
             name: text(&rule["name"]),
             conditions: rule["conditions"].clone(),
             action: rule["action"].clone(),
+            tags: tags_of(&rule["tags"]),
         };
         let mut rules: Vec<RuleRow> = list(listener, "rules").iter().map(row).collect();
         rules.sort_by_key(|rule| rule.priority);
@@ -47,6 +51,7 @@ pub(super) fn of(document: &impl Serialize) -> serde_json::Result<Vec<RuleRow>> 
             name: "default".to_owned(),
             conditions,
             action,
+            tags: Tags::new(),
         });
         rows.append(&mut rules);
     }
@@ -54,6 +59,11 @@ pub(super) fn of(document: &impl Serialize) -> serde_json::Result<Vec<RuleRow>> 
 }
 
 impl RuleRow {
+    /// Whether it is the default action, which is no rule.
+    pub(super) const fn is_default(&self) -> bool {
+        self.priority.is_none()
+    }
+
     /// Whether it forwards to this target group.
     pub(super) fn uses(&self, group: &str) -> bool {
         self.groups().iter().any(|(name, _)| name == group)
@@ -103,8 +113,9 @@ pub(super) static RULES: Listing<RuleRow> = Listing {
         Column::new("NAME", "name", |rule, _| or_dash(&rule.name)),
         Column::new("CONDITIONS", "conditions", |rule, _| or_dash(&rule.conditions_text())),
         Column::new("ACTION", "action", |rule, _| rule.action_text()),
+        Column::new("TAGS", "tags", |rule: &RuleRow, _| tags(&rule.tags)).wide(),
     ],
-    fields: &["listener", "priority", "name", "conditions", "action"],
+    fields: &["listener", "priority", "name", "conditions", "action", "tags"],
     // The default action is a key of its listener.
     name: |rule| {
         let priority = rule.priority?.to_string();
@@ -116,6 +127,11 @@ pub(super) static RULES: Listing<RuleRow> = Listing {
 
 fn list<'value>(value: &'value Value, key: &str) -> &'value [Value] {
     value[key].as_array().map_or(&[], Vec::as_slice)
+}
+
+fn tags_of(value: &Value) -> Tags {
+    let entries = value.as_object().into_iter().flatten();
+    entries.map(|(key, value)| (key.clone(), text(value))).collect()
 }
 
 fn text(value: &Value) -> String {
@@ -145,7 +161,7 @@ mod tests {
         let text = r#"{"listeners": [
             {"name": "packets", "protocol": "tcp", "default_action": {"forward": {"target_group": "p"}}},
             {"name": "shop", "protocol": "https", "rules": [
-                {"priority": 20, "conditions": [{"path": ["/old"]}],
+                {"priority": 20, "tags": {"team": "shop"}, "conditions": [{"path": ["/old"]}],
                  "action": {"redirect": {"path": "/new", "status": 301}}},
                 {"priority": 10, "name": "orders",
                  "conditions": [{"path": ["/order/*", "/o/*"]}, {"header": {"name": "x-a", "values": ["1"]}}],
@@ -157,6 +173,12 @@ mod tests {
         let of_b: Vec<Option<u64>> =
             rows.iter().filter(|row| row.uses("b")).map(|row| row.priority).collect();
         assert_eq!(of_b, [Some(10)]);
+        let tagged: Vec<Option<u64>> = rows
+            .iter()
+            .filter(|row| row.tags.contains_key("team"))
+            .map(|row| row.priority)
+            .collect();
+        assert_eq!(tagged, [Some(20)]);
         assert_eq!(
             table(&RULES, rows),
             "LISTENER  PRIORITY  NAME     CONDITIONS                                       ACTION\n\

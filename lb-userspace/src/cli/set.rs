@@ -6,12 +6,13 @@ use lb_config::{Change, Document, PartPath, PartStep};
 use super::{
     assignment::{self, Assignment},
     complete,
-    object::{self, KindWord, parse_kind},
+    object::{self, Kind, KindWord, parse_kind},
     part_change::{How, wrong},
+    selection::{self, Selecting},
     weight::{self, Weight},
 };
 
-/// Weight of a target that has none.
+/// Weight of a target that has none, where `defaults` has none either.
 const DEFAULT_WEIGHT: u32 = 100;
 
 /// Change keys of a listener, a target group, a rule, a target, or of the configuration
@@ -27,6 +28,8 @@ const DEFAULT_WEIGHT: u32 = 100;
 /// Example: xelb set listener web target_group=green --dry-run
 ///
 /// Example: xelb set config icmp.echo=false
+///
+/// Example: xelb set target -l rack=12 weight=50%
 #[derive(Debug, Args)]
 pub(super) struct Set {
     /// Kind of the object: listener, target-group (tg), rule, target or config
@@ -40,39 +43,57 @@ pub(super) struct Set {
     #[arg(long, value_name = "KEY")]
     unset: Vec<String>,
     #[command(flatten)]
+    selecting: Selecting,
+    #[command(flatten)]
     how: How,
 }
 
 impl Set {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let mut changes = self.changes().map_err(wrong)?;
-        let relative = changes.iter().map(relative_weight).collect::<Result<Vec<_>, _>>();
-        let relative = relative.map_err(wrong)?;
-        if relative.iter().all(Option::is_none) {
+        let (changes, present) = if let Some(selector) = &self.selecting.selector {
+            // A pair has a `=`, and the name of a group or a listener has none.
+            let count = self.words.iter().take_while(|word| !word.contains('=')).count();
+            let (names, pairs) = self.words.split_at(count);
+            let client = self.how.socket.client()?;
+            let found = selection::selected(&client, &self.kind, names, selector).await?;
+            let changes = self.changes(found.kind, &found.paths, pairs).map_err(wrong)?;
+            (changes, Some(found.present))
+        } else {
+            let named = object::objects(&self.kind, &self.words, true);
+            let (objects, pairs) = named.map_err(wrong)?;
+            let paths: Vec<PartPath> = objects.into_iter().map(|object| object.path).collect();
+            (self.changes(self.kind.kind(), &paths, &pairs).map_err(wrong)?, None)
+        };
+        let mut is_relative = false;
+        for change in &changes {
+            is_relative |= relative_weight(change).map_err(wrong)?.is_some();
+        }
+        let present = match present {
+            None if is_relative => Some(self.how.socket.client()?.configuration().await?),
+            present => present,
+        };
+        let Some(present) = present else {
             return self.how.make(changes, None).await;
-        }
-        let present = self.how.socket.client()?.configuration().await?;
-        for (change, weight) in changes.iter_mut().zip(relative) {
-            if let (Change::Set { path, value }, Some(weight)) = (change, weight) {
-                let of = present_weight(&present.document, path).map_err(wrong)?;
-                let new = weight.of(of).map_err(|error| wrong(format!("{path}: {error}")))?;
-                *value = assignment::value(&new.to_string()).map_err(wrong)?;
-            }
-        }
+        };
+        let changes = absolute(changes, &present.document).map_err(wrong)?;
         self.how.make(changes, present.revision).await
     }
 
-    fn changes(&self) -> Result<Vec<Change>, String> {
-        let (objects, pairs) = object::objects(&self.kind, &self.words, true)?;
+    fn changes(
+        &self,
+        kind: Kind,
+        paths: &[PartPath],
+        pairs: &[String],
+    ) -> Result<Vec<Change>, String> {
         let mut changes = Vec::new();
-        for object in &objects {
-            for pair in &pairs {
-                let Assignment { key, value } = assignment::parse(object.kind, pair)?;
-                changes.push(Change::Set { path: object.path.join(&key), value });
+        for path in paths {
+            for pair in pairs {
+                let Assignment { key, value } = assignment::parse(kind, pair)?;
+                changes.push(Change::Set { path: path.join(&key), value });
             }
             for key in &self.unset {
-                let key = assignment::key(object.kind, key)?;
-                changes.push(Change::Delete { path: object.path.join(&key) });
+                let key = assignment::key(kind, key)?;
+                changes.push(Change::Delete { path: path.join(&key) });
             }
         }
         if changes.is_empty() {
@@ -80,6 +101,22 @@ impl Set {
         }
         Ok(changes)
     }
+}
+
+/// The changes, with relative weights as what they are of the present ones.
+pub(super) fn absolute(
+    mut changes: Vec<Change>,
+    present: &Document,
+) -> Result<Vec<Change>, String> {
+    for change in &mut changes {
+        let relative = relative_weight(change)?;
+        if let (Change::Set { path, value }, Some(weight)) = (change, relative) {
+            let of = present_weight(present, path)?;
+            let new = weight.of(of).map_err(|error| format!("{path}: {error}"))?;
+            *value = assignment::value(&new.to_string())?;
+        }
+    }
+    Ok(changes)
 }
 
 /// The change of a weight of a target that is relative to the present one: `+50`, `-20` or `50%`.
@@ -102,10 +139,41 @@ fn relative_weight(change: &Change) -> Result<Option<Weight>, String> {
 fn present_weight(document: &Document, path: &PartPath) -> Result<u32, String> {
     let Some((_, target)) = path.steps().split_last() else { return Ok(DEFAULT_WEIGHT) };
     let target = target.iter().fold(PartPath::default(), |path, step| path.with(step.clone()));
-    let part = document.part(&target).map_err(|error| error.to_string())?;
-    let part = serde_json::to_value(part).map_err(|error| error.to_string())?;
-    Ok(match part["weight"].as_u64() {
-        Some(weight) => u32::try_from(weight).unwrap_or(u32::MAX),
-        None => DEFAULT_WEIGHT,
-    })
+    let target = document.part(&target).map_err(|error| error.to_string())?;
+    let defaults = document.part(&"defaults".parse().unwrap_or_default()).ok();
+    for part in [Some(target), defaults].into_iter().flatten() {
+        let part = serde_json::to_value(part).map_err(|error| error.to_string())?;
+        if let Some(weight) = part["weight"].as_u64() {
+            return Ok(u32::try_from(weight).unwrap_or(u32::MAX));
+        }
+    }
+    Ok(DEFAULT_WEIGHT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn relative_weights_are_of_what_each_target_has() {
+        let document = |text: &str| {
+            let part = lb_config::Part::parse(text).unwrap();
+            serde_json::from_value(serde_json::to_value(part).unwrap()).unwrap()
+        };
+        let changed = |document: &Document, address: &str| {
+            let path = PartPath::of(&[("target_groups", "web"), ("targets", address)]);
+            let value = assignment::value("\"50%\"").unwrap();
+            let path = path.with(PartStep::Key("weight".to_owned()));
+            let changes = absolute(vec![Change::Set { path, value }], document).unwrap();
+            serde_json::to_value(&changes).unwrap()[0]["value"].as_u64()
+        };
+        let plain = "target_groups: [{ name: web, port: 80, targets: [{ address: 10.0.1.11 }, \
+                     { address: 10.0.1.12, weight: 30 }] }]";
+        let with_defaults = document(&format!("{{ defaults: {{ weight: 8 }}, {plain} }}"));
+        let plain = document(plain);
+        assert_eq!(changed(&plain, "10.0.1.11"), Some(50));
+        assert_eq!(changed(&plain, "10.0.1.12:80"), Some(15));
+        assert_eq!(changed(&with_defaults, "10.0.1.11"), Some(4));
+        assert_eq!(changed(&with_defaults, "10.0.1.12"), Some(15));
+    }
 }

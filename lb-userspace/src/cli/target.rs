@@ -3,16 +3,13 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use lb_agent::TargetView;
-use lb_api::{TargetAdd, TargetPatch, Terms};
-use lb_config::TargetAddress;
+use lb_api::{TargetAdd, Terms};
 
 use super::{
     Socket, complete, output,
-    part_change::wrong,
     place::{Place, parse_place},
     targets::Targets,
-    weight::{self, Weight},
+    weigh::Weigh,
 };
 
 /// Register, deregister and drain targets, and change their weights
@@ -62,16 +59,9 @@ pub(super) enum Target {
     /// Example: xelb target weight web 10.0.1.13 200
     ///
     /// Example: xelb target weight web 10.0.1.13 50%
-    Weight {
-        #[command(flatten)]
-        which: Which,
-        /// New weight, 0 to 1000, or +N, -N or N% of the present one; a target with 0 takes no flows
-        #[arg(value_name = "N", allow_hyphen_values = true, value_parser = weight::parse)]
-        weight: Weight,
-        /// Apply the change even if a listener loses its last target
-        #[arg(long)]
-        force: bool,
-    },
+    ///
+    /// Example: xelb target weight -l rack=12 50% --dry-run
+    Weight(Weigh),
     /// Take a target out of service without deregistering it
     ///
     /// The target takes no new flows, and keeps its flows until the deregistration delay of its
@@ -89,6 +79,9 @@ pub(super) enum Target {
         /// Apply the change even if a listener loses its last healthy target
         #[arg(long)]
         force: bool,
+        /// Only name the targets that would drain
+        #[arg(long)]
+        dry_run: bool,
         /// Why, for `xelb describe`, `xelb events` and the log
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
@@ -108,6 +101,9 @@ pub(super) enum Target {
     Undrain {
         #[command(flatten)]
         which: Targets,
+        /// Only name the targets that would take flows again
+        #[arg(long)]
+        dry_run: bool,
     },
 }
 
@@ -125,39 +121,6 @@ pub(super) struct Which {
     socket: Socket,
 }
 
-impl Which {
-    /// `GROUP/ADDRESS[:PORT]`.
-    fn name(&self) -> String {
-        format!("{}/{}", self.group, self.place)
-    }
-
-    /// The new weight; if it depends on the present one, also the revision that has that.
-    async fn new_weight(&self, weight: Weight) -> anyhow::Result<(u32, Option<u64>)> {
-        if let Weight::To(number) = weight {
-            // The agent says which weights there are.
-            return Ok((number, None));
-        }
-        let client = self.socket.client()?;
-        // The revision first: a change in between is an error then.
-        let revision = client.configuration().await?.revision;
-        let all = client.status().await?.targets;
-        let is_it =
-            |one: &&TargetView| one.group == self.group && self.place.fits(one) && !one.leaving;
-        let mut found = all.iter().filter(is_it);
-        let is_name = matches!(self.place.address, TargetAddress::Name(_));
-        // All addresses of a name have its weight.
-        let (Some(target), true) = (found.next(), is_name || found.next().is_none()) else {
-            return Err(wrong(format!(
-                "there is not one target {} in {}; `xelb get targets {}` lists all",
-                self.name(),
-                self.group,
-                self.group
-            )));
-        };
-        Ok((weight.of(target.weight).map_err(wrong)?, revision))
-    }
-}
-
 impl Target {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let said = match self {
@@ -171,12 +134,9 @@ impl Target {
                 let client = which.socket.client()?;
                 client.target_remove(&which.group, address, *port, now, force).await?
             }
-            Self::Weight { which, weight, force } => {
-                let (weight, base) = which.new_weight(weight).await?;
-                let patch = TargetPatch { weight: Some(weight), drain: None };
-                change(&which, patch, Terms { force, base, ..Terms::default() }).await?
-            }
-            Self::Drain { which, force, reason, wait, timeout } => {
+            Self::Weight(weigh) => return weigh.run().await,
+            Self::Drain { which, dry_run: true, .. } => return which.show("would drain").await,
+            Self::Drain { which, force, reason, wait, timeout, .. } => {
                 let message = reason.unwrap_or_default();
                 let terms = Terms { force, message, ..Terms::default() };
                 let drained = which.drain(true, &terms).await?;
@@ -185,17 +145,14 @@ impl Target {
                 }
                 return Ok(());
             }
-            Self::Undrain { which } => {
+            Self::Undrain { which, dry_run: true } => {
+                return which.show("would take flows again").await;
+            }
+            Self::Undrain { which, .. } => {
                 which.drain(false, &Terms::default()).await?;
                 return Ok(());
             }
         };
         output::print(&format!("{said}\n"))
     }
-}
-
-async fn change(which: &Which, patch: TargetPatch, terms: Terms) -> anyhow::Result<String> {
-    let Place { address, port } = &which.place;
-    let client = which.socket.client()?;
-    Ok(client.target_patch(&which.group, address, *port, &patch, &terms).await?)
 }

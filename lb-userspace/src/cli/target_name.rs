@@ -10,7 +10,7 @@ use super::place::parse_place;
 const VERBS: [&str; 5] = ["add", "remove", "weight", "drain", "undrain"];
 
 /// Options of them without a value.
-const FLAGS: [&str; 3] = ["--force", "--now", "--wait"];
+const FLAGS: [&str; 4] = ["--force", "--now", "--wait", "--dry-run"];
 
 /// The words of a command line, with such a name of a target in two.
 pub(super) fn split(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
@@ -21,7 +21,7 @@ pub(super) fn split(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> 
     };
     let is_selector = |number: usize| {
         let before = number.checked_sub(1).and_then(|before| words.get(before));
-        before.is_some_and(|word| word == "-l" || word == "--selector")
+        before.is_some_and(|word| word == "-l" || word == "--selector" || word == "-m")
     };
     let is_value = |number: usize| {
         let before = number.checked_sub(1).and_then(|before| words.get(before));

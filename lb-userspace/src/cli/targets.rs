@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use lb_agent::{Snapshot, TargetView};
 use lb_api::{Client, TargetPatch, Terms};
 use lb_config::Selector;
-use tokio::time::Instant;
 
 use super::{
     Socket, complete,
@@ -15,7 +13,8 @@ use super::{
     output,
     part_change::wrong,
     place::{Place, parse_place},
-    wait::{self, Goal},
+    selected_targets::{Named, selected},
+    wait::{self, Goal, Limit},
 };
 
 /// Which targets.
@@ -34,20 +33,6 @@ pub(super) struct Targets {
     selector: Option<Selector>,
     #[command(flatten)]
     socket: Socket,
-}
-
-/// A target by its name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Named {
-    group: String,
-    place: Place,
-}
-
-impl Named {
-    /// `GROUP/ADDRESS[:PORT]`.
-    fn name(&self) -> String {
-        format!("{}/{}", self.group, self.place)
-    }
 }
 
 impl Targets {
@@ -75,6 +60,14 @@ impl Targets {
         Ok(all)
     }
 
+    /// Says of each of them what a command would do.
+    pub(super) async fn show(&self, what: &str) -> anyhow::Result<()> {
+        for target in self.named(&self.socket.client()?).await? {
+            output::print(&format!("{} {what}\n", target.name()))?;
+        }
+        output::print("nothing has been changed: this was a dry run\n")
+    }
+
     /// Waits until these targets have no flows any more.
     pub(super) async fn until_unused(
         &self,
@@ -82,11 +75,10 @@ impl Targets {
         timeout: Option<Duration>,
     ) -> anyhow::Result<()> {
         let client = self.socket.client()?;
-        let begun = Instant::now();
+        let limit = timeout.map(Limit::of);
         for target in targets {
             let object = object::object(Kind::Target, &target.name()).map_err(wrong)?;
-            let left = timeout.map(|timeout| timeout.saturating_sub(begun.elapsed()));
-            wait::until(&client, &object, Goal::State("unused"), left).await?;
+            wait::until(&client, &object, Goal::State("unused"), limit).await?;
         }
         Ok(())
     }
@@ -102,78 +94,5 @@ impl Targets {
             }
             _ => Err(wrong("name a target as GROUP/ADDRESS, or give --selector".to_owned())),
         }
-    }
-}
-
-/// The targets of a group, or of all groups, whose tags fit. An error if there is none.
-fn selected(
-    group: Option<&str>,
-    selector: &Selector,
-    snapshot: &Snapshot,
-) -> Result<Vec<Named>, String> {
-    if let Some(group) = group
-        && !snapshot.target_groups.iter().any(|one| one.name == group)
-    {
-        return Err(format!(
-            "there is no target group {group}; `xelb get target-groups` lists all"
-        ));
-    }
-    let is_it = |target: &&TargetView| {
-        group.is_none_or(|group| group == target.group)
-            && !target.leaving
-            && selector.matches(&target.tags)
-    };
-    let named = |target: &TargetView| {
-        let place = Place { address: target.address?.into(), port: Some(target.port) };
-        Some(Named { group: target.group.clone(), place })
-    };
-    let found: Vec<Named> = snapshot.targets.iter().filter(is_it).filter_map(named).collect();
-    if found.is_empty() {
-        let of = group.map_or_else(String::new, |group| format!(" of group {group}"));
-        return Err(format!(
-            "no target{of} has tags that fit `{selector}`; `xelb get targets -o wide` shows tags"
-        ));
-    }
-    Ok(found)
-}
-
-#[cfg(test)]
-mod tests {
-    use lb_agent::TargetGroupView;
-
-    use super::*;
-
-    #[test]
-    fn targets_are_found_by_their_tags() {
-        let target = |group: &str, octet: u8, rack: &str, leaving| TargetView {
-            group: group.to_owned(),
-            address: Some([10, 0, 1, octet].into()),
-            port: 80,
-            leaving,
-            tags: [("rack".to_owned(), rack.to_owned())].into(),
-            ..TargetView::default()
-        };
-        let group = |name: &str| TargetGroupView { name: name.to_owned(), ..Default::default() };
-        let snapshot = Snapshot {
-            target_groups: vec![group("web"), group("api")],
-            targets: vec![
-                target("web", 1, "12", false),
-                target("web", 2, "13", false),
-                target("web", 3, "12", true),
-                target("api", 1, "12", false),
-            ],
-            ..Snapshot::default()
-        };
-        let names = |group, selector: &str| {
-            let found = selected(group, &selector.parse().unwrap(), &snapshot)?;
-            Ok::<_, String>(found.iter().map(Named::name).collect::<Vec<_>>().join(" "))
-        };
-        assert_eq!(names(None, "rack=12"), Ok("web/10.0.1.1:80 api/10.0.1.1:80".to_owned()));
-        assert_eq!(names(Some("web"), "rack=12"), Ok("web/10.0.1.1:80".to_owned()));
-        assert_eq!(names(Some("web"), "rack!=12"), Ok("web/10.0.1.2:80".to_owned()));
-        let error = names(Some("api"), "rack=13").unwrap_err();
-        assert!(error.contains("no target of group api has tags that fit `rack=13`"), "{error}");
-        let error = names(Some("ap"), "rack=12").unwrap_err();
-        assert!(error.contains("no target group ap"), "{error}");
     }
 }

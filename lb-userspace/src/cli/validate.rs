@@ -28,6 +28,8 @@ use super::{
 /// Example: xelb validate /etc/xelb/conf.d
 ///
 /// Example: xelb validate -f xelb.yaml -o json
+///
+/// Example: xelb validate -f xelb.yaml --not-this-host
 #[derive(Debug, Args)]
 pub(super) struct Validate {
     /// Configuration file, YAML or JSON, or a directory of *.yaml files; - is the standard input
@@ -40,6 +42,10 @@ pub(super) struct Validate {
     /// interfaces, and missing routes and addresses for modes nat and fullnat)
     #[arg(long)]
     strict: bool,
+    /// Do not look at this host: neither at the files that the configuration names, nor at interfaces and
+    /// addresses; for tests elsewhere, such as CI
+    #[arg(long)]
+    not_this_host: bool,
     #[command(flatten)]
     limits: LimitArguments,
     #[command(flatten)]
@@ -80,12 +86,17 @@ impl Validate {
         let programs = Programs::from(self.exec);
         let exec_checks = programs != Programs::Off;
         let limits = Limits { exec_checks, ..self.limits.into() };
-        let checked = input::configuration_within(&path, &limits, &programs).map(
-            |(_, config, mut warnings)| {
-                warnings.extend(this_host::warnings(&config));
-                (config, warnings)
-            },
-        );
+        let checked = if self.not_this_host {
+            input::configuration_of_elsewhere_within(&path, &limits)
+                .map(|(_, config, warnings)| (config, warnings))
+        } else {
+            input::configuration_within(&path, &limits, &programs).map(
+                |(_, config, mut warnings)| {
+                    warnings.extend(this_host::warnings(&config));
+                    (config, warnings)
+                },
+            )
+        };
         let verdict = verdict(&file, path.is_dir(), checked.as_ref());
         let refused = !verdict.valid || self.strict && !verdict.warnings.is_empty();
         if self.format.is_for_programs() {

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use clap::Args;
-use lb_agent::{Snapshot, TargetView};
+use lb_agent::{Snapshot, TargetGroupView, TargetView};
 use lb_api::Client;
-use lb_config::{PartPath, PartStep};
-use tokio::time::timeout;
+use lb_config::{PartPath, PartStep, Selector, TaggedKind};
+use tokio::time::{Instant, timeout};
 
 use super::{
     Socket, complete,
@@ -15,17 +15,22 @@ use super::{
     part_change::wrong,
     place::parse_place,
     relative_time,
+    selected_targets::{Named, selected},
+    selection,
     table::socket,
 };
 
 /// Wait until a target or a target group is in a state
 ///
 /// It ends with 0 as soon as the state is reached, and with 1 when the time is over. A target group
-/// is healthy when all its targets are that are not drained.
+/// is healthy when all its targets are that are not drained. With --selector, all objects that fit when
+/// the command begins have to reach the state.
 ///
 /// Example: xelb wait target web/10.0.1.11:80 --for healthy --timeout 30s
 ///
 /// Example: xelb wait target-group web --for healthy
+///
+/// Example: xelb wait target -l rack=12 --for unused --timeout 10m
 #[derive(Debug, Args)]
 pub(super) struct Wait {
     /// Kind of the object: target or target-group (tg)
@@ -34,6 +39,10 @@ pub(super) struct Wait {
     /// Name of the object; a target is GROUP/ADDRESS[:PORT]
     #[arg(value_name = "NAME", num_args = 0.., add = complete::objects())]
     name: Vec<String>,
+    /// All objects of this kind whose tags fit, such as rack=12,!old; NAME is then left out, or a group
+    /// of the targets
+    #[arg(long, short = 'l', value_name = "SELECTOR")]
+    selector: Option<Selector>,
     /// State to wait for: healthy, unhealthy, initial, draining, unused, or gone
     #[arg(long = "for", value_name = "STATE", value_parser = parse_goal)]
     goal: Goal,
@@ -54,6 +63,24 @@ pub(super) enum Goal {
     Gone,
 }
 
+/// How long is waited, for one object or for several.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limit {
+    begun: Instant,
+    whole: Duration,
+}
+
+impl Limit {
+    /// This time from now on.
+    pub(super) fn of(whole: Duration) -> Self {
+        Self { begun: Instant::now(), whole }
+    }
+
+    fn left(&self) -> Duration {
+        self.whole.saturating_sub(self.begun.elapsed())
+    }
+}
+
 /// Reads it, also as kubectl writes it (`condition=healthy`, `delete`).
 fn parse_goal(text: &str) -> Result<Goal, String> {
     let name = text.strip_prefix("condition=").unwrap_or(text).to_lowercase();
@@ -71,13 +98,17 @@ fn parse_goal(text: &str) -> Result<Goal, String> {
 
 impl Wait {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let (objects, rest) = object::objects(&self.kind, &self.name, true).map_err(wrong)?;
-        let (Some(object), []) = (objects.into_iter().next(), rest.as_slice()) else {
-            return Err(wrong("wait for one object at a time".to_owned()));
-        };
-        if !matches!(object.kind, Kind::Target | Kind::TargetGroup) {
+        if !matches!(self.kind.kind(), Kind::Target | Kind::TargetGroup) {
             return Err(wrong("only targets and target groups have a state".to_owned()));
         }
+        if let Some(selector) = &self.selector {
+            return self.for_selected(selector).await;
+        }
+        let (objects, rest) = object::objects(&self.kind, &self.name, true).map_err(wrong)?;
+        let (Some(object), []) = (objects.into_iter().next(), rest.as_slice()) else {
+            let text = "wait for one object at a time, or for several with --selector";
+            return Err(wrong(text.to_owned()));
+        };
         let client = self.socket.client()?;
         let snapshot = client.status().await?;
         if self.goal != Goal::Gone && !is_there(&object, &snapshot).map_err(wrong)? {
@@ -86,7 +117,30 @@ impl Wait {
                 object.path.object()
             )));
         }
-        until(&client, &object, self.goal, Some(self.timeout)).await
+        until(&client, &object, self.goal, Some(Limit::of(self.timeout))).await
+    }
+
+    /// Waits for all objects that have fitting tags now.
+    async fn for_selected(&self, selector: &Selector) -> anyhow::Result<()> {
+        let owner = selection::owner(&self.kind, &self.name).map_err(wrong)?.1;
+        let client = self.socket.client()?;
+        let limit = Limit::of(self.timeout);
+        let snapshot = client.status().await?;
+        let names: Vec<String> = if self.kind.kind() == Kind::Target {
+            let found = selected(owner, selector, &snapshot).map_err(wrong)?;
+            found.iter().map(Named::name).collect()
+        } else {
+            let fits = |group: &&TargetGroupView| selector.matches(&group.tags);
+            snapshot.target_groups.iter().filter(fits).map(|group| group.name.clone()).collect()
+        };
+        if names.is_empty() {
+            return Err(wrong(selection::nothing(TaggedKind::TargetGroup, None, selector)));
+        }
+        for name in names {
+            let object = object::object(self.kind.kind(), &name).map_err(wrong)?;
+            until(&client, &object, self.goal, Some(limit)).await?;
+        }
+        Ok(())
     }
 }
 
@@ -95,7 +149,7 @@ pub(super) async fn until(
     client: &Client,
     object: &Object,
     goal: Goal,
-    limit: Option<Duration>,
+    limit: Option<Limit>,
 ) -> anyhow::Result<()> {
     let reached = async {
         loop {
@@ -115,9 +169,9 @@ pub(super) async fn until(
     match limit {
         None => reached.await?,
         Some(limit) => {
-            let Ok(ended) = timeout(limit, reached).await else {
+            let Ok(ended) = timeout(limit.left(), reached).await else {
                 let now = now_text(object, &client.status().await?);
-                let limit = relative_time::duration(limit);
+                let limit = relative_time::duration(limit.whole);
                 anyhow::bail!("{} {now} after {limit}", object.path.object());
             };
             ended?;

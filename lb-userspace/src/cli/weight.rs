@@ -1,5 +1,7 @@
 //! PURE: weights as people type them: `50`, or relative to the present one: `+50`, `-20`, `50%`.
 
+use std::fmt;
+
 /// Most of a weight.
 const WEIGHT_MAX: u32 = 1000;
 
@@ -10,6 +12,18 @@ pub(super) enum Weight {
     More(u32),
     Less(u32),
     Percent(u32),
+}
+
+/// As it is typed.
+impl fmt::Display for Weight {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::To(number) => write!(formatter, "{number}"),
+            Self::More(number) => write!(formatter, "+{number}"),
+            Self::Less(number) => write!(formatter, "-{number}"),
+            Self::Percent(number) => write!(formatter, "{number}%"),
+        }
+    }
 }
 
 /// Reads it.

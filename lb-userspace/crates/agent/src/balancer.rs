@@ -329,7 +329,7 @@ impl Balancer {
         tracing::info!(
             %target,
             state = state_name(health.state),
-            reason = health.reason.map(tracing::field::display),
+            reason = health.shown_reason().map(tracing::field::display),
             detail = Some(&health.detail).filter(|detail| !detail.is_empty()),
             "the health of a target has changed"
         );

@@ -44,8 +44,11 @@ pub fn check_text(
 }
 
 /// The same for a host that is not the balancer: the files that it names are not touched.
-pub fn load_elsewhere(path: &Path) -> Result<Config, ConfigErrors> {
-    Ok(load_checking(path, &Limits::MOST, &|_| Ok(()))?.1)
+pub fn load_elsewhere(
+    path: &Path,
+    within: &Limits,
+) -> Result<(Document, Config, Vec<Warning>), ConfigErrors> {
+    load_checking(path, within, &|_| Ok(()))
 }
 
 /// Looks at the files that a document names, and at nothing else: a document with other errors

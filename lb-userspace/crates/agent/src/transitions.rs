@@ -47,7 +47,7 @@ fn event(before: Option<&TargetReport>, after: Option<&TargetReport>) -> Event {
         event.port = report.key.port;
     }
     if let Some(report) = after {
-        event.reason = report.reason.map(|reason| reason.to_string()).unwrap_or_default();
+        event.reason = report.shown_reason().map(|reason| reason.to_string()).unwrap_or_default();
         event.detail.clone_from(&report.detail);
     }
     event
@@ -97,6 +97,15 @@ mod tests {
         let after = [report(3, Draining), report(1, Healthy), report(4, Initial)];
         assert_eq!(seen(&before, &after), ["3 healthy>draining", "4 >initial", "2 initial>"]);
         assert_eq!(seen(&[], &before), ["1 >healthy", "2 >initial", "3 >healthy"]);
+        let unchecked = TargetReport {
+            reason: Some(Reason::InternalError),
+            detail: "this host cannot check it".to_owned(),
+            ..report(2, Healthy)
+        };
+        assert_eq!(
+            seen(&before, &[unchecked]),
+            ["2 initial>healthy  this host cannot check it", "1 healthy>", "3 healthy>"]
+        );
         let lost = TargetReport { reason: Some(Reason::IpUnusable), ..report(1, Healthy) };
         assert_eq!(
             seen(&before[..1], &[lost]),

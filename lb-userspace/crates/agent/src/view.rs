@@ -192,6 +192,8 @@ fn target(report: &TargetReport, scheduler: &Scheduler) -> TargetView {
         Some(health) => (health.reason, health.detail),
         None => (report.reason, report.detail.clone()),
     };
+    // Healthy has no reason against it, also when this host cannot check it any more.
+    let reason = reason.filter(|_| report.shown_state() != TargetState::Healthy);
     TargetView {
         group: report.key.group.to_string(),
         address: Some(report.key.address),

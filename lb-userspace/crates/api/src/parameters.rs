@@ -10,7 +10,7 @@ use axum::{
     extract::FromRequestParts,
     http::{header::IF_MATCH, request::Parts},
 };
-use lb_config::{Protocol, TargetAddress};
+use lb_config::{Protocol, Selector, TargetAddress};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use utoipa::{
     IntoParams,
@@ -65,6 +65,10 @@ pub(super) struct OfRevision {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Part {
+    /// Only items whose tags fit, such as `env=prod,tier in (web,api),!old`.
+    #[serde(default, deserialize_with = "selector")]
+    #[param(value_type = Option<String>)]
+    pub(super) selector: Option<Selector>,
     /// Number of items to skip.
     #[serde(default)]
     #[param(value_type = Option<usize>)]
@@ -81,6 +85,10 @@ pub(super) struct Part {
 pub(super) struct PartOfTargets {
     /// Only targets of this group; none when there is no such group.
     pub(super) group: Option<String>,
+    /// Only targets whose tags fit, such as `env=prod,tier in (web,api),!old`.
+    #[serde(default, deserialize_with = "selector")]
+    #[param(value_type = Option<String>)]
+    pub(super) selector: Option<Selector>,
     /// Number of items to skip.
     #[serde(default)]
     #[param(value_type = Option<usize>)]
@@ -147,6 +155,11 @@ pub(super) struct Ends {
     #[serde(default)]
     #[param(value_type = Option<bool>)]
     pub(super) established: bool,
+}
+
+fn selector<'text, D: Deserializer<'text>>(text: D) -> Result<Option<Selector>, D::Error> {
+    let text = String::deserialize(text)?;
+    text.parse().map(Some).map_err(|error| D::Error::custom(format!("`selector`: {error}")))
 }
 
 /// Protocol of a packet.

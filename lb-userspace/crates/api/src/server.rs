@@ -11,6 +11,7 @@ use tokio::task::spawn_blocking;
 use lb_agent::{
     Answer, ListenerView, Question, Snapshot, TargetDescription, TargetGroupView, TargetView,
 };
+use lb_config::Tags;
 use lb_dataplane::ExplainError;
 use serde::Serialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -85,13 +86,13 @@ async fn status(State(context): State<Context>) -> Json<Snapshot> {
             status = 200,
             body = Vec<ListenerView>,
             description = "Listeners",
-            headers(("x-total-count" = u64, description = "How many there are in all"))
+            headers(("x-total-count" = u64, description = "How many fit, whatever `offset` and `limit` are"))
         ),
         (status = 400, response = Wrong),
     )
 )]
 async fn listeners(State(context): State<Context>, InQuery(wanted): InQuery<Part>) -> Response {
-    part(context.agent.snapshot().await.listeners.iter(), wanted)
+    part(context.agent.snapshot().await.listeners.iter(), |one| &one.tags, wanted)
 }
 
 /// Target groups, in the order of the configuration.
@@ -105,13 +106,13 @@ async fn listeners(State(context): State<Context>, InQuery(wanted): InQuery<Part
             status = 200,
             body = Vec<TargetGroupView>,
             description = "Target groups",
-            headers(("x-total-count" = u64, description = "How many there are in all"))
+            headers(("x-total-count" = u64, description = "How many fit, whatever `offset` and `limit` are"))
         ),
         (status = 400, response = Wrong),
     )
 )]
 async fn target_groups(State(context): State<Context>, InQuery(wanted): InQuery<Part>) -> Response {
-    part(context.agent.snapshot().await.target_groups.iter(), wanted)
+    part(context.agent.snapshot().await.target_groups.iter(), |one| &one.tags, wanted)
 }
 
 /// Targets, group by group in the order of the configuration.
@@ -125,18 +126,18 @@ async fn target_groups(State(context): State<Context>, InQuery(wanted): InQuery<
             status = 200,
             body = Vec<TargetView>,
             description = "Targets",
-            headers(("x-total-count" = u64, description = "How many there are in all"))
+            headers(("x-total-count" = u64, description = "How many fit, whatever `offset` and `limit` are"))
         ),
         (status = 400, response = Wrong),
     )
 )]
 async fn targets(
     State(context): State<Context>,
-    InQuery(PartOfTargets { group, offset, limit }): InQuery<PartOfTargets>,
+    InQuery(PartOfTargets { group, selector, offset, limit }): InQuery<PartOfTargets>,
 ) -> Response {
     let snapshot = context.agent.snapshot().await;
     let wanted = |target: &&TargetView| group.as_ref().is_none_or(|name| *name == target.group);
-    part(snapshot.targets.iter().filter(wanted), Part { offset, limit })
+    part(snapshot.targets.iter().filter(wanted), |one| &one.tags, Part { selector, offset, limit })
 }
 
 /// All that is known of one target: its check and the last probes, next hop, history.
@@ -163,12 +164,14 @@ async fn describe_target(
     }
 }
 
-/// The part of a list that is wanted; the header `x-total-count` says how many there are.
+/// The part of a list that is wanted; the header `x-total-count` says how many objects fit.
 fn part<'all, T: Serialize + 'all>(
     all: impl Iterator<Item = &'all T>,
-    Part { offset, limit }: Part,
+    tags: impl Fn(&T) -> &Tags,
+    Part { selector, offset, limit }: Part,
 ) -> Response {
-    let all: Vec<&T> = all.collect();
+    let fits = |one: &&T| selector.as_ref().is_none_or(|selector| selector.matches(tags(one)));
+    let all: Vec<&T> = all.filter(fits).collect();
     let count = HeaderValue::from(all.len());
     let part: Vec<&T> = all.into_iter().skip(offset).take(limit.unwrap_or(usize::MAX)).collect();
     ([(HeaderName::from_static("x-total-count"), count)], Json(part)).into_response()

@@ -64,11 +64,8 @@ impl Document {
     #[must_use]
     pub fn for_proxy(&self, effective: &Config) -> Option<Self> {
         let listeners = self.0.items("listeners");
-        let listeners: Vec<Node> = listeners
-            .iter()
-            .filter(|one| is(one, &LISTENERS))
-            .map(|one| without(one, &["tags"]))
-            .collect();
+        let listeners: Vec<Node> =
+            listeners.iter().filter(|one| is(one, &LISTENERS)).map(without_tags).collect();
         if listeners.is_empty() {
             return None;
         }
@@ -120,13 +117,20 @@ pub(super) fn is_behind_tls(group: &Node, defaults: Option<&Node>) -> bool {
 
 /// A group without what the agent alone does, and without tags.
 fn of_proxy(group: &Node) -> Node {
-    let mut group = without(group, &["health_check", "scaling", "tags"]);
-    if let Some(Node { value: Value::List(targets), .. }) = group.get_mut("targets")
-        && targets.iter().any(|target| target.get("tags").is_some())
-    {
-        *targets = Arc::new(targets.iter().map(|target| without(target, &["tags"])).collect());
+    without_tags(&without(group, &["health_check", "scaling"]))
+}
+
+/// A listener or a group without tags, also of its rules and targets.
+fn without_tags(part: &Node) -> Node {
+    let mut part = without(part, &["tags"]);
+    for list in ["rules", "targets"] {
+        if let Some(Node { value: Value::List(items), .. }) = part.get_mut(list)
+            && items.iter().any(|item| item.get("tags").is_some())
+        {
+            *items = Arc::new(items.iter().map(|item| without(item, &["tags"])).collect());
+        }
     }
-    group
+    part
 }
 
 /// A section without these keys.

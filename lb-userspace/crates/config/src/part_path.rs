@@ -74,7 +74,12 @@ impl PartPath {
         let is_tags = |step: &PartStep| matches!(step, PartStep::Key(key) if key == "tags");
         let index = self.0.iter().position(is_tags)?;
         let before = index.checked_sub(1).and_then(|before| self.0.get(before));
-        before.is_none_or(|step| matches!(step, PartStep::Item(_))).then_some(index)
+        let is_object = |step: &PartStep| match step {
+            PartStep::Item(_) => true,
+            // Members of a scaled group have them.
+            PartStep::Key(key) => key == "scaling",
+        };
+        before.is_none_or(is_object).then_some(index)
     }
 
     /// The item of a list under a key of the root, and further pairs of both.
@@ -225,6 +230,20 @@ mod tests {
             let path: PartPath = text.parse().unwrap();
             assert_eq!(path.steps(), steps, "{text}");
             assert_eq!(path.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn keys_of_tags_may_have_dots() {
+        for (text, whole) in [
+            ("tags.example.com/owner", "tags.\"example.com/owner\""),
+            ("targets[10.0.0.1].tags.a.b", "targets[10.0.0.1].tags.\"a.b\""),
+            ("scaling.tags.a.b", "scaling.tags.\"a.b\""),
+            ("headers.tags.a.b", "headers.tags.a.b"),
+        ] {
+            let path = text.parse::<PartPath>().unwrap().with_tag_whole();
+            assert_eq!(path.to_string(), whole);
+            assert_eq!(path.is_tag(), text != whole);
         }
     }
 

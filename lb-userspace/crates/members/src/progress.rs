@@ -102,8 +102,7 @@ impl Group {
             }
             (HookKind::Launch, Phase::LaunchHook, HookResult::Abandon) => {
                 self.known_mut(name).hook_runs = false;
-                let error = CallError::new(ErrorClass::Fatal, "its launch hook abandons it");
-                self.launch_failed(name, error, now);
+                self.launch_failed(name, CallError::abandoned(), now);
             }
             (HookKind::Terminate, Phase::TerminateHook, _) => {
                 self.known_mut(name).hook_runs = false;

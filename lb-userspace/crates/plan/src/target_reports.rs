@@ -18,7 +18,7 @@ pub struct TargetReport {
     pub weight: u32,
     /// Its state.
     pub state: TargetState,
-    /// Why; `None` when healthy.
+    /// Why; `None` when healthy, unless this host cannot check it.
     pub reason: Option<Reason>,
     /// More on that, for people; empty when there is nothing to say.
     pub detail: String,
@@ -42,6 +42,13 @@ impl TargetReport {
             (TargetState::Healthy, Some(Reason::IpUnusable)) => TargetState::Unhealthy,
             (state, _) => state,
         }
+    }
+
+    /// The reason to show: healthy has none against it. That this host cannot check a target which was
+    /// healthy before is in the detail, and a warning.
+    #[must_use]
+    pub fn shown_reason(&self) -> Option<Reason> {
+        self.reason.filter(|_| self.shown_state() != TargetState::Healthy)
     }
 }
 

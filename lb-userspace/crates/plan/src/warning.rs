@@ -163,7 +163,8 @@ kinds! {
          once";
     /// The driver of a scaled group fails.
     ScalingDriver, "scaling_driver", Risk,
-        "the text has the error of the driver; `xelb get activities GROUP` shows what it did";
+        "the text has the error of the driver or the hook; `xelb get activities GROUP` shows what was \
+         done";
     /// A scaled group needs more targets than its limits allow.
     ScalingAtMaximum, "scaling_at_maximum", Risk,
         "raise the limit (`xelb scale limits GROUP --max N`), or reduce the load";

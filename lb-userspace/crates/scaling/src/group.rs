@@ -51,6 +51,8 @@ pub(crate) struct ScaledGroup {
     pub(crate) actions: Vec<Action>,
     pub(crate) events: Vec<Event>,
     pub(crate) driver_error: Option<String>,
+    /// Which hook has failed, for which member, and how.
+    pub(crate) hook_error: Option<String>,
     pub(crate) store_error: Option<String>,
     pub(crate) decisions: u64,
     pub(crate) failed_calls: u64,
@@ -122,6 +124,7 @@ impl ScaledGroup {
             actions: Vec::new(),
             events: Vec::new(),
             driver_error: None,
+            hook_error: None,
             store_error: None,
             decisions: 0,
             failed_calls: 0,
@@ -132,7 +135,11 @@ impl ScaledGroup {
     pub(crate) fn configure(&mut self, declared: &Declared, scaling: &Scaling) {
         self.members.set_settings(Arc::new(member_settings(declared, scaling)));
         self.refresh = refresh_options(scaling);
-        self.means = means(scaling);
+        let means = means(scaling);
+        if !means.has_hooks_of(&self.means) {
+            self.hook_error = None;
+        }
+        self.means = means;
         self.retires = false;
         self.state.settings = Arc::clone(&scaling.settings);
         if self.configured != scaling.settings.limits {
@@ -320,9 +327,18 @@ impl ScaledGroup {
             }
         }
         for event in &events {
-            if let EventKind::LaunchFailed(error) | EventKind::CallFailed(error) = &event.kind {
-                self.failed_calls += 1;
-                self.driver_error = Some(error.to_string());
+            match &event.kind {
+                // What its hook has said is known already.
+                EventKind::LaunchFailed(error) if error.is_abandoned() => self.failed_calls += 1,
+                EventKind::LaunchFailed(error) | EventKind::CallFailed(error) => {
+                    self.failed_calls += 1;
+                    self.driver_error = Some(error.to_string());
+                }
+                EventKind::HookTimedOut => {
+                    let text = format!("a hook of member {} did not end in time", event.name);
+                    self.hook_error = Some(text);
+                }
+                _ => {}
             }
         }
         self.events.extend(events);
@@ -348,6 +364,7 @@ impl ScaledGroup {
             breaker: self.members.ledger().breaker.as_ref(),
             suspended: &self.state.suspended,
             driver_error: self.driver_error.as_deref(),
+            hook_error: self.hook_error.as_deref(),
             store_error: self.store_error.as_deref(),
             now,
         })

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
-use lb_config::{Config, HttpTarget, MEMBER_WEIGHT as WEIGHT, Target};
+use lb_config::{Config, HttpTarget, MEMBER_WEIGHT as WEIGHT, ObjectTags, Scaling, Target};
 
 use crate::declared::{Declared, scaled_groups};
 
@@ -33,6 +33,7 @@ impl Outline {
                 let (address, port) = (member.ip(), member.port());
                 Target { address, port, weight: WEIGHT, backup: false }
             };
+            add_tags(&mut config.tags, &group.name, group.scaling.as_deref(), &members);
             if !members.is_empty() {
                 Arc::make_mut(group).targets.extend(members.into_iter().map(target));
             }
@@ -43,6 +44,7 @@ impl Outline {
                 let (address, port) = (member.ip(), member.port());
                 HttpTarget { address, port, weight: WEIGHT }
             };
+            add_tags(&mut config.tags, &group.name, group.scaling.as_deref(), &members);
             if !members.is_empty() {
                 Arc::make_mut(group).targets.extend(members.into_iter().map(target));
             }
@@ -90,6 +92,22 @@ impl Outline {
     }
 }
 
+/// Gives the members of a group its tags for them.
+fn add_tags(
+    all: &mut Arc<ObjectTags>,
+    group: &Arc<str>,
+    scaling: Option<&Scaling>,
+    members: &[SocketAddr],
+) {
+    let Some(tags) = scaling.map(|scaling| &scaling.tags).filter(|tags| !tags.is_empty()) else {
+        return;
+    };
+    if !members.is_empty() {
+        let targets: Vec<_> = members.iter().map(|one| (one.ip(), one.port())).collect();
+        Arc::make_mut(all).add_targets(group, &targets, tags);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,6 +140,21 @@ mod tests {
         };
         assert_eq!(config_of(scaled("min: 1, max: 4")), ["10.0.1.1", "10.0.1.2"]);
         assert_eq!(config_of(config("health_check: {}")), ["10.0.1.1"], "it is not scaled");
+    }
+
+    #[test]
+    fn members_have_the_tags_that_their_group_has_for_them() {
+        let config = outline().with_members(scaled("min: 1, max: 4, tags: { tier: spot }"));
+        let of = |address: &str| {
+            let key = lb_config::TargetKey {
+                group: "web".into(),
+                address: address.parse().unwrap(),
+                port: 80,
+            };
+            config.tags.of_target(&key).get("tier").cloned()
+        };
+        assert_eq!(of("10.0.1.2").as_deref(), Some("spot"));
+        assert_eq!(of("10.0.1.1"), None, "it is declared");
     }
 
     #[test]

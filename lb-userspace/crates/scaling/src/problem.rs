@@ -8,7 +8,7 @@ use crate::command::process_name;
 /// A kind of problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProblemKind {
-    /// Calls of the driver fail.
+    /// Calls of the driver fail, or hooks.
     DriverFails,
     /// Launching pauses, or members that were asked for do not come into service.
     LaunchesFail,
@@ -39,13 +39,16 @@ pub(crate) struct Facts<'group> {
     pub(crate) suspended: &'group Suspensions,
     /// The last call failed.
     pub(crate) driver_error: Option<&'group str>,
+    /// The last hook failed.
+    pub(crate) hook_error: Option<&'group str>,
     pub(crate) store_error: Option<&'group str>,
     pub(crate) now: Moment,
 }
 
 /// The problems of a group, loudest first.
 pub(crate) fn problems(facts: &Facts<'_>) -> Vec<Problem> {
-    let Facts { group, decision, breaker, suspended, driver_error, store_error, now } = facts;
+    let Facts { group, decision, breaker, suspended, driver_error, hook_error, store_error, now } =
+        facts;
     let mut found = Vec::new();
     let mut add = |kind, text: String| {
         found.push(Problem { kind, text: format!("target group {group}: {text}") });
@@ -55,6 +58,9 @@ pub(crate) fn problems(facts: &Facts<'_>) -> Vec<Problem> {
     }
     if let Some(error) = driver_error {
         add(ProblemKind::DriverFails, format!("its driver fails: {error}"));
+    }
+    if let Some(error) = hook_error {
+        add(ProblemKind::DriverFails, (*error).to_owned());
     }
     if let Some(breaker) = breaker.filter(|breaker| breaker.is_open(*now)) {
         let left = breaker.pause().saturating_sub(now.since(&breaker.since)).as_secs();

@@ -288,10 +288,7 @@ impl Scaling {
                 running.group.step(Input::Called { call, result }, now);
             }
             Ended::Hook { member, kind, result, error } => {
-                if let Some(error) = error {
-                    tracing::warn!(group = &**name, member, %error, "a hook failed");
-                    running.group.driver_error = Some(error.to_string());
-                }
+                running.hook_has_ended(&member, kind, error.as_ref());
                 running.group.step(Input::Hook { name: member, kind, result }, now);
             }
         }

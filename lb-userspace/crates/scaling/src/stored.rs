@@ -39,6 +39,13 @@ pub(crate) struct Means {
     pub(crate) terminate_hook: Option<Hook>,
 }
 
+impl Means {
+    /// Whether both have the same hooks.
+    pub(crate) fn has_hooks_of(&self, other: &Self) -> bool {
+        self.launch_hook == other.launch_hook && self.terminate_hook == other.terminate_hook
+    }
+}
+
 /// The state of a scaled group.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub(crate) struct Stored {

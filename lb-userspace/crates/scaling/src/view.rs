@@ -1,6 +1,8 @@
 //! PURE: scaled groups, members and activities as people and programs see them. Field names are part
 //! of the API.
 
+use std::collections::BTreeMap;
+
 use lb_members::Record;
 use lb_scale::{Activity, Moment, Outcome};
 use serde::{Deserialize, Serialize};
@@ -72,6 +74,9 @@ pub struct MemberView {
     pub template: String,
     /// Why it ends; empty if it does not.
     pub reason: String,
+    /// Its tags.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
 }
 
 impl MemberView {
@@ -88,6 +93,7 @@ impl MemberView {
             protected: record.protected,
             template: record.template.clone(),
             reason: record.cause().map(|cause| cause.to_string()).unwrap_or_default(),
+            tags: BTreeMap::new(),
         }
     }
 }

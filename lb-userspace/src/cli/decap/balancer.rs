@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, path::Path};
 use ipnet::IpNet;
 use lb_agent::config_file;
 use lb_common::target::Mode;
-use lb_config::{Config, TargetGroup};
+use lb_config::{Config, Limits, TargetGroup};
 use thiserror::Error;
 
 /// What a balancer sends, and from where.
@@ -44,7 +44,7 @@ pub(crate) enum BalancerError {
 impl Balancer {
     /// Reads a configuration. The files that it names are on the balancer, and are not looked for.
     pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
-        let balancer = Self::of(&config_file::load_elsewhere(path)?);
+        let balancer = Self::of(&config_file::load_elsewhere(path, &Limits::MOST)?.1);
         if balancer.vips.is_empty() {
             return Err(BalancerError::NoTunnel { file: path.display().to_string() }.into());
         }

@@ -3,6 +3,7 @@
 use lb_scaling::{ActivityView, MemberView};
 
 use super::super::{
+    get::tables::tags,
     list::{Column, Listing, state_style},
     table::or_dash,
 };
@@ -20,6 +21,7 @@ pub(crate) static MEMBERS: Listing<MemberView> = Listing {
             or_dash(one.address.as_deref().unwrap_or_default())
         }),
         Column::new("TEMPLATE", "template", |one: &MemberView, _| or_dash(&one.template)).wide(),
+        Column::new("TAGS", "tags", |one: &MemberView, _| tags(&one.tags)).wide(),
         Column::new("SINCE", "since", |one, times| times.written(&one.since)),
         Column::new("NOTE", "reason", |one, _| note(one)),
     ],
@@ -33,6 +35,7 @@ pub(crate) static MEMBERS: Listing<MemberView> = Listing {
         "protected",
         "template",
         "reason",
+        "tags",
     ],
     name: |one| Some(format!("{}/{}", one.group, one.name)),
     nothing: "no members: no target group is scaled, or none has members",

@@ -44,10 +44,14 @@ pub(crate) fn address_to_drain(
         TargetAddress::Ip(address) => return Ok(*address),
         TargetAddress::Name(name) => name,
     };
-    let one = match places(group, name, origins).as_slice() {
-        [] => "it has no targets now".to_owned(),
-        places => format!("name one of its targets: {}", places.join(", ")),
-    };
+    let places = places(group, name, origins);
+    if places.is_empty() {
+        return Err(Refusal::Absent(format!(
+            "{name} is a DNS name, and it has no targets now in target group {group}; `xelb get targets \
+             {group}` lists all"
+        )));
+    }
+    let one = format!("name one of its targets: {}", places.join(", "));
     Err(Refusal::Invalid(format!(
         "{name} is a DNS name, whose addresses may change: {one}; `xelb target weight {group} {name} 0` \
          takes all of them out of service, also later ones"

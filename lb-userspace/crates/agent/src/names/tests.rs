@@ -82,7 +82,9 @@ fn a_name_stands_for_its_only_address() {
          web/10.0.0.1:80, web/10.0.0.2:80; `xelb target weight web order.example.org 0` takes all of \
          them out of service, also later ones"
     );
-    assert!(refused("web", "two.example.org").contains("it has no targets now"));
+    let unknown = refused("web", "two.example.org");
+    assert!(unknown.contains("it has no targets now in target group web"), "{unknown}");
+    assert!(!unknown.contains("xelb target weight"), "{unknown}");
 }
 
 #[tokio::test]

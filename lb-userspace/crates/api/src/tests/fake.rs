@@ -304,10 +304,14 @@ pub(super) fn snapshot() -> Snapshot {
         state: "healthy".to_owned(),
         share: 0.5,
         id: u16::from(last),
+        tags: [("rack".to_owned(), last.to_string())].into(),
         ..TargetView::default()
     };
-    let group =
-        |name: &str| TargetGroupView { name: name.to_owned(), ..TargetGroupView::default() };
+    let group = |name: &str| TargetGroupView {
+        name: name.to_owned(),
+        tags: [("env".to_owned(), name.to_owned())].into(),
+        ..TargetGroupView::default()
+    };
     Snapshot {
         version: "1.2.3".to_owned(),
         pid: 42,

@@ -206,6 +206,37 @@ async fn long_lists_come_in_parts() {
 }
 
 #[tokio::test]
+async fn selectors_choose_objects_of_lists() {
+    let fake = Fake::start(Answer::Done);
+    let targets = snapshot().targets;
+    let rack = targets[0].tags["rack"].clone();
+    let all = serde_json::to_value(&targets).unwrap();
+    let of_rack = format!("rack%3D{rack}");
+    let others = format!("rack%20notin%20({rack})");
+    let count = targets.iter().filter(|one| one.tags["rack"] == rack).count();
+    for (path, count, first) in [
+        (format!("targets?selector={of_rack}&limit=1"), count, Some(all[0].clone())),
+        (format!("targets?selector={others}&group=web&offset=9"), 1, None),
+        ("targets?selector=!rack".to_owned(), 0, None),
+        ("target-groups?selector=env%3Ddns".to_owned(), 1, None),
+        ("listeners?selector=!env".to_owned(), 1, None),
+        ("listeners?selector=env".to_owned(), 0, None),
+    ] {
+        let answer = fake.http("GET", &format!("/v1/{path}"), "").await;
+        assert_eq!(answer.status, 200, "{path}");
+        let header = format!("x-total-count: {count}\r\n");
+        assert!(answer.head.contains(&header), "{path}: {}", answer.head);
+        assert!(first.is_none_or(|first| answer.body == json!([first])), "{path}");
+    }
+    for path in ["targets", "target-groups", "listeners"] {
+        let wrong = fake.http("GET", &format!("/v1/{path}?selector=env%3E5"), "").await;
+        let text = wrong.body.to_string();
+        assert_eq!(wrong.status, 400, "{text}");
+        assert!(text.contains("`env>5` is not a selector: at character 1"), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn the_configuration_and_its_history_are_shown() {
     let fake = Fake::start(Answer::Done);
     let client = fake.client();

@@ -12,7 +12,7 @@ use std::{
 use lb_scale::CheckedSettings;
 use serde::{Deserialize, Serialize};
 
-use super::health::ReportPlace;
+use super::{health::ReportPlace, tags::Tags};
 use crate::Document;
 
 /// The `scaling` of a target group.
@@ -34,6 +34,8 @@ pub struct Scaling {
     pub warm_pool: Option<WarmPool>,
     /// Metrics from outside, which policies may name.
     pub metrics: Vec<Metric>,
+    /// Tags of its members.
+    pub tags: Tags,
 }
 
 /// Numbers of checked settings are finite.

@@ -1,5 +1,5 @@
-//! Tags of listeners, target groups and targets: labels for people and for selectors. They stand apart from
-//! the objects, so that no plan and no proxy sees that one has changed.
+//! Tags of listeners, target groups and targets, also of members of scaled groups: labels for people and for
+//! selectors. They stand apart from the objects, so that no plan and no proxy sees that one has changed.
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
@@ -36,6 +36,15 @@ pub struct GroupTags {
 }
 
 impl ObjectTags {
+    /// Gives tags to targets of a group that are not declared.
+    pub fn add_targets(&mut self, group: &Arc<str>, targets: &[(IpAddr, u16)], tags: &Tags) {
+        if tags.is_empty() || targets.is_empty() {
+            return;
+        }
+        let own = Arc::make_mut(self.target_groups.entry(Arc::clone(group)).or_default());
+        own.targets.extend(targets.iter().map(|target| (*target, tags.clone())));
+    }
+
     /// Tags of a listener.
     #[must_use]
     pub fn of_listener(&self, name: &str) -> Tags {

@@ -5,6 +5,7 @@ use lb_rules::{HeaderChange, HeaderChanges, Rewrite, Rule, Transforms};
 use super::{
     action::action,
     condition::{condition, texts},
+    tags::tags,
 };
 use crate::{
     positions::GroupReference,
@@ -32,6 +33,8 @@ pub(super) fn rule(
     let transforms = section.section("transforms").map(transforms);
     let headers = section.section("headers").map(headers);
     let action = action(&section, "action", references);
+    // Who shows rules takes them from the document, and nobody else needs their tags.
+    let _checked = tags(&section);
     section.finish_since(errors)?;
     let priority = priority?;
     Some(Rule {

@@ -15,6 +15,7 @@ use lb_scale::{
 
 pub(super) use self::metrics::take_reports;
 use self::{driver::driver, metrics::metrics, policies::policies};
+use super::tags::tags;
 use crate::{
     model::{Hook, Metric, MetricSource, Scaling, Termination, WarmPool},
     named_file::NamedFile,
@@ -76,6 +77,7 @@ pub(super) fn scaling(group: &Section<'_>, port: Option<u16>, reached: Reached) 
     let (replacement, min_healthy_percent) = replacement(&section);
     let termination = termination(&section);
     let warm_pool = warm_pool(&section);
+    let tags = tags(&section);
     let findings = section.findings;
     section.finish_since(errors)?;
     let settings = Settings { replacement, ..settings? };
@@ -94,6 +96,7 @@ pub(super) fn scaling(group: &Section<'_>, port: Option<u16>, reached: Reached) 
         termination,
         warm_pool,
         metrics,
+        tags,
     })
 }
 

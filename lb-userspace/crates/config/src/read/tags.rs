@@ -1,4 +1,4 @@
-//! Tags of a listener, a target group or a target.
+//! Tags of a listener, a rule, a target group, a target, or of the members of a scaled group.
 
 use std::sync::Arc;
 

@@ -191,7 +191,7 @@ const WRONG: &[(&str, &str, &str)] = &[
         "min: 2\n      processes: []\n",
         "9:7: S.processes: unknown key; known are `metrics`, `min`, `max`, `initial`, `policies`, `warmup`, \
          `scale_in_window`, `cooldown`, `health_grace`, `sample_interval`, `tolerance`, `scale_out_rate`, \
-         `scale_in_rate`, `driver`, `hooks`, `replacement`, `termination`, `warm_pool`",
+         `scale_in_rate`, `driver`, `hooks`, `replacement`, `termination`, `warm_pool`, `tags`",
     ),
 ];
 

@@ -72,6 +72,8 @@ fn a_proxy_sees_no_tags() {
     let text = text.replace("    protocol: http\n", "    protocol: http\n    tags: { a: b }\n");
     let text = text.replace("    protocol: https\n", "    protocol: https\n    tags: { a: b }\n");
     assert!(text.matches("tags:").count() >= 4, "{text}");
+    let text =
+        with(&text, "        priority: 10\n", "        priority: 10\n        tags: { a: b }\n");
     let part = |text: &str| {
         let (document, config, _) = parse(text, "x").unwrap();
         document.for_proxy(&config).unwrap()
@@ -83,6 +85,28 @@ impl Document {
     fn is_same_as(&self, other: &Self) -> bool {
         serde_json::to_string(self).unwrap() == serde_json::to_string(other).unwrap()
     }
+}
+
+#[test]
+fn rules_and_members_have_tags() {
+    let rule = "        priority: 10\n";
+    config(&with(HTTP, rule, &format!("{rule}        tags: {{ team: shop }}\n")));
+    let wrong = with(HTTP, rule, &format!("{rule}        tags: {{ team: 7 }}\n"));
+    let error = parse(&wrong, "x").unwrap_err().to_string();
+    assert!(error.contains("rules[0].tags.team: 7 is not a text"), "{error}");
+    let scaled = |tags: &str| {
+        let driver = "driver: { exec: { program: /bin/true } }";
+        let scaling = format!("    scaling: {{ min: 1, max: 2, {driver}, tags: {tags} }}\n");
+        with(
+            EXAMPLE,
+            "    port: 80\n    forwarding",
+            &format!("    port: 80\n{scaling}    forwarding"),
+        )
+    };
+    let group = &config(&scaled("{ tier: spot }")).target_groups[0];
+    assert_eq!(group.scaling.as_ref().unwrap().tags, of(&[("tier", "spot")]));
+    let error = parse(&scaled("{ tier: true }"), "x").unwrap_err().to_string();
+    assert!(error.contains("scaling.tags.tier: true is not a text"), "{error}");
 }
 
 #[test]

@@ -38,3 +38,11 @@ pub struct Health {
     /// What the last probe saw, for people; empty when `reason` is `None`.
     pub detail: String,
 }
+
+impl Health {
+    /// The reason to show: healthy has none against it, also when this host cannot check it any more.
+    #[must_use]
+    pub fn shown_reason(&self) -> Option<Reason> {
+        self.reason.filter(|_| self.state != TargetState::Healthy)
+    }
+}

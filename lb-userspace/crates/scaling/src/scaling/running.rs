@@ -39,6 +39,31 @@ pub(super) struct Running {
 }
 
 impl Running {
+    /// Says which hook has failed, and how; or that one works again.
+    pub(super) fn hook_has_ended(
+        &mut self,
+        member: &str,
+        kind: HookKind,
+        error: Option<&CallError>,
+    ) {
+        let Some(error) = error else {
+            self.group.hook_error = None;
+            return;
+        };
+        let (name, hook) = match kind {
+            HookKind::Launch => ("launch", &self.group.means.launch_hook),
+            HookKind::Terminate => ("terminate", &self.group.means.terminate_hook),
+        };
+        let program = hook.as_ref().map(|hook| hook.program.display().to_string());
+        let program = program.unwrap_or_default();
+        tracing::warn!(
+            group = &*self.group.name, member, %error,
+            "its {name} hook {program} failed"
+        );
+        let text = format!("its {name} hook {program} failed for member {member}: {error}");
+        self.group.hook_error = Some(text);
+    }
+
     /// Follows the metrics from outside that the configuration has.
     pub(super) fn follow_sources(&mut self, clock: Clock, context: &DriverContext) {
         let scaling = self.declared.as_ref().and_then(Declared::scaling);

@@ -286,3 +286,35 @@ async fn capacity_follows_a_metric_that_is_sent() {
     let refused = scaling.command("web", &post(-1.0), &mut store);
     assert!(matches!(refused, Err(crate::CommandError::NotNow(_))), "{refused:?}");
 }
+
+/// Whoever reads that a driver fails looks at the wrong program.
+#[tokio::test]
+async fn a_failing_hook_is_named_and_its_driver_is_not_blamed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Memory::default();
+    let mut scaling = Scaling::new(context(folder.path()));
+    let with = |program: &str| {
+        let hooks = format!("hooks: {{ launch: {{ program: {program} }} }}");
+        config(&format!("    scaling: {{ min: 1, max: 3, DRIVER, {hooks} }}"))
+    };
+    // No program may run here.
+    scaling.configure(&with("/etc/warm-up"), &mut store).unwrap();
+    let texts = |scaling: &Scaling| {
+        let driver = |one: &Problem| one.kind == ProblemKind::DriverFails;
+        let all = scaling.problems().map(|(_, problem)| problem).filter(driver);
+        all.map(|problem| problem.text).collect::<Vec<_>>()
+    };
+    for _ in 0..20 {
+        settle(&mut scaling, &mut store).await;
+        if !texts(&scaling).is_empty() {
+            break;
+        }
+    }
+    let problems = texts(&scaling);
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    let wanted = "target group web: its launch hook /etc/warm-up failed for member ";
+    assert!(problems[0].starts_with(wanted), "{problems:?}");
+    // What is said of a hook goes with it.
+    scaling.configure(&scaled(), &mut store).unwrap();
+    assert_eq!(texts(&scaling), Vec::<String>::new());
+}

@@ -6,6 +6,7 @@ use lb_scale::{Lifecycle, explain};
 use super::{Scaling, member_view, running::Running};
 use crate::{
     command::process_name,
+    declared::Declared,
     view::{ActivityView, MemberView, ScaledGroupView, ScalingView},
 };
 
@@ -68,7 +69,10 @@ impl Running {
 
     fn members(&self) -> impl Iterator<Item = MemberView> {
         let names = self.group.members.ledger().members.keys();
-        names.filter_map(|name| member_view(&self.group, name))
+        let scaling = self.declared.as_ref().and_then(Declared::scaling);
+        let tags = scaling.map(|scaling| scaling.tags.clone()).unwrap_or_default();
+        let members = names.filter_map(|name| member_view(&self.group, name));
+        members.map(move |member| MemberView { tags: tags.clone(), ..member })
     }
 }
 

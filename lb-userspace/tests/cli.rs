@@ -139,6 +139,27 @@ fn validate_reports_counts_or_errors() {
 }
 
 #[test]
+fn files_and_interfaces_of_the_balancer_may_be_missing_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("xelb.yaml");
+    let checked = |text: &str, options: &[&str]| {
+        fs::write(&path, text).unwrap();
+        let output = xelb(folder.path(), &[&["validate", "-f", "xelb.yaml"], options].concat());
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let elsewhere: &[&str] = &["--not-this-host", "--strict"];
+    let (code, said) = checked("interfaces: [xelb-none0]\n", &["--strict"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert_eq!(checked("interfaces: [xelb-none0]\n", elsewhere), (Some(0), String::new()));
+    let with_file = "interfaces: [eth0]\nhash_seed_file: /nowhere/seed\n";
+    let (code, said) = checked(with_file, &[]);
+    assert!(code == Some(2) && said.contains("/nowhere/seed"), "{said}");
+    assert_eq!(checked(with_file, elsewhere), (Some(0), String::new()));
+    let (code, said) = checked(INVALID, elsewhere);
+    assert!(code == Some(2) && said.contains("lisseners: unknown key"), "{said}");
+}
+
+#[test]
 fn validate_speaks_json() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("invalid.yaml"), INVALID).unwrap();

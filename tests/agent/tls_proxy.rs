@@ -239,7 +239,11 @@ fn observed(lab: &Lab, xelb: &Xelb) -> Result<()> {
     }
     let url = format!("https://{VIP_V4}/");
     let refused = run(lab, xelb, &["explain", "http", "GET", &url])?;
-    fails(&refused, 2, &["no listeners of http or https"])
+    fails(
+        &refused,
+        2,
+        &["listener bytes (tls at ", "ends TLS, and what is inside goes to target group bytes"],
+    )
 }
 
 /// A drained target gets nothing more, and a dead one is left.

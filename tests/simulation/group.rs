@@ -86,7 +86,7 @@ pub(crate) struct Group {
     ages: consistency::Ages,
     /// Targets by number, the last two bytes of their address.
     pub(crate) targets: BTreeMap<u16, Fate>,
-    has_quorum: bool,
+    pub(crate) has_quorum: bool,
 }
 
 pub(crate) fn address(number: u16) -> IpAddr {

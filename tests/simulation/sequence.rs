@@ -346,7 +346,7 @@ impl Sequence {
     /// A packet was dropped that no target was bound to take.
     fn refused(&self) -> Result<(), String> {
         let interrupted = self.group.agent.host.borrow().kill_after.is_some();
-        if interrupted || self.group.is_below_quorum() {
+        if interrupted && self.group.has_quorum || self.group.is_below_quorum() {
             return Ok(());
         }
         Err("a packet is not forwarded, and there is a quorum".to_owned())

@@ -146,6 +146,10 @@ impl Decap {
 
     async fn serve(self) -> anyhow::Result<()> {
         let options = self.options()?;
+        // Before the program is attached: a signal that nobody waits for would end the process.
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hangup = signal(SignalKind::hangup())?;
         // Before the addresses are read: what changes after that is then seen for sure.
         let mut addresses = AddressWatch::start()?;
         let mut decapsulator = Decapsulator::start(&options, kept_link())?;
@@ -153,9 +157,6 @@ impl Decap {
         let mut status = status_of(&decapsulator);
         output::print(&format!("{status}\n"))?;
         report_vips(&decapsulator);
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut hangup = signal(SignalKind::hangup())?;
         let mut refresh = tokio::time::interval(REFRESH_INTERVAL);
         let mut look = tokio::time::interval(LOOK_INTERVAL);
         let mut readiness = Readiness::from_environment();

@@ -136,11 +136,20 @@ impl Wait {
         if names.is_empty() {
             return Err(wrong(selection::nothing(TaggedKind::TargetGroup, None, selector)));
         }
-        for name in names {
-            let object = object::object(self.kind.kind(), &name).map_err(wrong)?;
-            until(&client, &object, self.goal, Some(limit)).await?;
+        let objects = names.iter().map(|name| object::object(self.kind.kind(), name));
+        let objects: Vec<_> = objects.collect::<Result<_, _>>().map_err(wrong)?;
+        loop {
+            for object in &objects {
+                until(&client, object, self.goal, Some(limit)).await?;
+            }
+            // The first ones may have left the state meanwhile.
+            let snapshot = client.status().await?;
+            let reached = objects.iter().map(|object| is_reached(object, self.goal, &snapshot));
+            let reached: Vec<bool> = reached.collect::<Result<_, _>>().map_err(wrong)?;
+            if reached.into_iter().all(|is_reached| is_reached) {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 }
 

@@ -43,10 +43,10 @@ pub(super) struct Environment<'a> {
 const WAITING_TESTS: usize = 4;
 
 /// Those of the network, while none measures.
-const NETWORK_WAITING_TESTS: usize = 6;
+const NETWORK_WAITING_TESTS: usize = 8;
 
 /// Of these, long ones.
-const NETWORK_LONG_AT_ONCE: usize = 3;
+const NETWORK_LONG_AT_ONCE: usize = 4;
 
 /// Tests of the network that take longest: the stage would wait for them if they began last.
 const NETWORK_LONG_TESTS: &[&str] = &["consistency::", "first_start::", "scaling", "traffic::"];

@@ -260,14 +260,13 @@ fn find(
     port: Option<u16>,
     object: impl Fn() -> String,
 ) -> Result<usize, PartError> {
-    let with_name = |item: &Node| item.get("name").and_then(Node::as_text) == Some(name);
-    if let Some(index) = items.iter().position(with_name) {
-        return Ok(index);
-    }
     let named = items.iter().enumerate().filter(|(_, item)| is_named(item, name, port));
     let mut named = named.map(|(index, _)| index);
     match (named.next(), named.next()) {
         (Some(index), None) => Ok(index),
+        (Some(index), Some(_)) if items[index].get("priority").is_some() => {
+            Err(PartError::AmbiguousRule { object: object() })
+        }
         (Some(_), Some(_)) => Err(PartError::Ambiguous { object: object() }),
         (None, _) => Err(PartError::Absent { object: object(), known: known(items) }),
     }

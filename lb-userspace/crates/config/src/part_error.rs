@@ -25,6 +25,14 @@ pub enum PartError {
         /// What.
         object: String,
     },
+    /// A rule has this name, and another one this priority.
+    #[error(
+        "{object} is ambiguous: it is the name of a rule and the priority of another; rename the first one"
+    )]
+    AmbiguousRule {
+        /// What.
+        object: String,
+    },
     /// The path leads through something else.
     #[error("{path} is {found}, not {wanted}")]
     Kind {

@@ -87,8 +87,8 @@ fn tags(object: &Node) -> Tags {
 
 /// The name of a rule, or its priority; the address of a target, with its port.
 fn item_name(item: &Node, port: Option<u16>) -> Option<String> {
-    if let Some(name) = item.get("name") {
-        return name.as_text().map(str::to_owned);
+    if let Some(name) = item.get("name").and_then(Node::as_text) {
+        return Some(name.to_owned());
     }
     if let Some(Node { value: Value::Integer(priority), .. }) = item.get("priority") {
         return Some(priority.to_string());
@@ -135,6 +135,17 @@ target_groups:
             document.part(path).unwrap();
         }
         paths.iter().map(PartPath::object).collect::<Vec<_>>().join(", ")
+    }
+
+    /// A rule without a name is called by its priority, which may be the name of another one.
+    #[test]
+    fn a_priority_that_is_the_name_of_another_rule_leads_nowhere() {
+        let text = "listeners: [{ name: web, rules: [{ priority: 10, name: null, tags: { a: b } }, \
+                    { priority: 20, name: \"10\" }] }]";
+        let document = crate::syntax::document(text).unwrap();
+        let paths = document.selected(TaggedKind::Rule, None, &"a=b".parse().unwrap());
+        let error = document.part(&paths[0]).unwrap_err().to_string();
+        assert!(error.contains("the name of a rule and the priority of another"), "{error}");
     }
 
     #[test]

@@ -2,7 +2,10 @@
 //! and its answer. The bytes are read and written by `simple-dns`; what an answer must be like, and which of its
 //! records count, is said here.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    ops::Range,
+};
 
 use simple_dns::{
     CLASS, Name, Packet, PacketFlag, Question, RCODE, ResourceRecord, SimpleDnsError, TYPE,
@@ -40,6 +43,8 @@ impl RecordType {
 
 /// Largest answer over UDP that is asked for: it is not fragmented on usual paths (RFC 9715).
 pub const UDP_BYTES_MAX: u16 = 1232;
+/// Where a header counts the records of two sections.
+const AUTHORITY_AND_ADDITIONAL: Range<usize> = 8..12;
 /// Aliases that are followed.
 const ALIASES_MAX: usize = 16;
 /// Addresses of one answer that are looked at.
@@ -100,7 +105,12 @@ pub fn read(bytes: &[u8], id: u16, name: &str, wanted: RecordType) -> Result<Res
     if header_buffer::id(bytes)? != id || !is_response {
         return Err(Malformed::Other);
     }
-    let packet = match Packet::parse(bytes) {
+    // Question and answers alone are read: what is strange in other sections does no harm.
+    let mut counted = bytes.to_vec();
+    if let Some(counts) = counted.get_mut(AUTHORITY_AND_ADDITIONAL) {
+        counts.fill(0);
+    }
+    let packet = match Packet::parse(&counted) {
         // What was cut short may end within a record.
         Err(_) if header_buffer::has_flags(bytes, PacketFlag::TRUNCATION)? => {
             return Ok(Response::Truncated);
@@ -155,7 +165,8 @@ fn lower_labels<L: AsRef<[u8]>>(labels: impl Iterator<Item = L>) -> Labels {
 fn addresses(records: &[ResourceRecord<'_>], mut name: Labels, wanted: RecordType) -> Response {
     let records: Vec<_> = records
         .iter()
-        .filter(|record| record.class == CLASS::IN)
+        // The crate takes the highest bit of a class for one of multicast DNS.
+        .filter(|record| record.class == CLASS::IN && !record.cache_flush)
         .map(|record| {
             // RFC 2181, section 8: a time with the highest bit set is zero.
             let seconds = i32::try_from(record.ttl).map_or(0, i32::cast_unsigned);
@@ -259,6 +270,11 @@ mod tests {
         for (bytes, expected) in cases {
             assert_eq!(told(&bytes), Ok(expected), "{bytes:02x?}");
         }
+        let mut strange = answer(0, &[(SELF, 1, 30, &[10, 0, 0, 1])]);
+        strange[11] = 1;
+        strange.extend_from_slice(b"\x00\x00\x29\xff");
+        let one = Response::Addresses(vec![[10, 0, 0, 1].into()], 30);
+        assert_eq!(told(&strange), Ok(one), "an additional record that is cut off");
         let mut cut = answer(TRUNCATED, &[(SELF, 1, 30, &[10, 0, 0, 1])]);
         cut.truncate(cut.len() - 2);
         assert_eq!(told(&cut), Ok(Response::Truncated), "within a record");

@@ -45,6 +45,10 @@ pub(crate) trait ClientSide {
     /// Whether the client leaves while it waits, with its whole request sent.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 
+    /// Whether a response of the proxy with this status fits the version of HTTP that the client speaks.
+    fn check_own_response(&self, _status: u16) -> Result<(), Failure> {
+        Ok(())
+    }
     /// Whether a response fits the version of HTTP that the client speaks.
     fn check_response(&self, _: &ResponseToForward<'_>) -> Result<(), Failure> {
         Ok(())

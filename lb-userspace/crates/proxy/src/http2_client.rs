@@ -24,7 +24,7 @@ use crate::{
     client_side::{BodyEvent, ClientSide},
     failure::Failure,
     http2_stream::{self, poll_capacity},
-    tunnel_side::TunnelSide,
+    tunnel_side::{GivenUp, TunnelSide},
 };
 
 /// A stream.
@@ -211,16 +211,22 @@ impl ClientSide for Http2Client {
         }
     }
 
+    fn check_own_response(&self, status: u16) -> Result<(), Failure> {
+        let is_taken_for_tunnel = self.request.framing.is_upgrade && (200..300).contains(&status);
+        if is_taken_for_tunnel { Err(Failure::BadUpgrade) } else { Ok(()) }
+    }
+
     fn check_response(&self, response: &ResponseToForward<'_>) -> Result<(), Failure> {
         if !self.request.framing.is_upgrade {
             return Ok(());
         }
-        let is_good = if response.framing.is_upgrade {
+        if !response.framing.is_upgrade {
+            return self.check_own_response(response.head.status());
+        }
+        let is_good = {
             let key = self.request.head.named("sec-websocket-key").next().unwrap_or_default();
             let mut answers = response.head.named("sec-websocket-accept");
             answers.next() == Some(websocket::accept(key).as_bytes()) && answers.next().is_none()
-        } else {
-            !(200..300).contains(&response.head.status())
         };
         if is_good { Ok(()) } else { Err(Failure::BadUpgrade) }
     }
@@ -354,8 +360,8 @@ impl TunnelSide for Http2Client {
         Poll::Ready(http2_stream::end(self.send.as_mut()))
     }
 
-    fn poll_given_up(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.poll_gone(cx)
+    fn poll_given_up(&mut self, cx: &mut Context<'_>) -> Poll<GivenUp> {
+        self.poll_gone(cx).map(|()| GivenUp::Failed)
     }
 
     fn reset(&mut self) {

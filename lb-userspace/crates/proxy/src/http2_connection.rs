@@ -23,6 +23,9 @@ const STREAM_WINDOW: u32 = 64 << 10;
 const CONNECTION_WINDOW: u32 = 64 * STREAM_WINDOW;
 /// Bytes of one request that may wait for the target.
 const SEND_BUFFER: usize = 64 << 10;
+/// What short DATA frames may cost that wait for slow clients, 256 bytes each: h2 ends the connection beyond
+/// it, with the streams of all others. Targets are trusted, and the window of a stream bounds each.
+const SHORT_FRAMES_MAX: usize = 64 << 20;
 
 /// A connection to a target.
 #[derive(Debug)]
@@ -53,6 +56,7 @@ impl Http2Connection {
             .initial_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_send_buffer_size(SEND_BUFFER)
+            .data_frame_budget(SHORT_FRAMES_MAX)
             .max_header_list_size(u32::try_from(Limits::RESPONSE.head_max).unwrap_or(u32::MAX));
         let (send, mut connection) = builder.handshake(stream).await.map_err(failed)?;
         if let Some(mut ping) = connection.ping_pong() {

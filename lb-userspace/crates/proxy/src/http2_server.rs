@@ -39,6 +39,9 @@ const STREAM_WINDOW: u32 = 64 << 10;
 const CONNECTION_WINDOW: u32 = 16 * STREAM_WINDOW;
 /// Bytes of one response that may wait for its client.
 const SEND_BUFFER: usize = 64 << 10;
+/// What short DATA frames may cost that wait for a target, 256 bytes each: a window of a stream full of messages of
+/// gRPC, which are 5 bytes and more.
+const SHORT_FRAMES_MAX: usize = 4 << 20;
 
 /// A request, and the way back for its response.
 type NewStream = (Request<RecvStream>, SendResponse<Bytes>);
@@ -85,6 +88,7 @@ async fn handshake(
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buffer_size(SEND_BUFFER)
+        .data_frame_budget(SHORT_FRAMES_MAX)
         .max_header_list_size(head_max)
         // WebSockets (RFC 8441).
         .enable_connect_protocol();

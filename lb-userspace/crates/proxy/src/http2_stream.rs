@@ -78,6 +78,10 @@ pub(crate) fn poll_arrive(
                 *content = arrived;
                 return Poll::Ready(Ok(content.len()));
             }
+            // It had sent all of it (RFC 9113, section 8.1).
+            Some(Err(error)) if error.is_reset() && error.reason() == Some(Reason::NO_ERROR) => {
+                return Poll::Ready(Ok(0));
+            }
             Some(Err(_)) => return Poll::Ready(Err(StreamClosed.into())),
             None => return Poll::Ready(Ok(0)),
         }

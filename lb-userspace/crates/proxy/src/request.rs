@@ -123,6 +123,7 @@ async fn act<C: ClientSide>(
         }
         CompiledAction::Fixed(fixed) => {
             record.action = Some(ActionKind::FixedResponse);
+            client.check_own_response(fixed.status)?;
             record.status = fixed.status;
             respond_fixed(context, client, fixed)
         }

@@ -7,7 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{failure::Failure, outstanding::Outstanding, timer::Timer, tunnel_side::TunnelSide};
+use crate::{
+    failure::Failure,
+    outstanding::Outstanding,
+    timer::Timer,
+    tunnel_side::{GivenUp, TunnelSide},
+};
 
 /// How far one direction is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,8 +56,21 @@ pub(crate) async fn run(
     timer.set(Instant::now() + idle);
     poll_fn(|cx| {
         let (mut received, mut sent) = (0, 0);
-        let up_failed = poll_direction(cx, client, target, &mut up, &mut received);
+        let mut up_failed = poll_direction(cx, client, target, &mut up, &mut received);
         let down_failed = poll_direction(cx, target, client, &mut down, &mut sent);
+        // What has arrived of the target goes to the client before a reset is looked at.
+        if up != Direction::Ended
+            && (down == Direction::Ended || up_failed == Poll::Ready(Err(Failed::To)))
+        {
+            up_failed = match target.poll_given_up(cx) {
+                Poll::Ready(GivenUp::InOrder) => {
+                    up = Direction::Ended;
+                    Poll::Ready(Ok(()))
+                }
+                Poll::Ready(GivenUp::Failed) => Poll::Ready(Err(Failed::To)),
+                Poll::Pending => up_failed,
+            };
+        }
         if (received, sent) != (0, 0) {
             moved(received, sent);
             timer.set(Instant::now() + idle);

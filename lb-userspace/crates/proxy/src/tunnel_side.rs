@@ -5,6 +5,15 @@ use std::{
     task::{Context, Poll},
 };
 
+/// How a peer has given a tunnel up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GivenUp {
+    /// It has sent all that it had, and wants no more (RFC 9113, section 8.1).
+    InOrder,
+    /// It has reset its connection or stream, or that has failed.
+    Failed,
+}
+
 /// One side of a tunnel.
 pub(crate) trait TunnelSide {
     /// Bytes that have arrived and were not consumed.
@@ -20,7 +29,7 @@ pub(crate) trait TunnelSide {
     /// Ends the direction to the peer.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
     /// Whether the peer has given the tunnel up, although it is not read from at the moment.
-    fn poll_given_up(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+    fn poll_given_up(&mut self, cx: &mut Context<'_>) -> Poll<GivenUp>;
     /// The tunnel has failed: the peer gets a reset, and not its end.
     fn reset(&mut self);
 }

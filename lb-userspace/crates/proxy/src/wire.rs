@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use crate::{
     buffer::{BUFFER_SIZE, InputBuffer, OutputBuffer},
     stream::Stream,
-    tunnel_side::TunnelSide,
+    tunnel_side::{GivenUp, TunnelSide},
 };
 
 /// Content that is shorter than this is copied behind what waits to be sent, and sent with it.
@@ -174,7 +174,7 @@ impl TunnelSide for Wire {
         self.poll_shutdown(cx)
     }
 
-    fn poll_given_up(&mut self, _: &mut Context<'_>) -> Poll<()> {
+    fn poll_given_up(&mut self, _: &mut Context<'_>) -> Poll<GivenUp> {
         // A reset is seen when the connection is read or written.
         Poll::Pending
     }

@@ -6,7 +6,12 @@ use std::{
 };
 
 use super::{Http2Target, Incoming};
-use crate::{http2_stream, tunnel_side::TunnelSide};
+use h2::Reason;
+
+use crate::{
+    http2_stream,
+    tunnel_side::{GivenUp, TunnelSide},
+};
 
 impl TunnelSide for Http2Target {
     fn arrived(&self) -> &[u8] {
@@ -40,9 +45,11 @@ impl TunnelSide for Http2Target {
         Poll::Ready(http2_stream::end(self.send.as_mut()))
     }
 
-    fn poll_given_up(&mut self, _: &mut Context<'_>) -> Poll<()> {
-        // What has arrived goes to the client before a reset is looked at.
-        Poll::Pending
+    fn poll_given_up(&mut self, cx: &mut Context<'_>) -> Poll<GivenUp> {
+        let Some(send) = self.send.as_mut() else { return Poll::Pending };
+        let reason = ready!(send.poll_reset(cx));
+        let is_in_order = reason.is_ok_and(|reason| reason == Reason::NO_ERROR);
+        Poll::Ready(if is_in_order { GivenUp::InOrder } else { GivenUp::Failed })
     }
 
     fn reset(&mut self) {

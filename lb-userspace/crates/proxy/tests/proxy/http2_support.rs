@@ -76,7 +76,7 @@ impl Http2Target {
         Self::with_builder(builder, tls, script)
     }
 
-    fn with_builder<F: Future<Output = ()> + Send + 'static>(
+    pub(crate) fn with_builder<F: Future<Output = ()> + Send + 'static>(
         builder: Builder,
         tls: Option<TlsAcceptor>,
         script: impl Fn(Stream) -> F + Send + Sync + 'static,

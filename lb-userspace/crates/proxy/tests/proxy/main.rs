@@ -7,6 +7,7 @@ mod failures;
 mod grpc;
 mod http2;
 mod http2_attacks;
+mod http2_short_frames;
 mod http2_support;
 mod http2_targets;
 mod killed_targets;

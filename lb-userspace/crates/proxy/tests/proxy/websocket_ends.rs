@@ -112,6 +112,31 @@ fn a_client_that_resets_its_stream_leaves_its_target() {
     }
 }
 
+/// Nothing moves in either direction then: only the reset says that the client has left.
+#[test]
+fn a_client_that_resets_its_stream_after_its_end_leaves_its_target() {
+    let (go, wait_go) = std::sync::mpsc::channel::<()>();
+    let wait_go = std::sync::Mutex::new(wait_go);
+    let target = target(move |mut end| {
+        let mut all = Vec::new();
+        end.stream.read_to_end(&mut all).unwrap();
+        // It sends nothing, and does not end.
+        wait_go.lock().unwrap().recv().unwrap();
+    });
+    let mut proxy = TestProxy::before(&target);
+    let address = proxy.address();
+    run(async {
+        let send = connect(address).await;
+        let (_response, mut stream) = open(&send, "websocket").await.unwrap();
+        stream.send_data(Bytes::from_static(b"x"), true).unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        stream.send_reset(Reason::CANCEL);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    });
+    assert_eq!(proxy.event().reason, Some("client_closed"));
+    go.send(()).unwrap();
+}
+
 #[test]
 fn a_target_that_resets_its_connection_resets_the_stream() {
     let target = target(|mut end| {
@@ -147,6 +172,35 @@ fn a_reset_of_a_target_of_http2_resets_the_stream() {
         assert_eq!(reset_reason(&mut response.into_body()).await, Some(Reason::CANCEL));
     });
     assert_eq!(proxy.event().reason, Some("target_reset"));
+}
+
+/// It ends its direction and drops its stream: the reset with NO_ERROR says that it wants no more (RFC 9113,
+/// section 8.1). The client may still say something, or nothing.
+#[test]
+fn a_target_of_http2_that_wants_no_more_ends_the_tunnel_in_order() {
+    for answers in [true, false] {
+        let target = Http2Target::with_connect(|mut stream| async move {
+            let mut send = stream.respond.send_response(Response::new(()), false).unwrap();
+            stream.body.data().await;
+            send.send_data(Bytes::from_static(b"last"), true).unwrap();
+        });
+        let mut proxy = TestProxy::start(simple(target.group()));
+        let address = proxy.address();
+        run(async {
+            let send = connect(address).await;
+            let (response, mut stream) = open(&send, "websocket").await.unwrap();
+            stream.send_data(Bytes::from_static(b"x"), false).unwrap();
+            let mut body = response.into_body();
+            assert_eq!(read(&mut body, 4).await, b"last", "{answers}");
+            assert!(is_ended(&mut body).await, "{answers}");
+            if answers {
+                // The stream may be over by now.
+                drop(stream.send_data(Bytes::from_static(b"close"), true));
+            }
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        });
+        assert_eq!(proxy.event().reason, None, "{answers}");
+    }
 }
 
 #[test]

@@ -11,11 +11,14 @@ use h2::{Reason, RecvStream, SendStream, client::SendRequest, ext::Protocol};
 use http::{Request, Response};
 use lb_http::websocket;
 use lb_proxy::Counter;
+use lb_rules::{Action, FixedResponse};
 
 use crate::{
     http2::{ask, connect, get, run},
     http2_support::{Http2Target, Stream},
-    support::{Client, TargetEnd, TestProxy, TestTarget, field, simple, wait_until},
+    support::{
+        Client, TargetEnd, TestProxy, TestTarget, field, listener, simple, snapshot, wait_until,
+    },
 };
 
 /// An extended CONNECT.
@@ -258,6 +261,31 @@ fn a_target_of_http2_may_decline() {
     });
     assert_eq!((proxy.event().status, target.connections()), (403, 1));
     wait_until("the stream has ended", || target.seen.resets.lock().unwrap().len() == 1);
+}
+
+/// A client would take any status 2xx for an open tunnel, and the body for its content.
+#[test]
+fn a_fixed_response_opens_no_tunnel() {
+    let fixed = |status| {
+        Action::FixedResponse(FixedResponse {
+            status,
+            content_type: Some("text/plain".to_owned()),
+            body: "ok".to_owned(),
+        })
+    };
+    for (status, expected, reason) in [(200, 502, Some("bad_upgrade")), (503, 503, None)] {
+        let listener = listener("web", Vec::new(), fixed(status));
+        let mut proxy = TestProxy::start(snapshot(vec![listener], Vec::new()));
+        let address = proxy.address();
+        run(async {
+            let send = connect(address).await;
+            let (response, _stream) = open(&send, "websocket").await.unwrap();
+            assert_eq!(response.status(), expected);
+            let answer = ask(&send, get("/"), &[], None).await.unwrap();
+            assert_eq!((answer.status, answer.body.as_slice()), (status, b"ok".as_slice()));
+        });
+        assert_eq!(proxy.event().reason, reason);
+    }
 }
 
 #[test]

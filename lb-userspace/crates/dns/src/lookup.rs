@@ -81,10 +81,11 @@ async fn ask(
 ) -> Result<Response, LookupError> {
     let id = fastrand::u16(..);
     let query = message::query(id, name, wanted).ok_or(LookupError::Name)?;
+    let read = |bytes: &[u8]| message::read(bytes, id, name, wanted);
     let until = Instant::now() + timeout;
     let answered = timeout_at(until, async {
-        match by_udp(server, &query, id, name, wanted).await? {
-            Response::Truncated => by_tcp(server, &query, id, name, wanted).await,
+        match by_udp(server, &query, read).await? {
+            Response::Truncated => by_tcp(server, &query, read).await,
             answer => Ok(answer),
         }
     });
@@ -99,9 +100,7 @@ async fn ask(
 async fn by_udp(
     server: SocketAddr,
     query: &[u8],
-    id: u16,
-    name: &str,
-    wanted: RecordType,
+    read: impl Fn(&[u8]) -> Result<Response, Malformed>,
 ) -> Result<Response, LookupError> {
     let any: IpAddr = if server.is_ipv4() { [0; 4].into() } else { [0_u16; 8].into() };
     let socket = UdpSocket::bind((any, 0)).await?;
@@ -111,7 +110,7 @@ async fn by_udp(
     let mut bytes = vec![0; usize::from(UDP_BYTES_MAX).max(4096)];
     for _ in 0..FORGED_MAX {
         let length = socket.recv(&mut bytes).await?;
-        match message::read(bytes.get(..length).unwrap_or_default(), id, name, wanted) {
+        match read(bytes.get(..length).unwrap_or_default()) {
             // Whoever forges answers must not keep the right one away.
             Err(Malformed::Other) => {}
             answer => return Ok(answer?),
@@ -123,9 +122,7 @@ async fn by_udp(
 async fn by_tcp(
     server: SocketAddr,
     query: &[u8],
-    id: u16,
-    name: &str,
-    wanted: RecordType,
+    read: impl Fn(&[u8]) -> Result<Response, Malformed>,
 ) -> Result<Response, LookupError> {
     let mut stream = TcpStream::connect(server).await?;
     let length = u16::try_from(query.len()).map_err(|_| LookupError::Name)?;
@@ -135,5 +132,5 @@ async fn by_tcp(
     let length = stream.read_u16().await?;
     let mut bytes = vec![0; length.into()];
     stream.read_exact(&mut bytes).await?;
-    Ok(message::read(&bytes, id, name, wanted)?)
+    Ok(read(&bytes)?)
 }

@@ -223,12 +223,10 @@ impl ClientSide for Http2Client {
         if !response.framing.is_upgrade {
             return self.check_own_response(response.head.status());
         }
-        let is_good = {
-            let key = self.request.head.named("sec-websocket-key").next().unwrap_or_default();
-            let mut answers = response.head.named("sec-websocket-accept");
-            answers.next() == Some(websocket::accept(key).as_bytes()) && answers.next().is_none()
-        };
-        if is_good { Ok(()) } else { Err(Failure::BadUpgrade) }
+        let key = self.request.head.named("sec-websocket-key").next().unwrap_or_default();
+        let mut answers = response.head.named("sec-websocket-accept");
+        let first = answers.next() == Some(websocket::accept(key).as_bytes());
+        if first && answers.next().is_none() { Ok(()) } else { Err(Failure::BadUpgrade) }
     }
 
     fn write_interim(&mut self, head: &Head) -> Result<(), WriteError> {

@@ -21,6 +21,11 @@ impl From<StreamClosed> for io::Error {
     }
 }
 
+/// Whether the peer has said all, and wants no more of its stream (RFC 9113, section 8.1).
+pub(crate) fn is_no_error(error: &h2::Error) -> bool {
+    error.is_reset() && error.reason() == Some(Reason::NO_ERROR)
+}
+
 /// Waits until content may be sent, and gives how many bytes of `len`.
 pub(crate) fn poll_capacity(
     send: &mut SendStream<Bytes>,
@@ -79,9 +84,7 @@ pub(crate) fn poll_arrive(
                 return Poll::Ready(Ok(content.len()));
             }
             // It had sent all of it (RFC 9113, section 8.1).
-            Some(Err(error)) if error.is_reset() && error.reason() == Some(Reason::NO_ERROR) => {
-                return Poll::Ready(Ok(0));
-            }
+            Some(Err(error)) if is_no_error(&error) => return Poll::Ready(Ok(0)),
             Some(Err(_)) => return Poll::Ready(Err(StreamClosed.into())),
             None => return Poll::Ready(Ok(0)),
         }

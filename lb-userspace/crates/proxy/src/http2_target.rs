@@ -34,7 +34,7 @@ use crate::{
     failure::Failure,
     http2_client::add_field,
     http2_connection::StreamSlot,
-    http2_stream::{self, poll_capacity},
+    http2_stream::{self, is_no_error, poll_capacity},
     target_connection::{SendError, TargetEvent},
 };
 
@@ -379,10 +379,6 @@ impl Drop for Http2Target {
             send.send_reset(Reason::CANCEL);
         }
     }
-}
-
-fn is_no_error(error: &h2::Error) -> bool {
-    error.is_reset() && error.reason() == Some(Reason::NO_ERROR)
 }
 
 fn read_trailers(fields: &HeaderMap) -> Result<Head, Refusal> {

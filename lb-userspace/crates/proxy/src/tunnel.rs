@@ -59,9 +59,11 @@ pub(crate) async fn run(
         let mut up_failed = poll_direction(cx, client, target, &mut up, &mut received);
         let down_failed = poll_direction(cx, target, client, &mut down, &mut sent);
         // What has arrived of the target goes to the client before a reset is looked at.
-        if up != Direction::Ended
-            && (down == Direction::Ended || up_failed == Poll::Ready(Err(Failed::To)))
-        {
+        let may_have_left = match up_failed {
+            Poll::Pending => down == Direction::Ended,
+            Poll::Ready(end) => end == Err(Failed::To),
+        };
+        if may_have_left {
             up_failed = match target.poll_given_up(cx) {
                 Poll::Ready(GivenUp::InOrder) => {
                     up = Direction::Ended;

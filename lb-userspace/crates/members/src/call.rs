@@ -52,9 +52,6 @@ pub enum ErrorClass {
     Fatal,
 }
 
-/// What is said of a member that its launch hook gives up.
-const ABANDONED: &str = "its launch hook abandons it";
-
 /// Why a call has failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallError {
@@ -70,17 +67,6 @@ impl CallError {
     #[must_use]
     pub fn new(class: ErrorClass, message: impl Into<String>) -> Self {
         Self { class, message: message.into() }
-    }
-
-    /// The error of a member that its launch hook gives up.
-    pub(crate) fn abandoned() -> Self {
-        Self::new(ErrorClass::Fatal, ABANDONED)
-    }
-
-    /// Whether a hook is to blame, and no driver.
-    #[must_use]
-    pub fn is_abandoned(&self) -> bool {
-        self.class == ErrorClass::Fatal && self.message == ABANDONED
     }
 }
 

@@ -4,7 +4,7 @@ use lb_scale::{Moment, Outcome};
 
 use crate::{
     breaker::Breaker,
-    call::CallError,
+    call::{CallError, ErrorClass},
     group::Group,
     output::EventKind,
     record::{Cause, Phase, Record},
@@ -49,11 +49,27 @@ impl Group {
 
     /// A launch failed for good: the member is ended, and another one takes its place.
     pub(crate) fn launch_failed(&mut self, name: &str, error: CallError, now: Moment) {
+        self.give_launch_up(name, error, EventKind::LaunchFailed, now);
+    }
+
+    /// The same, since the launch hook gives the member up.
+    pub(crate) fn launch_abandoned(&mut self, name: &str, now: Moment) {
+        let error = CallError::new(ErrorClass::Fatal, "its launch hook abandons it");
+        self.give_launch_up(name, error, EventKind::LaunchAbandoned, now);
+    }
+
+    fn give_launch_up(
+        &mut self,
+        name: &str,
+        error: CallError,
+        kind: fn(CallError) -> EventKind,
+        now: Moment,
+    ) {
         let Some(record) = self.ledger.members.get(name) else { return };
         let (launched, template, exists) =
             (record.launched, record.template.clone(), record.presence.is_certain());
         self.finish_launch(name, Outcome::Failed(error.to_string()), now);
-        self.event(name, EventKind::LaunchFailed(error.clone()), now);
+        self.event(name, kind(error.clone()), now);
         self.count_failure(error, &template, launched, exists, now);
         let is_new = template == self.launch_template();
         if let Some(refresh) = self.ledger.refresh.as_mut().filter(|_| is_new) {

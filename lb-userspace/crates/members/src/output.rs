@@ -91,6 +91,8 @@ pub enum EventKind {
     InService,
     /// A launch failed.
     LaunchFailed(CallError),
+    /// The launch hook gave the member up: no fault of the driver.
+    LaunchAbandoned(CallError),
     /// A call failed, and will be repeated.
     CallFailed(CallError),
     /// Launching pauses, for the reason of the last failure.

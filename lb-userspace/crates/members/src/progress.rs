@@ -102,7 +102,7 @@ impl Group {
             }
             (HookKind::Launch, Phase::LaunchHook, HookResult::Abandon) => {
                 self.known_mut(name).hook_runs = false;
-                self.launch_failed(name, CallError::abandoned(), now);
+                self.launch_abandoned(name, now);
             }
             (HookKind::Terminate, Phase::TerminateHook, _) => {
                 self.known_mut(name).hook_runs = false;

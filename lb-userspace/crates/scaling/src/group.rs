@@ -329,7 +329,7 @@ impl ScaledGroup {
         for event in &events {
             match &event.kind {
                 // What its hook has said is known already.
-                EventKind::LaunchFailed(error) if error.is_abandoned() => self.failed_calls += 1,
+                EventKind::LaunchAbandoned(_) => self.failed_calls += 1,
                 EventKind::LaunchFailed(error) | EventKind::CallFailed(error) => {
                     self.failed_calls += 1;
                     self.driver_error = Some(error.to_string());

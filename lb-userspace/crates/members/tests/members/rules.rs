@@ -157,7 +157,7 @@ fn hooks_run_before_traffic_and_before_the_end() {
     agent.hook_result = HookResult::Abandon;
     agent.desired = 2;
     (0..200).for_each(|_| agent.advance(5));
-    let failed = agent.saw(|kind| matches!(kind, EventKind::LaunchFailed(_)));
+    let failed = agent.saw(|kind| matches!(kind, EventKind::LaunchAbandoned(_)));
     assert!((3..10).contains(&failed), "{failed}");
     assert!(agent.saw(|kind| matches!(kind, EventKind::LaunchingPauses(_))) > 0);
 }

@@ -80,7 +80,9 @@ impl Running {
 pub(super) fn text(kind: &EventKind) -> String {
     match kind {
         EventKind::InService => "takes traffic".to_owned(),
-        EventKind::LaunchFailed(error) => format!("its launch failed: {error}"),
+        EventKind::LaunchFailed(error) | EventKind::LaunchAbandoned(error) => {
+            format!("its launch failed: {error}")
+        }
         EventKind::CallFailed(error) => format!("a call failed and is repeated: {error}"),
         EventKind::LaunchingPauses(error) => format!("launching pauses: {error}"),
         EventKind::LaunchingResumes => "launching goes on".to_owned(),
